@@ -1,0 +1,182 @@
+"""The kernel contract as data, and the choice of backend.
+
+Every backend offers the same functions for every cell, named and ordered by `parameters`; a test holds each
+backend against it. README.md in this folder says what each function does, who allocates, and how to add a cell.
+
+Letters: T steps, B batch rows, I inputs, H units, G gates; x, h, c, W, U, b as in the papers, d* for gradients.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the contract table.
+
+    Attributes:
+        name: the module in each backend and the prefix of its functions: `lstm` gives `lstm_forward`.
+        gates: one letter a gate, in the order of the columns of W (I, G*H), U (H, G*H) and of b.
+        states: the states that a step carries, the output first.
+        options: what `pack` fixes besides the weights.
+    """
+
+    name: str
+    gates: str
+    states: tuple[str, ...]
+    options: tuple[str, ...]
+
+    @property
+    def G(self) -> int:
+        return len(self.gates)
+
+    def bias_shape(self, H: int, reset_after: bool = False) -> tuple[int, ...]:
+        """(G*H,), or (2, G*H) for a GRU that resets after the product: row 0 goes with x, row 1 with h."""
+        return (2, self.G * H) if reset_after else (self.G * H,)
+
+
+CELLS: Mapping[str, Cell] = {
+    "rnn": Cell("rnn", "h", ("h",), ("activation",)),
+    "lstm": Cell("lstm", "ifco", ("h", "c"), ("activation", "recurrent_activation")),
+    "gru": Cell("gru", "zrh", ("h",), ("activation", "recurrent_activation", "reset_after")),
+}
+
+#: Activations that every backend computes. The position is the code that the C tiles switch on. Each one's derivative
+#: is a function of its output alone, so a tape keeps outputs and nothing else.
+ACTIVATIONS: tuple[str, ...] = (
+    "linear",
+    "tanh",
+    "sigmoid",
+    "relu",
+    "hard_sigmoid",
+    "softsign",
+    "elu",
+    "selu",
+    "softplus",
+    "exponential",
+    "relu6",
+    "leaky_relu",
+    "hard_tanh",
+)
+
+FUNCTIONS: tuple[str, ...] = ("pack", "tape", "step", "forward", "backward", "supports")
+BACKENDS: tuple[str, ...] = ("cython", "numba", "numpy")
+_MODULES = {"cython": "cython", "numba": "numba", "numpy": "reference"}
+
+
+def parameters(cell: Cell, function: str) -> tuple[str, ...]:
+    """The names, in order, of the parameters of one function of the contract."""
+    s = cell.states
+    return {
+        "pack": ("W", "U", "b", *cell.options, "backward"),
+        "tape": ("packed", "B", "T"),
+        "step": ("packed", "x", *s),
+        "forward": ("packed", "x", *(n + "0" for n in s), "mask", "lengths", "y", *(n + "T" for n in s), "tape"),
+        "backward": (
+            *("packed", "tape", "dy", *(f"d{n}T" for n in s)),
+            *("dx", "dW", "dU", "db", *(f"d{n}0" for n in s)),
+        ),
+        "supports": ("dtype", *cell.options),
+    }[function]
+
+
+class Kernels(NamedTuple):
+    """The functions of one cell in one backend."""
+
+    pack: Callable[..., Any]
+    tape: Callable[..., Any]
+    step: Callable[..., None]
+    forward: Callable[..., None]
+    backward: Callable[..., None]
+    supports: Callable[..., bool]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A loaded backend: its name, why it was chosen, and `backend["lstm"].forward`."""
+
+    name: str
+    why: str
+    cells: Mapping[str, Kernels]
+
+    def __getitem__(self, cell: str) -> Kernels:
+        return self.cells[cell]
+
+
+def load(name: str, why: str = "asked for by name") -> Backend:
+    """Import a backend.
+
+    Raises:
+        ValueError: no backend has this name.
+        ImportError: it is not installed here; the message says how to get it.
+    """
+    if name not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {name!r}")
+    missing = _missing(name)
+    if missing:
+        raise ImportError(f"backend {name!r} is not available: {missing}")
+    cells = {}
+    for cell in CELLS:
+        module = importlib.import_module(f"{__name__}.{_MODULES[name]}.{cell}")
+        cells[cell] = Kernels(*(getattr(module, f"{cell}_{function}") for function in FUNCTIONS))
+    return Backend(name, why, cells)
+
+
+def _missing(name: str) -> str:
+    """Why a backend cannot be imported here, or an empty string. Looks, without importing anything heavy."""
+    if name == "cython" and importlib.util.find_spec(f"{__name__}.cython.tiles") is None:
+        return "this installation has no compiled kernels; install a C compiler and reinstall cellstep"
+    if name == "numba" and importlib.util.find_spec("numba") is None:
+        return "Numba is not installed; pip install 'cellstep[numba]'"
+    return ""
+
+
+def available() -> dict[str, str]:
+    """Each backend with an empty string, or with the reason why it cannot run here."""
+    return {name: _missing(name) for name in BACKENDS}
+
+
+def _select() -> Backend:
+    """CELLSTEP_BACKEND if it is set, and then nothing else; otherwise the first backend that is installed."""
+    asked = os.environ.get("CELLSTEP_BACKEND", "")
+    if asked:
+        return load(asked, "CELLSTEP_BACKEND asks for it")
+    missing = available()
+    if not missing["cython"]:
+        return load("cython", "compiled kernels are installed")
+    if not missing["numba"]:
+        return load("numba", f"Numba is installed, and {missing['cython']}")
+    warnings.warn(
+        "cellstep runs on the NumPy reference, which is slow. For speed install a C compiler and reinstall cellstep, "
+        "or pip install 'cellstep[numba]'; CELLSTEP_BACKEND=numpy silences this.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return load("numpy", f"{missing['cython']}; {missing['numba']}")
+
+
+_active = _select()
+
+
+def active() -> Backend:
+    """The backend that layers use now."""
+    return _active
+
+
+@contextmanager
+def use(name: str) -> Iterator[Backend]:
+    """Run a block on another backend, for comparing backends and for tests. It holds for the whole process."""
+    global _active
+    before, _active = _active, load(name, "cellstep.use_backend")
+    try:
+        yield _active
+    finally:
+        _active = before

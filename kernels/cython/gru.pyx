@@ -1,0 +1,158 @@
+# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
+# cython: cdivision=True
+"""GRU: z r = rec of b + x W + h U;  h' = z h + (1 - z) g, with the candidate
+  reset_after:  g = act(b0 + x W + r (b1 + h U))
+  before:       g = act(b + x W + (r h) U)
+
+The loops over time. tiles/gru.h has a step's arithmetic, loop.pyx the products. Gate rows are [z r] by blocks of units,
+the candidate, and h's part of it or r h; so a gate row's regions start at 0, 2 Hp and 3 Hp. Shapes and rules:
+kernels/README.md and kernels/reference/gru.py.
+"""
+import numpy as np
+
+cimport numpy as cnp
+from libc.string cimport memcpy
+
+from cellstep.kernels import ACTIVATIONS
+
+from .loop cimport (
+    Job, Part, absorb, at_step, begin, begin_backward, begin_forward, dz_at, emit, h_at, input_gradients,
+    load_rows, meet_all, meet_by_units, part_of, project, recur, recur_back, recurrent_gradients, run, store_rows,
+    weight_gradients, z_at,
+)
+from .packed cimport Packed, Tape
+from .step cimport Step, begin_step, end_step, project_step, recur_step
+from .tiles cimport CS_FROM_BIAS, CS_FROM_C, CS_FROM_ZERO
+
+cnp.import_array()
+
+
+def gru_supports(dtype, activation, recurrent_activation, reset_after):
+    """True where this backend runs these options: float32 and float64, every activation of the contract."""
+    return np.dtype(dtype).char in "fd" and activation in ACTIVATIONS and recurrent_activation in ACTIVATIONS
+
+
+def gru_pack(W, U, b, activation, recurrent_activation, reset_after, backward):
+    """W (I, 3H), U (H, 3H), b (3H,), (2, 3H) where reset_after, or None, packed; with the transposes where `backward`."""
+    return Packed(W, U, b, activation, recurrent_activation, reset_after, backward, (2, 1))
+
+
+def gru_tape(Packed packed, B, T):
+    """An empty tape for B rows of T steps."""
+    return Tape(packed, B, T, 1)
+
+
+cdef inline char *rh_at(Job *j, long t, long b) noexcept nogil:
+    """r h, where the reset gate comes before the product: the last region of the gate row."""
+    return z_at(j, t, b) + 3 * j.Hp * j.esize
+
+
+cdef void forward_part(void *job, int thread, int threads) noexcept nogil:
+    cdef Job *j = <Job *> job
+    cdef Part p = part_of(j, thread, threads)
+    cdef long t0 = 0, t1, t, b0 = p.b0, Hp = j.Hp
+    while t0 < j.T:
+        t1 = min(t0 + j.chunk, j.T)
+        project(j, &p, t0, t1)
+        for t in range(t0, t1):
+            at_step(j, &p, t)
+            recur(j, &p, 0, h_at(j, t, b0), j.hb, z_at(j, t, b0), 0, CS_FROM_C)
+            if j.reset_after:
+                recur(j, &p, 1, h_at(j, t, b0), j.hb, z_at(j, t, b0), 3 * Hp, CS_FROM_BIAS)
+                j.tiles.gru_after_forward(&p.span, z_at(j, t, b0), h_at(j, t, b0), h_at(j, t + 1, b0))
+            else:
+                j.tiles.gru_before_gates(&p.span, z_at(j, t, b0), h_at(j, t, b0))
+                meet_by_units(j, &p)
+                recur(j, &p, 1, rh_at(j, t, b0), j.zb, z_at(j, t, b0), 2 * Hp, CS_FROM_C)
+                j.tiles.gru_before_states(&p.span, z_at(j, t, b0), h_at(j, t, b0), h_at(j, t + 1, b0))
+            emit(j, &p, t)
+            meet_by_units(j, &p)
+        t0 = t1
+
+
+cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
+    cdef Job *j = <Job *> job
+    cdef Part p = part_of(j, thread, threads)
+    cdef long t0, t1 = j.T, t, b0 = p.b0, Hp = j.Hp
+    cdef char *dh = j.dh + b0 * j.hb
+    cdef char *drh = j.drh + b0 * j.hb
+    while t1 > 0:
+        t0 = (t1 - 1) // j.chunk * j.chunk
+        for t in range(t1 - 1, t0 - 1, -1):
+            at_step(j, &p, t)
+            absorb(j, &p, t)
+            if j.reset_after:
+                j.tiles.gru_after_backward(&p.span, z_at(j, t, b0), dz_at(j, t, b0), h_at(j, t, b0), dh)
+                meet_by_units(j, &p)
+                recur_back(j, &p, dz_at(j, t, b0), 3 * Hp, Hp, 2 * Hp, dh, CS_FROM_C)
+            else:
+                j.tiles.gru_before_dstates(&p.span, z_at(j, t, b0), dz_at(j, t, b0), h_at(j, t, b0), dh)
+                meet_by_units(j, &p)
+                recur_back(j, &p, dz_at(j, t, b0), 2 * Hp, Hp, 2 * Hp, drh, CS_FROM_ZERO)
+                j.tiles.gru_before_dgates(&p.span, z_at(j, t, b0), dz_at(j, t, b0), h_at(j, t, b0), drh, dh)
+                meet_by_units(j, &p)
+            recur_back(j, &p, dz_at(j, t, b0), 0, 2 * Hp, 0, dh, CS_FROM_C)
+        meet_all(j, &p)
+        weight_gradients(j, thread, threads, t0, t1)
+        recurrent_gradients(j, thread, threads, t0, t1, h_at(j, t0, 0), j.ht, j.hb, 0, 2 * Hp, 0)
+        if j.reset_after:
+            recurrent_gradients(j, thread, threads, t0, t1, h_at(j, t0, 0), j.ht, j.hb, 3 * Hp, Hp, 2 * Hp)
+        else:
+            recurrent_gradients(j, thread, threads, t0, t1, rh_at(j, t0, 0), j.zt, j.zb, 2 * Hp, Hp, 2 * Hp)
+        input_gradients(j, thread, threads, t0, t1)
+        meet_all(j, &p)
+        t1 = t0
+
+
+def gru_forward(Packed packed, x, h0, mask, lengths, y, hT, Tape tape):
+    """Run B sequences of T steps; see the reference."""
+    cdef Job j
+    keep = []
+    begin(&j, packed, x, keep)
+    begin_forward(&j, mask, lengths, y, tape, 1, x, keep)
+    load_rows(&j, j.h, h0)
+    run(&j, forward_part)
+    store_rows(&j, h_at(&j, j.T, 0), hT)
+
+
+def gru_backward(Packed packed, Tape tape, dy, dhT, dx, dW, dU, db, dh0):
+    """Gradients from a tape; see the reference."""
+    cdef Job j
+    keep = []
+    begin(&j, packed, tape.x, keep)
+    begin_backward(&j, packed, tape, dy, dx, dW is not None, dU is not None, db is not None, 1, keep)
+    load_rows(&j, j.dh, dhT)
+    run(&j, backward_part)
+    store_rows(&j, j.dh, dh0)
+    if dW is not None:
+        packed.unpack_add(j.inputs, j.dW, dW)
+    if dU is not None:
+        packed.unpack_add(j.H, j.dU, dU)
+    if db is not None and not j.reset_after:
+        packed.unpack_add(1, j.db, db)
+    elif db is not None:
+        packed.unpack_add(1, j.db, db[0])
+        # the recurrent bias shares z and r, and starts h's part of the candidate
+        memcpy(j.db + 2 * j.Hp * j.esize, j.db + 3 * j.Hp * j.esize, j.Hp * j.esize)
+        packed.unpack_add(1, j.db, db[1])
+
+
+def gru_step(Packed packed, cnp.ndarray x, cnp.ndarray h):
+    """One step for B rows, in place: x (B, I) in; h (B, H) in and out."""
+    cdef Step s
+    cdef long b = 0, Hp = packed.Hp
+    cdef char *hb
+    begin_step(&s, packed, x, h)
+    while b < s.B:
+        hb = s.h + b * s.hb
+        project_step(&s, b)
+        recur_step(&s, hb, s.hb, 0, 2 * Hp, 0, CS_FROM_C)
+        if packed.reset_after:
+            recur_step(&s, hb, s.hb, 2 * Hp, Hp, 3 * Hp, CS_FROM_BIAS)
+            s.tiles.gru_after_forward(&s.span, s.z, hb, hb)
+        else:
+            s.tiles.gru_before_gates(&s.span, s.z, hb)
+            recur_step(&s, s.z + 3 * Hp * s.esize, s.zb, 2 * Hp, Hp, 2 * Hp, CS_FROM_C)
+            s.tiles.gru_before_states(&s.span, s.z, hb, hb)
+        b += s.block
+    end_step(&s)

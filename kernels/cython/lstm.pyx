@@ -1,0 +1,124 @@
+# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
+# cython: cdivision=True
+"""LSTM: z = b + x W + h U;  i f g o = rec rec act rec of z;  c' = f c + i g;  h' = o act(c').
+
+The loops over time. tiles/lstm.h has a step's arithmetic, loop.pyx the products. Gate rows are [i f c o] by blocks of
+units. Shapes and rules: kernels/README.md and kernels/reference/lstm.py.
+"""
+import numpy as np
+
+cimport numpy as cnp
+
+from cellstep.kernels import ACTIVATIONS
+
+from .loop cimport (
+    Job, Part, absorb, at_step, begin, begin_backward, begin_forward, c_at, dz_at, emit, h_at, input_gradients,
+    load_rows, meet_all, meet_by_units, part_of, project, recur, recur_back, recurrent_gradients, run, store_rows,
+    weight_gradients, z_at,
+)
+from .packed cimport Packed, Tape
+from .step cimport Step, begin_step, end_step, project_step, recur_step
+from .tiles cimport CS_FROM_C
+
+cnp.import_array()
+
+
+def lstm_supports(dtype, activation, recurrent_activation):
+    """True where this backend runs these options: float32 and float64, every activation of the contract."""
+    return np.dtype(dtype).char in "fd" and activation in ACTIVATIONS and recurrent_activation in ACTIVATIONS
+
+
+def lstm_pack(W, U, b, activation, recurrent_activation, backward):
+    """W (I, 4H), U (H, 4H), b (4H,) or None, packed; with the transposes where `backward`."""
+    return Packed(W, U, b, activation, recurrent_activation, False, backward, (4,))
+
+
+def lstm_tape(Packed packed, B, T):
+    """An empty tape for B rows of T steps."""
+    return Tape(packed, B, T, 2)
+
+
+cdef void forward_part(void *job, int thread, int threads) noexcept nogil:
+    cdef Job *j = <Job *> job
+    cdef Part p = part_of(j, thread, threads)
+    cdef long t0 = 0, t1, t, b0 = p.b0
+    while t0 < j.T:
+        t1 = min(t0 + j.chunk, j.T)
+        project(j, &p, t0, t1)
+        for t in range(t0, t1):
+            at_step(j, &p, t)
+            recur(j, &p, 0, h_at(j, t, b0), j.hb, z_at(j, t, b0), 0, CS_FROM_C)
+            j.tiles.lstm_forward(&p.span, z_at(j, t, b0), c_at(j, t, b0), c_at(j, t + 1, b0), h_at(j, t, b0),
+                                 h_at(j, t + 1, b0))
+            emit(j, &p, t)
+            meet_by_units(j, &p)
+        t0 = t1
+
+
+cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
+    cdef Job *j = <Job *> job
+    cdef Part p = part_of(j, thread, threads)
+    cdef long t0, t1 = j.T, t, b0 = p.b0
+    while t1 > 0:
+        t0 = (t1 - 1) // j.chunk * j.chunk
+        for t in range(t1 - 1, t0 - 1, -1):
+            at_step(j, &p, t)
+            absorb(j, &p, t)
+            j.tiles.lstm_backward(&p.span, z_at(j, t, b0), dz_at(j, t, b0), c_at(j, t, b0), c_at(j, t + 1, b0),
+                                  j.dh + b0 * j.hb, j.dc + b0 * j.hb)
+            meet_by_units(j, &p)
+            recur_back(j, &p, dz_at(j, t, b0), 0, j.columns, 0, j.dh + b0 * j.hb, CS_FROM_C)
+        meet_all(j, &p)
+        weight_gradients(j, thread, threads, t0, t1)
+        recurrent_gradients(j, thread, threads, t0, t1, h_at(j, t0, 0), j.ht, j.hb, 0, j.columns, 0)
+        input_gradients(j, thread, threads, t0, t1)
+        meet_all(j, &p)
+        t1 = t0
+
+
+def lstm_forward(Packed packed, x, h0, c0, mask, lengths, y, hT, cT, Tape tape):
+    """Run B sequences of T steps; see the reference."""
+    cdef Job j
+    keep = []
+    begin(&j, packed, x, keep)
+    begin_forward(&j, mask, lengths, y, tape, 2, x, keep)
+    load_rows(&j, j.h, h0)
+    load_rows(&j, j.c, c0)
+    run(&j, forward_part)
+    store_rows(&j, h_at(&j, j.T, 0), hT)
+    store_rows(&j, c_at(&j, j.T, 0), cT)
+
+
+def lstm_backward(Packed packed, Tape tape, dy, dhT, dcT, dx, dW, dU, db, dh0, dc0):
+    """Gradients from a tape; see the reference."""
+    cdef Job j
+    keep = []
+    begin(&j, packed, tape.x, keep)
+    begin_backward(&j, packed, tape, dy, dx, dW is not None, dU is not None, db is not None, 2, keep)
+    load_rows(&j, j.dh, dhT)
+    load_rows(&j, j.dc, dcT)
+    run(&j, backward_part)
+    store_rows(&j, j.dh, dh0)
+    store_rows(&j, j.dc, dc0)
+    if dW is not None:
+        packed.unpack_add(j.inputs, j.dW, dW)
+    if dU is not None:
+        packed.unpack_add(j.H, j.dU, dU)
+    if db is not None:
+        packed.unpack_add(1, j.db, db)
+
+
+def lstm_step(Packed packed, cnp.ndarray x, cnp.ndarray h, cnp.ndarray c):
+    """One step for B rows, in place: x (B, I) in; h and c (B, H) in and out."""
+    cdef Step s
+    cdef long b = 0
+    cdef char *hb
+    cdef char *cb
+    begin_step(&s, packed, x, h)
+    while b < s.B:
+        hb, cb = s.h + b * s.hb, <char *> cnp.PyArray_DATA(c) + b * s.hb
+        project_step(&s, b)
+        recur_step(&s, hb, s.hb, 0, s.columns, 0, CS_FROM_C)
+        s.tiles.lstm_forward(&s.span, s.z, cb, cb, hb, hb)
+        b += s.block
+    end_step(&s)

@@ -1,0 +1,43 @@
+# Packed weights and tapes, as the loops see them.
+from .tiles cimport cs_tiles
+
+
+cdef class Packed:
+    cdef const cs_tiles *tiles
+    cdef readonly long H
+    cdef long inputs  # the letter I is a macro of C's complex.h
+    cdef readonly object dtype
+    cdef readonly str activation, recurrent_activation
+    cdef readonly bint reset_after, backward
+    cdef int act, rec
+    # A gate row's packed columns are regions of `gates` vectors a block of units: LSTM one of 4; GRU one of 2, then one
+    # of 1. columns: those of W and U, G*Hp; width: those of a whole gate row, which for a GRU has h's part on top.
+    cdef int regions
+    cdef int gates[2]
+    cdef long esize, Hp, columns, width
+    # vector-columns of W and U: first source column and how many lanes exist (panels.h)
+    cdef long vectors
+    cdef object lists, memory
+    cdef long *first
+    cdef long *count
+    cdef char *W
+    cdef char *U
+    cdef char *bias
+    cdef char *recurrent_bias
+    cdef char *UT
+    cdef char *WT
+
+    cdef int unpack_add(self, long rows, const char *src, object dst) except -1
+
+
+cdef class Tape:
+    cdef readonly long B, T
+    # the caller's inputs, and (T, B) bytes: does the row run at the step
+    cdef object x, active
+    cdef object memory
+    cdef char *z
+    cdef char *h
+    cdef char *c
+
+
+cdef object aligned(size_t size, bint zero, char **data)

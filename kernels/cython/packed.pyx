@@ -1,0 +1,136 @@
+# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
+"""Weights in the layout that the tiles stream through, and tapes: what a forward pass keeps for backward."""
+import numpy as np
+
+cimport numpy as cnp
+from libc.string cimport memset
+
+from cellstep.kernels import ACTIVATIONS
+
+from .tiles cimport tiles_for
+
+cnp.import_array()
+
+
+cdef object aligned(size_t size, bint zero, char **data):
+    """A new buffer at a multiple of 64 bytes, owned by the object that is returned."""
+    cdef cnp.ndarray raw = np.empty(size + 64, np.uint8)
+    cdef size_t at = <size_t> cnp.PyArray_DATA(raw)
+    data[0] = <char *> ((at + 63) // 64 * 64)
+    if zero:
+        memset(data[0], 0, size)
+    return raw
+
+
+cdef class Packed:
+    """Immutable once made: any number of threads may use one at the same time.
+
+    W, U panels [G*Hp/NR][I or H][NR] for the forward pass; for backward their transposes, [.../NR][G*Hp][NR]. Hp is H
+    rounded up to NR, so that a thread's share of the units is a share of the panels in every region.
+    """
+
+    def __cinit__(self, W, U, b, str activation, str recurrent_activation, bint reset_after, bint backward, gates):
+        W, U = np.ascontiguousarray(W), np.ascontiguousarray(U)
+        self.dtype = W.dtype
+        self.inputs, self.H = W.shape[0], U.shape[0]
+        self.activation, self.recurrent_activation = activation, recurrent_activation
+        self.reset_after, self.backward = reset_after, backward
+        self.act = ACTIVATIONS.index(activation)
+        self.rec = ACTIVATIONS.index(recurrent_activation) if recurrent_activation else self.act
+        self.tiles = tiles_for(self.dtype == np.float64)
+        self.esize = self.dtype.itemsize
+        cdef long NR = self.tiles.NR
+        self.Hp = (self.H + NR - 1) // NR * NR
+        self.regions = len(gates)
+        for i, n in enumerate(gates):
+            self.gates[i] = n
+        self.columns = sum(gates) * self.Hp
+        self.width = self.columns + (self.Hp if self.regions == 2 else 0)
+        self._list_columns()
+        self._pack(W, U)
+        self._pack_bias(b)
+
+    @property
+    def I(self):
+        """Inputs a step."""
+        return self.inputs
+
+    def _list_columns(self):
+        """The source column of each vector of packed columns: region by region, block by block, gate by gate."""
+        cdef long VL = self.tiles.VL, blocks = self.Hp // VL, gate0 = 0
+        first, count = [], []
+        for region in range(self.regions):
+            for j in range(blocks):
+                for g in range(gate0, gate0 + self.gates[region]):
+                    first.append(g * self.H + j * VL)
+                    count.append(max(0, min(VL, self.H - j * VL)))
+            gate0 += self.gates[region]
+        self.vectors = len(first)
+        cdef cnp.ndarray lists = np.array([first, count], np.dtype("l"))
+        self.lists = lists
+        self.first = <long *> cnp.PyArray_DATA(lists)
+        self.count = self.first + self.vectors
+
+    def _pack(self, cnp.ndarray W, cnp.ndarray U):
+        cdef long inputs = self.inputs, H = self.H, n = self.columns, NR = self.tiles.NR
+        cdef long Ip = (inputs + NR - 1) // NR * NR
+        cdef long ld = n // self.Hp * H
+        cdef const char *w = <const char *> cnp.PyArray_DATA(W)
+        cdef const char *u = <const char *> cnp.PyArray_DATA(U)
+        cdef long elements = (inputs + H) * n + 2 * self.width + ((Ip + self.Hp) * n if self.backward else 0)
+        cdef char *at = NULL
+        self.memory = aligned(elements * self.esize, False, &at)
+        self.W = at
+        self.U = self.W + inputs * n * self.esize
+        self.bias = self.U + H * n * self.esize
+        self.recurrent_bias = self.bias + self.width * self.esize
+        self.UT = self.recurrent_bias + self.width * self.esize
+        self.WT = self.UT + self.Hp * n * self.esize
+        with nogil:
+            self.tiles.pack(inputs, self.vectors, self.first, self.count, w, ld, self.W)
+            self.tiles.pack(H, self.vectors, self.first, self.count, u, ld, self.U)
+            if self.backward:
+                self.tiles.pack_transposed(H, n // self.Hp, H, self.Hp, u, self.UT)
+                self.tiles.pack_transposed(inputs, n // self.Hp, H, self.Hp, w, self.WT)
+
+    def _pack_bias(self, b):
+        """bias starts x's sums. Of a bias of two rows the second joins it, but for the candidate, where it starts h's."""
+        cdef cnp.ndarray row = np.zeros(self.columns // self.Hp * self.H, self.dtype)
+        cdef cnp.ndarray recurrent = np.zeros_like(row)
+        if b is not None and b.ndim == 1:
+            row[:] = b
+        elif b is not None:
+            row[:] = b[0]
+            row[: 2 * self.H] += b[1, : 2 * self.H]
+            recurrent[:] = b[1]
+        cdef cnp.ndarray scratch = np.zeros(self.columns, self.dtype)
+        cdef char *data = <char *> cnp.PyArray_DATA(scratch)
+        memset(self.bias, 0, 2 * self.width * self.esize)
+        self.tiles.pack(1, self.vectors, self.first, self.count, cnp.PyArray_DATA(row), 0, self.bias)
+        if self.regions == 2:
+            self.tiles.pack(1, self.vectors, self.first, self.count, cnp.PyArray_DATA(recurrent), 0, data)
+            scratch[: self.Hp] = scratch[2 * self.Hp :]
+            memset(self.recurrent_bias, 0, self.width * self.esize)
+            for i in range(self.Hp * self.esize):
+                self.recurrent_bias[i] = data[i]
+
+    cdef int unpack_add(self, long rows, const char *src, object dst) except -1:
+        """dst (rows, G*H) or (G*H,) += src, gradients gate after gate."""
+        cdef cnp.ndarray out = dst
+        with nogil:
+            self.tiles.unpack_add(rows, self.columns // self.Hp, self.H, self.Hp, src, cnp.PyArray_DATA(out))
+        return 0
+
+
+cdef class Tape:
+    """Gate rows z (T, B, width) after activation, h and c (T + 1, B, Hp) with row 0 the initial states.
+
+    x is the caller's array, not a copy. Forward may fill a tape again, backward may read it more than once.
+    """
+
+    def __cinit__(self, Packed packed, long B, long T, int states):
+        self.B, self.T = B, T
+        cdef size_t z = T * B * packed.width * packed.esize, h = (T + 1) * B * packed.Hp * packed.esize
+        self.memory = aligned(z + states * h, False, &self.z)
+        self.h = self.z + z
+        self.c = self.h + h if states == 2 else NULL

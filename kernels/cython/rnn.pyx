@@ -1,0 +1,116 @@
+# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
+# cython: cdivision=True
+"""SimpleRNN: z = b + x W + h U;  h' = act(z).
+
+The loops over time. tiles/rnn.h has a step's arithmetic, loop.pyx the products. A gate row is z, then h. Shapes and rules: kernels/README.md and kernels/reference/rnn.py.
+"""
+import numpy as np
+
+cimport numpy as cnp
+
+from cellstep.kernels import ACTIVATIONS
+
+from .loop cimport (
+    Job, Part, absorb, at_step, begin, begin_backward, begin_forward, dz_at, emit, h_at, input_gradients,
+    load_rows, meet_all, meet_by_units, part_of, project, recur, recur_back, recurrent_gradients, run, store_rows,
+    weight_gradients, z_at,
+)
+from .packed cimport Packed, Tape
+from .step cimport Step, begin_step, end_step, project_step, recur_step
+from .tiles cimport CS_FROM_C
+
+cnp.import_array()
+
+
+def rnn_supports(dtype, activation):
+    """True where this backend runs these options: float32 and float64, every activation of the contract."""
+    return np.dtype(dtype).char in "fd" and activation in ACTIVATIONS
+
+
+def rnn_pack(W, U, b, activation, backward):
+    """W (I, H), U (H, H), b (H,) or None, packed; with the transposes where `backward`."""
+    return Packed(W, U, b, activation, "", False, backward, (1,))
+
+
+def rnn_tape(Packed packed, B, T):
+    """An empty tape for B rows of T steps."""
+    return Tape(packed, B, T, 1)
+
+
+cdef void forward_part(void *job, int thread, int threads) noexcept nogil:
+    cdef Job *j = <Job *> job
+    cdef Part p = part_of(j, thread, threads)
+    cdef long t0 = 0, t1, t, b0 = p.b0
+    while t0 < j.T:
+        t1 = min(t0 + j.chunk, j.T)
+        project(j, &p, t0, t1)
+        for t in range(t0, t1):
+            at_step(j, &p, t)
+            recur(j, &p, 0, h_at(j, t, b0), j.hb, z_at(j, t, b0), 0, CS_FROM_C)
+            j.tiles.rnn_forward(&p.span, z_at(j, t, b0), h_at(j, t, b0), h_at(j, t + 1, b0))
+            emit(j, &p, t)
+            meet_by_units(j, &p)
+        t0 = t1
+
+
+cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
+    cdef Job *j = <Job *> job
+    cdef Part p = part_of(j, thread, threads)
+    cdef long t0, t1 = j.T, t, b0 = p.b0
+    while t1 > 0:
+        t0 = (t1 - 1) // j.chunk * j.chunk
+        for t in range(t1 - 1, t0 - 1, -1):
+            at_step(j, &p, t)
+            absorb(j, &p, t)
+            j.tiles.rnn_backward(&p.span, z_at(j, t, b0), dz_at(j, t, b0), j.dh + b0 * j.hb)
+            meet_by_units(j, &p)
+            recur_back(j, &p, dz_at(j, t, b0), 0, j.columns, 0, j.dh + b0 * j.hb, CS_FROM_C)
+        meet_all(j, &p)
+        weight_gradients(j, thread, threads, t0, t1)
+        recurrent_gradients(j, thread, threads, t0, t1, h_at(j, t0, 0), j.ht, j.hb, 0, j.columns, 0)
+        input_gradients(j, thread, threads, t0, t1)
+        meet_all(j, &p)
+        t1 = t0
+
+
+def rnn_forward(Packed packed, x, h0, mask, lengths, y, hT, Tape tape):
+    """Run B sequences of T steps; see the reference."""
+    cdef Job j
+    keep = []
+    begin(&j, packed, x, keep)
+    begin_forward(&j, mask, lengths, y, tape, 1, x, keep)
+    load_rows(&j, j.h, h0)
+    run(&j, forward_part)
+    store_rows(&j, h_at(&j, j.T, 0), hT)
+
+
+def rnn_backward(Packed packed, Tape tape, dy, dhT, dx, dW, dU, db, dh0):
+    """Gradients from a tape; see the reference."""
+    cdef Job j
+    keep = []
+    begin(&j, packed, tape.x, keep)
+    begin_backward(&j, packed, tape, dy, dx, dW is not None, dU is not None, db is not None, 1, keep)
+    load_rows(&j, j.dh, dhT)
+    run(&j, backward_part)
+    store_rows(&j, j.dh, dh0)
+    if dW is not None:
+        packed.unpack_add(j.inputs, j.dW, dW)
+    if dU is not None:
+        packed.unpack_add(j.H, j.dU, dU)
+    if db is not None:
+        packed.unpack_add(1, j.db, db)
+
+
+def rnn_step(Packed packed, cnp.ndarray x, cnp.ndarray h):
+    """One step for B rows, in place: x (B, I) in; h (B, H) in and out."""
+    cdef Step s
+    cdef long b = 0
+    cdef char *hb
+    begin_step(&s, packed, x, h)
+    while b < s.B:
+        hb = s.h + b * s.hb
+        project_step(&s, b)
+        recur_step(&s, hb, s.hb, 0, s.columns, 0, CS_FROM_C)
+        s.tiles.rnn_forward(&s.span, s.z, hb, hb)
+        b += s.block
+    end_step(&s)

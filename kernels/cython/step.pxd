@@ -1,0 +1,36 @@
+# One step for B rows, without a job: what the three cells' step functions are made of.
+from libc.stdint cimport uint64_t
+
+cimport numpy as cnp
+
+from .packed cimport Packed
+from .tiles cimport cs_span, cs_tiles
+
+cdef enum:
+    STACK = 32768
+
+
+cdef struct Step:
+    const cs_tiles *tiles
+    const char *W
+    const char *U
+    const char *bias
+    const char *recurrent_bias
+    long B, inputs, H, Hp, columns, esize, block
+    const char *x
+    long xb
+    char *h
+    long hb
+    char *z
+    long zb
+    cs_span span
+    uint64_t mode
+    char *heap
+    char stack[STACK + 64]
+
+
+cdef int begin_step(Step *s, Packed p, cnp.ndarray x, cnp.ndarray h) except -1
+cdef void end_step(Step *s) noexcept nogil
+cdef void project_step(Step *s, long b) noexcept nogil
+cdef void recur_step(Step *s, const char *a, long lda, long packed, long columns, long column,
+                     int start) noexcept nogil

@@ -1,0 +1,66 @@
+# What tiles.h and team.h declare, and the level chosen at import.
+from libc.stdint cimport uint8_t, uint64_t
+
+cdef extern from "tiles.h" nogil:
+    enum:
+        CS_FROM_ZERO, CS_FROM_C, CS_FROM_BIAS
+
+    ctypedef struct cs_span:
+        long rows, j0, j1, H, Hp, ldz, ldh
+        const uint8_t *active
+        int act, rec
+
+    ctypedef struct cs_tiles:
+        int VL, NR
+        void (*gemm)(long M, long K, const void *A, long lda, const void *panels, long ncols, long panel_rows,
+                     void *C, long ldc, int start, const void *bias) noexcept nogil
+        void (*gemm_tn)(long M, long nt, long nb, const void *a, long at, long ab, const uint8_t *active,
+                        const void *b, long ldb, long ncols, void *C, long ldc, void *work) noexcept nogil
+        size_t (*gemm_tn_work)(long M) noexcept nogil
+        void (*column_sums)(long rows, const void *b, long ldb, long ncols, void *sums) noexcept nogil
+        void (*pack)(long K, long nv, const long *first, const long *count, const void *src, long ld,
+                     void *dst) noexcept nogil
+        void (*pack_transposed)(long M, long G, long H, long Hp, const void *src, void *dst) noexcept nogil
+        void (*unpack_add)(long K, long G, long H, long Hp, const void *src, void *dst) noexcept nogil
+        void (*add_rows)(long rows, long n, void *dst, long ldd, const void *src, long lds) noexcept nogil
+        void (*rnn_forward)(const cs_span *s, void *z, const void *h0, void *h1) noexcept nogil
+        void (*rnn_backward)(const cs_span *s, const void *z, void *dz, void *dh) noexcept nogil
+        void (*lstm_forward)(const cs_span *s, void *z, const void *c0, void *c1, const void *h0,
+                             void *h1) noexcept nogil
+        void (*lstm_backward)(const cs_span *s, const void *z, void *dz, const void *c0, const void *c1, void *dh,
+                              void *dc) noexcept nogil
+        void (*gru_after_forward)(const cs_span *s, void *z, const void *h0, void *h1) noexcept nogil
+        void (*gru_after_backward)(const cs_span *s, const void *z, void *dz, const void *h0, void *dh) noexcept nogil
+        void (*gru_before_gates)(const cs_span *s, void *z, const void *h0) noexcept nogil
+        void (*gru_before_states)(const cs_span *s, void *z, const void *h0, void *h1) noexcept nogil
+        void (*gru_before_dstates)(const cs_span *s, const void *z, void *dz, const void *h0,
+                                   void *dh) noexcept nogil
+        void (*gru_before_dgates)(const cs_span *s, const void *z, void *dz, const void *h0, const void *drh,
+                                  void *dh) noexcept nogil
+        void (*activate)(int code, long n, const void *src, void *dst) noexcept nogil
+
+    ctypedef struct cs_level:
+        const char *name
+        const cs_tiles *f32
+        const cs_tiles *f64
+    const cs_level cs_levels[]
+    int cs_level_runs(const char *name)
+
+cdef extern from "team.h" nogil:
+    ctypedef void cs_work(void *job, int thread, int threads) noexcept nogil
+    void cs_parallel(int threads, cs_work *work, void *job)
+    int cs_threads()
+    void cs_limit_threads(int limit)
+    int cs_has_openmp()
+    ctypedef struct cs_barrier:
+        int arrived
+        int phase
+    void cs_barrier_wait(cs_barrier *b, int threads)
+    uint64_t cs_denormals_flush()
+    void cs_denormals_restore(uint64_t before)
+
+# The functions of team.c and the chosen tables, for the modules that do not link them.
+cdef const cs_tiles *tiles_for(bint double_) noexcept nogil
+cdef void parallel(int threads, cs_work *work, void *job) noexcept nogil
+cdef void meet(cs_barrier *b, int threads) noexcept nogil
+cdef int threads() noexcept nogil

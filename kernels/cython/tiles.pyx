@@ -1,0 +1,126 @@
+# cython: language_level=3, binding=True, freethreading_compatible=True
+"""The C tiles: which instruction-set level runs, chosen once at import, and how many threads a call may use."""
+import os
+
+import numpy as np
+
+cimport numpy as cnp
+
+from cellstep.kernels import ACTIVATIONS
+
+cnp.import_array()
+
+cdef const cs_level *level = NULL
+cdef str why = ""
+
+
+def available_isas():
+    """The levels compiled in that this CPU runs, best first."""
+    cdef int i = 0
+    names = []
+    while cs_levels[i].name != NULL:
+        if cs_level_runs(cs_levels[i].name):
+            names.append(cs_levels[i].name.decode())
+        i += 1
+    return tuple(names)
+
+
+def _choose():
+    """CELLSTEP_ISA if it is set, and then nothing else; otherwise the best level that runs here."""
+    global level, why
+    cdef int i = 0
+    names = available_isas()
+    asked = os.environ.get("CELLSTEP_ISA", "")
+    if asked and asked not in names:
+        raise ImportError(f"CELLSTEP_ISA must be one that runs here ({', '.join(names)}), got {asked!r}")
+    if not names:
+        raise ImportError("this CPU runs none of the instruction-set levels that cellstep was compiled for")
+    chosen = asked or names[0]
+    while cs_levels[i].name.decode() != chosen:
+        i += 1
+    level = &cs_levels[i]
+    why = "CELLSTEP_ISA asks for it" if asked else "the best that this CPU and operating system run"
+
+
+_choose()
+
+
+def isa():
+    """The level that runs."""
+    return level.name.decode()
+
+
+def isa_why():
+    """Why it was chosen."""
+    return why
+
+
+cdef const cs_tiles *tiles_for(bint double_) noexcept nogil:
+    return level.f64 if double_ else level.f32
+
+
+cdef void parallel(int threads, cs_work *work, void *job) noexcept nogil:
+    cs_parallel(threads, work, job)
+
+
+cdef void meet(cs_barrier *b, int threads) noexcept nogil:
+    cs_barrier_wait(b, threads)
+
+
+cdef int threads() noexcept nogil:
+    return cs_threads()
+
+
+def _quota():
+    """CPUs that the container's quota allows, rounded up, or None. Source: cgroup v2 cpu.max, v1 cpu.cfs_quota_us."""
+    for path, parts in (("/sys/fs/cgroup/cpu.max", 2), ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", 1)):
+        try:
+            with open(path) as f:
+                words = f.read().split()
+            if parts == 1:
+                with open("/sys/fs/cgroup/cpu/cpu.cfs_period_us") as f:
+                    words += f.read().split()
+            quota, period = int(words[0]), int(words[1])
+        except (OSError, ValueError, IndexError):
+            continue
+        if quota > 0 and period > 0:
+            return max(1, -(-quota // period))
+    return None
+
+
+def _at_import():
+    limits = [n for n in (_quota(),) if n is not None]
+    asked = os.environ.get("CELLSTEP_NUM_THREADS", "")
+    if asked:
+        if not asked.isdecimal() or int(asked) < 1:
+            raise ImportError(f"CELLSTEP_NUM_THREADS must be a positive integer, got {asked!r}")
+        limits.append(int(asked))
+    if limits:
+        cs_limit_threads(min(limits))
+
+
+_at_import()
+
+
+def get_num_threads():
+    """Threads that a call from this thread may use: the least of OpenMP's limit and ours."""
+    return cs_threads()
+
+
+def set_num_threads(int n):
+    """Use at most n threads from now on, in the whole process."""
+    cs_limit_threads(n)
+
+
+def has_openmp():
+    """False where calls run on one thread because the compiler had no OpenMP."""
+    return bool(cs_has_openmp())
+
+
+def activate(name, values):
+    """One activation of the contract over a contiguous array, as the tiles compute it; for tests of accuracy."""
+    cdef cnp.ndarray x = np.ascontiguousarray(values)
+    cdef cnp.ndarray y = np.empty_like(x)
+    tiles_for(x.dtype == np.float64).activate(ACTIVATIONS.index(name), x.size, cnp.PyArray_DATA(x),
+                                              cnp.PyArray_DATA(y))
+    return y

@@ -1,0 +1,1 @@
+"""The contract in plain NumPy: the specification of every cell, and the backend of last resort."""

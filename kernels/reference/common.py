@@ -1,0 +1,75 @@
+"""What the three reference cells share: packed weights, and the steps at which a row runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Weights as `pack` leaves them: copies that nobody writes to.
+
+    W (I, G*H), U (H, G*H), b of the cell's bias shape, or None where the cell has no bias.
+    """
+
+    W: Array
+    U: Array
+    b: Array | None
+    activation: str
+    recurrent_activation: str = ""
+    reset_after: bool = False
+    backward: bool = True
+
+    @property
+    def I(self) -> int:  # noqa: E743 - the contract's letter
+        return int(self.W.shape[0])
+
+    @property
+    def H(self) -> int:
+        return int(self.U.shape[0])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.W.dtype
+
+
+def frozen(a: Array | None) -> Array | None:
+    """A private C-contiguous copy that cannot be written to."""
+    if a is None:
+        return None
+    a = np.array(a, order="C")
+    a.flags.writeable = False
+    return a
+
+
+def active_steps(B: int, T: int, mask: Mask | None, lengths: NDArray[np.int32] | None) -> Mask:
+    """(T, B, 1) booleans: does row b run at step t? At the other steps its states are carried."""
+    if lengths is not None:
+        run = np.arange(T)[:, None] < lengths[None, :]
+    elif mask is not None:
+        run = mask.T
+    else:
+        run = np.ones((T, B), bool)
+    return run[:, :, None]
+
+
+@dataclass
+class Tape:
+    """What one forward pass keeps for one or more backward passes.
+
+    x is the caller's array, not a copy: it must not change before backward. `kept` holds the cell's own arrays,
+    each (T, B, ...) or (T + 1, B, H) with row 0 the initial state.
+    """
+
+    B: int
+    T: int
+    x: Array | None = None
+    run: Mask | None = None
+    kept: dict[str, Array] | None = None

@@ -1,0 +1,183 @@
+"""GRU in plain NumPy: the specification. One reset gate, at either of two places.
+
+    [xz xr xh] = b0 + x W
+    reset_after:       [hz hr q] = b1 + h U             hh = act(xh + r q)
+    not reset_after:   [hz hr] = h [Uz Ur]              hh = act(xh + (r h) Uh)
+    z = rec(xz + hz)   r = rec(xr + hr)
+    h' = z h + (1 - z) hh
+
+Columns of W, U and b: z r h, as in Keras. With reset_after b is (2, 3H): b0 goes with x, b1 with h; without it b is
+(3H,), the b0 above. A step at which a row is masked carries its h, and its output is h.
+
+Source: Cho et al. 2014 (arXiv 1406.1078v1) with the reset after the product, v3 with it before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import ACTIVATIONS
+from .activations import activate, derivative
+from .common import Array, Mask, Packed, Tape, active_steps, frozen
+
+
+def gru_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: str, reset_after: bool) -> bool:
+    """True where this backend runs these options: float32 and float64, every activation of the contract."""
+    return np.dtype(dtype).char in "fd" and activation in ACTIVATIONS and recurrent_activation in ACTIVATIONS
+
+
+def gru_pack(
+    W: Array,
+    U: Array,
+    b: Array | None,
+    activation: str,
+    recurrent_activation: str,
+    reset_after: bool,
+    backward: bool,
+) -> Packed:
+    """Copy W (I, 3H), U (H, 3H) and b, or None: (2, 3H) with reset_after, (3H,) without.
+
+    `backward` says whether backward will be called.
+    """
+    w, u = frozen(W), frozen(U)
+    assert w is not None and u is not None
+    return Packed(w, u, frozen(b), activation, recurrent_activation, reset_after, backward)
+
+
+def gru_tape(packed: Packed, B: int, T: int) -> Tape:
+    """An empty tape for B rows of T steps; forward fills it, again and again if need be."""
+    return Tape(B, T)
+
+
+def _step(packed: Packed, x: Array, h: Array) -> tuple[Array, Array, Array]:
+    """One step: x (B, I), h (B, H). Returns the gates z r hh (B, 3, H) after activation, s (B, H) and the new h.
+
+    s is the factor that r meets: q with reset_after, the product r h without.
+    """
+    act, rec = packed.activation, packed.recurrent_activation
+    H = packed.H
+    zx = x @ packed.W
+    if packed.reset_after:
+        zh = h @ packed.U
+        if packed.b is not None:
+            zx, zh = zx + packed.b[0], zh + packed.b[1]
+        (xz, xr, xh), (hz, hr, q) = np.split(zx, 3, axis=1), np.split(zh, 3, axis=1)
+        z, r = activate(rec, xz + hz), activate(rec, xr + hr)
+        s = q
+        hh = activate(act, xh + r * q)
+    else:
+        if packed.b is not None:
+            zx = zx + packed.b
+        (xz, xr, xh), (hz, hr) = np.split(zx, 3, axis=1), np.split(h @ packed.U[:, : 2 * H], 2, axis=1)
+        z, r = activate(rec, xz + hz), activate(rec, xr + hr)
+        s = r * h
+        hh = activate(act, xh + s @ packed.U[:, 2 * H :])
+    h_new = z * h + (1 - z) * hh
+    return np.stack([z, r, hh], axis=1), s, h_new
+
+
+def gru_step(packed: Packed, x: Array, h: Array) -> None:
+    """One step for B rows, in place: x (B, I) in; h (B, H) in and out. No tape."""
+    h[...] = _step(packed, x, h)[2]
+
+
+def gru_forward(
+    packed: Packed,
+    x: Array,
+    h0: Array,
+    mask: Mask | None,
+    lengths: NDArray[np.int32] | None,
+    y: Array | None,
+    hT: Array,
+    tape: Tape | None,
+) -> None:
+    """Run B sequences of T steps.
+
+    Args:
+        x: (B, T, I), any strides, not written to.
+        h0: (B, H) initial state, not written to.
+        mask: (B, T) booleans, False where the row carries its state; or None.
+        lengths: (B,) int32, the steps of each row from the left; or None. Never both.
+        y: (B, T, H) written with h after each step, or None.
+        hT: (B, H) written with the final state.
+        tape: written with what backward needs, or None.
+    """
+    B, T, _ = x.shape
+    run = active_steps(B, T, mask, lengths)
+    h = h0
+    kept: dict[str, list[Array]] = {"gates": [], "s": [], "h": [h]}
+    for t in range(T):
+        gates, s, h_new = _step(packed, x[:, t], h)
+        h = np.where(run[t], h_new, h)
+        if y is not None:
+            y[:, t] = h
+        if tape is not None:
+            for name, value in (("gates", gates), ("s", s), ("h", h)):
+                kept[name].append(value)
+    if tape is not None:
+        tape.x, tape.run = x, run
+        tape.kept = {name: np.array(values) for name, values in kept.items()}
+    hT[...] = h
+
+
+def gru_backward(
+    packed: Packed,
+    tape: Tape,
+    dy: Array | None,
+    dhT: Array | None,
+    dx: Array | None,
+    dW: Array | None,
+    dU: Array | None,
+    db: Array | None,
+    dh0: Array | None,
+) -> None:
+    """Gradients of a loss, from its gradients dy (B, T, H) and dhT (B, H); None stands for zeros.
+
+    dx (B, T, I) and dh0 (B, H) are overwritten; dW (I, 3H), dU (H, 3H) and db, of b's shape, are added to; None for
+    any of them means that it is not wanted. A masked step has no part in any gradient but those it carries.
+    """
+    assert tape.x is not None and tape.run is not None and tape.kept is not None
+    x, run, h = tape.x, tape.run, tape.kept["h"]
+    act, rec = packed.activation, packed.recurrent_activation
+    B, T, H = tape.B, tape.T, packed.H
+    Uzr, Uh = packed.U[:, : 2 * H], packed.U[:, 2 * H :]
+    dh = np.zeros((B, H), packed.dtype) if dhT is None else np.array(dhT)
+    for t in reversed(range(T)):
+        (z, r, hh), s = np.moveaxis(tape.kept["gates"][t], 1, 0), tape.kept["s"][t]
+        if dy is not None:
+            dh = dh + dy[:, t]
+        # h' = z h + (1 - z) hh
+        dz, dhh, dh_prev = dh * (h[t] - hh), dh * (1 - z), dh * z
+        # hh = act(xh + r q), with q = b1 + h Uh; or hh = act(xh + s Uh), with s = r h
+        dxh = dhh * derivative(act, hh)
+        if packed.reset_after:
+            dr, dq = dxh * s, dxh * r
+        else:
+            ds = dxh @ Uh.T
+            dr, dq = ds * h[t], dxh
+            dh_prev = dh_prev + ds * r
+        # z = rec(xz + hz), r = rec(xr + hr)
+        dzr = np.concatenate([dz * derivative(rec, z), dr * derivative(rec, r)], axis=1)
+        dh_prev = dh_prev + dzr @ Uzr.T
+        if packed.reset_after:
+            dh_prev = dh_prev + dq @ Uh.T
+        # [xz xr xh] = b0 + x W, [hz hr q] = b1 + h U; a masked row may hold anything, NaN too: it is left out, not
+        # multiplied by zero
+        dzx = np.where(run[t], np.concatenate([dzr, dxh], axis=1), 0)
+        dzh = np.where(run[t], np.concatenate([dzr, dq], axis=1), 0)
+        xt, ht, st = (np.where(run[t], v, 0) for v in (x[:, t], h[t], s))
+        if dx is not None:
+            dx[:, t] = dzx @ packed.W.T
+        if dW is not None:
+            dW += xt.T @ dzx
+        if dU is not None:
+            dU[:, : 2 * H] += ht.T @ dzh[:, : 2 * H]
+            dU[:, 2 * H :] += (ht if packed.reset_after else st).T @ dzh[:, 2 * H :]
+        if db is not None:
+            db += np.stack([dzx.sum(0), dzh.sum(0)]) if packed.reset_after else dzx.sum(0)
+        dh = np.where(run[t], dh_prev, dh)
+    if dh0 is not None:
+        dh0[...] = dh

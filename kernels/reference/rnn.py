@@ -1,0 +1,126 @@
+"""Simple recurrent net in plain NumPy: the specification.
+
+    h' = act(b + x W + h U)
+
+A step at which a row is masked carries its h, and its output is h.
+
+Source: Elman 1990, with the activation of the caller's choice, as SimpleRNN in Keras.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import ACTIVATIONS
+from .activations import activate, derivative
+from .common import Array, Mask, Packed, Tape, active_steps, frozen
+
+
+def rnn_supports(dtype: np.dtype[Any], activation: str) -> bool:
+    """True where this backend runs these options: float32 and float64, every activation of the contract."""
+    return np.dtype(dtype).char in "fd" and activation in ACTIVATIONS
+
+
+def rnn_pack(W: Array, U: Array, b: Array | None, activation: str, backward: bool) -> Packed:
+    """Copy W (I, H), U (H, H) and b (H,) or None. `backward` says whether backward will be called."""
+    w, u = frozen(W), frozen(U)
+    assert w is not None and u is not None
+    return Packed(w, u, frozen(b), activation, backward=backward)
+
+
+def rnn_tape(packed: Packed, B: int, T: int) -> Tape:
+    """An empty tape for B rows of T steps; forward fills it, again and again if need be."""
+    return Tape(B, T)
+
+
+def _step(packed: Packed, x: Array, h: Array) -> Array:
+    """One step: x (B, I), h (B, H). Returns the new h."""
+    z = x @ packed.W + h @ packed.U
+    if packed.b is not None:
+        z = z + packed.b
+    return activate(packed.activation, z)
+
+
+def rnn_step(packed: Packed, x: Array, h: Array) -> None:
+    """One step for B rows, in place: x (B, I) in; h (B, H) in and out. No tape."""
+    h[...] = _step(packed, x, h)
+
+
+def rnn_forward(
+    packed: Packed,
+    x: Array,
+    h0: Array,
+    mask: Mask | None,
+    lengths: NDArray[np.int32] | None,
+    y: Array | None,
+    hT: Array,
+    tape: Tape | None,
+) -> None:
+    """Run B sequences of T steps.
+
+    Args:
+        x: (B, T, I), any strides, not written to.
+        h0: (B, H) initial state, not written to.
+        mask: (B, T) booleans, False where the row carries its state; or None.
+        lengths: (B,) int32, the steps of each row from the left; or None. Never both.
+        y: (B, T, H) written with h after each step, or None.
+        hT: (B, H) written with the final state.
+        tape: written with what backward needs, or None.
+    """
+    B, T, _ = x.shape
+    run = active_steps(B, T, mask, lengths)
+    h = h0
+    kept: dict[str, list[Array]] = {"h": [h]}
+    for t in range(T):
+        h = np.where(run[t], _step(packed, x[:, t], h), h)
+        if y is not None:
+            y[:, t] = h
+        if tape is not None:
+            kept["h"].append(h)
+    if tape is not None:
+        tape.x, tape.run = x, run
+        tape.kept = {name: np.array(values) for name, values in kept.items()}
+    hT[...] = h
+
+
+def rnn_backward(
+    packed: Packed,
+    tape: Tape,
+    dy: Array | None,
+    dhT: Array | None,
+    dx: Array | None,
+    dW: Array | None,
+    dU: Array | None,
+    db: Array | None,
+    dh0: Array | None,
+) -> None:
+    """Gradients of a loss, from its gradients dy (B, T, H) and dhT (B, H); None stands for zeros.
+
+    dx (B, T, I) and dh0 (B, H) are overwritten; dW (I, H), dU (H, H) and db (H,) are added to; None for any of them
+    means that it is not wanted. A masked step has no part in any gradient but those it carries.
+    """
+    assert tape.x is not None and tape.run is not None and tape.kept is not None
+    x, run, h = tape.x, tape.run, tape.kept["h"]
+    B, T, H = tape.B, tape.T, packed.H
+    dh = np.zeros((B, H), packed.dtype) if dhT is None else np.array(dhT)
+    for t in reversed(range(T)):
+        if dy is not None:
+            dh = dh + dy[:, t]
+        # h' = act(z)
+        dz = np.where(run[t], dh * derivative(packed.activation, h[t + 1]), 0)
+        # z = b + x W + h U; a masked row may hold anything, NaN too: it is left out, not multiplied by zero
+        xt, ht = np.where(run[t], x[:, t], 0), np.where(run[t], h[t], 0)
+        if dx is not None:
+            dx[:, t] = dz @ packed.W.T
+        if dW is not None:
+            dW += xt.T @ dz
+        if dU is not None:
+            dU += ht.T @ dz
+        if db is not None:
+            db += dz.sum(0)
+        dh = np.where(run[t], dz @ packed.U.T, dh)
+    if dh0 is not None:
+        dh0[...] = dh

@@ -1,0 +1,57 @@
+/* What the cells' tiles share: rows, blocks of units, and the loop over both.
+
+   A cell writes two functions of one block, forward and backward, and the loops are made from them: once with tanh and
+   sigmoid known to the compiler, once for any other pair of activations. */
+#ifndef CELLSTEP_CELL_H
+#define CELLSTEP_CELL_H
+#include "activations.h"
+#include "tiles.h"
+
+/* Activations that are not known when compiling go through one copy of the switch, not one at each use. */
+static __attribute__((noinline)) vec activate_any(int code, vec v) { return activate(code, v); }
+static __attribute__((noinline)) vec derivative_any(int code, vec y) { return derivative(code, y); }
+#define ACT(code, v) (__builtin_constant_p(code) ? activate(code, v) : activate_any(code, v))
+#define DER(code, y) (__builtin_constant_p(code) ? derivative(code, y) : derivative_any(code, y))
+
+/* The first n lanes of a block of units; all of them but at the right edge. */
+INLINE vec get(const real *p, long n) {
+    if (__builtin_expect(n >= VL, 1)) return load(p);
+    vec v = {0};
+    for (long i = 0; i < n; i++) v[i] = p[i];
+    return v;
+}
+INLINE void put(real *p, vec v, long n) {
+    if (__builtin_expect(n >= VL, 1)) store(p, v);
+    else
+        for (long i = 0; i < n; i++) p[i] = v[i];
+}
+
+/* Pointer p, r rows of ld bytes further down. */
+#define ROW(p, r, ld) ((real *)((char *)(p) + (r) * (ld)))
+#define CROW(p, r, ld) ((const real *)((const char *)(p) + (r) * (ld)))
+
+/* for each row: run says whether it runs; for each block: j its number, u its first unit, n its units (VL but at the
+   edge). */
+#define FOR_ROWS(s) for (long row = 0, run; row < (s)->rows && (run = !(s)->active || (s)->active[row], 1); row++)
+#define FOR_BLOCKS(s)                                                                                               \
+    for (long j = (s)->j0, u = j * VL, n; j < (s)->j1 && u < (s)->H && (n = (s)->H - u < VL ? (s)->H - u : VL, 1); \
+         j++, u += VL)
+
+/* Calls loop(args..., act, rec) with the activations as constants where they are the usual ones. */
+#define SPECIALISE(s, loop, ...)                                                                \
+    do {                                                                                        \
+        if ((s)->act == TANH && (s)->rec == SIGMOID) loop((s), __VA_ARGS__, TANH, SIGMOID);     \
+        else loop((s), __VA_ARGS__, (s)->act, (s)->rec);                                        \
+    } while (0)
+
+INLINE void carry(const cs_span *s, const void *from, void *to, long row) {
+    if (from == to) return;
+    FOR_BLOCKS(s) put(ROW(to, row, s->ldh) + u, get(CROW(from, row, s->ldh) + u, n), n);
+}
+
+/* Gradients of gates: n units at p, Hp units from gate to gate. */
+INLINE void zero_gates(const cs_span *s, real *p, int gates, long n) {
+    for (int g = 0; g < gates; g++) put(p + g * s->Hp, all(0), n);
+}
+
+#endif

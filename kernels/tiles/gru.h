@@ -1,0 +1,139 @@
+/* GRU: z = rec(zz)  r = rec(zr);  h' = z h + (1 - z) g, with the candidate
+     reset_after:  g = act(xh + r hh),  xh = b0 + x W,  hh = b1 + h U
+     before:       g = act(xh),         xh = b + x W + (r h) U
+
+   A gate row is [z r] by blocks of VL units, then xh, then hh (reset_after) or r h (before): pre-activations on entry,
+   [z r], g, and hh or r h on exit. Gradients lie gate after gate: z, r, xh, hh. Cho et al. 2014; reset_after as in cuDNN and Keras. */
+#ifndef CELLSTEP_GRU_H
+#define CELLSTEP_GRU_H
+#include "cell.h"
+
+/* The parts of one row's block: [z r], the candidate, and h's part of it. */
+#define PARTS(type, row_, p)                                          \
+    type *zr = row_(p, row, s->ldz) + 2 * u;                          \
+    type *cand = row_(p, row, s->ldz) + 2 * s->Hp + u, *hpart = cand + s->Hp
+
+INLINE vec mix(vec z, vec h, vec g) { return fma_(z, h, (all(1) - z) * g); }
+
+INLINE void gru_after_forward_loop(const cs_span *s, void *gates, const void *h0, void *h1, int act, int rec) {
+    FOR_ROWS(s) {
+        if (!run) {
+            carry(s, h0, h1, row);
+            continue;
+        }
+        FOR_BLOCKS(s) {
+            PARTS(real, ROW, gates);
+            vec z = ACT(rec, load(zr)), r = ACT(rec, load(zr + VL));
+            vec g = ACT(act, fma_(r, load(hpart), load(cand)));
+            store(zr, z);
+            store(zr + VL, r);
+            store(cand, g);
+            put(ROW(h1, row, s->ldh) + u, mix(z, get(CROW(h0, row, s->ldh) + u, n), g), n);
+        }
+    }
+}
+
+INLINE void gru_after_backward_loop(const cs_span *s, const void *gates, void *dgates, const void *h0, void *dh0,
+                                    int act, int rec) {
+    FOR_ROWS(s) FOR_BLOCKS(s) {
+        PARTS(const real, CROW, gates);
+        real *dzp = ROW(dgates, row, s->ldz) + u, *drp = dzp + s->Hp, *dcand = drp + s->Hp;
+        if (!run) {
+            zero_gates(s, dzp, 4, n);
+            continue;
+        }
+        real *dhp = ROW(dh0, row, s->ldh) + u;
+        vec z = load(zr), r = load(zr + VL), g = load(cand), h = get(CROW(h0, row, s->ldh) + u, n), dh = get(dhp, n);
+        vec dg = dh * (all(1) - z) * DER(act, g); /* h' = z h + (1 - z) g;  g = act(xh + r hh) */
+        put(dzp, dh * (h - g) * DER(rec, z), n);
+        put(drp, dg * load(hpart) * DER(rec, r), n);
+        put(dcand, dg, n);
+        put(dcand + s->Hp, dg * r, n);
+        put(dhp, dh * z, n); /* the product with U that follows adds its share */
+    }
+}
+
+INLINE void gru_before_gates_loop(const cs_span *s, void *gates, const void *h0, int act, int rec) {
+    (void)act;
+    FOR_ROWS(s) FOR_BLOCKS(s) {
+        PARTS(real, ROW, gates);
+        (void)run;
+        (void)cand;
+        vec z = ACT(rec, load(zr)), r = ACT(rec, load(zr + VL));
+        store(zr, z);
+        store(zr + VL, r);
+        put(hpart, r * get(CROW(h0, row, s->ldh) + u, n), n);
+    }
+}
+
+INLINE void gru_before_states_loop(const cs_span *s, void *gates, const void *h0, void *h1, int act, int rec) {
+    (void)rec;
+    FOR_ROWS(s) {
+        if (!run) {
+            carry(s, h0, h1, row);
+            continue;
+        }
+        FOR_BLOCKS(s) {
+            PARTS(real, ROW, gates);
+            (void)hpart;
+            vec g = ACT(act, load(cand));
+            store(cand, g);
+            put(ROW(h1, row, s->ldh) + u, mix(load(zr), get(CROW(h0, row, s->ldh) + u, n), g), n);
+        }
+    }
+}
+
+INLINE void gru_before_dstates_loop(const cs_span *s, const void *gates, void *dgates, const void *h0, void *dh0,
+                                    int act, int rec) {
+    FOR_ROWS(s) FOR_BLOCKS(s) {
+        PARTS(const real, CROW, gates);
+        (void)hpart;
+        real *dzp = ROW(dgates, row, s->ldz) + u, *drp = dzp + s->Hp, *dcand = drp + s->Hp;
+        if (!run) {
+            zero_gates(s, dzp, 3, n);
+            continue;
+        }
+        real *dhp = ROW(dh0, row, s->ldh) + u;
+        (void)drp;
+        vec z = load(zr), g = load(cand), h = get(CROW(h0, row, s->ldh) + u, n), dh = get(dhp, n);
+        put(dzp, dh * (h - g) * DER(rec, z), n); /* h' = z h + (1 - z) g */
+        put(dcand, dh * (all(1) - z) * DER(act, g), n);
+        put(dhp, dh * z, n);
+    }
+}
+
+INLINE void gru_before_dgates_loop(const cs_span *s, const void *gates, void *dgates, const void *h0, const void *drh0,
+                                   void *dh0, int act, int rec) {
+    (void)act;
+    FOR_ROWS(s) FOR_BLOCKS(s) {
+        if (!run) continue;
+        PARTS(const real, CROW, gates);
+        (void)cand;
+        (void)hpart;
+        real *drp = ROW(dgates, row, s->ldz) + s->Hp + u, *dhp = ROW(dh0, row, s->ldh) + u;
+        vec r = load(zr + VL), drh = get(CROW(drh0, row, s->ldh) + u, n);
+        put(drp, drh * get(CROW(h0, row, s->ldh) + u, n) * DER(rec, r), n); /* rh = r h */
+        put(dhp, fma_(drh, r, get(dhp, n)), n);
+    }
+}
+
+static void gru_after_forward(const cs_span *s, void *z, const void *h0, void *h1) {
+    SPECIALISE(s, gru_after_forward_loop, z, h0, h1);
+}
+static void gru_after_backward(const cs_span *s, const void *z, void *dz, const void *h0, void *dh) {
+    SPECIALISE(s, gru_after_backward_loop, z, dz, h0, dh);
+}
+static void gru_before_gates(const cs_span *s, void *z, const void *h0) {
+    SPECIALISE(s, gru_before_gates_loop, z, h0);
+}
+static void gru_before_states(const cs_span *s, void *z, const void *h0, void *h1) {
+    SPECIALISE(s, gru_before_states_loop, z, h0, h1);
+}
+static void gru_before_dstates(const cs_span *s, const void *z, void *dz, const void *h0, void *dh) {
+    SPECIALISE(s, gru_before_dstates_loop, z, dz, h0, dh);
+}
+static void gru_before_dgates(const cs_span *s, const void *z, void *dz, const void *h0, const void *drh, void *dh) {
+    SPECIALISE(s, gru_before_dgates_loop, z, dz, h0, drh, dh);
+}
+
+#endif

@@ -1,0 +1,37 @@
+/* One level, one dtype: compiled with the level's flags, TABLE naming the table, CS_DOUBLE for float64. */
+#include "gemm.h"
+#include "gru.h"
+#include "lstm.h"
+#include "panels.h"
+#include "rnn.h"
+
+static void activate_array(int code, long n, const void *in, void *out) {
+    for (long i = 0; i < n; i += VL) {
+        long m = n - i < VL ? n - i : VL;
+        put((real *)out + i, activate_any(code, get((const real *)in + i, m)), m);
+    }
+}
+
+const cs_tiles TABLE = {
+    .VL = VL,
+    .NR = NR,
+    .gemm = gemm,
+    .gemm_tn = gemm_tn,
+    .gemm_tn_work = gemm_tn_work,
+    .column_sums = column_sums,
+    .pack = pack,
+    .pack_transposed = pack_transposed,
+    .unpack_add = unpack_add,
+    .add_rows = add_rows,
+    .rnn_forward = rnn_forward,
+    .rnn_backward = rnn_backward,
+    .lstm_forward = lstm_forward,
+    .lstm_backward = lstm_backward,
+    .gru_after_forward = gru_after_forward,
+    .gru_after_backward = gru_after_backward,
+    .gru_before_gates = gru_before_gates,
+    .gru_before_states = gru_before_states,
+    .gru_before_dstates = gru_before_dstates,
+    .gru_before_dgates = gru_before_dgates,
+    .activate = activate_array,
+};

@@ -1,0 +1,80 @@
+/* Tiles: the innermost loops, one table of function pointers per instruction-set level and dtype.
+
+   A level's table is built from the same sources (tile.c) with other compiler flags. Cython picks one level at import
+   and calls through its tables. Nothing here allocates, locks or knows Python.
+
+   Layouts (NR = two vectors of columns, VL = lanes of one vector, both per table):
+     panels     a matrix (K, N) as [N/NR][K][NR]: a tile streams through one panel from top to bottom
+     gate row   one row of pre-activations or gates, Hp = H rounded up to NR units:
+                  RNN   [h]                        Hp wide
+                  LSTM  [i f c o] by blocks of VL  4 Hp wide
+                  GRU   [z r] by blocks of VL, then x's part of the candidate, then h's part: 2 Hp + Hp + Hp wide
+     gradients  of a gate row: gate after gate, each Hp wide
+   Leading dimensions ("ld...") and strides are in bytes, sizes in elements. Padding columns hold zeros. */
+#ifndef CELLSTEP_TILES_H
+#define CELLSTEP_TILES_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* How a product starts its accumulators. */
+enum { CS_FROM_ZERO, CS_FROM_C, CS_FROM_BIAS };
+
+/* The rows and units that one call of a cell's tile works on, and what all cells share. Units from H on are neither
+   read nor written, so that states need no padding and padding stays zero. */
+typedef struct {
+    long rows;              /* batch rows, from the pointers on */
+    long j0, j1;            /* blocks of VL units */
+    long H, Hp;             /* units, and units padded: offsets inside a gate row */
+    long ldz, ldh;          /* bytes from row to row of gate rows, and of states */
+    const uint8_t *active;  /* per row: 0 carries its states; NULL runs all */
+    int act, rec;           /* activation codes: position in kernels.ACTIVATIONS */
+} cs_span;
+
+typedef struct {
+    int VL, NR;
+    /* C (M, N) = start + A (M, K) B: A by strides lda, sk; B panels; only ncols columns of C exist.
+       One accumulator an element, k in order. */
+    void (*gemm)(long M, long K, const void *A, long lda, const void *panels, long ncols, long panel_rows,
+                 void *C, long ldc, int start, const void *bias);
+    /* C (M, N) += A^T B over nt x nb rows: A at a + t*at + b*ab (M contiguous), B rows one after another (ldb).
+       Rows with active == 0 are left out. work: gemm_tn_work(M) bytes. */
+    void (*gemm_tn)(long M, long nt, long nb, const void *a, long at, long ab, const uint8_t *active,
+                    const void *b, long ldb, long ncols, void *C, long ldc, void *work);
+    size_t (*gemm_tn_work)(long M);
+    void (*column_sums)(long rows, const void *b, long ldb, long ncols, void *sums);
+    /* see panels.h */
+    void (*pack)(long K, long nv, const long *first, const long *count, const void *src, long ld, void *dst);
+    void (*pack_transposed)(long M, long G, long H, long Hp, const void *src, void *dst);
+    void (*unpack_add)(long K, long G, long H, long Hp, const void *src, void *dst);
+
+    void (*add_rows)(long rows, long n, void *dst, long ldd, const void *src, long lds);
+
+    void (*rnn_forward)(const cs_span *s, void *z, const void *h0, void *h1);
+    void (*rnn_backward)(const cs_span *s, const void *z, void *dz, void *dh);
+    void (*lstm_forward)(const cs_span *s, void *z, const void *c0, void *c1, const void *h0, void *h1);
+    void (*lstm_backward)(const cs_span *s, const void *z, void *dz, const void *c0, const void *c1, void *dh,
+                          void *dc);
+    /* reset_after: one pass after z, r and both parts of the candidate are summed */
+    void (*gru_after_forward)(const cs_span *s, void *z, const void *h0, void *h1);
+    void (*gru_after_backward)(const cs_span *s, const void *z, void *dz, const void *h0, void *dh);
+    /* reset before: gates() leaves r*h for the second product, states() ends the step; backward inverts both */
+    void (*gru_before_gates)(const cs_span *s, void *z, const void *h0);
+    void (*gru_before_states)(const cs_span *s, void *z, const void *h0, void *h1);
+    void (*gru_before_dstates)(const cs_span *s, const void *z, void *dz, const void *h0, void *dh);
+    void (*gru_before_dgates)(const cs_span *s, const void *z, void *dz, const void *h0, const void *drh, void *dh);
+
+    /* out[i] = activation(in[i]); for tests of accuracy */
+    void (*activate)(int code, long n, const void *in, void *out);
+} cs_tiles;
+
+typedef struct {
+    const char *name;
+    const cs_tiles *f32, *f64;
+} cs_level;
+
+/* Levels compiled into this library, best first, ended by a NULL name. */
+extern const cs_level cs_levels[];
+/* Whether this CPU and operating system run a level. */
+int cs_level_runs(const char *name);
+
+#endif
