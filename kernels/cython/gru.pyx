@@ -21,7 +21,7 @@ from .loop cimport (
     weight_gradients, z_at,
 )
 from .packed cimport Packed, Tape
-from .step cimport Step, begin_step, end_step, project_step, recur_step
+from .step cimport Step, begin_step, end_step, project_step, recur_step, wants_team
 from .tiles cimport CS_FROM_BIAS, CS_FROM_C, CS_FROM_ZERO
 
 cnp.import_array()
@@ -142,6 +142,9 @@ def gru_step(Packed packed, cnp.ndarray x, cnp.ndarray h):
     cdef Step s
     cdef long b = 0, Hp = packed.Hp
     cdef char *hb
+    if wants_team(packed, x):
+        gru_forward(packed, x[:, None], h, None, None, None, h, None)
+        return
     begin_step(&s, packed, x, h)
     while b < s.B:
         hb = s.h + b * s.hb

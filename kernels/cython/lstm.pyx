@@ -17,7 +17,7 @@ from .loop cimport (
     weight_gradients, z_at,
 )
 from .packed cimport Packed, Tape
-from .step cimport Step, begin_step, end_step, project_step, recur_step
+from .step cimport Step, begin_step, end_step, project_step, recur_step, wants_team
 from .tiles cimport CS_FROM_C
 
 cnp.import_array()
@@ -114,6 +114,9 @@ def lstm_step(Packed packed, cnp.ndarray x, cnp.ndarray h, cnp.ndarray c):
     cdef long b = 0
     cdef char *hb
     cdef char *cb
+    if wants_team(packed, x):
+        lstm_forward(packed, x[:, None], h, c, None, None, None, h, c, None)
+        return
     begin_step(&s, packed, x, h)
     while b < s.B:
         hb, cb = s.h + b * s.hb, <char *> cnp.PyArray_DATA(c) + b * s.hb

@@ -16,7 +16,7 @@ from .loop cimport (
     weight_gradients, z_at,
 )
 from .packed cimport Packed, Tape
-from .step cimport Step, begin_step, end_step, project_step, recur_step
+from .step cimport Step, begin_step, end_step, project_step, recur_step, wants_team
 from .tiles cimport CS_FROM_C
 
 cnp.import_array()
@@ -106,6 +106,9 @@ def rnn_step(Packed packed, cnp.ndarray x, cnp.ndarray h):
     cdef Step s
     cdef long b = 0
     cdef char *hb
+    if wants_team(packed, x):
+        rnn_forward(packed, x[:, None], h, None, None, None, h, None)
+        return
     begin_step(&s, packed, x, h)
     while b < s.B:
         hb = s.h + b * s.hb

@@ -29,6 +29,7 @@ cdef struct Step:
     char stack[STACK + 64]
 
 
+cdef bint wants_team(Packed p, cnp.ndarray x) noexcept
 cdef int begin_step(Step *s, Packed p, cnp.ndarray x, cnp.ndarray h) except -1
 cdef void end_step(Step *s) noexcept nogil
 cdef void project_step(Step *s, long b) noexcept nogil

@@ -2,17 +2,24 @@
 # cython: cdivision=True
 """One step for B rows: blocks of rows whose gate rows fit the C stack, so that a step allocates nothing but at large H.
 
-The GIL is kept: releasing it costs more than most steps, and a step that is long enough to pay is rare.
+The GIL is kept: releasing it costs more than most steps. A step of TEAM_WORK multiply-adds or more leaves the second
+core's cache and bandwidth unused if it stays alone (LSTM, H 512, batch 1: 293 us); it runs as a sequence of one step.
 """
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from .tiles cimport CS_FROM_BIAS, cs_denormals_flush, cs_denormals_restore
+from .tiles cimport CS_FROM_BIAS, cs_denormals_flush, cs_denormals_restore, threads
 
 cnp.import_array()
 
 cdef enum:
     BLOCK = 6  # rows of the tallest tile
+    TEAM_WORK = 250_000
+
+
+cdef bint wants_team(Packed p, cnp.ndarray x) noexcept:
+    """Whether a step is better run by the loop over time, which has threads."""
+    return x.shape[0] * p.columns * (p.inputs + p.H) >= TEAM_WORK and threads() > 1
 
 
 cdef int begin_step(Step *s, Packed p, cnp.ndarray x, cnp.ndarray h) except -1:

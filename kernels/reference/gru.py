@@ -43,7 +43,8 @@ def gru_pack(
     `backward` says whether backward will be called.
     """
     w, u = frozen(W), frozen(U)
-    assert w is not None and u is not None
+    assert w is not None
+    assert u is not None
     return Packed(w, u, frozen(b), activation, recurrent_activation, reset_after, backward)
 
 
@@ -97,6 +98,7 @@ def gru_forward(
     """Run B sequences of T steps.
 
     Args:
+        packed: weights from `gru_pack`.
         x: (B, T, I), any strides, not written to.
         h0: (B, H) initial state, not written to.
         mask: (B, T) booleans, False where the row carries its state; or None.
@@ -139,7 +141,9 @@ def gru_backward(
     dx (B, T, I) and dh0 (B, H) are overwritten; dW (I, 3H), dU (H, 3H) and db, of b's shape, are added to; None for
     any of them means that it is not wanted. A masked step has no part in any gradient but those it carries.
     """
-    assert tape.x is not None and tape.run is not None and tape.kept is not None
+    assert tape.x is not None
+    assert tape.run is not None
+    assert tape.kept is not None
     x, run, h = tape.x, tape.run, tape.kept["h"]
     act, rec = packed.activation, packed.recurrent_activation
     B, T, H = tape.B, tape.T, packed.H

@@ -27,7 +27,8 @@ def rnn_supports(dtype: np.dtype[Any], activation: str) -> bool:
 def rnn_pack(W: Array, U: Array, b: Array | None, activation: str, backward: bool) -> Packed:
     """Copy W (I, H), U (H, H) and b (H,) or None. `backward` says whether backward will be called."""
     w, u = frozen(W), frozen(U)
-    assert w is not None and u is not None
+    assert w is not None
+    assert u is not None
     return Packed(w, u, frozen(b), activation, backward=backward)
 
 
@@ -62,6 +63,7 @@ def rnn_forward(
     """Run B sequences of T steps.
 
     Args:
+        packed: weights from `rnn_pack`.
         x: (B, T, I), any strides, not written to.
         h0: (B, H) initial state, not written to.
         mask: (B, T) booleans, False where the row carries its state; or None.
@@ -102,7 +104,9 @@ def rnn_backward(
     dx (B, T, I) and dh0 (B, H) are overwritten; dW (I, H), dU (H, H) and db (H,) are added to; None for any of them
     means that it is not wanted. A masked step has no part in any gradient but those it carries.
     """
-    assert tape.x is not None and tape.run is not None and tape.kept is not None
+    assert tape.x is not None
+    assert tape.run is not None
+    assert tape.kept is not None
     x, run, h = tape.x, tape.run, tape.kept["h"]
     B, T, H = tape.B, tape.T, packed.H
     dh = np.zeros((B, H), packed.dtype) if dhT is None else np.array(dhT)

@@ -1,0 +1,273 @@
+"""GRU, compiled by Numba. Equations, shapes and the meaning of each argument are in `reference/gru.py`.
+
+A row of pre-activations is (xz + hz, xr + hr, xh, q) with reset_after, P = 4H, and (xz + hz, xr + hr, xh) without,
+P = 3H; a row of their gradients has the same columns. So the first 3H columns are always those of x W.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .activations import activate, derive
+from .common import (
+    NO_LENGTHS,
+    NO_MASK,
+    Array,
+    Lengths,
+    Mask,
+    Packed,
+    Tape,
+    add_columns,
+    add_product,
+    copy,
+    fill,
+    gather,
+    input_gradients,
+    new_tape,
+    project,
+    runs,
+    start,
+    steps_at_once,
+    supports,
+)
+from .jit import kernel
+
+
+def gru_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: str, reset_after: bool) -> bool:
+    """True where this backend runs these options: float32 and float64, every activation of the contract."""
+    return supports(dtype, activation, recurrent_activation)
+
+
+def gru_pack(
+    W: Array,
+    U: Array,
+    b: Array | None,
+    activation: str,
+    recurrent_activation: str,
+    reset_after: bool,
+    backward: bool,
+) -> Packed:
+    """Copy W (I, 3H), U (H, 3H) and b, (2, 3H) with reset_after and (3H,) without, or None; transposes for backward."""
+    H = U.shape[0]
+    bias = np.zeros((4 if reset_after else 3) * H, W.dtype)
+    if b is not None:
+        bias[: 3 * H] = b[0] if reset_after else b
+        if reset_after:
+            # z and r see only the sum of the two biases
+            bias[: 2 * H] += b[1, : 2 * H]
+            bias[3 * H :] = b[1, 2 * H :]
+    return Packed(W, U, bias, activation, recurrent_activation, backward=backward)
+
+
+def gru_tape(packed: Packed, B: int, T: int) -> Tape:
+    """A tape for B rows of T steps; forward fills it, again and again if need be."""
+    return new_tape(packed, B, T, packed.b.size, states=1)
+
+
+@kernel("a2 a2 a1 int int v3 mask lengths a3 a2 a3 a3")
+def _forward(
+    W: Array,
+    U: Array,
+    b: Array,
+    act: int,
+    rec: int,
+    x: Array,
+    mask: Mask,
+    lengths: Lengths,
+    y: Array,
+    h: Array,
+    tape_z: Array,
+    tape_h: Array,
+) -> None:
+    """h (B, H): the initial state in, the final one out. tape_h says by its size whether there is a tape."""
+    B, T = x.shape[:2]
+    P, H = b.size, U.shape[0]
+    reset_after = P == 4 * H
+    one = W.dtype.type(1)
+    taped, wanted = tape_h.size > 0, y.size > 0
+    if taped:
+        for r in range(B):
+            copy(h[r], tape_h[r, 0])
+    chunk = steps_at_once(B, T)
+    rows, rh = np.empty((chunk * B, W.shape[0]), W.dtype), np.zeros((B, H), W.dtype)
+    scratch = np.empty((0 if taped else chunk, B, P), W.dtype)
+    for t0 in range(0, T, chunk):
+        n = min(chunk, T - t0)
+        z = tape_z[t0 : t0 + n] if taped else scratch[:n]
+        project(x, t0, W, b, rows, z)
+        for s in range(n):
+            t = t0 + s
+            add_product(h, 0, U, 0, z[s], 0, 2 * H)
+            if reset_after:
+                add_product(h, 0, U, 2 * H, z[s], 3 * H, H)
+            for i in range(B):
+                if runs(mask, lengths, i, t):
+                    activate(rec, z[s, i, : 2 * H])
+                    r, xh = z[s, i, H : 2 * H], z[s, i, 2 * H : 3 * H]
+                    if reset_after:
+                        q = z[s, i, 3 * H :]
+                        for j in range(H):
+                            xh[j] += r[j] * q[j]
+                    else:
+                        for j in range(H):
+                            rh[i, j] = r[j] * h[i, j]
+            if not reset_after:
+                add_product(rh, 0, U, 2 * H, z[s], 2 * H, H)
+            for i in range(B):
+                hi = h[i]
+                if runs(mask, lengths, i, t):
+                    zi, hh = z[s, i, :H], z[s, i, 2 * H : 3 * H]
+                    activate(act, hh)
+                    for j in range(H):
+                        hi[j] = zi[j] * hi[j] + (one - zi[j]) * hh[j]
+                if wanted:
+                    copy(hi, y[i, t])
+                if taped:
+                    copy(hi, tape_h[i, t + 1])
+
+
+def gru_step(packed: Packed, x: Array, h: Array) -> None:
+    """One step for B rows, in place: x (B, I) in; h (B, H) in and out. No tape."""
+    p = packed
+    none = p.none3
+    _forward[p.dtype](p.W, p.U, p.b, p.act, p.rec, x[:, None], NO_MASK, NO_LENGTHS, none, h, none, none)
+
+
+def gru_forward(
+    packed: Packed,
+    x: Array,
+    h0: Array,
+    mask: Mask | None,
+    lengths: Lengths | None,
+    y: Array | None,
+    hT: Array,
+    tape: Tape | None,
+) -> None:
+    """Run B sequences of T steps: see `kernels.reference.gru.gru_forward`."""
+    p = packed
+    hT[...] = h0
+    mask, lengths = NO_MASK if mask is None else mask, NO_LENGTHS if lengths is None else lengths
+    out, kept = p.none3 if y is None else y, (p.none3, p.none3)
+    if tape is not None:
+        tape.x, tape.mask, tape.lengths = x, mask, lengths
+        kept = (tape.z, tape.h)
+    _forward[p.dtype](p.W, p.U, p.b, p.act, p.rec, x, mask, lengths, out, hT, *kept)
+
+
+@kernel("a2 a2 a2 int int v3 mask lengths a3 v3 v3 a3 a2 a2 a1 a2")
+def _backward(
+    Wt: Array,
+    Uzr_t: Array,
+    Uh_t: Array,
+    act: int,
+    rec: int,
+    x: Array,
+    mask: Mask,
+    lengths: Lengths,
+    tape_z: Array,
+    tape_h: Array,
+    dy: Array,
+    dx: Array,
+    dW: Array,
+    dU: Array,
+    db: Array,
+    dh: Array,
+) -> None:
+    """dh (B, H): the final state's gradient in, the initial one's out. Uzr_t (2H, H) and Uh_t (H, H): parts of Ut."""
+    B, T = x.shape[:2]
+    P, H = tape_z.shape[2], Uh_t.shape[0]
+    reset_after = P == 4 * H
+    one, zero = Wt.dtype.type(1), Wt.dtype.type(0)
+    chunk = steps_at_once(B, T)
+    # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
+    dz, rows = np.empty((chunk, B, P), Wt.dtype), np.empty((chunk * B, Wt.shape[1]), Wt.dtype)
+    xt, ht = np.empty((Wt.shape[1], chunk * B), Wt.dtype), np.empty((H, chunk * B), Wt.dtype)
+    before, ds = np.empty((B, H), Wt.dtype), np.empty((B, H), Wt.dtype)
+    for t1 in range(T, 0, -chunk):
+        n = min(chunk, t1)
+        for s in range(n):
+            t = t1 - 1 - s
+            for i in range(B):
+                z, r, hh, d = tape_z[t, i, :H], tape_z[t, i, H : 2 * H], tape_z[t, i, 2 * H : 3 * H], dh[i]
+                di, dr, dxh, back = dz[s, i, :H], dz[s, i, H : 2 * H], dz[s, i, 2 * H : 3 * H], before[i]
+                if dy.size > 0:
+                    for j in range(H):
+                        d[j] += dy[i, t, j]
+                fill(ds[i])
+                fill(back)
+                if not runs(mask, lengths, i, t):
+                    fill(dz[s, i])
+                    continue
+                # h' = z h + (1 - z) hh
+                for j in range(H):
+                    di[j] = d[j] * (tape_h[i, t, j] - hh[j])
+                for j in range(H):
+                    dxh[j] = d[j] * (one - z[j])
+                    back[j] = d[j] * z[j]
+                derive(rec, z, di)
+                derive(act, hh, dxh)
+                if reset_after:
+                    # hh = act(xh + r q)
+                    q, dq = tape_z[t, i, 3 * H :], dz[s, i, 3 * H :]
+                    for j in range(H):
+                        dr[j] = dxh[j] * q[j]
+                        dq[j] = dxh[j] * r[j]
+                    derive(rec, r, dr)
+                else:
+                    fill(dr)
+            if not reset_after:
+                # hh = act(xh + (r h) Uh)
+                add_product(dz[s], 2 * H, Uh_t, 0, ds, 0, H)
+                for i in range(B):
+                    if runs(mask, lengths, i, t):
+                        r, dr = tape_z[t, i, H : 2 * H], dz[s, i, H : 2 * H]
+                        for j in range(H):
+                            dr[j] = ds[i, j] * tape_h[i, t, j]
+                            before[i, j] += ds[i, j] * r[j]
+                        derive(rec, r, dr)
+            # hz, hr and q
+            add_product(dz[s], 0, Uzr_t, 0, before, 0, H)
+            if reset_after:
+                add_product(dz[s], 3 * H, Uh_t, 0, before, 0, H)
+            for i in range(B):
+                if runs(mask, lengths, i, t):
+                    copy(before[i], dh[i])
+        dz2 = dz[:n].reshape(n * B, P)
+        input_gradients(dz2, t1, x, mask, lengths, Wt, rows, xt, dx, dW, db)
+        if dU.size > 0:
+            gather(tape_h, mask, lengths, t1, n, ht)
+            add_product(ht, 0, dz2, 0, dU, 0, 2 * H)
+            if not reset_after:
+                for s in range(n):
+                    for i in range(B):
+                        run = runs(mask, lengths, i, t1 - 1 - s)
+                        for j in range(H):
+                            ht[j, s * B + i] = ht[j, s * B + i] * tape_z[t1 - 1 - s, i, H + j] if run else zero
+            add_product(ht, 0, dz2, P - H, dU, 2 * H, H)
+        if db.size > 0 and reset_after:
+            add_columns(dz2, 0, db, 3 * H, 2 * H)
+            add_columns(dz2, 3 * H, db, 5 * H, H)
+
+
+def gru_backward(
+    packed: Packed,
+    tape: Tape,
+    dy: Array | None,
+    dhT: Array | None,
+    dx: Array | None,
+    dW: Array | None,
+    dU: Array | None,
+    db: Array | None,
+    dh0: Array | None,
+) -> None:
+    """Gradients of a loss: see `kernels.reference.gru.gru_backward`."""
+    p = packed
+    none1, none2, none3 = p.none1, p.none2, p.none3
+    _backward[p.dtype](
+        *(p.Wt, p.Ut[: 2 * p.H], p.Ut[2 * p.H :], p.act, p.rec, tape.x, tape.mask, tape.lengths, tape.z, tape.h),
+        *(none3 if dy is None else dy, none3 if dx is None else dx),
+        *(none2 if dW is None else dW, none2 if dU is None else dU, none1 if db is None else db.reshape(-1)),
+        start(dh0, dhT, p, tape.x.shape[0]),
+    )

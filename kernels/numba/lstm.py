@@ -1,0 +1,250 @@
+"""LSTM, compiled by Numba. Equations, shapes and the meaning of each argument are in `reference/lstm.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .activations import activate, derive
+from .common import (
+    NO_LENGTHS,
+    NO_MASK,
+    Array,
+    Lengths,
+    Mask,
+    Packed,
+    Tape,
+    add_product,
+    copy,
+    fill,
+    gather,
+    input_gradients,
+    new_tape,
+    project,
+    runs,
+    start,
+    steps_at_once,
+    supports,
+)
+from .jit import inner, kernel
+
+
+def lstm_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: str) -> bool:
+    """True where this backend runs these options: float32 and float64, every activation of the contract."""
+    return supports(dtype, activation, recurrent_activation)
+
+
+def lstm_pack(
+    W: Array, U: Array, b: Array | None, activation: str, recurrent_activation: str, backward: bool
+) -> Packed:
+    """Copy W (I, 4H), U (H, 4H) and b (4H,) or None, and their transposes for backward."""
+    bias = np.zeros(W.shape[1], W.dtype) if b is None else np.array(b, order="C")
+    return Packed(W, U, bias, activation, recurrent_activation, backward=backward)
+
+
+def lstm_tape(packed: Packed, B: int, T: int) -> Tape:
+    """A tape for B rows of T steps; forward fills it, again and again if need be."""
+    return new_tape(packed, B, T, 4 * packed.H, states=2)
+
+
+@inner
+def _cell(act: int, rec: int, z: Array, h: Array, c: Array) -> None:
+    """One row of one step: pre-activations z (4H,) become gates i f g o; h and c (H,) become the new ones."""
+    H = h.size
+    activate(rec, z[: 2 * H])
+    activate(act, z[2 * H : 3 * H])
+    activate(rec, z[3 * H :])
+    i, f, g, o = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    for j in range(H):
+        c[j] = f[j] * c[j] + i[j] * g[j]
+    copy(c, h)
+    activate(act, h)
+    for j in range(H):
+        h[j] = o[j] * h[j]
+
+
+@kernel("a2 a2 a1 int int v3 mask lengths a3 a2 a2 a3 a3 a3")
+def _forward(
+    W: Array,
+    U: Array,
+    b: Array,
+    act: int,
+    rec: int,
+    x: Array,
+    mask: Mask,
+    lengths: Lengths,
+    y: Array,
+    h: Array,
+    c: Array,
+    tape_z: Array,
+    tape_h: Array,
+    tape_c: Array,
+) -> None:
+    """h and c (B, H): the initial states in, the final ones out. tape_h says by its size whether there is a tape."""
+    B, T = x.shape[:2]
+    P = b.size
+    taped, wanted = tape_h.size > 0, y.size > 0
+    if taped:
+        for r in range(B):
+            copy(h[r], tape_h[r, 0])
+            copy(c[r], tape_c[r, 0])
+    chunk = steps_at_once(B, T)
+    rows = np.empty((chunk * B, W.shape[0]), x.dtype)
+    scratch = np.empty((0 if taped else chunk, B, P), x.dtype)
+    for t0 in range(0, T, chunk):
+        n = min(chunk, T - t0)
+        z = tape_z[t0 : t0 + n] if taped else scratch[:n]
+        project(x, t0, W, b, rows, z)
+        for s in range(n):
+            t = t0 + s
+            add_product(h, 0, U, 0, z[s], 0, P)
+            for r in range(B):
+                if runs(mask, lengths, r, t):
+                    _cell(act, rec, z[s, r], h[r], c[r])
+                if wanted:
+                    copy(h[r], y[r, t])
+                if taped:
+                    copy(h[r], tape_h[r, t + 1])
+                    copy(c[r], tape_c[r, t + 1])
+
+
+def lstm_step(packed: Packed, x: Array, h: Array, c: Array) -> None:
+    """One step for B rows, in place: x (B, I) in; h and c (B, H) in and out. No tape."""
+    p = packed
+    none = p.none3
+    _forward[p.dtype](p.W, p.U, p.b, p.act, p.rec, x[:, None], NO_MASK, NO_LENGTHS, none, h, c, none, none, none)
+
+
+def lstm_forward(
+    packed: Packed,
+    x: Array,
+    h0: Array,
+    c0: Array,
+    mask: Mask | None,
+    lengths: Lengths | None,
+    y: Array | None,
+    hT: Array,
+    cT: Array,
+    tape: Tape | None,
+) -> None:
+    """Run B sequences of T steps: see `kernels.reference.lstm.lstm_forward`."""
+    p = packed
+    none = p.none3
+    hT[...], cT[...] = h0, c0
+    mask, lengths = NO_MASK if mask is None else mask, NO_LENGTHS if lengths is None else lengths
+    kept = (none, none, none)
+    if tape is not None:
+        tape.x, tape.mask, tape.lengths = x, mask, lengths
+        kept = (tape.z, tape.h, tape.c)
+    out = none if y is None else y
+    _forward[p.dtype](p.W, p.U, p.b, p.act, p.rec, x, mask, lengths, out, hT, cT, *kept)
+
+
+@inner
+def _cell_back(
+    act: int, rec: int, z: Array, c_before: Array, c: Array, dh: Array, dc: Array, dz: Array, a: Array, d: Array
+) -> None:
+    """One row of one step backwards: dz (4H,) from dh and dc (H,), and dc becomes that of c_before. a, d: scratch."""
+    H = dh.size
+    i, f, g, o = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    di, df, dg, do = dz[:H], dz[H : 2 * H], dz[2 * H : 3 * H], dz[3 * H :]
+    # h' = o act(c')
+    copy(c, a)
+    activate(act, a)
+    for j in range(H):
+        do[j] = dh[j] * a[j]
+        d[j] = dh[j] * o[j]
+    derive(act, a, d)
+    for j in range(H):
+        dc[j] += d[j]
+    # c' = f c + i g
+    for j in range(H):
+        di[j] = dc[j] * g[j]
+        dg[j] = dc[j] * i[j]
+    for j in range(H):
+        df[j] = dc[j] * c_before[j]
+        dc[j] = dc[j] * f[j]
+    # gates = activation(z)
+    derive(rec, z[: 2 * H], dz[: 2 * H])
+    derive(act, g, dg)
+    derive(rec, o, do)
+
+
+@kernel("a2 a2 int int v3 mask lengths a3 v3 a3 v3 a3 a2 a2 a1 a2 a2")
+def _backward(
+    Wt: Array,
+    Ut: Array,
+    act: int,
+    rec: int,
+    x: Array,
+    mask: Mask,
+    lengths: Lengths,
+    tape_z: Array,
+    tape_h: Array,
+    tape_c: Array,
+    dy: Array,
+    dx: Array,
+    dW: Array,
+    dU: Array,
+    db: Array,
+    dh: Array,
+    dc: Array,
+) -> None:
+    """dh and dc (B, H): the final states' gradients in, the initial ones' out."""
+    B, T = x.shape[:2]
+    P, H = Ut.shape
+    chunk = steps_at_once(B, T)
+    # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
+    dz = np.empty((chunk, B, P), Ut.dtype)
+    xt, ht = np.empty((Wt.shape[1], chunk * B), Ut.dtype), np.empty((H, chunk * B), Ut.dtype)
+    rows = np.empty((chunk * B, Wt.shape[1]), Ut.dtype)
+    before, a, d = np.empty((B, H), Ut.dtype), np.empty(H, Ut.dtype), np.empty(H, Ut.dtype)
+    for t1 in range(T, 0, -chunk):
+        n = min(chunk, t1)
+        for s in range(n):
+            t = t1 - 1 - s
+            for r in range(B):
+                if dy.size > 0:
+                    for j in range(H):
+                        dh[r, j] += dy[r, t, j]
+                fill(before[r])
+                if runs(mask, lengths, r, t):
+                    _cell_back(act, rec, tape_z[t, r], tape_c[r, t], tape_c[r, t + 1], dh[r], dc[r], dz[s, r], a, d)
+                else:
+                    fill(dz[s, r])
+            # z = b + x W + h U
+            add_product(dz[s], 0, Ut, 0, before, 0, H)
+            for r in range(B):
+                if runs(mask, lengths, r, t):
+                    copy(before[r], dh[r])
+        dz2 = dz[:n].reshape(n * B, P)
+        input_gradients(dz2, t1, x, mask, lengths, Wt, rows, xt, dx, dW, db)
+        if dU.size > 0:
+            gather(tape_h, mask, lengths, t1, n, ht)
+            add_product(ht, 0, dz2, 0, dU, 0, P)
+
+
+def lstm_backward(
+    packed: Packed,
+    tape: Tape,
+    dy: Array | None,
+    dhT: Array | None,
+    dcT: Array | None,
+    dx: Array | None,
+    dW: Array | None,
+    dU: Array | None,
+    db: Array | None,
+    dh0: Array | None,
+    dc0: Array | None,
+) -> None:
+    """Gradients of a loss: see `kernels.reference.lstm.lstm_backward`."""
+    p = packed
+    none1, none2, none3 = p.none1, p.none2, p.none3
+    B = tape.x.shape[0]
+    _backward[p.dtype](
+        *(p.Wt, p.Ut, p.act, p.rec, tape.x, tape.mask, tape.lengths, tape.z, tape.h, tape.c),
+        *(none3 if dy is None else dy, none3 if dx is None else dx),
+        *(none2 if dW is None else dW, none2 if dU is None else dU, none1 if db is None else db),
+        *(start(dh0, dhT, p, B), start(dc0, dcT, p, B)),
+    )

@@ -1,0 +1,186 @@
+"""Simple recurrent net, compiled by Numba. Equations, shapes and the meaning of each argument: `reference/rnn.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .activations import activate, derive
+from .common import (
+    NO_LENGTHS,
+    NO_MASK,
+    Array,
+    Lengths,
+    Mask,
+    Packed,
+    Tape,
+    add_product,
+    copy,
+    fill,
+    gather,
+    input_gradients,
+    new_tape,
+    project,
+    runs,
+    start,
+    steps_at_once,
+    supports,
+)
+from .jit import kernel
+
+
+def rnn_supports(dtype: np.dtype[Any], activation: str) -> bool:
+    """True where this backend runs these options: float32 and float64, every activation of the contract."""
+    return supports(dtype, activation)
+
+
+def rnn_pack(W: Array, U: Array, b: Array | None, activation: str, backward: bool) -> Packed:
+    """Copy W (I, H), U (H, H) and b (H,) or None, and the transposes for backward."""
+    bias = np.zeros(W.shape[1], W.dtype) if b is None else np.array(b, order="C")
+    return Packed(W, U, bias, activation, backward=backward)
+
+
+def rnn_tape(packed: Packed, B: int, T: int) -> Tape:
+    """A tape for B rows of T steps; forward fills it, again and again if need be. The outputs are all it keeps."""
+    return new_tape(packed, B, T, 0, states=1)
+
+
+@kernel("a2 a2 a1 int v3 mask lengths a3 a2 a3")
+def _forward(
+    W: Array,
+    U: Array,
+    b: Array,
+    act: int,
+    x: Array,
+    mask: Mask,
+    lengths: Lengths,
+    y: Array,
+    h: Array,
+    tape_h: Array,
+) -> None:
+    """h (B, H): the initial state in, the final one out. tape_h says by its size whether there is a tape."""
+    B, T = x.shape[:2]
+    H = b.size
+    taped, wanted = tape_h.size > 0, y.size > 0
+    if taped:
+        for r in range(B):
+            copy(h[r], tape_h[r, 0])
+    chunk = steps_at_once(B, T)
+    rows, z = np.empty((chunk * B, W.shape[0]), W.dtype), np.empty((chunk, B, H), W.dtype)
+    for t0 in range(0, T, chunk):
+        n = min(chunk, T - t0)
+        project(x, t0, W, b, rows, z[:n])
+        for s in range(n):
+            t = t0 + s
+            add_product(h, 0, U, 0, z[s], 0, H)
+            for r in range(B):
+                if runs(mask, lengths, r, t):
+                    copy(z[s, r], h[r])
+                    activate(act, h[r])
+                if wanted:
+                    copy(h[r], y[r, t])
+                if taped:
+                    copy(h[r], tape_h[r, t + 1])
+
+
+def rnn_step(packed: Packed, x: Array, h: Array) -> None:
+    """One step for B rows, in place: x (B, I) in; h (B, H) in and out. No tape."""
+    p = packed
+    _forward[p.dtype](p.W, p.U, p.b, p.act, x[:, None], NO_MASK, NO_LENGTHS, p.none3, h, p.none3)
+
+
+def rnn_forward(
+    packed: Packed,
+    x: Array,
+    h0: Array,
+    mask: Mask | None,
+    lengths: Lengths | None,
+    y: Array | None,
+    hT: Array,
+    tape: Tape | None,
+) -> None:
+    """Run B sequences of T steps: see `kernels.reference.rnn.rnn_forward`."""
+    p = packed
+    hT[...] = h0
+    mask, lengths = NO_MASK if mask is None else mask, NO_LENGTHS if lengths is None else lengths
+    out, kept = p.none3 if y is None else y, p.none3
+    if tape is not None:
+        tape.x, tape.mask, tape.lengths = x, mask, lengths
+        kept = tape.h
+    _forward[p.dtype](p.W, p.U, p.b, p.act, x, mask, lengths, out, hT, kept)
+
+
+@kernel("a2 a2 int v3 mask lengths v3 v3 a3 a2 a2 a1 a2")
+def _backward(
+    Wt: Array,
+    Ut: Array,
+    act: int,
+    x: Array,
+    mask: Mask,
+    lengths: Lengths,
+    tape_h: Array,
+    dy: Array,
+    dx: Array,
+    dW: Array,
+    dU: Array,
+    db: Array,
+    dh: Array,
+) -> None:
+    """dh (B, H): the final state's gradient in, the initial one's out."""
+    B, T = x.shape[:2]
+    H = Ut.shape[0]
+    chunk = steps_at_once(B, T)
+    # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
+    dz, rows = np.empty((chunk, B, H), Ut.dtype), np.empty((chunk * B, Wt.shape[1]), Ut.dtype)
+    xt, ht = np.empty((Wt.shape[1], chunk * B), Ut.dtype), np.empty((H, chunk * B), Ut.dtype)
+    before, out = np.empty((B, H), Ut.dtype), np.empty(H, Ut.dtype)
+    for t1 in range(T, 0, -chunk):
+        n = min(chunk, t1)
+        for s in range(n):
+            t = t1 - 1 - s
+            for r in range(B):
+                if dy.size > 0:
+                    for j in range(H):
+                        dh[r, j] += dy[r, t, j]
+                fill(before[r])
+                if runs(mask, lengths, r, t):
+                    # h' = act(z)
+                    for j in range(H):
+                        out[j] = tape_h[r, t + 1, j]
+                    copy(dh[r], dz[s, r])
+                    derive(act, out, dz[s, r])
+                else:
+                    fill(dz[s, r])
+            # z = b + x W + h U
+            add_product(dz[s], 0, Ut, 0, before, 0, H)
+            for r in range(B):
+                if runs(mask, lengths, r, t):
+                    copy(before[r], dh[r])
+        dz2 = dz[:n].reshape(n * B, H)
+        input_gradients(dz2, t1, x, mask, lengths, Wt, rows, xt, dx, dW, db)
+        if dU.size > 0:
+            gather(tape_h, mask, lengths, t1, n, ht)
+            add_product(ht, 0, dz2, 0, dU, 0, H)
+
+
+def rnn_backward(
+    packed: Packed,
+    tape: Tape,
+    dy: Array | None,
+    dhT: Array | None,
+    dx: Array | None,
+    dW: Array | None,
+    dU: Array | None,
+    db: Array | None,
+    dh0: Array | None,
+) -> None:
+    """Gradients of a loss: see `kernels.reference.rnn.rnn_backward`."""
+    p = packed
+    none1, none2, none3 = p.none1, p.none2, p.none3
+    _backward[p.dtype](
+        *(p.Wt, p.Ut, p.act, tape.x, tape.mask, tape.lengths, tape.h),
+        *(none3 if dy is None else dy, none3 if dx is None else dx),
+        *(none2 if dW is None else dW, none2 if dU is None else dU, none1 if db is None else db),
+        start(dh0, dhT, p, tape.x.shape[0]),
+    )

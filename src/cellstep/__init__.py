@@ -1,0 +1,79 @@
+"""Fast recurrent cells for CPUs: SimpleRNN, LSTM and GRU, forward and backward in compiled kernels.
+
+    import cellstep
+    from cellstep import layers
+
+    model = cellstep.Sequential([layers.GRU(32), layers.Dense(1)])
+
+Names are imported when they are first used, so `import cellstep` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+#: Where each public name lives: a module, or a name in a module.
+_PLACES = {
+    "activations": ".activations",
+    "callbacks": ".callbacks",
+    "initializers": ".initializers",
+    "kernels": ".kernels",
+    "layers": ".layers",
+    "losses": ".losses",
+    "metrics": ".metrics",
+    "models": ".models",
+    "optimizers": ".optimizers",
+    "Input": ".layers:Input",
+    "Sequential": ".models:Sequential",
+    "get_num_threads": ".config:get_num_threads",
+    "set_num_threads": ".config:set_num_threads",
+    "set_random_seed": ".random:set_random_seed",
+    "show_config": ".config:show_config",
+    "use_backend": ".kernels:use",
+}
+
+__all__ = [
+    "Input",
+    "Sequential",
+    "__version__",
+    "activations",
+    "callbacks",
+    "get_num_threads",
+    "initializers",
+    "kernels",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "set_num_threads",
+    "set_random_seed",
+    "show_config",
+    "use_backend",
+]
+
+if TYPE_CHECKING:
+    from . import activations, callbacks, initializers, kernels, layers, losses, metrics, models, optimizers
+    from .config import get_num_threads, set_num_threads, show_config
+    from .kernels import use as use_backend
+    from .layers import Input
+    from .models import Sequential
+    from .random import set_random_seed
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'cellstep' has no attribute {name!r}")
+    module, _, attribute = _PLACES[name].partition(":")
+    value: Any = importlib.import_module(module, __name__)
+    if attribute:
+        value = getattr(value, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

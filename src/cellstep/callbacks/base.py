@@ -1,0 +1,93 @@
+"""Callback: the hooks that fit, evaluate and predict call, under Keras's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Logs = Mapping[str, float] | None
+
+
+class Callback:
+    """Base class of callbacks; override any of the hooks.
+
+    `logs` holds the running means of the epoch, after validation also those with `val_`. Setting
+    `self.model.stop_training = True` ends `fit` after the current batch.
+
+    Attributes:
+        model: what is being trained.
+        params: {"verbose", "epochs", "steps"}; steps is None where it is not known yet.
+    """
+
+    model: Any = None
+    params: Mapping[str, Any] = {}
+
+    def set_model(self, model: Any) -> None:
+        self.model = model
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        self.params = params
+
+    def on_train_begin(self, logs: Logs = None) -> None: ...
+    def on_train_end(self, logs: Logs = None) -> None: ...
+    def on_test_begin(self, logs: Logs = None) -> None: ...
+    def on_test_end(self, logs: Logs = None) -> None: ...
+    def on_predict_begin(self, logs: Logs = None) -> None: ...
+    def on_predict_end(self, logs: Logs = None) -> None: ...
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None: ...
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None: ...
+    def on_batch_begin(self, batch: int, logs: Logs = None) -> None: ...
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None: ...
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self.on_batch_end(batch, logs)
+
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None: ...
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None: ...
+    def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None: ...
+    def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None: ...
+
+    def close(self) -> None:
+        """Called when training, testing or predicting is over, also when an exception ended it."""
+
+
+class CallbackList:
+    """The callbacks of one run, called in order.
+
+    Args:
+        callbacks: None, a callback, or a sequence of them.
+        extra: callbacks of the model's own, left out where one of the same class was given.
+        model: set on each of them.
+        params: set on each of them.
+
+    Raises:
+        TypeError: an entry is no Callback.
+    """
+
+    def __init__(
+        self,
+        callbacks: Callback | Sequence[Callback] | None,
+        extra: Sequence[Callback],
+        model: Any,
+        params: Mapping[str, Any],
+    ) -> None:
+        given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+        for callback in given:
+            if not isinstance(callback, Callback):
+                raise TypeError(f"callbacks must hold cellstep.callbacks.Callback objects, got {callback!r}")
+        self.callbacks = given + [e for e in extra if not any(isinstance(c, type(e)) for c in given)]
+        for callback in self.callbacks:
+            callback.set_model(model)
+            callback.set_params(params)
+
+    def call(self, hook: str, *args: Any) -> None:
+        """Call one hook of every callback."""
+        for callback in self.callbacks:
+            getattr(callback, hook)(*args)
+
+    def find(self, kind: type[Callback]) -> Any:
+        """The first callback of a class, or None."""
+        return next((c for c in self.callbacks if isinstance(c, kind)), None)

@@ -1,0 +1,73 @@
+"""The command line: `python -m cellstep demo` and `python -m cellstep info`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text}")
+    return number
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 2**32 - 1, got {text}")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cellstep", description="Fast recurrent cells for CPUs.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser(
+        "demo",
+        help="train a small GRU to predict the next result of a team, and time one step",
+        description="Train a small GRU on the histories of teams, hold it against simple rules on games that it has "
+        "not seen, and measure what one step costs.",
+    )
+    demo.add_argument(
+        "--data",
+        metavar="FILE",
+        help="CSV with the columns team, date, opponent, goals_for, goals_against; default: a generated league",
+    )
+    demo.add_argument("--seed", type=_seed, default=0, help="of the generated league and the weights (default 0)")
+    demo.add_argument("--epochs", type=_positive, default=None, help="passes over the training games")
+    commands.add_parser("info", help="versions, backend, instruction set, threads")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, or 2 where arguments, environment or data were wrong.
+
+    Args:
+        argv: the arguments after the program's name; those of the process where None.
+    """
+    # a command imports what it needs: `--help` answers without NumPy or a backend
+    args = _parser().parse_args(argv)
+    try:
+        from .. import kernels  # noqa: F401 - chooses the backend, or says why it cannot
+    except (ImportError, ValueError) as error:
+        return _refuse(error)
+    if args.command == "info":
+        from ..config import show_config
+
+        show_config()
+        return 0
+    from . import demo
+    from .games import DataError
+
+    try:
+        demo.run(args.data, args.seed, args.epochs)
+    except DataError as error:
+        return _refuse(error)
+    return 0
+
+
+def _refuse(error: Exception) -> int:
+    print(f"cellstep: {error}", file=sys.stderr)
+    return 2

@@ -1,0 +1,96 @@
+"""What runs here, and why: versions, backend, instruction set, threads."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sys
+import warnings
+from typing import Any, TextIO
+
+import numpy as np
+
+from . import __version__, kernels, ops
+
+
+def get_num_threads() -> int:
+    """How many threads a call may use in the active backend."""
+    team = _team()
+    return 1 if team is None else int(team.get_num_threads())
+
+
+def set_num_threads(n: int) -> None:
+    """Let calls of the active backend use at most n threads.
+
+    Raises:
+        TypeError, ValueError: n is not a positive integer.
+
+    Warns:
+        RuntimeWarning: the active backend runs on one thread, so that n has no effect.
+
+    Example:
+        >>> cellstep.set_num_threads(1)
+    """
+    n = ops.check_count("n", n)
+    team = _team()
+    if team is not None:
+        team.set_num_threads(min(n, 2**31 - 1))  # a C int
+    elif n > 1:
+        name = kernels.active().name
+        warnings.warn(f"the {name} backend runs on one thread; n={n} has no effect", RuntimeWarning, stacklevel=2)
+
+
+def _team() -> Any:
+    """What sets the threads of the active backend, or None where it has one thread only."""
+    return _tiles() if kernels.active().name == "cython" else None
+
+
+def _tiles() -> Any:
+    # by name, and not at import: the compiled module need not exist
+    return importlib.import_module(".kernels.cython.tiles", __package__)
+
+
+def isa() -> str:
+    """The instruction set of the active backend, in words."""
+    name = kernels.active().name
+    if name == "cython":
+        return f"instruction set {_tiles().isa()}"
+    return "instruction set left to " + {"numba": "Numba", "numpy": "NumPy"}[name]
+
+
+def describe() -> dict[str, str]:
+    """What `show_config` prints: a line of text for each subject, in order."""
+    active, absent = kernels.active(), kernels.available()
+    facts = {
+        "cellstep": __version__,
+        "python": f"{platform.python_version()} ({platform.python_implementation()}, {platform.machine()})",
+        "numpy": np.__version__,
+        "backend": f"{active.name}: {active.why}",
+    }
+    for name, reason in absent.items():
+        if name != active.name:
+            facts[f"  {name}"] = f"not here: {reason}" if reason else "available"
+    if not absent["cython"]:
+        tiles = _tiles()
+        facts["instruction set"] = f"{tiles.isa()}: {tiles.isa_why()}"
+        facts["  available"] = ", ".join(tiles.available_isas())
+        facts["openmp"] = "yes" if tiles.has_openmp() else "no: the compiler had none, so calls use one thread"
+    else:
+        facts["instruction set"] = "none of its own: there are no compiled kernels"
+    facts["threads"] = str(get_num_threads())
+    return facts
+
+
+def show_config(file: TextIO | None = None) -> None:
+    """Print versions, the backend and why it was chosen, the instruction set, and threads.
+
+    Args:
+        file: where to; standard output where None.
+
+    Example:
+        >>> cellstep.show_config()
+    """
+    facts = describe()
+    width = max(map(len, facts)) + 2
+    for name, text in facts.items():
+        print(f"{name:{width}}{text}", file=sys.stdout if file is None else file)

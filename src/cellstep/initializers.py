@@ -1,0 +1,293 @@
+"""First values of weights, with Keras's names, definitions and defaults.
+
+An initializer is a seeded function of a shape. As in Keras, one object gives the same values at every call; a layer
+that is given a name, such as "glorot_uniform", makes an object of its own with a new seed.
+
+Sources: Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998, Saxe et al. 2014 (orthogonal).
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import ops, random
+
+Array = NDArray[Any]
+
+
+class Initializer:
+    """Gives an array for a shape and a dtype. A subclass lists its constructor's arguments in `arguments`."""
+
+    arguments: tuple[str, ...] = ()
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        return np.asarray(self.values(tuple(shape)), ops.float_dtype("dtype", dtype))
+
+    def values(self, shape: tuple[int, ...]) -> Array:
+        """The values in float64."""
+        raise NotImplementedError(f"{type(self).__name__}.values is not written")
+
+    def get_config(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.arguments}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Initializer:
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+
+
+class Zeros(Initializer):
+    """All zeros."""
+
+    def values(self, shape: tuple[int, ...]) -> Array:
+        return np.zeros(shape)
+
+
+class Ones(Initializer):
+    """All ones."""
+
+    def values(self, shape: tuple[int, ...]) -> Array:
+        return np.ones(shape)
+
+
+class Constant(Initializer):
+    """One value everywhere."""
+
+    arguments = ("value",)
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = float(value)
+
+    def values(self, shape: tuple[int, ...]) -> Array:
+        return np.full(shape, self.value)
+
+
+class Seeded(Initializer):
+    """Random values that depend on the seed and the shape alone. seed None: drawn when the object is made."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = None if seed is None else random.check_seed(seed)
+        self._seed = random.make_seed() if self.seed is None else self.seed
+
+    def values(self, shape: tuple[int, ...]) -> Array:
+        return self.draw(random.generator(self._seed), shape)
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        raise NotImplementedError(f"{type(self).__name__}.draw is not written")
+
+
+def _truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Standard normal values, those beyond 2 drawn again."""
+    a = rng.standard_normal(shape)
+    while (far := np.abs(a) > 2).any():
+        a[far] = rng.standard_normal(int(far.sum()))
+    return a
+
+
+class RandomUniform(Seeded):
+    """Uniform in minval .. maxval."""
+
+    arguments = ("minval", "maxval", "seed")
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.minval, self.maxval = float(minval), float(maxval)
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return rng.uniform(self.minval, self.maxval, shape)
+
+
+class RandomNormal(Seeded):
+    """Normal with this mean and standard deviation."""
+
+    arguments = ("mean", "stddev", "seed")
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.mean, self.stddev = float(mean), float(stddev)
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return rng.normal(self.mean, self.stddev, shape)
+
+
+class TruncatedNormal(RandomNormal):
+    """Normal, with values beyond two standard deviations drawn again."""
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return self.mean + self.stddev * _truncated(rng, shape)
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(fan in, fan out) of a weight: its last two axes, each times the axes before them."""
+    if len(shape) < 2:
+        n = shape[0] if shape else 1
+        return n, n
+    field = math.prod(shape[:-2])
+    return shape[-2] * field, shape[-1] * field
+
+
+class VarianceScaling(Seeded):
+    """Variance scale / n, where n is the fan in, the fan out, or their mean.
+
+    Args:
+        mode: fan_in, fan_out or fan_avg. distribution: truncated_normal, untruncated_normal or uniform.
+    """
+
+    arguments = ("scale", "mode", "distribution", "seed")
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(seed)
+        if not scale > 0:
+            raise ValueError(f"scale must be positive, got {scale}")
+        if mode not in (modes := ("fan_in", "fan_out", "fan_avg")):
+            raise ValueError(f"mode must be one of {', '.join(modes)}, got {mode!r}")
+        known = ("truncated_normal", "untruncated_normal", "uniform")
+        if distribution not in known:
+            raise ValueError(f"distribution must be one of {', '.join(known)}, got {distribution!r}")
+        self.scale, self.mode, self.distribution = float(scale), mode, distribution
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        fan_in, fan_out = fans(shape)
+        n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        variance = self.scale / max(1.0, n)
+        if self.distribution == "uniform":
+            limit = math.sqrt(3 * variance)
+            return rng.uniform(-limit, limit, shape)
+        if self.distribution == "untruncated_normal":
+            return rng.normal(0.0, math.sqrt(variance), shape)
+        # a standard normal cut at +-2 has this standard deviation
+        return math.sqrt(variance) / 0.87962566103423978 * _truncated(rng, shape)
+
+
+def _scaled(name: str, scale: float, mode: str, distribution: str) -> type[VarianceScaling]:
+    """A VarianceScaling whose only argument is the seed."""
+
+    def __init__(self: VarianceScaling, seed: int | None = None) -> None:
+        VarianceScaling.__init__(self, scale, mode, distribution, seed)
+
+    doc = f"VarianceScaling with scale {scale:g}, {mode}, {distribution}."
+    members = {"__init__": __init__, "arguments": ("seed",), "__doc__": doc, "__module__": __name__}
+    return type(name, (VarianceScaling,), members)
+
+
+GlorotUniform = _scaled("GlorotUniform", 1.0, "fan_avg", "uniform")
+GlorotNormal = _scaled("GlorotNormal", 1.0, "fan_avg", "truncated_normal")
+HeUniform = _scaled("HeUniform", 2.0, "fan_in", "uniform")
+HeNormal = _scaled("HeNormal", 2.0, "fan_in", "truncated_normal")
+LecunUniform = _scaled("LecunUniform", 1.0, "fan_in", "uniform")
+LecunNormal = _scaled("LecunNormal", 1.0, "fan_in", "truncated_normal")
+
+
+class Orthogonal(Seeded):
+    """gain times a matrix with orthonormal rows or columns, the shorter of the two, uniform among such matrices.
+
+    Taken over the whole matrix, so the (H, 4H) of an LSTM has orthonormal rows, as in Keras; not gate by gate.
+    """
+
+    arguments = ("gain", "seed")
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.gain = float(gain)
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        if len(shape) < 2:
+            raise ValueError(f"expected a shape with two axes or more for an orthogonal weight, got {shape}")
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        # QR leaves the signs to the algorithm; with r's diagonal positive, q is uniform
+        q = q * np.where(np.diag(r) < 0, -1.0, 1.0)
+        return self.gain * (q.T if rows < columns else q).reshape(shape)
+
+
+class Identity(Initializer):
+    """gain times the identity matrix."""
+
+    arguments = ("gain",)
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = float(gain)
+
+    def values(self, shape: tuple[int, ...]) -> Array:
+        if len(shape) != 2:
+            raise ValueError(f"expected a shape with two axes for an identity weight, got {shape}")
+        return self.gain * np.eye(*shape)
+
+
+CLASSES: tuple[type[Initializer], ...] = (
+    *(Zeros, Ones, Constant, RandomUniform, RandomNormal, TruncatedNormal, VarianceScaling),
+    *(GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal, Identity),
+)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+_BY_NAME: dict[str, type[Initializer]] = {
+    **{_snake(c.__name__): c for c in CLASSES},
+    **{c.__name__: c for c in CLASSES},
+    "uniform": RandomUniform,
+    "normal": RandomNormal,
+    "zero": Zeros,
+    "one": Ones,
+    "OrthogonalInitializer": Orthogonal,
+    "IdentityInitializer": Identity,
+}
+
+
+def get(identifier: Any) -> Callable[..., Array]:
+    """An initializer from its name, its configuration, or itself. Any function of (shape, dtype) will do.
+
+    Raises:
+        ValueError: no initializer has this name. TypeError: it is none of these.
+    """
+    if isinstance(identifier, Initializer):
+        return identifier
+    if isinstance(identifier, str) and identifier in _BY_NAME:
+        return _BY_NAME[identifier]()
+    if isinstance(identifier, dict) and identifier.get("class_name") in _BY_NAME:
+        config = dict(identifier.get("config") or {})
+        for name in ("input_axes", "output_axes"):  # newer Keras writes them, as None but for convolutions
+            if config.pop(name, None) is not None:
+                raise NotImplementedError(f"{name} of an initializer is not built yet; expected None")
+        return _BY_NAME[identifier["class_name"]].from_config(config)
+    if isinstance(identifier, type) and issubclass(identifier, Initializer):
+        return identifier()
+    if callable(identifier):
+        return identifier  # type: ignore[no-any-return]
+    if isinstance(identifier, (str, dict)):
+        what = identifier.get("class_name") if isinstance(identifier, dict) else identifier
+        raise ValueError(f"initializer must be one of {', '.join(_snake(c.__name__) for c in CLASSES)}, got {what!r}")
+    raise TypeError(f"initializer must be a name, an Initializer or a function of a shape, got {identifier!r}")
+
+
+def serialize(initializer: Any) -> Any:
+    """A name where the arguments are the defaults, else Keras's dictionary: both are read by every Keras 3.
+
+    Raises:
+        TypeError: it is a function of the user's, which has no configuration.
+    """
+    if not isinstance(initializer, Initializer) or type(initializer) not in CLASSES:
+        raise TypeError(f"expected an initializer of cellstep.initializers, got {initializer!r}")
+    config = initializer.get_config()
+    parameters = inspect.signature(type(initializer)).parameters
+    if all(value == parameters[name].default for name, value in config.items()):
+        return _snake(type(initializer).__name__)
+    class_name = type(initializer).__name__
+    return {"module": "keras.initializers", "class_name": class_name, "config": config, "registered_name": None}

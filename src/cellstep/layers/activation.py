@@ -1,0 +1,42 @@
+"""Activation: a layer that applies an activation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import activations
+from .base import Array, Layer, Pullback
+
+
+class Activation(Layer):
+    """Applies an activation to inputs of any shape.
+
+    Args:
+        activation: a name from `activations`; None is linear.
+        name, dtype, trainable: as for every layer.
+
+    A mask is passed on.
+
+    Example:
+        >>> y = Activation("relu")([[-1.0, 2.0]])
+    """
+
+    def __init__(self, activation: Any, *, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
+        super().__init__(name, dtype, trainable)
+        self.activation = activations.get(activation)
+
+    def forward(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
+    ) -> tuple[Array, Pullback]:
+        """y of x's shape."""
+        self.stateless(initial_state)
+        y, activation_pullback = self.activation.forward(self.input_array(x))
+
+        def pullback(dy: Any, need_dx: bool = True) -> Array | None:
+            dy = self.gradient_array(dy, y.shape)
+            return activation_pullback(dy) if need_dx else None
+
+        return y, pullback
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "activation": self.activation.name}

@@ -1,0 +1,81 @@
+"""The interface of a layer: `forward` gives the outputs and a pullback; `layer(x)` gives the outputs alone.
+
+    y, pullback = layer.forward(x, mask=None, initial_state=None, training=False)
+    dx = pullback(dy)             # and adds to the gradient of each weight of the layer
+
+A layer keeps nothing between calls but its weights (and its states where `stateful`): what backward needs is in the
+pullback, which may be called any number of times. Arrays given to `forward` and arrays that it returned must not be
+written to before the last of those calls.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from .. import ops
+from .module import Module, Shape
+
+Array = NDArray[Any]
+
+
+class Pullback(Protocol):
+    """The backward half of one forward.
+
+    dy has the shape of the outputs. `need_dx=False` saves the work for a first layer, whose inputs have no gradient.
+    """
+
+    def __call__(self, dy: Any, need_dx: bool = True) -> Any: ...
+
+
+class Layer(Module):
+    """A layer: weights, and a function of arrays with its gradient.
+
+    A subclass writes `forward`, and where they apply `make_weights`, `compute_output_shape`, `compute_mask` and
+    `get_config`.
+
+    Args:
+        name: automatic where None: `lstm`, then `lstm_1`, ...
+        dtype: "float32" (also for None) or "float64".
+        trainable: False freezes the weights.
+    """
+
+    def forward(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
+    ) -> tuple[Any, Pullback]:
+        """The outputs, and a pullback that maps their gradient to the gradient of x and adds to the weights'.
+
+        Args:
+            x: the inputs, batch first.
+            mask: (B, T) booleans for layers that use one.
+            initial_state: for recurrent layers.
+            training: whether dropout drops.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.forward is not written")
+
+    def __call__(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False) -> Any:
+        """The outputs, without a tape. Builds the layer on the first call."""
+        return self.forward(x, mask, initial_state, training)[0]
+
+    def compute_output_shape(self, input_shape: Shape) -> Any:
+        """The shape of the outputs for inputs of this shape, None for open axes."""
+        return tuple(input_shape)
+
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """The mask for the next layer, given this layer's inputs and their mask; None where there is none."""
+        return mask
+
+    def stateless(self, initial_state: Any) -> None:
+        """TypeError where a layer without states was given one."""
+        if initial_state is not None:
+            raise TypeError(f"initial_state must be None, as {type(self).__name__} has no states, got one")
+
+    def input_array(self, x: Any) -> Array:
+        """x in this layer's dtype, whatever its shape; its own array where it fits already."""
+        a = ops.plain("x", x)
+        return ops.as_array("x", a, self.dtype, ("any",) * a.ndim)
+
+    def gradient_array(self, dy: Any, shape: tuple[int, ...]) -> Array:
+        """dy in this layer's dtype; ValueError unless it has this shape."""
+        return ops.as_array("dy", dy, self.dtype, shape)

@@ -1,0 +1,133 @@
+"""Dense: y = activation(x kernel + bias), over the last axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import activations, initializers, ops
+from .base import Array, Layer, Pullback
+from .module import Shape, not_built
+from .variable import Variable
+
+
+class Dense(Layer):
+    """A fully connected layer on the last axis of inputs (B, ..., I).
+
+    Args:
+        units: the size of the outputs' last axis.
+        activation: a name from `activations`; None is linear.
+        use_bias: whether there is a bias.
+        kernel_initializer, bias_initializer: whatever `initializers.get` takes.
+        *_regularizer, *_constraint, lora_*, quantization_config: not built; None.
+        name, dtype, trainable: as for every layer.
+
+    Weights: kernel (I, units), bias (units,). A mask is passed on.
+
+    Example:
+        >>> layer = Dense(10, activation="softmax")
+        >>> y, pullback = layer.forward(np.ones((2, 5)))
+    """
+
+    kernel: Variable
+    bias: Variable | None
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: None = None,
+        bias_regularizer: None = None,
+        activity_regularizer: None = None,
+        kernel_constraint: None = None,
+        bias_constraint: None = None,
+        lora_rank: None = None,
+        lora_alpha: None = None,
+        quantization_config: None = None,
+        *,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(name, dtype, trainable)
+        self.units = ops.check_count("units", units)
+        self.activation = activations.get(activation)
+        self.use_bias = ops.check_bool("use_bias", use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        not_built(
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
+            quantization_config=quantization_config,
+        )
+
+    def make_weights(self, input_shape: Shape) -> None:
+        if len(input_shape) < 2 or not input_shape[-1]:
+            raise ValueError(
+                f"expected inputs of shape (batch, ..., features) with known features, got {ops.describe(input_shape)}"
+            )
+        self.kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer)
+        self.bias = self.add_weight("bias", (self.units,), self.bias_initializer) if self.use_bias else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], self.units)
+
+    def forward(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
+    ) -> tuple[Array, Pullback]:
+        """y (B, ..., units) for x (B, ..., I)."""
+        self.stateless(initial_state)
+        x = self.input_array(x)
+        if x.ndim < 2:
+            raise ValueError(f"expected x of shape (batch, ..., features), got {x.shape}")
+        if not self.built:
+            self.build(x.shape)
+        kernel, bias = self.kernel, self.bias
+        if x.shape[-1] != kernel.shape[0]:
+            raise ValueError(f"expected x of shape (batch, ..., {kernel.shape[0]}), got {x.shape}")
+        version = kernel.version
+        flat = x.reshape(-1, kernel.shape[0]) if x.ndim != 2 else x
+        z = flat @ kernel.value
+        if bias is not None:
+            z += bias.value
+        flat_y, activation_pullback = self.activation.forward(z)
+        y = flat_y.reshape(*x.shape[:-1], self.units)
+
+        def pullback(dy: Any, need_dx: bool = True) -> Array | None:
+            if kernel.version != version:
+                raise RuntimeError(f"{kernel.path} changed between forward and its pullback; run forward again")
+            dy = self.gradient_array(dy, y.shape)
+            dz = activation_pullback(dy.reshape(-1, self.units))
+            with self._lock:  # threads may add to the same gradients
+                dW, db = self.gradients((kernel, bias))
+                if dW is not None:
+                    dW += flat.T @ dz
+                if db is not None:
+                    db += dz.sum(axis=0)
+            return np.matmul(dz, kernel.value.T).reshape(x.shape) if need_dx else None
+
+        return y, pullback
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": self.activation.name,
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": None,
+            "bias_regularizer": None,
+            "activity_regularizer": None,
+            "kernel_constraint": None,
+            "bias_constraint": None,
+        }

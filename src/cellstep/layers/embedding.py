@@ -1,0 +1,130 @@
+"""Embedding: a row of a table for each integer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import initializers, ops
+from .base import Array, Layer, Pullback
+from .module import Shape, not_built
+from .variable import Variable
+
+
+class Embedding(Layer):
+    """Turns integers 0 .. input_dim - 1 into vectors of output_dim numbers.
+
+    Args:
+        input_dim: how many integers there are. output_dim: the size of a vector.
+        embeddings_initializer: whatever `initializers.get` takes; "uniform" is -0.05 .. 0.05.
+        mask_zero: 0 is padding: the layers after this one get a mask that is False there.
+        weights: the table to begin with, (input_dim, output_dim).
+        embeddings_regularizer, embeddings_constraint, activity_regularizer, lora_*, quantization_config: not built.
+        name, dtype, trainable: as for every layer; dtype is that of the outputs.
+
+    Weights: embeddings (input_dim, output_dim). Inputs (B, ...) of whole numbers, outputs (B, ..., output_dim). Inputs
+    have no gradient: the pullback returns None.
+
+    Example:
+        >>> layer = Embedding(100, 8, mask_zero=True)
+        >>> y = layer([[3, 7, 0]])
+        >>> mask = layer.compute_mask([[3, 7, 0]])
+    """
+
+    embeddings: Variable
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: None = None,
+        embeddings_constraint: None = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        lora_rank: None = None,
+        lora_alpha: None = None,
+        quantization_config: None = None,
+        *,
+        activity_regularizer: None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(name, dtype, trainable)
+        self.input_dim = ops.check_count("input_dim", input_dim)
+        self.output_dim = ops.check_count("output_dim", output_dim)
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.mask_zero = ops.check_bool("mask_zero", mask_zero)
+        not_built(
+            embeddings_regularizer=embeddings_regularizer,
+            embeddings_constraint=embeddings_constraint,
+            activity_regularizer=activity_regularizer,
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
+            quantization_config=quantization_config,
+        )
+        if weights is not None:
+            lone = isinstance(weights, list) and len(weights) == 1 and np.ndim(weights[0]) == 2
+            table = ops.as_array("weights", weights[0] if lone else weights, self.dtype, (input_dim, output_dim))
+            self.build((None,))
+            self.embeddings.assign(table)
+
+    def make_weights(self, input_shape: Shape) -> None:
+        shape = (self.input_dim, self.output_dim)
+        self.embeddings = self.add_weight("embeddings", shape, self.embeddings_initializer)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape, self.output_dim)
+
+    def compute_mask(self, x: Any, mask: Any = None) -> NDArray[np.bool_] | None:
+        """True where x is not 0; None without `mask_zero`."""
+        return ops.plain("x", x) != 0 if self.mask_zero else None
+
+    def _rows(self, x: Any) -> NDArray[Any]:
+        """x as indices; floats will do where they are whole."""
+        a = ops.plain("x", x)
+        if a.dtype.kind == "f":
+            if not (np.isfinite(a) & (np.floor(a) == a)).all():
+                raise ValueError("expected x to hold whole numbers, got fractions, NaN or infinity")
+        elif a.dtype.kind not in "iu":
+            raise TypeError(f"expected x to hold integers, got dtype {a.dtype}")
+        if a.size and (a.min() < 0 or a.max() >= self.input_dim):
+            wrong = a.min() if a.min() < 0 else a.max()
+            raise ValueError(f"expected x between 0 and input_dim - 1 = {self.input_dim - 1}, got {wrong}")
+        return a.astype(np.intp, copy=False)
+
+    def forward(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
+    ) -> tuple[Array, Pullback]:
+        """y (B, ..., output_dim) for whole numbers x (B, ...)."""
+        self.stateless(initial_state)
+        rows = self._rows(x)
+        if rows.ndim < 1:
+            raise ValueError("expected x of shape (batch, ...), got one number")
+        if not self.built:
+            self.build(rows.shape)
+        y = self.embeddings.value[rows]
+
+        def pullback(dy: Any, need_dx: bool = True) -> None:
+            dy = self.gradient_array(dy, y.shape)
+            with self._lock:  # threads may add to the same gradients
+                (grad,) = self.gradients((self.embeddings,))
+                if grad is not None:
+                    np.add.at(grad, rows.reshape(-1), dy.reshape(-1, self.output_dim))
+
+        return y, pullback
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "input_dim": self.input_dim,
+            "output_dim": self.output_dim,
+            "embeddings_initializer": initializers.serialize(self.embeddings_initializer),
+            "embeddings_regularizer": None,
+            "activity_regularizer": None,
+            "embeddings_constraint": None,
+            "mask_zero": self.mask_zero,
+        }

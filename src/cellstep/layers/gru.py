@@ -1,0 +1,190 @@
+"""GRU: gates z r h, h' = z h + (1 - z) hh, with the reset gate after or before the recurrent product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import activations, kernels, ops
+from .cell import RecurrentCell, check_implementation
+from .over_cell import OverCell, check_cudnn, of_cell
+
+
+class GRUCell(RecurrentCell):
+    """One step of a GRU. With W = kernel, U = recurrent_kernel, each cut into the parts z, r, h:
+
+        z, r = recurrent_activation(x W + b + h U), parts z and r
+        hh = activation(x Wh + b0h + r * (h Uh + b1h))    with reset_after
+        hh = activation(x Wh + bh + (r * h) Uh)           without
+        h' = z h + (1 - z) hh
+
+    Args:
+        units: the size of h.
+        activation, recurrent_activation: ones that recurrent kernels compute; None is linear.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: whatever `initializers.get` takes.
+        *_regularizer, *_constraint: not built; None.
+        dropout: the share of inputs dropped in training, one mask for all gates. recurrent_dropout: not built; 0.
+        reset_after: apply the reset gate after the recurrent product (cuDNN's and PyTorch's form), or before it.
+        seed: of the dropout; a new one where None.
+        implementation: Keras's hint; results do not depend on it.
+        name, dtype, trainable: as for every layer.
+
+    Weights: kernel (I, 3 units), recurrent_kernel (units, 3 units), bias (2, 3 units) with reset_after, row 0 for x and
+    row 1 for h, else (3 units,).
+
+    Example:
+        >>> cell = GRUCell(4)
+        >>> output, (h,) = cell(np.ones((2, 3)), cell.get_initial_state(2))
+    """
+
+    contract = kernels.CELLS["gru"]
+    config_keys = (
+        *("units", "activation", "recurrent_activation", "use_bias"),
+        *("kernel_initializer", "recurrent_initializer", "bias_initializer"),
+        *("kernel_regularizer", "recurrent_regularizer", "bias_regularizer"),
+        *("kernel_constraint", "recurrent_constraint", "bias_constraint"),
+        *("dropout", "recurrent_dropout", "reset_after", "seed", "implementation"),
+    )
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: None = None,
+        recurrent_regularizer: None = None,
+        bias_regularizer: None = None,
+        kernel_constraint: None = None,
+        recurrent_constraint: None = None,
+        bias_constraint: None = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        reset_after: bool = True,
+        seed: int | None = None,
+        *,
+        implementation: int = 2,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            units,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            name=name,
+            dtype=dtype,
+            trainable=trainable,
+        )
+        self.recurrent_activation = activations.get_recurrent(recurrent_activation, "recurrent_activation")
+        self.reset_after = ops.check_bool("reset_after", reset_after)
+        self.implementation = check_implementation(implementation, self.dropout)
+
+    @property
+    def bias_shape(self) -> tuple[int, ...]:
+        return self.contract.bias_shape(self.units, self.reset_after)
+
+
+class GRU(OverCell):
+    """A GRU over sequences: arguments of GRUCell, then those of RNN.
+
+    Args:
+        use_cudnn: "auto" or False, which both mean this library's kernels.
+
+    Example:
+        >>> layer = GRU(8)
+        >>> y, pullback = layer.forward(np.ones((2, 5, 3)), lengths=[5, 2])
+        >>> dx = pullback(np.ones_like(y))
+    """
+
+    recurrent_activation = of_cell("recurrent_activation")
+    reset_after = of_cell("reset_after")
+    implementation = of_cell("implementation")
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: None = None,
+        recurrent_regularizer: None = None,
+        bias_regularizer: None = None,
+        activity_regularizer: None = None,
+        kernel_constraint: None = None,
+        recurrent_constraint: None = None,
+        bias_constraint: None = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        reset_after: bool = True,
+        use_cudnn: Any = "auto",
+        *,
+        implementation: int = 2,
+        zero_output_for_mask: bool = False,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+    ) -> None:
+        cell = GRUCell(
+            units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            reset_after=reset_after,
+            seed=seed,
+            implementation=implementation,
+            name="gru_cell",
+            dtype=dtype,
+            trainable=trainable,
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            zero_output_for_mask=zero_output_for_mask,
+            activity_regularizer=activity_regularizer,
+            name=name,
+            trainable=trainable,
+        )
+        self.use_cudnn = check_cudnn(use_cudnn)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "use_cudnn": self.use_cudnn}

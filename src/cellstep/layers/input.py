@@ -1,0 +1,96 @@
+"""Input: says at the head of a model which shape its inputs have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from .base import Layer, Pullback
+from .module import Shape, not_built
+
+
+class InputLayer(Layer):
+    """The shape of a model's inputs; passes them through, checked. `Input` is another name for it.
+
+    Args:
+        shape: without the batch size; None for an axis of any size.
+        batch_size: a fixed batch size, or None.
+        dtype: "float32" where None. An integer dtype refuses floats; apart from that each layer casts for itself.
+        batch_shape: shape with the batch size in front, in place of both.
+        sparse, ragged, tensor, optional: not built.
+        name: automatic where None.
+
+    Example:
+        >>> Input(shape=(None, 16)).batch_shape
+        (None, None, 16)
+    """
+
+    def __init__(
+        self,
+        shape: Any = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        batch_shape: Any = None,
+        name: str | None = None,
+        tensor: None = None,
+        optional: bool = False,
+    ) -> None:
+        super().__init__(name)
+        not_built(False, sparse=sparse or False, ragged=ragged or False, optional=optional)
+        not_built(tensor=tensor)
+        if (shape is None) == (batch_shape is None):
+            raise ValueError("expected shape or batch_shape, got " + ("neither" if shape is None else "both"))
+        if batch_shape is not None and batch_size is not None:
+            raise ValueError("expected batch_size or batch_shape, got both")
+        if batch_shape is None:
+            batch_size = None if batch_size is None else ops.check_count("batch_size", batch_size)
+            self.batch_shape: Shape = (batch_size, *_sizes("shape", shape))
+        else:
+            self.batch_shape = _sizes("batch_shape", batch_shape)
+            if not self.batch_shape:
+                raise ValueError("expected batch_shape with the batch size in front, got ()")
+        try:
+            self.dtype = np.dtype("float32" if dtype is None else dtype)
+        except TypeError:
+            raise ValueError(f"dtype must be the name of a NumPy dtype, got {dtype!r}") from None
+        self.build(self.batch_shape)
+
+    def forward(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
+    ) -> tuple[Any, Pullback]:
+        """x as an array, unchanged."""
+        self.stateless(initial_state)
+        a = ops.plain("x", x)
+        wanted = self.batch_shape
+        if len(wanted) != a.ndim or any(w not in (None, s) for w, s in zip(wanted, a.shape, strict=True)):
+            raise ValueError(f"expected x of shape {ops.describe(wanted)}, got {a.shape}")
+        if self.dtype.kind in "iu" and a.dtype.kind not in "iu":
+            raise TypeError(f"expected x to hold integers, as the dtype of {self.name} is {self.dtype}, got {a.dtype}")
+
+        def pullback(dy: Any, need_dx: bool = True) -> Any:
+            return dy if need_dx else None
+
+        return a, pullback
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "batch_shape": list(self.batch_shape),
+            "dtype": str(self.dtype),
+            "sparse": False,
+            "ragged": False,
+            "name": self.name,
+            "optional": False,
+        }
+
+
+Input = InputLayer
+
+
+def _sizes(name: str, shape: Any) -> Shape:
+    if isinstance(shape, str) or not hasattr(shape, "__iter__"):
+        raise TypeError(f"{name} must be a tuple of integers and None, got {shape!r}")
+    return tuple(None if size is None else ops.check_count(f"each size of {name}", size) for size in shape)

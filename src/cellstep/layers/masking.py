@@ -1,0 +1,68 @@
+"""Masking: steps at which every feature has one value are marked as not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import Array, Layer, Pullback
+
+
+class Masking(Layer):
+    """Marks the steps of (B, T, I) at which all features equal mask_value, and sets them to 0.
+
+    The layers after it get a mask (B, T), True where the step is there; a mask that came before is replaced, as in
+    Keras.
+
+    Args:
+        mask_value: the value that means "not there".
+        name, dtype, trainable: as for every layer.
+
+    Example:
+        >>> layer = Masking(mask_value=-1)
+        >>> y, mask = layer(x := -np.ones((1, 2, 3))), layer.compute_mask(x)
+    """
+
+    def __init__(
+        self, mask_value: float = 0.0, *, name: str | None = None, dtype: Any = None, trainable: bool = True
+    ) -> None:
+        super().__init__(name, dtype, trainable)
+        if isinstance(mask_value, (bool, np.bool_)) or not isinstance(
+            mask_value, (int, float, np.integer, np.floating)
+        ):
+            raise TypeError(f"mask_value must be a number, got {mask_value!r}")
+        if np.isnan(mask_value):
+            raise ValueError("mask_value must be a number that equals itself, got NaN")
+        self.mask_value = float(mask_value)
+
+    def compute_mask(self, x: Any, mask: Any = None) -> NDArray[np.bool_]:
+        """(B, T), True where any feature differs from mask_value."""
+        return self._there(self._input(x))[..., 0]
+
+    def _input(self, x: Any) -> Array:
+        a = self.input_array(x)
+        if a.ndim < 2:
+            raise ValueError(f"expected x of shape (batch, ..., features), got {a.shape}")
+        return a
+
+    def _there(self, x: Array) -> NDArray[np.bool_]:
+        return np.asarray((x != x.dtype.type(self.mask_value)).any(axis=-1, keepdims=True))
+
+    def forward(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
+    ) -> tuple[Array, Pullback]:
+        """x with its masked steps set to 0; their gradient is 0."""
+        self.stateless(initial_state)
+        x = self._input(x)
+        there = self._there(x)
+        zero = x.dtype.type(0)
+
+        def pullback(dy: Any, need_dx: bool = True) -> Array | None:
+            return np.where(there, self.gradient_array(dy, x.shape), zero) if need_dx else None
+
+        return np.where(there, x, zero), pullback
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mask_value": self.mask_value}

@@ -1,0 +1,199 @@
+"""What layers and cells have in common: a name, a dtype, weights, and a configuration to be made again from."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Self
+
+from numpy.typing import NDArray
+
+from .. import initializers, ops
+from .variable import Variable
+from .variable import count as count_numbers
+
+Shape = tuple[int | None, ...]
+
+_names: Counter[str] = Counter()
+_names_lock = threading.Lock()
+
+
+def snake_case(name: str) -> str:
+    """SimpleRNN -> simple_rnn, LSTMCell -> lstm_cell, as Keras names layers."""
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def auto_name(class_name: str) -> str:
+    """lstm, then lstm_1, lstm_2, ..., counted over the process."""
+    stem = snake_case(class_name)
+    with _names_lock:
+        number = _names[stem]
+        _names[stem] += 1
+    return f"{stem}_{number}" if number else stem
+
+
+def reset_names() -> None:
+    """Start the automatic names again at `lstm`, as Keras's `clear_session` does."""
+    with _names_lock:
+        _names.clear()
+
+
+def check_name(name: Any) -> str:
+    """A name that can stand in a path."""
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string, got {name!r}")
+    if not name or "/" in name:
+        raise ValueError(f"name must not be empty or contain '/', got {name!r}")
+    return name
+
+
+def not_built(default: Any = None, **arguments: Any) -> None:
+    """NotImplementedError for the first argument that is not at its default: nothing is silently ignored."""
+    for name, value in arguments.items():
+        if value is not default and value != default:
+            raise NotImplementedError(f"{name} is not built yet; expected {name}={default!r}, got {value!r}")
+
+
+class Module:
+    """A named holder of weights.
+
+    A subclass says in `make_weights(input_shape)` which weights it has, and in `get_config` what its constructor took.
+
+    Attributes:
+        name: given or automatic. path: the name, below the names of what contains it.
+        dtype: of weights and computation, float32 or float64.
+        built: whether the weights exist.
+    """
+
+    def __init__(self, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
+        self.name = auto_name(type(self).__name__) if name is None else check_name(name)
+        self.path = self.name
+        self.dtype = ops.float_dtype("dtype", dtype)
+        self.built = False
+        self._trainable = ops.check_bool("trainable", trainable)
+        self._weights: list[Variable] = []
+        self._parts: list[Module] = []
+        self._lock = threading.RLock()
+
+    def make_weights(self, input_shape: Shape) -> None:
+        """Call `add_weight` for each weight. input_shape is that of the inputs, None for the batch size and other
+        open axes. Called once, by `build`."""
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the weights for inputs of this shape; does nothing where they exist already.
+
+        Raises:
+            ValueError: the layer cannot take such inputs.
+        """
+        with self._lock:
+            if not self.built:
+                try:
+                    self.make_weights(tuple(input_shape))
+                except BaseException:
+                    self._weights.clear()
+                    raise
+                self.built = True
+
+    def add_weight(
+        self, name: str, shape: tuple[int, ...], initializer: Any = "glorot_uniform", trainable: bool = True
+    ) -> Variable:
+        """Make a weight of this layer's dtype and keep it in `weights`.
+
+        Args:
+            name: as an attribute would be called.
+            shape: all sizes known.
+            initializer: whatever `initializers.get` takes.
+            trainable: False for a weight that no gradient changes.
+        """
+        made = initializers.get(initializer)(shape, dtype=self.dtype)
+        values = ops.as_array(f"the initial {name}", made, self.dtype, shape)
+        variable = Variable(values, name=name, path=f"{self.path}/{name}", trainable=trainable and self._trainable)
+        self._weights.append(variable)
+        return variable
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights, those of contained cells too, in the order in which Keras has them."""
+        return [*self._weights, *(w for part in self._parts for w in part.weights)]
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return [w for w in self.weights if w.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        return [w for w in self.weights if not w.trainable]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether pullbacks add to the gradients of the weights; setting it sets every weight's."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = ops.check_bool("trainable", value)
+        for w in self._weights:
+            w.trainable = self._trainable
+        for part in self._parts:
+            part.trainable = self._trainable
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Copies of all weights, in order."""
+        return [w.numpy() for w in self.weights]
+
+    def set_weights(self, weights: Iterable[Any]) -> None:
+        """Assign all weights, in order.
+
+        Raises:
+            ValueError, TypeError: too few, too many, or a wrong shape; nothing was written.
+        """
+        values, variables = list(weights), self.weights
+        if len(values) != len(variables):
+            hint = "" if self.built else "; the layer is not built yet, so it has none"
+            raise ValueError(f"expected weights to be {len(variables)} arrays, got {len(values)}{hint}")
+        cast = [ops.as_array(w.path, v, w.dtype, w.shape) for w, v in zip(variables, values, strict=True)]
+        for variable, value in zip(variables, cast, strict=True):
+            variable.assign(value)
+
+    def count_params(self) -> int:
+        """How many numbers the weights hold; ValueError before `build`."""
+        if not self.built:
+            raise ValueError(f"{self.name} has no weights to count yet: build it, or call it once")
+        return count_numbers(self.weights)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments under Keras's keys, ready for JSON."""
+        return {"name": self.name, "trainable": self.trainable, "dtype": str(self.dtype)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make one from what `get_config` gave. Keras's own configurations are read too."""
+        return cls(**config)
+
+    def gradients(self, variables: Iterable[Variable | None]) -> list[NDArray[Any] | None]:
+        """Where a pullback adds each weight's gradient: None for a frozen or missing one."""
+        return [v.grad if v is not None and v.trainable else None for v in variables]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copy and pickle: all but the lock, and but caches, whose names start with `_cached`."""
+        return {k: v for k, v in self.__dict__.items() if k != "_lock" and not k.startswith("_cached")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+def serialize(module: Module) -> dict[str, Any]:
+    """{module, class_name, config, registered_name}, as Keras writes a layer."""
+    return {
+        "module": "keras.layers",
+        "class_name": type(module).__name__,
+        "config": module.get_config(),
+        "registered_name": None,
+    }

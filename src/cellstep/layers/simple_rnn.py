@@ -1,0 +1,153 @@
+"""SimpleRNN: h = act(x W + b + h U)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import kernels
+from .cell import RecurrentCell
+from .over_cell import OverCell
+
+
+class SimpleRNNCell(RecurrentCell):
+    """One step of a SimpleRNN: h = act(x kernel + bias + h recurrent_kernel).
+
+    Args:
+        units: the size of h.
+        activation: one that recurrent kernels compute; None is linear.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: whatever `initializers.get` takes.
+        *_regularizer, *_constraint: not built; None.
+        dropout: the share of inputs dropped in training. recurrent_dropout: not built; 0.
+        seed: of the dropout; a new one where None.
+        name, dtype, trainable: as for every layer.
+
+    Weights: kernel (I, units), recurrent_kernel (units, units), bias (units,).
+
+    Example:
+        >>> cell = SimpleRNNCell(4)
+        >>> output, states = cell(np.ones((2, 3)), cell.get_initial_state(2))
+    """
+
+    contract = kernels.CELLS["rnn"]
+    config_keys = (
+        *("units", "activation", "use_bias", "kernel_initializer", "recurrent_initializer", "bias_initializer"),
+        *("kernel_regularizer", "recurrent_regularizer", "bias_regularizer"),
+        *("kernel_constraint", "recurrent_constraint", "bias_constraint"),
+        *("dropout", "recurrent_dropout", "seed"),
+    )
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: None = None,
+        recurrent_regularizer: None = None,
+        bias_regularizer: None = None,
+        kernel_constraint: None = None,
+        recurrent_constraint: None = None,
+        bias_constraint: None = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        *,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            units,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            name=name,
+            dtype=dtype,
+            trainable=trainable,
+        )
+
+
+class SimpleRNN(OverCell):
+    """A SimpleRNN over sequences: arguments of SimpleRNNCell, then those of RNN.
+
+    Example:
+        >>> layer = SimpleRNN(8, return_sequences=True)
+        >>> y, pullback = layer.forward(np.ones((2, 5, 3)))
+        >>> dx = pullback(np.ones_like(y))
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: None = None,
+        recurrent_regularizer: None = None,
+        bias_regularizer: None = None,
+        activity_regularizer: None = None,
+        kernel_constraint: None = None,
+        recurrent_constraint: None = None,
+        bias_constraint: None = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        seed: int | None = None,
+        *,
+        zero_output_for_mask: bool = False,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+    ) -> None:
+        cell = SimpleRNNCell(
+            units,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            name="simple_rnn_cell",
+            dtype=dtype,
+            trainable=trainable,
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            zero_output_for_mask=zero_output_for_mask,
+            activity_regularizer=activity_regularizer,
+            name=name,
+            trainable=trainable,
+        )

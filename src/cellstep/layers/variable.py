@@ -1,0 +1,138 @@
+"""A weight: its values, its gradient, and a version that tells caches when it changed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import ops
+
+# One count for all variables: a version is never used twice, so a cache that compares versions cannot take one
+# variable, or an older value, for another, whatever the threads do.
+_versions = itertools.count(1)
+
+
+class Variable:
+    """A named array that layers read and optimizers write.
+
+    Attributes:
+        name: `kernel`; path: `lstm/lstm_cell/kernel`.
+        shape, dtype: fixed.
+        trainable: whether pullbacks add to `grad`, and optimizers update the values.
+        version: changes whenever the values do.
+
+    Example:
+        >>> v = Variable(np.zeros((2, 3), "float32"), name="kernel")
+        >>> v.assign(np.ones((2, 3)))
+    """
+
+    def __init__(self, value: NDArray[Any], *, name: str, path: str = "", trainable: bool = True) -> None:
+        self.name = name
+        self.path = path or name
+        self.trainable = trainable
+        self._grad: NDArray[Any] | None = None
+        self._set_buffer(np.array(value, order="C"))
+        self.version = next(_versions)
+
+    def _set_buffer(self, buffer: NDArray[Any]) -> None:
+        self.buffer = buffer
+        view = buffer.view()
+        view.flags.writeable = False
+        self._view = view
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.buffer.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.buffer.ndim
+
+    @property
+    def size(self) -> int:
+        return self.buffer.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.buffer.dtype
+
+    @property
+    def value(self) -> NDArray[Any]:
+        """The values, read-only: a view, which follows later changes."""
+        return self._view
+
+    @property
+    def grad(self) -> NDArray[Any]:
+        """What pullbacks have added up since it was last zeroed; writable, same shape and dtype."""
+        if self._grad is None:
+            self._grad = np.zeros(self.shape, self.dtype)
+        return self._grad
+
+    def zero_grad(self) -> None:
+        """Set the gradient to zero."""
+        if self._grad is not None:
+            self._grad[...] = 0
+
+    def assign(self, value: Any) -> None:
+        """Replace the values by an array of the same shape, cast to this dtype.
+
+        Raises:
+            ValueError, TypeError: wrong shape, or not real numbers; nothing was written.
+        """
+        self.buffer[...] = ops.as_array(self.path, value, self.dtype, self.shape)
+        self.touch()
+
+    def touch(self) -> None:
+        """Say that `buffer` was written to. Call it after the write, never before: a reader that sees the new
+        version must find the new values."""
+        self.version = next(_versions)
+
+    def bind(self, value_buffer: NDArray[Any], grad_buffer: NDArray[Any]) -> None:
+        """Move values and gradient into slices of a model's flat buffers, keeping their contents.
+
+        Args:
+            value_buffer: (size,) or this shape, C-contiguous, writable, this dtype.
+            grad_buffer: the same.
+
+        Raises:
+            ValueError: a buffer does not fit; nothing was moved.
+        """
+        buffers = (("value_buffer", value_buffer), ("grad_buffer", grad_buffer))
+        for name, b in buffers:
+            fits = b.shape in ((self.size,), self.shape) and b.dtype == self.dtype
+            if not (fits and b.flags.c_contiguous and b.flags.writeable):
+                raise ValueError(
+                    f"expected {name} to be a writable C-contiguous {self.dtype} array of shape ({self.size},), "
+                    f"got {b.dtype} {b.shape}"
+                )
+        values, grads = value_buffer.reshape(self.shape), grad_buffer.reshape(self.shape)
+        values[...] = self.buffer
+        grads[...] = 0 if self._grad is None else self._grad
+        self._set_buffer(values)
+        self._grad = grads
+
+    def numpy(self) -> NDArray[Any]:
+        """A copy of the values."""
+        return self.buffer.copy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False and (dtype is None or np.dtype(dtype) == self.dtype):
+            return self._view
+        if copy is False:
+            raise ValueError(f"{self.path} is {self.dtype}; it cannot become {np.dtype(dtype)} without a copy")
+        return np.array(self.buffer, dtype=dtype)
+
+    def __len__(self) -> int:
+        return len(self.buffer)
+
+    def __repr__(self) -> str:
+        return f"<Variable {self.path} {self.shape} {self.dtype}{'' if self.trainable else ' frozen'}>"
+
+
+def count(variables: Sequence[Variable]) -> int:
+    """How many numbers the variables hold together."""
+    return sum(v.size for v in variables)

@@ -1,0 +1,207 @@
+"""Loss: what a loss is, and how weights and masks enter it.
+
+A loss gives one value for each row (or each row and step) and a pullback from the gradients of those values to the
+gradient of the predictions, as layers do. Everything about weights, masks and the mean is here, once:
+
+    value = sum(values * weights * mask) / sum(mask)        (without a mask: / number of values)
+
+This is Keras 3.15's rule, where a mask becomes weights of total/valid. Masked values are left out, never multiplied
+by zero: a masked step may hold NaN, and its label may be anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+Array = NDArray[Any]
+Pullback = Callable[[Array], Array]
+
+REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
+
+
+class Loss:
+    """Base class of losses. A subclass implements `prepare` and `forward`.
+
+    Args:
+        name: the name in logs; by default the class name in snake case.
+        reduction: "sum_over_batch_size" or its other name "mean", "sum", "mean_with_sample_weight" (divides by the
+            sum of the weights), or "none" (no sum at all: the values themselves, which cannot be trained on).
+        dtype: "float32" or "float64" to compute in; by default that of the predictions.
+
+    Raises:
+        ValueError: `reduction` is none of these.
+    """
+
+    default_name = "loss"
+
+    def __init__(
+        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: DTypeLike | None = None
+    ) -> None:
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"reduction must be one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
+        self.name = name or self.default_name
+        self.reduction = reduction
+        self.dtype = None if dtype is None else np.dtype(dtype)
+
+    def prepare(self, y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array:
+        """Check targets against predictions and return them in the form that `forward` takes.
+
+        Args:
+            y_true: targets of any dtype and shape.
+            y_pred: predictions, at least (B, n).
+            live: booleans of y_pred.shape[:-1], False where the target is not looked at; None if all are.
+
+        Raises:
+            ValueError: the shapes do not go together, or a live target is out of range.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement prepare")
+
+    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
+        """Values of y_pred.shape[:-1], and the pullback from their gradients to that of y_pred."""
+        raise NotImplementedError(f"{type(self).__name__} must implement forward")
+
+    def ignored(self, y_true: Array, y_pred: Array) -> NDArray[np.bool_] | None:
+        """Booleans of y_pred.shape[:-1], True where the target says that it does not count; None if none does."""
+        return None
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike, live: NDArray[np.bool_] | None = None) -> Array:
+        """One value for each entry of y_pred.shape[:-1], unweighted, 0 where not `live`: what a metric averages."""
+        pred, true = self._predictions(y_pred), np.asarray(y_true)
+        skip = self.ignored(true, pred)
+        if skip is not None:
+            live = ~skip if live is None else live & ~skip
+        values = self._forward(true, pred, live)[0]
+        return values if live is None else np.where(live, values, 0)
+
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Any:
+        """The loss as a scalar of the predictions' dtype; with reduction "none" the weighted values.
+
+        Args:
+            y_true: targets.
+            y_pred: (B, ..., n) predictions, float32 or float64.
+            sample_weight: weights that broadcast to y_pred.shape[:-1] from the left: (B,), (B, 1) or (B, T).
+            mask: booleans of such a shape, False where a value does not count.
+        """
+        return self._run(y_true, y_pred, sample_weight, mask)[0]
+
+    def value_and_grad(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> tuple[Any, Array]:
+        """The loss and its gradient, which has the shape and the dtype of `y_pred`. Arguments as in a call.
+
+        Raises:
+            ValueError: the reduction is "none", so that there is no scalar to differentiate.
+        """
+        if self.reduction in ("none", None):
+            raise ValueError(f"reduction must give a scalar for a gradient, got {self.reduction!r}")
+        value, gradient = self._run(y_true, y_pred, sample_weight, mask)
+        return value, gradient()
+
+    def _predictions(self, y_pred: ArrayLike) -> Array:
+        pred = np.asarray(y_pred)
+        if pred.ndim == 0:
+            raise ValueError("y_pred must have at least one axis, got a scalar")
+        if pred.dtype.kind not in "fiub":
+            raise TypeError(f"y_pred must hold real numbers, got dtype {pred.dtype}")
+        dtype = self.dtype or (pred.dtype if pred.dtype.char in "fd" else np.dtype(np.float32))
+        return np.asarray(pred.reshape(-1, 1) if pred.ndim == 1 else pred, dtype)
+
+    def _forward(self, true: Array, pred: Array, live: NDArray[np.bool_] | None) -> tuple[Array, Pullback]:
+        """`forward`, on numbers that are finite wherever a value is left out, so that they can be weighted with 0."""
+        target = self.prepare(true, pred, live)
+        return self.forward(target, pred if live is None else np.where(live[..., None], pred, pred.dtype.type(0.5)))
+
+    def _run(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None, mask: ArrayLike | None
+    ) -> tuple[Any, Callable[[], Array]]:
+        pred, true = self._predictions(y_pred), np.asarray(y_true)
+        shape = pred.shape[:-1]
+        keep = None if mask is None else align("mask", np.asarray(mask).astype(bool, copy=False), shape)
+        skip = self.ignored(true, pred)
+        if skip is not None:
+            keep = ~skip if keep is None else keep & ~skip
+        weights = None if sample_weight is None else align("sample_weight", as_weights(sample_weight), shape)
+        # A weight of 0 takes a value out as a mask does, but the value still counts in the mean, as in Keras.
+        live = keep
+        if weights is not None and not weights.all():
+            live = weights != 0 if live is None else live & (weights != 0)
+        live = None if live is None else np.broadcast_to(live, shape)
+        values, pullback = self._forward(true, pred, live)
+        factor: Array = np.full(shape, self._scale(shape, keep, weights), pred.dtype)
+        if weights is not None:
+            factor *= weights.astype(pred.dtype, copy=False)
+        if live is not None:
+            factor[~live] = 0
+        weighted = values * factor
+
+        def gradient() -> Array:
+            given = np.asarray(y_pred)
+            dtype = given.dtype if given.dtype.kind == "f" else pred.dtype
+            return pullback(factor).reshape(given.shape).astype(dtype, copy=False)
+
+        return weighted if self.reduction in ("none", None) else weighted.sum(), gradient
+
+    def _scale(self, shape: tuple[int, ...], keep: Array | None, weights: Array | None) -> float:
+        """What the weighted values are multiplied with; 0 where there is nothing to average."""
+        if self.reduction in ("sum", "none", None):
+            return 1.0
+        count = math.prod(shape) if keep is None else np.broadcast_to(keep, shape).sum()
+        if self.reduction == "mean_with_sample_weight" and weights is not None:
+            counted = np.broadcast_to(weights, shape)
+            count = counted.sum() if keep is None else (counted * keep).sum()
+        return 1.0 / float(count) if count else 0.0
+
+
+def as_weights(sample_weight: ArrayLike) -> Array:
+    """`sample_weight` as an array of real numbers, or TypeError."""
+    weights = np.asarray(sample_weight)
+    if weights.dtype.kind not in "fiub":
+        raise TypeError(f"sample_weight must hold real numbers, got dtype {weights.dtype}")
+    return weights
+
+
+def align(name: str, array: Array, shape: tuple[int, ...]) -> Array:
+    """Give `array` the rank of `shape` so that it broadcasts to it from the left: (B,) to (B, 1) for (B, T).
+
+    Raises:
+        ValueError: it does not broadcast, naming it `name`.
+    """
+    out = array
+    while out.ndim > len(shape) and out.shape[-1] == 1:
+        out = out[..., 0]
+    sizes: tuple[int, ...] = out.shape + (1,) * (len(shape) - out.ndim)
+    if len(sizes) != len(shape) or any(have not in (1, want) for have, want in zip(sizes, shape, strict=True)):
+        raise ValueError(f"{name} must broadcast to the shape {shape} of the loss values, got {array.shape}")
+    return out.reshape(sizes)
+
+
+def match(y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array:
+    """Targets cast to the predictions' dtype and given their shape, where only a last axis of length 1 differs.
+
+    Targets that are not `live` become 0.
+
+    Raises:
+        TypeError: they are not real numbers.
+        ValueError: any other difference of shape. Nothing is broadcast: (B, 1) against (B, 4) is a mistake.
+    """
+    if y_true.dtype.kind not in "fiub":
+        raise TypeError(f"y_true must hold real numbers, got dtype {y_true.dtype}")
+    if y_true.shape != y_pred.shape and (*y_true.shape, 1) != y_pred.shape and y_true.shape != (*y_pred.shape, 1):
+        raise ValueError(f"y_true must have the shape {y_pred.shape} of y_pred, got {y_true.shape}")
+    true = y_true.reshape(y_pred.shape).astype(y_pred.dtype, copy=False)
+    return true if live is None else np.where(live[..., None], true, 0)

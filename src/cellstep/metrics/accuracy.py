@@ -1,0 +1,89 @@
+"""Accuracies, and the choice among them that "accuracy" stands for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..losses.base import Array
+from .base import MeanMetricWrapper
+
+
+def binary_accuracy(y_true: Array, y_pred: Array, threshold: float = 0.5) -> Array:
+    """1 where (y_pred > threshold) equals y_true. A last axis of length 1 may be missing on either side."""
+    return np.asarray(np.equal(_like("y_true", y_true, y_pred), y_pred > threshold), float)
+
+
+def categorical_accuracy(y_true: Array, y_pred: Array) -> Array:
+    """1 where the largest entry of y_pred (..., n) is where that of y_true (..., n) is."""
+    if y_true.shape != y_pred.shape:
+        raise ValueError(f"y_true must have the shape {y_pred.shape} of y_pred, one entry a class, got {y_true.shape}")
+    return np.asarray(y_true.argmax(-1) == y_pred.argmax(-1), float)
+
+
+def sparse_categorical_accuracy(y_true: Array, y_pred: Array) -> Array:
+    """1 where the largest entry of y_pred (..., n) is at the label y_true (...) or (..., 1)."""
+    shape = y_pred.shape[:-1]
+    if y_true.shape != shape and y_true.shape != (*shape, 1):
+        raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {y_true.shape}")
+    return np.asarray(y_true.reshape(shape) == y_pred.argmax(-1), float)
+
+
+def accuracy(y_true: Array, y_pred: Array) -> Array:
+    """1 where y_pred equals y_true."""
+    return np.asarray(np.equal(_like("y_true", y_true, y_pred), y_pred), float)
+
+
+def _like(name: str, a: Array, b: Array) -> Array:
+    """`a` in the shape of `b`, from which it may differ in a last axis of length 1."""
+    if a.shape != b.shape and (*a.shape, 1) != b.shape and a.shape != (*b.shape, 1):
+        raise ValueError(f"{name} must have the shape {b.shape} of y_pred, got {a.shape}")
+    return a.reshape(b.shape)
+
+
+class Accuracy(MeanMetricWrapper):
+    """How often y_pred equals y_true."""
+
+    direction = "up"
+
+    def __init__(self, name: str = "accuracy") -> None:
+        super().__init__(accuracy, name)
+
+
+class BinaryAccuracy(MeanMetricWrapper):
+    """How often y_pred is on the side of `threshold` that y_true, 0 or 1, says."""
+
+    direction = "up"
+
+    def __init__(self, name: str = "binary_accuracy", threshold: float = 0.5) -> None:
+        super().__init__(binary_accuracy, name, threshold=threshold)
+
+
+class CategoricalAccuracy(MeanMetricWrapper):
+    """How often the most probable class is that of a one-hot target. Logits will do."""
+
+    direction = "up"
+
+    def __init__(self, name: str = "categorical_accuracy") -> None:
+        super().__init__(categorical_accuracy, name)
+
+
+class SparseCategoricalAccuracy(MeanMetricWrapper):
+    """How often the most probable class is the integer label. Logits will do."""
+
+    direction = "up"
+
+    def __init__(self, name: str = "sparse_categorical_accuracy") -> None:
+        super().__init__(sparse_categorical_accuracy, name)
+
+
+def resolve(name: str, true_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> MeanMetricWrapper:
+    """The metric that "accuracy" stands for: Keras decides by shapes alone, and so do we.
+
+    One output is binary; targets of a lower rank, or with one column for several outputs, are labels; otherwise they
+    are one-hot.
+    """
+    if pred_shape[-1] == 1:
+        return BinaryAccuracy(name)
+    if len(true_shape) < len(pred_shape) or true_shape[-1] == 1:
+        return SparseCategoricalAccuracy(name)
+    return CategoricalAccuracy(name)

@@ -1,0 +1,152 @@
+"""Metric: a number that is gathered over batches; Mean and MeanMetricWrapper.
+
+A mean over batches is that of Keras: the values of a row are averaged over its steps, then rows are averaged with
+their weights. A mask acts as weights of 0 and 1; masked values are left out, never multiplied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..losses.base import Array, Loss, align, as_weights
+
+
+class Metric:
+    """Base class of metrics. A subclass implements `update_state`, `result` and `reset_state`.
+
+    Attributes:
+        name: the key in logs.
+        direction: "up" where more is better, "down" where less is, "" where that is not known.
+    """
+
+    direction = ""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def update_state(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> None:
+        """Add a batch."""
+        raise NotImplementedError(f"{type(self).__name__} must implement update_state")
+
+    def result(self) -> float:
+        """The metric over everything added since the last reset."""
+        raise NotImplementedError(f"{type(self).__name__} must implement result")
+
+    def reset_state(self) -> None:
+        """Forget everything that was added."""
+        raise NotImplementedError(f"{type(self).__name__} must implement reset_state")
+
+
+class _Average(Metric):
+    """A weighted average, gathered in float64."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.total = 0.0
+        self.count = 0.0
+
+    def add(self, values: Array, sample_weight: ArrayLike | None, mask: ArrayLike | None) -> None:
+        """Add values (B, ...), with weights and a mask that broadcast to them from the left.
+
+        Trailing axes that weights and mask lack are averaged, as are a row's steps.
+        """
+        v = np.asarray(values, np.float64)
+        if v.ndim == 0:
+            v = v.reshape(1)
+        weights: Array | None = None
+        if sample_weight is not None:
+            weights = align("sample_weight", as_weights(sample_weight), v.shape).astype(np.float64)
+        if mask is not None:
+            keep = align("mask", np.asarray(mask).astype(bool, copy=False), v.shape)
+            v = np.where(keep, v, 0)
+            weights = keep.astype(np.float64) if weights is None else weights * keep
+        if v.size == 0:
+            return
+        each = v.size / v.shape[0]
+        if weights is None:
+            self.total += float(v.sum()) / each
+            self.count += v.shape[0]
+        else:
+            self.total += float((v * weights).sum()) / each
+            self.count += float(np.broadcast_to(weights, v.shape).sum()) / each
+
+    def result(self) -> float:
+        """The average; 0 where nothing was added, as in Keras."""
+        return self.total / self.count if self.count else 0.0
+
+    def reset_state(self) -> None:
+        self.total = self.count = 0.0
+
+
+class Mean(_Average):
+    """The weighted mean of the values that it is given.
+
+    m = Mean(); m.update_state([1, 3], sample_weight=[3, 1]); m.result() gives 1.5.
+    """
+
+    def __init__(self, name: str = "mean") -> None:
+        super().__init__(name)
+
+    def update_state(  # type: ignore[override]
+        self, values: ArrayLike, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
+    ) -> None:
+        """Add `values`, a scalar or (B, ...)."""
+        self.add(np.asarray(values), sample_weight, mask)
+
+
+class MeanMetricWrapper(_Average):
+    """The mean of `fn(y_true, y_pred, **options)`, which gives one value for each row, or for each row and step."""
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:
+        super().__init__(name or str(getattr(fn, "__name__", type(fn).__name__)))
+        self.fn = fn
+        self.options = options
+
+    def update_state(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> None:
+        values = np.asarray(self.fn(np.asarray(y_true), np.asarray(y_pred), **self.options))
+        self.add(_row_rank(values, mask, sample_weight), sample_weight, mask)
+
+
+class LossMetric(_Average):
+    """The unweighted values of a loss, averaged as a metric."""
+
+    direction = "down"
+
+    def __init__(self, loss: Loss, name: str | None = None) -> None:
+        super().__init__(name or loss.name)
+        self.loss = loss
+
+    def update_state(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> None:
+        shape = np.shape(y_pred)[:-1] if np.ndim(y_pred) > 1 else np.shape(y_pred)
+        live: NDArray[np.bool_] | None = None
+        if mask is not None:
+            live = np.broadcast_to(align("mask", np.asarray(mask).astype(bool, copy=False), shape), shape)
+        self.add(self.loss.values(y_true, y_pred, live), sample_weight, mask)
+
+
+def _row_rank(values: Array, *others: ArrayLike | None) -> Array:
+    """Drop a last axis of length 1 that a mask or weights lack: (B, T, 1) with a mask (B, T) is (B, T)."""
+    ranks = [np.ndim(o) for o in others if o is not None]
+    return values[..., 0] if ranks and values.ndim == max(ranks) + 1 and values.shape[-1] == 1 else values

@@ -1,0 +1,263 @@
+"""Trainer: fit, evaluate and predict."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import ops, random
+from ..callbacks import Callback, CallbackList, History, ProgressLog
+from . import data
+from .data import ClassWeight
+from .steps import Array, Logs, Stepper, in_order
+
+Callbacks = Callback | Sequence[Callback] | None
+
+
+class Trainer(Stepper):
+    """A module that can be compiled, trained and evaluated over data of any size. A subclass implements `run`.
+
+    Attributes:
+        history: the History of the last fit.
+        stop_training: a callback sets it to end fit.
+    """
+
+    history: History | None = None
+    stop_training = False
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Callbacks = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: ClassWeight | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+    ) -> History:
+        """Train.
+
+        Args:
+            x: (N, ...) inputs; or an iterable of batches (x, y) or (x, y, sample_weight).
+            y: (N, ...) targets; None if x makes batches.
+            batch_size: rows in a batch, 32 by default; None if x makes batches.
+            epochs: the number of the last epoch.
+            verbose: 0 nothing, 1 a bar, 2 one line an epoch; "auto" is 1. A bar needs a terminal and rich; without
+                them 1 is 2.
+            callbacks: one or several.
+            validation_split: this part of the rows, the last ones before shuffling, is kept for validation.
+            validation_data: (x, y), (x, y, sample_weight), or an iterable of batches; overrides validation_split.
+            shuffle: take the rows in a new random order each epoch; batches of an iterable come as they are.
+            class_weight: class to weight.
+            sample_weight: (N,) or (N, T) weights in the loss.
+            initial_epoch: epochs that are taken as done.
+            steps_per_epoch: batches in an epoch; the next epoch goes on where this one ended.
+            validation_steps: batches in a validation.
+            validation_batch_size: rows in a batch of it; `batch_size` where None.
+            validation_freq: validate each so many epochs, or after these epochs, counted from 1.
+
+        Returns:
+            the History.
+
+        Raises:
+            RuntimeError: not compiled. ValueError, TypeError: data or an argument that does not fit.
+
+        Example:
+            >>> model.compile("adam", "mse")
+            >>> model.fit(x, y, epochs=5, validation_split=0.1).history["val_loss"]
+        """
+        compiled = self.ready("fit")
+        epochs = ops.check_count("epochs", epochs)
+        ops.check_bool("shuffle", shuffle)
+        if validation_split and validation_data is None:
+            if data.is_stream(x):
+                raise ValueError("validation_split needs x to be an array, got an iterable of batches")
+            (x, y, sample_weight), validation_data = data.split(data.batch(x, y, sample_weight), validation_split)
+        source = self._source(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
+        validation = None
+        if validation_data is not None:
+            given = (validation_data,) if data.is_stream(validation_data) else validation_data
+            if not isinstance(given, tuple | list):
+                raise TypeError(f"validation_data must be a tuple or an iterable, got {type(given).__name__}")
+            if not 1 <= len(given) <= 3:
+                raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight), got {len(given)} parts")
+            size = validation_batch_size or (None if data.is_stream(given[0]) else batch_size)
+            vx, vy, vw = (*given, None, None)[:3]
+            validation = self._source(vx, vy, vw, size, validation_steps)
+        due = _schedule(validation_freq)
+        hooks = self._callbacks(callbacks, [History()], verbose, epochs, source.steps)
+        history: History = hooks.find(History)
+        self.history = history
+        self.stop_training = False
+        logs: Logs = {}
+        try:
+            hooks.call("on_train_begin")
+            for epoch in range(_epoch("initial_epoch", initial_epoch), epochs):
+                compiled.reset()
+                hooks.call("on_epoch_begin", epoch)
+                seen = 0
+                for made in source.epoch():
+                    hooks.call("on_train_batch_begin", seen)
+                    self.train(made)
+                    hooks.call("on_train_batch_end", seen, in_order(compiled.results()))
+                    seen += 1
+                    if self.stop_training:
+                        break
+                if source.exhausted:
+                    self._ran_dry(epoch, seen)
+                if not seen:
+                    break
+                logs = in_order(compiled.results())
+                if validation is not None and due(epoch + 1):
+                    logs = in_order(logs | {f"val_{k}": v for k, v in self._evaluate(validation, hooks).items()})
+                hooks.call("on_epoch_end", epoch, logs)
+                if self.stop_training:
+                    break
+            hooks.call("on_train_end", logs)
+        finally:
+            hooks.call("close")
+        return history
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Callbacks = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """The loss and the metrics over some data; arguments as in `fit`.
+
+        Returns:
+            [loss, metric, ...]; the loss alone if there are no metrics; or a dictionary with `return_dict`.
+        """
+        self.ready("evaluate")
+        source = self._source(x, y, sample_weight, batch_size, steps)
+        hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
+        try:
+            self._evaluate(source, hooks)
+        finally:
+            hooks.call("close")
+        return self.returned(return_dict)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        steps: int | None = None,
+        callbacks: Callbacks = None,
+    ) -> Array:
+        """Outputs for inputs x (N, ...), computed in batches of `batch_size`, 32 by default; N may be 0.
+
+        x may be an iterable of batches. With verbose="auto" nothing is printed but a bar on a terminal.
+        """
+        if not data.is_stream(x):
+            x = data.numbers("x", x)
+            if not len(x):
+                return self(x)
+        source = self._source(x, None, None, batch_size, steps)
+        quiet = verbose == "auto" and not sys.stdout.isatty()
+        hooks = self._callbacks(callbacks, [], 0 if quiet else verbose, 1, source.steps)
+        outputs: list[Array] = []
+        try:
+            hooks.call("on_predict_begin")
+            for step, made in enumerate(source.epoch()):
+                hooks.call("on_predict_batch_begin", step)
+                outputs.append(self(made.x))
+                hooks.call("on_predict_batch_end", step, {"outputs": outputs[-1]})
+            hooks.call("on_predict_end")
+        finally:
+            hooks.call("close")
+        if not outputs:
+            raise ValueError("x must give at least one batch, got none")
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+    def _evaluate(self, source: data.Epochs, hooks: CallbackList) -> Logs:
+        compiled = self.ready("evaluate")
+        compiled.reset()
+        hooks.call("on_test_begin")
+        seen = 0
+        for made in source.epoch():
+            hooks.call("on_test_batch_begin", seen)
+            self.test(made)
+            hooks.call("on_test_batch_end", seen, in_order(compiled.results()))
+            seen += 1
+        if not seen:
+            raise ValueError("the data to evaluate on must give at least one batch, got none")
+        if source.exhausted:
+            warnings.warn(f"the data to evaluate on ran out after {seen} of {source.steps} batches", stacklevel=3)
+        hooks.call("on_test_end", in_order(compiled.results()))
+        return compiled.results()
+
+    def _ran_dry(self, epoch: int, seen: int) -> None:
+        """Stop training, with a warning; an error if nothing came at all."""
+        if not seen and not (self.history and self.history.epoch):
+            raise ValueError("x must give at least one batch, got none")
+        warnings.warn(
+            f"x ran out of batches in epoch {epoch + 1}, so training ends; "
+            "give an iterable that can be iterated again, or one that never ends with steps_per_epoch",
+            stacklevel=3,
+        )
+        self.stop_training = True
+
+    def _source(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        batch_size: int | None,
+        steps: int | None,
+        shuffle: bool = False,
+        class_weight: ClassWeight | None = None,
+    ) -> data.Epochs:
+        steps = None if steps is None else ops.check_count("steps", steps)
+        weigh = None if class_weight is None else self.weigher(class_weight)
+        if data.is_stream(x):
+            for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
+                if value is not None:
+                    raise ValueError(f"{name} must be None where x makes batches, got {type(value).__name__}")
+            return data.Epochs(data.Stream(x, weigh), steps)
+        rows = data.batch(x, y, sample_weight)
+        if weigh is not None:
+            rows = weigh(rows)
+        if batch_size is None:
+            batch_size = -(-len(rows.x) // steps) if steps else 32
+        size = ops.check_count("batch_size", batch_size)
+        return data.Epochs(data.Arrays(rows, size, random.generator() if shuffle else None), steps)
+
+    def _callbacks(
+        self, callbacks: Callbacks, extra: Sequence[Callback], verbose: str | int, epochs: int, steps: int | None
+    ) -> CallbackList:
+        if verbose not in ("auto", 0, 1, 2):
+            raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+        shown = [ProgressLog(1 if verbose == "auto" else int(verbose))] if verbose else []
+        return CallbackList(callbacks, [*extra, *shown], self, {"verbose": verbose, "epochs": epochs, "steps": steps})
+
+
+def _epoch(name: str, value: Any) -> int:
+    return 0 if value == 0 else ops.check_count(name, value)
+
+
+def _schedule(freq: int | Sequence[int]) -> Any:
+    """A function that says whether to validate after an epoch, counted from 1."""
+    if isinstance(freq, list | tuple | set | range):
+        return set(freq).__contains__
+    every = ops.check_count("validation_freq", freq)
+    return lambda epoch: epoch % every == 0

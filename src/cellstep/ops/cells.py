@@ -1,0 +1,236 @@
+"""Running a cell: packs weights, allocates outputs, keeps the tape. Generic over the contract; no Python per step.
+
+Nothing here is specific to a cell or a backend: `kernels.Cell` says how many gates and states there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import kernels
+from .checks import Dims, as_array, check_lengths, check_mask, contiguous, rows
+
+Array = NDArray[Any]
+States = tuple[Array, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A cell's weights, in the layout of one backend, with that backend's functions. Immutable; threads may share it.
+
+    I inputs, H units, dtype float32 or float64.
+    """
+
+    cell: kernels.Cell
+    kernels: kernels.Kernels
+    weights: Any
+    I: int  # noqa: E741 - the contract's letter
+    H: int
+    dtype: np.dtype[Any]
+
+
+class Pullback(Protocol):
+    """The backward half of one `forward`. It may be called any number of times."""
+
+    def __call__(
+        self,
+        dy: Array | None,
+        dstates: Sequence[Array | None],
+        dW: Array | None,
+        dU: Array | None,
+        db: Array | None,
+        need_dx: bool = True,
+    ) -> tuple[Array | None, States]: ...
+
+
+def pack(
+    cell: kernels.Cell,
+    W: Any,
+    U: Any,
+    b: Any,
+    *,
+    backward: bool,
+    backend: kernels.Backend | None = None,
+    **options: Any,
+) -> Packed:
+    """Pack weights for a backend.
+
+    Args:
+        cell: a row of the contract.
+        W: (I, G*H).
+        U: (H, G*H), float32 or float64; W and b are cast to it.
+        b: the cell's bias shape, or None.
+        backward: whether a pullback will be wanted.
+        backend: the active one where None.
+        **options: the cell's options, all of them: `activation`, ...
+
+    Raises:
+        ValueError, TypeError: shapes, dtypes or options that do not fit.
+    """
+    backend = kernels.active() if backend is None else backend
+    if set(options) != set(cell.options):
+        raise TypeError(f"{cell.name} takes the options {', '.join(cell.options)}, got {', '.join(sorted(options))}")
+    for name in ("activation", "recurrent_activation"):
+        if name in options and options[name] not in kernels.ACTIVATIONS:
+            raise ValueError(f"{name} must be one of {', '.join(kernels.ACTIVATIONS)}, got {options[name]!r}")
+    U = np.asarray(U)
+    if U.dtype not in (np.float32, np.float64):
+        raise TypeError(f"expected U to be float32 or float64, got dtype {U.dtype}")
+    H = U.shape[0] if U.ndim else 0
+    columns = cell.G * H
+    U = contiguous(as_array("U", U, U.dtype, ("units", columns)))
+    W = contiguous(as_array("W", W, U.dtype, ("features", columns)))
+    if not (W.shape[0] and H):
+        raise ValueError(f"expected at least one feature and one unit, got W {W.shape} and U {U.shape}")
+    if b is not None:
+        b = contiguous(as_array("b", b, U.dtype, cell.bias_shape(H, bool(options.get("reset_after", False)))))
+    functions = backend[cell.name]
+    weights = functions.pack(W, U, b, *(options[name] for name in cell.options), backward)
+    return Packed(cell, functions, weights, W.shape[0], H, U.dtype)
+
+
+def check_states(name: str, packed: Packed, states: Any, B: int) -> States:
+    """One (B, H) array a state, C-contiguous; one lone array where the cell has one state."""
+    wanted = packed.cell.states
+    if not isinstance(states, (list, tuple)):
+        states = [states]
+    if len(states) != len(wanted):
+        raise ValueError(f"expected {name} to be {len(wanted)} arrays ({', '.join(wanted)}), got {len(states)}")
+    dims: Dims = (B, packed.H)
+    return tuple(
+        contiguous(as_array(f"{name} {n}", s, packed.dtype, dims)) for n, s in zip(wanted, states, strict=True)
+    )
+
+
+def step(packed: Packed, x: Any, states: Any) -> States:
+    """One step for B rows.
+
+    Args:
+        packed: from `pack`.
+        x: (B, I).
+        states: one (B, H) array a state.
+
+    Returns:
+        The new states, new arrays; the first is the cell's output.
+    """
+    x = rows(as_array("x", x, packed.dtype, ("batch", packed.I)))
+    new = tuple(s.copy() for s in check_states("states", packed, states, x.shape[0]))
+    packed.kernels.step(packed.weights, x, *new)
+    return new
+
+
+def running(mask: Any, lengths: Any, B: int, T: int, go_backwards: bool) -> NDArray[np.bool_] | None:
+    """(B, T) booleans in the order of processing, from a mask or from lengths; None where every step runs.
+
+    Raises:
+        ValueError, TypeError: a wrong mask or wrong lengths, or both of them.
+    """
+    if mask is not None and lengths is not None:
+        raise ValueError("expected mask or lengths, got both")
+    if mask is not None:
+        steps = check_mask(mask, B, T)
+    elif lengths is not None:
+        steps = np.arange(T) < check_lengths(lengths, B, T)[:, None]
+    else:
+        return None
+    return steps[:, ::-1] if go_backwards else steps
+
+
+def _fast_form(steps: NDArray[np.bool_]) -> tuple[NDArray[np.bool_] | None, NDArray[np.int32] | None]:
+    """(mask, lengths) for a kernel: neither where every step runs, lengths where the padding is on the right."""
+    if steps.all():
+        return None, None
+    if (steps[:, 1:] <= steps[:, :-1]).all():
+        return None, np.ascontiguousarray(steps.sum(axis=1), np.int32)
+    return steps, None
+
+
+def forward(
+    packed: Packed,
+    x: Any,
+    states: Any = None,
+    *,
+    mask: Any = None,
+    lengths: Any = None,
+    go_backwards: bool = False,
+    sequences: bool = True,
+    tape: bool = False,
+) -> tuple[Array | None, States, Pullback | None]:
+    """Run B sequences of T steps.
+
+    Args:
+        packed: from `pack`, with `backward` where there is a tape.
+        x: (B, T, I), not written to. With a tape, x and mask must not change before the last call of the pullback.
+        states: one (B, H) array a state; None for zeros.
+        mask: (B, T) booleans, False where a row carries its states.
+        lengths: (B,) integers, the steps that each row runs from the left; not together with a mask.
+        go_backwards: start at the last step, padding included; y comes in the order of processing.
+        sequences: whether y is wanted.
+        tape: whether a pullback is wanted.
+
+    Returns:
+        y (B, T, H), or None; the final states, each (B, H); a `Pullback`, or None. All arrays are new.
+
+    Raises:
+        ValueError, TypeError: an argument that does not fit.
+    """
+    x = rows(as_array("x", x, packed.dtype, ("batch", "time", packed.I)))
+    B, T, _ = x.shape
+    H, dtype, run = packed.H, packed.dtype, packed.kernels
+    S = len(packed.cell.states)
+    if states is None:
+        first: States = tuple(np.zeros((B, H), dtype) for _ in range(S))
+    else:
+        first = check_states("initial_state", packed, states, B)
+    kernel_mask, kernel_lengths = None, None
+    if mask is None and lengths is not None and not go_backwards:
+        kernel_lengths = check_lengths(lengths, B, T)
+    elif mask is not None or lengths is not None:
+        steps = running(mask, lengths, B, T, go_backwards)
+        assert steps is not None
+        kernel_mask, kernel_lengths = _fast_form(steps)
+    if go_backwards:
+        x = x[:, ::-1]
+    y = np.empty((B, T, H), dtype) if sequences else None
+    last = tuple(np.empty((B, H), dtype) for _ in range(S))
+    kept = run.tape(packed.weights, B, T) if tape else None
+    run.forward(packed.weights, x, *first, kernel_mask, kernel_lengths, y, *last, kept)
+    if kept is None:
+        return y, last, None
+
+    def pullback(
+        dy: Array | None,
+        dstates: Sequence[Array | None],
+        dW: Array | None,
+        dU: Array | None,
+        db: Array | None,
+        need_dx: bool = True,
+    ) -> tuple[Array | None, States]:
+        """Gradients of a loss from its gradients dy (B, T, H) and dstates, one (B, H) a state; None stands for zeros.
+
+        dW, dU, db: C-contiguous arrays in the weights' shapes, added to; None where not wanted.
+
+        Returns:
+            dx (B, T, I) in the order of x, or None where not needed; the gradients of the initial states.
+        """
+        if dy is not None:
+            if not sequences:
+                raise ValueError("expected dy to be None, as no sequence was asked for, got an array")
+            dy = rows(as_array("dy", dy, dtype, (B, T, H)))
+        if len(dstates) != S:
+            raise ValueError(f"expected {S} gradients of final states, got {len(dstates)}")
+        dlast = [
+            None if d is None else contiguous(as_array(f"the gradient of state {name}", d, dtype, (B, H)))
+            for name, d in zip(packed.cell.states, dstates, strict=True)
+        ]
+        dx = np.empty((B, T, packed.I), dtype) if need_dx else None
+        dfirst = tuple(np.empty((B, H), dtype) for _ in range(S))
+        run.backward(packed.weights, kept, dy, *dlast, dx, dW, dU, db, *dfirst)
+        return dx[:, ::-1] if dx is not None and go_backwards else dx, dfirst
+
+    return y, last, pullback

@@ -1,0 +1,149 @@
+"""Checks and casts of what callers pass in: done once, here, so that kernels and layers need none.
+
+Each raises one sentence that names the argument, what was wanted and what came, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: The dtypes that kernels compute in.
+FLOATS = (np.dtype("float32"), np.dtype("float64"))
+
+Dims = tuple[int | str, ...]
+
+
+def float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
+    """float32 or float64 as a NumPy dtype; None means float32. Keras's DTypePolicy dictionaries are read too."""
+    if dtype is None:
+        return FLOATS[0]
+    if isinstance(dtype, dict):
+        dtype = dtype.get("config", {}).get("name", dtype)
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    for known in FLOATS:
+        # a NumPy dtype equals None where it is the default, float64
+        if found is not None and found == known:
+            return known
+    raise ValueError(f"{name} must be 'float32' or 'float64', got {dtype!r}")
+
+
+def describe(dims: Dims | tuple[int | None, ...]) -> str:
+    """(batch, time, 16): a shape for a message, letters or words where any size goes."""
+    return "(" + ", ".join(str(d) for d in dims) + ("," if len(dims) == 1 else "") + ")"
+
+
+def as_array(name: str, value: Any, dtype: np.dtype[Any], dims: Dims) -> NDArray[Any]:
+    """The value as an array of this dtype and shape; the caller's own array where it fits already.
+
+    Args:
+        name: the argument, for the message.
+        value: an array or nested list of real numbers (floats of any width, integers, booleans).
+        dtype: a native dtype, of the kind that `float_dtype` returns.
+        dims: one entry an axis: an int for a fixed size, a word such as "batch" where any size goes.
+
+    Raises:
+        TypeError: not an array of real numbers. ValueError: another shape, or a ragged list.
+    """
+    a = value if type(value) is np.ndarray and value.dtype is dtype else _cast(name, value, dtype)
+    shape = a.shape
+    if len(shape) != len(dims):
+        raise ValueError(f"expected {name} of shape {describe(dims)}, got {shape}")
+    for have, want in zip(shape, dims, strict=True):
+        if have != want and not isinstance(want, str):
+            raise ValueError(f"expected {name} of shape {describe(dims)}, got {shape}")
+    return a
+
+
+def _cast(name: str, value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    a = plain(name, value)
+    if a.dtype.kind not in "fiub":
+        raise TypeError(f"expected {name} to hold real numbers, got dtype {a.dtype}")
+    return np.asarray(a, dtype=dtype)
+
+
+def plain(name: str, value: Any) -> NDArray[Any]:
+    """The value as an ndarray of whatever dtype it has; TypeError for None or for what is no array, ValueError for a
+    ragged list."""
+    if value is None:
+        raise TypeError(f"expected {name} to be an array, got None")
+    try:
+        a = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        what = f"{type(value).__name__}: {error}"
+        raise ValueError(f"expected {name} to be an array or an even nested list, got {what}") from None
+    return a
+
+
+def rows(a: NDArray[Any]) -> NDArray[Any]:
+    """The array, or a copy of it where its last axis is not packed tight or it is not aligned.
+
+    Kernels take any strides but in the last axis, where they read whole vectors.
+    """
+    if a.strides[-1] == a.itemsize and a.flags.aligned:
+        return a
+    return a.copy()
+
+
+def contiguous(a: NDArray[Any]) -> NDArray[Any]:
+    """The array, or a C-contiguous aligned copy of it."""
+    flags = a.flags
+    return a if flags.c_contiguous and flags.aligned else a.copy()
+
+
+def check_mask(mask: Any, B: int, T: int) -> NDArray[np.bool_]:
+    """(B, T) booleans; True where the row runs."""
+    a = plain("mask", mask)
+    if a.dtype.kind != "b":
+        raise TypeError(f"expected mask to hold booleans, got dtype {a.dtype}; mask.astype(bool) makes them")
+    if a.shape != (B, T):
+        raise ValueError(f"expected mask of shape (batch, time) = ({B}, {T}), got {a.shape}")
+    return a
+
+
+def check_lengths(lengths: Any, B: int, T: int) -> NDArray[np.int32]:
+    """(B,) int32: the steps that each row runs, from the left; 0 to T."""
+    a = plain("lengths", lengths)
+    if a.dtype.kind not in "iu" and a.size:
+        raise TypeError(f"expected lengths to hold integers, got dtype {a.dtype}")
+    if a.shape != (B,):
+        raise ValueError(f"expected lengths of shape (batch,) = ({B},), got {a.shape}")
+    if a.size and (a.min() < 0 or a.max() > T):
+        wrong = a.min() if a.min() < 0 else a.max()
+        raise ValueError(f"expected lengths between 0 and the {T} steps of x, got {wrong}")
+    return np.ascontiguousarray(a, np.int32)
+
+
+def check_count(name: str, value: Any) -> int:
+    """A positive int, for `units` and the like; TypeError for what is no integer, ValueError below 1."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be a positive integer, got {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a positive integer, got {value!r}") from None
+    if number < 1:
+        raise ValueError(f"{name} must be a positive integer, got {number}")
+    return number
+
+
+def check_bool(name: str, value: Any) -> bool:
+    """True or False, and nothing that merely counts as one."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def check_rate(name: str, value: Any) -> float:
+    """A float in 0 .. 1, for dropout."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number from 0 to 1, got {value!r}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
+    return float(value)

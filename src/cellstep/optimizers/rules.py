@@ -1,0 +1,124 @@
+"""SGD, Adam and RMSprop: their hyperparameters. The arithmetic is in `updates`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import updates
+from .base import Optimizer, number
+from .flat import Flat
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum if that is not 0.
+
+    Args:
+        learning_rate: step size.
+        momentum: from 0 to 1.
+        nesterov: look ahead along the momentum.
+        options: `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, as in `Optimizer`.
+    """
+
+    def __init__(
+        self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False, **options: Any
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.momentum = number("momentum", momentum, 0, 1)
+        self.nesterov = bool(nesterov)
+        self.slots = ("momentum",) if self.momentum else ()
+
+    def update(self, flat: Flat) -> None:
+        if self.momentum:
+            v = flat.slots["momentum"]
+            updates.sgd_momentum(
+                flat.value, flat.grad, v, flat.scratch, self.learning_rate, self.momentum, self.nesterov
+            )
+        else:
+            updates.sgd(flat.value, flat.grad, flat.scratch, self.learning_rate)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"momentum": self.momentum, "nesterov": self.nesterov}
+
+
+class Adam(Optimizer):
+    """Adam: steps scaled by running means of the gradient and of its square.
+
+    Args:
+        learning_rate: step size.
+        beta_1, beta_2: decay of the two means, from 0 to just below 1.
+        epsilon: keeps the division finite.
+        amsgrad: divide by the largest mean square so far.
+        options: `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, as in `Optimizer`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1, self.beta_2 = number("beta_1", beta_1, 0, 1), number("beta_2", beta_2, 0, 1)
+        if 1 in (self.beta_1, self.beta_2):
+            raise ValueError(f"beta_1 and beta_2 must be below 1, got {beta_1} and {beta_2}")
+        self.epsilon = number("epsilon", epsilon)
+        self.amsgrad = bool(amsgrad)
+        self.slots = ("momentum", "velocity", "velocity_hat") if self.amsgrad else ("momentum", "velocity")
+
+    def update(self, flat: Flat) -> None:
+        s = flat.slots
+        updates.adam(
+            *(flat.value, flat.grad, s["momentum"], s["velocity"], s.get("velocity_hat"), flat.scratch),
+            *(self.learning_rate, self.beta_1, self.beta_2, self.epsilon, self.iterations),
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        keys = ("beta_1", "beta_2", "epsilon", "amsgrad")
+        return super().get_config() | {key: getattr(self, key) for key in keys}
+
+
+class RMSprop(Optimizer):
+    """RMSprop: steps divided by the root of a running mean of the squared gradient.
+
+    Args:
+        learning_rate: step size.
+        rho: decay of that mean, from 0 to 1.
+        momentum: from 0 to 1.
+        epsilon: keeps the division finite; inside the root.
+        centered: subtract the squared running mean of the gradient, which leaves the variance.
+        options: `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, as in `Optimizer`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.rho = number("rho", rho, 0, 1)
+        self.momentum = number("momentum", momentum, 0, 1)
+        self.epsilon = number("epsilon", epsilon)
+        self.centered = bool(centered)
+        self.slots = (
+            "velocity",
+            *(("momentum",) if self.momentum else ()),
+            *(("average_gradient",) if self.centered else ()),
+        )
+
+    def update(self, flat: Flat) -> None:
+        s = flat.slots
+        updates.rmsprop(
+            *(flat.value, flat.grad, s["velocity"], s.get("average_gradient"), s.get("momentum"), flat.scratch),
+            *(self.learning_rate, self.rho, self.momentum, self.epsilon),
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        keys = ("rho", "momentum", "epsilon", "centered")
+        return super().get_config() | {key: getattr(self, key) for key in keys}

@@ -1,0 +1,57 @@
+"""Where randomness comes from: one generator that `set_random_seed` restarts, and seeds drawn from it.
+
+Every initializer and every dropout mask that was given no seed of its own draws one here when it is made, so one call
+of `set_random_seed` before a model is built makes the whole run repeatable.
+"""
+
+from __future__ import annotations
+
+import operator
+import random as _python
+from typing import Any
+
+import numpy as np
+
+_root: np.random.Generator = np.random.default_rng()
+
+
+def set_random_seed(seed: int) -> None:
+    """Restart every source of randomness: cellstep's, Python's `random` and NumPy's global one, as Keras does.
+
+    Raises:
+        TypeError: seed is not an integer.
+        ValueError: seed is outside 0 .. 2**32 - 1, the range that NumPy's global generator takes.
+
+    Example:
+        >>> set_random_seed(7)
+    """
+    global _root
+    seed = check_seed(seed)
+    if seed >= 2**32:
+        raise ValueError(f"seed must be in 0 .. 2**32 - 1, got {seed}")
+    _python.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - users' own data often comes from it
+    _root = np.random.default_rng(seed)
+
+
+def check_seed(seed: Any) -> int:
+    """The seed as an int; TypeError or ValueError where it is no whole number >= 0."""
+    if isinstance(seed, (bool, np.bool_)):
+        raise TypeError(f"seed must be an integer, got {seed!r}")
+    try:
+        value = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"seed must be an integer, got {seed!r}") from None
+    if value < 0:
+        raise ValueError(f"seed must be 0 or more, got {value}")
+    return value
+
+
+def make_seed() -> int:
+    """A new seed from the global generator."""
+    return int(_root.integers(2**32))
+
+
+def generator(seed: int | None = None) -> np.random.Generator:
+    """A generator of its own: from `seed`, or from a new seed where None."""
+    return np.random.default_rng(make_seed() if seed is None else check_seed(seed))

@@ -1,0 +1,65 @@
+"""Each example runs from its main() and does what it says."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "examples"
+
+
+def example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_char_rnn_learns_a_text_that_repeats(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("the quick brown fox jumps over the lazy dog. " * 200, encoding="utf-8")
+    program = example("char_rnn")
+    monkeypatch.setattr(program, "WINDOW", 24)
+    nats = program.main([str(text), "--updates", "150", "--units", "32"])
+    assert nats < 0.5 * math.log(28)
+    out = capsys.readouterr().out
+    assert "nats per character" in out
+
+
+@pytest.mark.parametrize("content", [None, "too short"])
+def test_char_rnn_refuses_what_it_cannot_read(content: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(SystemExit) as caught:
+        example("char_rnn").main([str(path)])
+    assert caught.value.code == 2
+
+
+def test_stream_sensor_finds_the_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    alarms = example("stream_sensor").main(["--steps", "400", "--epochs", "8"])
+    assert 300 in alarms
+    # the fault disturbs the forecasts of a few values after it, and nothing else is strange
+    assert all(300 <= step < 320 for step in alarms)
+    assert "us a value" in capsys.readouterr().out
+
+
+def test_all_four_patterns_learn() -> None:
+    results = example("four_patterns").main([])
+    assert list(results) == ["one_to_one", "one_to_many", "many_to_one", "many_to_many"]
+    for name, (error, plain) in results.items():
+        assert error < plain / 5, name
+
+
+def test_every_example_has_a_test() -> None:
+    here = Path(__file__).read_text(encoding="utf-8")
+    for path in FOLDER.glob("*.py"):
+        assert f'example("{path.stem}")' in here

@@ -1,0 +1,61 @@
+"""Every backend has the functions of the contract table, with the same parameters, and packed weights as it says."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+from drive import pack
+from table import ACTIVATED, DTYPES, OPTIONS, SMALL, VARIANTS, Variant, problem
+
+from cellstep import kernels
+
+CELL_FUNCTIONS = [(cell, function) for cell in kernels.CELLS for function in kernels.FUNCTIONS]
+
+
+@pytest.mark.parametrize(("cell", "function"), CELL_FUNCTIONS)
+def test_parameters_are_those_of_the_table(backend: kernels.Backend, cell: str, function: str) -> None:
+    found = inspect.signature(getattr(backend[cell], function)).parameters
+    assert tuple(found) == kernels.parameters(kernels.CELLS[cell], function)
+    for name, parameter in found.items():
+        assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD, name
+        assert parameter.default is parameter.empty, f"{name} has a default: the table has none"
+
+
+@pytest.mark.parametrize(("cell", "function"), CELL_FUNCTIONS)
+def test_functions_carry_the_name_of_their_cell(backend: kernels.Backend, cell: str, function: str) -> None:
+    assert getattr(backend[cell], function).__name__ == f"{cell}_{function}"
+
+
+def test_every_option_of_the_contract_is_in_the_tests_table() -> None:
+    assert {option for cell in kernels.CELLS.values() for option in cell.options} == set(OPTIONS)
+    assert {v.cell.name for v in VARIANTS} == set(kernels.CELLS)
+    for slot in ("activation", "recurrent_activation"):
+        for cell in kernels.CELLS.values():
+            tried = {v.named[slot] for v in ACTIVATED if v.cell is cell and slot in v.named}
+            assert tried == (set(kernels.ACTIVATIONS) if slot in cell.options else set())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("v", VARIANTS, ids=str)
+def test_packed_weights_tell_their_sizes_and_cannot_be_changed(
+    backend: kernels.Backend, v: Variant, dtype: str
+) -> None:
+    packed = pack(backend, problem(v, SMALL, dtype))
+    assert (packed.I, packed.H, np.dtype(packed.dtype)) == (SMALL.I, SMALL.H, np.dtype(dtype))
+    for name in ("I", "H", "dtype"):
+        with pytest.raises((AttributeError, TypeError)):
+            setattr(packed, name, getattr(packed, name))
+
+
+@pytest.mark.parametrize("v", ACTIVATED, ids=str)
+def test_supports_answers_yes_or_no(backend: kernels.Backend, v: Variant) -> None:
+    supports = backend[v.cell.name].supports
+    assert all(type(supports(np.dtype(dtype), *v.options)) is bool for dtype in DTYPES)
+    assert supports(np.dtype("int32"), *v.options) is False
+
+
+@pytest.mark.parametrize("v", VARIANTS, ids=str)
+def test_default_options_run_at_full_speed(backend: kernels.Backend, v: Variant) -> None:
+    assert all(backend[v.cell.name].supports(np.dtype(dtype), *v.options) for dtype in DTYPES)

@@ -1,0 +1,98 @@
+"""What is computed both here and, once, by Keras (`make_golden.py`): optimizers, losses, one short training.
+
+Needs NumPy alone. All numbers are quotients of small integers, so that no rounding depends on how they were written.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def spread(*shape: int, step: int = 7, start: int = 3) -> Array:
+    """Float64 numbers between -2 and 2, none twice in a row."""
+    n = int(np.prod(shape))
+    return (((np.arange(n) * step + start) % 17 - 8) / 4).reshape(shape)
+
+
+def softmax(z: Array) -> Array:
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return np.asarray(e / e.sum(-1, keepdims=True))
+
+
+#: Class and arguments, by name.
+OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sgd": ("SGD", {}),
+    "sgd_momentum": ("SGD", {"learning_rate": 0.1, "momentum": 0.9}),
+    "sgd_nesterov": ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
+    "sgd_clipvalue": ("SGD", {"learning_rate": 0.1, "clipvalue": 0.3}),
+    "sgd_global_clipnorm": ("SGD", {"learning_rate": 0.1, "global_clipnorm": 0.7}),
+    "adam": ("Adam", {}),
+    "adam_amsgrad": ("Adam", {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.9, "amsgrad": True}),
+    "adam_clipnorm": ("Adam", {"learning_rate": 0.01, "clipnorm": 0.5}),
+    "rmsprop": ("RMSprop", {}),
+    "rmsprop_momentum": ("RMSprop", {"learning_rate": 0.01, "rho": 0.8, "momentum": 0.5}),
+    "rmsprop_centered": ("RMSprop", {"learning_rate": 0.01, "momentum": 0.5, "centered": True}),
+}
+
+#: Two variables, and five steps of gradients for them.
+VALUES = (spread(2, 2), spread(3, start=5))
+GRADS = [(spread(2, 2, start=i, step=5), spread(3, start=2 * i)) for i in range(5)]
+
+
+class LossCase(NamedTuple):
+    loss: str
+    options: dict[str, Any]
+    y_true: Array
+    y_pred: Array
+    sample_weight: Array | None = None
+    mask: Array | None = None
+
+
+_LOGITS = spread(4, 3)
+_STEPS = spread(2, 4, 3, step=5)
+_LABELS = np.array([[0, 2, 1, 1], [2, 2, 0, 1]])
+_ONE_HOT = np.eye(3)[_LABELS]
+_MASK = np.array([[True, True, False, True], [True, False, False, False]])
+_ROWS = np.array([0.5, 2.0, 0.0, 1.0])
+_EACH = spread(2, 4, start=11) + 2.5
+_PROBABILITIES = 1 / (1 + np.exp(-_LOGITS))
+
+LOSSES: dict[str, LossCase] = {
+    "mse": LossCase("MeanSquaredError", {}, spread(4, 3, start=1), _LOGITS, _ROWS),
+    "mse_mask": LossCase("MeanSquaredError", {}, spread(2, 4, 3, start=1), _STEPS, _EACH, _MASK),
+    "mae": LossCase("MeanAbsoluteError", {}, spread(4, 3, start=1), _LOGITS),
+    "mae_mask": LossCase("MeanAbsoluteError", {}, spread(2, 4, 3, start=1), _STEPS, None, _MASK),
+    "bce": LossCase("BinaryCrossentropy", {}, (_LOGITS > 0.3) * 1.0, _PROBABILITIES, _ROWS),
+    "bce_smooth": LossCase("BinaryCrossentropy", {"label_smoothing": 0.2}, (_LOGITS > 0.3) * 1.0, _PROBABILITIES),
+    "bce_logits": LossCase("BinaryCrossentropy", {"from_logits": True}, (spread(4, 3) > 0) * 1.0, 3 * _LOGITS, _ROWS),
+    "bce_logits_mask": LossCase("BinaryCrossentropy", {"from_logits": True}, _ONE_HOT, _STEPS, _EACH, _MASK),
+    "cce": LossCase("CategoricalCrossentropy", {}, _ONE_HOT, softmax(_STEPS), _EACH, _MASK),
+    "cce_smooth": LossCase("CategoricalCrossentropy", {"label_smoothing": 0.1}, _ONE_HOT, softmax(_STEPS)),
+    "cce_unnormalized": LossCase("CategoricalCrossentropy", {}, _ONE_HOT[0], _PROBABILITIES, _ROWS),
+    "cce_logits": LossCase("CategoricalCrossentropy", {"from_logits": True}, _ONE_HOT, _STEPS, None, _MASK),
+    "scce": LossCase("SparseCategoricalCrossentropy", {}, _LABELS, softmax(_STEPS), _EACH, _MASK),
+    "scce_column": LossCase("SparseCategoricalCrossentropy", {}, _LABELS[0][:, None], _PROBABILITIES, _ROWS),
+    "scce_logits": LossCase("SparseCategoricalCrossentropy", {"from_logits": True}, _LABELS, _STEPS, _EACH, _MASK),
+    "scce_ignore": LossCase(
+        "SparseCategoricalCrossentropy", {"from_logits": True, "ignore_class": 2}, _LABELS, _STEPS, None, _MASK
+    ),
+    "mse_sum": LossCase("MeanSquaredError", {"reduction": "sum"}, spread(2, 4, 3), _STEPS, _EACH, _MASK),
+    "mae_weighted_mean": LossCase(
+        "MeanAbsoluteError", {"reduction": "mean_with_sample_weight"}, spread(4, 3, start=1), _LOGITS, _ROWS
+    ),
+}
+
+#: A tagger of padded sequences: tokens (N, T), 0 is padding; a label and a weight for each step.
+TOKENS = np.array(
+    [[1, 2, 3, 0, 0], [4, 1, 0, 0, 0], [2, 2, 4, 3, 1], [3, 0, 0, 0, 0], [1, 3, 2, 4, 0], [2, 1, 1, 0, 0], [4, 3, 2, 1, 3]]
+)
+LABELS = (TOKENS * 2 + np.arange(5)) % 3
+WEIGHTS = spread(7, 5, start=2) / 2 + 1.25
+#: Its weights: embeddings; kernel, recurrent kernel, bias of an LSTM of 3 units; kernel and bias of a Dense layer.
+TAGGER = [spread(5, 2), spread(2, 12) / 2, spread(3, 12, step=5) / 2, spread(12) / 4, spread(3, 3), spread(3) / 4]
+FIT: dict[str, Any] = {"batch_size": 3, "epochs": 3, "verbose": 0, "shuffle": False, "validation_split": 0.3}

@@ -1,0 +1,156 @@
+"""A floor imports only from floors below it, read from the imports of every file; and NumPy alone is required."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+#: From the ground up. Modules of one floor may import each other.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("kernels",),
+    ("ops", "random"),
+    ("activations", "initializers", "layers"),
+    ("callbacks", "losses", "metrics", "models", "optimizers"),
+    ("bridges", "cli", "config", "lab", "__main__"),
+)
+LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
+#: The package itself holds every public name, and is imported by none but the top floor.
+LEVEL[""] = len(FLOORS) - 1
+
+#: What a module may import when it is itself imported; everything else is imported where it is used.
+REQUIRED = {"numpy", "cellstep", *sys.stdlib_module_names}
+
+
+class Import(NamedTuple):
+    module: str
+    line: int
+    at_top: bool
+
+
+def sources() -> dict[str, Path]:
+    """Every Python and Cython file of the package, by the name of its module."""
+    found = {}
+    for base, prefix in ((ROOT / "src" / "cellstep", "cellstep"), (ROOT / "kernels", "cellstep.kernels")):
+        # a development checkout links the kernels into src
+        linked = base / "kernels"
+        for path in (*base.rglob("*.py"), *base.rglob("*.pyx"), *base.rglob("*.pxd")):
+            if linked.is_symlink() and linked in path.parents:
+                continue
+            parts = path.relative_to(base).with_suffix("").parts
+            name = ".".join([prefix, *parts[: -1 if parts[-1] == "__init__" else None]])
+            found[name + (":pxd" if path.suffix == ".pxd" else "")] = path
+    return found
+
+
+def resolve(module: str, is_package: bool, level: int, target: str) -> str:
+    """The absolute name of a relative import."""
+    if not level:
+        return target
+    package = module.split(".") if is_package else module.split(".")[:-1]
+    if level - 1 >= len(package):
+        raise ValueError(f"{module} imports from above the package")
+    return ".".join([*package[: len(package) - level + 1], *([target] if target else [])])
+
+
+def python_imports(module: str, is_package: bool, text: str, modules: set[str]) -> Iterator[Import]:
+    """Every import of a Python file, also those inside functions."""
+    tree = ast.parse(text)
+    inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.Lambda) for n in ast.walk(f)}
+    for node in ast.walk(tree):
+        at_top = id(node) not in inside
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, node.lineno, at_top)
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve(module, is_package, node.level, node.module or "")
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                yield Import(whole if whole in modules else base, node.lineno, at_top)
+
+
+CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+(\.*)([\w.]*)\s+c?import\b|c?import\s+([\w.]+))")
+
+
+def cython_imports(module: str, text: str) -> Iterator[Import]:
+    """The imports and cimports of a Cython file, line by line."""
+    for number, line in enumerate(text.splitlines(), 1):
+        match = CYTHON_IMPORT.match(line)
+        if match:
+            dots, name, plain = match.groups()
+            yield Import(resolve(module, False, len(dots or ""), plain or name), number, True)
+
+
+def floor(module: str) -> str | None:
+    """The name that decides the floor of a module of this package; None for other packages."""
+    parts = module.split(".")
+    if parts[0] != "cellstep":
+        return None
+    return parts[1] if len(parts) > 1 else ""
+
+
+def imports(name: str, path: Path, modules: set[str]) -> list[Import]:
+    module, text = name.partition(":")[0], path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        return list(python_imports(module, path.name == "__init__.py", text, modules))
+    return list(cython_imports(module, text))
+
+
+SOURCES = sources()
+
+
+def test_every_module_has_a_floor() -> None:
+    homeless = sorted({floor(name.partition(":")[0]) or "" for name in SOURCES} - set(LEVEL))
+    assert not homeless, f"say in FLOORS which floor they are on: {homeless}"
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_imports_go_down(name: str) -> None:
+    own = floor(name.partition(":")[0])
+    if own == "":
+        pytest.skip("the package itself names everything")
+    assert own in LEVEL, f"say in FLOORS which floor {own} is on"
+    wrong = []
+    for found in imports(name, SOURCES[name], set(SOURCES)):
+        target = floor(found.module)
+        if target is not None and (target not in LEVEL or LEVEL[target] > LEVEL[own]):
+            wrong.append(f"line {found.line} imports {found.module}")
+    assert not wrong, f"{SOURCES[name]}: {'; '.join(wrong)}"
+
+
+@pytest.mark.parametrize("name", sorted(n for n in SOURCES if SOURCES[n].suffix == ".py"))
+def test_only_numpy_is_required(name: str) -> None:
+    allowed = REQUIRED | ({"numba"} if name.startswith("cellstep.kernels.numba") else set())
+    extra = {
+        found.module
+        for found in imports(name, SOURCES[name], set(SOURCES))
+        if found.at_top and found.module.partition(".")[0] not in allowed
+    }
+    assert not extra, f"{SOURCES[name]}: import {', '.join(sorted(extra))} in the function that uses it"
+
+
+def test_the_reader_of_imports_sees_them_all() -> None:
+    modules = {"cellstep.kernels", "cellstep.layers.lstm", "cellstep.models"}
+    text = (
+        "from .. import kernels, models\nfrom .lstm import LSTM\nimport os\ndef f():\n    from cellstep.models import x"
+    )
+    found = list(python_imports("cellstep.layers.rnn", False, text, modules))
+    assert [f.module for f in found] == [
+        "cellstep.kernels",
+        "cellstep.models",
+        "cellstep.layers.lstm",
+        "os",
+        "cellstep.models",
+    ]
+    assert [f.at_top for f in found] == [True, True, True, True, False]
+    assert resolve("cellstep.layers", True, 1, "lstm") == "cellstep.layers.lstm"
+    lines = list(cython_imports("cellstep.kernels.cython.lstm", "from ..ops cimport a\ncimport cython"))
+    assert [f.module for f in lines] == ["cellstep.kernels.ops", "cython"]
+    assert [floor(name) for name in ("cellstep", "cellstep.ops.checks", "numpy")] == ["", "ops", None]
