@@ -18,9 +18,9 @@ cnp.import_array()
 
 # Multiply-adds below which a second thread costs more than it brings: for a call, and between two meetings of a step.
 cdef enum:
-    CALL_WORK = 300_000
+    CALL_WORK = 2_000_000
     STEP_WORK = 40_000
-    ROWS_EACH = 8
+    ROWS_EACH = 4
     # rows of one input projection, and of one block of weight gradients
     PROJECT_ROWS = 32
     GRADIENT_ROWS = 256

@@ -88,8 +88,8 @@ def _forward(
     one = W.dtype.type(1)
     taped, wanted = tape_h.size > 0, y.size > 0
     if taped:
-        for r in range(B):
-            copy(h[r], tape_h[r, 0])
+        for i in range(B):
+            copy(h[i], tape_h[i, 0])
     chunk = steps_at_once(B, T)
     rows, rh = np.empty((chunk * B, W.shape[0]), W.dtype), np.zeros((B, H), W.dtype)
     scratch = np.empty((0 if taped else chunk, B, P), W.dtype)

@@ -74,12 +74,10 @@ def test_masked_steps_have_no_influence_whatever_they_hold(name: str) -> None:
         assert not grad[~case.mask].any()
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
+@pytest.mark.parametrize("name", sorted(set(SEQUENCES) - {"mse_sum"}))
 def test_a_mask_leaves_the_mean_over_what_is_there(name: str) -> None:
     case = SEQUENCES[name]
     assert case.mask is not None
-    if case.options.get("reduction") == "sum":
-        pytest.skip("a sum has no mean")
     loss = make(case)
     keep = case.mask
     weights = None if case.sample_weight is None else case.sample_weight[keep]

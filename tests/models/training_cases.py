@@ -65,8 +65,8 @@ _PROBABILITIES = 1 / (1 + np.exp(-_LOGITS))
 LOSSES: dict[str, LossCase] = {
     "mse": LossCase("MeanSquaredError", {}, spread(4, 3, start=1), _LOGITS, _ROWS),
     "mse_mask": LossCase("MeanSquaredError", {}, spread(2, 4, 3, start=1), _STEPS, _EACH, _MASK),
-    "mae": LossCase("MeanAbsoluteError", {}, spread(4, 3, start=1), _LOGITS),
-    "mae_mask": LossCase("MeanAbsoluteError", {}, spread(2, 4, 3, start=1), _STEPS, None, _MASK),
+    "mae": LossCase("MeanAbsoluteError", {}, spread(4, 3, start=1) + 0.125, _LOGITS),
+    "mae_mask": LossCase("MeanAbsoluteError", {}, spread(2, 4, 3, start=1) + 0.125, _STEPS, None, _MASK),
     "bce": LossCase("BinaryCrossentropy", {}, (_LOGITS > 0.3) * 1.0, _PROBABILITIES, _ROWS),
     "bce_smooth": LossCase("BinaryCrossentropy", {"label_smoothing": 0.2}, (_LOGITS > 0.3) * 1.0, _PROBABILITIES),
     "bce_logits": LossCase("BinaryCrossentropy", {"from_logits": True}, (spread(4, 3) > 0) * 1.0, 3 * _LOGITS, _ROWS),
@@ -83,7 +83,7 @@ LOSSES: dict[str, LossCase] = {
     ),
     "mse_sum": LossCase("MeanSquaredError", {"reduction": "sum"}, spread(2, 4, 3), _STEPS, _EACH, _MASK),
     "mae_weighted_mean": LossCase(
-        "MeanAbsoluteError", {"reduction": "mean_with_sample_weight"}, spread(4, 3, start=1), _LOGITS, _ROWS
+        "MeanAbsoluteError", {"reduction": "mean_with_sample_weight"}, spread(4, 3) + 0.125, _LOGITS, _ROWS
     ),
 }
 
