@@ -33,7 +33,7 @@ def gru_supports(dtype, activation, recurrent_activation, reset_after):
 
 
 def gru_pack(W, U, b, activation, recurrent_activation, reset_after, backward):
-    """W (I, 3H), U (H, 3H), b (3H,), (2, 3H) where reset_after, or None, packed; with the transposes where `backward`."""
+    """W (I, 3H), U (H, 3H) and b (3H,), (2, 3H) where reset_after, or None, packed; transposes too where `backward`."""
     return Packed(W, U, b, activation, recurrent_activation, reset_after, backward, (2, 1))
 
 

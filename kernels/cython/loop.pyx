@@ -12,7 +12,7 @@ cimport numpy as cnp
 from libc.string cimport memcpy, memset
 
 from .packed cimport aligned
-from .tiles cimport CS_FROM_BIAS, CS_FROM_C, CS_FROM_ZERO, meet, parallel, threads
+from .tiles cimport CS_FROM_BIAS, CS_FROM_ZERO, meet, parallel, threads as threads_now
 
 cnp.import_array()
 
@@ -43,7 +43,7 @@ cdef int begin(Job *j, Packed p, object x, list keep) except -1:
     keep.append(x)
 
     cdef double work = <double> j.B * j.columns * (j.inputs + j.H)
-    cdef int n = threads()
+    cdef int n = threads_now()
     j.by_rows = j.B >= n * ROWS_EACH
     if work * j.T < CALL_WORK:
         n = 1
@@ -183,12 +183,12 @@ cdef void project(Job *j, Part *p, long t0, long t1) noexcept nogil:
         W, bias = j.W + col * j.inputs, j.bias + col
         if rows >= t1 - t0:
             for i in range(t0, t1):
-                j.tiles.gemm(rows, j.inputs, j.x + i * j.xt + p.b0 * j.xb, j.xb, W, n, j.inputs, z_at(j, i, p.b0) + col, j.zb,
-                             CS_FROM_BIAS, bias)
+                j.tiles.gemm(rows, j.inputs, j.x + i * j.xt + p.b0 * j.xb, j.xb, W, n, j.inputs,
+                             z_at(j, i, p.b0) + col, j.zb, CS_FROM_BIAS, bias)
         else:
             for i in range(p.b0, p.b1):
-                j.tiles.gemm(t1 - t0, j.inputs, j.x + t0 * j.xt + i * j.xb, j.xt, W, n, j.inputs, z_at(j, t0, i) + col, j.zt,
-                             CS_FROM_BIAS, bias)
+                j.tiles.gemm(t1 - t0, j.inputs, j.x + t0 * j.xt + i * j.xb, j.xt, W, n, j.inputs,
+                             z_at(j, t0, i) + col, j.zt, CS_FROM_BIAS, bias)
         base += j.gates[region] * j.Hp
 
 

@@ -51,7 +51,7 @@ cdef class Packed:
         self._pack_bias(b)
 
     @property
-    def I(self):
+    def I(self):  # no-cython-lint: the contract's letter
         """Inputs a step."""
         return self.inputs
 
@@ -94,7 +94,7 @@ cdef class Packed:
                 self.tiles.pack_transposed(inputs, n // self.Hp, H, self.Hp, w, self.WT)
 
     def _pack_bias(self, b):
-        """bias starts x's sums. Of a bias of two rows the second joins it, but for the candidate, where it starts h's."""
+        """bias starts x's sums. A bias of two rows is added up, but for the candidate: there the second starts h's."""
         cdef cnp.ndarray row = np.zeros(self.columns // self.Hp * self.H, self.dtype)
         cdef cnp.ndarray recurrent = np.zeros_like(row)
         if b is not None and b.ndim == 1:

@@ -2,7 +2,8 @@
 # cython: cdivision=True
 """SimpleRNN: z = b + x W + h U;  h' = act(z).
 
-The loops over time. tiles/rnn.h has a step's arithmetic, loop.pyx the products. A gate row is z, then h. Shapes and rules: kernels/README.md and kernels/reference/rnn.py.
+The loops over time. tiles/rnn.h has a step's arithmetic, loop.pyx the products. A gate row is z, then h. Shapes and
+rules: kernels/README.md and kernels/reference/rnn.py.
 """
 import numpy as np
 

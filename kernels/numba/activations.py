@@ -41,9 +41,9 @@ def _exp_parts(v: Any) -> tuple[Any, Any]:
 def _overload_exp_parts(v: Any) -> Callable[..., Any] | None:
     # high + low = log(2); high has so few bits that n high is exact
     if v == types.float32:
-        return _exp_parts_for(types.float32, low=-87.0, ln2=(0.693359375, -0.00021219444005469057), terms=7)
+        return _exp_parts_for(types.float32, low=-88.0, ln2=(0.693359375, -0.00021219444005469057), terms=7)
     if v == types.float64:
-        return _exp_parts_for(types.float64, low=-708.0, ln2=(0.6931471803691238, 1.9082149292705877e-10), terms=13)
+        return _exp_parts_for(types.float64, low=-709.0, ln2=(0.6931471803691238, 1.9082149292705877e-10), terms=13)
     return None
 
 

@@ -40,10 +40,8 @@ class Packed:
         return self.W.dtype
 
 
-def frozen(a: Array | None) -> Array | None:
+def frozen(a: Array) -> Array:
     """A private C-contiguous copy that cannot be written to."""
-    if a is None:
-        return None
     a = np.array(a, order="C")
     a.flags.writeable = False
     return a

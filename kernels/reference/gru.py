@@ -42,10 +42,8 @@ def gru_pack(
 
     `backward` says whether backward will be called.
     """
-    w, u = frozen(W), frozen(U)
-    assert w is not None
-    assert u is not None
-    return Packed(w, u, frozen(b), activation, recurrent_activation, reset_after, backward)
+    bias = None if b is None else frozen(b)
+    return Packed(frozen(W), frozen(U), bias, activation, recurrent_activation, reset_after, backward)
 
 
 def gru_tape(packed: Packed, B: int, T: int) -> Tape:

@@ -31,9 +31,8 @@ def lstm_pack(
     W: Array, U: Array, b: Array | None, activation: str, recurrent_activation: str, backward: bool
 ) -> Packed:
     """Copy W (I, 4H), U (H, 4H) and b (4H,) or None. `backward` says whether backward will be called."""
-    w, u = frozen(W), frozen(U)
-    assert w is not None and u is not None
-    return Packed(w, u, frozen(b), activation, recurrent_activation, backward=backward)
+    bias = None if b is None else frozen(b)
+    return Packed(frozen(W), frozen(U), bias, activation, recurrent_activation, backward=backward)
 
 
 def lstm_tape(packed: Packed, B: int, T: int) -> Tape:
@@ -118,7 +117,9 @@ def lstm_backward(
     dx (B, T, I), dh0 and dc0 (B, H) are overwritten; dW (I, 4H), dU (H, 4H) and db (4H,) are added to; None for any
     of them means that it is not wanted. A masked step has no part in any gradient but those it carries.
     """
-    assert tape.x is not None and tape.run is not None and tape.kept is not None
+    assert tape.x is not None
+    assert tape.run is not None
+    assert tape.kept is not None
     x, run, h, c = tape.x, tape.run, tape.kept["h"], tape.kept["c"]
     act, rec = packed.activation, packed.recurrent_activation
     B, T, H = tape.B, tape.T, packed.H

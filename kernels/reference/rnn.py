@@ -26,10 +26,8 @@ def rnn_supports(dtype: np.dtype[Any], activation: str) -> bool:
 
 def rnn_pack(W: Array, U: Array, b: Array | None, activation: str, backward: bool) -> Packed:
     """Copy W (I, H), U (H, H) and b (H,) or None. `backward` says whether backward will be called."""
-    w, u = frozen(W), frozen(U)
-    assert w is not None
-    assert u is not None
-    return Packed(w, u, frozen(b), activation, backward=backward)
+    bias = None if b is None else frozen(b)
+    return Packed(frozen(W), frozen(U), bias, activation, backward=backward)
 
 
 def rnn_tape(packed: Packed, B: int, T: int) -> Tape:

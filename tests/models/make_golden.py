@@ -10,10 +10,10 @@ from typing import Any
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["JAX_ENABLE_X64"] = "1"
 
-import training_cases as cases
 import jax
 import keras
 import numpy as np
+import training_cases as cases
 from keras.src.backend import set_keras_mask
 
 keras.config.set_floatx("float64")

@@ -89,7 +89,15 @@ LOSSES: dict[str, LossCase] = {
 
 #: A tagger of padded sequences: tokens (N, T), 0 is padding; a label and a weight for each step.
 TOKENS = np.array(
-    [[1, 2, 3, 0, 0], [4, 1, 0, 0, 0], [2, 2, 4, 3, 1], [3, 0, 0, 0, 0], [1, 3, 2, 4, 0], [2, 1, 1, 0, 0], [4, 3, 2, 1, 3]]
+    [
+        [1, 2, 3, 0, 0],
+        [4, 1, 0, 0, 0],
+        [2, 2, 4, 3, 1],
+        [3, 0, 0, 0, 0],
+        [1, 3, 2, 4, 0],
+        [2, 1, 1, 0, 0],
+        [4, 3, 2, 1, 3],
+    ]
 )
 LABELS = (TOKENS * 2 + np.arange(5)) % 3
 WEIGHTS = spread(7, 5, start=2) / 2 + 1.25

@@ -1,0 +1,124 @@
+"""Metrics: which accuracy a name stands for, means over batches, masks and weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cellstep import metrics
+
+
+@pytest.mark.parametrize(
+    ("true_shape", "pred_shape", "kind"),
+    [
+        ((8,), (8, 1), metrics.BinaryAccuracy),
+        ((8, 1), (8, 1), metrics.BinaryAccuracy),
+        ((8, 5), (8, 5, 1), metrics.BinaryAccuracy),
+        ((8,), (8, 3), metrics.SparseCategoricalAccuracy),
+        ((8, 1), (8, 3), metrics.SparseCategoricalAccuracy),
+        ((8, 5), (8, 5, 3), metrics.SparseCategoricalAccuracy),
+        ((8, 5, 1), (8, 5, 3), metrics.SparseCategoricalAccuracy),
+        ((8, 3), (8, 3), metrics.CategoricalAccuracy),
+        ((8, 5, 3), (8, 5, 3), metrics.CategoricalAccuracy),
+    ],
+)
+@pytest.mark.parametrize("name", ["accuracy", "acc"])
+def test_accuracy_is_what_the_shapes_say(name: str, true_shape: Any, pred_shape: Any, kind: Any) -> None:
+    metric = metrics.get(name, true_shape, pred_shape)
+    assert type(metric) is kind
+    assert metric.name == name
+    assert metric.direction == "up"
+
+
+def test_accuracies() -> None:
+    for metric, y_true, y_pred, wanted in (
+        (metrics.BinaryAccuracy(), [1, 1, 0, 0], [[0.98], [0.5], [0.0], [0.6]], 0.5),
+        (metrics.BinaryAccuracy(threshold=0.7), [[1], [0]], [[0.6], [0.6]], 0.5),
+        (metrics.CategoricalAccuracy(), np.eye(3)[[2, 1]], [[0.1, 0.9, 0.8], [0.05, 0.95, 0]], 0.5),
+        (metrics.SparseCategoricalAccuracy(), [[2], [1]], [[0.1, 0.6, 0.3], [0.05, 0.95, 0]], 0.5),
+        (metrics.Accuracy(), [[1], [2], [3], [4]], [[0], [2], [3], [4]], 0.75),
+    ):
+        metric.update_state(y_true, y_pred)
+        assert metric.result() == wanted, metric.name
+
+
+def test_a_mean_over_batches_is_over_rows_not_over_batches() -> None:
+    metric = metrics.Mean()
+    metric.update_state([1, 3, 5])
+    metric.update_state([7])
+    assert metric.result() == 4
+    metric.reset_state()
+    assert metric.result() == 0
+    metric.update_state([1, 3, 5, 7], sample_weight=[1, 1, 0, 0])
+    assert metric.result() == 2
+    metric.update_state(10.0, sample_weight=2)
+    assert metric.result() == 6
+
+
+def test_a_masked_step_counts_for_nothing_and_may_hold_anything() -> None:
+    mask = np.array([[True, True, False], [True, False, False]])
+    y_true, y_pred = np.array([[1, 0, 1], [1, 1, 1]]), np.array([[0.9, 0.9, 0.1], [0.9, np.nan, np.nan]])
+    metric = metrics.BinaryAccuracy()
+    metric.update_state(y_true, y_pred[..., None], mask=mask)
+    np.testing.assert_allclose(metric.result(), 2 / 3)
+    error = metrics.MeanSquaredError()
+    error.update_state(y_true, y_pred[..., None], mask=mask)
+    np.testing.assert_allclose(error.result(), (0.01 + 0.81 + 0.01) / 3)
+    sparse = metrics.SparseCategoricalCrossentropy(from_logits=True)
+    sparse.update_state([[0, -1]], np.zeros((1, 2, 4)), mask=[[True, False]])
+    np.testing.assert_allclose(sparse.result(), np.log(4))
+    metric.reset_state()
+    metric.update_state(y_true, y_pred[..., None], mask=np.zeros((2, 3), bool))
+    assert metric.result() == 0
+
+
+def test_weights_and_mask_multiply() -> None:
+    mask = np.array([[True, True, False], [True, False, False]])
+    weights = np.array([[1.0, 2.0, 9.0], [3.0, 9.0, 9.0]])
+    hits = np.array([[1, 0, 1], [1, 0, 0]])
+    metric = metrics.BinaryAccuracy()
+    metric.update_state(hits, np.ones((2, 3, 1)), weights, mask)
+    np.testing.assert_allclose(metric.result(), (1 + 3) / 6)
+    metric.reset_state()
+    metric.update_state(hits, np.ones((2, 3, 1)), [1.0, 3.0])
+    np.testing.assert_allclose(metric.result(), (2 * 1 + 1 * 3) / (3 * 4))
+
+
+def test_a_function_becomes_the_mean_of_its_values() -> None:
+    def bias(y_true: Any, y_pred: Any) -> Any:
+        return y_pred - y_true
+
+    metric = metrics.get(bias)
+    assert metric.name == "bias"
+    metric.update_state([[1.0], [2.0]], [[2.0], [2.0]])
+    assert metric.result() == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("mse", 0.5), ("MAE", 0.5), ("mean_squared_error", 0.5), ("MeanAbsoluteError", 0.5), ("binary_accuracy", 0.5)],
+)
+def test_names(name: str, wanted: float) -> None:
+    metric = metrics.get(name)
+    assert metric.name == name
+    metric.update_state([[0.0], [1.0]], [[0.0], [0.0]])
+    assert metric.result() == wanted
+
+
+@pytest.mark.parametrize(
+    ("run", "error", "words"),
+    [
+        (lambda: metrics.get("f1"), ValueError, "metrics must be among accuracy, acc, mse, .*got 'f1'"),
+        (lambda: metrics.get(3), TypeError, "got 3"),
+        (lambda: metrics.get("accuracy"), ValueError, "true_shape and pred_shape must be given for 'accuracy'"),
+        (lambda: metrics.BinaryAccuracy().update_state([1, 0], np.ones((2, 3))), ValueError, r"got \(2,\)"),
+        (lambda: metrics.CategoricalAccuracy().update_state([1, 0], np.ones((2, 3))), ValueError, r"got \(2,\)"),
+        (lambda: metrics.SparseCategoricalAccuracy().update_state(np.eye(3), np.eye(3)), ValueError, r"got \(3, 3\)"),
+        (lambda: metrics.Mean().update_state([1, 2], [1, 2, 3]), ValueError, "sample_weight must broadcast"),
+    ],
+)
+def test_bad_arguments(run: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        run()
