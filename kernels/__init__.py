@@ -146,6 +146,14 @@ def available() -> dict[str, str]:
 
 def _select() -> Backend:
     """CELLSTEP_BACKEND if it is set, and then nothing else; otherwise the first backend that is installed."""
+    backend = _installed()
+    isa = os.environ.get("CELLSTEP_ISA", "")
+    if isa and backend.name != "cython":
+        raise ImportError(f"CELLSTEP_ISA={isa} needs the cython backend, got {backend.name} ({backend.why})")
+    return backend
+
+
+def _installed() -> Backend:
     asked = os.environ.get("CELLSTEP_BACKEND", "")
     if asked:
         return load(asked, "CELLSTEP_BACKEND asks for it")

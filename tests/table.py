@@ -106,7 +106,7 @@ EDGES = tuple(
     Shape(3, B, 1 + (5 * B + H) % 20, H) for H in (1, 4, 5, 8, 16, 17, 33, 70) for B in (1, 2, 3, 4, 6, 7, 13)
 )
 #: Many inputs, many units, many rows, many steps: more than a block of any of them holds.
-WIDE = (Shape(2, 3, 130, 9), Shape(2, 1, 3, 260), Shape(2, 300, 3, 5), Shape(300, 1, 3, 8))
+WIDE = (Shape(2, 3, 130, 9), Shape(2, 5, 600, 9), Shape(2, 1, 3, 260), Shape(2, 300, 3, 5), Shape(300, 1, 3, 8))
 LONG = Shape(100, 32, 24, 48)
 #: Enough work for a second thread, by rows and by units.
 THREADED = (Shape(12, 40, 30, 50), Shape(9, 2, 60, 120), Shape(5, 7, 40, 128), Shape(3, 1, 200, 200))

@@ -1,5 +1,5 @@
 # One call's job, each thread's part of it, and the products that the cells' loops are made of.
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int64_t, uint8_t
 
 from .packed cimport Packed, Tape
 from .tiles cimport cs_barrier, cs_span, cs_tiles, cs_work
@@ -22,6 +22,7 @@ cdef struct Job:
     int act, rec
     const uint8_t *active
     long chunk
+    double work  # multiply-adds of a pass
     int threads
     bint by_rows
     cs_barrier barrier
@@ -46,8 +47,8 @@ cdef struct Job:
     char *dW
     char *dU
     char *db
-    char *work
-    long work_size
+    char *scratch
+    long scratch_size
 
 
 # What one thread does: rows b0 to b1 of the batch, for the units of its span.

@@ -9,6 +9,7 @@ once a step. Either way a sum is made by one thread in one order, so the split l
 import numpy as np
 
 cimport numpy as cnp
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from .packed cimport aligned
@@ -43,9 +44,10 @@ cdef int begin(Job *j, Packed p, object x, list keep) except -1:
     keep.append(x)
 
     cdef double work = <double> j.B * j.columns * (j.inputs + j.H)
+    j.work = work * j.T
     cdef int n = threads_now()
     j.by_rows = j.B >= n * ROWS_EACH
-    if work * j.T < CALL_WORK:
+    if j.work < CALL_WORK:
         n = 1
     elif not j.by_rows and work < STEP_WORK:
         n, j.by_rows = min(n, j.B), True
@@ -115,8 +117,8 @@ cdef int begin_backward(Job *j, Packed p, Tape tape, object dy, object dx, bint 
     if db:
         keep.append(aligned(j.width * j.esize, True, &j.db))
     if dW or dU:
-        j.work_size = (j.tiles.gemm_tn_work(max(j.inputs, j.H) // j.threads + 1) + 63) // 64 * 64
-        keep.append(aligned(j.threads * j.work_size, False, &j.work))
+        j.scratch_size = (j.tiles.gemm_tn_work(max(j.inputs, j.H) // j.threads + 1) + 63) // 64 * 64
+        keep.append(aligned(j.threads * j.scratch_size, False, &j.scratch))
     return 0
 
 
@@ -146,9 +148,10 @@ cdef int store_rows(Job *j, const char *src, object dst) except -1:
 
 
 cdef int run(Job *j, cs_work *work) except -1:
-    """One parallel region for the call, without the GIL."""
+    """The loop on a team, without the GIL. A quarter of what the call takes alone may go into waiting for workers."""
+    cdef int64_t alone = <int64_t> (j.work / 50)  # nanoseconds at 50 multiply-adds each, the pace of one good core
     with nogil:
-        parallel(j.threads, work, j)
+        parallel(j.threads, min(alone // 4, 100_000), work, j)
     return 0
 
 
@@ -251,7 +254,7 @@ cdef void weight_gradients(Job *j, int thread, int threads, long t0, long t1) no
     if j.dW != NULL:
         j.tiles.gemm_tn(i1 - i0, t1 - t0, j.B, j.x + t0 * j.xt + i0 * j.esize, j.xt, j.xb,
                         j.active + t0 * j.B if j.active != NULL else NULL, dz_at(j, t0, 0), j.zb, j.columns,
-                        j.dW + i0 * j.columns * j.esize, j.columns * j.esize, j.work + thread * j.work_size)
+                        j.dW + i0 * j.columns * j.esize, j.columns * j.esize, j.scratch + thread * j.scratch_size)
     if j.db != NULL:
         j.tiles.column_sums((t1 - t0) * j.B, dz_at(j, t0, 0) + v0 * j.esize, j.zb, v1 - v0, j.db + v0 * j.esize)
 
@@ -264,7 +267,7 @@ cdef void recurrent_gradients(Job *j, int thread, int threads, long t0, long t1,
         j.tiles.gemm_tn(i1 - i0, t1 - t0, j.B, a + i0 * j.esize, at, ab,
                         j.active + t0 * j.B if j.active != NULL else NULL, dz_at(j, t0, 0) + column * j.esize, j.zb,
                         columns, j.dU + (i0 * j.columns + packed) * j.esize, j.columns * j.esize,
-                        j.work + thread * j.work_size)
+                        j.scratch + thread * j.scratch_size)
 
 
 cdef void meet_by_units(Job *j, Part *p) noexcept nogil:

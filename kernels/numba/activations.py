@@ -31,8 +31,8 @@ LEAKY_RELU, HARD_TANH = (_CODES[n] for n in ("leaky_relu", "hard_tanh"))
 def _exp_parts(v: Any) -> tuple[Any, Any]:
     """(s, p) with exp(v) = s + s p and expm1(v) = s p + (s - 1), for v <= 0. NaN gives a NaN p.
 
-    s is a power of two, and p = expm1(r) for the rest r, |r| <= log(2) / 2. A v so negative that s would not be a
-    normal number counts as the last one that is not.
+    s is a power of two, and p = expm1(r) for the rest r, |r| <= log(2) / 2. A v so negative that s would be denormal
+    has s = 0.
     """
     raise NotImplementedError("runs only inside compiled code")
 

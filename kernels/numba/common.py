@@ -177,25 +177,50 @@ def supports(dtype: np.dtype[Any], *activations: str) -> bool:
     return np.dtype(dtype).char in "fd" and all(activation in ACTIVATIONS for activation in activations)
 
 
+@dataclass(frozen=True)
 class Packed:
-    """Weights as the kernels read them. Nobody writes to them after `pack`.
+    """Weights as the kernels read them, made by `pack_weights`. Nobody writes to them.
 
-    W (I, G*H) and U (H, G*H) as they came; b (P,) one value for each pre-activation of a unit row, zeros where the
-    cell has no bias; Wt and Ut the transposes, for backward alone. act, rec: codes of the activations. none1, none2
-    and none3 stand for absent arrays.
+    W (I, G*H) and U (H, G*H) as they came; b (P,) one value for each pre-activation of a row, zeros where the cell has
+    no bias; Wt and Ut the transposes, for backward alone, else without elements. act, rec: codes of the activations.
+    none1, none2 and none3 stand for absent arrays.
     """
 
-    def __init__(
-        self, W: Array, U: Array, b: Array, activation: str, recurrent_activation: str = "linear", *, backward: bool
-    ) -> None:
-        self.W, self.U, self.b = np.array(W, order="C"), np.array(U, order="C"), b
-        self.I, self.H = int(W.shape[0]), int(U.shape[0])
-        self.dtype = self.W.dtype
-        self.act, self.rec = ACTIVATIONS.index(activation), ACTIVATIONS.index(recurrent_activation)
-        self.backward = backward
-        if backward:
-            self.Wt, self.Ut = np.array(self.W.T, order="C"), np.array(self.U.T, order="C")
-        self.none1, self.none2, self.none3 = (np.empty((0,) * axes, self.dtype) for axes in (1, 2, 3))
+    I: int  # noqa: E741 - the contract's letter
+    H: int
+    dtype: np.dtype[Any]
+    W: Array
+    U: Array
+    b: Array
+    Wt: Array
+    Ut: Array
+    act: int
+    rec: int
+    none1: Array
+    none2: Array
+    none3: Array
+
+
+def pack_weights(
+    W: Array, U: Array, b: Array, activation: str, recurrent_activation: str = "linear", *, backward: bool
+) -> Packed:
+    """Copy W and U; b (P,) is kept as it is."""
+    none1, none2, none3 = (np.empty((0,) * axes, W.dtype) for axes in (1, 2, 3))
+    return Packed(
+        I=W.shape[0],
+        H=U.shape[0],
+        dtype=W.dtype,
+        W=np.array(W, order="C"),
+        U=np.array(U, order="C"),
+        b=b,
+        Wt=np.array(W.T, order="C") if backward else none2,
+        Ut=np.array(U.T, order="C") if backward else none2,
+        act=ACTIVATIONS.index(activation),
+        rec=ACTIVATIONS.index(recurrent_activation),
+        none1=none1,
+        none2=none2,
+        none3=none3,
+    )
 
 
 NO_MASK = np.empty((0, 0), np.bool_)
@@ -218,15 +243,15 @@ class Tape:
     lengths: Lengths
 
 
-def new_tape(packed: Packed, B: int, T: int, P: int, states: int) -> Tape:
+def new_tape(p: Packed, B: int, T: int, P: int, states: int) -> Tape:
     """A tape for B rows of T steps with P values a step, of a cell with one or two states."""
-    h = np.empty((B, T + 1, packed.H), packed.dtype)
-    c = np.empty_like(h) if states == 2 else packed.none3
-    return Tape(np.empty((T, B, P), packed.dtype), h, c, packed.none3, NO_MASK, NO_LENGTHS)
+    h = np.empty((B, T + 1, p.H), p.dtype)
+    c = np.empty_like(h) if states == 2 else p.none3
+    return Tape(np.empty((T, B, P), p.dtype), h, c, p.none3, NO_MASK, NO_LENGTHS)
 
 
-def start(into: Array | None, gradient: Array | None, packed: Packed, B: int) -> Array:
+def start(into: Array | None, gradient: Array | None, p: Packed, B: int) -> Array:
     """A (B, H) array for the gradient of a state, `into` if that is wanted, with the final state's gradient in it."""
-    d = np.empty((B, packed.H), packed.dtype) if into is None else into
+    d = np.empty((B, p.H), p.dtype) if into is None else into
     d[...] = 0 if gradient is None else gradient
     return d

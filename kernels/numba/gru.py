@@ -26,6 +26,7 @@ from .common import (
     gather,
     input_gradients,
     new_tape,
+    pack_weights,
     project,
     runs,
     start,
@@ -58,7 +59,7 @@ def gru_pack(
             # z and r see only the sum of the two biases
             bias[: 2 * H] += b[1, : 2 * H]
             bias[3 * H :] = b[1, 2 * H :]
-    return Packed(W, U, bias, activation, recurrent_activation, backward=backward)
+    return pack_weights(W, U, bias, activation, recurrent_activation, backward=backward)
 
 
 def gru_tape(packed: Packed, B: int, T: int) -> Tape:

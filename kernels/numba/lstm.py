@@ -21,6 +21,7 @@ from .common import (
     gather,
     input_gradients,
     new_tape,
+    pack_weights,
     project,
     runs,
     start,
@@ -40,7 +41,7 @@ def lstm_pack(
 ) -> Packed:
     """Copy W (I, 4H), U (H, 4H) and b (4H,) or None, and their transposes for backward."""
     bias = np.zeros(W.shape[1], W.dtype) if b is None else np.array(b, order="C")
-    return Packed(W, U, bias, activation, recurrent_activation, backward=backward)
+    return pack_weights(W, U, bias, activation, recurrent_activation, backward=backward)
 
 
 def lstm_tape(packed: Packed, B: int, T: int) -> Tape:

@@ -21,6 +21,7 @@ from .common import (
     gather,
     input_gradients,
     new_tape,
+    pack_weights,
     project,
     runs,
     start,
@@ -38,7 +39,7 @@ def rnn_supports(dtype: np.dtype[Any], activation: str) -> bool:
 def rnn_pack(W: Array, U: Array, b: Array | None, activation: str, backward: bool) -> Packed:
     """Copy W (I, H), U (H, H) and b (H,) or None, and the transposes for backward."""
     bias = np.zeros(W.shape[1], W.dtype) if b is None else np.array(b, order="C")
-    return Packed(W, U, bias, activation, backward=backward)
+    return pack_weights(W, U, bias, activation, backward=backward)
 
 
 def rnn_tape(packed: Packed, B: int, T: int) -> Tape:

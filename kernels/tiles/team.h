@@ -5,12 +5,13 @@
 
 typedef void cs_work(void *job, int thread, int threads);
 
-/* Runs work on a team of up to `threads` threads, in one parallel region; the team may be smaller than asked for, and
-   work is told how large it is. Denormals are flushed inside and the caller's mode is restored. */
-void cs_parallel(int threads, cs_work *work, void *job);
+/* Runs work on a team of at most `threads` threads: the caller, and those workers that are there within `patience`
+   nanoseconds. Work is told how many they are. Denormals are flushed inside and each thread's mode is restored.
+   Calls from several threads at once: one has the team, the others run alone. */
+void cs_parallel(int threads, int64_t patience, cs_work *work, void *job);
 
 /* Threads that a call may use now: OpenMP's limit for this thread (affinity, OMP_NUM_THREADS, threadpoolctl), at most
-   the limit set here; 1 without OpenMP, inside another parallel region, and in a forked child, where libgomp hangs. */
+   the limit set here. Without OpenMP the processors online, or OMP_NUM_THREADS. */
 int cs_threads(void);
 void cs_limit_threads(int limit);
 int cs_has_openmp(void);

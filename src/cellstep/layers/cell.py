@@ -158,14 +158,14 @@ class RecurrentCell(Module):
             >>> cell = LSTMCell(4)
             >>> output, states = cell(np.ones((2, 3)), cell.get_initial_state(2))
         """
-        x = ops.as_array("inputs", inputs, self.dtype, ("batch", self._features))
-        if not self.built:
-            self.build(x.shape)
+        if not self.built or (training and self.dropout > 0):
+            inputs = ops.as_array("inputs", inputs, self.dtype, ("batch", self._features))
+            self.build(inputs.shape)
         if training and self.dropout > 0:
-            if self._dropout_mask is None or self._dropout_mask.shape != x.shape:
-                self._dropout_mask = self.draw_dropout(x.shape)
-            x = dropped(x, self._dropout_mask, self.dropout)
-        new = ops.step(self.packed(backward=False), x, states)
+            if self._dropout_mask is None or self._dropout_mask.shape != inputs.shape:
+                self._dropout_mask = self.draw_dropout(inputs.shape)
+            inputs = dropped(inputs, self._dropout_mask, self.dropout)
+        new = ops.step(self.packed(backward=False), inputs, states, "inputs")
         return new[0], list(new) if isinstance(states, (list, tuple)) else new[0]
 
     @property

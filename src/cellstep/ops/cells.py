@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
-from .checks import Dims, as_array, check_lengths, check_mask, contiguous, rows
+from .checks import Dims, as_array, check_lengths, check_mask, contiguous, fits, rows
 
 Array = NDArray[Any]
 States = tuple[Array, ...]
@@ -107,19 +107,29 @@ def check_states(name: str, packed: Packed, states: Any, B: int) -> States:
     )
 
 
-def step(packed: Packed, x: Any, states: Any) -> States:
+def step(packed: Packed, x: Any, states: Any, name: str = "x") -> States:
     """One step for B rows.
 
     Args:
         packed: from `pack`.
         x: (B, I).
         states: one (B, H) array a state.
+        name: what messages call x.
 
     Returns:
         The new states, new arrays; the first is the cell's output.
     """
-    x = rows(as_array("x", x, packed.dtype, ("batch", packed.I)))
-    new = tuple(s.copy() for s in check_states("states", packed, states, x.shape[0]))
+    # `fits` before the checks that can say what is wrong: these cost more than a small step (4 us against 0.3)
+    if not (type(x) is np.ndarray and x.ndim == 2 and fits(x, packed.dtype, (x.shape[0], packed.I))):
+        x = rows(as_array(name, x, packed.dtype, ("batch", packed.I)))
+    shape = (x.shape[0], packed.H)
+    if not (
+        isinstance(states, (list, tuple))
+        and len(states) == len(packed.cell.states)
+        and all([fits(s, packed.dtype, shape) for s in states])
+    ):
+        states = check_states("states", packed, states, x.shape[0])
+    new = tuple([s.copy() for s in states])
     packed.kernels.step(packed.weights, x, *new)
     return new
 

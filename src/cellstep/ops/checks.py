@@ -61,6 +61,11 @@ def as_array(name: str, value: Any, dtype: np.dtype[Any], dims: Dims) -> NDArray
     return a
 
 
+def fits(a: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
+    """Whether this is a plain array that a kernel takes as it is: C-contiguous, aligned, of this dtype and shape."""
+    return type(a) is np.ndarray and a.dtype is dtype and a.shape == shape and a.flags.carray
+
+
 def _cast(name: str, value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     a = plain(name, value)
     if a.dtype.kind not in "fiub":
