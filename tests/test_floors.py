@@ -111,11 +111,9 @@ def test_every_module_has_a_floor() -> None:
     assert not homeless, f"say in FLOORS which floor they are on: {homeless}"
 
 
-@pytest.mark.parametrize("name", sorted(SOURCES))
+@pytest.mark.parametrize("name", sorted(set(SOURCES) - {"cellstep"}))
 def test_imports_go_down(name: str) -> None:
     own = floor(name.partition(":")[0])
-    if own == "":
-        pytest.skip("the package itself names everything")
     assert own in LEVEL, f"say in FLOORS which floor {own} is on"
     wrong = []
     for found in imports(name, SOURCES[name], set(SOURCES)):

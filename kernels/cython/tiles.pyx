@@ -103,7 +103,7 @@ _at_import()
 
 
 def get_num_threads():
-    """Threads that a call from this thread may use: the least of OpenMP's limit and ours."""
+    """Threads that a call from this thread may use: OpenMP's limit or ours, whichever is less."""
     return cs_threads()
 
 
@@ -113,7 +113,7 @@ def set_num_threads(int n):
 
 
 def has_openmp():
-    """False where calls run on one thread because the compiler had no OpenMP."""
+    """False where the compiler had no OpenMP, so that its limits (threadpoolctl, affinity) are not seen."""
     return bool(cs_has_openmp())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
@@ -35,20 +36,19 @@ def everything(backend: kernels.Backend, v: Variant, dtype: str, shape: Shape) -
     return [answers.y, *answers.states, *stepped, *backward(backend, p, answers).values()]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("v", VARIANTS, ids=str)
-def test_the_number_of_threads_leaves_no_trace(backend: kernels.Backend, v: Variant, dtype: str) -> None:
+def test_the_number_of_threads_leaves_no_trace(backend: kernels.Backend) -> None:
     with kernels.use(backend.name):
         most = get_num_threads()
         if most == 1:
             pytest.skip(f"{backend.name} has one thread here")
         try:
-            for shape in THREADED:
+            for v, dtype, shape in itertools.product(VARIANTS, DTYPES, THREADED):
                 set_num_threads(1)
                 alone = everything(backend, v, dtype, shape)
                 for n in range(2, min(most, 4) + 1):
                     set_num_threads(n)
-                    assert_all_same(backend, everything(backend, v, dtype, shape), alone, f"{n} threads, {shape}")
+                    what = f"{n} threads, {v} {dtype} {shape}"
+                    assert_all_same(backend, everything(backend, v, dtype, shape), alone, what)
         finally:
             set_num_threads(most)
 

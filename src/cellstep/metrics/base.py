@@ -1,8 +1,8 @@
 """Metric: a number that is gathered over batches; Mean and MeanMetricWrapper.
 
 A mean over batches is that of Keras: the values of a row are averaged over its steps, then rows are averaged with
-their weights. A mask acts as weights of 0 and 1; masked values are left out, never multiplied. That holds in training as in
-evaluation (Keras 3.15 on JAX forgets the mask in the metrics of training).
+their weights. A mask acts as weights of 0 and 1; masked values are left out, never multiplied. That holds in training
+as in evaluation (Keras 3.15 on JAX forgets the mask in the metrics of training).
 """
 
 from __future__ import annotations
