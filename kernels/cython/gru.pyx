@@ -15,11 +15,12 @@ from libc.string cimport memcpy
 
 from cellstep.kernels import ACTIVATIONS
 
-from .loop cimport (
-    Job, Part, absorb, at_step, begin, begin_backward, begin_forward, dz_at, emit, h_at, input_gradients,
-    load_rows, meet_all, meet_by_units, part_of, project, recur, recur_back, recurrent_gradients, run, store_rows,
-    weight_gradients, z_at,
+from .gradients cimport Rows, input_gradients, recurrent_gradients, running_rows, weight_gradients
+from .job cimport (
+    Job, Part, at_step, begin, begin_backward, begin_forward, dz_at, h_at, load_rows, part_of, run, store_last,
+    store_rows, z_at,
 )
+from .loop cimport absorb, emit, emit_rest, meet_all, meet_by_units, project, recur, recur_back
 from .packed cimport Packed, Tape
 from .step cimport Step, begin_step, end_step, project_step, recur_step, wants_team
 from .tiles cimport CS_FROM_BIAS, CS_FROM_C, CS_FROM_ZERO
@@ -68,11 +69,13 @@ cdef void forward_part(void *job, int thread, int threads) noexcept nogil:
             emit(j, &p, t)
             meet_by_units(j, &p)
         t0 = t1
+    emit_rest(j, &p)
 
 
 cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
     cdef Job *j = <Job *> job
     cdef Part p = part_of(j, thread, threads)
+    cdef Rows rows
     cdef long t0, t1 = j.T, t, b0 = p.b0, Hp = j.Hp
     cdef char *dh = j.dh + b0 * j.hb
     cdef char *drh = j.drh + b0 * j.hb
@@ -93,13 +96,14 @@ cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
                 meet_by_units(j, &p)
             recur_back(j, &p, dz_at(j, t, b0), 0, 2 * Hp, 0, dh, CS_FROM_C)
         meet_all(j, &p)
-        weight_gradients(j, thread, threads, t0, t1)
-        recurrent_gradients(j, thread, threads, t0, t1, h_at(j, t0, 0), j.ht, j.hb, 0, 2 * Hp, 0)
+        rows = running_rows(j, &p, t0, t1)
+        weight_gradients(j, &p, &rows)
+        recurrent_gradients(j, &p, &rows, j.h, rows.h, 0, 2 * Hp, 0)
         if j.reset_after:
-            recurrent_gradients(j, thread, threads, t0, t1, h_at(j, t0, 0), j.ht, j.hb, 3 * Hp, Hp, 2 * Hp)
+            recurrent_gradients(j, &p, &rows, j.h, rows.h, 3 * Hp, Hp, 2 * Hp)
         else:
-            recurrent_gradients(j, thread, threads, t0, t1, rh_at(j, t0, 0), j.zt, j.zb, 2 * Hp, Hp, 2 * Hp)
-        input_gradients(j, thread, threads, t0, t1)
+            recurrent_gradients(j, &p, &rows, j.z + 3 * Hp * j.esize, rows.z, 2 * Hp, Hp, 2 * Hp)
+        input_gradients(j, &p, t0, t1)
         meet_all(j, &p)
         t1 = t0
 
@@ -112,7 +116,7 @@ def gru_forward(Packed packed, x, h0, mask, lengths, y, hT, Tape tape):
     begin_forward(&j, mask, lengths, y, tape, 1, x, keep)
     load_rows(&j, j.h, h0)
     run(&j, forward_part)
-    store_rows(&j, h_at(&j, j.T, 0), hT)
+    store_last(&j, j.h, hT)
 
 
 def gru_backward(Packed packed, Tape tape, dy, dhT, dx, dW, dU, db, dh0):
@@ -120,7 +124,7 @@ def gru_backward(Packed packed, Tape tape, dy, dhT, dx, dW, dU, db, dh0):
     cdef Job j
     keep = []
     begin(&j, packed, tape.x, keep)
-    begin_backward(&j, packed, tape, dy, dx, dW is not None, dU is not None, db is not None, 1, keep)
+    begin_backward(&j, tape, dy, dx, dW is not None, dU is not None, db is not None, keep)
     load_rows(&j, j.dh, dhT)
     run(&j, backward_part)
     store_rows(&j, j.dh, dh0)

@@ -32,8 +32,8 @@ cdef class Packed:
 
 cdef class Tape:
     cdef readonly long B, T
-    # the caller's inputs, and (T, B) bytes: does the row run at the step
-    cdef object x, active
+    # the caller's inputs; (T, B) bytes: does the row run at the step; and how rows are sorted (job.pyx)
+    cdef object x, active, ragged
     cdef object memory
     cdef char *z
     cdef char *h

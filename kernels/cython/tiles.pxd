@@ -14,10 +14,10 @@ cdef extern from "tiles.h" nogil:
         int VL, NR
         void (*gemm)(long M, long K, const void *A, long lda, const void *panels, long ncols, long panel_rows,
                      void *C, long ldc, int start, const void *bias) noexcept nogil
-        void (*gemm_tn)(long M, long nt, long nb, const void *a, long at, long ab, const uint8_t *active,
-                        const void *b, long ldb, long ncols, void *C, long ldc, void *work) noexcept nogil
+        void (*gemm_tn)(long M, long n, const void *a, const long *a_at, const void *b, const long *b_at, long ncols,
+                        void *C, long ldc, void *work) noexcept nogil
         size_t (*gemm_tn_work)(long M) noexcept nogil
-        void (*column_sums)(long rows, const void *b, long ldb, long ncols, void *sums) noexcept nogil
+        void (*column_sums)(long n, const void *b, const long *b_at, long ncols, void *sums) noexcept nogil
         void (*pack)(long K, long nv, const long *first, const long *count, const void *src, long ld,
                      void *dst) noexcept nogil
         void (*pack_transposed)(long M, long G, long H, long Hp, const void *src, void *dst) noexcept nogil

@@ -107,20 +107,20 @@ static void gemm(long M, long K, const void *A, long lda, const void *panels, lo
     }
 }
 
-/* ---- A^T B: weight gradients. K is rows of the batch, in blocks of TN_ROWS; the part of A for one thread is copied to
-   [M/R][rows][R] and a panel of B to [rows][NR] once a block, so that both stream. ---- */
+/* ---- A^T B: weight gradients. K is rows of the batch, wherever they lie, in blocks of TN_ROWS; one thread's part of A
+   is copied to [M/R][rows][R] and a panel of B to [rows][NR] once a block, so that both stream. ---- */
 
 enum { TN_ROWS = 256 };
 
 static size_t gemm_tn_work(long M) { return sizeof(real) * TN_ROWS * (size_t)(M + MAX_ROWS + 2 * NR); }
 
-static void tn_block(long M, long rows, const real *apack, const real *b, long ldb, long ncols, real *c, long cs,
-                     real *bpack) {
+static void tn_block(long M, long rows, const real *apack, const char *b, const long *b_at, long ncols, real *c,
+                     long cs, real *bpack) {
     const long P = MAX_PANELS(row_block(M, 0)) < 2 ? 1 : 2;
     for (long p = 0; p < ncols / NR; p += P) {
         long pc = ncols / NR - p < P ? ncols / NR - p : P;
         for (long k = 0; k < rows; k++)
-            memcpy(bpack + k * pc * NR, b + k * ldb + p * NR, (size_t)(pc * NR) * sizeof(real));
+            memcpy(bpack + k * pc * NR, (const real *)(b + b_at[k]) + p * NR, (size_t)(pc * NR) * sizeof(real));
         for (long m = 0, r; m < M; m += r) {
             r = row_block(M, m);
             strides s = {1, r, pc * NR, NR, cs};
@@ -129,36 +129,28 @@ static void tn_block(long M, long rows, const real *apack, const real *b, long l
     }
 }
 
-static void gemm_tn(long M, long nt, long nb, const void *a0, long at, long ab, const uint8_t *active, const void *b0,
-                    long ldb, long ncols, void *C, long ldc, void *work) {
-    const char *a = a0;
-    const real *b = b0;
+static void gemm_tn(long M, long n, const void *a, const long *a_at, const void *b, const long *b_at, long ncols,
+                    void *C, long ldc, void *work) {
     real *apack = work, *bpack = apack + TN_ROWS * (M + MAX_ROWS);
-    long n = nt * nb, lb = ldb / (long)sizeof(real);
     if (!M) return;
-    for (long i0 = 0; i0 < n; i0 += TN_ROWS) {
-        long rows = n - i0 < TN_ROWS ? n - i0 : TN_ROWS;
+    for (long i = 0; i < n; i += TN_ROWS) {
+        long rows = n - i < TN_ROWS ? n - i : TN_ROWS;
         for (long k = 0; k < rows; k++) {
-            long i = i0 + k, t = i / nb;
-            const real *row = (const real *)(a + t * at + (i - t * nb) * ab);
-            int run = !active || active[i];
+            const real *row = (const real *)((const char *)a + a_at[i + k]);
             for (long m = 0, r; m < M; m += r) {
                 r = row_block(M, m);
-                real *dst = apack + m * rows + k * r;
-                for (long j = 0; j < r; j++) dst[j] = run ? row[m + j] : 0;
+                for (long j = 0; j < r; j++) apack[m * rows + k * r + j] = row[m + j];
             }
         }
-        tn_block(M, rows, apack, b + i0 * lb, lb, ncols, C, ldc / (long)sizeof(real), bpack);
+        tn_block(M, rows, apack, b, b_at + i, ncols, C, ldc / (long)sizeof(real), bpack);
     }
 }
 
-static void column_sums(long rows, const void *b0, long ldb, long ncols, void *sums) {
-    const real *b = b0;
-    real *s = sums;
-    for (long n = 0; n < ncols; n += VL) {
-        vec acc = load(s + n);
-        for (long i = 0; i < rows; i++) acc += load(b + i * (ldb / (long)sizeof(real)) + n);
-        store(s + n, acc);
+static void column_sums(long n, const void *b, const long *b_at, long ncols, void *sums) {
+    for (long v = 0; v < ncols; v += VL) {
+        vec acc = load((real *)sums + v);
+        for (long i = 0; i < n; i++) acc += load((const real *)((const char *)b + b_at[i]) + v);
+        store((real *)sums + v, acc);
     }
 }
 

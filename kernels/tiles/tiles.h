@@ -36,12 +36,12 @@ typedef struct {
        One accumulator an element, k in order. */
     void (*gemm)(long M, long K, const void *A, long lda, const void *panels, long ncols, long panel_rows,
                  void *C, long ldc, int start, const void *bias);
-    /* C (M, N) += A^T B over nt x nb rows: A at a + t*at + b*ab (M contiguous), B rows one after another (ldb).
-       Rows with active == 0 are left out. work: gemm_tn_work(M) bytes. */
-    void (*gemm_tn)(long M, long nt, long nb, const void *a, long at, long ab, const uint8_t *active,
-                    const void *b, long ldb, long ncols, void *C, long ldc, void *work);
+    /* C (M, N) += A^T B over n rows, row k of A at a + a_at[k] bytes, of B at b + b_at[k], each contiguous.
+       work: gemm_tn_work(M) bytes. */
+    void (*gemm_tn)(long M, long n, const void *a, const long *a_at, const void *b, const long *b_at, long ncols,
+                    void *C, long ldc, void *work);
     size_t (*gemm_tn_work)(long M);
-    void (*column_sums)(long rows, const void *b, long ldb, long ncols, void *sums);
+    void (*column_sums)(long n, const void *b, const long *b_at, long ncols, void *sums);
     /* see panels.h */
     void (*pack)(long K, long nv, const long *first, const long *count, const void *src, long ld, void *dst);
     void (*pack_transposed)(long M, long G, long H, long Hp, const void *src, void *dst);

@@ -134,7 +134,8 @@ def test_a_pullback_can_be_called_again_and_adds_again(make: Any) -> None:
     once = [w.grad.copy() for w in layer.weights]
     np.testing.assert_array_equal(pullback(dy), first)
     for w, grad in zip(layer.weights, once, strict=True):
-        np.testing.assert_allclose(w.grad, 2 * grad, rtol=1e-14)
+        # a backend may add each product straight to what is there, so small sums round on the scale of large ones
+        np.testing.assert_allclose(w.grad, 2 * grad, rtol=1e-14, atol=1e-15 * np.abs(grad).max())
     assert pullback(dy, need_dx=False) is None
 
 

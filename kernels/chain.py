@@ -1,0 +1,128 @@
+"""A chain in plain NumPy over any backend's own step and forward: the specification, and what backends without a
+compiled chain use. The compiled one is cython/chain.pyx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .reference.activations import activate
+from .stages import Activate, Dense, Lookup, Mask, Recur, Stage, widths
+
+Array = NDArray[Any]
+Flags = NDArray[np.bool_]
+
+
+class Chain:
+    """Stages over a fixed batch, with the states of the recurrent ones. It belongs to one thread at a time.
+
+    Args:
+        stages: in order; their weights are copied.
+        B: rows. I: the width of the inputs, or None for whole numbers, which a Lookup comes first for.
+        dtype: of everything but whole numbers.
+        cast: called as cast(x, steps) with an x that does not fit as it is; gives one that does, or raises. steps says
+            whether it is one step or a block.
+        check: called as check(out) with an out that does not fit; raises.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        B: int,
+        I: int | None,  # noqa: E741 - the contract's letter
+        dtype: np.dtype[Any],
+        cast: Callable[[Any, bool], Array],
+        check: Callable[[Any], None],
+    ) -> None:
+        self.stages = tuple(_copied(stage) for stage in stages)
+        self.B, self.I, self.dtype = B, I, dtype
+        self.N = [I or 0, *widths(self.stages, I)][-1]
+        self._cast, self._check = cast, check
+        self._states = [
+            tuple(np.zeros((B, s.packed.H), dtype) for _ in s.cell.states) for s in stages if isinstance(s, Recur)
+        ]
+
+    def step(self, x: Any, out: Any = None) -> Array:
+        """One step: x (B, I), or (B,) whole numbers; gives (B, N), in `out` where there is one."""
+        if out is not None and not _fits(out, self.dtype, (self.B, self.N)):
+            self._check(out)
+        y = self._run(self._cast(x, False), False)
+        if out is None:
+            return y
+        out[...] = y
+        return np.asarray(out)
+
+    def steps(self, x: Any) -> Array:
+        """T steps: x (B, T, I), or (B, T) whole numbers; gives (B, T, N)."""
+        return self._run(self._cast(x, True), True)
+
+    def get_states(self) -> list[Array]:
+        """Copies of all states (B, H), stage by stage."""
+        return [state.copy() for states in self._states for state in states]
+
+    def set_states(self, values: Sequence[Array]) -> None:
+        """Copies into all states, in the order of `get_states`; shapes and dtypes fit."""
+        for state, value in zip((s for states in self._states for s in states), values, strict=True):
+            state[...] = value
+
+    def _run(self, x: Array, steps: bool) -> Array:
+        there: Flags | None = None
+        states = iter(self._states)
+        y = x
+        for stage in self.stages:
+            if isinstance(stage, Lookup):
+                y, there = stage.table[x], x != 0 if stage.mask_zero else None
+            elif isinstance(stage, Mask):
+                there = np.asarray((y != y.dtype.type(stage.value)).any(axis=-1))
+                y = np.where(there[..., None], y, y.dtype.type(0))
+            elif isinstance(stage, Dense):
+                y = y @ stage.W if stage.b is None else y @ stage.W + stage.b
+                y = _activated(stage.activation, y)
+            elif isinstance(stage, Activate):
+                y = _activated(stage.activation, y)
+            else:
+                y = (_sequence if steps else _step)(stage, y, next(states), there)
+                if stage.zero_masked and there is not None:
+                    y[~there] = 0
+        return y.copy() if y is x else y
+
+
+def _copied(stage: Stage) -> Stage:
+    if isinstance(stage, Lookup):
+        return Lookup(stage.table.copy(), stage.mask_zero)
+    if isinstance(stage, Dense):
+        return Dense(stage.W.copy(), None if stage.b is None else stage.b.copy(), stage.activation)
+    return stage
+
+
+def _fits(a: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
+    return type(a) is np.ndarray and a.dtype == dtype and a.shape == shape and a.flags.carray
+
+
+def _activated(name: str, x: Array) -> Array:
+    if name != "softmax":
+        return activate(name, x)
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+def _step(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None) -> Array:
+    before = None if there is None else [s.copy() for s in states]
+    stage.kernels.step(stage.packed, np.ascontiguousarray(x), *states)
+    if before is not None and there is not None:
+        for state, old in zip(states, before, strict=True):
+            state[~there] = old[~there]
+    return states[0].copy()
+
+
+def _sequence(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None) -> Array:
+    y = np.empty((*x.shape[:2], stage.packed.H), x.dtype)
+    last = tuple(np.empty_like(s) for s in states)
+    stage.kernels.forward(stage.packed, np.ascontiguousarray(x), *states, there, None, y, *last, None)
+    for state, new in zip(states, last, strict=True):
+        state[...] = new
+    return y

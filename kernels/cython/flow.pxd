@@ -1,0 +1,58 @@
+# A stage of a chain as the loops see it, and what all stages of a call share.
+from libc.stdint cimport uint8_t
+
+from .job cimport Job
+from .packed cimport step_rows
+from .step cimport Step
+from .tiles cimport cs_tiles, cs_work
+
+
+# (B, T, width) values: row b of step t begins at p + b * sb + t * st.
+cdef struct View:
+    char *p
+    long sb, st
+
+
+cdef enum Kind:
+    LOOKUP, MASK, RECUR, DENSE, ACTIVATE
+
+cdef enum:
+    SOFTMAX = -1  # beside the codes of activations
+
+
+cdef struct Stage:
+    Kind kind
+    long B, inputs, outputs, esize
+    const cs_tiles *tiles
+    double work   # multiply-adds of a step
+    char *room    # for a block of outputs, where they do not go straight to the caller
+    # LOOKUP: (entries, outputs) numbers; MASK: the value
+    const char *table
+    long entries
+    bint mask_zero
+    double value
+    # DENSE: panels and bias, padded; one call's values for its threads. DENSE, ACTIVATE: the activation
+    const char *W
+    const char *bias
+    View x, y
+    long T
+    int act
+    # RECUR: `step` runs one step alone, `job` many, or one on a team. Both keep the states in the job's first slot
+    Step *step
+    Job job
+    step_rows *rows
+    cs_work *part
+    int states
+    bint zero_masked
+
+
+cdef struct Flow:
+    long B, esize, count
+    long block       # steps that run through all stages at a time
+    int id_size      # bytes of a whole number in x
+    Stage *stages
+    uint8_t *flags   # room for (block, B) bytes: is the row there at the step?
+    const uint8_t *there  # those of this block, NULL where all are
+
+
+cdef void run_flow(Flow *f, View x, View y, long T) noexcept nogil

@@ -1,0 +1,89 @@
+# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
+# cython: cdivision=True
+"""Gradients of inputs and weights: large products over the rows of a chunk of steps, while they are still in cache.
+
+Threads share the inputs' or units' rows of a weight gradient, and the rows or steps of dx. Rows that do not run, masked
+or past their end, are left out, so what they hold cannot spread.
+"""
+from libc.string cimport memcpy, memset
+
+from .job cimport caller_row, dz_at, end_of
+from .tiles cimport CS_FROM_ZERO
+
+
+cdef Rows running_rows(Job *j, Part *p, long t0, long t1) noexcept nogil:
+    """List the rows that run in steps t0 to t1, in this thread's scratch."""
+    cdef Rows r
+    cdef long most = j.chunk * j.B, t, row, b
+    r.n = 0
+    r.x = <long *> (j.scratch + p.thread * j.scratch_size)
+    r.h, r.z, r.dz = r.x + most, r.x + 2 * most, r.x + 3 * most
+    for t in range(t0, t1):
+        for row in range(j.B):
+            # in the caller's order: sorting rows must leave no trace in a sum
+            b = row if j.place == NULL else j.place[row]
+            if t >= end_of(j, b) or (j.active != NULL and not j.active[t * j.B + b]):
+                continue
+            r.x[r.n] = t * j.xt + row * j.xb
+            r.h[r.n] = t * j.ht + b * j.hb
+            r.z[r.n] = t * j.zt + b * j.zb
+            r.dz[r.n] = (t % j.chunk) * j.zt + b * j.zb
+            r.n += 1
+    return r
+
+
+cdef char *copies(Job *j, Part *p) noexcept nogil:
+    return j.scratch + p.thread * j.scratch_size + 4 * j.chunk * j.B * sizeof(long)
+
+
+cdef void weight_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
+    """dW += x^T dz, and db += the sums of dz."""
+    cdef long i0 = j.inputs * p.thread // p.threads, i1 = j.inputs * (p.thread + 1) // p.threads, VL = j.tiles.VL
+    cdef long v0 = j.width // VL * p.thread // p.threads * VL, v1 = j.width // VL * (p.thread + 1) // p.threads * VL
+    if j.dW != NULL:
+        j.tiles.gemm_tn(i1 - i0, r.n, j.x + i0 * j.esize, r.x, j.dz, r.dz, j.columns, j.dW + i0 * j.columns * j.esize,
+                        j.columns * j.esize, copies(j, p))
+    if j.db != NULL:
+        j.tiles.column_sums(r.n, j.dz + v0 * j.esize, r.dz, v1 - v0, j.db + v0 * j.esize)
+
+
+cdef void recurrent_gradients(Job *j, Part *p, Rows *r, const char *a, const long *a_at, long column, long columns,
+                              long packed) noexcept nogil:
+    """dU[:, packed:] += a^T dz[:, column : column + columns]; a (rows, H), usually h before each step."""
+    cdef long i0 = j.H * p.thread // p.threads, i1 = j.H * (p.thread + 1) // p.threads
+    if j.dU != NULL:
+        j.tiles.gemm_tn(i1 - i0, r.n, a + i0 * j.esize, a_at, j.dz + column * j.esize, r.dz, columns,
+                        j.dU + (i0 * j.columns + packed) * j.esize, j.columns * j.esize, copies(j, p))
+
+
+cdef void input_gradients(Job *j, Part *p, long t0, long t1) noexcept nogil:
+    """dx = dz W^T for steps t0 to t1; zero past a row's end. Threads share rows, or steps where there are few rows."""
+    cdef long b0 = 0, b1 = j.B, t, b, n, rows, row = j.inputs * j.esize
+    cdef char *gather = j.gather + p.thread * j.gather_size
+    if j.dx == NULL:
+        return
+    if j.B >= 8 * p.threads:
+        b0, b1 = j.B * p.thread // p.threads, j.B * (p.thread + 1) // p.threads
+    else:
+        t0, t1 = t0 + (t1 - t0) * p.thread // p.threads, t0 + (t1 - t0) * (p.thread + 1) // p.threads
+    if b1 - b0 >= t1 - t0:
+        for t in range(t0, t1):
+            if j.order == NULL:
+                j.tiles.gemm(b1 - b0, j.columns, dz_at(j, t, b0), j.zb, j.WT, j.inputs, j.columns,
+                             j.dx + b0 * j.dxb + t * j.dxt, j.dxb, CS_FROM_ZERO, NULL)
+                continue
+            rows = max(0, min(j.running[t], b1) - b0)
+            j.tiles.gemm(rows, j.columns, dz_at(j, t, b0), j.zb, j.WT, j.inputs, j.columns, gather, row,
+                         CS_FROM_ZERO, NULL)
+            for b in range(b0, b1):
+                if b < b0 + rows:
+                    memcpy(j.dx + j.order[b] * j.dxb + t * j.dxt, gather + (b - b0) * row, row)
+                else:
+                    memset(j.dx + j.order[b] * j.dxb + t * j.dxt, 0, row)
+    else:
+        for b in range(b0, b1):
+            n = max(0, min(t1, end_of(j, b)) - t0)
+            j.tiles.gemm(n, j.columns, dz_at(j, t0, b), j.zt, j.WT, j.inputs, j.columns,
+                         j.dx + caller_row(j, b) * j.dxb + t0 * j.dxt, j.dxt, CS_FROM_ZERO, NULL)
+            for t in range(t0 + n, t1):
+                memset(j.dx + caller_row(j, b) * j.dxb + t * j.dxt, 0, row)

@@ -1,0 +1,239 @@
+# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
+# cython: cdivision=True
+"""A job: all that the threads of one call need to know, and the split of the work between them.
+
+By rows, each thread runs all steps of its rows and never meets another. By units, for few rows, each thread owns blocks
+of units, keeps its share of the weights in its own cache, and meets the others once a step. Either way a sum is made by
+one thread in one order, so the split leaves no trace in the result.
+
+Ragged batches run longest row first, so that the rows of a step are the first ones, and padding costs nothing.
+"""
+import numpy as np
+
+cimport numpy as cnp
+from libc.string cimport memcpy, memset
+
+from .packed cimport aligned
+from .tiles cimport parallel, threads as threads_now
+
+cnp.import_array()
+
+# Multiply-adds below which a second thread costs more than it brings: for a call, and between two meetings of a step.
+cdef enum:
+    CALL_WORK = 2_000_000
+    STEP_WORK = 40_000
+    ROWS_EACH = 4
+    # rows of one input projection, and of one block of weight gradients
+    PROJECT_ROWS = 32
+    GRADIENT_ROWS = 256
+
+
+cdef int begin(Job *j, Packed p, object x, list keep) except -1:
+    """The part of a job that both directions need: sizes, weights, x."""
+    cdef cnp.ndarray xs = x
+    memset(j, 0, sizeof(Job))
+    j.tiles = p.tiles
+    j.B, j.T, j.inputs, j.H = xs.shape[0], xs.shape[1], p.inputs, p.H
+    j.Hp, j.columns, j.width, j.esize = p.Hp, p.columns, p.width, p.esize
+    j.regions, j.gates = p.regions, p.gates
+    j.W, j.U, j.UT, j.WT = p.W, p.U, p.UT, p.WT
+    j.bias, j.recurrent_bias = p.bias, p.recurrent_bias
+    j.reset_after, j.act, j.rec = p.reset_after, p.act, p.rec
+    j.x, j.xb, j.xt = <const char *> cnp.PyArray_DATA(xs), xs.strides[0], xs.strides[1]
+    j.zb, j.hb = p.width * p.esize, p.Hp * p.esize
+    j.zt, j.ht = j.B * j.zb, j.B * j.hb
+    keep.append(x)
+    return 0
+
+
+cdef void plan(Job *j, double row_steps) noexcept:
+    """How many threads, and what they share."""
+    cdef double work = <double> j.columns * (j.inputs + j.H)
+    cdef int n = threads_now()
+    j.work = work * row_steps
+    j.by_rows = j.B >= n * ROWS_EACH
+    if j.work < CALL_WORK:
+        n = 1
+    elif not j.by_rows and work * j.B < STEP_WORK:
+        n, j.by_rows = min(n, j.B), True
+    elif not j.by_rows:
+        n = min(n, j.Hp // j.tiles.NR)
+    j.threads = max(1, n)
+
+
+cdef int plan_ragged(Job *j, list keep) except -1:
+    """Each thread's room for one step's rows of x or dx, in the order in which they run."""
+    j.gather_size = j.B * j.inputs * j.esize
+    keep.append(aligned(j.threads * j.gather_size, False, &j.gather))
+    return 0
+
+
+cdef object sort_rows(Job *j, object lengths):
+    """Longest row first, equal ones as the caller has them. Returns order, place, ends, running in one."""
+    order = np.argsort(-lengths, kind="stable")
+    ends = lengths[order]
+    # rows that run at step t: those that end after it
+    running = j.B - np.searchsorted(ends[::-1], np.arange(j.T), side="right")
+    return np.concatenate([order, np.argsort(order), ends, running]).astype(np.dtype("l"))
+
+
+cdef int set_ragged(Job *j, object ragged, list keep) except -1:
+    cdef cnp.ndarray lists = ragged
+    j.order = <const long *> cnp.PyArray_DATA(lists)
+    j.place = j.order + j.B
+    j.ends = j.place + j.B
+    j.running = j.ends + j.B
+    keep.append(ragged)
+    return 0
+
+
+cdef int begin_forward(Job *j, object mask, object lengths, object y, Tape tape, int states, object x,
+                       list keep) except -1:
+    """Where a forward pass reads and writes: which rows run, y, and the tape's arrays or a call's own."""
+    cdef cnp.ndarray flags, out
+    cdef size_t z, h
+    cdef long rows
+    active = ragged = None
+    if lengths is not None:
+        ragged = sort_rows(j, lengths)
+        set_ragged(j, ragged, keep)
+    elif mask is not None:
+        active = flags = np.ascontiguousarray(mask.T)
+        j.active = <const uint8_t *> cnp.PyArray_DATA(flags)
+        keep.append(active)
+    plan(j, j.B * j.T if lengths is None else lengths.sum(dtype=np.int64))
+    if lengths is not None:
+        plan_ragged(j, keep)
+    if y is not None:
+        out = y
+        j.y, j.yb, j.yt = <char *> cnp.PyArray_DATA(out), out.strides[0], out.strides[1]
+        keep.append(y)
+    rows = max(1, j.B // j.threads if j.by_rows else j.B)
+    j.chunk = max(1, min(j.T, PROJECT_ROWS // rows))
+    if tape is not None:
+        tape.x, tape.active, tape.ragged = x, active, ragged
+        j.z, j.h, j.c = tape.z, tape.h, tape.c
+        j.zsteps, j.hsteps = max(1, j.T), j.T + 1
+    else:
+        j.zsteps, j.hsteps = j.chunk, 2
+        z, h = j.chunk * j.zt, 2 * j.ht
+        keep.append(aligned(z + states * h, False, &j.z))
+        j.h, j.c = j.z + z, j.z + z + h
+    return 0
+
+
+cdef int begin_backward(Job *j, Tape tape, object dy, object dx, bint dW, bint dU, bint db, list keep) except -1:
+    """Where a backward pass reads and writes: the tape, dy, dx, and sums over packed columns."""
+    cdef cnp.ndarray array
+    cdef size_t state = j.ht, dz
+    cdef long row = j.columns * j.esize
+    cdef double row_steps = <double> j.B * j.T
+    j.z, j.h, j.c, j.zsteps, j.hsteps = tape.z, tape.h, tape.c, max(1, j.T), j.T + 1
+    if tape.active is not None:
+        array = tape.active
+        j.active = <const uint8_t *> cnp.PyArray_DATA(array)
+    if tape.ragged is not None:
+        set_ragged(j, tape.ragged, keep)
+        row_steps = tape.ragged[2 * j.B : 3 * j.B].sum()
+    plan(j, 2 * row_steps)
+    if tape.ragged is not None:
+        plan_ragged(j, keep)
+    if dy is not None:
+        array = dy
+        j.dy, j.dyb, j.dyt = <const char *> cnp.PyArray_DATA(array), array.strides[0], array.strides[1]
+    if dx is not None:
+        array = dx
+        j.dx, j.dxb, j.dxt = <char *> cnp.PyArray_DATA(array), array.strides[0], array.strides[1]
+    j.chunk = max(1, min(j.T, GRADIENT_ROWS // max(1, j.B)))
+    # padding of gate rows takes part in products with U^T and W^T, so it starts as zeros and stays so
+    dz = j.chunk * j.zt
+    keep.append(aligned(dz + 3 * state, True, &j.dz))
+    j.dh, j.dc, j.drh = j.dz + dz, j.dz + dz + state, j.dz + dz + 2 * state
+    if dW:
+        keep.append(aligned(j.inputs * row, True, &j.dW))
+    if dU:
+        keep.append(aligned(j.H * row, True, &j.dU))
+    if db:
+        keep.append(aligned(j.width * j.esize, True, &j.db))
+    # each thread's: where the chunk's rows lie in x, h, z and dz, and copies for gemm_tn
+    j.scratch_size = 4 * j.chunk * j.B * sizeof(long)
+    j.scratch_size += j.tiles.gemm_tn_work(max(j.inputs, j.H)) + 64  # a team may come out smaller than planned
+    j.scratch_size = j.scratch_size // 64 * 64
+    keep.append(aligned(j.threads * j.scratch_size, False, &j.scratch))
+    return 0
+
+
+cdef int load_rows(Job *j, char *dst, object src) except -1:
+    """(B, H) rows into padded ones, in the order in which they run; zeros for None."""
+    cdef cnp.ndarray array
+    cdef long b, n = j.H * j.esize
+    if src is None:
+        memset(dst, 0, j.ht)
+        return 0
+    array = src
+    for b in range(j.B):
+        memcpy(dst + b * j.hb, <char *> cnp.PyArray_DATA(array) + caller_row(j, b) * n, n)
+    return 0
+
+
+cdef int store_rows(Job *j, const char *src, object dst) except -1:
+    """Padded rows into (B, H) ones, in the caller's order; nothing for None."""
+    cdef cnp.ndarray array
+    cdef long b, n = j.H * j.esize
+    if dst is None:
+        return 0
+    array = dst
+    for b in range(j.B):
+        memcpy(<char *> cnp.PyArray_DATA(array) + caller_row(j, b) * n, src + b * j.hb, n)
+    return 0
+
+
+cdef int store_last(Job *j, const char *slots, object dst) except -1:
+    """Each row's state after its last step."""
+    cdef cnp.ndarray array = dst
+    cdef long b, n = j.H * j.esize
+    for b in range(j.B):
+        memcpy(<char *> cnp.PyArray_DATA(array) + caller_row(j, b) * n,
+               slots + (end_of(j, b) % j.hsteps) * j.ht + b * j.hb, n)
+    return 0
+
+
+cdef int run(Job *j, cs_work *work) except -1:
+    """The loop on a team, without the GIL. A quarter of what the call takes alone may go into waiting for workers."""
+    cdef int64_t alone = <int64_t> (j.work / 50)  # nanoseconds at 50 multiply-adds each, the pace of one good core
+    with nogil:
+        parallel(j.threads, min(alone // 4, 100_000), work, j)
+    return 0
+
+
+cdef long row_after(Job *j, int thread, int threads) noexcept nogil:
+    """The first row of a thread, so that all threads have the same number of steps to run."""
+    cdef long b = 0, steps = 0, share
+    if j.ends == NULL:
+        return j.B * thread // threads
+    for b in range(j.B):
+        steps += j.ends[b]
+    share, steps, b = steps * thread // threads, 0, 0
+    while b < j.B and steps < share:
+        steps += j.ends[b]
+        b += 1
+    return j.B if thread == threads else b
+
+
+cdef Part part_of(Job *j, int thread, int threads) noexcept nogil:
+    """A thread's rows or units; also where the team came out smaller than it was planned."""
+    cdef Part p
+    cdef long pairs = j.Hp // j.tiles.NR
+    memset(&p, 0, sizeof(Part))
+    p.thread, p.threads = thread, threads
+    p.b0, p.b1 = 0, j.B
+    p.span.j0, p.span.j1 = 0, 2 * pairs
+    if j.by_rows:
+        p.b0, p.b1 = row_after(j, thread, threads), row_after(j, thread + 1, threads)
+    else:
+        p.span.j0, p.span.j1 = 2 * (pairs * thread // threads), 2 * (pairs * (thread + 1) // threads)
+    p.rows = p.span.rows = p.b1 - p.b0
+    p.span.H, p.span.Hp = j.H, j.Hp
+    p.span.ldz, p.span.ldh = j.zb, j.hb
+    p.span.act, p.span.rec = j.act, j.rec
+    return p

@@ -1,0 +1,80 @@
+"""What a chain is made of: the stages of a stream, as data. README.md says what a chain does with them.
+
+A step's values are (B, width) arrays, one row for each stream of the batch; a stage turns them into its outputs. Beside
+them goes one flag a row, whether the step is there: `Lookup` and `Mask` set the flags, `Recur` obeys them.
+
+Letters as in the contract; N is the number of outputs, V that of a table's rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from . import ACTIVATIONS, Cell, Kernels
+
+Array = NDArray[Any]
+
+#: What the stages `Dense` and `Activate` compute: the activations of the cells, and softmax over a row.
+STREAMED = (*ACTIVATIONS, "softmax")
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Rows of a table (V, N) for whole numbers (B,); only ever the first stage. With mask_zero 0 is not there."""
+
+    table: Array
+    mask_zero: bool
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Rows whose values all equal `value` are not there, and become zeros."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Recur:
+    """One step of a cell: `packed` from `kernels.pack`. A row that is not there keeps its states, and its output is its
+    h again, or zeros with `zero_masked`."""
+
+    cell: Cell
+    kernels: Kernels
+    packed: Any
+    zero_masked: bool
+
+
+@dataclass(frozen=True)
+class Dense:
+    """activation(x W + b): W (I, N), b (N,) or None, activation one of STREAMED."""
+
+    W: Array
+    b: Array | None
+    activation: str
+
+
+@dataclass(frozen=True)
+class Activate:
+    """One of STREAMED, applied to each row."""
+
+    activation: str
+
+
+Stage = Lookup | Mask | Recur | Dense | Activate
+
+
+def widths(stages: tuple[Stage, ...], inputs: int | None) -> list[int]:
+    """The width of what each stage gives. `inputs` is that of what comes in, None for whole numbers."""
+    found, width = [], inputs or 0
+    for stage in stages:
+        if isinstance(stage, Lookup):
+            width = stage.table.shape[1]
+        elif isinstance(stage, Recur):
+            width = stage.packed.H
+        elif isinstance(stage, Dense):
+            width = stage.W.shape[1]
+        found.append(int(width))
+    return found
