@@ -70,11 +70,21 @@ static void micro_edge(long R, long K, const real *a, const real *b, real *c, st
     for (long r = 0; r < R; r++) memcpy(c + r * s.cs, edge + r * NR, n * sizeof(real));
 }
 
-/* Even blocks of at most MAX_ROWS rows: 8 rows are 4 + 4, not 6 + 2. */
-INLINE long row_block(long M, long m) {
-    long blocks = (M - m + MAX_ROWS - 1) / MAX_ROWS;
-    return (M - m + blocks - 1) / blocks;
+/* Even blocks of at most MAX_ROWS rows, the first `extra` of them one row taller: 8 rows are 4 + 4, not 6 + 2. */
+typedef struct {
+    long low, extra;
+} blocks;
+
+INLINE blocks split_rows(long M) {
+    long n = (M + MAX_ROWS - 1) / MAX_ROWS;
+    return (blocks){M / n, M % n};
 }
+
+/* for each block of M rows: m its first row, r its rows */
+#define FOR_ROW_BLOCKS(M, s)                                                                     \
+    for (long m = 0, i_ = 0, r; m < (M) && (r = (s).low + (i_ < (s).extra), 1); m += r, i_++)
+
+INLINE long tallest(blocks s) { return s.low + (s.extra > 0); }
 
 /* Steps of k between which the accumulators visit memory: a panel's part stays in L1 or L2 for all row blocks. */
 enum { KC = 512 };
@@ -85,24 +95,21 @@ static void gemm(long M, long K, const void *A, long lda, const void *panels, lo
     real *c = C;
     strides s = {lda / (long)sizeof(real), 1, NR, panel_rows * NR, ldc / (long)sizeof(real)};
     long np = ncols / NR, edge = ncols % NR;
-    if (!M) return;
-    const long P = MAX_PANELS(row_block(M, 0));
+    if (M <= 0) return;
+    const blocks rows = split_rows(M);
+    const long P = MAX_PANELS(tallest(rows));
     for (long k = 0; k < K || k == 0; k += KC) {
         long kc = K - k < KC ? K - k : KC;
         for (long p = 0; p < np; p += P) {
             long pc = np - p < P ? np - p : P;
-            for (long m = 0, r; m < M; m += r) {
-                r = row_block(M, m);
+            FOR_ROW_BLOCKS(M, rows)
                 micros[r][pc](kc, a + m * s.as + k, b0 + p * s.bp + k * NR, c + m * s.cs + p * NR, s, start,
                               bias0 ? bias0 + p * NR : 0);
-            }
         }
         if (edge)
-            for (long m = 0, r; m < M; m += r) {
-                r = row_block(M, m);
+            FOR_ROW_BLOCKS(M, rows)
                 micro_edge(r, kc, a + m * s.as + k, b0 + np * s.bp + k * NR, c + m * s.cs + np * NR, s, start,
                            bias0 ? bias0 + np * NR : 0, edge);
-            }
         start = CS_FROM_C;
     }
 }
@@ -114,35 +121,42 @@ enum { TN_ROWS = 256 };
 
 static size_t gemm_tn_work(long M) { return sizeof(real) * TN_ROWS * (size_t)(M + MAX_ROWS + 2 * NR); }
 
-static void tn_block(long M, long rows, const real *apack, const char *b, const long *b_at, long ncols, real *c,
-                     long cs, real *bpack) {
-    const long P = MAX_PANELS(row_block(M, 0)) < 2 ? 1 : 2;
-    for (long p = 0; p < ncols / NR; p += P) {
-        long pc = ncols / NR - p < P ? ncols / NR - p : P;
-        for (long k = 0; k < rows; k++)
-            memcpy(bpack + k * pc * NR, (const real *)(b + b_at[k]) + p * NR, (size_t)(pc * NR) * sizeof(real));
-        for (long m = 0, r; m < M; m += r) {
-            r = row_block(M, m);
-            strides s = {1, r, pc * NR, NR, cs};
-            micros[r][pc](rows, apack + m * rows, bpack, c + m * cs + p * NR, s, CS_FROM_C, 0);
-        }
+/* One block of rows of A, transposed as the tile reads it: [rows][R]. A constant R makes each copy a move or two. */
+INLINE void tn_copy(const int R, long rows, const char *a, const long *a_at, real *dst) {
+    for (long k = 0; k < rows; k++) memcpy(dst + k * R, a + a_at[k], R * sizeof(real));
+}
+
+static void tn_pack(long R, long rows, const char *a, const long *a_at, real *dst) {
+    switch (R) {
+    case 6: tn_copy(6, rows, a, a_at, dst); break;
+    case 5: tn_copy(5, rows, a, a_at, dst); break;
+    case 4: tn_copy(4, rows, a, a_at, dst); break;
+    case 3: tn_copy(3, rows, a, a_at, dst); break;
+    case 2: tn_copy(2, rows, a, a_at, dst); break;
+    default: tn_copy(1, rows, a, a_at, dst);
     }
 }
 
 static void gemm_tn(long M, long n, const void *a, const long *a_at, const void *b, const long *b_at, long ncols,
                     void *C, long ldc, void *work) {
-    real *apack = work, *bpack = apack + TN_ROWS * (M + MAX_ROWS);
-    if (!M) return;
+    if (M <= 0) return;
+    const blocks split = split_rows(M);
+    const long P = MAX_PANELS(tallest(split)) < 2 ? 1 : 2, cs = ldc / (long)sizeof(real);
+    real *apack = work, *bpack = apack + TN_ROWS * (M + MAX_ROWS), *c = C;
     for (long i = 0; i < n; i += TN_ROWS) {
         long rows = n - i < TN_ROWS ? n - i : TN_ROWS;
-        for (long k = 0; k < rows; k++) {
-            const real *row = (const real *)((const char *)a + a_at[i + k]);
-            for (long m = 0, r; m < M; m += r) {
-                r = row_block(M, m);
-                for (long j = 0; j < r; j++) apack[m * rows + k * r + j] = row[m + j];
+        FOR_ROW_BLOCKS(M, split)
+            tn_pack(r, rows, (const char *)a + m * (long)sizeof(real), a_at + i, apack + m * rows);
+        for (long p = 0; p < ncols / NR; p += P) {
+            long pc = ncols / NR - p < P ? ncols / NR - p : P;
+            for (long k = 0; k < rows; k++)
+                memcpy(bpack + k * pc * NR, (const real *)((const char *)b + b_at[i + k]) + p * NR,
+                       (size_t)(pc * NR) * sizeof(real));
+            FOR_ROW_BLOCKS(M, split) {
+                strides s = {1, r, pc * NR, NR, cs};
+                micros[r][pc](rows, apack + m * rows, bpack, c + m * cs + p * NR, s, CS_FROM_C, 0);
             }
         }
-        tn_block(M, rows, apack, b, b_at + i, ncols, C, ldc / (long)sizeof(real), bpack);
     }
 }
 
