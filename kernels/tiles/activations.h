@@ -17,7 +17,7 @@ enum {
 #define MANTISSA 52
 #define LN2_HI 6.93147180369123816490e-01 /* 21 low bits are zero: n * LN2_HI is exact */
 #define LN2_LO 1.90821492927058770002e-10
-#define EXP_MIN -708.0
+#define EXP_MIN -708.39641853226408 /* log of the smallest normal number */
 #define TANH_MAX 20.0 /* tanh is 1 from here on */
 #define EXPM1_MIN -50.0
 #else
@@ -26,7 +26,7 @@ enum {
 #define MANTISSA 23
 #define LN2_HI 0.693359375f
 #define LN2_LO -2.12194440e-4f
-#define EXP_MIN -87.0f
+#define EXP_MIN -87.3365402f
 #define TANH_MAX 10.0f
 #define EXPM1_MIN -50.0f
 #endif

@@ -1,0 +1,84 @@
+"""The compiled activations against extended precision, over the whole range of their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cellstep import kernels
+
+Array = NDArray[Any]
+
+#: Results below the smallest normal number are flushed to zero inside kernels.
+WIDE: dict[str, Callable[[Array], Array]] = {
+    "tanh": np.tanh,
+    "sigmoid": lambda v: np.where(v >= 0, 1, np.exp(-np.abs(v))) / (1 + np.exp(-np.abs(v))),
+    "exponential": np.exp,
+}
+SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 1e-38, -1e-38]
+
+
+@pytest.fixture(scope="module")
+def tiles() -> Any:
+    if kernels.available()["cython"]:
+        pytest.skip("there are no compiled kernels; conftest.py fails the run where they should be")
+    from cellstep.kernels.cython import tiles
+
+    return tiles
+
+
+def arguments(dtype: str) -> Array:
+    """Every exponent with both signs, the range in which results change in even steps, and the special values."""
+    rng = np.random.default_rng(0)
+    info = np.finfo(dtype)
+    spread = np.exp2(rng.uniform(info.minexp, info.maxexp, 200_000)) * rng.choice([-1, 1], 200_000)
+    even = np.linspace(-110, 110, 400_001) if dtype == "float32" else np.linspace(-760, 760, 400_001)
+    near = np.linspace(-2, 2, 200_001)
+    return np.concatenate([spread, even, near, SPECIAL]).astype(dtype)
+
+
+def ulps(got: Array, exact: Array) -> Array:
+    """How far off, in units of the last place of the exact result; 0 where both are the same infinity or NaN."""
+    info = np.finfo(got.dtype)
+    with np.errstate(all="ignore"):
+        rounded = exact.astype(got.dtype)
+        same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
+        flushed = (np.abs(exact) < info.tiny) & (np.abs(got) <= info.tiny)
+        unit = np.maximum(np.spacing(np.abs(rounded)), np.spacing(info.tiny)).astype(np.longdouble)
+        off = np.abs(got.astype(np.longdouble) - exact) / unit
+    return np.where(same | flushed, 0, off)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", WIDE)
+def test_within_four_units_of_the_last_place(tiles: Any, name: str, dtype: str) -> None:
+    if dtype == "float64" and np.finfo(np.longdouble).nmant <= np.finfo(np.float64).nmant:
+        pytest.skip("this machine has nothing wider than float64 to compare with")
+    v = arguments(dtype)
+    got = tiles.activate(name, v)
+    with np.errstate(all="ignore"):
+        exact = WIDE[name](v.astype(np.float64 if dtype == "float32" else np.longdouble))
+    off = ulps(got, exact.astype(np.longdouble))
+    worst = int(np.argmax(off))
+    assert off[worst] <= 4, f"{name}({v[worst]!r}) is {got[worst]!r}, {float(off[worst]):.1f} units off"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_ends_and_zeros_are_exact(tiles: Any, dtype: str) -> None:
+    v = np.array([0.0, -0.0, np.inf, -np.inf, np.nan], dtype)
+    for name, wanted in {
+        "tanh": [0.0, -0.0, 1, -1, np.nan],
+        "sigmoid": [0.5, 0.5, 1, 0, np.nan],
+        "exponential": [1, 1, np.inf, 0, np.nan],
+        "relu": [0, 0, np.inf, 0, np.nan],
+        "hard_sigmoid": [0.5, 0.5, 1, 0, np.nan],
+        "elu": [0, 0, np.inf, -1, np.nan],
+    }.items():
+        got = tiles.activate(name, v)
+        np.testing.assert_array_equal(got, np.array(wanted, dtype), err_msg=name)
+        if name == "tanh":
+            np.testing.assert_array_equal(np.signbit(got[:2]), [False, True])
