@@ -1,10 +1,10 @@
-"""Watch a sensor sample by sample: a cell that is called once for each value, as it arrives.
+"""Watch a sensor sample by sample: a model that is called once for each value, as it arrives.
 
     python examples/stream_sensor.py
 
-A GRU learns to foretell the next value of a machine's vibration from the ones before. Then its weights move into a
-`GRUCell` that keeps its state from call to call, as in a control loop: each new value costs one step, whatever came
-before. A value that the model did not expect raises an alarm.
+A GRU learns to foretell the next value of a machine's vibration from the ones before. Then it runs as a stream, which
+keeps its state from call to call, as in a control loop: each new value costs one step, whatever came before. A value
+that the model did not expect raises an alarm.
 """
 
 from __future__ import annotations
@@ -43,19 +43,15 @@ class Watcher:
     """Foretells the next value after each one that arrives."""
 
     def __init__(self, model: cellstep.Sequential) -> None:
-        gru, dense = model.layers[-2:]
-        self.cell = layers.GRUCell(UNITS)
-        self.cell.build((None, 1))
-        self.cell.set_weights(gru.get_weights())
-        self.W, self.b = dense.get_weights()
-        self.states = self.cell.get_initial_state(1)
-        self.expected = 0.0
+        self.stream = model.stream()
+        self.value = np.empty((1, 1), np.float32)
+        self.expected = np.zeros((1, 1), np.float32)
 
     def __call__(self, value: float) -> float:
         """How far the value lies from what was expected; then one step on."""
-        surprise = abs(value - self.expected)
-        h, self.states = self.cell(np.array([[value]], np.float32), self.states)
-        self.expected = float((h @ self.W + self.b)[0, 0])
+        surprise = abs(value - float(self.expected[0, 0]))
+        self.value[0, 0] = value
+        self.stream.step(self.value, out=self.expected)
         return surprise
 
 

@@ -70,6 +70,10 @@ ACTIVATIONS: tuple[str, ...] = (
 FUNCTIONS: tuple[str, ...] = ("pack", "tape", "step", "forward", "backward", "supports")
 BACKENDS: tuple[str, ...] = ("cython", "numba", "numpy")
 _MODULES = {"cython": "cython", "numba": "numba", "numpy": "reference"}
+_CHAINS = {"cython": "cython.chain", "numba": "chain", "numpy": "chain"}
+
+#: What a backend's chain offers; README.md says what they do.
+CHAIN: tuple[str, ...] = ("step", "steps", "get_states", "set_states")
 
 
 def parameters(cell: Cell, function: str) -> tuple[str, ...]:
@@ -109,6 +113,12 @@ class Backend:
 
     def __getitem__(self, cell: str) -> Kernels:
         return self.cells[cell]
+
+    @property
+    def chain(self) -> Callable[..., Any]:
+        """The chain that streams run on; imported when the first one is made."""
+        made: Callable[..., Any] = importlib.import_module(f"{__name__}.{_CHAINS[self.name]}").Chain
+        return made
 
 
 def load(name: str, why: str = "asked for by name") -> Backend:

@@ -22,7 +22,7 @@ class Chain:
 
     Args:
         stages: in order; their weights are copied.
-        B: rows. I: the width of the inputs, or None for whole numbers, which a Lookup comes first for.
+        B: rows. inputs: the width of x, or None for whole numbers; a Lookup comes first then.
         dtype: of everything but whole numbers.
         cast: called as cast(x, steps) with an x that does not fit as it is; gives one that does, or raises. steps says
             whether it is one step or a block.
@@ -33,14 +33,14 @@ class Chain:
         self,
         stages: Sequence[Stage],
         B: int,
-        I: int | None,  # noqa: E741 - the contract's letter
+        inputs: int | None,
         dtype: np.dtype[Any],
         cast: Callable[[Any, bool], Array],
         check: Callable[[Any], None],
     ) -> None:
         self.stages = tuple(_copied(stage) for stage in stages)
-        self.B, self.I, self.dtype = B, I, dtype
-        self.N = [I or 0, *widths(self.stages, I)][-1]
+        self.B, self.dtype = B, dtype
+        self.N = [inputs or 0, *widths(self.stages, inputs)][-1]
         self._cast, self._check = cast, check
         self._states = [
             tuple(np.zeros((B, s.packed.H), dtype) for _ in s.cell.states) for s in stages if isinstance(s, Recur)

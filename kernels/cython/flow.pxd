@@ -25,6 +25,7 @@ cdef struct Stage:
     long B, inputs, outputs, esize
     const cs_tiles *tiles
     double work   # multiply-adds of a step
+    double alone  # RECUR: nanoseconds that a step may take on one thread
     char *room    # for a block of outputs, where they do not go straight to the caller
     # LOOKUP: (entries, outputs) numbers; MASK: the value
     const char *table

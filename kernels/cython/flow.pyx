@@ -9,7 +9,7 @@ Either way sums are made in the sequence's order.
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from .job cimport CALL_WORK, plan, team
+from .job cimport CALL_NS, nanoseconds, plan, team
 from .tiles cimport CS_FROM_BIAS, cs_denormals_flush, cs_denormals_restore, threads
 
 
@@ -81,12 +81,12 @@ cdef void dense_part(void *stage, int thread, int threads_) noexcept nogil:
 
 
 cdef void dense(Stage *s, View x, View y, long T) noexcept nogil:
-    cdef double work = s.work * T
+    cdef double alone = nanoseconds(s.B * T, s.work * T, s.inputs * s.outputs * s.esize)
     s.x, s.y, s.T = x, y, T
-    if work < CALL_WORK:
+    if alone < CALL_NS:
         dense_part(s, 0, 1)
     else:
-        team(threads(), work, dense_part, s)
+        team(threads(), alone, dense_part, s)
     if s.act == SOFTMAX:
         softmax(s, y, T)
 
@@ -112,7 +112,7 @@ cdef void recur_on_a_job(Flow *f, Stage *s, View x, View y, long T) noexcept nog
     j.x, j.xb, j.xt = x.p, x.sb, x.st
     j.y, j.yb, j.yt = y.p, y.sb, y.st
     j.active, j.T = f.there, T
-    team(j.threads, j.work, s.part, j)
+    team(j.threads, j.alone, s.part, j)
     if T % 2:  # the last state is in the second of two slots
         memcpy(j.h, j.h + j.ht, j.ht)
         if s.states == 2:
@@ -123,7 +123,7 @@ cdef View recur(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
     """The outputs in y, or where the state lies."""
     cdef bint many = T > 1
     cdef View h
-    if many or s.work >= CALL_WORK:
+    if many or s.alone >= CALL_NS:
         plan(&s.job, <double> s.B * T)
         many = many or s.job.threads > 1
     if many:

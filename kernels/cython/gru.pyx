@@ -35,7 +35,9 @@ def gru_supports(dtype, activation, recurrent_activation, reset_after):
 
 def gru_pack(W, U, b, activation, recurrent_activation, reset_after, backward):
     """W (I, 3H), U (H, 3H) and b (3H,), (2, 3H) where reset_after, or None, packed; transposes too where `backward`."""
-    return Packed(W, U, b, activation, recurrent_activation, reset_after, backward, (2, 1))
+    cdef Packed packed = Packed(W, U, b, activation, recurrent_activation, reset_after, backward, (2, 1))
+    packed.step_rows, packed.forward_part = step_rows, forward_part
+    return packed
 
 
 def gru_tape(Packed packed, B, T):
@@ -141,25 +143,30 @@ def gru_backward(Packed packed, Tape tape, dy, dhT, dx, dW, dU, db, dh0):
         packed.unpack_add(1, j.db, db[1])
 
 
+cdef void step_rows(void *step) noexcept nogil:
+    cdef Step *s = <Step *> step
+    cdef long b = 0, Hp = s.Hp
+    cdef char *hb
+    while b < s.B:
+        hb = s.h + b * s.hb
+        project_step(s, b)
+        recur_step(s, hb, s.hb, 0, 2 * Hp, 0, CS_FROM_C)
+        if s.reset_after:
+            recur_step(s, hb, s.hb, 2 * Hp, Hp, 3 * Hp, CS_FROM_BIAS)
+            s.tiles.gru_after_forward(&s.span, s.z, hb, hb)
+        else:
+            s.tiles.gru_before_gates(&s.span, s.z, hb)
+            recur_step(s, s.z + 3 * Hp * s.esize, s.zb, 2 * Hp, Hp, 2 * Hp, CS_FROM_C)
+            s.tiles.gru_before_states(&s.span, s.z, hb, hb)
+        b += s.block
+
+
 def gru_step(Packed packed, cnp.ndarray x, cnp.ndarray h):
     """One step for B rows, in place: x (B, I) in; h (B, H) in and out."""
     cdef Step s
-    cdef long b = 0, Hp = packed.Hp
-    cdef char *hb
     if wants_team(packed, x):
         gru_forward(packed, x[:, None], h, None, None, None, h, None)
         return
     begin_step(&s, packed, x, h)
-    while b < s.B:
-        hb = s.h + b * s.hb
-        project_step(&s, b)
-        recur_step(&s, hb, s.hb, 0, 2 * Hp, 0, CS_FROM_C)
-        if packed.reset_after:
-            recur_step(&s, hb, s.hb, 2 * Hp, Hp, 3 * Hp, CS_FROM_BIAS)
-            s.tiles.gru_after_forward(&s.span, s.z, hb, hb)
-        else:
-            s.tiles.gru_before_gates(&s.span, s.z, hb)
-            recur_step(&s, s.z + 3 * Hp * s.esize, s.zb, 2 * Hp, Hp, 2 * Hp, CS_FROM_C)
-            s.tiles.gru_before_states(&s.span, s.z, hb, hb)
-        b += s.block
+    step_rows(&s)
     end_step(&s)

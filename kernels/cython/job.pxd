@@ -5,6 +5,10 @@ from .packed cimport Packed, Tape
 from .tiles cimport cs_barrier, cs_span, cs_tiles, cs_work
 
 
+cdef enum:
+    CALL_NS = 25_000  # what a call takes alone below which a second thread costs more than it brings
+
+
 # Strides in bytes: xb from row to row of x, xt from step to step, and so on. z holds the gate rows of a chunk of steps
 # or, on a tape, of all; h and c hold one more step than T, or two in turn.
 cdef struct Job:
@@ -30,7 +34,7 @@ cdef struct Job:
     char *gather
     long gather_size
     long chunk
-    double work  # multiply-adds of a pass
+    double alone  # nanoseconds that the call may take on one thread
     int threads
     bint by_rows
     cs_barrier barrier
@@ -74,6 +78,9 @@ cdef int load_rows(Job *j, char *dst, object src) except -1
 cdef int store_rows(Job *j, const char *src, object dst) except -1
 cdef int store_last(Job *j, const char *slots, object dst) except -1
 cdef int run(Job *j, cs_work *work) except -1
+cdef void plan(Job *j, double row_steps) noexcept nogil
+cdef double nanoseconds(long rows, double work, double weights) noexcept nogil
+cdef void team(int wanted, double alone, cs_work *part, void *job) noexcept nogil
 cdef Part part_of(Job *j, int thread, int threads) noexcept nogil
 
 

@@ -18,10 +18,8 @@ from .tiles cimport parallel, threads as threads_now
 
 cnp.import_array()
 
-# Multiply-adds below which a second thread costs more than it brings: for a call, and between two meetings of a step.
 cdef enum:
-    CALL_WORK = 2_000_000
-    STEP_WORK = 40_000
+    STEP_WORK = 40_000  # multiply-adds of a step below which two meetings of threads are too close
     ROWS_EACH = 4
     # rows of one input projection, and of one block of weight gradients
     PROJECT_ROWS = 32
@@ -46,13 +44,19 @@ cdef int begin(Job *j, Packed p, object x, list keep) except -1:
     return 0
 
 
-cdef void plan(Job *j, double row_steps) noexcept:
+cdef double nanoseconds(long rows, double work, double weights) noexcept nogil:
+    """What multiply-adds take on one good core, roughly: with many rows the arithmetic is the limit, with few the
+    reading of the weights (bytes), from L2 or from beyond."""
+    return work / (50 if rows >= ROWS_EACH else 35 if weights < 1e6 else 8)
+
+
+cdef void plan(Job *j, double row_steps) noexcept nogil:
     """How many threads, and what they share."""
     cdef double work = <double> j.columns * (j.inputs + j.H)
     cdef int n = threads_now()
-    j.work = work * row_steps
+    j.alone = nanoseconds(j.B, work * row_steps, work * j.esize)
     j.by_rows = j.B >= n * ROWS_EACH
-    if j.work < CALL_WORK:
+    if j.alone < CALL_NS:
         n = 1
     elif not j.by_rows and work * j.B < STEP_WORK:
         n, j.by_rows = min(n, j.B), True
@@ -198,11 +202,15 @@ cdef int store_last(Job *j, const char *slots, object dst) except -1:
     return 0
 
 
+cdef void team(int wanted, double alone, cs_work *part, void *job) noexcept nogil:
+    """`part` on a team. A quarter of the nanoseconds that it takes alone may go into waiting for workers."""
+    parallel(wanted, min(<int64_t> alone // 4, 100_000), part, job)
+
+
 cdef int run(Job *j, cs_work *work) except -1:
-    """The loop on a team, without the GIL. A quarter of what the call takes alone may go into waiting for workers."""
-    cdef int64_t alone = <int64_t> (j.work / 50)  # nanoseconds at 50 multiply-adds each, the pace of one good core
+    """The loop on a team, without the GIL."""
     with nogil:
-        parallel(j.threads, min(alone // 4, 100_000), work, j)
+        team(j.threads, j.alone, work, j)
     return 0
 
 

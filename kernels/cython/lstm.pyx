@@ -31,7 +31,9 @@ def lstm_supports(dtype, activation, recurrent_activation):
 
 def lstm_pack(W, U, b, activation, recurrent_activation, backward):
     """W (I, 4H), U (H, 4H), b (4H,) or None, packed; with the transposes where `backward`."""
-    return Packed(W, U, b, activation, recurrent_activation, False, backward, (4,))
+    cdef Packed packed = Packed(W, U, b, activation, recurrent_activation, False, backward, (4,))
+    packed.step_rows, packed.forward_part = step_rows, forward_part
+    return packed
 
 
 def lstm_tape(Packed packed, B, T):
@@ -112,20 +114,26 @@ def lstm_backward(Packed packed, Tape tape, dy, dhT, dcT, dx, dW, dU, db, dh0, d
         packed.unpack_add(1, j.db, db)
 
 
-def lstm_step(Packed packed, cnp.ndarray x, cnp.ndarray h, cnp.ndarray c):
-    """One step for B rows, in place: x (B, I) in; h and c (B, H) in and out."""
-    cdef Step s
+cdef void step_rows(void *step) noexcept nogil:
+    cdef Step *s = <Step *> step
     cdef long b = 0
     cdef char *hb
     cdef char *cb
+    while b < s.B:
+        hb, cb = s.h + b * s.hb, s.c + b * s.hb
+        project_step(s, b)
+        recur_step(s, hb, s.hb, 0, s.columns, 0, CS_FROM_C)
+        s.tiles.lstm_forward(&s.span, s.z, cb, cb, hb, hb)
+        b += s.block
+
+
+def lstm_step(Packed packed, cnp.ndarray x, cnp.ndarray h, cnp.ndarray c):
+    """One step for B rows, in place: x (B, I) in; h and c (B, H) in and out."""
+    cdef Step s
     if wants_team(packed, x):
         lstm_forward(packed, x[:, None], h, c, None, None, None, h, c, None)
         return
     begin_step(&s, packed, x, h)
-    while b < s.B:
-        hb, cb = s.h + b * s.hb, <char *> cnp.PyArray_DATA(c) + b * s.hb
-        project_step(&s, b)
-        recur_step(&s, hb, s.hb, 0, s.columns, 0, CS_FROM_C)
-        s.tiles.lstm_forward(&s.span, s.z, cb, cb, hb, hb)
-        b += s.block
+    s.c = <char *> cnp.PyArray_DATA(c)
+    step_rows(&s)
     end_step(&s)

@@ -1,5 +1,7 @@
 # Packed weights and tapes, as the loops see them.
-from .tiles cimport cs_tiles
+from .tiles cimport cs_tiles, cs_work
+
+ctypedef void step_rows(void *step) noexcept nogil
 
 
 cdef class Packed:
@@ -26,6 +28,9 @@ cdef class Packed:
     cdef char *recurrent_bias
     cdef char *UT
     cdef char *WT
+    # the cell's loops, for whoever does not know the cell: over a Step (step.pxd), and over a Job (job.pxd)
+    cdef step_rows *step_rows
+    cdef cs_work *forward_part
 
     cdef int unpack_add(self, long rows, const char *src, object dst) except -1
 
@@ -35,6 +40,7 @@ cdef class Tape:
     # the caller's inputs; (T, B) bytes: does the row run at the step; and how rows are sorted (job.pyx)
     cdef object x, active, ragged
     cdef object memory
+    cdef size_t size
     cdef char *z
     cdef char *h
     cdef char *c

@@ -31,7 +31,9 @@ def rnn_supports(dtype, activation):
 
 def rnn_pack(W, U, b, activation, backward):
     """W (I, H), U (H, H), b (H,) or None, packed; with the transposes where `backward`."""
-    return Packed(W, U, b, activation, "", False, backward, (1,))
+    cdef Packed packed = Packed(W, U, b, activation, "", False, backward, (1,))
+    packed.step_rows, packed.forward_part = step_rows, forward_part
+    return packed
 
 
 def rnn_tape(Packed packed, B, T):
@@ -106,19 +108,24 @@ def rnn_backward(Packed packed, Tape tape, dy, dhT, dx, dW, dU, db, dh0):
         packed.unpack_add(1, j.db, db)
 
 
+cdef void step_rows(void *step) noexcept nogil:
+    cdef Step *s = <Step *> step
+    cdef long b = 0
+    cdef char *hb
+    while b < s.B:
+        hb = s.h + b * s.hb
+        project_step(s, b)
+        recur_step(s, hb, s.hb, 0, s.columns, 0, CS_FROM_C)
+        s.tiles.rnn_forward(&s.span, s.z, hb, hb)
+        b += s.block
+
+
 def rnn_step(Packed packed, cnp.ndarray x, cnp.ndarray h):
     """One step for B rows, in place: x (B, I) in; h (B, H) in and out."""
     cdef Step s
-    cdef long b = 0
-    cdef char *hb
     if wants_team(packed, x):
         rnn_forward(packed, x[:, None], h, None, None, None, h, None)
         return
     begin_step(&s, packed, x, h)
-    while b < s.B:
-        hb = s.h + b * s.hb
-        project_step(&s, b)
-        recur_step(&s, hb, s.hb, 0, s.columns, 0, CS_FROM_C)
-        s.tiles.rnn_forward(&s.span, s.z, hb, hb)
-        b += s.block
+    step_rows(&s)
     end_step(&s)

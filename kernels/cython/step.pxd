@@ -1,5 +1,5 @@
 # One step for B rows, without a job: what the three cells' step functions are made of.
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 
 cimport numpy as cnp
 
@@ -17,9 +17,12 @@ cdef struct Step:
     const char *bias
     const char *recurrent_bias
     long B, inputs, H, Hp, columns, esize, block
+    bint reset_after
     const char *x
     long xb
+    const uint8_t *active
     char *h
+    char *c
     long hb
     char *z
     long zb
@@ -30,6 +33,7 @@ cdef struct Step:
 
 
 cdef bint wants_team(Packed p, cnp.ndarray x) noexcept
+cdef int lay_out(Step *s, Packed p, long B) except -1
 cdef int begin_step(Step *s, Packed p, cnp.ndarray x, cnp.ndarray h) except -1
 cdef void end_step(Step *s) noexcept nogil
 cdef void project_step(Step *s, long b) noexcept nogil

@@ -38,6 +38,9 @@ cdef extern from "tiles.h" nogil:
         void (*gru_before_dgates)(const cs_span *s, const void *z, void *dz, const void *h0, const void *drh,
                                   void *dh) noexcept nogil
         void (*activate)(int code, long n, const void *src, void *dst) noexcept nogil
+        void (*softmax)(long rows, long n, void *p, long ld) noexcept nogil
+        void (*mark_rows)(long rows, long n, double value, const void *src, long lds, void *dst, long ldd,
+                          uint8_t *there) noexcept nogil
 
     ctypedef struct cs_level:
         const char *name

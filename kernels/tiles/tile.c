@@ -4,6 +4,7 @@
 #include "lstm.h"
 #include "panels.h"
 #include "rnn.h"
+#include "stages.h"
 
 static void activate_array(int code, long n, const void *in, void *out) {
     for (long i = 0; i < n; i += VL) {
@@ -34,4 +35,6 @@ const cs_tiles TABLE = {
     .gru_before_dstates = gru_before_dstates,
     .gru_before_dgates = gru_before_dgates,
     .activate = activate_array,
+    .softmax = softmax,
+    .mark_rows = mark_rows,
 };

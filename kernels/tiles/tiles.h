@@ -63,8 +63,12 @@ typedef struct {
     void (*gru_before_dstates)(const cs_span *s, const void *z, void *dz, const void *h0, void *dh);
     void (*gru_before_dgates)(const cs_span *s, const void *z, void *dz, const void *h0, const void *drh, void *dh);
 
-    /* out[i] = activation(in[i]); for tests of accuracy */
+    /* out[i] = activation(in[i]), in place too */
     void (*activate)(int code, long n, const void *in, void *out);
+    /* see stages.h */
+    void (*softmax)(long rows, long n, void *p, long ld);
+    void (*mark_rows)(long rows, long n, double value, const void *src, long lds, void *dst, long ldd,
+                      uint8_t *there);
 } cs_tiles;
 
 typedef struct {

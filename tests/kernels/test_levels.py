@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from drive import Array, assert_all_same, backward, forward, pack, step
 from table import DTYPES, THREADED, VARIANTS, Shape, Variant, problem
+from test_chain import chain, dense, inputs
 
 from cellstep import kernels, set_num_threads
 from cellstep.config import get_num_threads
@@ -61,6 +62,9 @@ def digest(backend: kernels.Backend) -> str:
             for shape in (*THREADED, Shape(6, 5, 7, 33)):
                 for a in everything(backend, v, dtype, shape):
                     found.update(a.tobytes())
+    for dtype in DTYPES:
+        stages = [dense(30, 75, dtype, "tanh"), dense(75, 203, dtype, "softmax")]
+        found.update(chain(backend, stages, 3, 30, dtype).steps(inputs(3, 9, 30, dtype)).tobytes())
     return found.hexdigest()
 
 
@@ -115,6 +119,8 @@ def test_every_other_level_passes_the_same_tests(isa: str) -> None:
     """The best level ran in this process already; each other one runs the same files in a process of its own."""
     files = (
         "test_accuracy.py",
+        "test_activations.py",
+        "test_chain.py",
         "test_gradients.py",
         "test_invariants.py",
         "test_memory.py",

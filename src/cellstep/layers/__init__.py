@@ -17,6 +17,7 @@ from .masking import Masking
 from .module import Module, reset_names, serialize
 from .recurrent import RNN
 from .simple_rnn import SimpleRNN, SimpleRNNCell
+from .stream import Stream, StreamState
 from .variable import Variable
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "RecurrentCell",
     "SimpleRNN",
     "SimpleRNNCell",
+    "Stream",
+    "StreamState",
     "Variable",
     "deserialize",
     "reset_names",

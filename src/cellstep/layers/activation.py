@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import activations
+from .. import activations, ops
+from ..kernels.stages import Activate, Stage
 from .base import Array, Layer, Pullback
 
 
@@ -37,6 +38,9 @@ class Activation(Layer):
             return activation_pullback(dy) if need_dx else None
 
         return y, pullback
+
+    def stages(self) -> list[Stage]:
+        return [Activate(ops.check_streamed(self.name, self.activation.name))]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": self.activation.name}

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from .. import ops
+from ..kernels.stages import Stage
 from .module import Module, Shape
 
 Array = NDArray[Any]
@@ -65,6 +66,14 @@ class Layer(Module):
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
         """The mask for the next layer, given this layer's inputs and their mask; None where there is none."""
         return mask
+
+    def stages(self) -> list[Stage]:
+        """What a stream runs a step of this layer with, once it is built.
+
+        Raises:
+            NotImplementedError, ValueError: the layer, or one of its arguments, has no meaning step by step.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.stages is not written, so {self.name} cannot be streamed")
 
     def stateless(self, initial_state: Any) -> None:
         """TypeError where a layer without states was given one."""

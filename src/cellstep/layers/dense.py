@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import activations, initializers, ops
+from ..kernels import stages
 from .base import Array, Layer, Pullback
 from .module import Shape, not_built
 from .variable import Variable
@@ -116,6 +117,10 @@ class Dense(Layer):
             return np.matmul(dz, kernel.value.T).reshape(x.shape) if need_dx else None
 
         return y, pullback
+
+    def stages(self) -> list[stages.Stage]:
+        activation = ops.check_streamed(self.name, self.activation.name)
+        return [stages.Dense(self.kernel.value, None if self.bias is None else self.bias.value, activation)]
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -6,6 +6,7 @@ import operator
 from typing import Any
 
 from .. import ops, random
+from ..kernels.stages import Stage
 from .base import Array, Layer, Pullback
 from .cell import dropped
 
@@ -68,6 +69,10 @@ class Dropout(Layer):
         if len(wanted) != len(shape) or any(w not in (None, 1, s) for w, s in zip(wanted, shape, strict=True)):
             raise ValueError(f"expected x of a shape that noise_shape {wanted} broadcasts to, got {shape}")
         return tuple(s if w is None else w for w, s in zip(wanted, shape, strict=True))
+
+    def stages(self) -> list[Stage]:
+        """None: a stream does not train."""
+        return []
 
     def get_config(self) -> dict[str, Any]:
         noise_shape = None if self.noise_shape is None else list(self.noise_shape)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import initializers, ops
+from ..kernels.stages import Lookup, Stage
 from .base import Array, Layer, Pullback
 from .module import Shape, not_built
 from .variable import Variable
@@ -83,25 +84,12 @@ class Embedding(Layer):
         """True where x is not 0; None without `mask_zero`."""
         return ops.plain("x", x) != 0 if self.mask_zero else None
 
-    def _rows(self, x: Any) -> NDArray[Any]:
-        """x as indices; floats will do where they are whole."""
-        a = ops.plain("x", x)
-        if a.dtype.kind == "f":
-            if not (np.isfinite(a) & (np.floor(a) == a)).all():
-                raise ValueError("expected x to hold whole numbers, got fractions, NaN or infinity")
-        elif a.dtype.kind not in "iu":
-            raise TypeError(f"expected x to hold integers, got dtype {a.dtype}")
-        if a.size and (a.min() < 0 or a.max() >= self.input_dim):
-            wrong = a.min() if a.min() < 0 else a.max()
-            raise ValueError(f"expected x between 0 and input_dim - 1 = {self.input_dim - 1}, got {wrong}")
-        return a.astype(np.intp, copy=False)
-
     def forward(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
     ) -> tuple[Array, Pullback]:
         """y (B, ..., output_dim) for whole numbers x (B, ...)."""
         self.stateless(initial_state)
-        rows = self._rows(x)
+        rows = ops.check_indices("x", x, self.input_dim)
         if rows.ndim < 1:
             raise ValueError("expected x of shape (batch, ...), got one number")
         if not self.built:
@@ -116,6 +104,9 @@ class Embedding(Layer):
                     np.add.at(grad, rows.reshape(-1), dy.reshape(-1, self.output_dim))
 
         return y, pullback
+
+    def stages(self) -> list[Stage]:
+        return [Lookup(self.embeddings.value, self.mask_zero)]
 
     def get_config(self) -> dict[str, Any]:
         return {

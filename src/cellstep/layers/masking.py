@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.stages import Mask, Stage
 from .base import Array, Layer, Pullback
 
 
@@ -63,6 +64,9 @@ class Masking(Layer):
             return np.where(there, self.gradient_array(dy, x.shape), zero) if need_dx else None
 
         return np.where(there, x, zero), pullback
+
+    def stages(self) -> list[Stage]:
+        return [Mask(self.mask_value)]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mask_value": self.mask_value}

@@ -7,9 +7,11 @@ from typing import Any, Self
 import numpy as np
 
 from .. import ops
+from ..kernels.stages import Recur, Stage
 from .base import Array, Layer, Pullback
 from .cell import RecurrentCell, dropped
 from .module import Shape, not_built, serialize
+from .stream import Stream
 
 
 class RNN(Layer):
@@ -219,6 +221,26 @@ class RNN(Layer):
                 dy = np.where(shown[:, -1:], dy, dy.dtype.type(0))
             dlast[0] = dy if dlast[0] is None else dy + ops.as_array("dy of state h", dlast[0], self.dtype, shape)
         return None, dlast
+
+    def stages(self) -> list[Stage]:
+        if self.go_backwards:
+            raise ValueError(f"go_backwards must be False to stream {self.name}, got True: its first step is the last")
+        packed = self.cell.packed(backward=False)
+        return [Recur(packed.cell, packed.kernels, packed.weights, self.zero_output_for_mask)]
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """A stream of this layer with the weights it has now, whose states begin at zero.
+
+        A step gives the output of that step, whatever return_sequences and return_state are. The states of a
+        `stateful` layer are its own, and the stream's are the stream's.
+
+        Raises:
+            ValueError: the layer is not built, or goes backwards.
+        """
+        if not self.built:
+            raise ValueError(f"{self.name} is not built: build it, or call it once")
+        stages = [(self.name, stage) for stage in self.stages()]
+        return Stream(self.name, stages, batch_size, self.cell.kernel.shape[0], self.dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**self._flags(), "cell": serialize(self.cell)}

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from .. import ops
-from ..layers import InputLayer, Layer, deserialize, serialize
+from ..layers import InputLayer, Layer, Stream, deserialize, serialize
 from ..layers.module import Module, Shape
 from .steps import Array
+from .stream import make_stream
 from .summary import print_summary
 from .training import Trainer
 
@@ -205,6 +206,20 @@ class Sequential(Trainer):
         for layer in self.layers:
             if hasattr(layer, "reset_states"):
                 layer.reset_states()
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """A stream of this model with the weights it has now, whose states begin at zero.
+
+        Each step goes through all layers; its outputs are those of a sequence that ends there, whatever
+        return_sequences is. Inputs are (B, features) a step, or (B,) whole numbers where Embedding comes first. The
+        batch size need not be that of the model's Input.
+
+        Raises:
+            ValueError: the model is not built or not over sequences, or a layer's argument has no meaning step by step.
+            NotImplementedError: layers of several dtypes, or an activation that streams do not compute.
+        """
+        asked = None if self._input is None else self._input.dtype
+        return make_stream(self.name, self.layers, self.shapes()[0], asked, batch_size)
 
     def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
         """Print a table of the layers, their output shapes and numbers of parameters.

@@ -1,6 +1,7 @@
 """Between layers and kernels: every check and cast, the allocation of outputs, the tape.
 
-`cells` runs a cell over one step or over sequences; `checks` holds the checks that layers share.
+`cells` runs a cell over one step or over sequences; `streams` makes chains of stages; `checks` holds the checks that
+layers share.
 """
 
 from .cells import Packed, Pullback, States, check_states, forward, pack, running, step
@@ -8,6 +9,7 @@ from .checks import (
     as_array,
     check_bool,
     check_count,
+    check_indices,
     check_lengths,
     check_mask,
     check_rate,
@@ -17,22 +19,29 @@ from .checks import (
     plain,
     rows,
 )
+from .streams import Chain, check_named_states, check_rows, check_streamed, make_chain
 
 __all__ = [
+    "Chain",
     "Packed",
     "Pullback",
     "States",
     "as_array",
     "check_bool",
     "check_count",
+    "check_indices",
     "check_lengths",
     "check_mask",
+    "check_named_states",
     "check_rate",
+    "check_rows",
     "check_states",
+    "check_streamed",
     "contiguous",
     "describe",
     "float_dtype",
     "forward",
+    "make_chain",
     "pack",
     "plain",
     "rows",

@@ -86,6 +86,24 @@ def plain(name: str, value: Any) -> NDArray[Any]:
     return a
 
 
+def check_indices(name: str, value: Any, entries: int) -> NDArray[np.intp]:
+    """Whole numbers 0 .. entries - 1, of any shape; floats will do where they are whole.
+
+    Raises:
+        TypeError: other things. ValueError: fractions, or numbers beyond.
+    """
+    a = plain(name, value)
+    if a.dtype.kind == "f":
+        if not (np.isfinite(a) & (np.floor(a) == a)).all():
+            raise ValueError(f"expected {name} to hold whole numbers, got fractions, NaN or infinity")
+    elif a.dtype.kind not in "iu":
+        raise TypeError(f"expected {name} to hold integers, got dtype {a.dtype}")
+    if a.size and (a.min() < 0 or a.max() >= entries):
+        wrong = a.min() if a.min() < 0 else a.max()
+        raise ValueError(f"expected {name} between 0 and input_dim - 1 = {entries - 1}, got {wrong}")
+    return a.astype(np.intp, copy=False)
+
+
 def rows(a: NDArray[Any]) -> NDArray[Any]:
     """The array, or a copy of it where its last axis is not packed tight or it is not aligned.
 

@@ -1,0 +1,121 @@
+"""Streams: a layer or a model fed step by step, which keeps its states in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import ops
+from ..kernels.stages import Recur, Stage, widths
+
+Array = NDArray[Any]
+
+
+class StreamState(dict[str, Array]):
+    """A stream's states at one moment: names such as "lstm/h" to arrays (B, units), copies of the stream's own.
+
+    Example:
+        >>> state = stream.state
+        >>> np.savez("state.npz", **state)
+        >>> stream.state = np.load("state.npz")
+    """
+
+    def copy(self) -> StreamState:
+        """With copies of the arrays."""
+        return StreamState({name: a.copy() for name, a in self.items()})
+
+    def rows(self, selection: Any) -> StreamState:
+        """The states of some of the rows, as copies: an int, a slice, a list of ints or one boolean a row.
+
+        Raises:
+            ValueError: there are no such rows.
+        """
+        B = next((len(a) for a in self.values()), 0)
+        chosen = ops.check_rows(selection, B)
+        return StreamState({name: a[chosen] for name, a in self.items()})
+
+
+class Stream:
+    """Runs a layer or a model step by step. Made by `layer.stream(batch_size)` and `model.stream(batch_size)`.
+
+    It keeps the weights that the layers had when it was made. Dropout does nothing. On the compiled backend a step is
+    one compiled call, and a stream of a recurrent layer gives, bit for bit, what the layer gives for the sequence.
+    A stream belongs to one thread at a time.
+
+    Attributes:
+        batch_size: how many rows, each a stream of its own.
+        dtype: of inputs, outputs and states.
+        step: `step(x, out=None)`: one step for x (B, features), or (B,) whole numbers for a model that starts with an
+            Embedding; gives the outputs (B, units), new ones, or in `out`: then nothing is allocated. `out` must be
+            C-contiguous, of the stream's dtype; it may be x.
+        steps: `steps(x)`: T steps for x (B, T, features), or (B, T) whole numbers; gives (B, T, units).
+
+    x that does not fit is cast, which takes microseconds; what cannot be cast raises a TypeError or a ValueError, and
+    the states are as they were.
+
+    Example:
+        >>> layer = LSTM(8)
+        >>> layer.build((None, None, 3))
+        >>> stream = layer.stream()
+        >>> y = stream.step(np.ones((1, 3), np.float32))
+    """
+
+    step: Callable[..., Array]
+    steps: Callable[[Any], Array]
+
+    def __init__(
+        self,
+        name: str,
+        stages: Sequence[tuple[str, Stage]],
+        batch_size: int,
+        inputs: int | None,
+        dtype: Any = "float32",
+        integers: bool = False,
+    ) -> None:
+        """A stream of these stages, each with its layer's name; for the other arguments see `ops.make_chain`."""
+        self.name = name
+        self.batch_size = ops.check_count("batch_size", batch_size)
+        self.dtype = np.dtype(dtype)
+        chained = tuple(stage for _, stage in stages)
+        outputs = [inputs or 0, *widths(chained, inputs)][-1]
+        self._chain = ops.make_chain(chained, self.batch_size, inputs, outputs, self.dtype, integers)
+        self._shapes = {
+            f"{layer}/{state}": (self.batch_size, int(stage.packed.H))
+            for layer, stage in stages
+            if isinstance(stage, Recur)
+            for state in stage.cell.states
+        }
+        # the chain's own methods, so that no frame of Python comes between
+        self.step = self._chain.step
+        self.steps = self._chain.steps
+
+    @property
+    def state(self) -> StreamState:
+        """The states now, as copies. Setting it copies a mapping of the same names and shapes in.
+
+        Raises:
+            TypeError, ValueError: it does not fit; the states are as they were.
+        """
+        return StreamState(zip(self._shapes, self._chain.get_states(), strict=True))
+
+    @state.setter
+    def state(self, value: Mapping[str, Any]) -> None:
+        self._chain.set_states(ops.check_named_states(value, self._shapes, self.dtype))
+
+    def reset(self, rows: Any = None) -> None:
+        """Begin again with zeros: all rows, or those that an int, a slice, a list of ints or booleans selects.
+
+        Raises:
+            ValueError: there are no such rows.
+        """
+        chosen = slice(None) if rows is None else ops.check_rows(rows, self.batch_size)
+        states = self._chain.get_states()
+        for state in states:
+            state[chosen] = 0
+        self._chain.set_states(states)
+
+    def __repr__(self) -> str:
+        return f"<Stream of {self.name}, batch_size={self.batch_size}>"

@@ -1,0 +1,106 @@
+"""What streams check: inputs of which the chain cannot tell at a glance that they fit, outputs, and states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import kernels
+from ..kernels.stages import STREAMED, Lookup, Stage
+from .checks import Dims, as_array, check_indices, contiguous, describe, plain
+
+Array = NDArray[Any]
+
+
+class Chain(Protocol):
+    """A backend's chain; kernels/chain.py says what it does."""
+
+    def step(self, x: Any, out: Any = None) -> Array: ...
+    def steps(self, x: Any) -> Array: ...
+    def get_states(self) -> list[Array]: ...
+    def set_states(self, values: Sequence[Array]) -> None: ...
+
+
+def make_chain(
+    stages: Sequence[Stage], B: int, inputs: int | None, outputs: int, dtype: np.dtype[Any], integers: bool = False
+) -> Chain:
+    """A chain of the active backend.
+
+    Args:
+        stages: in order.
+        B: rows.
+        inputs: the width of x; None for whole numbers, for which the first stage is a Lookup.
+        outputs: the width of what the last stage gives.
+        dtype: float32 or float64.
+        integers: refuse whole numbers that come as floats.
+    """
+
+    def cast(x: Any, steps: bool) -> Array:
+        time: Dims = ("time",) if steps else ()
+        if inputs is not None:
+            return contiguous(as_array("x", x, dtype, (B, *time, inputs)))
+        a = plain("x", x)
+        if integers and a.dtype.kind not in "iu":
+            raise TypeError(f"expected x to hold integers, as the model's Input says, got dtype {a.dtype}")
+        wanted: Dims = (B, *time)
+        if a.ndim != len(wanted) or a.shape[0] != B:
+            raise ValueError(f"expected x of shape {describe(wanted)}, got {a.shape}")
+        assert isinstance(stages[0], Lookup)
+        return np.array(check_indices("x", a, stages[0].table.shape[0]), np.int64, order="C")
+
+    def check(out: Any) -> None:
+        wanted = f"expected out to be a C-contiguous writable {dtype} array of shape {describe((B, outputs))}, got"
+        if not isinstance(out, np.ndarray):
+            raise TypeError(f"{wanted} {type(out).__name__}")
+        odd = [word for word, is_so in _oddities(out).items() if is_so]
+        raise ValueError(f"{wanted} {', '.join([*odd, str(out.dtype)])} of shape {out.shape}")
+
+    made: Chain = kernels.active().chain(stages, B, inputs, dtype, cast, check)
+    return made
+
+
+def _oddities(a: Array) -> dict[str, bool]:
+    return {
+        "a subclass": type(a) is not np.ndarray,
+        "not contiguous": not a.flags.c_contiguous,
+        "not aligned": not a.flags.aligned,
+        "read-only": not a.flags.writeable,
+    }
+
+
+def check_streamed(layer: str, activation: str) -> str:
+    """The activation, if streams compute it."""
+    if activation not in STREAMED:
+        known = ", ".join(STREAMED)
+        raise NotImplementedError(
+            f"activation={activation!r} of {layer} is not built for streams; they compute {known}"
+        )
+    return activation
+
+
+def check_named_states(value: Any, wanted: Mapping[str, tuple[int, ...]], dtype: np.dtype[Any]) -> list[Array]:
+    """The arrays of a mapping, in the order of `wanted`, cast; nothing is written.
+
+    Raises:
+        TypeError: value is no mapping. ValueError: names or shapes that differ from `wanted`.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"expected state to be a mapping of names to arrays, got {type(value).__name__}")
+    if set(value) != set(wanted):
+        got = ", ".join(map(str, value)) or "nothing"
+        raise ValueError(f"expected state with {', '.join(wanted) or 'nothing'}, got {got}")
+    return [contiguous(as_array(f"state {n}", value[n], dtype, shape)) for n, shape in wanted.items()]
+
+
+def check_rows(selection: Any, B: int) -> NDArray[np.intp]:
+    """The numbers of the rows that a selection names: an int, a slice, a list of ints, or one boolean a row."""
+    try:
+        found = np.atleast_1d(np.arange(B)[selection])
+    except (IndexError, TypeError, ValueError):
+        found = None
+    if found is None or found.ndim != 1 or selection is None or isinstance(selection, (bool, np.bool_)):
+        raise ValueError(f"expected rows to select some of the rows 0 .. {B - 1}, got {selection!r}")
+    return found
