@@ -1,4 +1,4 @@
-"""The command line: `python -m cellstep demo` and `python -m cellstep info`."""
+"""The command line: `python -m cellstep demo`, `bench` and `info`."""
 
 from __future__ import annotations
 
@@ -37,12 +37,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--seed", type=_seed, default=0, help="of the generated league and the weights (default 0)")
     demo.add_argument("--epochs", type=_positive, default=None, help="passes over the training games")
+    bench = commands.add_parser(
+        "bench",
+        help="time this machine's steps, sequences and training passes against every peer that is installed",
+        description="Time batch-1 steps, sequences and training passes against NumPy by hand and against every peer "
+        "that is installed, each answer checked first. Prints a table and draws a picture; takes about a minute.",
+    )
+    bench.add_argument("--peers", nargs="*", metavar="PEER", help="only these; default: all that are installed")
+    bench.add_argument(
+        "--picture",
+        metavar="FILE",
+        default="cellstep-bench.png",
+        help="a batch-1 step against H (default cellstep-bench.png; needs matplotlib)",
+    )
+    bench.add_argument("--no-picture", dest="picture", action="store_const", const=None, help="draw none")
+    bench.add_argument("--json", metavar="FILE", help="write all figures there too")
     commands.add_parser("info", help="versions, backend, instruction set, threads")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0, or 2 where arguments, environment or data were wrong.
+    """Run one command; the exit code is 0, or 2 where arguments, environment, data or an answer were wrong.
 
     Args:
         argv: the arguments after the program's name; those of the process where None.
@@ -58,12 +73,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         show_config()
         return 0
+    if args.command == "bench":
+        return _bench(args)
     from . import demo
     from .games import DataError
 
     try:
         demo.run(args.data, args.seed, args.epochs)
     except DataError as error:
+        return _refuse(error)
+    return 0
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from .bench import command, problem
+
+    try:
+        command.run(args.peers, args.picture, args.json)
+    except (OSError, ValueError, problem.WrongAnswer) as error:
         return _refuse(error)
     return 0
 

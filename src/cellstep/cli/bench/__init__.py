@@ -1,0 +1,9 @@
+"""Comparisons with peers: what `python -m cellstep bench` runs, and what the repository's `bench/` builds on.
+
+- `shapes`: the one table of work and shapes.
+- `problem`: the arrays of a row, its float64 answer, and the check of a contender's answer against it.
+- `ours`, `peers/`: contenders, each the same work ready to be timed.
+- `interleaved`, `limits`: time a call; time the machine.
+- `compare`: rows of the table, timed; `table`, `picture`: shown.
+- `command`: the short form.
+"""

@@ -1,0 +1,143 @@
+"""What this machine can do at best, measured in a few seconds, and the least time that a row of the table could take.
+
+The peak of multiply-adds is the best rate at which NumPy's BLAS runs a large product that fits the cache. Bandwidth is
+that of reading two arrays side by side in `np.matmul` of a row and a column, many times over in one call, so that
+Python's own cost does not show; with n threads each reads its share. Both are best times: a limit is what the machine
+can do, not what it does while others use it too.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ... import kernels
+from .peers import by_hand
+from .problem import Array, Problem
+
+#: Bytes: from a weight matrix that fits the first cache to one that fits no cache, close enough for the edges between.
+SIZES = tuple(m << k for k in range(12, 25) for m in (2, 3))
+#: Seconds to try for a best time.
+PATIENCE = 0.06
+PRODUCT, PRODUCT_PATIENCE = 768, 0.5
+#: Bytes read in one call, so that a call takes a millisecond and more.
+VOLUME = 1 << 25
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The machine with one number of threads.
+
+    Attributes:
+        threads: how many.
+        peak: float32 operations a second, a multiply-add counting as two.
+        bandwidth: bytes a second, by the size in bytes of what is read again and again.
+    """
+
+    threads: int
+    peak: float
+    bandwidth: dict[int, float]
+
+    def reading(self, size: float) -> float:
+        """Seconds to read `size` bytes that were read just before; between measured sizes a line in logarithms."""
+        sizes = np.log(list(self.bandwidth))
+        rates = np.log(list(self.bandwidth.values()))
+        return size / math.exp(np.interp(math.log(size), sizes, rates))
+
+    def seconds(self, p: Problem) -> float:
+        """The least time for a problem: multiply-adds at the peak, and U read from where it lies at every step.
+
+        The product with h waits for the step before, so U is read T times, or 2 T times in training; it takes the
+        longer of reading and computing. All other products are done for many steps at once, at the peak; in a batch-1
+        step, which has one, W is read as well. Activations, states and the tape are not counted.
+        """
+        T, B, inputs, H = p.shape
+        columns = kernels.CELLS[p.cell].G * H
+        rows, width = p.rows_of_steps, 4 * columns
+        if p.work == "step":
+            size = (inputs + H) * width
+            return max(self.reading(size), 2 * B * (inputs + H) * columns / self.peak)
+        recurrent = max(T * self.reading(H * width), 2 * rows * H * columns / self.peak)
+        forward = recurrent + 2 * rows * inputs * columns / self.peak
+        if not p.trains:
+            return forward
+        # backward: dh through U again, step by step; dx, dW and dU as single products
+        return forward + recurrent + 2 * rows * (2 * inputs + H) * columns / self.peak
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        rates = ", ".join(f"{_size(n)} {self.bandwidth[n] / 1e9:.0f}" for n in SIZES[::4])
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return f"{threads}: {self.peak / 1e9:.0f} GFLOP/s; reading, GB/s: {rates}"
+
+
+def _size(n: int) -> str:
+    return f"{n >> 20} MB" if n >> 20 else f"{n >> 10} KB"
+
+
+def _best(run: Callable[[], Any], patience: float = PATIENCE) -> float:
+    times: list[float] = []
+    until = time.perf_counter() + patience
+    while len(times) < 3 or time.perf_counter() < until:
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def peak(threads: int) -> float:
+    """float32 operations a second in a product of two square matrices, with NumPy's BLAS limited to `threads`."""
+    by_hand.set_threads(threads)
+    a, b, c = (np.ones((PRODUCT, PRODUCT), np.float32) for _ in range(3))
+    np.dot(a, b, c)
+    return 2 * PRODUCT**3 / _best(lambda: np.dot(a, b, c), PRODUCT_PATIENCE)
+
+
+def _aligned(n: int) -> Array:
+    """n ones, float32, that start with a cache line: a read across two lines costs two, and halves the rate."""
+    raw = np.ones(n + 16, np.float32)
+    return raw[-raw.ctypes.data % 64 // 4 :][:n]
+
+
+def bandwidth(size: int, threads: int) -> float:
+    """Bytes a second when `threads` threads read their shares of `size` bytes again and again."""
+    by_hand.set_threads(1)
+    share = max(16, size // threads // 128 * 16)
+    times = max(1, VOLUME // size)
+
+    def work() -> tuple[Any, ...]:
+        # a row and a column of half the share each; the first one's stride of 0 makes `times` products of them
+        both = _aligned(2 * share)
+        row, column = both[:share], both[share:].reshape(share, 1)
+        return np.broadcast_to(row, (times, 1, share)), column, np.empty((times, 1, 1), np.float32)
+
+    work_of = [work() for _ in range(threads)]
+    if threads == 1:
+        seconds = _best(lambda: np.matmul(*work_of[0]))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            seconds = _best(lambda: list(pool.map(lambda w: np.matmul(*w), work_of)))
+    return 8 * share * threads * times / seconds
+
+
+def measure(threads: int) -> Limits:
+    """This machine with `threads` threads; takes a second or two for each number of threads up to that."""
+    found = {size: bandwidth(size, threads) for size in SIZES}
+    whole = peak(threads)
+    if threads > 1:
+        # a busy neighbour may hold the other processors, but n threads can do whatever fewer can
+        fewer = measure(threads - 1)
+        whole = max(whole, fewer.peak)
+        found = {size: max(rate, fewer.bandwidth[size]) for size, rate in found.items()}
+    # nor is a small size slower to read than a larger one: what is left of the cost of a call says so, wrongly
+    rates = {size: max(rate for other, rate in found.items() if other >= size) for size in SIZES}
+    return Limits(threads, whole, rates)

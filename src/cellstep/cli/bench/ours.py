@@ -1,0 +1,166 @@
+"""Our own contenders: a backend's kernels by themselves, a stream, and what a user of the layers writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ... import kernels, layers
+from .problem import CHECKED_STEPS, OPTIONS, Answer, Array, Problem, Runner
+
+OUTPUTS, GRADIENTS = 5e-6, 2e-5
+
+
+def _runner(run: Callable[[], Any], answer: Callable[[], Answer]) -> Runner:
+    return Runner(run, answer, OUTPUTS, GRADIENTS)
+
+
+def kernel_level(p: Problem, backend: kernels.Backend | None = None) -> Runner:
+    """The kernels of a backend (default: the active one) without the floors above them."""
+    K, options = (backend or kernels.active())[p.cell], OPTIONS[p.cell]
+    T, B, _, H = p.shape
+    n = len(kernels.CELLS[p.cell].states)
+    packed = K.pack(p.W, p.U, p.b, *options, p.trains)
+    zero = [np.zeros((B, H), p.x.dtype) for _ in range(n)]
+    last = [np.empty_like(z) for z in zero]
+    if p.work == "step":
+        return _kernel_step(p, K, packed, zero)
+    y = np.empty((B, T, H), p.x.dtype)
+    if not p.trains:
+
+        def forward() -> None:
+            K.forward(packed, p.x, *zero, None, p.lengths, y, *last, None)
+
+        def forward_answer() -> Answer:
+            forward()
+            return {"y": p.shown(y)}
+
+        return _runner(forward, forward_answer)
+
+    tape = K.tape(packed, B, T)
+    dx, d0 = np.empty_like(p.x), [np.empty_like(z) for z in zero]
+    dW, dU, db = np.empty_like(p.W), np.empty_like(p.U), np.empty_like(p.b)
+
+    def train() -> None:
+        fresh = K.pack(p.W, p.U, p.b, *options, True)
+        K.forward(fresh, p.x, *zero, None, p.lengths, y, *last, tape)
+        # the contract adds to dW, dU and db
+        dW.fill(0)
+        dU.fill(0)
+        db.fill(0)
+        K.backward(fresh, tape, p.dy, *([None] * n), dx, dW, dU, db, *d0)
+
+    def train_answer() -> Answer:
+        train()
+        return {"y": p.shown(y), "dx": dx.copy(), "dW": dW.copy(), "dU": dU.copy(), "db": db.copy()}
+
+    return _runner(train, train_answer)
+
+
+def _kernel_step(p: Problem, K: kernels.Kernels, packed: Any, now: list[Array]) -> Runner:
+    x0, step = np.ascontiguousarray(p.x[:, 0]), K.step
+    # spelt out: a starred call would cost a tenth of the shortest step
+    run: Callable[[], Any]
+    if len(now) == 2:
+        h, c = now
+        run = lambda: step(packed, x0, h, c)  # noqa: E731
+    else:
+        (h,) = now
+        run = lambda: step(packed, x0, h)  # noqa: E731
+
+    def answer() -> Answer:
+        for a in now:
+            a[...] = 0
+        for _ in range(CHECKED_STEPS):
+            run()
+        return {"h": h.copy()}
+
+    return _runner(run, answer)
+
+
+def layer_level(p: Problem) -> Runner:
+    """What a user of the layers writes: `cell(x, states)`, `layer(x)`, `layer.forward(x)` and its pullback."""
+    _, B, inputs, H = p.shape
+    dtype = str(p.x.dtype)
+    if p.work == "step":
+        cell = {"rnn": layers.SimpleRNNCell, "lstm": layers.LSTMCell, "gru": layers.GRUCell}[p.cell](H, dtype=dtype)
+        cell.build((B, inputs))
+        cell.set_weights([p.W, p.U, p.b])
+        return _cell_step(p, cell)
+    layer = _layer(p)
+    if not p.trains:
+        if p.lengths is None:
+            return _runner(lambda: layer(p.x), lambda: {"y": layer(p.x)})
+        return _runner(lambda: layer(p.x, lengths=p.lengths), lambda: {"y": p.shown(layer(p.x, lengths=p.lengths))})
+
+    def train() -> tuple[Array, Array]:
+        for w in layer.weights:
+            # as after an update by an optimizer: the weights are packed again, the gradients start from zero
+            w.touch()
+            w.zero_grad()
+        y, pullback = layer.forward(p.x, training=True, lengths=p.lengths)
+        return y, pullback(p.dy)
+
+    def train_answer() -> Answer:
+        y, dx = train()
+        grads = {f"d{k}": w.grad.copy() for k, w in zip("WUb", layer.weights, strict=True)}
+        return {"y": p.shown(y), "dx": dx, **grads}
+
+    return _runner(train, train_answer)
+
+
+def _layer(p: Problem) -> Any:
+    T, B, inputs, H = p.shape
+    kind = {"rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}[p.cell]
+    layer = kind(H, return_sequences=True, dtype=str(p.x.dtype))
+    layer.build((B, T, inputs))
+    layer.set_weights([p.W, p.U, p.b])
+    return layer
+
+
+def _cell_step(p: Problem, cell: Any) -> Runner:
+    x0, zero = np.ascontiguousarray(p.x[:, 0]), cell.get_initial_state(p.shape.B)
+    states = zero
+
+    def run() -> None:
+        nonlocal states
+        _, states = cell(x0, states)
+
+    def answer() -> Answer:
+        nonlocal states
+        states = zero
+        for _ in range(CHECKED_STEPS):
+            run()
+        return {"h": states[0]}
+
+    return _runner(run, answer)
+
+
+def stream_level(p: Problem) -> Runner:
+    """`stream.step(x, out=y)` of a layer: how a user feeds values as they come."""
+    stream = _layer(p).stream(p.shape.B)
+    x0, y, step = np.ascontiguousarray(p.x[:, 0]), np.empty((p.shape.B, p.shape.H), p.x.dtype), stream.step
+
+    def answer() -> Answer:
+        stream.reset()
+        for _ in range(CHECKED_STEPS):
+            step(x0, out=y)
+        return {"h": y.copy()}
+
+    return _runner(lambda: step(x0, out=y), answer)
+
+
+def padded(p: Problem) -> Runner:
+    """A ragged batch as if every row had its full length: what skipping the padding is compared with.
+
+    Real steps come before the padding, and nothing is asked of what follows it, so the answers are the same.
+    """
+    work = "train" if p.trains else "forward"
+    full = Problem(p.cell, work, p.shape, str(p.x.dtype))
+    full.dy = p.dy
+    for name in ("W", "U", "b", "x"):
+        assert np.array_equal(getattr(full, name), getattr(p, name))
+    runner = layer_level(full)
+    return _runner(runner.run, lambda: {k: p.shown(a) if k == "y" else a for k, a in runner.answer().items()})

@@ -1,0 +1,121 @@
+"""PyTorch: LSTMCell and its like for a step, LSTM and its like for sequences, packed sequences for ragged batches."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+
+from ..problem import CHECKED_STEPS, Answer, Array, Problem, Runner
+
+NEEDS = ("torch",)
+WORK = ("step", "forward", "train", "ragged", "ragged_train")
+
+
+def _torch() -> Any:
+    return importlib.import_module("torch")
+
+
+def version() -> str:
+    """Name and version."""
+    return f"PyTorch {_torch().__version__}"
+
+
+def set_threads(n: int) -> None:
+    """Threads of one operation."""
+    _torch().set_num_threads(n)
+
+
+def swap(cell: str, a: Array) -> Array:
+    """Keras's gate order to PyTorch's or back, on the last axis: GRU z r h is r z n there; the others are the same."""
+    if cell != "gru":
+        return a
+    z, r, h = np.split(a, 3, axis=-1)
+    return np.concatenate([r, z, h], axis=-1)
+
+
+def load_weights(p: Problem, module: Any, suffix: str) -> None:
+    """Copy W, U and b into a module; `suffix` is "_l0" for a layer and "" for a cell."""
+    torch = _torch()
+    # Keras's GRU has a bias for each side, as PyTorch has; the other cells have one, on the input's side
+    sides = p.b if p.b.ndim == 2 else np.stack([p.b, np.zeros_like(p.b)])
+    values = {"weight_ih": p.W.T, "weight_hh": p.U.T, "bias_ih": sides[0], "bias_hh": sides[1]}
+    with torch.no_grad():
+        for name, a in values.items():
+            whole = swap(p.cell, a.T).T if a.ndim == 2 else swap(p.cell, a)
+            getattr(module, name + suffix).copy_(torch.tensor(np.ascontiguousarray(whole)))
+
+
+def runner(p: Problem, threads: int) -> Runner:
+    """The `Runner` of a problem."""
+    torch = _torch()
+    nn = torch.nn
+    _, _, inputs, H = p.shape
+    if p.work == "step":
+        cell = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}[p.cell](inputs, H)
+        load_weights(p, cell, "")
+        return _step(p, cell.requires_grad_(False))
+    module = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[p.cell](inputs, H)
+    load_weights(p, module, "_l0")
+    # time-major is what its kernels work in
+    x = torch.tensor(np.ascontiguousarray(p.x.transpose(1, 0, 2)))
+    dy = torch.tensor(np.ascontiguousarray(p.dy.transpose(1, 0, 2)))
+    lengths = None if p.lengths is None else torch.tensor(p.lengths.astype(np.int64))
+
+    def forward() -> Any:
+        if lengths is None:
+            return module(x)[0]
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+        return nn.utils.rnn.pad_packed_sequence(module(packed)[0], total_length=p.shape.T)[0]
+
+    def batch_major(t: Any) -> Array:
+        return np.array(t.detach().numpy().transpose(1, 0, 2))
+
+    if not p.trains:
+        module.requires_grad_(False)
+        return Runner(forward, lambda: {"y": p.shown(batch_major(forward()))})
+    x.requires_grad_(True)
+    leaves = [x, *module.parameters()]
+
+    def train() -> Any:
+        for leaf in leaves:
+            leaf.grad = None
+        y = forward()
+        y.backward(dy)
+        return y
+
+    def train_answer() -> Answer:
+        y = train()
+        grads = {k: getattr(module, f"{k}_l0").grad.numpy() for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+        sides = [swap(p.cell, grads[k]) for k in ("bias_ih", "bias_hh")]
+        return {
+            "y": p.shown(batch_major(y)),
+            "dx": batch_major(x.grad),
+            "dW": swap(p.cell, grads["weight_ih"].T),
+            "dU": swap(p.cell, grads["weight_hh"].T),
+            "db": np.stack(sides) if p.b.ndim == 2 else sides[0],
+        }
+
+    return Runner(train, train_answer)
+
+
+def _step(p: Problem, cell: Any) -> Runner:
+    torch = _torch()
+    x0 = torch.tensor(p.x[:, 0])
+    zero = torch.zeros(p.shape.B, p.shape.H)
+    first: Any = (zero, zero) if p.cell == "lstm" else zero
+    state = first
+
+    def run() -> None:
+        nonlocal state
+        state = cell(x0, state)
+
+    def answer() -> Answer:
+        nonlocal state
+        state = first
+        for _ in range(CHECKED_STEPS):
+            run()
+        return {"h": (state[0] if p.cell == "lstm" else state).numpy()}
+
+    return Runner(run, answer)

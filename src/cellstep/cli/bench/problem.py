@@ -1,0 +1,122 @@
+"""One row of the table as arrays, its right answer in float64, and the check of a contender's answer against it.
+
+A contender gives its answer as a dict of batch-major arrays: `h` (B, H) after `CHECKED_STEPS` steps from zero for a
+step; `y` (B, T, H) for a sequence; and `dx`, `dW`, `dU`, `db` for training, in Keras's layout. Outputs past the end of
+a ragged row are zeros here, whatever the contender leaves there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import kernels
+from .shapes import Shape
+
+Array = NDArray[Any]
+Answer = dict[str, Array]
+
+#: More than one: at the first step h is zero, and wrong recurrent weights would not show.
+CHECKED_STEPS = 3
+#: The default options of each cell, which every peer has.
+OPTIONS: dict[str, tuple[Any, ...]] = {"rnn": ("tanh",), "lstm": ("tanh", "sigmoid"), "gru": ("tanh", "sigmoid", True)}
+
+
+class WrongAnswer(AssertionError):
+    """A contender does not compute what the reference computes."""
+
+
+@dataclass
+class Runner:
+    """One contender on one problem.
+
+    Attributes:
+        run: what is timed.
+        answer: gives the results of the same work.
+        outputs, gradients: how far its answer may be off; see `check`.
+    """
+
+    run: Callable[[], Any]
+    answer: Callable[[], Answer]
+    outputs: float = 1e-4
+    gradients: float = 1e-4
+
+
+class Problem:
+    """Weights and inputs for one cell, kind of work and shape, in any dtype, from a fixed seed.
+
+    Attributes:
+        cell, work, shape: the row. `trains`, `ragged`: what `work` says about it.
+        W, U, b: in Keras's layout. x (B, T, I), dy (B, T, H); dy is zero past the end of a ragged row.
+        lengths: (B,) int32, or None where rows are not ragged.
+    """
+
+    def __init__(self, cell: str, work: str, shape: Shape, dtype: str = "float32") -> None:
+        self.cell, self.work, self.shape = cell, work, shape
+        self.trains, self.ragged = work.endswith("train"), work.startswith("ragged")
+        T, B, inputs, H = shape
+        rng = np.random.default_rng(7)
+
+        def normal(*size: int, scale: float = 1.0) -> Array:
+            # one path through float32, so that a float64 problem has the very same numbers
+            return (scale * rng.standard_normal(size)).astype(np.float32).astype(dtype)
+
+        G = kernels.CELLS[cell].G
+        self.W, self.U = normal(inputs, G * H, scale=inputs**-0.5), normal(H, G * H, scale=H**-0.5)
+        self.b = normal(*kernels.CELLS[cell].bias_shape(H, cell == "gru"), scale=0.1)
+        self.x, self.dy = normal(B, T, inputs), normal(B, T, H)
+        self.lengths: NDArray[np.int32] | None = None
+        if self.ragged:
+            self.lengths = rng.integers(1, T + 1, B, dtype=np.int32)
+            self.lengths[0] = T
+            self.dy = self.shown(self.dy)
+
+    def __str__(self) -> str:
+        return f"{self.cell} {self.work} {self.shape}"
+
+    def shown(self, y: Any) -> Array:
+        """A copy of y (B, T, ...) with zeros past the end of each row."""
+        copy: Array = np.array(y)
+        if self.lengths is not None:
+            copy[np.arange(self.shape.T) >= self.lengths[:, None]] = 0
+        return copy
+
+    @property
+    def rows_of_steps(self) -> int:
+        """How many steps of one row the work has; padding does not count."""
+        return self.shape.T * self.shape.B if self.lengths is None else int(self.lengths.sum())
+
+
+@lru_cache(maxsize=2)
+def exact(cell: str, work: str, shape: Shape) -> Answer:
+    """The right answer: the NumPy reference in float64."""
+    from .ours import kernel_level
+
+    return kernel_level(Problem(cell, work, shape, "float64"), kernels.load("numpy")).answer()
+
+
+def check(p: Problem, name: str, runner: Runner) -> None:
+    """Hold a contender's answer against the reference in float64.
+
+    Outputs are held to `runner.outputs` absolutely; gradients to `runner.gradients` of the largest entry of that
+    gradient.
+
+    Raises:
+        WrongAnswer: something is further off, or missing; the message names the contender and the array.
+    """
+    want, got = exact(p.cell, p.work, p.shape), runner.answer()
+    if got.keys() != want.keys():
+        raise WrongAnswer(f"{name}, {p}: expected {', '.join(want)}, got {', '.join(got)}")
+    for key, right in want.items():
+        if np.shape(got[key]) != right.shape:
+            raise WrongAnswer(f"{name}, {p}: expected {key} {right.shape}, got {np.shape(got[key])}")
+        limit = runner.gradients * np.abs(right).max() if key.startswith("d") else runner.outputs
+        error = np.abs(got[key] - right).max()
+        # not `error > limit`: a NaN must fail too
+        if not error <= limit:
+            raise WrongAnswer(f"{name}, {p}: {key} is off by {error:.2e}, more than {limit:.2e}")
