@@ -56,6 +56,13 @@ def test_the_command_prints_a_row_for_each_and_keeps_the_figures(
 
 
 @pytest.mark.usefixtures("quick_limits")
+def test_rows_for_which_there_was_no_time_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(command.run(["numpy"], None, None, ROWS, QUICK, seconds=0)) == 1
+    left = ", ".join(f"{w.cell} {w.work} {w.shape}" for w in ROWS[1:])
+    assert capsys.readouterr().out.count(f"left out, as 0 s are over (--seconds N gives more): {left}") == 1
+
+
+@pytest.mark.usefixtures("quick_limits")
 def test_a_picture_is_drawn_or_its_absence_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "steps.png"
     command.run(["numpy"], str(path), None, ROWS[:2], QUICK)

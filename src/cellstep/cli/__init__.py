@@ -51,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a batch-1 step against H (default cellstep-bench.png; needs matplotlib)",
     )
     bench.add_argument("--no-picture", dest="picture", action="store_const", const=None, help="draw none")
+    bench.add_argument(
+        "--seconds",
+        type=_positive,
+        default=60,
+        help="begin no more rows after that, and name those left out (default 60)",
+    )
     bench.add_argument("--json", metavar="FILE", help="write all figures there too")
     commands.add_parser("info", help="versions, backend, instruction set, threads")
     return parser
@@ -89,7 +95,7 @@ def _bench(args: argparse.Namespace) -> int:
     from .bench import command, problem
 
     try:
-        command.run(args.peers, args.picture, args.json)
+        command.run(args.peers, args.picture, args.json, seconds=args.seconds)
     except (OSError, ValueError, problem.WrongAnswer) as error:
         return _refuse(error)
     return 0

@@ -13,7 +13,7 @@ from .interleaved import Pace
 from .shapes import SHORT
 
 #: Rounds are few and short: the long form is in `bench/` of the repository.
-PACE = Pace(pause=0.015, warm=0.008, block=0.02, rounds=3)
+PACE = Pace(pause=0.01, warm=0.005, block=0.015, rounds=3)
 
 
 def works() -> list[compare.Work]:
@@ -34,6 +34,7 @@ def run(
     rows: Sequence[compare.Work] | None = None,
     pace: Pace = PACE,
     ours: Sequence[str] = ("layers",),
+    seconds: float = float("inf"),
 ) -> list[compare.Row]:
     """Measure, print the table, draw the picture, write the record.
 
@@ -44,6 +45,7 @@ def run(
         rows: what to measure; the short form where None.
         pace: of the timing.
         ours: contenders besides the main one of each row.
+        seconds: begin no more rows after that; those left out are named.
     """
     began = time.perf_counter()
     rows = works() if rows is None else rows
@@ -62,6 +64,11 @@ def run(
         for row in compare.rows(rows, present, ours, machine, pace):
             screen.add(row)
             measured.append(row)
+            if time.perf_counter() - began > seconds:
+                break
+    if len(measured) < len(rows):
+        left = ", ".join(f"{w.cell} {w.work} {w.shape}" for w in rows[len(measured) :])
+        print(f"left out, as {seconds:.0f} s are over (--seconds N gives more): {left}")
     if record:
         save(record, facts, machine, measured)
         print(f"record: {record}")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from .problem import Array, Problem
 #: Bytes: from a weight matrix that fits the first cache to one that fits no cache, close enough for the edges between.
 SIZES = tuple(m << k for k in range(12, 25) for m in (2, 3))
 #: Seconds to try for a best time.
-PATIENCE = 0.06
+PATIENCE = 0.04
 PRODUCT, PRODUCT_PATIENCE = 768, 0.5
 #: Bytes read in one call, so that a call takes a millisecond and more.
 VOLUME = 1 << 25
@@ -129,8 +130,9 @@ def bandwidth(size: int, threads: int) -> float:
     return 8 * share * threads * times / seconds
 
 
+@cache
 def measure(threads: int) -> Limits:
-    """This machine with `threads` threads; takes a second or two for each number of threads up to that."""
+    """This machine with `threads` threads; takes a second or two for each number up to that, once a process."""
     found = {size: bandwidth(size, threads) for size in SIZES}
     whole = peak(threads)
     if threads > 1:

@@ -56,8 +56,8 @@ FITS = (Shape(100, FIT_BATCH, 16, 64), Shape(100, FIT_BATCH, 16, 256))
 #: The short form, (work, cell, shapes): the steps, which the picture needs, and a few rows of the rest.
 SHORT: tuple[tuple[str, str, tuple[Shape, ...]], ...] = (
     ("step", "lstm", STEPS),
-    ("step", "gru", STEPS[::2]),
-    ("forward", "lstm", (SEQUENCES[0], SEQUENCES[3], SEQUENCES[4])),
+    ("step", "gru", STEPS[::3]),
+    ("forward", "lstm", (SEQUENCES[0], SEQUENCES[3])),
     ("train", "lstm", TRAINING[:3]),
     ("train", "gru", TRAINING[1:2]),
     ("ragged", "lstm", RAGGED),
