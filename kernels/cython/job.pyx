@@ -21,8 +21,8 @@ cnp.import_array()
 cdef enum:
     STEP_WORK = 40_000  # multiply-adds of a step below which two meetings of threads are too close
     ROWS_EACH = 4
-    # bytes of weights, more than a core's L2 holds, from which threads share them and meet each step: 100 steps of 8 rows and
-    # 512 units in 16.7 ms against 21.9 by rows, of 64 rows in 94 against 97
+    # bytes of weights, more than a core's L2 holds, from which threads share them and meet each step: 100 steps of
+    # 8 rows and 512 units take 16.7 ms against 21.9 by rows, of 64 rows 94 against 97
     SHARED_WEIGHTS = 3_000_000
     # rows of one input projection, and of one block of weight gradients
     PROJECT_ROWS = 32
