@@ -71,9 +71,18 @@ FUNCTIONS: tuple[str, ...] = ("pack", "tape", "step", "forward", "backward", "su
 BACKENDS: tuple[str, ...] = ("cython", "numba", "numpy")
 _MODULES = {"cython": "cython", "numba": "numba", "numpy": "reference"}
 _CHAINS = {"cython": "cython.chain", "numba": "chain", "numpy": "chain"}
+_UPDATES = {"cython": "cython.updates", "numba": "reference.updates", "numpy": "reference.updates"}
 
 #: What a backend's chain offers; README.md says what they do.
 CHAIN: tuple[str, ...] = ("step", "steps", "get_states", "set_states")
+
+#: An optimizer's update of flat arrays, in place; `s` is scratch. reference/updates.py says what they do.
+UPDATES: Mapping[str, tuple[str, ...]] = {
+    "sgd": ("value", "grad", "s", "lr"),
+    "sgd_momentum": ("value", "grad", "v", "s", "lr", "momentum", "nesterov"),
+    "adam": ("value", "grad", "m", "v", "v_hat", "s", "lr", "beta_1", "beta_2", "epsilon", "step"),
+    "rmsprop": ("value", "grad", "v", "mean", "velocity", "s", "lr", "rho", "momentum", "epsilon"),
+}
 
 
 def parameters(cell: Cell, function: str) -> tuple[str, ...]:
@@ -119,6 +128,11 @@ class Backend:
         """The chain that streams run on; imported when the first one is made."""
         made: Callable[..., Any] = importlib.import_module(f"{__name__}.{_CHAINS[self.name]}").Chain
         return made
+
+    @property
+    def updates(self) -> Any:
+        """The module with the functions of `UPDATES`; imported when the first model is compiled."""
+        return importlib.import_module(f"{__name__}.{_UPDATES[self.name]}")
 
 
 def load(name: str, why: str = "asked for by name") -> Backend:

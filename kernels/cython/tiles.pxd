@@ -37,6 +37,13 @@ cdef extern from "tiles.h" nogil:
                                    void *dh) noexcept nogil
         void (*gru_before_dgates)(const cs_span *s, const void *z, void *dz, const void *h0, const void *drh,
                                   void *dh) noexcept nogil
+        void (*sgd)(long n, void *value, const void *grad, double rate) noexcept nogil
+        void (*sgd_momentum)(long n, void *value, const void *grad, void *momentum, double rate, double decay,
+                             int nesterov) noexcept nogil
+        void (*adam)(long n, void *value, const void *grad, void *mean, void *square, void *largest, double alpha,
+                     double c1, double c2, double epsilon) noexcept nogil
+        void (*rmsprop)(long n, void *value, const void *grad, void *square, void *mean, void *velocity, double rate,
+                        double rho, double c, double decay, double epsilon) noexcept nogil
         void (*activate)(int code, long n, const void *src, void *dst) noexcept nogil
         void (*softmax)(long rows, long n, void *p, long ld) noexcept nogil
         void (*mark_rows)(long rows, long n, double value, const void *src, long lds, void *dst, long ldd,

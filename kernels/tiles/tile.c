@@ -5,6 +5,7 @@
 #include "panels.h"
 #include "rnn.h"
 #include "stages.h"
+#include "updates.h"
 
 static void activate_array(int code, long n, const void *in, void *out) {
     for (long i = 0; i < n; i += VL) {
@@ -34,6 +35,10 @@ const cs_tiles TABLE = {
     .gru_before_states = gru_before_states,
     .gru_before_dstates = gru_before_dstates,
     .gru_before_dgates = gru_before_dgates,
+    .sgd = sgd,
+    .sgd_momentum = sgd_momentum,
+    .adam = adam,
+    .rmsprop = rmsprop,
     .activate = activate_array,
     .softmax = softmax,
     .mark_rows = mark_rows,

@@ -63,6 +63,15 @@ typedef struct {
     void (*gru_before_dstates)(const cs_span *s, const void *z, void *dz, const void *h0, void *dh);
     void (*gru_before_dgates)(const cs_span *s, const void *z, void *dz, const void *h0, const void *drh, void *dh);
 
+    /* see updates.h */
+    void (*sgd)(long n, void *value, const void *grad, double rate);
+    void (*sgd_momentum)(long n, void *value, const void *grad, void *momentum, double rate, double decay,
+                         int nesterov);
+    void (*adam)(long n, void *value, const void *grad, void *mean, void *square, void *largest, double alpha,
+                 double c1, double c2, double epsilon);
+    void (*rmsprop)(long n, void *value, const void *grad, void *square, void *mean, void *velocity, double rate,
+                    double rho, double c, double decay, double epsilon);
+
     /* out[i] = activation(in[i]), in place too */
     void (*activate)(int code, long n, const void *in, void *out);
     /* see stages.h */

@@ -1,10 +1,10 @@
-"""SGD, Adam and RMSprop: their hyperparameters. The arithmetic is in `updates`."""
+"""SGD, Adam and RMSprop: their hyperparameters. The arithmetic is the active backend's, over flat arrays."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from . import updates
+from .. import kernels
 from .base import Optimizer, number
 from .flat import Flat
 
@@ -28,6 +28,7 @@ class SGD(Optimizer):
         self.slots = ("momentum",) if self.momentum else ()
 
     def update(self, flat: Flat) -> None:
+        updates = kernels.active().updates
         if self.momentum:
             v = flat.slots["momentum"]
             updates.sgd_momentum(
@@ -70,7 +71,7 @@ class Adam(Optimizer):
 
     def update(self, flat: Flat) -> None:
         s = flat.slots
-        updates.adam(
+        kernels.active().updates.adam(
             *(flat.value, flat.grad, s["momentum"], s["velocity"], s.get("velocity_hat"), flat.scratch),
             *(self.learning_rate, self.beta_1, self.beta_2, self.epsilon, self.iterations),
         )
@@ -114,7 +115,7 @@ class RMSprop(Optimizer):
 
     def update(self, flat: Flat) -> None:
         s = flat.slots
-        updates.rmsprop(
+        kernels.active().updates.rmsprop(
             *(flat.value, flat.grad, s["velocity"], s.get("average_gradient"), s.get("momentum"), flat.scratch),
             *(self.learning_rate, self.rho, self.momentum, self.epsilon),
         )

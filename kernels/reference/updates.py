@@ -1,7 +1,8 @@
-"""The update rules, each as one function over flat arrays, in place.
+"""Optimizer updates in plain NumPy: the specification.
 
-Every array of a call has the same length and dtype. `value` and the optimizer's own arrays are written, `grad` is
-only read, `s` is scratch. Nothing is allocated. The rules are Keras 3.15's; `lr` is the learning rate.
+Each is one function over flat arrays, in place. Every array of a call has the same length and dtype. `value` and the
+optimizer's own arrays are written, `grad` is only read, `s` is scratch. Nothing is allocated. The rules are Keras
+3.15's; `lr` is the learning rate.
 """
 
 from __future__ import annotations
