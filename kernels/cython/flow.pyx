@@ -81,7 +81,7 @@ cdef void dense_part(void *stage, int thread, int threads_) noexcept nogil:
 
 
 cdef void dense(Stage *s, View x, View y, long T) noexcept nogil:
-    cdef double alone = nanoseconds(s.B * T, s.work * T, s.inputs * s.outputs * s.esize)
+    cdef double alone = nanoseconds(s.tiles, s.B * T, s.work * T, s.inputs * s.outputs * s.esize, s.esize)
     s.x, s.y, s.T = x, y, T
     if alone < CALL_NS:
         dense_part(s, 0, 1)

@@ -79,7 +79,7 @@ cdef int store_rows(Job *j, const char *src, object dst) except -1
 cdef int store_last(Job *j, const char *slots, object dst) except -1
 cdef int run(Job *j, cs_work *work) except -1
 cdef void plan(Job *j, double row_steps) noexcept nogil
-cdef double nanoseconds(long rows, double work, double weights) noexcept nogil
+cdef double nanoseconds(const cs_tiles *tiles, long rows, double work, double weights, long esize) noexcept nogil
 cdef void team(int wanted, double alone, cs_work *part, void *job) noexcept nogil
 cdef Part part_of(Job *j, int thread, int threads) noexcept nogil
 

@@ -47,17 +47,20 @@ cdef int begin(Job *j, Packed p, object x, list keep) except -1:
     return 0
 
 
-cdef double nanoseconds(long rows, double work, double weights) noexcept nogil:
-    """What multiply-adds take on one good core, roughly: with many rows the arithmetic is the limit, with few the
-    reading of the weights (bytes), from L2 or from beyond."""
-    return work / (50 if rows >= ROWS_EACH else 35 if weights < 1e6 else 8)
+cdef double nanoseconds(const cs_tiles *tiles, long rows, double work, double weights, long esize) noexcept nogil:
+    """What multiply-adds take on one good core, roughly: three vectors of them a nanosecond, and for few rows no less
+    than the reading of the weights (bytes) at 130 GB/s from L2 or 32 from beyond."""
+    cdef double arithmetic = work / (3 * tiles.VL)
+    if rows >= ROWS_EACH:
+        return arithmetic
+    return max(arithmetic, work * esize / max(1, rows) / (130 if weights < 1e6 else 32))
 
 
 cdef void plan(Job *j, double row_steps) noexcept nogil:
     """How many threads, and what they share."""
     cdef double work = <double> j.columns * (j.inputs + j.H)
     cdef int n = threads_now()
-    j.alone = nanoseconds(j.B, work * row_steps, work * j.esize)
+    j.alone = nanoseconds(j.tiles, j.B, work * row_steps, work * j.esize, j.esize)
     j.by_rows = j.B >= n * ROWS_EACH and work * j.esize < SHARED_WEIGHTS
     if j.alone < CALL_NS:
         n = 1
@@ -206,8 +209,8 @@ cdef int store_last(Job *j, const char *slots, object dst) except -1:
 
 
 cdef void team(int wanted, double alone, cs_work *part, void *job) noexcept nogil:
-    """`part` on a team. A quarter of the nanoseconds that it takes alone may go into waiting for workers."""
-    parallel(wanted, min(<int64_t> alone // 4, 100_000), part, job)
+    """`part` on a team, where one thread would take `alone` nanoseconds."""
+    parallel(wanted, <int64_t> alone, part, job)
 
 
 cdef int run(Job *j, cs_work *work) except -1:

@@ -20,7 +20,8 @@ cdef enum:
 cdef bint wants_team(Packed p, cnp.ndarray x) noexcept:
     """Whether a step is better run by the loop over time, which has threads."""
     cdef double work = <double> p.columns * (p.inputs + p.H)
-    return nanoseconds(x.shape[0], work * x.shape[0], work * p.esize) >= CALL_NS and threads() > 1
+    cdef double alone = nanoseconds(p.tiles, x.shape[0], work * x.shape[0], work * p.esize, p.esize)
+    return alone >= CALL_NS and threads() > 1
 
 
 cdef int lay_out(Step *s, Packed p, long B) except -1:

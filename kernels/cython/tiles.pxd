@@ -58,7 +58,7 @@ cdef extern from "tiles.h" nogil:
 
 cdef extern from "team.h" nogil:
     ctypedef void cs_work(void *job, int thread, int threads) noexcept nogil
-    void cs_parallel(int threads, int64_t patience, cs_work *work, void *job)
+    void cs_parallel(int threads, int64_t alone, cs_work *work, void *job)
     int cs_threads()
     void cs_limit_threads(int limit)
     int cs_has_openmp()
@@ -71,6 +71,6 @@ cdef extern from "team.h" nogil:
 
 # The functions of team.c and the chosen tables, for the modules that do not link them.
 cdef const cs_tiles *tiles_for(bint double_) noexcept nogil
-cdef void parallel(int threads, int64_t patience, cs_work *work, void *job) noexcept nogil
+cdef void parallel(int threads, int64_t alone, cs_work *work, void *job) noexcept nogil
 cdef void meet(cs_barrier *b, int threads) noexcept nogil
 cdef int threads() noexcept nogil

@@ -59,8 +59,8 @@ cdef const cs_tiles *tiles_for(bint double_) noexcept nogil:
     return level.f64 if double_ else level.f32
 
 
-cdef void parallel(int threads, int64_t patience, cs_work *work, void *job) noexcept nogil:
-    cs_parallel(threads, patience, work, job)
+cdef void parallel(int threads, int64_t alone, cs_work *work, void *job) noexcept nogil:
+    cs_parallel(threads, alone, work, job)
 
 
 cdef void meet(cs_barrier *b, int threads) noexcept nogil:

@@ -5,10 +5,11 @@
 
 typedef void cs_work(void *job, int thread, int threads);
 
-/* Runs work on a team of at most `threads` threads: the caller, and those workers that are there within `patience`
-   nanoseconds. Work is told how many they are. Denormals are flushed inside and each thread's mode is restored.
-   Calls from several threads at once: one has the team, the others run alone. */
-void cs_parallel(int threads, int64_t patience, cs_work *work, void *job);
+/* Runs work on a team of at most `threads` threads: the caller, and those workers that come soon, where one thread would
+   take about `alone` nanoseconds. Work is told how many they are. Denormals are flushed inside and each thread's mode is
+   restored. Calls from several threads at once: one has the team, the others run alone. Where a team turns out to take
+   longer than one thread would, the next calls run alone. */
+void cs_parallel(int threads, int64_t alone, cs_work *work, void *job);
 
 /* Threads that a call may use now: OpenMP's limit for this thread (affinity, OMP_NUM_THREADS, threadpoolctl), at most
    the limit set here. Without OpenMP the processors online, or OMP_NUM_THREADS. */
