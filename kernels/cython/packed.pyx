@@ -3,7 +3,7 @@
 import numpy as np
 
 cimport numpy as cnp
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from cellstep.kernels import ACTIVATIONS
 
@@ -103,16 +103,15 @@ cdef class Packed:
             row[:] = b[0]
             row[: 2 * self.H] += b[1, : 2 * self.H]
             recurrent[:] = b[1]
-        cdef cnp.ndarray scratch = np.zeros(self.columns, self.dtype)
-        cdef char *data = <char *> cnp.PyArray_DATA(scratch)
         memset(self.bias, 0, 2 * self.width * self.esize)
         self.tiles.pack(1, self.vectors, self.first, self.count, cnp.PyArray_DATA(row), 0, self.bias)
+        cdef cnp.ndarray packed
         if self.regions == 2:
-            self.tiles.pack(1, self.vectors, self.first, self.count, cnp.PyArray_DATA(recurrent), 0, data)
-            scratch[: self.Hp] = scratch[2 * self.Hp :]
-            memset(self.recurrent_bias, 0, self.width * self.esize)
-            for i in range(self.Hp * self.esize):
-                self.recurrent_bias[i] = data[i]
+            packed = np.empty(self.columns, self.dtype)
+            self.tiles.pack(1, self.vectors, self.first, self.count, cnp.PyArray_DATA(recurrent), 0,
+                            cnp.PyArray_DATA(packed))
+            memcpy(self.recurrent_bias, <char *> cnp.PyArray_DATA(packed) + 2 * self.Hp * self.esize,
+                   self.Hp * self.esize)
 
     cdef int unpack_add(self, long rows, const char *src, object dst) except -1:
         """dst (rows, G*H) or (G*H,) += src, gradients gate after gate."""
