@@ -20,7 +20,7 @@ from .flow cimport ACTIVATE, DENSE, LOOKUP, MASK, RECUR, SOFTMAX, Flow, Stage, V
 from .job cimport begin, begin_forward
 from .packed cimport Packed, aligned
 from .step cimport Step, lay_out
-from .tiles cimport tiles_for
+from .tiles cimport cs_panels, tiles_for
 
 cnp.import_array()
 
@@ -103,7 +103,7 @@ cdef class Chain:
         self.keep.append(aligned(s.inputs * panels * NR * s.esize, False, &at))
         s.tiles.pack(s.inputs, 2 * panels, <long *> cnp.PyArray_DATA(lists),
                      <long *> cnp.PyArray_DATA(lists) + 2 * panels, cnp.PyArray_DATA(W), s.outputs, at)
-        s.W = at
+        s.W = cs_panels(at, s.inputs, panels * NR)
         if b is not None:
             bias[: s.outputs] = b
         s.bias = self.held(bias)

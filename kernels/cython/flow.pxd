@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t
 from .job cimport Job
 from .packed cimport step_rows
 from .step cimport Step
-from .tiles cimport cs_tiles, cs_work
+from .tiles cimport cs_panels, cs_tiles, cs_work
 
 
 # (B, T, width) values: row b of step t begins at p + b * sb + t * st.
@@ -33,7 +33,7 @@ cdef struct Stage:
     bint mask_zero
     double value
     # DENSE: panels and bias, padded; one call's values for its threads. DENSE, ACTIVATE: the activation
-    const char *W
+    cs_panels W
     const char *bias
     View x, y
     long T

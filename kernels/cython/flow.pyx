@@ -58,8 +58,8 @@ cdef void activate(Stage *s, View x, View y, long T) noexcept nogil:
 cdef void dense_rows(Stage *s, long rows, const char *x, long ldx, char *y, long ldy, long n0, long n1) noexcept nogil:
     """Columns n0 to n1 of activation(b + x W) for rows of x."""
     cdef long r
-    s.tiles.gemm(rows, s.inputs, x, ldx, s.W + n0 * s.inputs * s.esize, n1 - n0, s.inputs, y + n0 * s.esize, ldy,
-                 CS_FROM_BIAS, s.bias + n0 * s.esize)
+    s.tiles.gemm(rows, s.inputs, x, ldx, &s.W, 0, n0, n1 - n0, y + n0 * s.esize, ldy, CS_FROM_BIAS,
+                 s.bias + n0 * s.esize)
     if s.act > 0:
         for r in range(rows):
             s.tiles.activate(s.act, n1 - n0, y + r * ldy + n0 * s.esize, y + r * ldy + n0 * s.esize)

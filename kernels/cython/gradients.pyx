@@ -69,11 +69,11 @@ cdef void input_gradients(Job *j, Part *p, long t0, long t1) noexcept nogil:
     if b1 - b0 >= t1 - t0:
         for t in range(t0, t1):
             if j.order == NULL:
-                j.tiles.gemm(b1 - b0, j.columns, dz_at(j, t, b0), j.zb, j.WT, j.inputs, j.columns,
+                j.tiles.gemm(b1 - b0, j.columns, dz_at(j, t, b0), j.zb, &j.WT, 0, 0, j.inputs,
                              j.dx + b0 * j.dxb + t * j.dxt, j.dxb, CS_FROM_ZERO, NULL)
                 continue
             rows = max(0, min(j.running[t], b1) - b0)
-            j.tiles.gemm(rows, j.columns, dz_at(j, t, b0), j.zb, j.WT, j.inputs, j.columns, gather, row,
+            j.tiles.gemm(rows, j.columns, dz_at(j, t, b0), j.zb, &j.WT, 0, 0, j.inputs, gather, row,
                          CS_FROM_ZERO, NULL)
             for b in range(b0, b1):
                 if b < b0 + rows:
@@ -83,7 +83,7 @@ cdef void input_gradients(Job *j, Part *p, long t0, long t1) noexcept nogil:
     else:
         for b in range(b0, b1):
             n = max(0, min(t1, end_of(j, b)) - t0)
-            j.tiles.gemm(n, j.columns, dz_at(j, t0, b), j.zt, j.WT, j.inputs, j.columns,
+            j.tiles.gemm(n, j.columns, dz_at(j, t0, b), j.zt, &j.WT, 0, 0, j.inputs,
                          j.dx + caller_row(j, b) * j.dxb + t0 * j.dxt, j.dxt, CS_FROM_ZERO, NULL)
             for t in range(t0 + n, t1):
                 memset(j.dx + caller_row(j, b) * j.dxb + t * j.dxt, 0, row)

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t
 
 from .packed cimport Packed, Tape
-from .tiles cimport cs_barrier, cs_span, cs_tiles, cs_work
+from .tiles cimport cs_barrier, cs_panels, cs_span, cs_tiles, cs_work
 
 
 cdef enum:
@@ -16,12 +16,9 @@ cdef struct Job:
     long B, T, inputs, H, Hp, columns, width, esize
     int regions
     int gates[2]
-    const char *W
-    const char *U
+    cs_panels W, U, UT, WT
     const char *bias
     const char *recurrent_bias
-    const char *UT
-    const char *WT
     bint reset_after
     int act, rec
     # ragged batches run longest row first. order: the caller's row of each, place: the inverse; ends: a row's steps;

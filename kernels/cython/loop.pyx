@@ -14,9 +14,9 @@ cdef void project_rows(Job *j, Part *p, long M, const char *x, long ldx, char *z
     cdef long VL = j.tiles.VL, base = 0, col
     cdef int region
     for region in range(j.regions):
-        col = (base + j.gates[region] * p.span.j0 * VL) * j.esize
-        j.tiles.gemm(M, j.inputs, x, ldx, j.W + col * j.inputs, j.gates[region] * (p.span.j1 - p.span.j0) * VL,
-                     j.inputs, z + col, ldz, CS_FROM_BIAS, j.bias + col)
+        col = base + j.gates[region] * p.span.j0 * VL
+        j.tiles.gemm(M, j.inputs, x, ldx, &j.W, 0, col, j.gates[region] * (p.span.j1 - p.span.j0) * VL,
+                     z + col * j.esize, ldz, CS_FROM_BIAS, j.bias + col * j.esize)
         base += j.gates[region] * j.Hp
 
 
@@ -43,8 +43,8 @@ cdef void recur(Job *j, Part *p, int region, const char *a, long lda, char *z, l
     """z[:, column:] (+)= a U for one region of columns: a (rows, H), usually h."""
     cdef long VL = j.tiles.VL, mine = j.gates[region] * p.span.j0 * VL
     cdef long packed = (0 if region == 0 else j.gates[0] * j.Hp) + mine
-    j.tiles.gemm(p.rows, j.H, a, lda, j.U + packed * j.H * j.esize, j.gates[region] * (p.span.j1 - p.span.j0) * VL,
-                 j.H, z + (column + mine) * j.esize, j.zb, start, j.recurrent_bias + mine * j.esize)
+    j.tiles.gemm(p.rows, j.H, a, lda, &j.U, 0, packed, j.gates[region] * (p.span.j1 - p.span.j0) * VL,
+                 z + (column + mine) * j.esize, j.zb, start, j.recurrent_bias + mine * j.esize)
 
 
 cdef void emit(Job *j, Part *p, long t) noexcept nogil:
@@ -84,8 +84,7 @@ cdef void recur_back(Job *j, Part *p, const char *dz, long column, long K, long 
                      int start) noexcept nogil:
     """dst (+)= dz[:, column : column + K] times the rows of U^T from `packed` on; dst (rows, units) at row b0."""
     cdef long u0 = p.span.j0 * j.tiles.VL, n = (p.span.j1 - p.span.j0) * j.tiles.VL
-    j.tiles.gemm(p.rows, K, dz + column * j.esize, j.zb, j.UT + (u0 * j.columns + packed * j.tiles.NR) * j.esize, n,
-                 j.columns, dst + u0 * j.esize, j.hb, start, NULL)
+    j.tiles.gemm(p.rows, K, dz + column * j.esize, j.zb, &j.UT, packed, u0, n, dst + u0 * j.esize, j.hb, start, NULL)
 
 
 cdef void meet_by_units(Job *j, Part *p) noexcept nogil:

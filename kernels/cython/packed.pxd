@@ -1,7 +1,11 @@
 # Packed weights and tapes, as the loops see them.
-from .tiles cimport cs_tiles, cs_work
+from .tiles cimport cs_panels, cs_tiles, cs_work
 
 ctypedef void step_rows(void *step) noexcept nogil
+
+
+cdef class Memory:
+    cdef char *data
 
 
 cdef class Packed:
@@ -22,12 +26,9 @@ cdef class Packed:
     cdef object lists, memory
     cdef long *first
     cdef long *count
-    cdef char *W
-    cdef char *U
+    cdef cs_panels W, U, UT, WT
     cdef char *bias
     cdef char *recurrent_bias
-    cdef char *UT
-    cdef char *WT
     # the cell's loops, for whoever does not know the cell: over a Step (step.pxd), and over a Job (job.pxd)
     cdef step_rows *step_rows
     cdef cs_work *forward_part
@@ -40,7 +41,6 @@ cdef class Tape:
     # the caller's inputs; (T, B) bytes: does the row run at the step; and how rows are sorted (job.pyx)
     cdef object x, active, ragged
     cdef object memory
-    cdef size_t size
     cdef char *z
     cdef char *h
     cdef char *c

@@ -7,26 +7,36 @@ from libc.string cimport memcpy, memset
 
 from cellstep.kernels import ACTIVATIONS
 
-from .tiles cimport tiles_for
+from .tiles cimport borrow, give_back, tiles_for
 
 cnp.import_array()
 
 
+cdef class Memory:
+    """Bytes at a multiple of 64, which go to the next call that asks for as many once nobody holds this object."""
+
+    def __cinit__(self, size_t size):
+        self.data = <char *> borrow(size)
+        if self.data == NULL:
+            raise MemoryError(f"no memory for {size} bytes")
+
+    def __dealloc__(self):
+        give_back(self.data)
+
+
 cdef object aligned(size_t size, bint zero, char **data):
-    """A new buffer at a multiple of 64 bytes, owned by the object that is returned."""
-    cdef cnp.ndarray raw = np.empty(size + 64, np.uint8)
-    cdef size_t at = <size_t> cnp.PyArray_DATA(raw)
-    data[0] = <char *> ((at + 63) // 64 * 64)
+    """Memory owned by the object that is returned, cleared where `zero`."""
+    cdef Memory memory = Memory(size)
+    data[0] = memory.data
     if zero:
         memset(data[0], 0, size)
-    return raw
+    return memory
 
 
 cdef class Packed:
     """Immutable once made: any number of threads may use one at the same time.
 
-    W, U panels [G*Hp/NR][I or H][NR] for the forward pass; for backward their transposes, [.../NR][G*Hp][NR]. Hp is H
-    rounded up to NR, so that a thread's share of the units is a share of the panels in every region.
+    W, U in panels (I or H, G*Hp) for the forward pass; for backward their transposes too. Hp is H rounded up to NR.
     """
 
     def __cinit__(self, W, U, b, str activation, str recurrent_activation, bint reset_after, bint backward, gates):
@@ -72,26 +82,25 @@ cdef class Packed:
         self.count = self.first + self.vectors
 
     def _pack(self, cnp.ndarray W, cnp.ndarray U):
-        cdef long inputs = self.inputs, H = self.H, n = self.columns, NR = self.tiles.NR
-        cdef long Ip = (inputs + NR - 1) // NR * NR
-        cdef long ld = n // self.Hp * H
+        cdef long inputs = self.inputs, H = self.H, Hp = self.Hp, n = self.columns, NR = self.tiles.NR
+        cdef long Ip = (inputs + NR - 1) // NR * NR, gates = n // Hp, ld = gates * H
+        cdef long elements = (inputs + H) * n + 2 * self.width + ((Ip + Hp) * n if self.backward else 0)
         cdef const char *w = <const char *> cnp.PyArray_DATA(W)
         cdef const char *u = <const char *> cnp.PyArray_DATA(U)
-        cdef long elements = (inputs + H) * n + 2 * self.width + ((Ip + self.Hp) * n if self.backward else 0)
         cdef char *at = NULL
         self.memory = aligned(elements * self.esize, False, &at)
-        self.W = at
-        self.U = self.W + inputs * n * self.esize
-        self.bias = self.U + H * n * self.esize
+        self.W = cs_panels(at, inputs, n)
+        self.U = cs_panels(at + inputs * n * self.esize, H, n)
+        self.bias = at + (inputs + H) * n * self.esize
         self.recurrent_bias = self.bias + self.width * self.esize
-        self.UT = self.recurrent_bias + self.width * self.esize
-        self.WT = self.UT + self.Hp * n * self.esize
+        self.UT = cs_panels(self.recurrent_bias + self.width * self.esize, n, Hp)
+        self.WT = cs_panels(<const char *> self.UT.data + Hp * n * self.esize, n, Ip)
         with nogil:
-            self.tiles.pack(inputs, self.vectors, self.first, self.count, w, ld, self.W)
-            self.tiles.pack(H, self.vectors, self.first, self.count, u, ld, self.U)
+            self.tiles.pack(inputs, self.vectors, self.first, self.count, w, ld, <void *> self.W.data)
+            self.tiles.pack(H, self.vectors, self.first, self.count, u, ld, <void *> self.U.data)
             if self.backward:
-                self.tiles.pack_transposed(H, n // self.Hp, H, self.Hp, u, self.UT)
-                self.tiles.pack_transposed(inputs, n // self.Hp, H, self.Hp, w, self.WT)
+                self.tiles.pack_transposed(H, gates, H, Hp, u, <void *> self.UT.data)
+                self.tiles.pack_transposed(inputs, gates, H, Hp, w, <void *> self.WT.data)
 
     def _pack_bias(self, b):
         """bias starts x's sums. A bias of two rows is added up, but for the candidate: there the second starts h's."""
@@ -121,38 +130,6 @@ cdef class Packed:
         return 0
 
 
-# Memory of tapes that are gone, by size, for the next of that size: a training loop asks for the same again and again,
-# and the kernel takes as long to clear fresh pages as 8 % of a training pass (64 rows, 256 units).
-_spare = {}
-cdef size_t spare_bytes = 0
-cdef enum:
-    MOST_SPARE = 1 << 28
-
-
-cdef object borrow(size_t size, char **data):
-    """As `aligned`, with whatever was in it."""
-    global spare_bytes
-    cdef cnp.ndarray raw
-    try:
-        raw = _spare[size].pop()
-    except (KeyError, IndexError):
-        return aligned(size, False, data)
-    spare_bytes -= size
-    data[0] = <char *> ((<size_t> cnp.PyArray_DATA(raw) + 63) // 64 * 64)
-    return raw
-
-
-cdef void give_back(size_t size, object memory):
-    global spare_bytes
-    if size > MOST_SPARE:
-        return
-    if spare_bytes + size > MOST_SPARE:
-        _spare.clear()
-        spare_bytes = 0
-    _spare.setdefault(size, []).append(memory)
-    spare_bytes += size
-
-
 cdef class Tape:
     """Gate rows z (T, B, width) after activation, h and c (T + 1, B, Hp) with row 0 the initial states.
 
@@ -162,11 +139,6 @@ cdef class Tape:
     def __cinit__(self, Packed packed, long B, long T, int states):
         self.B, self.T = B, T
         cdef size_t z = T * B * packed.width * packed.esize, h = (T + 1) * B * packed.Hp * packed.esize
-        self.size = z + states * h
-        self.memory = borrow(self.size, &self.z)
+        self.memory = aligned(z + states * h, False, &self.z)
         self.h = self.z + z
         self.c = self.h + h if states == 2 else NULL
-
-    def __dealloc__(self):
-        if self.memory is not None:
-            give_back(self.size, self.memory)

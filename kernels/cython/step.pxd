@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint64_t
 cimport numpy as cnp
 
 from .packed cimport Packed
-from .tiles cimport cs_span, cs_tiles
+from .tiles cimport cs_panels, cs_span, cs_tiles
 
 cdef enum:
     STACK = 32768
@@ -12,8 +12,7 @@ cdef enum:
 
 cdef struct Step:
     const cs_tiles *tiles
-    const char *W
-    const char *U
+    cs_panels W, U
     const char *bias
     const char *recurrent_bias
     long B, inputs, H, Hp, columns, esize, block

@@ -65,11 +65,11 @@ cdef void project_step(Step *s, long b) noexcept nogil:
     """z = b + x W for the block of rows at b."""
     s.span.rows = min(s.block, s.B - b)
     s.span.active = s.active + b if s.active != NULL else NULL
-    s.tiles.gemm(s.span.rows, s.inputs, s.x + b * s.xb, s.xb, s.W, s.columns, s.inputs, s.z, s.zb, CS_FROM_BIAS, s.bias)
+    s.tiles.gemm(s.span.rows, s.inputs, s.x + b * s.xb, s.xb, &s.W, 0, 0, s.columns, s.z, s.zb, CS_FROM_BIAS, s.bias)
 
 
 cdef void recur_step(Step *s, const char *a, long lda, long packed, long columns, long column,
                      int start) noexcept nogil:
     """z[:, column : column + columns] (+)= a U[:, packed : packed + columns]; a (rows, H)."""
-    s.tiles.gemm(s.span.rows, s.H, a, lda, s.U + packed * s.H * s.esize, columns, s.H, s.z + column * s.esize, s.zb,
-                 start, s.recurrent_bias)
+    s.tiles.gemm(s.span.rows, s.H, a, lda, &s.U, 0, packed, columns, s.z + column * s.esize, s.zb, start,
+                 s.recurrent_bias)

@@ -10,10 +10,14 @@ cdef extern from "tiles.h" nogil:
         const uint8_t *active
         int act, rec
 
+    ctypedef struct cs_panels:
+        const void *data
+        long K, N
+
     ctypedef struct cs_tiles:
-        int VL, NR
-        void (*gemm)(long M, long K, const void *A, long lda, const void *panels, long ncols, long panel_rows,
-                     void *C, long ldc, int start, const void *bias) noexcept nogil
+        int VL, NR, PANEL
+        void (*gemm)(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,
+                     long ldc, int start, const void *bias) noexcept nogil
         void (*gemm_tn)(long M, long n, const void *a, const long *a_at, const void *b, const long *b_at, long ncols,
                         void *C, long ldc, void *work) noexcept nogil
         size_t (*gemm_tn_work)(long M) noexcept nogil
@@ -69,8 +73,14 @@ cdef extern from "team.h" nogil:
     uint64_t cs_denormals_flush()
     void cs_denormals_restore(uint64_t before)
 
-# The functions of team.c and the chosen tables, for the modules that do not link them.
+cdef extern from "memory.h" nogil:
+    void *cs_borrow(size_t size)
+    void cs_give_back(void *memory)
+
+# The functions of team.c, memory.c and the chosen tables, for the modules that do not link them.
 cdef const cs_tiles *tiles_for(bint double_) noexcept nogil
 cdef void parallel(int threads, int64_t alone, cs_work *work, void *job) noexcept nogil
 cdef void meet(cs_barrier *b, int threads) noexcept nogil
 cdef int threads() noexcept nogil
+cdef void *borrow(size_t size) noexcept nogil
+cdef void give_back(void *memory) noexcept nogil

@@ -71,6 +71,14 @@ cdef int threads() noexcept nogil:
     return cs_threads()
 
 
+cdef void *borrow(size_t size) noexcept nogil:
+    return cs_borrow(size)
+
+
+cdef void give_back(void *memory) noexcept nogil:
+    cs_give_back(memory)
+
+
 def _quota():
     """CPUs that the container's quota allows, rounded up, or None. Source: cgroup v2 cpu.max, v1 cpu.cfs_quota_us."""
     for path, parts in (("/sys/fs/cgroup/cpu.max", 2), ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", 1)):

@@ -1,131 +1,158 @@
 /* Products: packed panels times rows, one accumulator an element, k in order.
 
-   A tile is R rows times P panels of two vectors. R and P are such that the accumulators fill the registers: 6 x 1 panel
-   with 16 registers, 6 x 2 with 32; with fewer rows more panels, so that one row alone still has 8 accumulators to hide
-   the latency of the multiply-add behind. Refused: 3 rows x 4 vectors on AVX2, 57-60 against 73 GFLOP/s for 6 x 2
-   (B 64, H 512). */
+   A tile is R rows times V vectors of one panel, so many that the accumulators fill the registers: 6 x 2 with 16
+   registers, 6 x 4 with 32. One row alone takes a whole panel, which is a single stream of 256 bytes for each k (128 on
+   NEON): a core of Zen 5 reads it from L2 at 200 to 260 GB/s, and four panels of 128 bytes side by side, as the layout
+   was before, at 140 to 165.
+   Refused: 3 rows x 4 vectors on AVX2, 57-60 against 73 GFLOP/s for 6 x 2 (B 64, H 512); panels of 512 bytes on
+   AVX-512, 255 against 281 GFLOP/s (B 8, H 128); two panels at once for one row and small weights, 450 against 380 GB/s
+   from L1, which is 20 ns a step. */
 #ifndef CELLSTEP_GEMM_H
 #define CELLSTEP_GEMM_H
+#include "panels.h"
 #include "tiles.h"
 #include "vec.h"
 
-enum { MAX_ROWS = 6 };
-#define MAX_PANELS(r) (REGISTERS == 32 ? ((r) <= 3 ? 4 : (r) == 4 ? 3 : 2) : ((r) == 1 ? 4 : (r) == 2 ? 3 : (r) == 3 ? 2 : 1))
+enum {
+    MAX_ROWS = 6,
+    /* Rows of a panel that a tile asks for ahead of use. Up to 8 % at 4 to 6 rows; for one row 25 % where the weights
+       are FAR, and a loss of 10 % where they are not. */
+    AHEAD = 8,
+    FAR = 3 << 19, /* bytes of weights that L2 does not hold */
+    /* Steps of k between which the accumulators visit memory: a panel's part stays in L1 or L2 for all row blocks. */
+    KC = 512,
+};
 
-/* Rows of A by `as`, consecutive k by `ak`; rows of a panel by `bk`, panels by `bp`; all in elements. */
-typedef struct {
-    long as, ak, bk, bp, cs;
-} strides;
-
-typedef void micro_fn(long, const real *, const real *, real *, strides, int, const real *);
-
-/* Rows of the panels that a tall tile asks for ahead of use: up to 8 % at 4 to 6 rows. One row alone reads them as fast as
-   L2 gives them, and the asking costs it 10 %. */
-enum { AHEAD = 8 };
+/* `count` blocks of R rows against one piece of a panel. a: from row to row `as`, from k to k `ak`, from block to block
+   `an`; b: from k to k `bk`; c: from row to row `cs`; all in elements. */
+typedef void micro_fn(long count, long K, const real *a, long as, long ak, long an, const real *b, long bk, real *c,
+                      long cs, int start, const real *bias);
 
 /* A macro and not an inline function: the arrays must have literal sizes to become registers. */
 #define EACH(i, n) _Pragma("GCC unroll 8") for (int i = 0; i < (n); i++)
-#define MICRO(R, P)                                                                                                 \
-    static void micro_##R##x##P(long K, const real *a, const real *b, real *c, strides s, int start,                \
-                                const real *bias) {                                                                 \
-        vec acc[R][2 * P];                                                                                          \
-        if (start == CS_FROM_C) EACH(r, R) EACH(v, 2 * P) acc[r][v] = load(c + r * s.cs + v * VL);                  \
-        else if (start == CS_FROM_BIAS) EACH(r, R) EACH(v, 2 * P) acc[r][v] = load(bias + v * VL);                  \
-        else EACH(r, R) EACH(v, 2 * P) acc[r][v] = all(0);                                                          \
-        for (long k = 0; k < K; k++, a += s.ak, b += s.bk) {                                                        \
-            vec w[2 * P];                                                                                           \
-            EACH(v, 2 * P) w[v] = load(b + (v / 2) * s.bp + (v % 2) * VL);                                          \
-            if (R >= 4) EACH(v, 2 * P) if (v * VBYTES % 64 == 0)                                                    \
-                __builtin_prefetch(b + AHEAD * NR + (v / 2) * s.bp + (v % 2) * VL);                                 \
-            EACH(r, R) {                                                                                            \
-                vec x = all(a[r * s.as]);                                                                           \
-                EACH(v, 2 * P) acc[r][v] = fma_(x, w[v], acc[r][v]);                                                \
+#define MICRO(NAME, R, V, PREFETCH)                                                                                 \
+    static void NAME(long count, long K, const real *a0, long as, long ak, long an, const real *b0, long bk,        \
+                     real *c, long cs, int start, const real *bias) {                                               \
+        for (; count > 0; count--, a0 += an, c += R * cs) {                                                         \
+            const real *a = a0, *b = b0;                                                                            \
+            vec acc[R][V];                                                                                          \
+            if (start == CS_FROM_C) EACH(r, R) EACH(v, V) acc[r][v] = load(c + r * cs + v * VL);                    \
+            else if (start == CS_FROM_BIAS) EACH(r, R) EACH(v, V) acc[r][v] = load(bias + v * VL);                  \
+            else EACH(r, R) EACH(v, V) acc[r][v] = all(0);                                                          \
+            for (long k = 0; k < K; k++, a += ak, b += bk) {                                                        \
+                vec w[V];                                                                                           \
+                EACH(v, V) w[v] = load(b + v * VL);                                                                 \
+                if (PREFETCH) EACH(v, V) if (v * VBYTES % 64 == 0) __builtin_prefetch(b + AHEAD * bk + v * VL);     \
+                EACH(r, R) {                                                                                        \
+                    vec x = all(a[r * as]);                                                                         \
+                    EACH(v, V) acc[r][v] = fma_(x, w[v], acc[r][v]);                                                \
+                }                                                                                                   \
             }                                                                                                       \
+            EACH(r, R) EACH(v, V) store(c + r * cs + v * VL, acc[r][v]);                                            \
         }                                                                                                           \
-        EACH(r, R) EACH(v, 2 * P) store(c + r * s.cs + v * VL, acc[r][v]);                                          \
     }
-MICRO(1, 1) MICRO(1, 2) MICRO(1, 3) MICRO(1, 4)
-MICRO(2, 1) MICRO(2, 2) MICRO(2, 3)
-MICRO(3, 1) MICRO(3, 2)
-MICRO(4, 1) MICRO(5, 1) MICRO(6, 1)
+#define TILE(R, V) MICRO(micro_##R##x##V, R, V, R >= 4)
+TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2) TILE(6, 2)
+TILE(1, 4) TILE(2, 4) TILE(3, 4)
 #if REGISTERS == 32
-MICRO(2, 4) MICRO(3, 3) MICRO(3, 4) MICRO(4, 2) MICRO(4, 3) MICRO(5, 2) MICRO(6, 2)
-#define WIDE(f) f
+TILE(4, 4) TILE(5, 4) TILE(6, 4)
+#define TALL(f) f
 #else
-#define WIDE(f) 0
+#define TALL(f) 0
 #endif
-static micro_fn *const micros[MAX_ROWS + 1][5] = {
-    {0},
-    {0, micro_1x1, micro_1x2, micro_1x3, micro_1x4},
-    {0, micro_2x1, micro_2x2, micro_2x3, WIDE(micro_2x4)},
-    {0, micro_3x1, micro_3x2, WIDE(micro_3x3), WIDE(micro_3x4)},
-    {0, micro_4x1, WIDE(micro_4x2), WIDE(micro_4x3)},
-    {0, micro_5x1, WIDE(micro_5x2)},
-    {0, micro_6x1, WIDE(micro_6x2)},
-};
+#if PANEL_VECTORS == 8
+TILE(1, 8)
+#define LONE(f) f
+#else
+#define LONE(f) 0
+#endif
+MICRO(micro_far, 1, PANEL_VECTORS, 1)
 
-/* Rows of a product that are not NR wide at the right edge: through a small block of full width. */
-static void micro_edge(long R, long K, const real *a, const real *b, real *c, strides s, int start, const real *bias,
-                       long n) {
-    real edge[MAX_ROWS * NR] __attribute__((aligned(64))) = {0};
-    strides inner = s;
-    inner.cs = NR;
-    if (start == CS_FROM_C)
-        for (long r = 0; r < R; r++) memcpy(edge + r * NR, c + r * s.cs, n * sizeof(real));
-    micros[R][1](K, a, b, edge, inner, start, bias);
-    for (long r = 0; r < R; r++) memcpy(c + r * s.cs, edge + r * NR, n * sizeof(real));
-}
+/* By rows, and by the logarithm of vectors. */
+static micro_fn *const micros[MAX_ROWS + 1][4] = {
+    {0},
+    {0, micro_1x2, micro_1x4, LONE(micro_1x8)},
+    {0, micro_2x2, micro_2x4},
+    {0, micro_3x2, micro_3x4},
+    {0, micro_4x2, TALL(micro_4x4)},
+    {0, micro_5x2, TALL(micro_5x4)},
+    {0, micro_6x2, TALL(micro_6x4)},
+};
 
 /* Even blocks of at most MAX_ROWS rows, the first `extra` of them one row taller: 8 rows are 4 + 4, not 6 + 2. */
 typedef struct {
-    long low, extra;
+    long low, extra, count;
 } blocks;
 
 INLINE blocks split_rows(long M) {
     long n = (M + MAX_ROWS - 1) / MAX_ROWS;
-    return (blocks){M / n, M % n};
+    return (blocks){M / n, M % n, n};
 }
 
-/* for each block of M rows: m its first row, r its rows */
-#define FOR_ROW_BLOCKS(M, s)                                                                     \
-    for (long m = 0, i_ = 0, r; m < (M) && (r = (s).low + (i_ < (s).extra), 1); m += r, i_++)
+/* The logarithm of the widest tile in vectors, for the tallest block and at most `left` columns; 0 where none fits. */
+INLINE int widest(blocks s, long left) {
+    const long tallest = s.low + (s.extra > 0);
+    int v = 3;
+    while (v > 0 && ((VL << v) > left || !micros[tallest][v])) v--;
+    return v;
+}
 
-INLINE long tallest(blocks s) { return s.low + (s.extra > 0); }
+/* All row blocks against 2^v vectors of a panel: rows of A are `as` apart, or, where as is 0, each block of R rows is
+   stored [K][R]. */
+INLINE void run_blocks(blocks s, int v, long K, const real *a, long as, const real *b, long bk, real *c, long cs,
+                       int start, const real *bias) {
+    const long R = s.low + 1, rows = s.extra * R;
+    const real *rest = a + rows * (as ? as : K);
+    if (s.extra) {
+        if (as) micros[R][v](s.extra, K, a, as, 1, R * as, b, bk, c, cs, start, bias);
+        else micros[R][v](s.extra, K, a, 1, R, R * K, b, bk, c, cs, start, bias);
+    }
+    if (as) micros[s.low][v](s.count - s.extra, K, rest, as, 1, s.low * as, b, bk, c + rows * cs, cs, start, bias);
+    else micros[s.low][v](s.count - s.extra, K, rest, 1, s.low, s.low * K, b, bk, c + rows * cs, cs, start, bias);
+}
 
-/* Steps of k between which the accumulators visit memory: a panel's part stays in L1 or L2 for all row blocks. */
-enum { KC = 512 };
+/* The last columns, where they are fewer than two vectors: through a small block of full width. */
+static void run_edge(blocks s, long K, const real *a, long as, const real *b, long bk, real *c, long cs, int start,
+                     const real *bias, long n) {
+    real edge[MAX_ROWS * NR] __attribute__((aligned(64))) = {0};
+    for (long i = 0, r; i < s.count; i++, a += r * as, c += r * cs) {
+        r = s.low + (i < s.extra);
+        if (start == CS_FROM_C)
+            for (long m = 0; m < r; m++) memcpy(edge + m * NR, c + m * cs, n * sizeof(real));
+        micros[r][1](1, K, a, as, 1, 0, b, bk, edge, NR, start, bias);
+        for (long m = 0; m < r; m++) memcpy(c + m * cs, edge + m * NR, n * sizeof(real));
+    }
+}
 
-static void gemm(long M, long K, const void *A, long lda, const void *panels, long ncols, long panel_rows, void *C,
-                 long ldc, int start, const void *bias) {
-    const real *a = A, *b0 = panels, *bias0 = bias;
-    real *c = C;
-    strides s = {lda / (long)sizeof(real), 1, NR, panel_rows * NR, ldc / (long)sizeof(real)};
-    long np = ncols / NR, edge = ncols % NR;
-    if (M <= 0) return;
+static void gemm(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,
+                 long ldc, int start, const void *bias0) {
+    const long as = lda / (long)sizeof(real), cs = ldc / (long)sizeof(real), end = n0 + n;
+    const int far = M == 1 && K * n * (long)sizeof(real) > FAR;
+    if (M <= 0 || n <= 0) return;
     const blocks rows = split_rows(M);
-    const long P = MAX_PANELS(tallest(rows));
     for (long k = 0; k < K || k == 0; k += KC) {
-        long kc = K - k < KC ? K - k : KC;
-        for (long p = 0; p < np; p += P) {
-            long pc = np - p < P ? np - p : P;
-            FOR_ROW_BLOCKS(M, rows)
-                micros[r][pc](kc, a + m * s.as + k, b0 + p * s.bp + k * NR, c + m * s.cs + p * NR, s, start,
-                              bias0 ? bias0 + p * NR : 0);
+        const long kc = K - k < KC ? K - k : KC;
+        const real *a = (const real *)A + k;
+        for (long at = n0, done; at < end; at += done) {
+            const long bk = panel_width(B, at), room = bk - at % PANEL, left = end - at < room ? end - at : room;
+            const real *b = panel_at(B, k0 + k, at), *bias = bias0 ? (const real *)bias0 + (at - n0) : 0;
+            real *c = (real *)C + (at - n0);
+            const int v = widest(rows, left);
+            done = v ? (long)VL << v : left;
+            if (!v) run_edge(rows, kc, a, as, b, bk, c, cs, start, bias, left);
+            else if (far && done == PANEL) micro_far(1, kc, a, 0, 1, 0, b, bk, c, 0, start, bias);
+            else run_blocks(rows, v, kc, a, as, b, bk, c, cs, start, bias);
         }
-        if (edge)
-            FOR_ROW_BLOCKS(M, rows)
-                micro_edge(r, kc, a + m * s.as + k, b0 + np * s.bp + k * NR, c + m * s.cs + np * NR, s, start,
-                           bias0 ? bias0 + np * NR : 0, edge);
         start = CS_FROM_C;
     }
 }
 
 /* ---- A^T B: weight gradients. K is rows of the batch, wherever they lie, in blocks of TN_ROWS; one thread's part of A
-   is copied to [M/R][rows][R] and a panel of B to [rows][NR] once a block, so that both stream. ---- */
+   is copied to [M/R][rows][R] and a tile's columns of B to [rows][columns] once a block, so that both stream. ---- */
 
 enum { TN_ROWS = 256 };
 
-static size_t gemm_tn_work(long M) { return sizeof(real) * TN_ROWS * (size_t)(M + MAX_ROWS + 2 * NR); }
+static size_t gemm_tn_work(long M) { return sizeof(real) * TN_ROWS * (size_t)(M + MAX_ROWS + PANEL); }
 
 /* One block of rows of A, transposed as the tile reads it: [rows][R]. A constant R makes each copy a move or two. */
 INLINE void tn_copy(const int R, long rows, const char *a, const long *a_at, real *dst) {
@@ -147,21 +174,20 @@ static void gemm_tn(long M, long n, const void *a, const long *a_at, const void 
                     void *C, long ldc, void *work) {
     if (M <= 0) return;
     const blocks split = split_rows(M);
-    const long P = MAX_PANELS(tallest(split)) < 2 ? 1 : 2, cs = ldc / (long)sizeof(real);
-    real *apack = work, *bpack = apack + TN_ROWS * (M + MAX_ROWS), *c = C;
+    const long cs = ldc / (long)sizeof(real);
+    real *apack = work, *bpack = apack + TN_ROWS * (M + MAX_ROWS);
     for (long i = 0; i < n; i += TN_ROWS) {
-        long rows = n - i < TN_ROWS ? n - i : TN_ROWS;
-        FOR_ROW_BLOCKS(M, split)
+        const long rows = n - i < TN_ROWS ? n - i : TN_ROWS;
+        for (long m = 0, j = 0, r; j < split.count; j++, m += r) {
+            r = split.low + (j < split.extra);
             tn_pack(r, rows, (const char *)a + m * (long)sizeof(real), a_at + i, apack + m * rows);
-        for (long p = 0; p < ncols / NR; p += P) {
-            long pc = ncols / NR - p < P ? ncols / NR - p : P;
+        }
+        for (long at = 0, cols; at < ncols; at += cols) {
+            const int v = widest(split, ncols - at);
+            cols = (long)VL << v;
             for (long k = 0; k < rows; k++)
-                memcpy(bpack + k * pc * NR, (const real *)((const char *)b + b_at[i + k]) + p * NR,
-                       (size_t)(pc * NR) * sizeof(real));
-            FOR_ROW_BLOCKS(M, split) {
-                strides s = {1, r, pc * NR, NR, cs};
-                micros[r][pc](rows, apack + m * rows, bpack, c + m * cs + p * NR, s, CS_FROM_C, 0);
-            }
+                memcpy(bpack + k * cols, (const real *)((const char *)b + b_at[i + k]) + at, (size_t)cols * sizeof(real));
+            run_blocks(split, v, rows, apack, 0, bpack, cols, (real *)C + at, cs, CS_FROM_C, 0);
         }
     }
 }

@@ -5,32 +5,52 @@
 #include "tiles.h"
 #include "vec.h"
 
-/* panels [nv/2][K][NR] of src (K, *), columns as listed */
+/* How wide the panel of column n is, and where row k of column n lies. */
+INLINE long panel_width(const cs_panels *B, long n) {
+    const long rest = B->N - n / PANEL * PANEL;
+    return rest < PANEL ? rest : PANEL;
+}
+INLINE const real *panel_at(const cs_panels *B, long k, long n) {
+    return (const real *)B->data + n / PANEL * PANEL * B->K + k * panel_width(B, n) + n % PANEL;
+}
+
+/* src (K, *), columns as listed, into panels of nv vectors */
 static void pack(long K, long nv, const long *first, const long *count, const void *src0, long ld, void *dst0) {
+    const cs_panels B = {dst0, K, nv * VL};
     const real *src = src0;
-    real *dst = dst0;
-    memset(dst, 0, sizeof(real) * (size_t)(K * nv * VL));
-    for (long v = 0; v < nv; v++)
-        for (long k = 0; k < K; k++)
-            for (long l = 0; l < count[v]; l++)
-                dst[((v / 2) * K + k) * NR + (v % 2) * VL + l] = src[k * ld + first[v] + l];
+    memset(dst0, 0, sizeof(real) * (size_t)(K * nv * VL));
+    for (long v = 0; v < nv; v++) {
+        real *dst = (real *)panel_at(&B, 0, v * VL);
+        const long width = panel_width(&B, v * VL), n = count[v];
+        for (long k = 0; k < K; k++) {
+            const real *from = src + k * ld + first[v];
+            if (n == VL) store(dst + k * width, load(from));
+            else
+                for (long l = 0; l < n; l++) dst[k * width + l] = from[l];
+        }
+    }
 }
 
 /* ---- backward: gradients of gate rows lie gate after gate, each Hp wide, so that sums over them run in one order on
    every level. src and dst here have G gates of H columns. ---- */
 
-/* panels [ceil(M/NR)][G*Hp][NR] of the transpose of src (M, G*H): k runs over the gates' columns, lanes over rows */
+/* The transpose of src (M, G*H) into panels (G*Hp, M rounded up to NR): k runs over the gates' columns, lanes over rows */
 static void pack_transposed(long M, long G, long H, long Hp, const void *src0, void *dst0) {
     const real *src = src0;
     real *dst = dst0;
-    long panels = (M + NR - 1) / NR;
-    memset(dst, 0, sizeof(real) * (size_t)(panels * NR * G * Hp));
-    for (long p = 0; p < panels; p++)
+    const cs_panels B = {dst, G * Hp, (M + NR - 1) / NR * NR};
+    memset(dst, 0, sizeof(real) * (size_t)(B.K * B.N));
+    for (long m = 0; m < M; m += VL) {
+        const long width = panel_width(&B, m), rows = M - m < VL ? M - m : VL;
         for (long g = 0; g < G; g++)
-            for (long u = 0; u < H; u += VL)
-                for (long j = 0; j < NR && p * NR + j < M; j++)
-                    for (long l = u; l < u + VL && l < H; l++)
-                        dst[(p * G * Hp + g * Hp + l) * NR + j] = src[(p * NR + j) * G * H + g * H + l];
+            for (long u = 0; u < H; u += VL) {
+                real *to = (real *)panel_at(&B, g * Hp + u, m);
+                const real *from = src + m * G * H + g * H + u;
+                const long n = H - u < VL ? H - u : VL;
+                for (long j = 0; j < rows; j++)
+                    for (long l = 0; l < n; l++) to[l * width + j] = from[j * G * H + l];
+            }
+    }
 }
 
 /* dst (K, G*H) += src (K, G*Hp): a gradient back into the caller's columns */

@@ -17,6 +17,7 @@ static void activate_array(int code, long n, const void *in, void *out) {
 const cs_tiles TABLE = {
     .VL = VL,
     .NR = NR,
+    .PANEL = PANEL,
     .gemm = gemm,
     .gemm_tn = gemm_tn,
     .gemm_tn_work = gemm_tn_work,

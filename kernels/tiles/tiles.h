@@ -3,8 +3,9 @@
    A level's table is built from the same sources (tile.c) with other compiler flags. Cython picks one level at import
    and calls through its tables. Nothing here allocates, locks or knows Python.
 
-   Layouts (NR = two vectors of columns, VL = lanes of one vector, both per table):
-     panels     a matrix (K, N) as [N/NR][K][NR]: a tile streams through one panel from top to bottom
+   Layouts (VL = lanes of one vector, NR = two vectors, PANEL = 4 or 8 of them, all per table):
+     panels     a matrix (K, N), N a multiple of NR, as [N/PANEL][K][PANEL], the last panel as wide as what is left: a
+                tile streams through one panel from top to bottom
      gate row   one row of pre-activations or gates, Hp = H rounded up to NR units:
                   RNN   [h]                        Hp wide
                   LSTM  [i f c o] by blocks of VL  4 Hp wide
@@ -30,12 +31,18 @@ typedef struct {
     int act, rec;           /* activation codes: position in kernels.ACTIVATIONS */
 } cs_span;
 
+/* A matrix (K, N) in panels. */
 typedef struct {
-    int VL, NR;
-    /* C (M, N) = start + A (M, K) B: A by strides lda, sk; B panels; only ncols columns of C exist.
-       One accumulator an element, k in order. */
-    void (*gemm)(long M, long K, const void *A, long lda, const void *panels, long ncols, long panel_rows,
-                 void *C, long ldc, int start, const void *bias);
+    const void *data;
+    long K, N;
+} cs_panels;
+
+typedef struct {
+    int VL, NR, PANEL;
+    /* C (M, n) = start + A (M, K) B[k0 : k0 + K, n0 : n0 + n]; n0 a multiple of NR, n of any size. C and bias begin with
+       their first column that counts. One accumulator an element, k in order. */
+    void (*gemm)(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,
+                 long ldc, int start, const void *bias);
     /* C (M, N) += A^T B over n rows, row k of A at a + a_at[k] bytes, of B at b + b_at[k], each contiguous.
        work: gemm_tn_work(M) bytes. */
     void (*gemm_tn)(long M, long n, const void *a, const long *a_at, const void *b, const long *b_at, long ncols,

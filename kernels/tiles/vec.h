@@ -39,7 +39,14 @@ typedef real vec __attribute__((vector_size(VBYTES)));
 typedef rint_t ivec __attribute__((vector_size(VBYTES)));
 typedef real vec_u __attribute__((vector_size(VBYTES), aligned(sizeof(real)), may_alias));
 
-enum { VL = VBYTES / sizeof(real), NR = 2 * VL };
+/* Vectors of a panel: enough accumulators for one row to hide the latency of the multiply-add behind. */
+#if VBYTES == 64
+#define PANEL_VECTORS 4
+#else
+#define PANEL_VECTORS 8
+#endif
+
+enum { VL = VBYTES / sizeof(real), NR = 2 * VL, PANEL = PANEL_VECTORS * VL };
 
 #define INLINE static inline __attribute__((always_inline))
 
