@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t
 
 from .packed cimport Packed, Tape
-from .tiles cimport cs_barrier, cs_panels, cs_span, cs_tiles, cs_work
+from .tiles cimport cs_panels, cs_span, cs_tiles, cs_work
 
 
 cdef enum:
@@ -34,7 +34,6 @@ cdef struct Job:
     double alone  # nanoseconds that the call may take on one thread
     int threads
     bint by_rows
-    cs_barrier barrier
     const char *x
     long xb, xt
     char *y

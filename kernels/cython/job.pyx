@@ -14,12 +14,11 @@ cimport numpy as cnp
 from libc.string cimport memcpy, memset
 
 from .packed cimport aligned
-from .tiles cimport parallel, threads as threads_now
+from .tiles cimport meeting_cost, parallel, threads as threads_now
 
 cnp.import_array()
 
 cdef enum:
-    STEP_WORK = 40_000  # multiply-adds of a step below which two meetings of threads are too close
     ROWS_EACH = 4
     # bytes of weights, more than a core's L2 holds, from which threads share them and meet each step: 100 steps of
     # 8 rows and 512 units take 16.7 ms against 21.9 by rows, of 64 rows 94 against 97
@@ -56,6 +55,14 @@ cdef double nanoseconds(const cs_tiles *tiles, long rows, double work, double we
     return max(arithmetic, work * esize / max(1, rows) / (130 if weights < 1e6 else 32))
 
 
+cdef bint worth_meeting(Job *j, int n) noexcept nogil:
+    """Whether n threads that share the units gain more in a step than their meeting costs. A row's weights come from L2
+    at 200 GB/s, or from beyond it at 60."""
+    cdef double U = <double> j.columns * j.H
+    cdef double step = max(U * j.B / (5 * j.tiles.VL), U * j.esize / (200 if U * j.esize < 1e6 else 60))
+    return n > 1 and meeting_cost(n, j.alone) < 0.7 * (1 - 1. / n) * step
+
+
 cdef void plan(Job *j, double row_steps) noexcept nogil:
     """How many threads, and what they share."""
     cdef double work = <double> j.columns * (j.inputs + j.H)
@@ -64,10 +71,10 @@ cdef void plan(Job *j, double row_steps) noexcept nogil:
     j.by_rows = j.B >= n * ROWS_EACH and work * j.esize < SHARED_WEIGHTS
     if j.alone < CALL_NS:
         n = 1
-    elif not j.by_rows and work * j.B < STEP_WORK:
-        n, j.by_rows = min(n, j.B), True
     elif not j.by_rows:
         n = min(n, j.Hp // j.tiles.NR)
+        if not worth_meeting(j, n):
+            n, j.by_rows = min(threads_now(), j.B), True
     j.threads = max(1, n)
 
 

@@ -90,10 +90,10 @@ cdef void recur_back(Job *j, Part *p, const char *dz, long column, long K, long 
 cdef void meet_by_units(Job *j, Part *p) noexcept nogil:
     """Where threads own units: all have written this step before anyone reads it."""
     if p.threads > 1 and not j.by_rows:
-        meet(&j.barrier, p.threads)
+        meet(p.thread, p.threads)
 
 
 cdef void meet_all(Job *j, Part *p) noexcept nogil:
     """Before and after threads read each other's rows."""
     if p.threads > 1:
-        meet(&j.barrier, p.threads)
+        meet(p.thread, p.threads)

@@ -66,10 +66,8 @@ cdef extern from "team.h" nogil:
     int cs_threads()
     void cs_limit_threads(int limit)
     int cs_has_openmp()
-    ctypedef struct cs_barrier:
-        int arrived
-        int phase
-    void cs_barrier_wait(cs_barrier *b, int threads)
+    void cs_meet(int me, int threads)
+    int64_t cs_meeting_cost(int threads, int64_t alone)
     uint64_t cs_denormals_flush()
     void cs_denormals_restore(uint64_t before)
 
@@ -80,7 +78,8 @@ cdef extern from "memory.h" nogil:
 # The functions of team.c, memory.c and the chosen tables, for the modules that do not link them.
 cdef const cs_tiles *tiles_for(bint double_) noexcept nogil
 cdef void parallel(int threads, int64_t alone, cs_work *work, void *job) noexcept nogil
-cdef void meet(cs_barrier *b, int threads) noexcept nogil
+cdef void meet(int me, int threads) noexcept nogil
+cdef int64_t meeting_cost(int threads, double alone) noexcept nogil
 cdef int threads() noexcept nogil
 cdef void *borrow(size_t size) noexcept nogil
 cdef void give_back(void *memory) noexcept nogil

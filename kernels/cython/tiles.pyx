@@ -63,8 +63,12 @@ cdef void parallel(int threads, int64_t alone, cs_work *work, void *job) noexcep
     cs_parallel(threads, alone, work, job)
 
 
-cdef void meet(cs_barrier *b, int threads) noexcept nogil:
-    cs_barrier_wait(b, threads)
+cdef void meet(int me, int threads) noexcept nogil:
+    cs_meet(me, threads)
+
+
+cdef int64_t meeting_cost(int threads, double alone) noexcept nogil:
+    return cs_meeting_cost(threads, <int64_t> alone)
 
 
 cdef int threads() noexcept nogil:

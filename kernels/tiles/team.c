@@ -8,8 +8,8 @@
 #include "team.h"
 #include <limits.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <time.h>
 #ifdef _OPENMP
 #include <omp.h>
@@ -22,7 +22,13 @@ enum {
     MOST = 256,
     IDLE_SPINS = 2000,    /* 40 to 100 us: a worker stays awake between the calls of a loop, then sleeps */
     PATIENCE = 100000,    /* nanoseconds that a call may wait for workers, and no more than a quarter of what it takes */
+    BARE_SPINS = 40,      /* a neighbour in step comes within 100 ns; a pause alone takes up to 50 */
     BARRIER_SPINS = 1000, /* 20 to 50 us: many steps of a small cell, a small part of a time slice */
+    /* Nanoseconds of a nap, once a neighbour is so late that it must be off its core. Who naps keeps its own claim to a
+       core for when the neighbour is back; who calls sched_yield loses it, and a whole slice to the busy process beside
+       it: beside one on each of two cores, a training pass of 64 rows and 256 units took 175 ms with yields (46 alone on
+       the machine), 104 to 160 with naps, and 100 steps of 1 row and 256 units 68 ms at the worst, not 9. */
+    NAP = 20000,
 };
 
 /* The gate: a call's number, whether workers may still join, and how many threads are in, the caller included. */
@@ -40,6 +46,12 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake;
 } team = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+/* Where the threads of the call that has the team meet: each one's count of meetings, and what it was told in each round. */
+static struct {
+    int phase, heard[8];
+    char pad[28];
+} places[MOST] __attribute__((aligned(64)));
 
 static int limit = INT_MAX;
 
@@ -82,8 +94,9 @@ static void pause_cpu(void) {
 }
 
 static void wait_a_little(int i, int spins) {
+    if (i < BARE_SPINS) return;
     if (i < spins) pause_cpu();
-    else sched_yield();
+    else nanosleep(&(struct timespec){0, NAP}, 0);
 }
 
 static void flushed(cs_work *work, void *job, int thread, int threads) {
@@ -152,6 +165,7 @@ static int assemble(int wanted, int64_t patience, cs_work *work, void *job) {
     team.job = job;
     team.wanted = wanted;
     team.finished = 0;
+    memset(places, 0, (size_t)wanted * sizeof places[0]);
     uint64_t call = CALL(team.gate) + 1;
     __atomic_store_n(&team.gate, (call << 32) | OPEN | 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&team.sleeping, __ATOMIC_SEQ_CST)) {
@@ -169,47 +183,73 @@ static int assemble(int wanted, int64_t patience, cs_work *work, void *job) {
     return JOINED(__atomic_and_fetch(&team.gate, ~OPEN, __ATOMIC_ACQ_REL));
 }
 
-/* Where other processes keep our workers off their cores, threads that meet often lose whole time slices to each other:
-   training 32 rows x 100 steps x 64 units took 76 ms with two threads beside a busy process on each core, 15 by this rule. A call
-   that took LOST times what it would have taken alone makes the next ones run alone, twice as many each time it happens
-   again, half as many after a call that went well. */
-enum { LOST = 2, SLACK = 200000, MOST_SKIPPED = 127 };
-static int skipped, to_skip;
-
-static int crowded(void) {
-    int left = __atomic_load_n(&to_skip, __ATOMIC_RELAXED);
-    if (left > 0) __atomic_store_n(&to_skip, left - 1, __ATOMIC_RELAXED);
-    return left > 0;
-}
-
-static void learn(int64_t took, int64_t alone) {
-    int n = __atomic_load_n(&skipped, __ATOMIC_RELAXED);
-    n = took > LOST * alone + SLACK ? 2 * n + 1 : n / 2;
-    n = n < MOST_SKIPPED ? n : MOST_SKIPPED;
-    __atomic_store_n(&skipped, n, __ATOMIC_RELAXED);
-    if (took > LOST * alone + SLACK) __atomic_store_n(&to_skip, n, __ATOMIC_RELAXED);
+static void wait_for_workers(int came) {
+    for (int i = 0; __atomic_load_n(&team.finished, __ATOMIC_ACQUIRE) < came - 1; i++)
+        wait_a_little(i, BARRIER_SPINS);
 }
 
 void cs_parallel(int threads, int64_t alone, cs_work *work, void *job) {
-    if (threads > 1 && !crowded() && !__atomic_exchange_n(&team.busy, 1, __ATOMIC_ACQUIRE)) {
-        int64_t began = nanoseconds(), patience = alone / 4 < PATIENCE ? alone / 4 : PATIENCE;
+    if (threads > 1 && !__atomic_exchange_n(&team.busy, 1, __ATOMIC_ACQUIRE)) {
+        int64_t patience = alone / 4 < PATIENCE ? alone / 4 : PATIENCE;
         int came = assemble(threads, patience, work, job);
         flushed(work, job, 0, came);
-        for (int i = 0; __atomic_load_n(&team.finished, __ATOMIC_ACQUIRE) < came - 1; i++)
-            wait_a_little(i, BARRIER_SPINS);
+        wait_for_workers(came);
         __atomic_store_n(&team.busy, 0, __ATOMIC_RELEASE);
-        if (came > 1) learn(nanoseconds() - began, alone);
         return;
     }
     flushed(work, job, 0, 1);
 }
 
-void cs_barrier_wait(cs_barrier *b, int threads) {
-    int phase = __atomic_load_n(&b->phase, __ATOMIC_RELAXED);
-    if (__atomic_add_fetch(&b->arrived, 1, __ATOMIC_ACQ_REL) == threads) {
-        __atomic_store_n(&b->arrived, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&b->phase, phase + 1, __ATOMIC_RELEASE);
-        return;
+/* ---- what a meeting costs, which a call by units is planned by. Cores that share a cache need 60 ns, others 260 (two
+   virtual cores of Zen 5, which the host moves about), so it is measured now and then. ---- */
+
+enum { LONG = 500000, PROBES = 24, PROBE_PATIENCE = 80000, UNKNOWN = 1000000, LOOP = 400000, GOOD_FOR = 20000000, LONGEST = 100000000 };
+static struct {
+    int64_t cost, asked, until, wait;
+    int threads;
+} meeting = {UNKNOWN, 0, 0, 0, 0};
+
+static void probe(void *best, int thread, int threads) {
+    if (threads < 2) return;
+    for (int i = 0; i < 3; i++) {
+        int64_t began = nanoseconds();
+        for (int k = 0; k < PROBES / 3; k++) cs_meet(thread, threads);
+        int64_t cost = (nanoseconds() - began) / (PROBES / 3);
+        if (thread == 0 && cost < *(int64_t *)best) *(int64_t *)best = cost;
     }
-    for (int i = 0; __atomic_load_n(&b->phase, __ATOMIC_ACQUIRE) == phase; i++) wait_a_little(i, BARRIER_SPINS);
+}
+
+int64_t cs_meeting_cost(int threads, int64_t alone) {
+    int64_t now = nanoseconds();
+    if (__atomic_exchange_n(&team.busy, 1, __ATOMIC_ACQUIRE)) return UNKNOWN; /* no team for this call */
+    int again = now - meeting.asked < LOOP + 2 * alone || now < meeting.until || alone > LONG;
+    if (threads != meeting.threads) meeting.until = 0;
+    /* A call by itself is not worth a probe: workers that sleep take longer to come than a small call takes alone. */
+    if (again && now >= meeting.until) {
+        int64_t cost = UNKNOWN;
+        int came = assemble(threads, PROBE_PATIENCE, probe, &cost);
+        flushed(probe, &cost, 0, came);
+        wait_for_workers(came);
+        int all = came == threads;
+        meeting.wait = all ? 0 : meeting.wait ? 2 * meeting.wait : LOOP;
+        if (meeting.wait > LONGEST) meeting.wait = LONGEST;
+        meeting.cost = all ? cost : UNKNOWN;
+        meeting.threads = threads;
+        now = nanoseconds();
+        meeting.until = now + (all ? GOOD_FOR : meeting.wait);
+    }
+    int64_t cost = again ? meeting.cost : UNKNOWN;
+    meeting.asked = now;
+    __atomic_store_n(&team.busy, 0, __ATOMIC_RELEASE);
+    return cost;
+}
+
+void cs_meet(int me, int threads) {
+    int phase = ++places[me].phase;
+    for (int round = 0, d = 1; d < threads; round++, d *= 2) {
+        int next = me + d < threads ? me + d : me + d - threads;
+        __atomic_store_n(&places[next].heard[round], phase, __ATOMIC_RELEASE);
+        for (int i = 0; __atomic_load_n(&places[me].heard[round], __ATOMIC_ACQUIRE) - phase < 0; i++)
+            wait_a_little(i, BARRIER_SPINS);
+    }
 }

@@ -7,8 +7,7 @@ typedef void cs_work(void *job, int thread, int threads);
 
 /* Runs work on a team of at most `threads` threads: the caller, and those workers that come soon, where one thread would
    take about `alone` nanoseconds. Work is told how many they are. Denormals are flushed inside and each thread's mode is
-   restored. Calls from several threads at once: one has the team, the others run alone. Where a team turns out to take
-   longer than one thread would, the next calls run alone. */
+   restored. Calls from several threads at once: one has the team, the others run alone. */
 void cs_parallel(int threads, int64_t alone, cs_work *work, void *job);
 
 /* Threads that a call may use now: OpenMP's limit for this thread (affinity, OMP_NUM_THREADS, threadpoolctl), at most
@@ -17,15 +16,15 @@ int cs_threads(void);
 void cs_limit_threads(int limit);
 int cs_has_openmp(void);
 
-/* All threads of a team meet; a barrier starts as zeros. Spins for a bounded time, then gives its time slice away, so that a busy neighbour on a
-   small machine does not cost a slice a step. */
-typedef struct {
-    int arrived;
-    char pad0[60];
-    int phase;
-    char pad1[60];
-} cs_barrier;
-void cs_barrier_wait(cs_barrier *b, int threads);
+/* All threads of a team meet. In round r each tells the one 2^r further on that it is there, and waits to be told by the
+   one 2^r before: log2(threads) times the way of a cache line from core to core (the dissemination barrier of Hensgen,
+   Finkel and Manber, 1988). Waits spin for a bounded time, then nap, so that a busy neighbour on a
+   small machine does not cost a slice a step. Only for work that cs_parallel told `threads`. */
+void cs_meet(int me, int threads);
+
+/* Nanoseconds that a meeting of so many threads takes now, for a call that one thread would take `alone` for; or very
+   many, where they do not come at once. */
+int64_t cs_meeting_cost(int threads, int64_t alone);
 
 /* Flush-to-zero mode: returns what cs_denormals_restore puts back. */
 #if defined(__x86_64__) || defined(__i386__)
