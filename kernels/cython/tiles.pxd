@@ -52,6 +52,8 @@ cdef extern from "tiles.h" nogil:
         void (*softmax)(long rows, long n, void *p, long ld) noexcept nogil
         void (*mark_rows)(long rows, long n, double value, const void *src, long lds, void *dst, long ldd,
                           uint8_t *there) noexcept nogil
+        double (*probe_fma)(long n, double *out) noexcept nogil
+        double (*probe_read)(const void *p, long size, long times) noexcept nogil
 
     ctypedef struct cs_level:
         const char *name

@@ -136,3 +136,19 @@ def activate(name, values):
     tiles_for(x.dtype == np.float64).activate(ACTIVATIONS.index(name), x.size, cnp.PyArray_DATA(x),
                                               cnp.PyArray_DATA(y))
     return y
+
+
+def probe_multiply_adds(long n):
+    """Run multiply-adds of float32 that stay in registers, `n` rounds of them, without the GIL. Returns how many."""
+    cdef double out = 0, done
+    with nogil:
+        done = tiles_for(False).probe_fma(n, &out)
+    return done
+
+
+def probe_read(cnp.ndarray values, long times):
+    """Read a contiguous array, a multiple of 512 bytes, `times` over as one stream, without the GIL."""
+    cdef const void *p = cnp.PyArray_DATA(values)
+    cdef long size = values.nbytes
+    with nogil:
+        tiles_for(False).probe_read(p, size, times)

@@ -3,6 +3,7 @@
 #include "gru.h"
 #include "lstm.h"
 #include "panels.h"
+#include "probe.h"
 #include "rnn.h"
 #include "stages.h"
 #include "updates.h"
@@ -43,4 +44,6 @@ const cs_tiles TABLE = {
     .activate = activate_array,
     .softmax = softmax,
     .mark_rows = mark_rows,
+    .probe_fma = probe_fma,
+    .probe_read = probe_read,
 };

@@ -85,6 +85,9 @@ typedef struct {
     void (*softmax)(long rows, long n, void *p, long ld);
     void (*mark_rows)(long rows, long n, double value, const void *src, long lds, void *dst, long ldd,
                       uint8_t *there);
+    /* see probe.h */
+    double (*probe_fma)(long n, double *out);
+    double (*probe_read)(const void *p, long size, long times);
 } cs_tiles;
 
 typedef struct {

@@ -1,13 +1,14 @@
 """What this machine can do at best, measured in a few seconds, and the least time that a row of the table could take.
 
-The peak of multiply-adds is the best rate at which NumPy's BLAS runs a large product that fits the cache. Bandwidth is
-that of reading two arrays side by side in `np.matmul` of a row and a column, many times over in one call, so that
-Python's own cost does not show; with n threads each reads its share. Both are best times: a limit is what the machine
-can do, not what it does while others use it too.
+The compiled kernels bring probes (kernels/tiles/probe.h): the peak of multiply-adds is that of vectors which stay in
+registers, bandwidth that of reading one stream. Without them the peak is the best rate at which NumPy's BLAS runs a
+large product that fits the cache, which is a tenth and more below it, and on some machines half. With n threads each
+reads its share. All are best times: a limit is what the machine can do, not what it does while others use it too.
 """
 
 from __future__ import annotations
 
+import importlib
 import math
 import time
 from collections.abc import Callable
@@ -27,8 +28,10 @@ SIZES = tuple(m << k for k in range(12, 25) for m in (2, 3))
 #: Seconds to try for a best time.
 PATIENCE = 0.04
 PRODUCT, PRODUCT_PATIENCE = 768, 0.5
-#: Bytes read in one call, so that a call takes a millisecond and more.
-VOLUME = 1 << 25
+#: Rounds of the probe of multiply-adds in one call.
+ROUNDS = 1 << 18
+#: Bytes read in one call, so that a call takes a millisecond and waking a thread does not show.
+VOLUME = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,28 @@ def _best(run: Callable[[], Any], patience: float = PATIENCE) -> float:
     return min(times)
 
 
+def _probes() -> Any:
+    """The compiled probes, or None where there are no compiled kernels."""
+    try:
+        return importlib.import_module("cellstep.kernels.cython.tiles")
+    except ImportError:
+        return None
+
+
+def _together(run: Callable[[int], Any], threads: int, patience: float = PATIENCE) -> float:
+    """The best time of `threads` threads that run something side by side, without the GIL."""
+    if threads == 1:
+        return _best(lambda: run(0), patience)
+    with ThreadPoolExecutor(threads) as pool:
+        return _best(lambda: list(pool.map(run, range(threads))), patience)
+
+
 def peak(threads: int) -> float:
-    """float32 operations a second in a product of two square matrices, with NumPy's BLAS limited to `threads`."""
+    """float32 operations a second: of multiply-adds in registers, or of NumPy's BLAS if that is all there is."""
+    probes = _probes()
+    if probes is not None:
+        done = float(probes.probe_multiply_adds(1))
+        return 2 * done * ROUNDS * threads / _together(lambda _: probes.probe_multiply_adds(ROUNDS), threads)
     by_hand.set_threads(threads)
     a, b, c = (np.ones((PRODUCT, PRODUCT), np.float32) for _ in range(3))
     np.dot(a, b, c)
@@ -111,23 +134,25 @@ def _aligned(n: int) -> Array:
 
 def bandwidth(size: int, threads: int) -> float:
     """Bytes a second when `threads` threads read their shares of `size` bytes again and again."""
-    by_hand.set_threads(1)
-    share = max(16, size // threads // 128 * 16)
+    share = max(128, size // threads // 512 * 128)
     times = max(1, VOLUME // size)
+    read = _reader(share, times, threads)
+    return 4 * share * threads * times / _together(read, threads)
 
-    def work() -> tuple[Any, ...]:
-        # a row and a column of half the share each; the first one's stride of 0 makes `times` products of them
-        both = _aligned(2 * share)
-        row, column = both[:share], both[share:].reshape(share, 1)
-        return np.broadcast_to(row, (times, 1, share)), column, np.empty((times, 1, 1), np.float32)
 
-    work_of = [work() for _ in range(threads)]
-    if threads == 1:
-        seconds = _best(lambda: np.matmul(*work_of[0]))
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            seconds = _best(lambda: list(pool.map(lambda w: np.matmul(*w), work_of)))
-    return 8 * share * threads * times / seconds
+def _reader(share: int, times: int, threads: int) -> Callable[[int], Any]:
+    """What one of the threads does: read its own `share` numbers `times` over."""
+    values = [_aligned(share) for _ in range(threads)]
+    probes = _probes()
+    if probes is not None:
+        return lambda i: probes.probe_read(values[i], times)
+    # a row and a column of half the share each; the first one's stride of 0 makes `times` products of them
+    by_hand.set_threads(1)
+    half = share // 2
+    rows = [np.broadcast_to(v[:half], (times, 1, half)) for v in values]
+    columns = [v[half:].reshape(half, 1) for v in values]
+    outs = [np.empty((times, 1, 1), np.float32) for _ in values]
+    return lambda i: np.matmul(rows[i], columns[i], out=outs[i])
 
 
 @cache
