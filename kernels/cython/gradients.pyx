@@ -58,14 +58,21 @@ cdef void recurrent_gradients(Job *j, Part *p, Rows *r, const char *a, const lon
 
 cdef void input_gradients(Job *j, Part *p, long t0, long t1) noexcept nogil:
     """dx = dz W^T for steps t0 to t1; zero past a row's end. Threads share rows, or steps where there are few rows."""
-    cdef long b0 = 0, b1 = j.B, t, b, n, rows, row = j.inputs * j.esize
+    cdef long b0 = 0, b1 = j.B, e0 = 0, e1 = 0, t, b, n, rows, row = j.inputs * j.esize, running = j.B
     cdef char *gather = j.gather + p.thread * j.gather_size
     if j.dx == NULL:
         return
     if j.B >= 8 * p.threads:
-        b0, b1 = j.B * p.thread // p.threads, j.B * (p.thread + 1) // p.threads
+        if j.running != NULL:
+            running = j.running[t0]
+        b0, b1 = running * p.thread // p.threads, running * (p.thread + 1) // p.threads
+        e0 = running + (j.B - running) * p.thread // p.threads
+        e1 = running + (j.B - running) * (p.thread + 1) // p.threads
     else:
         t0, t1 = t0 + (t1 - t0) * p.thread // p.threads, t0 + (t1 - t0) * (p.thread + 1) // p.threads
+    for b in range(e0, e1):
+        for t in range(t0, t1):
+            memset(j.dx + j.order[b] * j.dxb + t * j.dxt, 0, row)
     if b1 - b0 >= t1 - t0:
         for t in range(t0, t1):
             if j.order == NULL:

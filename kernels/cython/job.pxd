@@ -63,6 +63,7 @@ cdef struct Job:
 cdef struct Part:
     int thread, threads
     long b0, b1, rows
+    long e0, e1  # rows that ended before these steps
     cs_span span
 
 
@@ -78,6 +79,7 @@ cdef void plan(Job *j, double row_steps) noexcept nogil
 cdef double nanoseconds(const cs_tiles *tiles, long rows, double work, double weights, long esize) noexcept nogil
 cdef void team(int wanted, double alone, cs_work *part, void *job) noexcept nogil
 cdef Part part_of(Job *j, int thread, int threads) noexcept nogil
+cdef void share_running(Job *j, Part *p, long t) noexcept nogil
 
 
 cdef inline char *z_at(Job *j, long t, long b) noexcept nogil:

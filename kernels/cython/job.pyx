@@ -258,3 +258,14 @@ cdef Part part_of(Job *j, int thread, int threads) noexcept nogil:
     p.span.ldz, p.span.ldh = j.zb, j.hb
     p.span.act, p.span.rec = j.act, j.rec
     return p
+
+
+cdef void share_running(Job *j, Part *p, long t) noexcept nogil:
+    """Where threads meet after each chunk of steps: let each have its share of the rows that run at step t, and of those
+    that ended before, instead of a fixed share of all, whose rows may all have ended."""
+    cdef long n = p.threads, i = p.thread, running
+    if not j.by_rows or j.running == NULL:
+        return
+    running = j.running[t]
+    p.b0, p.b1 = running * i // n, running * (i + 1) // n
+    p.e0, p.e1 = running + (j.B - running) * i // n, running + (j.B - running) * (i + 1) // n

@@ -78,6 +78,8 @@ cdef void absorb(Job *j, Part *p, long t) noexcept nogil:
     else:
         for b in range(p.b0, p.b1):
             j.tiles.add_rows(1, u1 - u0, dh + b * j.hb, j.hb, dy + j.order[b] * j.dyb, j.dyb)
+        for b in range(p.e0, p.e1):
+            j.tiles.add_rows(1, u1 - u0, dh + b * j.hb, j.hb, dy + j.order[b] * j.dyb, j.dyb)
 
 
 cdef void recur_back(Job *j, Part *p, const char *dz, long column, long K, long packed, char *dst,

@@ -13,8 +13,8 @@ from cellstep.kernels import ACTIVATIONS
 
 from .gradients cimport Rows, input_gradients, recurrent_gradients, running_rows, weight_gradients
 from .job cimport (
-    Job, Part, at_step, begin, begin_backward, begin_forward, dz_at, h_at, load_rows, part_of, run, store_last,
-    store_rows, z_at,
+    Job, Part, at_step, begin, begin_backward, begin_forward, dz_at, h_at, load_rows, part_of, run, share_running,
+    store_last,    store_rows, z_at,
 )
 from .loop cimport absorb, emit, emit_rest, meet_all, meet_by_units, project, recur, recur_back
 from .packed cimport Packed, Tape
@@ -62,9 +62,11 @@ cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
     cdef Job *j = <Job *> job
     cdef Part p = part_of(j, thread, threads)
     cdef Rows rows
-    cdef long t0, t1 = j.T, t, b0 = p.b0
+    cdef long t0, t1 = j.T, t, b0
     while t1 > 0:
         t0 = (t1 - 1) // j.chunk * j.chunk
+        share_running(j, &p, t0)
+        b0 = p.b0
         for t in range(t1 - 1, t0 - 1, -1):
             at_step(j, &p, t)
             absorb(j, &p, t)
