@@ -18,7 +18,7 @@ from cellstep.kernels import ACTIVATIONS
 from .gradients cimport Rows, input_gradients, recurrent_gradients, running_rows, weight_gradients
 from .job cimport (
     Job, Part, at_step, begin, begin_backward, begin_forward, dz_at, h_at, load_rows, part_of, run, share_running,
-    store_last,    store_rows, z_at,
+    store_last, store_rows, z_at,
 )
 from .loop cimport absorb, emit, emit_rest, meet_all, meet_by_units, project, recur, recur_back
 from .packed cimport Packed, Tape

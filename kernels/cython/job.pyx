@@ -261,8 +261,8 @@ cdef Part part_of(Job *j, int thread, int threads) noexcept nogil:
 
 
 cdef void share_running(Job *j, Part *p, long t) noexcept nogil:
-    """Where threads meet after each chunk of steps: let each have its share of the rows that run at step t, and of those
-    that ended before, instead of a fixed share of all, whose rows may all have ended."""
+    """Where threads meet after each chunk of steps: let each have its share of the rows that run at step t, and of
+    those that ended before, instead of a fixed share of all, whose rows may all have ended."""
     cdef long n = p.threads, i = p.thread, running
     if not j.by_rows or j.running == NULL:
         return
