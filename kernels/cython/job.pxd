@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t
 
 from .packed cimport Packed, Tape
-from .tiles cimport cs_panels, cs_span, cs_tiles, cs_work
+from .tiles cimport CS_LAST_FIRST, cs_panels, cs_span, cs_tiles, cs_work
 
 
 cdef enum:
@@ -64,6 +64,7 @@ cdef struct Part:
     int thread, threads
     long b0, b1, rows
     long e0, e1  # rows that ended before these steps
+    int turned   # CS_LAST_FIRST in every second step
     cs_span span
 
 
@@ -116,3 +117,4 @@ cdef inline void at_step(Job *j, Part *p, long t) noexcept nogil:
     """Point a part at step t."""
     p.rows = p.span.rows = rows_at(j, p, t)
     p.span.active = j.active + t * j.B + p.b0 if j.active != NULL else NULL
+    p.turned = CS_LAST_FIRST if t % 2 else 0

@@ -44,7 +44,7 @@ cdef void recur(Job *j, Part *p, int region, const char *a, long lda, char *z, l
     cdef long VL = j.tiles.VL, mine = j.gates[region] * p.span.j0 * VL
     cdef long packed = (0 if region == 0 else j.gates[0] * j.Hp) + mine
     j.tiles.gemm(p.rows, j.H, a, lda, &j.U, 0, packed, j.gates[region] * (p.span.j1 - p.span.j0) * VL,
-                 z + (column + mine) * j.esize, j.zb, start, j.recurrent_bias + mine * j.esize)
+                 z + (column + mine) * j.esize, j.zb, start | p.turned, j.recurrent_bias + mine * j.esize)
 
 
 cdef void emit(Job *j, Part *p, long t) noexcept nogil:
@@ -86,7 +86,8 @@ cdef void recur_back(Job *j, Part *p, const char *dz, long column, long K, long 
                      int start) noexcept nogil:
     """dst (+)= dz[:, column : column + K] times the rows of U^T from `packed` on; dst (rows, units) at row b0."""
     cdef long u0 = p.span.j0 * j.tiles.VL, n = (p.span.j1 - p.span.j0) * j.tiles.VL
-    j.tiles.gemm(p.rows, K, dz + column * j.esize, j.zb, &j.UT, packed, u0, n, dst + u0 * j.esize, j.hb, start, NULL)
+    j.tiles.gemm(p.rows, K, dz + column * j.esize, j.zb, &j.UT, packed, u0, n, dst + u0 * j.esize, j.hb,
+                 start | p.turned, NULL)
 
 
 cdef void meet_by_units(Job *j, Part *p) noexcept nogil:

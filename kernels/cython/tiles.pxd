@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 cdef extern from "tiles.h" nogil:
     enum:
-        CS_FROM_ZERO, CS_FROM_C, CS_FROM_BIAS
+        CS_FROM_ZERO, CS_FROM_C, CS_FROM_BIAS, CS_LAST_FIRST
 
     ctypedef struct cs_span:
         long rows, j0, j1, H, Hp, ldz, ldh

@@ -127,23 +127,29 @@ static void run_edge(blocks s, long K, const real *a, long as, const real *b, lo
 static void gemm(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,
                  long ldc, int start, const void *bias0) {
     const long as = lda / (long)sizeof(real), cs = ldc / (long)sizeof(real), end = n0 + n;
-    const int far = M == 1 && K * n * (long)sizeof(real) > FAR;
+    const int far = M == 1 && K * n * (long)sizeof(real) > FAR, turned = start & CS_LAST_FIRST;
     if (M <= 0 || n <= 0) return;
     const blocks rows = split_rows(M);
-    for (long k = 0; k < K || k == 0; k += KC) {
-        const long kc = K - k < KC ? K - k : KC;
+    const long first = n0 / PANEL, last = (end - 1) / PANEL, KB = rows.count > 1 ? KC : K;
+    start &= ~CS_LAST_FIRST;
+    for (long k = 0; k < K || k == 0; k += KB) {
+        const long kc = K - k < KB ? K - k : KB;
         const real *a = (const real *)A + k;
-        for (long at = n0, done; at < end; at += done) {
-            const long bk = panel_width(B, at), room = bk - at % PANEL, left = end - at < room ? end - at : room;
-            const real *b = panel_at(B, k0 + k, at), *bias = bias0 ? (const real *)bias0 + (at - n0) : 0;
-            real *c = (real *)C + (at - n0);
-            const int v = widest(rows, left);
-            done = v ? (long)VL << v : left;
-            if (!v) run_edge(rows, kc, a, as, b, bk, c, cs, start, bias, left);
-            else if (far && done == PANEL) micro_far(1, kc, a, 0, 1, 0, b, bk, c, 0, start, bias);
-            else run_blocks(rows, v, kc, a, as, b, bk, c, cs, start, bias);
+        for (long i = first; i <= last; i++) {
+            const long p = (turned ? first + last - i : i) * PANEL, stop = end < p + PANEL ? end : p + PANEL;
+            const long bk = panel_width(B, p);
+            for (long at = n0 > p ? n0 : p, done; at < stop; at += done) {
+                const real *b = panel_at(B, k0 + k, at), *bias = bias0 ? (const real *)bias0 + (at - n0) : 0;
+                real *c = (real *)C + (at - n0);
+                const int v = widest(rows, stop - at);
+                done = v ? (long)VL << v : stop - at;
+                if (!v) run_edge(rows, kc, a, as, b, bk, c, cs, start, bias, done);
+                else if (far && done == PANEL) micro_far(1, kc, a, 0, 1, 0, b, bk, c, 0, start, bias);
+                else run_blocks(rows, v, kc, a, as, b, bk, c, cs, start, bias);
+            }
         }
         start = CS_FROM_C;
+        if (!K) break;
     }
 }
 

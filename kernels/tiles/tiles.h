@@ -17,8 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How a product starts its accumulators. */
-enum { CS_FROM_ZERO, CS_FROM_C, CS_FROM_BIAS };
+/* How a product starts its accumulators; and a flag beside: go through the panels from the last to the first. Steps that
+   take turns in direction find the weights that the step before read last still in cache. */
+enum { CS_FROM_ZERO, CS_FROM_C, CS_FROM_BIAS, CS_LAST_FIRST = 4 };
 
 /* The rows and units that one call of a cell's tile works on, and what all cells share. Units from H on are neither
    read nor written, so that states need no padding and padding stays zero. */
