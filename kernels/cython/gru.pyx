@@ -22,7 +22,7 @@ from .job cimport (
 )
 from .loop cimport absorb, emit, emit_rest, meet_all, meet_by_units, project, recur, recur_back
 from .packed cimport Packed, Tape
-from .step cimport Step, begin_step, end_step, project_step, recur_step, wants_team
+from .step cimport Step, begin_block, begin_step, end_step, project_step, recur_step, sum_step, wants_team
 from .tiles cimport CS_FROM_BIAS, CS_FROM_C, CS_FROM_ZERO
 
 cnp.import_array()
@@ -152,13 +152,17 @@ cdef void step_rows(void *step) noexcept nogil:
     cdef char *hb
     while b < s.B:
         hb = s.h + b * s.hb
-        project_step(s, b)
-        recur_step(s, hb, s.hb, 0, 2 * Hp, 0, CS_FROM_C)
+        begin_block(s, b)
+        if s.reset_after and s.turned:
+            sum_step(s, b, hb, 2 * Hp, Hp, 3 * Hp, CS_FROM_BIAS)
+        sum_step(s, b, hb, 0, 2 * Hp, 0, CS_FROM_C)
         if s.reset_after:
-            recur_step(s, hb, s.hb, 2 * Hp, Hp, 3 * Hp, CS_FROM_BIAS)
+            if not s.turned:
+                sum_step(s, b, hb, 2 * Hp, Hp, 3 * Hp, CS_FROM_BIAS)
             s.tiles.gru_after_forward(&s.span, s.z, hb, hb)
         else:
             s.tiles.gru_before_gates(&s.span, s.z, hb)
+            project_step(s, b, 2 * Hp, Hp, 2 * Hp)
             recur_step(s, s.z + 3 * Hp * s.esize, s.zb, 2 * Hp, Hp, 2 * Hp, CS_FROM_C)
             s.tiles.gru_before_states(&s.span, s.z, hb, hb)
         b += s.block

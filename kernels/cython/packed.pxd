@@ -16,6 +16,7 @@ cdef class Packed:
     cdef readonly str activation, recurrent_activation
     cdef readonly bint reset_after, backward
     cdef int act, rec
+    cdef int turned  # the direction of the next step through the weights
     # A gate row's packed columns are regions of `gates` vectors a block of units: LSTM one of 4; GRU one of 2, then one
     # of 1. columns: those of W and U, G*Hp; width: those of a whole gate row, which for a GRU has h's part on top.
     cdef int regions

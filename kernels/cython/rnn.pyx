@@ -18,7 +18,7 @@ from .job cimport (
 )
 from .loop cimport absorb, emit, emit_rest, meet_all, meet_by_units, project, recur, recur_back
 from .packed cimport Packed, Tape
-from .step cimport Step, begin_step, end_step, project_step, recur_step, wants_team
+from .step cimport Step, begin_block, begin_step, end_step, sum_step, wants_team
 from .tiles cimport CS_FROM_C
 
 cnp.import_array()
@@ -116,8 +116,8 @@ cdef void step_rows(void *step) noexcept nogil:
     cdef char *hb
     while b < s.B:
         hb = s.h + b * s.hb
-        project_step(s, b)
-        recur_step(s, hb, s.hb, 0, s.columns, 0, CS_FROM_C)
+        begin_block(s, b)
+        sum_step(s, b, hb, 0, s.columns, 0, CS_FROM_C)
         s.tiles.rnn_forward(&s.span, s.z, hb, hb)
         b += s.block
 
