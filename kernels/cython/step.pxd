@@ -54,13 +54,15 @@ cdef inline void project_step(Step *s, long b, long first, long columns, long to
                  CS_FROM_BIAS | s.turned, s.bias + to * s.esize)
 
 
-cdef inline void recur_step(Step *s, const char *a, long lda, long first, long columns, long to, int start) noexcept nogil:
+cdef inline void recur_step(Step *s, const char *a, long lda, long first, long columns, long to,
+                            int start) noexcept nogil:
     """z[:, to:] (+)= a U for some packed columns; a (rows, H), usually h."""
     s.tiles.gemm(s.span.rows, s.H, a, lda, &s.U, 0, first, columns, s.z + to * s.esize, s.zb, start | s.turned,
                  s.recurrent_bias + (to - 3 * s.Hp if start == CS_FROM_BIAS else 0) * s.esize)
 
 
-cdef inline void sum_step(Step *s, long b, const char *h, long first, long columns, long to, int start) noexcept nogil:
+cdef inline void sum_step(Step *s, long b, const char *h, long first, long columns, long to,
+                          int start) noexcept nogil:
     """z[:, first:] = b + x W, then z[:, to:] (+)= h U, for some packed columns of the block of rows at b."""
     if s.group == 0:
         project_step(s, b, first, columns, first)

@@ -1,0 +1,237 @@
+"""What we ask of ourselves, and what this machine gives: `python bench/targets.py [--markdown FILE] [--json FILE]`.
+
+A line for each target: the best peer's time over ours in one run for the kernels, a whole fit against Keras, a new
+process, the Numba kernels against the compiled ones, and how much a busy process on every processor costs. The targets
+were set for a machine of two cores with AVX2; elsewhere they say where the machine differs. Takes about a quarter of an
+hour with all peers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fit_process import MOST, worker
+
+from cellstep import layers
+from cellstep.cli.bench import compare, limits, peers, picture, shapes, threads
+from cellstep.cli.bench.compare import Row, Work
+from cellstep.cli.bench.interleaved import Pace
+from cellstep.cli.bench.ours import layer_level
+from cellstep.cli.bench.peers import keras_layers
+from cellstep.cli.bench.problem import Problem
+from cellstep.cli.bench.shapes import FITS, RAGGED, SEQUENCES, STEPS, TRAINING
+
+#: At least so many times the best peer, in the order of the shapes of the table.
+STEP = (20.0, 15.0, 10.0, 4.0, 2.2, 1.7, 1.1)
+SEQUENCE = (2.5, 1.7, 1.1, 1.25, 1.2, 1.05)
+TRAIN = {"lstm": (3.0, 1.6, 1.4, 1.3, 1.15), "gru": (3.0, 2.0, 2.0, 1.3, 1.1), "rnn": (1.0, 1.0, 2.0, 1.0, 1.0)}
+FIT = (2.5, 3.0)
+START = "import numpy as np, cellstep; cellstep.layers.LSTM(64)(np.zeros((1, 20, 16), 'float32'))"
+BUSY = "import os\nos.sched_setaffinity(0, {{{}}})\nwhile True: pass"
+
+
+@dataclass
+class Line:
+    """One target. asked: the least, or with `most` the most, that `measured` may be; None where nothing is asked."""
+
+    what: str
+    measured: float
+    asked: float | None = None
+    most: bool = False
+    us: float | None = None
+    peer: str = ""
+    fraction: float | None = None
+
+    @property
+    def met(self) -> str:
+        """yes or no, or nothing where nothing was asked."""
+        if self.asked is None:
+            return ""
+        return "yes" if (self.measured <= self.asked if self.most else self.measured >= self.asked) else "no"
+
+    def cells(self) -> list[str]:
+        """As a row of a table."""
+        asked = "" if self.asked is None else f"{'<=' if self.most else '>='} {self.asked:g}"
+        us = "" if self.us is None else f"{self.us:,.3g}" if self.us < 100 else f"{self.us:,.0f}"
+        part = "" if self.fraction is None else f"{100 * self.fraction:.0f}"
+        return [self.what, asked, f"{self.measured:.2f}", self.met, us, self.peer, part]
+
+
+HEAD = ["what", "asked", "measured", "met", "us", "best peer", "% limit"]
+
+
+def of_row(row: Row, asked: float) -> Line:
+    """A row of the table against its best peer."""
+    name = f"{row.what.cell} {row.what.work} {row.what.shape}"
+    us = 1e6 * row.times[row.main].median
+    return Line(name, row.ratio or float("nan"), asked, us=us, peer=row.best_peer or "", fraction=row.fraction)
+
+
+def against_peers(present: dict[str, peers.Peer], pace: Pace, seen: list[Row]) -> Iterator[Line]:
+    """Steps on one thread; sequences, training and ragged batches on all that are compared."""
+    asked: dict[Work, float] = {}
+    for cell in ("lstm", "gru"):
+        asked |= {Work("step", cell, shape, 1): want for shape, want in zip(STEPS, STEP, strict=True)}
+    for cell in ("lstm", "gru"):
+        asked |= {Work("forward", cell, shape, MOST): want for shape, want in zip(SEQUENCES, SEQUENCE, strict=True)}
+    for cell, wants in TRAIN.items():
+        asked |= {Work("train", cell, shape, MOST): want for shape, want in zip(TRAINING, wants, strict=True)}
+    machine = {n: limits.measure(n) for n in {w.threads for w in asked}}
+    for row in compare.rows(asked, present, (), machine, pace):
+        seen.append(row)
+        yield of_row(row, asked[row.what])
+    ragged = [Work(work, cell, RAGGED[0], MOST) for work in ("ragged", "ragged_train") for cell in ("lstm", "gru")]
+    for row in compare.rows(ragged, present, ("padded",), machine, pace):
+        seen.append(row)
+        yield of_row(row, 1.0)
+        name, ours = f"{row.what.cell} {row.what.work} {row.what.shape}", row.times[row.main]
+        yield Line(f"{name}, our own padded time", ours.times_faster(row.times["padded"]), 1.7)
+        if row.what.cell == "lstm" and "torch" in row.times:
+            want = 3.0 if row.what.work == "ragged" else 6.0
+            yield Line(f"{name}, PyTorch's packed sequence", ours.times_faster(row.times["torch"]), want)
+
+
+def numba_lines(pace: Pace) -> Iterator[Line]:
+    """The Numba kernels' time over the compiled ones', where those take 20 microseconds; and what a call costs."""
+    works = [
+        Work(work, cell, shape, n)
+        for n in threads.choices()
+        for work in ("step", "forward", "train")
+        for cell in shapes.CELLS
+        for shape in shapes.TABLE[work]
+    ]
+    machine = {n: limits.measure(n) for n in threads.choices()}
+    for row in compare.rows(works, {}, ("cython", "numba"), machine, pace):
+        compiled, numba = row.times["cython"], row.times["numba"]
+        name = f"numba / cython, {row.what.cell} {row.what.work} {row.what.shape}, {row.what.threads} thread(s)"
+        if compiled.median > 20e-6:
+            yield Line(name, numba.median / compiled.median, 3.0, most=True, us=1e6 * numba.median)
+        elif row.what.shape == STEPS[0] and row.what.threads == 1:
+            yield Line(f"numba, us of a {row.what.cell} step of 16 units", 1e6 * numba.median, 5.0, most=True)
+
+
+def fit_lines(rounds: int) -> Iterator[Line]:
+    """One epoch, the processes in turn; the ratio is taken within a round."""
+    backends = keras_layers.backends()
+    for shape, asked in zip(FITS, FIT, strict=True):
+        with ExitStack() as stack:
+            names = ["cellstep", *(f"keras-{name}" for name in backends)]
+            epochs = {name: stack.enter_context(worker(name, shape)) for name in names}
+            took: dict[str, list[float]] = {name: [] for name in names}
+            for i in range(rounds + 1):
+                for name, epoch in epochs.items():
+                    seconds = _seconds(epoch)
+                    if i:
+                        took[name].append(seconds)
+        ours = took.pop("cellstep")
+        best = min(took, key=lambda name: statistics.median(took[name]), default="")
+        ratio = statistics.median(b / a for a, b in zip(ours, took[best], strict=True)) if best else float("nan")
+        yield Line(f"fit {shape}", ratio, asked, us=1e6 * statistics.median(ours), peer=best)
+
+
+def start_lines() -> Iterator[Line]:
+    """From a new process to the first prediction."""
+    took = [_seconds(lambda: subprocess.run([sys.executable, "-c", START], check=True)) for _ in range(9)]
+    yield Line("seconds to the first prediction of an LSTM(64)", statistics.median(took), 0.35, most=True)
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+@contextmanager
+def neighbours() -> Iterator[None]:
+    """A busy process on every processor that we may use."""
+    busy = [subprocess.Popen([sys.executable, "-c", BUSY.format(i)]) for i in sorted(os.sched_getaffinity(0))]
+    try:
+        time.sleep(0.3)
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def _calls(run: Callable[[], Any], seconds: float) -> Any:
+    until, took = time.perf_counter() + seconds, []
+    while time.perf_counter() < until:
+        took.append(_seconds(run))
+    return np.array(took)
+
+
+def contention_lines() -> Iterator[Line]:
+    """The 99th percentile of steps over their median, and training over its quiet time, beside busy neighbours."""
+    for shape in STEPS:
+        stream = layers.LSTM(shape.H, return_sequences=True)
+        stream.build((1, None, shape.I))
+        step, x, y = stream.stream(1).step, np.ones((1, shape.I), np.float32), np.empty((1, shape.H), np.float32)
+        with neighbours():
+            took = _calls(lambda step=step, x=x, y=y: step(x, out=y), 1.5)  # type: ignore[misc]
+        middle = float(np.median(took))
+        what = f"step of {shape.H} units beside busy processes: 99th percentile over median"
+        yield Line(what, float(np.quantile(took, 0.99)) / middle, 20.0, most=True, us=1e6 * middle)
+    for shape in TRAINING[:4]:
+        run = layer_level(Problem("lstm", "train", shape)).run
+        run()
+        quiet = float(np.median(_calls(run, 1.5)))
+        with neighbours():
+            busy = float(np.median(_calls(run, 3.0)))
+        yield Line(
+            f"lstm train {shape} beside busy processes: its quiet time", busy / quiet, 3.0, most=True, us=1e6 * busy
+        )
+
+
+PARTS = ("peers", "fit", "start", "numba", "contention")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--peers", nargs="*", choices=peers.MODULES, help="default: all that are installed")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--markdown", metavar="FILE", help="write the table there")
+    parser.add_argument("--json", metavar="FILE", help="write all figures there")
+    parser.add_argument("--picture", metavar="FILE", help="draw the batch-1 steps")
+    args = parser.parse_args(argv)
+    present, absent = peers.find(args.peers)
+    facts, pace, seen, lines = compare.about(present, absent), Pace(rounds=args.rounds), [], []
+    parts: dict[str, Callable[[], Iterator[Line]]] = {
+        "peers": lambda: against_peers(present, pace, seen),
+        "fit": lambda: fit_lines(args.rounds),
+        "start": start_lines,
+        "numba": lambda: numba_lines(Pace(rounds=3)),
+        "contention": contention_lines,
+    }
+    for name in args.parts:
+        for line in parts[name]():
+            lines.append(line)
+            print(" | ".join(line.cells()), flush=True)
+    table = [HEAD, ["---"] * len(HEAD), *(line.cells() for line in lines)]
+    if args.markdown:
+        text = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
+        Path(args.markdown).write_text(text + "\n", encoding="utf-8")
+    if args.json:
+        whole = {"about": facts, "lines": [asdict(line) for line in lines], "rows": [row.as_dict() for row in seen]}
+        Path(args.json).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    if args.picture and seen:
+        picture.draw(seen, args.picture, f"cellstep {facts['cellstep']}; {facts['machine']}")
+    print(f"met: {sum(line.met == 'yes' for line in lines)} of {sum(line.met != '' for line in lines)}")
+
+
+if __name__ == "__main__":
+    main()
