@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellstep import initializers, layers
+from cellstep import constraints, initializers, layers, regularizers
 
 MADE: dict[str, Any] = {
     "SimpleRNN": lambda: layers.SimpleRNN(3, "relu", seed=4, return_sequences=True, name="a"),
@@ -23,6 +23,11 @@ MADE: dict[str, Any] = {
     "GRUCell": lambda: layers.GRUCell(3, reset_after=False),
     "Dense": lambda: layers.Dense(3, "softmax", use_bias=False),
     "Embedding": lambda: layers.Embedding(9, 3, mask_zero=True),
+    "penalized": lambda: layers.LSTM(3, kernel_regularizer="l2", bias_constraint="non_neg", recurrent_regularizer="l1"),
+    "constrained": lambda: layers.Dense(
+        3, kernel_constraint=constraints.MaxNorm(3, axis=[0, 1]), bias_regularizer="l1"
+    ),
+    "table": lambda: layers.Embedding(9, 3, "uniform", regularizers.L1L2(0.5), constraints.UnitNorm(axis=1)),
     "Masking": lambda: layers.Masking(2),
     "Dropout": lambda: layers.Dropout(0.5, noise_shape=(None, 1, 2), seed=3),
     "Activation": lambda: layers.Activation("swish"),

@@ -12,6 +12,7 @@ from .checks import (
     check_indices,
     check_lengths,
     check_mask,
+    check_number,
     check_rate,
     contiguous,
     describe,
