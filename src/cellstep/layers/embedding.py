@@ -108,7 +108,7 @@ class Embedding(Layer):
             with self._lock:  # threads may add to the same gradients
                 (grad,) = self.gradients((self.embeddings,))
                 if grad is not None:
-                    np.add.at(grad, rows.reshape(-1), dy.reshape(-1, self.output_dim))
+                    add_rows(grad, rows.reshape(-1), dy.reshape(-1, self.output_dim))
 
         return y, pullback
 
@@ -126,3 +126,27 @@ class Embedding(Layer):
             "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
         }
+
+
+def add_rows(table: Array, places: NDArray[np.intp], rows: Array) -> None:
+    """table[places[n]] += rows[n] for all n, where a place may come often: table (V, D), places (N,), rows (N, D).
+
+    Rows of one place are added up two by two, then the sums two by two, and so on: rounding stays small however often
+    a place comes. `np.add.at` does it one by one, and takes ten times as long for 6400 rows of 128.
+    """
+    N = len(places)
+    if not N:
+        return
+    # sorting 16 bits is several times faster
+    order = np.argsort(places.astype(np.uint16) if len(table) <= 2**16 else places, kind="stable")
+    places, sums = places[order], np.take(rows, order, axis=0)
+    starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
+    counts = np.diff(starts, append=N)
+    rank = np.arange(N) - np.repeat(starts, counts)
+    left = np.repeat(counts, counts) - rank
+    step, pairs = 1, np.arange(N)
+    while step < counts.max():
+        pairs = pairs[((rank[pairs] & step) == 0) & (left[pairs] > step)]
+        sums[pairs] += sums[pairs + step]
+        step *= 2
+    table[places[starts]] += sums[starts]
