@@ -126,6 +126,7 @@ class Module:
             constraint=constraints.get(constraint),
         )
         self._weights.append(variable)
+        variable.fixed = not trainable
         return variable
 
     @property
@@ -143,14 +144,15 @@ class Module:
 
     @property
     def trainable(self) -> bool:
-        """Whether pullbacks add to the gradients of the weights; setting it sets every weight's."""
+        """Whether pullbacks add to the gradients of the weights; setting it sets every weight's, but for those that
+        no gradient ever changes."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = ops.check_bool("trainable", value)
         for w in self._weights:
-            w.trainable = self._trainable
+            w.trainable = self._trainable and not w.fixed
         for part in self._parts:
             part.trainable = self._trainable
 

@@ -28,6 +28,7 @@ class Variable:
         regularizer: the penalty that training adds to the loss while the variable is trainable, or None.
         constraint: what the values become after each step of an optimizer, or None.
         version: changes whenever the values do.
+        fixed: no gradient ever changes it, whatever `trainable` of its layer says: a moving mean, say.
 
     Example:
         >>> v = Variable(np.zeros((2, 3), "float32"), name="kernel")
@@ -52,6 +53,7 @@ class Variable:
         self._grad: NDArray[Any] | None = None
         self._set_buffer(np.array(value, order="C"))
         self.version = next(_versions)
+        self.fixed = False
 
     def _set_buffer(self, buffer: NDArray[Any]) -> None:
         self.buffer = buffer
