@@ -17,6 +17,7 @@ import pytest
 from layers.cases import CASES, SEQUENCE, Case
 from ours import assert_agree
 
+import cellstep
 from cellstep import layers
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -157,3 +158,37 @@ def test_a_mask_that_ends_is_warned_about() -> None:
             warnings.simplefilter("always")
             layer(x) if where is keras.layers else layer(x, mask=mask)
         assert len(caught) == 1
+
+
+def test_training() -> None:
+    """Gradients through many layers, moving statistics, penalties and constraints, step by step as in Keras."""
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((12, 9, 3)).astype("float32"), rng.standard_normal((12, 2)).astype("float32")
+    found = []
+    weights: Any = None
+    for library in (keras, cellstep):
+        of = library.layers
+        net = library.Sequential(
+            [
+                of.Input((9, 3)),
+                of.Conv1D(6, 3, padding="causal", kernel_regularizer="l2", kernel_constraint="max_norm"),
+                of.BatchNormalization(momentum=0.6, gamma_regularizer="l1", beta_constraint="non_neg"),
+                of.PReLU("ones", alpha_regularizer="l2", shared_axes=[1]),
+                of.AveragePooling1D(2),
+                of.TimeDistributed(of.Dense(5, kernel_regularizer="l2")),
+                of.LayerNormalization(gamma_constraint="unit_norm", beta_regularizer="l2"),
+                of.GlobalMaxPooling1D(),
+                of.RepeatVector(3),
+                of.GRU(4, return_sequences=True),
+                of.Flatten(),
+                of.Dense(2),
+            ]
+        )
+        if weights is None:
+            weights = [0.5 + rng.standard_normal(w.shape).astype("float32") / 4 for w in net.get_weights()]
+        net.set_weights(weights)
+        net.compile(library.optimizers.SGD(0.05), "mse")
+        logs = net.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0, validation_data=(x, y)).history
+        found.append((logs["loss"], logs["val_loss"], *net.get_weights()))
+    for ours, right in zip(found[1], found[0], strict=True):
+        np.testing.assert_allclose(ours, right, rtol=1e-4, atol=1e-5)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import initializers, ops
+from .. import constraints, initializers, ops, regularizers
 from .base import Array, Layer, Pullback
 from .module import Shape, not_built
 from .variable import Variable
@@ -28,7 +28,9 @@ class BatchNormalization(Layer):
         epsilon: keeps the division from zero.
         center: whether there is a beta. scale: whether there is a gamma.
         *_initializer: whatever `initializers.get` takes.
-        *_regularizer, *_constraint, renorm*, synchronized: not built.
+        beta_regularizer, gamma_regularizer: whatever `regularizers.get` takes.
+        beta_constraint, gamma_constraint: whatever `constraints.get` takes.
+        renorm*, synchronized: not built.
         name, dtype, trainable: as for every layer.
 
     Weights: gamma, beta, moving_mean, moving_variance, each (features,); the last two are not trainable. A mask, of x's
@@ -59,10 +61,10 @@ class BatchNormalization(Layer):
         gamma_initializer: Any = "ones",
         moving_mean_initializer: Any = "zeros",
         moving_variance_initializer: Any = "ones",
-        beta_regularizer: None = None,
-        gamma_regularizer: None = None,
-        beta_constraint: None = None,
-        gamma_constraint: None = None,
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         renorm: bool = False,
         renorm_clipping: None = None,
         renorm_momentum: float = 0.99,
@@ -85,13 +87,11 @@ class BatchNormalization(Layer):
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        not_built(
-            beta_regularizer=beta_regularizer,
-            gamma_regularizer=gamma_regularizer,
-            beta_constraint=beta_constraint,
-            gamma_constraint=gamma_constraint,
-            renorm_clipping=renorm_clipping,
-        )
+        self.beta_regularizer = regularizers.get(beta_regularizer, "beta_regularizer")
+        self.gamma_regularizer = regularizers.get(gamma_regularizer, "gamma_regularizer")
+        self.beta_constraint = constraints.get(beta_constraint, "beta_constraint")
+        self.gamma_constraint = constraints.get(gamma_constraint, "gamma_constraint")
+        not_built(renorm_clipping=renorm_clipping)
         not_built(False, renorm=renorm, synchronized=synchronized)
         not_built(0.99, renorm_momentum=renorm_momentum)
 
@@ -102,8 +102,23 @@ class BatchNormalization(Layer):
             raise ValueError(
                 f"expected inputs with a known size, 1 or more, along axis {self.axis}, got {ops.describe(input_shape)}"
             )
-        self.gamma = self.add_weight("gamma", (features,), self.gamma_initializer) if self.scale else None
-        self.beta = self.add_weight("beta", (features,), self.beta_initializer) if self.center else None
+        self.gamma = self.beta = None
+        if self.scale:
+            self.gamma = self.add_weight(
+                "gamma",
+                (features,),
+                self.gamma_initializer,
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                "beta",
+                (features,),
+                self.beta_initializer,
+                regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
+            )
         self.moving_mean = self.add_weight("moving_mean", (features,), self.moving_mean_initializer, False)
         self.moving_variance = self.add_weight("moving_variance", (features,), self.moving_variance_initializer, False)
 
@@ -188,10 +203,10 @@ class BatchNormalization(Layer):
             "gamma_initializer": initializers.serialize(self.gamma_initializer),
             "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
             "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
-            "beta_regularizer": None,
-            "gamma_regularizer": None,
-            "beta_constraint": None,
-            "gamma_constraint": None,
+            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+            "beta_constraint": constraints.serialize(self.beta_constraint),
+            "gamma_constraint": constraints.serialize(self.gamma_constraint),
             "synchronized": False,
             "renorm": False,
             "renorm_clipping": None,

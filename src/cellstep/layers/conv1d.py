@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import activations, initializers, ops
+from .. import activations, constraints, initializers, ops, regularizers
 from .base import Array, Layer, Pullback
 from .module import Shape, not_built
 from .variable import Variable
@@ -30,7 +30,9 @@ class Conv1D(Layer):
         activation: a name from `activations`; None is linear.
         use_bias: whether there is a bias.
         kernel_initializer, bias_initializer: whatever `initializers.get` takes.
-        *_regularizer, *_constraint: not built; None.
+        kernel_regularizer, bias_regularizer: whatever `regularizers.get` takes.
+        kernel_constraint, bias_constraint: whatever `constraints.get` takes.
+        activity_regularizer: not built; None.
         name, dtype, trainable: as for every layer.
 
     Weights: kernel (kernel_size, C / groups, filters), bias (filters,). A mask goes no further, and has no effect.
@@ -56,11 +58,11 @@ class Conv1D(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: None = None,
-        bias_regularizer: None = None,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
         activity_regularizer: None = None,
-        kernel_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         *,
         name: str | None = None,
         dtype: Any = None,
@@ -82,13 +84,11 @@ class Conv1D(Layer):
         self.use_bias = ops.check_bool("use_bias", use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
-        not_built(
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
+        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
+        self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
+        self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
+        not_built(activity_regularizer=activity_regularizer)
         self.windows = Windows(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
 
     def make_weights(self, input_shape: Shape) -> None:
@@ -99,8 +99,22 @@ class Conv1D(Layer):
         if channels % self.groups:
             raise ValueError(f"expected inputs whose features are a multiple of groups={self.groups}, got {channels}")
         shape = (*self.kernel_size, channels // self.groups, self.filters)
-        self.kernel = self.add_weight("kernel", shape, self.kernel_initializer)
-        self.bias = self.add_weight("bias", (self.filters,), self.bias_initializer) if self.use_bias else None
+        self.kernel = self.add_weight(
+            "kernel",
+            shape,
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                "bias",
+                (self.filters,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 3:
@@ -194,11 +208,11 @@ class Conv1D(Layer):
             "use_bias": self.use_bias,
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": None,
-            "bias_regularizer": None,
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "activity_regularizer": None,
-            "kernel_constraint": None,
-            "bias_constraint": None,
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
         }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import initializers, ops
+from .. import constraints, initializers, ops, regularizers
 from .base import Array, Layer, Pullback
 from .module import Shape, not_built
 from .variable import Variable
@@ -21,7 +21,8 @@ class LayerNormalization(Layer):
         epsilon: keeps the division from zero.
         center: whether there is a beta. scale: whether there is a gamma.
         beta_initializer, gamma_initializer: whatever `initializers.get` takes.
-        *_regularizer, *_constraint: not built; None.
+        beta_regularizer, gamma_regularizer: whatever `regularizers.get` takes.
+        beta_constraint, gamma_constraint: whatever `constraints.get` takes.
         rms_scaling: Keras deprecates it; not built.
         name, dtype, trainable: as for every layer.
 
@@ -44,10 +45,10 @@ class LayerNormalization(Layer):
         scale: bool = True,
         beta_initializer: Any = "zeros",
         gamma_initializer: Any = "ones",
-        beta_regularizer: None = None,
-        gamma_regularizer: None = None,
-        beta_constraint: None = None,
-        gamma_constraint: None = None,
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         *,
         rms_scaling: bool = False,
         name: str | None = None,
@@ -61,18 +62,31 @@ class LayerNormalization(Layer):
         self.scale = ops.check_bool("scale", scale)
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
-        not_built(
-            beta_regularizer=beta_regularizer,
-            gamma_regularizer=gamma_regularizer,
-            beta_constraint=beta_constraint,
-            gamma_constraint=gamma_constraint,
-        )
+        self.beta_regularizer = regularizers.get(beta_regularizer, "beta_regularizer")
+        self.gamma_regularizer = regularizers.get(gamma_regularizer, "gamma_regularizer")
+        self.beta_constraint = constraints.get(beta_constraint, "beta_constraint")
+        self.gamma_constraint = constraints.get(gamma_constraint, "gamma_constraint")
         not_built(False, rms_scaling=rms_scaling)
 
     def make_weights(self, input_shape: Shape) -> None:
         sizes = self._sizes(input_shape)
-        self.gamma = self.add_weight("gamma", sizes, self.gamma_initializer) if self.scale else None
-        self.beta = self.add_weight("beta", sizes, self.beta_initializer) if self.center else None
+        self.gamma = self.beta = None
+        if self.scale:
+            self.gamma = self.add_weight(
+                "gamma",
+                sizes,
+                self.gamma_initializer,
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                "beta",
+                sizes,
+                self.beta_initializer,
+                regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
+            )
 
     def _sizes(self, shape: Shape) -> tuple[int, ...]:
         sizes = [shape[place] for place in ops.places("axis", self.axis, shape)]
@@ -158,8 +172,8 @@ class LayerNormalization(Layer):
             "rms_scaling": False,
             "beta_initializer": initializers.serialize(self.beta_initializer),
             "gamma_initializer": initializers.serialize(self.gamma_initializer),
-            "beta_regularizer": None,
-            "gamma_regularizer": None,
-            "beta_constraint": None,
-            "gamma_constraint": None,
+            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+            "beta_constraint": constraints.serialize(self.beta_constraint),
+            "gamma_constraint": constraints.serialize(self.gamma_constraint),
         }

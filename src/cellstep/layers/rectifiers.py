@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import initializers, ops
+from .. import constraints, initializers, ops, regularizers
 from ..kernels.stages import Activate, Stage
 from .base import Array, Layer, Pullback
-from .module import Shape, not_built
+from .module import Shape
 from .variable import Variable
 from .weightless import Back, Weightless
 
@@ -155,7 +155,7 @@ class PReLU(Layer):
 
     Args:
         alpha_initializer: whatever `initializers.get` takes.
-        alpha_regularizer, alpha_constraint: not built; None.
+        alpha_regularizer, alpha_constraint: whatever `regularizers.get` and `constraints.get` take.
         shared_axes: axes, counted from 1, along which one alpha serves: [1] for all steps of a sequence (B, T, C).
         name, dtype, trainable: as for every layer.
 
@@ -170,8 +170,8 @@ class PReLU(Layer):
     def __init__(
         self,
         alpha_initializer: Any = "Zeros",
-        alpha_regularizer: None = None,
-        alpha_constraint: None = None,
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
         shared_axes: Any = None,
         *,
         name: str | None = None,
@@ -180,7 +180,8 @@ class PReLU(Layer):
     ) -> None:
         super().__init__(name, dtype, trainable)
         self.alpha_initializer = initializers.get(alpha_initializer)
-        not_built(alpha_regularizer=alpha_regularizer, alpha_constraint=alpha_constraint)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer, "alpha_regularizer")
+        self.alpha_constraint = constraints.get(alpha_constraint, "alpha_constraint")
         axes = None if shared_axes is None else ops.check_axes("shared_axes", shared_axes)
         self.shared_axes = [axes] if isinstance(axes, int) else axes
         if self.shared_axes and min(self.shared_axes) < 1:
@@ -195,7 +196,13 @@ class PReLU(Layer):
                 "expected inputs whose axes after the batch are known or among shared_axes, got "
                 f"{ops.describe(input_shape)} with shared_axes {self.shared_axes}"
             )
-        self.alpha = self.add_weight("alpha", known, self.alpha_initializer)
+        self.alpha = self.add_weight(
+            "alpha",
+            known,
+            self.alpha_initializer,
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+        )
 
     def forward(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
@@ -226,7 +233,7 @@ class PReLU(Layer):
         return {
             **super().get_config(),
             "alpha_initializer": initializers.serialize(self.alpha_initializer),
-            "alpha_regularizer": None,
-            "alpha_constraint": None,
+            "alpha_regularizer": regularizers.serialize(self.alpha_regularizer),
+            "alpha_constraint": constraints.serialize(self.alpha_constraint),
             "shared_axes": self.shared_axes,
         }
