@@ -36,6 +36,20 @@ def test_shape_and_dtype_are_those_that_were_said(case: Case, dtype: str) -> Non
     assert all(w.dtype == dtype and w.grad.dtype == dtype for w in layer.weights)
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if not case.call.get("training")], ids=str)
+def test_no_rows_give_no_rows(case: Case) -> None:
+    layer = case.make(layers)
+    x = [a[:0] for a in listed(case.inputs())]
+    mask = [None if m is None else m[:0] for m in case.mask] if isinstance(case.mask, list) else case.mask
+    if isinstance(mask, np.ndarray):
+        mask = mask[:0]
+    y, pullback = layer.forward(x if isinstance(case.shape, list) else x[0], mask=mask, **case.call)
+    assert [len(a) for a in listed(y)] == [0] * len(listed(y))
+    assert listed(y)[0].shape[1:] == layer.compute_output_shape(case.shape)[1:]
+    for dx, a in zip(listed(pullback(y)), x, strict=True):
+        assert dx.shape == a.shape
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_inputs_may_be_read_only_and_strided_and_results_do_not_depend_on_it(case: Case) -> None:
     layer = case.make(layers)
