@@ -172,6 +172,11 @@ CALLS: list[Row] = [
     (lambda: two(x=(X, X, X[:, :2])), ValueError, r"expected x of shapes \[query .*, \(2, 2, 3\)"),
     (lambda: two(x=(X, X[:, :0])), ValueError, r"expected value of one step or more, got shape \(2, 0, 3\)"),
     (lambda: two(x=(X, X[0])), ValueError, r"expected value of shape \(batch, time, features\), got \(4, 3\)"),
+    (
+        lambda: built(layers.Attention()),
+        TypeError,
+        r"expected x of attention to be a list .* got one of shape",
+    ),
     (lambda: two(MASK), TypeError, r"expected mask of attention to be a list \[query mask, value mask\], got ndarray"),
     (lambda: two([MASK]), ValueError, r"expected mask of attention to be a list .* got 1 entries"),
     (lambda: two([None, MASK[:, :2]]), ValueError, r"expected mask of shape .* = \(2, 4\), got \(2, 2\)"),

@@ -16,6 +16,8 @@ from .variable import Variable
 #: What is taken from the score of a hidden step, as in Keras.
 HIDDEN = 1e9
 
+PARTS = "[query, value] or [query, value, key]"
+
 #: From the gradient of the scores to those of query and key.
 Back = Callable[[Array], tuple[Array, Array]]
 
@@ -224,7 +226,10 @@ class Attention(Layer):
 
     def _shapes(self, shapes: Any) -> tuple[Shape, Shape, Shape]:
         """The shapes of query, value and key; ValueError where they do not go together."""
-        listed = [tuple(shape) for shape in self._listed("x", list(shapes) if isinstance(shapes, tuple) else shapes)]
+        listed = self._listed("x", shapes)
+        if not all(isinstance(shape, (list, tuple)) for shape in listed):
+            raise TypeError(f"expected x of {self.name} to be a list {PARTS}, got one of shape {ops.describe(shapes)}")
+        listed = [tuple(shape) for shape in listed]
         query, value, key = (*listed, listed[1])[:3]
         fits = all(len(shape) == 3 for shape in listed) and all(
             None in (a, b) or a == b
@@ -238,7 +243,7 @@ class Attention(Layer):
         return query, value, key
 
     def _listed(self, name: str, value: Any) -> list[Any]:
-        parts = "[query mask, value mask]" if name == "mask" else "[query, value] or [query, value, key]"
+        parts = "[query mask, value mask]" if name == "mask" else PARTS
         if not isinstance(value, (list, tuple)):
             raise TypeError(f"expected {name} of {self.name} to be a list {parts}, got {type(value).__name__}")
         if len(value) not in (2, 3):
