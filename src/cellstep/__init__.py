@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "activations": ".activations",
     "callbacks": ".callbacks",
+    "constraints": ".constraints",
     "initializers": ".initializers",
     "kernels": ".kernels",
     "layers": ".layers",
@@ -26,6 +27,7 @@ _PLACES = {
     "metrics": ".metrics",
     "models": ".models",
     "optimizers": ".optimizers",
+    "regularizers": ".regularizers",
     "Input": ".layers:Input",
     "Sequential": ".models:Sequential",
     "get_num_threads": ".config:get_num_threads",
@@ -41,6 +43,7 @@ __all__ = [
     "__version__",
     "activations",
     "callbacks",
+    "constraints",
     "get_num_threads",
     "initializers",
     "kernels",
@@ -49,6 +52,7 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "regularizers",
     "set_num_threads",
     "set_random_seed",
     "show_config",
@@ -56,7 +60,19 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from . import activations, callbacks, initializers, kernels, layers, losses, metrics, models, optimizers
+    from . import (
+        activations,
+        callbacks,
+        constraints,
+        initializers,
+        kernels,
+        layers,
+        losses,
+        metrics,
+        models,
+        optimizers,
+        regularizers,
+    )
     from .config import get_num_threads, set_num_threads, show_config
     from .kernels import use as use_backend
     from .layers import Input

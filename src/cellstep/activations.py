@@ -68,8 +68,9 @@ def _of_input(name: str, f: Callable[[Array], Array], df: Callable[[Array], Arra
 
 
 def _softmax(x: Array) -> tuple[Array, Pullback]:
-    e = np.exp(x - _largest(x))
-    y = e / e.sum(axis=-1, keepdims=True)
+    y = x - _largest(x)
+    np.exp(y, out=y)
+    y /= y.sum(axis=-1, keepdims=True)
     return y, lambda dy: y * (dy - (dy * y).sum(axis=-1, keepdims=True))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 import numpy as np
@@ -19,20 +20,22 @@ TOLERANCE = 2e-7
 
 def generators(layer: Layer) -> list[np.random.Generator]:
     """Whatever draws dropout masks in this layer."""
-    owners = (layer, getattr(layer, "cell", None))
+    owners = (layer, getattr(layer, "cell", None), getattr(layer, "layer", None))
     return [owner.generator for owner in owners if hasattr(owner, "generator")]
 
 
 def check_gradients(
-    layer: Layer, x: Array, states: list[Array] | None = None, integers: bool = False, seed: int = 0, **call: Any
+    layer: Layer, x: Any, states: list[Array] | None = None, integers: bool = False, seed: int = 0, **call: Any
 ) -> None:
-    """Hold the gradients of x, of initial states and of every weight against differences.
+    """Hold the gradients of x (or of each of several), of initial states and of every trainable weight against
+    differences.
 
     The loss is a random weighted sum of all outputs. Where the layer drops inputs, each pass drops the same ones.
     """
     rng = np.random.default_rng(seed)
-    x = np.array(x)
-    layer.build(x.shape)
+    xs = [np.array(one) for one in x] if isinstance(x, list) else [np.array(x)]
+    given: Any = xs if isinstance(x, list) else xs[0]
+    layer.build([one.shape for one in xs] if isinstance(x, list) else xs[0].shape)  # type: ignore[arg-type]
     for w in layer.weights:
         w.assign(w.numpy() + 0.1 * rng.standard_normal(w.shape))
     drawn = [copy.deepcopy(g.bit_generator.state) for g in generators(layer)]
@@ -42,7 +45,7 @@ def check_gradients(
             g.bit_generator.state = copy.deepcopy(state)
         if states is not None:
             call["initial_state"] = states
-        return layer.forward(x, **call)
+        return layer.forward(given, **call)
 
     y, pullback = run()
     outputs = y if isinstance(y, list) else [y]
@@ -57,11 +60,11 @@ def check_gradients(
     result = pullback(upstream if isinstance(y, list) else upstream[0])
     dx, dstates = result if states is not None else (result, [])
 
-    found = [("x", x, dx)] if not integers else []
+    found = [] if integers else list(zip(itertools.repeat("x"), xs, dx if isinstance(x, list) else [dx], strict=False))
     found += [(f"initial_state {i}", s, d) for i, (s, d) in enumerate(zip(states or [], dstates, strict=True))]
     for name, value, gradient in found:
         compare(name, value, gradient, loss)
-    for w in layer.weights:
+    for w in layer.trainable_weights:
         compare(w.name, w.buffer, w.grad, loss, w.touch)
     if integers:
         assert dx is None

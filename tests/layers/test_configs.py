@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellstep import initializers, layers
+from cellstep import constraints, initializers, layers, regularizers
 
 MADE: dict[str, Any] = {
     "SimpleRNN": lambda: layers.SimpleRNN(3, "relu", seed=4, return_sequences=True, name="a"),
@@ -23,10 +23,40 @@ MADE: dict[str, Any] = {
     "GRUCell": lambda: layers.GRUCell(3, reset_after=False),
     "Dense": lambda: layers.Dense(3, "softmax", use_bias=False),
     "Embedding": lambda: layers.Embedding(9, 3, mask_zero=True),
+    "penalized": lambda: layers.LSTM(3, kernel_regularizer="l2", bias_constraint="non_neg", recurrent_regularizer="l1"),
+    "constrained": lambda: layers.Dense(
+        3, kernel_constraint=constraints.MaxNorm(3, axis=[0, 1]), bias_regularizer="l1"
+    ),
+    "table": lambda: layers.Embedding(9, 3, "uniform", regularizers.L1L2(0.5), constraints.UnitNorm(axis=1)),
     "Masking": lambda: layers.Masking(2),
     "Dropout": lambda: layers.Dropout(0.5, noise_shape=(None, 1, 2), seed=3),
     "Activation": lambda: layers.Activation("swish"),
     "Input": lambda: layers.Input((None, 3), batch_size=2, dtype="int32"),
+    "SpatialDropout1D": lambda: layers.SpatialDropout1D(0.5, 3),
+    "GaussianNoise": lambda: layers.GaussianNoise(0.5, trainable=False),
+    "GaussianDropout": lambda: layers.GaussianDropout(0.5, 2),
+    "LayerNormalization": lambda: layers.LayerNormalization([1, 2], scale=False, beta_constraint="non_neg"),
+    "BatchNormalization": lambda: layers.BatchNormalization(1, 0.5, gamma_regularizer="l1", dtype="float64"),
+    "Conv1D": lambda: layers.Conv1D(4, 3, padding="SAME", strides=(2,), groups=2, kernel_regularizer="l2"),
+    "MaxPooling1D": lambda: layers.MaxPooling1D(3, 2, "same", "channels_first"),
+    "AveragePooling1D": lambda: layers.AveragePooling1D((3,)),
+    "GlobalMaxPooling1D": lambda: layers.GlobalMaxPooling1D(keepdims=True),
+    "GlobalAveragePooling1D": lambda: layers.GlobalAveragePooling1D("channels_first"),
+    "Flatten": lambda: layers.Flatten("channels_first"),
+    "Reshape": lambda: layers.Reshape((2, -1)),
+    "Permute": lambda: layers.Permute((2, 1)),
+    "RepeatVector": lambda: layers.RepeatVector(3),
+    "Cropping1D": lambda: layers.Cropping1D((1, 0)),
+    "ZeroPadding1D": lambda: layers.ZeroPadding1D((0, 2)),
+    "UpSampling1D": lambda: layers.UpSampling1D(3),
+    "ReLU": lambda: layers.ReLU(6, 0.1, 0.2),
+    "LeakyReLU": lambda: layers.LeakyReLU(0.1),
+    "ELU": lambda: layers.ELU(0.1),
+    "PReLU": lambda: layers.PReLU("ones", "l1", "max_norm", shared_axes=1),
+    "Softmax": lambda: layers.Softmax((1, 2)),
+    "Attention": lambda: layers.Attention(True, "concat", 0.5, 3),
+    "AdditiveAttention": lambda: layers.AdditiveAttention(False, 0.5, seed=3),
+    "TimeDistributed": lambda: layers.TimeDistributed(layers.Conv1D(2, 3), dtype="float32", name="each"),
 }
 
 
@@ -44,6 +74,7 @@ SHARED = ["name", "trainable", "dtype"]
 FLAGS = ["return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask"]
 WEIGHTS = [f"{w}_{k}" for k in ("initializer", "regularizer", "constraint") for w in ("kernel", "recurrent", "bias")]
 CELL = ["units", "activation", "use_bias", *WEIGHTS, "dropout", "recurrent_dropout", "seed"]
+AFFINE = [f"{w}_{k}" for k in ("initializer", "regularizer", "constraint") for w in ("beta", "gamma")]
 GATED = [*CELL, "recurrent_activation", "implementation"]
 KEYS = {
     "SimpleRNN": [*SHARED, *FLAGS, *CELL, "activity_regularizer"],
@@ -59,6 +90,37 @@ KEYS = {
     "Dropout": [*SHARED, "rate", "seed", "noise_shape"],
     "Activation": [*SHARED, "activation"],
     "Input": ["batch_shape", "dtype", "sparse", "ragged", "name", "optional"],
+    "SpatialDropout1D": ["name", "dtype", "rate", "seed"],
+    "GaussianNoise": [*SHARED, "stddev", "seed"],
+    "GaussianDropout": [*SHARED, "rate", "seed"],
+    "LayerNormalization": [*SHARED, "axis", "epsilon", "center", "scale", "rms_scaling", *AFFINE],
+    "BatchNormalization": [
+        *(*SHARED, "axis", "momentum", "epsilon", "center", "scale", "moving_mean_initializer", *AFFINE),
+        *("moving_variance_initializer", "renorm", "renorm_clipping", "renorm_momentum", "synchronized"),
+    ],
+    "Conv1D": [
+        *(*SHARED, "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups"),
+        *("activation", "use_bias", "activity_regularizer", *(w for w in WEIGHTS if not w.startswith("recurrent"))),
+    ],
+    "MaxPooling1D": [*SHARED, "pool_size", "strides", "padding", "data_format"],
+    "AveragePooling1D": [*SHARED, "pool_size", "strides", "padding", "data_format"],
+    "GlobalMaxPooling1D": [*SHARED, "data_format", "keepdims"],
+    "GlobalAveragePooling1D": [*SHARED, "data_format", "keepdims"],
+    "Flatten": [*SHARED, "data_format"],
+    "Reshape": [*SHARED, "target_shape"],
+    "Permute": [*SHARED, "dims"],
+    "RepeatVector": [*SHARED, "n"],
+    "Cropping1D": [*SHARED, "cropping"],
+    "ZeroPadding1D": [*SHARED, "padding", "data_format"],
+    "UpSampling1D": [*SHARED, "size"],
+    "ReLU": [*SHARED, "max_value", "negative_slope", "threshold"],
+    "LeakyReLU": [*SHARED, "negative_slope"],
+    "ELU": [*SHARED, "alpha"],
+    "PReLU": [*SHARED, "alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes"],
+    "Softmax": [*SHARED, "axis"],
+    "Attention": [*SHARED, "use_scale", "score_mode", "dropout", "seed"],
+    "AdditiveAttention": [*SHARED, "use_scale", "dropout", "seed"],
+    "TimeDistributed": [*SHARED, "layer"],
 }
 
 
@@ -91,3 +153,8 @@ def test_an_initializer_of_the_users_own_cannot_be_written_down() -> None:
     assert (layer(np.ones((1, 3))) == 3).all()
     with pytest.raises(TypeError, match="expected an initializer of cellstep"):
         layer.get_config()
+
+
+def test_a_lambda_cannot_be_written_down() -> None:
+    with pytest.raises(TypeError, match="lambda has no configuration, as its function cannot be written down"):
+        layers.Lambda(np.abs).get_config()

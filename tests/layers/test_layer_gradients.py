@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layers.cases import CASES, Case
 from slopes import check_gradients
 
 from cellstep import activations, kernels, layers
@@ -111,6 +112,40 @@ def test_masking() -> None:
     dx = pullback(np.ones_like(x))
     assert not dx[0, 1].any()
     assert dx.sum() == x.size - 2
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_layers_that_do_not_recur(case: Case) -> None:
+    check_gradients(case.make(layers, "float64"), case.inputs("float64"), mask=case.mask, **case.call)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.SpatialDropout1D(0.4, seed=2, dtype="float64"),
+        lambda: layers.GaussianNoise(0.4, seed=2, dtype="float64"),
+        lambda: layers.GaussianDropout(0.4, seed=2, dtype="float64"),
+        lambda: layers.TimeDistributed(layers.Dropout(0.4, seed=2, dtype="float64")),
+        lambda: layers.TimeDistributed(layers.Dropout(0.4, (1, None), seed=2, dtype="float64")),
+        lambda: layers.Lambda(np.square, pullback=lambda x, y, dy: 2 * x * dy, dtype="float64"),
+    ],
+    ids=["SpatialDropout1D", "GaussianNoise", "GaussianDropout", "of each step", "of each step, rows alike", "Lambda"],
+)
+def test_layers_that_draw_or_are_given(make: Any) -> None:
+    check_gradients(make(), X, training=True)
+
+
+@pytest.mark.parametrize("score_mode", ["dot", "concat"])
+def test_dropout_of_attention(score_mode: str) -> None:
+    layer = layers.Attention(True, score_mode, dropout=0.4, seed=2, dtype="float64")
+    check_gradients(layer, [X, X[:, :3] + 1], training=True, return_attention_scores=True)
+
+
+def test_recurrence_inside_each_step() -> None:
+    rng = np.random.default_rng(6)
+    mask = np.arange(3) < np.array([[3, 1], [2, 2]])[:, :, None]
+    layer = layers.TimeDistributed(layers.GRU(2, dtype="float64"))
+    check_gradients(layer, rng.standard_normal((2, 2, 3, 2)), mask=mask)
 
 
 @pytest.mark.parametrize("noise_shape", [None, (None, 1, None)])

@@ -10,7 +10,8 @@ written to before the last of those calls.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import warnings
+from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
@@ -40,7 +41,12 @@ class Layer(Module):
         name: automatic where None: `lstm`, then `lstm_1`, ...
         dtype: "float32" (also for None) or "float64".
         trainable: False freezes the weights.
+
+    Attributes:
+        supports_masking: whether a mask reaches the next layer. Where it does not, `forward` warns, as Keras does.
     """
+
+    supports_masking: ClassVar[bool] = True
 
     def forward(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
@@ -65,7 +71,15 @@ class Layer(Module):
 
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
         """The mask for the next layer, given this layer's inputs and their mask; None where there is none."""
-        return mask
+        return mask if self.supports_masking else None
+
+    def independent_rows(self, training: bool) -> bool:
+        """Whether a row of the outputs follows from that row of the inputs alone, whatever is in the others.
+
+        TimeDistributed calls such a layer once, for the steps of all rows together, and another once a step. A layer
+        of your own that looks at its batch as a whole says False here.
+        """
+        return True
 
     def stages(self) -> list[Stage]:
         """What a stream runs a step of this layer with, once it is built.
@@ -79,6 +93,14 @@ class Layer(Module):
         """TypeError where a layer without states was given one."""
         if initial_state is not None:
             raise TypeError(f"initial_state must be None, as {type(self).__name__} has no states, got one")
+
+    def drops_mask(self, mask: Any) -> None:
+        """UserWarning where a layer that does not know masks was given one."""
+        if mask is not None:
+            warnings.warn(
+                f"{self.name} knows no masks: the one that came with its inputs has no effect and goes no further",
+                stacklevel=4,
+            )
 
     def input_array(self, x: Any) -> Array:
         """x in this layer's dtype, whatever its shape; its own array where it fits already."""

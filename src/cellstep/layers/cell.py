@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import activations, initializers, kernels, ops, random
+from .. import activations, constraints, initializers, kernels, ops, random, regularizers
 from .module import Module, Shape, not_built
 from .variable import Variable
 
@@ -44,12 +44,12 @@ class RecurrentCell(Module):
         kernel_initializer: Any,
         recurrent_initializer: Any,
         bias_initializer: Any,
-        kernel_regularizer: None,
-        recurrent_regularizer: None,
-        bias_regularizer: None,
-        kernel_constraint: None,
-        recurrent_constraint: None,
-        bias_constraint: None,
+        kernel_regularizer: Any,
+        recurrent_regularizer: Any,
+        bias_regularizer: Any,
+        kernel_constraint: Any,
+        recurrent_constraint: Any,
+        bias_constraint: Any,
         dropout: float,
         recurrent_dropout: float,
         seed: int | None,
@@ -64,16 +64,12 @@ class RecurrentCell(Module):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.recurrent_initializer = initializers.get(recurrent_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
-        not_built(
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-        )
-        self.kernel_regularizer = self.recurrent_regularizer = self.bias_regularizer = None
-        self.kernel_constraint = self.recurrent_constraint = self.bias_constraint = None
+        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
+        self.recurrent_regularizer = regularizers.get(recurrent_regularizer, "recurrent_regularizer")
+        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
+        self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
+        self.recurrent_constraint = constraints.get(recurrent_constraint, "recurrent_constraint")
+        self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
         self.dropout = ops.check_rate("dropout", dropout)
         self.recurrent_dropout = ops.check_rate("recurrent_dropout", recurrent_dropout)
         not_built(0.0, recurrent_dropout=self.recurrent_dropout)
@@ -99,9 +95,29 @@ class RecurrentCell(Module):
         if not features:
             raise ValueError(f"expected inputs with a known number of features, 1 or more, got shape {input_shape}")
         columns = self.contract.G * self.units
-        self.kernel = self.add_weight("kernel", (features, columns), self.kernel_initializer)
-        self.recurrent_kernel = self.add_weight("recurrent_kernel", (self.units, columns), self.recurrent_initializer)
-        self.bias = self.add_weight("bias", self.bias_shape, self.initial_bias) if self.use_bias else None
+        self.kernel = self.add_weight(
+            "kernel",
+            (features, columns),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.recurrent_kernel = self.add_weight(
+            "recurrent_kernel",
+            (self.units, columns),
+            self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                "bias",
+                self.bias_shape,
+                self.initial_bias,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
 
     @property
     def bias_shape(self) -> tuple[int, ...]:
@@ -188,6 +204,10 @@ class RecurrentCell(Module):
                 value = value.name
             elif key.endswith("_initializer"):
                 value = initializers.serialize(value)
+            elif key.endswith("_regularizer"):
+                value = regularizers.serialize(value)
+            elif key.endswith("_constraint"):
+                value = constraints.serialize(value)
             config[key] = value
         return config
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import activations, initializers, ops
+from .. import activations, constraints, initializers, ops, regularizers
 from ..kernels import stages
 from .base import Array, Layer, Pullback
 from .module import Shape, not_built
@@ -21,7 +21,9 @@ class Dense(Layer):
         activation: a name from `activations`; None is linear.
         use_bias: whether there is a bias.
         kernel_initializer, bias_initializer: whatever `initializers.get` takes.
-        *_regularizer, *_constraint, lora_*, quantization_config: not built; None.
+        kernel_regularizer, bias_regularizer: whatever `regularizers.get` takes.
+        kernel_constraint, bias_constraint: whatever `constraints.get` takes.
+        activity_regularizer, lora_*, quantization_config: not built; None.
         name, dtype, trainable: as for every layer.
 
     Weights: kernel (I, units), bias (units,). A mask is passed on.
@@ -41,11 +43,11 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: None = None,
-        bias_regularizer: None = None,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
         activity_regularizer: None = None,
-        kernel_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         lora_rank: None = None,
         lora_alpha: None = None,
         quantization_config: None = None,
@@ -60,12 +62,12 @@ class Dense(Layer):
         self.use_bias = ops.check_bool("use_bias", use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
+        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
+        self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
+        self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
         not_built(
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
             activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
             lora_rank=lora_rank,
             lora_alpha=lora_alpha,
             quantization_config=quantization_config,
@@ -76,8 +78,22 @@ class Dense(Layer):
             raise ValueError(
                 f"expected inputs of shape (batch, ..., features) with known features, got {ops.describe(input_shape)}"
             )
-        self.kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer)
-        self.bias = self.add_weight("bias", (self.units,), self.bias_initializer) if self.use_bias else None
+        self.kernel = self.add_weight(
+            "kernel",
+            (input_shape[-1], self.units),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                "bias",
+                (self.units,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
@@ -130,9 +146,9 @@ class Dense(Layer):
             "use_bias": self.use_bias,
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": None,
-            "bias_regularizer": None,
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "activity_regularizer": None,
-            "kernel_constraint": None,
-            "bias_constraint": None,
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
         }

@@ -7,11 +7,12 @@ from typing import Any
 
 from .. import ops, random
 from ..kernels.stages import Stage
-from .base import Array, Layer, Pullback
+from .base import Array
 from .cell import dropped
+from .weightless import Back, Weightless
 
 
-class Dropout(Layer):
+class Dropout(Weightless):
     """Sets inputs to 0 with probability `rate`, and divides the others by 1 - rate, in training; else does nothing.
 
     Args:
@@ -44,23 +45,12 @@ class Dropout(Layer):
         self.seed = None if seed is None else random.check_seed(seed)
         self.generator = random.generator(self.seed)
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         """y of x's shape; x itself where nothing is dropped."""
-        self.stateless(initial_state)
-        x = self.input_array(x)
-        keep = None
-        if training and self.rate > 0:
-            keep = self.generator.random(self._drawn_shape(x.shape)) >= self.rate
-
-        def pullback(dy: Any, need_dx: bool = True) -> Array | None:
-            dy = self.gradient_array(dy, x.shape)
-            if not need_dx:
-                return None
-            return dy if keep is None else dropped(dy, keep, self.rate)
-
-        return (x if keep is None else dropped(x, keep, self.rate)), pullback
+        if not training or self.rate == 0:
+            return x, lambda dy: dy
+        keep = self.generator.random(self._drawn_shape(x.shape)) >= self.rate
+        return dropped(x, keep, self.rate), lambda dy: dropped(dy, keep, self.rate)
 
     def _drawn_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         wanted = self.noise_shape
@@ -70,6 +60,9 @@ class Dropout(Layer):
             raise ValueError(f"expected x of a shape that noise_shape {wanted} broadcasts to, got {shape}")
         return tuple(s if w is None else w for w, s in zip(wanted, shape, strict=True))
 
+    def independent_rows(self, training: bool) -> bool:
+        return not training or self.noise_shape is None or self.noise_shape[0] is None
+
     def stages(self) -> list[Stage]:
         """None: a stream does not train."""
         return []
@@ -77,6 +70,31 @@ class Dropout(Layer):
     def get_config(self) -> dict[str, Any]:
         noise_shape = None if self.noise_shape is None else list(self.noise_shape)
         return {**super().get_config(), "rate": self.rate, "seed": self.seed, "noise_shape": noise_shape}
+
+
+class SpatialDropout1D(Dropout):
+    """Sets whole features of a sequence (B, T, C) to 0, at all steps, with probability `rate`, in training.
+
+    Args:
+        rate: from 0 to 1.
+        seed: of the draws, which differ from call to call; a new one where None.
+        name, dtype: as for every layer.
+
+    A mask is passed on.
+
+    Example:
+        >>> layer = SpatialDropout1D(0.5, seed=1)
+        >>> y = layer(np.ones((2, 3, 4)), training=True)
+    """
+
+    axes = ("batch", "time", "features")
+
+    def __init__(self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(rate, (None, 1, None), seed, name=name, dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The four keys that Keras has here."""
+        return {"rate": self.rate, "seed": self.seed, "name": self.name, "dtype": str(self.dtype)}
 
 
 def _noise_shape(value: Any) -> tuple[int | None, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import initializers, ops
+from .. import constraints, initializers, ops, regularizers
 from ..kernels.stages import Lookup, Stage
 from .base import Array, Layer, Pullback
 from .module import Shape, not_built
@@ -22,7 +22,8 @@ class Embedding(Layer):
         embeddings_initializer: whatever `initializers.get` takes; "uniform" is -0.05 .. 0.05.
         mask_zero: 0 is padding: the layers after this one get a mask that is False there.
         weights: the table to begin with, (input_dim, output_dim).
-        embeddings_regularizer, embeddings_constraint, activity_regularizer, lora_*, quantization_config: not built.
+        embeddings_regularizer, embeddings_constraint: whatever `regularizers.get` and `constraints.get` take.
+        activity_regularizer, lora_*, quantization_config: not built.
         name, dtype, trainable: as for every layer; dtype is that of the outputs.
 
     Weights: embeddings (input_dim, output_dim). Inputs (B, ...) of whole numbers, outputs (B, ..., output_dim). Inputs
@@ -41,8 +42,8 @@ class Embedding(Layer):
         input_dim: int,
         output_dim: int,
         embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: None = None,
-        embeddings_constraint: None = None,
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: Any = None,
         lora_rank: None = None,
@@ -59,9 +60,9 @@ class Embedding(Layer):
         self.output_dim = ops.check_count("output_dim", output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.mask_zero = ops.check_bool("mask_zero", mask_zero)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer, "embeddings_regularizer")
+        self.embeddings_constraint = constraints.get(embeddings_constraint, "embeddings_constraint")
         not_built(
-            embeddings_regularizer=embeddings_regularizer,
-            embeddings_constraint=embeddings_constraint,
             activity_regularizer=activity_regularizer,
             lora_rank=lora_rank,
             lora_alpha=lora_alpha,
@@ -75,7 +76,13 @@ class Embedding(Layer):
 
     def make_weights(self, input_shape: Shape) -> None:
         shape = (self.input_dim, self.output_dim)
-        self.embeddings = self.add_weight("embeddings", shape, self.embeddings_initializer)
+        self.embeddings = self.add_weight(
+            "embeddings",
+            shape,
+            self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)
@@ -101,7 +108,7 @@ class Embedding(Layer):
             with self._lock:  # threads may add to the same gradients
                 (grad,) = self.gradients((self.embeddings,))
                 if grad is not None:
-                    np.add.at(grad, rows.reshape(-1), dy.reshape(-1, self.output_dim))
+                    add_rows(grad, rows.reshape(-1), dy.reshape(-1, self.output_dim))
 
         return y, pullback
 
@@ -114,8 +121,32 @@ class Embedding(Layer):
             "input_dim": self.input_dim,
             "output_dim": self.output_dim,
             "embeddings_initializer": initializers.serialize(self.embeddings_initializer),
-            "embeddings_regularizer": None,
+            "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
             "activity_regularizer": None,
-            "embeddings_constraint": None,
+            "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
         }
+
+
+def add_rows(table: Array, places: NDArray[np.intp], rows: Array) -> None:
+    """table[places[n]] += rows[n] for all n, where a place may come often: table (V, D), places (N,), rows (N, D).
+
+    Rows of one place are added up two by two, then the sums two by two, and so on: rounding stays small however often
+    a place comes. `np.add.at` does it one by one, and takes ten times as long for 6400 rows of 128.
+    """
+    N = len(places)
+    if not N:
+        return
+    # sorting 16 bits is several times faster
+    order = np.argsort(places.astype(np.uint16) if len(table) <= 2**16 else places, kind="stable")
+    places, sums = places[order], np.take(rows, order, axis=0)
+    starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
+    counts = np.diff(starts, append=N)
+    rank = np.arange(N) - np.repeat(starts, counts)
+    left = np.repeat(counts, counts) - rank
+    step, pairs = 1, np.arange(N)
+    while step < counts.max():
+        pairs = pairs[((rank[pairs] & step) == 0) & (left[pairs] > step)]
+        sums[pairs] += sums[pairs + step]
+        step *= 2
+    table[places[starts]] += sums[starts]

@@ -22,7 +22,7 @@ class GRUCell(RecurrentCell):
         activation, recurrent_activation: ones that recurrent kernels compute; None is linear.
         use_bias: whether there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: whatever `initializers.get` takes.
-        *_regularizer, *_constraint: not built; None.
+        *_regularizer, *_constraint: whatever `regularizers.get` and `constraints.get` take.
         dropout: the share of inputs dropped in training, one mask for all gates. recurrent_dropout: not built; 0.
         reset_after: apply the reset gate after the recurrent product (cuDNN's and PyTorch's form), or before it.
         seed: of the dropout; a new one where None.
@@ -55,12 +55,12 @@ class GRUCell(RecurrentCell):
         kernel_initializer: Any = "glorot_uniform",
         recurrent_initializer: Any = "orthogonal",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: None = None,
-        recurrent_regularizer: None = None,
-        bias_regularizer: None = None,
-        kernel_constraint: None = None,
-        recurrent_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         reset_after: bool = True,
@@ -125,13 +125,13 @@ class GRU(OverCell):
         kernel_initializer: Any = "glorot_uniform",
         recurrent_initializer: Any = "orthogonal",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: None = None,
-        recurrent_regularizer: None = None,
-        bias_regularizer: None = None,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
         activity_regularizer: None = None,
-        kernel_constraint: None = None,
-        recurrent_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,

@@ -24,7 +24,7 @@ class LSTMCell(RecurrentCell):
         use_bias: whether there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: whatever `initializers.get` takes.
         unit_forget_bias: begin the forget gate's bias at 1, and the other gates' as bias_initializer says.
-        *_regularizer, *_constraint: not built; None.
+        *_regularizer, *_constraint: whatever `regularizers.get` and `constraints.get` take.
         dropout: the share of inputs dropped in training, one mask for all gates. recurrent_dropout: not built; 0.
         seed: of the dropout; a new one where None.
         implementation: Keras's hint; results do not depend on it.
@@ -56,12 +56,12 @@ class LSTMCell(RecurrentCell):
         recurrent_initializer: Any = "orthogonal",
         bias_initializer: Any = "zeros",
         unit_forget_bias: bool = True,
-        kernel_regularizer: None = None,
-        recurrent_regularizer: None = None,
-        bias_regularizer: None = None,
-        kernel_constraint: None = None,
-        recurrent_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
@@ -130,13 +130,13 @@ class LSTM(OverCell):
         recurrent_initializer: Any = "orthogonal",
         bias_initializer: Any = "zeros",
         unit_forget_bias: bool = True,
-        kernel_regularizer: None = None,
-        recurrent_regularizer: None = None,
-        bias_regularizer: None = None,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
         activity_regularizer: None = None,
-        kernel_constraint: None = None,
-        recurrent_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from .. import initializers, ops
+from .. import constraints, initializers, ops, regularizers
 from .variable import Variable
 from .variable import count as count_numbers
 
@@ -98,7 +98,13 @@ class Module:
                 self.built = True
 
     def add_weight(
-        self, name: str, shape: tuple[int, ...], initializer: Any = "glorot_uniform", trainable: bool = True
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        initializer: Any = "glorot_uniform",
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
     ) -> Variable:
         """Make a weight of this layer's dtype and keep it in `weights`.
 
@@ -107,11 +113,20 @@ class Module:
             shape: all sizes known.
             initializer: whatever `initializers.get` takes.
             trainable: False for a weight that no gradient changes.
+            regularizer, constraint: whatever `regularizers.get` and `constraints.get` take.
         """
         made = initializers.get(initializer)(shape, dtype=self.dtype)
         values = ops.as_array(f"the initial {name}", made, self.dtype, shape)
-        variable = Variable(values, name=name, path=f"{self.path}/{name}", trainable=trainable and self._trainable)
+        variable = Variable(
+            values,
+            name=name,
+            path=f"{self.path}/{name}",
+            trainable=trainable and self._trainable,
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+        )
         self._weights.append(variable)
+        variable.fixed = not trainable
         return variable
 
     @property
@@ -129,16 +144,22 @@ class Module:
 
     @property
     def trainable(self) -> bool:
-        """Whether pullbacks add to the gradients of the weights; setting it sets every weight's."""
+        """Whether pullbacks add to the gradients of the weights; setting it sets every weight's, but for those that
+        no gradient ever changes."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = ops.check_bool("trainable", value)
         for w in self._weights:
-            w.trainable = self._trainable
+            w.trainable = self._trainable and not w.fixed
         for part in self._parts:
             part.trainable = self._trainable
+
+    @property
+    def losses(self) -> list[float]:
+        """The penalties that training adds to the loss: one for each trainable weight with a regularizer."""
+        return regularizers.penalties(self.trainable_weights)
 
     def get_weights(self) -> list[NDArray[Any]]:
         """Copies of all weights, in order."""

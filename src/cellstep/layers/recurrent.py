@@ -93,6 +93,10 @@ class RNN(Layer):
         """Zeros (batch_size, units), one array a state."""
         return self.cell.get_initial_state(batch_size)
 
+    def independent_rows(self, training: bool) -> bool:
+        """False where stateful: each call goes on from the one before."""
+        return not self.stateful
+
     def reset_states(self) -> None:
         """Begin the next call of a stateful layer with zeros, in any batch size."""
         self.states = None

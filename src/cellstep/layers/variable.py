@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops
+from ..constraints import Constraint
+from ..regularizers import Regularizer
 
 # One count for all variables: a version is never used twice, so a cache that compares versions cannot take one
 # variable, or an older value, for another, whatever the threads do.
@@ -23,20 +25,35 @@ class Variable:
         name: `kernel`; path: `lstm/lstm_cell/kernel`.
         shape, dtype: fixed.
         trainable: whether pullbacks add to `grad`, and optimizers update the values.
+        regularizer: the penalty that training adds to the loss while the variable is trainable, or None.
+        constraint: what the values become after each step of an optimizer, or None.
         version: changes whenever the values do.
+        fixed: no gradient ever changes it, whatever `trainable` of its layer says: a moving mean, say.
 
     Example:
         >>> v = Variable(np.zeros((2, 3), "float32"), name="kernel")
         >>> v.assign(np.ones((2, 3)))
     """
 
-    def __init__(self, value: NDArray[Any], *, name: str, path: str = "", trainable: bool = True) -> None:
+    def __init__(
+        self,
+        value: NDArray[Any],
+        *,
+        name: str,
+        path: str = "",
+        trainable: bool = True,
+        regularizer: Regularizer | None = None,
+        constraint: Constraint | None = None,
+    ) -> None:
         self.name = name
         self.path = path or name
         self.trainable = trainable
+        self.regularizer = regularizer
+        self.constraint = constraint
         self._grad: NDArray[Any] | None = None
         self._set_buffer(np.array(value, order="C"))
         self.version = next(_versions)
+        self.fixed = False
 
     def _set_buffer(self, buffer: NDArray[Any]) -> None:
         self.buffer = buffer

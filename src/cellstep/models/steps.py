@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from .. import regularizers
 from ..layers.module import Module, not_built
 from ..losses import CategoricalCrossentropy, Loss, SparseCategoricalCrossentropy
 from ..metrics import Metric
@@ -153,6 +154,8 @@ class Stepper(Module):
         assert compiled.loss is not None
         value, dy = compiled.loss.value_and_grad(y, y_pred, sample_weight, mask)
         pullback(dy, need_dx=False)
+        regularizers.add_gradients(self.trainable_weights)
+        value += sum(self.losses)
         compiled.update(value, y, y_pred, sample_weight, mask)
         compiled.optimizer.apply()
 
@@ -162,7 +165,8 @@ class Stepper(Module):
         x, y, sample_weight = self._complete(made)
         y_pred, mask, _ = self.run(x, tape=False)
         assert compiled.loss is not None
-        compiled.update(compiled.loss(y, y_pred, sample_weight, mask), y, y_pred, sample_weight, mask)
+        value = compiled.loss(y, y_pred, sample_weight, mask) + sum(self.losses)
+        compiled.update(value, y, y_pred, sample_weight, mask)
 
     def _complete(self, made: Batch) -> tuple[Array, Array, Array | None]:
         if made.y is None:

@@ -4,6 +4,7 @@
 layers share.
 """
 
+from .arguments import check_axes, check_choice, check_data_format, check_sizes, places
 from .cells import Packed, Pullback, States, check_states, forward, pack, running, step
 from .checks import (
     as_array,
@@ -12,6 +13,7 @@ from .checks import (
     check_indices,
     check_lengths,
     check_mask,
+    check_number,
     check_rate,
     contiguous,
     describe,
@@ -27,14 +29,19 @@ __all__ = [
     "Pullback",
     "States",
     "as_array",
+    "check_axes",
     "check_bool",
+    "check_choice",
     "check_count",
+    "check_data_format",
     "check_indices",
     "check_lengths",
     "check_mask",
     "check_named_states",
+    "check_number",
     "check_rate",
     "check_rows",
+    "check_sizes",
     "check_states",
     "check_streamed",
     "contiguous",
@@ -43,6 +50,7 @@ __all__ = [
     "forward",
     "make_chain",
     "pack",
+    "places",
     "plain",
     "rows",
     "running",

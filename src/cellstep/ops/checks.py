@@ -5,6 +5,7 @@ Each raises one sentence that names the argument, what was wanted and what came,
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -170,3 +171,21 @@ def check_rate(name: str, value: Any) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
     return float(value)
+
+
+def check_number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+    """`value` as a float in [low, high].
+
+    Raises:
+        TypeError: no real number.
+        ValueError: NaN, infinite or out of range.
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    result = float(value)
+    if not (math.isfinite(result) and low <= result <= high):
+        wanted = "" if math.isinf(low) else f", {low:g} or more" if math.isinf(high) else f" from {low:g} to {high:g}"
+        raise ValueError(f"{name} must be a finite number{wanted}, got {value!r}")
+    return result

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..ops import check_number as number
 from .flat import Flat, Trainable, group
 
 Array = NDArray[Any]
@@ -149,6 +150,7 @@ class Optimizer:
         self.iterations += 1
         for flat in self._flats:
             self.update(flat)
+            flat.constrain()
             flat.touch()
 
     def _clip(self) -> None:
@@ -190,21 +192,3 @@ def _scale(g: Array, bound: float, norm: float) -> None:
     """Scale `g` to the norm `bound` if `norm` is more. A norm that is not finite makes NaN, as in Keras."""
     if not norm <= bound:
         g *= bound / norm if math.isfinite(norm) else math.nan
-
-
-def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
-    """`value` as a float in [low, high].
-
-    Raises:
-        TypeError: no real number.
-        ValueError: NaN, infinite or out of range.
-    """
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value[()]
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    result = float(value)
-    if not (math.isfinite(result) and low <= result <= high):
-        wanted = f" from {low:g} to {high:g}" if math.isfinite(low) else ""
-        raise ValueError(f"{name} must be a finite number{wanted}, got {value!r}")
-    return result

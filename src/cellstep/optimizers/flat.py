@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -25,6 +25,8 @@ class Trainable(Protocol):
     def grad(self) -> Array: ...
     @property
     def buffer(self) -> Array: ...
+    @property
+    def constraint(self) -> Callable[[Array], Array] | None: ...
     def bind(self, value_buffer: Array, grad_buffer: Array) -> None: ...
     def touch(self) -> None: ...
 
@@ -63,6 +65,12 @@ class Flat:
             if other is variable and name in self.slots:
                 return self.slots[name][at]
         return None
+
+    def constrain(self) -> None:
+        """Make the values of each variable what its constraint allows."""
+        for variable in self.variables:
+            if variable.constraint is not None:
+                variable.buffer[...] = variable.constraint(variable.buffer)
 
     def touch(self) -> None:
         """Tell the variables that their values have changed."""

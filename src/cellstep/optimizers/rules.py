@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .. import kernels
-from .base import Optimizer, number
+from ..ops import check_number as number
+from .base import Optimizer
 from .flat import Flat
 
 

@@ -1,0 +1,138 @@
+"""Lambda: a function of the user's as a layer, and the pullback that goes with it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from .base import Layer, Pullback
+from .module import Shape
+
+#: Sizes that stand for an open axis while the shape of the outputs is found out.
+TRIED = (2, 3)
+
+
+class Lambda(Layer):
+    """Applies a function of arrays.
+
+    Args:
+        function: of x, or of (x, mask), (x, training), (x, mask, training) where its parameters have these names; and
+            of `arguments`. Gives an array.
+        output_shape: of the outputs without the batch size, or a function of the inputs' whole shape. Where None it is
+            found by calling the function with zeros.
+        mask: the mask that goes on; or a function of (x, mask) that gives it. None: no mask goes on.
+        arguments: more arguments of the function, by name.
+        pullback: a function of (x, y, dy) and of `arguments` that gives dx, which has x's shape. Keras takes the
+            derivative itself; here, whatever is below this layer can only be trained with it.
+        name, dtype, trainable: as for every layer.
+
+    A function has no configuration: a Lambda cannot be saved. Where the function has a name it can be pickled.
+
+    Example:
+        >>> square = Lambda(np.square, pullback=lambda x, y, dy: 2 * x * dy)
+        >>> y, pullback = square.forward(np.ones((2, 3)))
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: dict[str, Any] | None = None,
+        *,
+        pullback: Callable[..., Any] | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(name, dtype, trainable)
+        if not callable(function):
+            raise TypeError(f"function must be a function, got {function!r}")
+        if pullback is not None and not callable(pullback):
+            raise TypeError(f"pullback must be a function of (x, y, dy) or None, got {pullback!r}")
+        if not (output_shape is None or callable(output_shape) or isinstance(output_shape, (list, tuple))):
+            raise TypeError(f"output_shape must be a tuple, a function or None, got {output_shape!r}")
+        if arguments is not None and not isinstance(arguments, dict):
+            raise TypeError(f"arguments must be a dictionary or None, got {arguments!r}")
+        self.function, self.pullback = function, pullback
+        self.output_shape = output_shape
+        self.mask = mask
+        self.arguments = dict(arguments or {})
+        self._takes = _parameters(function) & {"mask", "training"}
+
+    def forward(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
+    ) -> tuple[Any, Pullback]:
+        """function(x), an array of the layer's dtype unless it holds integers or booleans."""
+        self.stateless(initial_state)
+        x = self.input_array(x)
+        if not self.built:
+            self.build(x.shape)
+        given = {"mask": mask, "training": training}
+        y = self._call(x, {name: given[name] for name in self._takes})
+
+        def pullback(dy: Any, need_dx: bool = True) -> Any:
+            dy = self.gradient_array(dy, y.shape)
+            if not need_dx:
+                return None
+            if self.pullback is None:
+                raise NotImplementedError(
+                    f"{self.name} needs pullback, a function of (x, y, dy) that gives dx, to train the layers below "
+                    "it, got None"
+                )
+            dx = self.pullback(x, y, dy, **self.arguments)
+            return ops.as_array(f"what pullback of {self.name} gives", dx, self.dtype, x.shape)
+
+        return y, pullback
+
+    def _call(self, x: Any, given: dict[str, Any]) -> Any:
+        a = ops.plain(f"what function of {self.name} gives", self.function(x, **self.arguments, **given))
+        return a.astype(self.dtype, copy=False) if a.dtype.kind == "f" else a
+
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """What the argument `mask` says."""
+        return self.mask(x, mask) if callable(self.mask) else self.mask
+
+    def independent_rows(self, training: bool) -> bool:
+        """False: nobody knows what the function does."""
+        return False
+
+    def compute_output_shape(self, input_shape: Shape) -> Any:
+        """What output_shape says; else what the function gives for zeros, an axis being open that follows an open one.
+
+        Raises:
+            ValueError: the function fails on zeros.
+        """
+        shape = tuple(input_shape)
+        if callable(self.output_shape):
+            return tuple(self.output_shape(shape))
+        if self.output_shape is not None:
+            return (shape[0], *self.output_shape)
+        found = []
+        for size in TRIED:
+            zeros = np.zeros([size if n is None else n for n in shape], self.dtype)
+            try:
+                found.append(self._call(zeros, dict.fromkeys(self._takes)).shape)
+            except Exception as error:
+                raise ValueError(
+                    f"output_shape of {self.name} must be given, as its function fails on zeros of shape "
+                    f"{zeros.shape}: {error}"
+                ) from error
+        return tuple(one if one == other else None for one, other in zip(*found, strict=True))
+
+    def get_config(self) -> dict[str, Any]:
+        """TypeError: a function cannot be written down."""
+        raise TypeError(
+            f"{self.name} has no configuration, as its function cannot be written down; write a Layer of your own"
+        )
+
+
+def _parameters(function: Callable[..., Any]) -> set[str]:
+    try:
+        return set(inspect.signature(function).parameters)
+    except ValueError:  # some compiled functions do not tell
+        return set()

@@ -1,0 +1,179 @@
+"""LayerNormalization: each row, or each step of it, gets mean 0 and variance 1 over its features."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import constraints, initializers, ops, regularizers
+from .base import Array, Layer, Pullback
+from .module import Shape, not_built
+from .variable import Variable
+
+
+class LayerNormalization(Layer):
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta, with mean and variance over `axis` of each row.
+
+    Args:
+        axis: what to take the mean over; or a list of axes.
+        epsilon: keeps the division from zero.
+        center: whether there is a beta. scale: whether there is a gamma.
+        beta_initializer, gamma_initializer: whatever `initializers.get` takes.
+        beta_regularizer, gamma_regularizer: whatever `regularizers.get` takes.
+        beta_constraint, gamma_constraint: whatever `constraints.get` takes.
+        rms_scaling: Keras deprecates it; not built.
+        name, dtype, trainable: as for every layer.
+
+    Weights: gamma, beta, of the sizes of the axes. A mask is passed on.
+
+    Source: Ba, Kiros and Hinton 2016.
+
+    Example:
+        >>> y = LayerNormalization()(np.arange(6.0).reshape(2, 3))
+    """
+
+    gamma: Variable | None
+    beta: Variable | None
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        *,
+        rms_scaling: bool = False,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(name, dtype, trainable)
+        self.axis = ops.check_axes("axis", axis)
+        self.epsilon = ops.check_number("epsilon", epsilon, 0)
+        self.center = ops.check_bool("center", center)
+        self.scale = ops.check_bool("scale", scale)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer, "beta_regularizer")
+        self.gamma_regularizer = regularizers.get(gamma_regularizer, "gamma_regularizer")
+        self.beta_constraint = constraints.get(beta_constraint, "beta_constraint")
+        self.gamma_constraint = constraints.get(gamma_constraint, "gamma_constraint")
+        not_built(False, rms_scaling=rms_scaling)
+
+    def make_weights(self, input_shape: Shape) -> None:
+        sizes = self._sizes(input_shape)
+        self.gamma = self.beta = None
+        if self.scale:
+            self.gamma = self.add_weight(
+                "gamma",
+                sizes,
+                self.gamma_initializer,
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                "beta",
+                sizes,
+                self.beta_initializer,
+                regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
+            )
+
+    def _sizes(self, shape: Shape) -> tuple[int, ...]:
+        sizes = [shape[place] for place in ops.places("axis", self.axis, shape)]
+        known = tuple(size for size in sizes if size)
+        if len(known) < len(sizes):
+            raise ValueError(
+                f"expected inputs with a known size, 1 or more, along axis {self.axis}, got {ops.describe(shape)}"
+            )
+        return known
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        ops.places("axis", self.axis, input_shape)
+        return tuple(input_shape)
+
+    def forward(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
+    ) -> tuple[Array, Pullback]:
+        """y of x's shape."""
+        self.stateless(initial_state)
+        x = self.input_array(x)
+        if not self.built:
+            self.build(x.shape)
+        self._check(x)
+        axes = ops.places("axis", self.axis, x.shape)
+        rows = tuple(place for place in range(x.ndim) if place not in axes)
+        order = (*rows, *axes)
+        moved = x.transpose(order)
+
+        def flattened(a: Array) -> Array:
+            """(N, F): the rows that are normalized."""
+            return a.transpose(order).reshape(-1, features)
+
+        def shaped(a: Array) -> Array:
+            return a.reshape(moved.shape).transpose(np.argsort(order))
+
+        features = math.prod(x.shape[place] for place in axes)
+        share = np.full(features, 1 / features, x.dtype)
+        # copies: the weights may change before the pullback
+        gamma = None if self.gamma is None else self.gamma.numpy().reshape(-1)
+        flat = flattened(x)
+        normal = flat - (flat @ share)[:, None]
+        inverse = np.vecdot(normal, normal)[:, None] * share[0]
+        inverse += x.dtype.type(self.epsilon)
+        np.sqrt(inverse, out=inverse)
+        np.divide(1, inverse, out=inverse)
+        normal *= inverse
+        y = normal.copy() if gamma is None else normal * gamma
+        if self.beta is not None:
+            y += self.beta.value.reshape(-1)
+
+        def pullback(dy: Any, need_dx: bool = True) -> Array | None:
+            dy = flattened(self.gradient_array(dy, x.shape))
+            with self._lock:  # threads may add to the same gradients
+                dgamma, dbeta = self.gradients((self.gamma, self.beta))
+                if dgamma is not None:
+                    dgamma += np.einsum("nf,nf->f", dy, normal).reshape(dgamma.shape)
+                if dbeta is not None:
+                    dbeta += dy.sum(axis=0).reshape(dbeta.shape)
+            if not need_dx:
+                return None
+            dx: Array = dy.copy() if gamma is None else dy * gamma
+            along = np.vecdot(dx, normal)[:, None] * share[0]
+            dx -= (dx @ share)[:, None]
+            dx -= normal * along
+            dx *= inverse
+            return shaped(dx)
+
+        return shaped(y), pullback
+
+    def _check(self, x: Array) -> None:
+        """ValueError where x has not the sizes that the weights have."""
+        for weight in self.weights:
+            if self._sizes(x.shape) != weight.shape:
+                raise ValueError(f"expected x of sizes {weight.shape} along axis {self.axis}, got shape {x.shape}")
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "rms_scaling": False,
+            "beta_initializer": initializers.serialize(self.beta_initializer),
+            "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+            "beta_constraint": constraints.serialize(self.beta_constraint),
+            "gamma_constraint": constraints.serialize(self.gamma_constraint),
+        }

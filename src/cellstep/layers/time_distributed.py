@@ -1,0 +1,133 @@
+"""TimeDistributed: a layer applied to each step."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from .. import ops
+from ..kernels.stages import Activate, Dense, Stage
+from .base import Array, Layer, Pullback
+from .module import Shape, serialize
+
+
+class TimeDistributed(Layer):
+    """Applies a layer to each step of (B, T, ...): to inputs (B, ...), T times, with the same weights.
+
+    All steps are done at once, as more rows, where the layer's rows do not depend on each other
+    (`layer.independent_rows`); else one after another.
+
+    Args:
+        layer: whose inputs are (B, ...).
+        name, dtype, trainable: as for every layer; dtype is that of the layer.
+
+    A mask (B, T, ...) is passed on, and given to the layer step by step.
+
+    Example:
+        >>> y = TimeDistributed(Dense(4))(np.ones((2, 5, 3)))
+    """
+
+    layer: Layer
+
+    def __init__(self, layer: Any, *, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layer must be one of cellstep.layers, got {layer!r}")
+        if getattr(layer, "return_state", False):
+            raise ValueError(f"layer must return one array, got {layer.name} with return_state=True")
+        super().__init__(name, layer.dtype if dtype is None else dtype, trainable)
+        if self.dtype != layer.dtype:
+            raise ValueError(f"dtype must be that of the layer, {layer.dtype}, got {self.dtype}")
+        self.layer = layer
+        self._parts.append(layer)
+        if not trainable:
+            layer.trainable = False
+
+    def make_weights(self, input_shape: Shape) -> None:
+        if not self.layer.built:
+            self.layer.path = f"{self.path}/{self.layer.name}"
+            self.layer.build(_step_shape(input_shape))
+
+    def compute_output_shape(self, input_shape: Shape) -> Any:
+        given = self.layer.compute_output_shape(_step_shape(input_shape))
+        return (given[0], input_shape[1], *given[1:])
+
+    def independent_rows(self, training: bool) -> bool:
+        return self.layer.independent_rows(training)
+
+    def forward(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
+    ) -> tuple[Any, Pullback]:
+        """y (B, T, ...) for x (B, T, ...)."""
+        self.stateless(initial_state)
+        x = ops.plain("x", x)
+        if x.ndim < 3:
+            raise ValueError(f"expected x of shape (batch, time, features, ...), got {x.shape}")
+        if mask is not None:
+            mask = ops.plain("mask", mask)
+            if mask.shape[:2] != x.shape[:2]:
+                raise ValueError(f"expected mask of shape {x.shape[:2]} or more axes after these, got {mask.shape}")
+            if not self.layer.supports_masking:
+                mask = None
+        if not self.built:
+            self.build(x.shape)
+        T = x.shape[1]
+        if T and self.layer.independent_rows(training):
+            return self._at_once(x, mask, training)
+        masks = [None if mask is None else mask[:, t] for t in range(T)]
+        steps = [self.layer.forward(x[:, t], mask=masks[t], training=training) for t in range(T)]
+        shape = self.compute_output_shape(x.shape)
+        y = np.stack([step[0] for step in steps], axis=1) if T else np.zeros(shape, self.dtype)
+
+        def pullback(dy: Any, need_dx: bool = True) -> Any:
+            dy = self.gradient_array(dy, y.shape)
+            # from the last to the first, as they would be taken back by hand
+            found = [steps[t][1](dy[:, t], need_dx=need_dx) for t in reversed(range(T))][::-1]
+            if not need_dx or (T and found[0] is None):
+                return None
+            return np.stack(found, axis=1) if T else np.zeros(x.shape, self.dtype)
+
+        return y, pullback
+
+    def _at_once(self, x: Array, mask: Any, training: bool) -> tuple[Any, Pullback]:
+        B, T = x.shape[:2]
+        if mask is not None:
+            mask = mask.reshape(B * T, *mask.shape[2:])
+        flat, layer_pullback = self.layer.forward(x.reshape(B * T, *x.shape[2:]), mask=mask, training=training)
+        y = flat.reshape(B, T, *flat.shape[1:])
+
+        def pullback(dy: Any, need_dx: bool = True) -> Any:
+            dy = self.gradient_array(dy, y.shape).reshape(flat.shape)
+            dx = layer_pullback(dy, need_dx=need_dx)
+            return None if dx is None else dx.reshape(x.shape)
+
+        return y, pullback
+
+    def reset_states(self) -> None:
+        """Begin again with zeros in a stateful layer."""
+        if hasattr(self.layer, "reset_states"):
+            self.layer.reset_states()
+
+    def stages(self) -> list[Stage]:
+        """Those of the layer, where it is one of vectors: a stream applies it to each step anyway."""
+        found = self.layer.stages()
+        if not all(isinstance(stage, Dense | Activate) for stage in found):
+            raise NotImplementedError(f"{self.name} of {self.layer.name} is not built for streams")
+        return found
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "layer": serialize(self.layer)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        from . import deserialize
+
+        return cls(**{**config, "layer": deserialize(config["layer"])})
+
+
+def _step_shape(shape: Shape) -> Shape:
+    """The shape without time."""
+    shape = tuple(shape)
+    if len(shape) < 3:
+        raise ValueError(f"expected inputs of shape (batch, time, features, ...), got {ops.describe(shape)}")
+    return (shape[0], *shape[2:])
