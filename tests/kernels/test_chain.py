@@ -171,8 +171,12 @@ def test_large_outputs_are_shared_by_threads_without_a_trace(backend: kernels.Ba
             answers.append((c.steps(x), stepped(c, x)))
     finally:
         set_num_threads(most)
-    assert_all_same(backend, answers[0], answers[1])
-    assert_same(backend, *answers[0])
+    if backend.name == "cython":
+        assert_all_same(backend, answers[0], answers[1])
+        assert_same(backend, *answers[0])
+    else:  # the other chains multiply by NumPy's BLAS, whose sums depend on how many threads others left it with
+        assert_close(answers[0][0], answers[1][0], TOLERANCE["float32"])
+        assert_close(*answers[0], TOLERANCE["float32"])
 
 
 def test_every_backend_has_a_chain(backend: kernels.Backend) -> None:
