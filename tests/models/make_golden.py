@@ -32,6 +32,12 @@ def optimizers() -> dict[str, list[list[float]]]:
     return found
 
 
+def schedules() -> dict[str, list[float]]:
+    """The learning rate of each step."""
+    made = {name: getattr(keras.optimizers.schedules, kind)(**o) for name, (kind, o) in cases.SCHEDULES.items()}
+    return {name: [float(schedule(step)) for step in cases.STEPS] for name, schedule in made.items()}
+
+
 def losses() -> dict[str, dict[str, Any]]:
     """The value and the gradient, flat."""
     found = {}
@@ -67,5 +73,11 @@ def fit() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    golden = {"keras": keras.__version__, "optimizers": optimizers(), "losses": losses(), "fit": fit()}
+    golden = {
+        "keras": keras.__version__,
+        "optimizers": optimizers(),
+        "schedules": schedules(),
+        "losses": losses(),
+        "fit": fit(),
+    }
     Path(__file__).with_name("golden.json").write_text(json.dumps(golden, indent=0) + "\n")

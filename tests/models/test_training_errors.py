@@ -38,7 +38,7 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "batch before compile": (lambda: Sequential([Dense(1)]).train_on_batch(X, Y), RuntimeError, "before train_on"),
     "no loss": (lambda: net(loss=None).fit(X, Y), RuntimeError, "compile needs a loss before fit"),
     "unknown loss": (lambda: net(loss="hinge"), ValueError, "loss must be one of mse, mae.*got 'hinge'"),
-    "unknown optimizer": (lambda: net(optimizer="lion"), ValueError, "optimizer must be one of sgd, adam"),
+    "unknown optimizer": (lambda: net(optimizer="lbfgs"), ValueError, "optimizer must be one of sgd, adam"),
     "unknown metric": (lambda: net(metrics=["auc"]), ValueError, "metrics must be among accuracy.*got 'auc'"),
     "metrics no list": (lambda: net(metrics="mae"), TypeError, "metrics must be a list, got 'mae'"),
     "unbuilt argument": (lambda: net(loss_weights=[1]), NotImplementedError, "loss_weights is not built"),

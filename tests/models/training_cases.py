@@ -37,11 +37,85 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "rmsprop": ("RMSprop", {}),
     "rmsprop_momentum": ("RMSprop", {"learning_rate": 0.01, "rho": 0.8, "momentum": 0.5}),
     "rmsprop_centered": ("RMSprop", {"learning_rate": 0.01, "momentum": 0.5, "centered": True}),
+    "adamw": ("AdamW", {}),
+    "adamw_decay": ("AdamW", {"learning_rate": 0.1, "weight_decay": 0.5, "amsgrad": True}),
+    "nadam": ("Nadam", {}),
+    "nadam_fast": ("Nadam", {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.8, "epsilon": 0.01}),
+    "adamax": ("Adamax", {}),
+    "adamax_fast": ("Adamax", {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.8, "epsilon": 0.01}),
+    "adagrad": ("Adagrad", {}),
+    "adagrad_zero": ("Adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.0, "epsilon": 0.01}),
+    "adadelta": ("Adadelta", {}),
+    "adadelta_paper": ("Adadelta", {"learning_rate": 1.0, "rho": 0.8, "epsilon": 0.01}),
+    "lion": ("Lion", {}),
+    "lion_fast": ("Lion", {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.7}),
+    "ftrl": ("Ftrl", {}),
+    "ftrl_all": (
+        "Ftrl",
+        {
+            "learning_rate": 0.1,
+            "learning_rate_power": -0.7,
+            "initial_accumulator_value": 0.2,
+            "beta": 0.3,
+            "l1_regularization_strength": 0.4,
+            "l2_regularization_strength": 0.5,
+            "l2_shrinkage_regularization_strength": 0.6,
+        },
+    ),
+    "sgd_decay": ("SGD", {"learning_rate": 0.1, "weight_decay": 0.5, "momentum": 0.5}),
+    "sgd_ema": ("SGD", {"learning_rate": 0.1, "use_ema": True, "ema_momentum": 0.7, "ema_overwrite_frequency": 3}),
+    "sgd_accumulation": ("SGD", {"learning_rate": 0.1, "gradient_accumulation_steps": 3, "clipvalue": 0.5}),
+    "sgd_scale": ("SGD", {"learning_rate": 0.1, "loss_scale_factor": 8.0}),
+    "adam_everything": (
+        "Adam",
+        {
+            "learning_rate": 0.1,
+            "weight_decay": 0.1,
+            "clipnorm": 0.5,
+            "loss_scale_factor": 0.5,
+            "gradient_accumulation_steps": 2,
+            "use_ema": True,
+            "ema_momentum": 0.5,
+            "ema_overwrite_frequency": 2,
+        },
+    ),
+    "nadam_accumulation": ("Nadam", {"learning_rate": 0.1, "gradient_accumulation_steps": 2}),
 }
 
-#: Two variables, and five steps of gradients for them.
+#: Class and arguments, by name.
+SCHEDULES: dict[str, tuple[str, dict[str, Any]]] = {
+    "exponential": ("ExponentialDecay", {"initial_learning_rate": 0.5, "decay_steps": 4, "decay_rate": 0.3}),
+    "exponential_stairs": (
+        "ExponentialDecay",
+        {"initial_learning_rate": 0.5, "decay_steps": 4, "decay_rate": 0.3, "staircase": True},
+    ),
+    "inverse": ("InverseTimeDecay", {"initial_learning_rate": 0.5, "decay_steps": 4, "decay_rate": 0.3}),
+    "inverse_stairs": (
+        "InverseTimeDecay",
+        {"initial_learning_rate": 0.5, "decay_steps": 4, "decay_rate": 0.3, "staircase": True},
+    ),
+    "piecewise": ("PiecewiseConstantDecay", {"boundaries": [2, 5, 9], "values": [1.0, 0.5, 0.25, 0.125]}),
+    "polynomial": ("PolynomialDecay", {"initial_learning_rate": 0.5, "decay_steps": 4, "end_learning_rate": 0.125}),
+    "polynomial_cycle": (
+        "PolynomialDecay",
+        {"initial_learning_rate": 0.5, "decay_steps": 4, "end_learning_rate": 0.1, "power": 2.0, "cycle": True},
+    ),
+    "cosine": ("CosineDecay", {"initial_learning_rate": 0.5, "decay_steps": 8, "alpha": 0.25}),
+    "cosine_warm": (
+        "CosineDecay",
+        {"initial_learning_rate": 0.125, "decay_steps": 6, "warmup_target": 0.5, "warmup_steps": 4, "alpha": 0.5},
+    ),
+    "restarts": ("CosineDecayRestarts", {"initial_learning_rate": 0.5, "first_decay_steps": 3, "m_mul": 0.5}),
+    "restarts_even": (
+        "CosineDecayRestarts",
+        {"initial_learning_rate": 0.5, "first_decay_steps": 4, "t_mul": 1.0, "alpha": 0.25},
+    ),
+}
+STEPS = range(24)
+
+#: Two variables, and ten steps of gradients for them.
 VALUES = (spread(2, 2), spread(3, start=5))
-GRADS = [(spread(2, 2, start=i, step=5), spread(3, start=2 * i)) for i in range(5)]
+GRADS = [(spread(2, 2, start=i, step=5), spread(3, start=2 * i)) for i in range(10)]
 
 
 class LossCase(NamedTuple):

@@ -153,8 +153,8 @@ class Stepper(Module):
         y_pred, mask, pullback = self.run(x, training=True)
         assert compiled.loss is not None
         value, dy = compiled.loss.value_and_grad(y, y_pred, sample_weight, mask)
-        pullback(dy, need_dx=False)
-        regularizers.add_gradients(self.trainable_weights)
+        pullback(compiled.optimizer.scale_loss(dy), need_dx=False)
+        regularizers.add_gradients(self.trainable_weights, compiled.optimizer.scale_loss(1.0))
         value += sum(self.losses)
         compiled.update(value, y, y_pred, sample_weight, mask)
         compiled.optimizer.apply()

@@ -126,6 +126,7 @@ class Trainer(Stepper):
                 hooks.call("on_epoch_end", epoch, logs)
                 if self.stop_training:
                     break
+            compiled.optimizer.finalize_variable_values(self.trainable_weights)
             hooks.call("on_train_end", logs)
         finally:
             hooks.call("close")
