@@ -156,6 +156,31 @@ LOSSES: dict[str, LossCase] = {
         "SparseCategoricalCrossentropy", {"from_logits": True, "ignore_class": 2}, _LABELS, _STEPS, None, _MASK
     ),
     "mse_sum": LossCase("MeanSquaredError", {"reduction": "sum"}, spread(2, 4, 3), _STEPS, _EACH, _MASK),
+    "mape": LossCase("MeanAbsolutePercentageError", {}, spread(2, 4, 3, start=1) + 0.125, _STEPS, _EACH, _MASK),
+    "msle": LossCase("MeanSquaredLogarithmicError", {}, spread(2, 4, 3, start=1), _STEPS + 0.03125, None, _MASK),
+    "huber": LossCase("Huber", {}, spread(2, 4, 3, start=1), _STEPS, _EACH, _MASK),
+    "huber_wide": LossCase("Huber", {"delta": 1.625}, spread(4, 3, start=1), _LOGITS),
+    "log_cosh": LossCase("LogCosh", {}, spread(2, 4, 3, start=1), 3 * _STEPS, _EACH, _MASK),
+    "poisson": LossCase("Poisson", {}, spread(2, 4, 3, start=1) + 2, softmax(_STEPS), _EACH, _MASK),
+    "kld": LossCase("KLDivergence", {}, softmax(spread(2, 4, 3)), softmax(_STEPS), _EACH, _MASK),
+    "kld_clipped": LossCase("KLDivergence", {}, spread(4, 3) + 0.5, _LOGITS + 0.03125),
+    "hinge": LossCase("Hinge", {}, 2.0 * _ONE_HOT - 1, _STEPS + 0.0625, _EACH, _MASK),
+    "hinge_binary": LossCase("Hinge", {}, _ONE_HOT, _STEPS + 0.0625),
+    "squared_hinge": LossCase("SquaredHinge", {}, _ONE_HOT, _STEPS + 0.0625, _EACH, _MASK),
+    "categorical_hinge": LossCase("CategoricalHinge", {}, _ONE_HOT, _STEPS + spread(3) / 64, _EACH, _MASK),
+    "cosine": LossCase("CosineSimilarity", {}, spread(2, 4, 3), _STEPS, _EACH, _MASK),
+    "focal": LossCase("BinaryFocalCrossentropy", {}, _ONE_HOT, softmax(_STEPS), _EACH, _MASK),
+    "focal_balanced": LossCase(
+        "BinaryFocalCrossentropy",
+        {"apply_class_balancing": True, "alpha": 0.4, "gamma": 1.5, "from_logits": True, "label_smoothing": 0.1},
+        *(_ONE_HOT, _STEPS, _EACH, _MASK),
+    ),
+    "categorical_focal": LossCase("CategoricalFocalCrossentropy", {}, _ONE_HOT[0], _PROBABILITIES, _ROWS),
+    "categorical_focal_logits": LossCase(
+        "CategoricalFocalCrossentropy",
+        {"alpha": [0.25, 0.5, 1.0], "gamma": 1.5, "from_logits": True, "label_smoothing": 0.1},
+        *(_ONE_HOT, _STEPS, _EACH, _MASK),
+    ),
     "mae_weighted_mean": LossCase(
         "MeanAbsoluteError", {"reduction": "mean_with_sample_weight"}, spread(4, 3) + 0.125, _LOGITS, _ROWS
     ),
