@@ -38,6 +38,17 @@ def schedules() -> dict[str, list[float]]:
     return {name: [float(schedule(step)) for step in cases.STEPS] for name, schedule in made.items()}
 
 
+def metrics() -> dict[str, list[float]]:
+    """The results after two batches, flat."""
+    found = {}
+    for name, (kind, options, y_true, y_pred, weights) in cases.METRICS.items():
+        metric = getattr(keras.metrics, kind)(**options)
+        for half in (slice(6), slice(6, 12)):
+            metric.update_state(y_true[half], y_pred[half], None if weights is None else weights[half])
+        found[name] = np.ravel(metric.result()).tolist()
+    return found
+
+
 def losses() -> dict[str, dict[str, Any]]:
     """The value and the gradient, flat."""
     found = {}
@@ -77,6 +88,7 @@ if __name__ == "__main__":
         "keras": keras.__version__,
         "optimizers": optimizers(),
         "schedules": schedules(),
+        "metrics": metrics(),
         "losses": losses(),
         "fit": fit(),
     }

@@ -186,6 +186,56 @@ LOSSES: dict[str, LossCase] = {
     ),
 }
 
+_SURE = 1 / (1 + np.exp(-spread(12, 3, start=4, step=5)))
+_HITS = (spread(12, 3, start=6) > 0.2) * 1.0
+_TWELVE = spread(12, start=2) + 2.5
+_CLASSES = np.eye(3)[(np.arange(12) * 5 + np.arange(12) // 3) % 3]
+
+#: Class, arguments, targets, predictions, weights; two halves are added one after the other.
+METRICS: dict[str, tuple[str, dict[str, Any], Array, Array, Array | None]] = {
+    "precision": ("Precision", {}, _HITS, _SURE, _TWELVE),
+    "precision_thresholds": ("Precision", {"thresholds": [0.7, 0.2, 0.5]}, _HITS, _SURE, None),
+    "precision_top": ("Precision", {"top_k": 2}, _HITS, _SURE, None),
+    "recall": ("Recall", {"thresholds": 0.3}, _HITS, _SURE, _TWELVE),
+    "recall_class": ("Recall", {"class_id": 1, "top_k": 1}, _HITS, _SURE, _TWELVE),
+    "tp": ("TruePositives", {}, _HITS, _SURE, _TWELVE),
+    "fp": ("FalsePositives", {"thresholds": [0.1, 0.9]}, _HITS, _SURE, None),
+    "tn": ("TrueNegatives", {}, _HITS, _SURE, _TWELVE),
+    "fn": ("FalseNegatives", {}, _HITS, _SURE, None),
+    "auc": ("AUC", {}, _HITS[:, 0], _SURE[:, 0], None),
+    "auc_weights": ("AUC", {"num_thresholds": 12}, _HITS, _SURE, _TWELVE),
+    "auc_minoring": ("AUC", {"num_thresholds": 7, "summation_method": "minoring"}, _HITS, _SURE, None),
+    "auc_thresholds": ("AUC", {"thresholds": [0.2, 0.9, 0.5], "summation_method": "majoring"}, _HITS, _SURE, None),
+    "auc_pr": ("AUC", {"curve": "PR"}, _HITS, _SURE, _TWELVE),
+    "auc_pr_minoring": ("AUC", {"curve": "PR", "summation_method": "minoring"}, _HITS, _SURE, None),
+    "auc_labels": ("AUC", {"multi_label": True, "label_weights": [1.0, 2.0, 0.5]}, _HITS, _SURE, None),
+    "auc_pr_labels": ("AUC", {"multi_label": True, "curve": "PR", "num_labels": 3}, _HITS, _SURE, None),
+    "auc_logits": ("AUC", {"from_logits": True}, _HITS, 2 * spread(12, 3, start=1), None),
+    "f1": ("F1Score", {}, _CLASSES, _SURE, None),
+    "f1_micro": ("F1Score", {"average": "micro", "threshold": 0.4}, _CLASSES, _SURE, _TWELVE),
+    "f1_macro": ("F1Score", {"average": "macro"}, _CLASSES, _SURE, _TWELVE),
+    "fbeta_weighted": ("FBetaScore", {"average": "weighted", "beta": 2.0}, _CLASSES, _SURE, _TWELVE),
+    "r2": ("R2Score", {}, spread(12, 3), spread(12, 3, step=5), None),
+    "r2_each": ("R2Score", {"class_aggregation": None}, spread(12, 3), spread(12, 3, step=5), _TWELVE),
+    "r2_adjusted": (
+        "R2Score",
+        {"class_aggregation": "variance_weighted_average", "num_regressors": 2},
+        *(spread(12, 3), spread(12, 3, step=5), _TWELVE),
+    ),
+    "top_2": ("TopKCategoricalAccuracy", {"k": 2}, _CLASSES, _SURE, _TWELVE),
+    "sparse_top_2": ("SparseTopKCategoricalAccuracy", {"k": 2}, _CLASSES.argmax(-1), _SURE, None),
+    "rmse": ("RootMeanSquaredError", {}, spread(12, 3), spread(12, 3, step=5), _TWELVE),
+    "mape": ("MeanAbsolutePercentageError", {}, spread(12, 3) + 0.125, spread(12, 3, step=5), _TWELVE),
+    "msle": ("MeanSquaredLogarithmicError", {}, spread(12, 3) + 2, spread(12, 3, step=5) + 2, None),
+    "logcosh": ("LogCoshError", {}, spread(12, 3), spread(12, 3, step=5), _TWELVE),
+    "poisson": ("Poisson", {}, spread(12, 3) + 2, _SURE, _TWELVE),
+    "kld": ("KLDivergence", {}, softmax(spread(12, 3)), softmax(_SURE), _TWELVE),
+    "hinge": ("Hinge", {}, _HITS, _SURE, _TWELVE),
+    "squared_hinge": ("SquaredHinge", {}, _HITS, _SURE, None),
+    "categorical_hinge": ("CategoricalHinge", {}, _CLASSES, _SURE, _TWELVE),
+    "cosine": ("CosineSimilarity", {}, spread(12, 3), spread(12, 3, step=5), _TWELVE),
+}
+
 #: A tagger of padded sequences: tokens (N, T), 0 is padding; a label and a weight for each step.
 TOKENS = np.array(
     [
