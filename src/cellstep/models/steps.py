@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from ..layers.module import Module, not_built
 from ..losses import CategoricalCrossentropy, Loss, SparseCategoricalCrossentropy
 from ..metrics import Metric
 from ..optimizers import Optimizer
-from . import data
+from . import data, weights
 from .compiled import Compiled
 from .data import Batch, ClassWeight
 
@@ -131,6 +131,14 @@ class Stepper(Module):
     def predict_on_batch(self, x: Any) -> Array:
         """Outputs (B, ...) for one batch."""
         return self(data.numbers("x", x))
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, note: Mapping[str, Any] | None = None) -> None:
+        """Write all weights, and the optimizer's state, to a .weights.h5 file that Keras reads; see `weights.save`."""
+        weights.save(self, filepath, overwrite, note)
+
+    def load_weights(self, filepath: Any) -> dict[str, Any]:
+        """Read weights that `save_weights` wrote, or Keras; see `weights.load`."""
+        return weights.load(self, filepath)
 
     def ready(self, method: str) -> Compiled:
         """What was compiled.

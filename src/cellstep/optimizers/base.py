@@ -130,6 +130,11 @@ class Optimizer:
         return callable(self._rate)
 
     @property
+    def built(self) -> bool:
+        """Whether it has taken charge of variables."""
+        return bool(self._variables)
+
+    @property
     def iterations(self) -> int:
         return self._calls // (self.gradient_accumulation_steps or 1)
 
