@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 #: From the ground up. Modules of one floor may import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("kernels",),
-    ("ops", "random", "lookup"),
+    ("ops", "random", "lookup", "utils"),
     ("activations", "constraints", "initializers", "layers", "regularizers"),
     ("callbacks", "losses", "metrics", "models", "optimizers"),
     ("bridges", "cli", "config", "lab", "__main__"),

@@ -28,6 +28,7 @@ _PLACES = {
     "models": ".models",
     "optimizers": ".optimizers",
     "regularizers": ".regularizers",
+    "utils": ".utils",
     "Input": ".layers:Input",
     "Sequential": ".models:Sequential",
     "get_num_threads": ".config:get_num_threads",
@@ -57,6 +58,7 @@ __all__ = [
     "set_random_seed",
     "show_config",
     "use_backend",
+    "utils",
 ]
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
         models,
         optimizers,
         regularizers,
+        utils,
     )
     from .config import get_num_threads, set_num_threads, show_config
     from .kernels import use as use_backend

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -191,3 +193,21 @@ def test_packed_weights_are_never_older_than_the_weights() -> None:
             stop.set()
         for reader in readers:
             reader.result(timeout=30)
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))], ids=["deepcopy", "pickle"])
+def test_a_copied_variable_is_whole_and_apart(again: Any) -> None:
+    v = layers.Variable(np.arange(6.0).reshape(2, 3), name="kernel", trainable=False)
+    buffers = np.zeros(10), np.zeros(10)
+    v.bind(buffers[0][2:8], buffers[1][2:8])
+    v.grad[...] = 2
+    other = again(v)
+    assert other.buffer.base is None
+    assert other.version != v.version
+    assert (other.grad == 2).all()
+    assert not other.trainable
+    other.assign(np.ones((2, 3)))
+    assert (other.value == 1).all()
+    assert v.value[1, 2] == 5
+    with pytest.raises(ValueError, match="read-only"):
+        other.value[0, 0] = 1

@@ -32,6 +32,23 @@ def optimizers() -> dict[str, list[list[float]]]:
     return found
 
 
+def schedules() -> dict[str, list[float]]:
+    """The learning rate of each step."""
+    made = {name: getattr(keras.optimizers.schedules, kind)(**o) for name, (kind, o) in cases.SCHEDULES.items()}
+    return {name: [float(schedule(step)) for step in cases.STEPS] for name, schedule in made.items()}
+
+
+def metrics() -> dict[str, list[float]]:
+    """The results after two batches, flat."""
+    found = {}
+    for name, (kind, options, y_true, y_pred, weights) in cases.METRICS.items():
+        metric = getattr(keras.metrics, kind)(**options)
+        for half in (slice(6), slice(6, 12)):
+            metric.update_state(y_true[half], y_pred[half], None if weights is None else weights[half])
+        found[name] = np.ravel(metric.result()).tolist()
+    return found
+
+
 def losses() -> dict[str, dict[str, Any]]:
     """The value and the gradient, flat."""
     found = {}
@@ -67,5 +84,12 @@ def fit() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    golden = {"keras": keras.__version__, "optimizers": optimizers(), "losses": losses(), "fit": fit()}
+    golden = {
+        "keras": keras.__version__,
+        "optimizers": optimizers(),
+        "schedules": schedules(),
+        "metrics": metrics(),
+        "losses": losses(),
+        "fit": fit(),
+    }
     Path(__file__).with_name("golden.json").write_text(json.dumps(golden, indent=0) + "\n")

@@ -214,7 +214,7 @@ def test_early_stopping_keeps_the_best_weights() -> None:
     history = net.fit(X, Y, batch_size=5, epochs=50, verbose=0, callbacks=[Spoil(), stopping], shuffle=False)
     assert len(history.epoch) == np.argmin(history.history["loss"]) + 3
     assert net.evaluate(X, Y, verbose=0) < 1e3 * min(history.history["loss"])
-    assert EarlyStopping("val_accuracy", mode="max")._better(0.5, 0.4)
+    assert EarlyStopping("val_accuracy", mode="max").better(0.5, 0.4)
     with pytest.raises(ValueError, match="mode must be 'min' or 'max'"):
         linear(metrics=[lambda a, b: np.zeros(len(a))]).fit(
             *(X, Y), epochs=2, verbose=0, callbacks=[EarlyStopping("<lambda>")]

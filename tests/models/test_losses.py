@@ -174,6 +174,19 @@ def test_names() -> None:
     assert losses.get("mse").name == "mse"
     assert isinstance(losses.get("SparseCategoricalCrossentropy"), losses.SparseCategoricalCrossentropy)
     assert losses.MeanAbsoluteError().name == "mean_absolute_error"
+    assert isinstance(losses.get("huber"), losses.Huber)
+    assert isinstance(losses.get("KLD"), losses.KLDivergence)
+    assert losses.MeanSquaredError("sum").reduction == "sum"
+
+
+@pytest.mark.parametrize("name", cases.LOSSES)
+def test_configurations_go_through_json(name: str) -> None:
+    case = cases.LOSSES[name]
+    config = json.loads(json.dumps(losses.serialize(make(case))))
+    again = losses.deserialize(config)
+    assert again.get_config() == make(case).get_config()
+    assert set(case.options) <= set(config["config"])
+    assert again(case.y_true, case.y_pred) == make(case)(case.y_true, case.y_pred)
 
 
 class Cube(losses.Loss):
@@ -200,8 +213,12 @@ P = np.full((2, 3), 1 / 3)
 @pytest.mark.parametrize(
     ("run", "error", "words"),
     [
-        (lambda: losses.get("hinge"), ValueError, "one of mse, mae, bce, mean_squared_error.*got 'hinge'"),
-        (lambda: losses.get(abs), TypeError, "a name or a cellstep.losses.Loss"),
+        (
+            lambda: losses.get("hinges"),
+            ValueError,
+            "loss must be one of mse, mae, bce, .*mean_squared_error.*got 'hinges'",
+        ),
+        (lambda: losses.get(abs), TypeError, "loss must be a name, a configuration or a cellstep loss, got <built-in"),
         (lambda: losses.MeanSquaredError(reduction="avg"), ValueError, "reduction must be one of .*got 'avg'"),
         (lambda: losses.BinaryCrossentropy(axis=0), NotImplementedError, "axis other than -1"),
         (lambda: losses.BinaryCrossentropy(label_smoothing=2), ValueError, "label_smoothing must be between 0 and 1"),

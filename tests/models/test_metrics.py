@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import training_cases as cases
 
 from cellstep import metrics
+
+GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())["metrics"]
 
 
 @pytest.mark.parametrize(
@@ -120,5 +125,98 @@ def test_names(name: str, wanted: float) -> None:
     ],
 )
 def test_bad_arguments(run: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        run()
+
+
+@pytest.mark.parametrize("name", cases.METRICS)
+def test_two_batches_give_what_keras_gives(name: str) -> None:
+    kind, options, y_true, y_pred, weights = cases.METRICS[name]
+    metric = getattr(metrics, kind)(**options)
+    for _ in range(2):
+        for half in (slice(6), slice(6, 12)):
+            metric.update_state(y_true[half], y_pred[half], None if weights is None else weights[half])
+        np.testing.assert_allclose(np.ravel(metric.result()), GOLDEN[name], rtol=1e-6)
+        # a reset forgets everything
+        metric.reset_state()
+
+
+@pytest.mark.parametrize("name", cases.METRICS)
+def test_masked_rows_count_for_nothing(name: str) -> None:
+    kind, options, y_true, y_pred, weights = cases.METRICS[name]
+    metric, other = getattr(metrics, kind)(**options), getattr(metrics, kind)(**options)
+    keep = np.arange(12) % 4 != 1
+    y_true, junk = y_true.copy(), y_pred.copy()
+    junk[~keep] = np.nan
+    metric.update_state(y_true, junk, weights, keep)
+    other.update_state(y_true[keep], y_pred[keep], None if weights is None else weights[keep])
+    np.testing.assert_allclose(metric.result(), other.result(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", cases.METRICS)
+def test_configurations_go_through_json(name: str) -> None:
+    kind, options, y_true, y_pred, weights = cases.METRICS[name]
+    metric = getattr(metrics, kind)(**options)
+    again = metrics.get(json.loads(json.dumps(metrics.serialize(metric))))
+    assert again.get_config() == metric.get_config()
+    assert set(options) - {"dtype"} <= set(metric.get_config())
+    for m in (metric, again):
+        m.update_state(y_true, y_pred, weights)
+    np.testing.assert_array_equal(again.result(), metric.result())
+
+
+@pytest.mark.parametrize("name", sorted({"accuracy", *metrics._BY_NAME}))
+def test_every_name_has_a_metric(name: str) -> None:
+    made = metrics.get(name, (3, 1), (3, 1))
+    assert made.direction in ("up", "down") or name in ("Mean", "Sum")
+
+
+def test_perplexity_is_the_number_of_equal_choices() -> None:
+    metric = metrics.Perplexity(from_logits=True, ignore_class=0)
+    metric.update_state([[1, 3, 0], [2, 0, 0]], np.zeros((2, 3, 4)))
+    np.testing.assert_allclose(metric.result(), 4)
+    with_mask = metrics.Perplexity(from_logits=True)
+    with_mask.update_state([[1, 3, -7]], np.zeros((1, 3, 4)), mask=[[True, True, False]])
+    np.testing.assert_allclose(with_mask.result(), 4)
+
+
+def test_sums_and_sorted_labels() -> None:
+    total = metrics.Sum()
+    total.update_state([[1.0, 2.0], [3.0, 4.0]], [1.0, 0.5])
+    total.update_state(2.0)
+    assert total.result() == 1 + 2 + 1.5 + 2 + 2
+    top = metrics.SparseTopKCategoricalAccuracy(2, from_sorted_ids=True)
+    top.update_state([3, 1], [[3, 2, 1], [3, 2, 1]])
+    assert top.result() == 0.5
+
+
+def test_steps_of_sequences_count_one_by_one() -> None:
+    auc = metrics.AUC(num_thresholds=3)
+    auc.update_state([[1, 0, 1]], [[[0.9], [0.1], [0.2]]], mask=[[True, True, False]])
+    assert auc.result() == 1
+    recall = metrics.Recall()
+    recall.update_state([[1, 0, 1]], [[[0.9], [0.1], [0.2]]])
+    assert recall.result() == 0.5
+
+
+@pytest.mark.parametrize(
+    ("run", "error", "words"),
+    [
+        (lambda: metrics.AUC(curve="roc"), ValueError, "curve must be 'ROC' or 'PR', got 'roc'"),
+        (lambda: metrics.AUC(num_thresholds=1), ValueError, "num_thresholds must be 2 or more, got 1"),
+        (lambda: metrics.AUC(num_labels=2), ValueError, "num_labels needs multi_label=True, got num_labels=2"),
+        (lambda: metrics.AUC(summation_method="x"), ValueError, "summation_method must be 'interpolation'.*got 'x'"),
+        (lambda: metrics.Precision(thresholds=2), ValueError, "thresholds must be a finite number from 0 to 1, got 2"),
+        (lambda: metrics.Precision(class_id=3).update_state([[1, 0]], [[1.0, 0.0]]), ValueError, "class_id.*0 to 1"),
+        (lambda: metrics.Recall().update_state([1, 0], np.ones((2, 3))), ValueError, r"y_true must have.*got \(2,\)"),
+        (lambda: metrics.F1Score(average="mean"), ValueError, "average must be None, 'micro'.*got 'mean'"),
+        (lambda: metrics.FBetaScore(beta=0), ValueError, "beta must be positive, got 0"),
+        (lambda: metrics.R2Score(num_regressors=-1), ValueError, "num_regressors must be 0 or more, got -1"),
+        (lambda: metrics.TopKCategoricalAccuracy(0), ValueError, "k must be a positive integer, got 0"),
+        (lambda: metrics.get({"class_name": "F2"}), ValueError, "metrics must be among .*got 'F2'"),
+        (lambda: metrics.serialize(metrics.get(abs)), TypeError, "one of the metrics of cellstep to write down"),
+    ],
+)
+def test_bad_arguments_of_scores(run: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         run()

@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 from .base import Callback, CallbackList
+from .checkpoints import BackupAndRestore, ModelCheckpoint
 from .early_stopping import EarlyStopping
 from .history import History
 from .progress import ProgressLog
+from .rates import LearningRateScheduler, ReduceLROnPlateau
+from .records import CSVLogger, LambdaCallback, TensorBoard, TerminateOnNaN
 
-__all__ = ["Callback", "CallbackList", "EarlyStopping", "History", "ProgressLog"]
+__all__ = [
+    "BackupAndRestore",
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ProgressLog",
+    "ReduceLROnPlateau",
+    "TensorBoard",
+    "TerminateOnNaN",
+]

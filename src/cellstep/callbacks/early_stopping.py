@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-from .base import Callback, Logs
+from .base import Logs
+from .monitor import Monitor
 
 
-class EarlyStopping(Callback):
+class EarlyStopping(Monitor):
     """End training when a monitored value has stopped improving.
 
     Args:
@@ -36,13 +36,9 @@ class EarlyStopping(Callback):
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"mode must be 'auto', 'min' or 'max', got {mode!r}")
-        self.monitor = monitor
-        self.min_delta = abs(min_delta)
+        super().__init__(monitor, mode, min_delta)
         self.patience = patience
         self.verbose = verbose
-        self.mode = mode
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
@@ -50,25 +46,23 @@ class EarlyStopping(Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.wait = self.stopped_epoch = self.best_epoch = 0
-        self.best: float | None = None
+        self.best = None
         self.best_weights: Any = None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        current = (logs or {}).get(self.monitor)
+        current = self.watched(logs)
         if current is None:
-            known = ", ".join(logs or {})
-            warnings.warn(f"EarlyStopping monitors {self.monitor!r}, which is not among: {known}", stacklevel=2)
             return
         if epoch < self.start_from_epoch:
             return
         if self.restore_best_weights and self.best_weights is None:
             self.best_weights, self.best_epoch = self.model.get_weights(), epoch
         self.wait += 1
-        if self._better(current, self.best):
+        if self.better(current, self.best):
             self.best, self.best_epoch = current, epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
-            if self._better(current, self.baseline):
+            if self.better(current, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
@@ -81,17 +75,3 @@ class EarlyStopping(Callback):
             if self.verbose:
                 print(f"Restoring the weights of the best epoch: {self.best_epoch + 1}")
             self.model.set_weights(self.best_weights)
-
-    def _better(self, value: float, than: float | None) -> bool:
-        if than is None:
-            return True
-        return value - self.min_delta > than if self._upwards() else value + self.min_delta < than
-
-    def _upwards(self) -> bool:
-        if self.mode != "auto":
-            return self.mode == "max"
-        name = self.monitor.removeprefix("val_")
-        direction = next((m.direction for m in self.model.metrics if m.name == name), "")
-        if not direction:
-            raise ValueError(f"mode must be 'min' or 'max' for monitor={self.monitor!r}: 'auto' does not know which")
-        return bool(direction == "up")

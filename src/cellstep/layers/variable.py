@@ -143,6 +143,16 @@ class Variable:
             raise ValueError(f"{self.path} is {self.dtype}; it cannot become {np.dtype(dtype)} without a copy")
         return np.array(self.buffer, dtype=dtype)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copy and pickle: arrays of its own, not a model's flat buffers, and no view, which would be a copy."""
+        state = {k: v for k, v in self.__dict__.items() if k not in ("_view", "version")}
+        return state | {"buffer": self.buffer.copy(), "_grad": None if self._grad is None else self._grad.copy()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._set_buffer(self.buffer)
+        self.version = next(_versions)
+
     def __len__(self) -> int:
         return len(self.buffer)
 

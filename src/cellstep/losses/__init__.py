@@ -6,19 +6,27 @@ value, dy_pred = loss.value_and_grad(y_true, y_pred, sample_weight, mask)
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..lookup import Lookup
 from .base import Loss
 from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
-from .regression import MeanAbsoluteError, MeanSquaredError
-
-__all__ = [
-    "BinaryCrossentropy",
-    "CategoricalCrossentropy",
-    "Loss",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "SparseCategoricalCrossentropy",
-    "get",
-]
+from .ctc import CTC
+from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
+from .regression import (
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    SquaredHinge,
+)
 
 CLASSES: tuple[type[Loss], ...] = (
     MeanSquaredError,
@@ -26,24 +34,78 @@ CLASSES: tuple[type[Loss], ...] = (
     BinaryCrossentropy,
     CategoricalCrossentropy,
     SparseCategoricalCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalFocalCrossentropy,
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    Huber,
+    LogCosh,
+    Poisson,
+    KLDivergence,
+    Hinge,
+    SquaredHinge,
+    CategoricalHinge,
+    CosineSimilarity,
+    CTC,
 )
-_SHORT = {"mse": MeanSquaredError, "mae": MeanAbsoluteError, "bce": BinaryCrossentropy}
-BY_NAME: dict[str, type[Loss]] = {c.default_name: c for c in CLASSES} | {c.__name__: c for c in CLASSES}
-BY_NAME |= _SHORT | {k.upper(): v for k, v in _SHORT.items()}
+
+__all__ = [
+    "CTC",
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "deserialize",
+    "get",
+    "serialize",
+]
+
+_SHORT: dict[str, type[Loss]] = {
+    "mse": MeanSquaredError,
+    "mae": MeanAbsoluteError,
+    "bce": BinaryCrossentropy,
+    "mape": MeanAbsolutePercentageError,
+    "msle": MeanSquaredLogarithmicError,
+    "kld": KLDivergence,
+}
+_OTHER: dict[str, type[Loss]] = {k.upper(): v for k, v in _SHORT.items()} | {"logcosh": LogCosh, "huber_loss": Huber}
+_LOOKUP: Lookup[Loss] = Lookup(
+    "loss", Loss, _SHORT | {"huber" if c is Huber else c.default_name: c for c in CLASSES}, _OTHER, "keras.losses"
+)
+BY_NAME = _LOOKUP.by_name
 
 
-def get(identifier: str | Loss) -> Loss:
-    """The loss for a name, or the loss itself.
+def get(identifier: Any) -> Loss:
+    """The loss for a name, for a configuration, or the loss itself.
 
     Raises:
         ValueError: no loss has this name; the message lists the names.
         TypeError: neither a name nor a Loss. A bare function has no gradient here: subclass `Loss`.
     """
-    if isinstance(identifier, Loss):
-        return identifier
-    if isinstance(identifier, str):
-        if identifier in BY_NAME:
-            return BY_NAME[identifier](name=identifier)
-        known = [*_SHORT, *(c.default_name for c in CLASSES)]
-        raise ValueError(f"loss must be one of {', '.join(known)}, got {identifier!r}")
-    raise TypeError(f"loss must be a name or a cellstep.losses.Loss, got {identifier!r}")
+    if isinstance(identifier, str) and identifier in BY_NAME:
+        return BY_NAME[identifier](name=identifier)
+    return _LOOKUP.get(identifier)
+
+
+def serialize(loss: Loss) -> dict[str, Any]:
+    """Keras's dictionary {module, class_name, config, registered_name}; TypeError for a class of the user's."""
+    return _LOOKUP.serialize(loss)
+
+
+def deserialize(config: dict[str, Any]) -> Loss:
+    """A loss from what `serialize` gave, or Keras; ValueError for an unknown class."""
+    return _LOOKUP.get(config)

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Array = NDArray[Any]
 Pullback = Callable[[Array], Array]
+
+#: What probabilities and divisors are kept away from 0 by.
+EPSILON = 1e-7
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
 
@@ -38,6 +41,8 @@ class Loss:
     """
 
     default_name = "loss"
+    #: The arguments of the constructor that `get_config` writes, besides name and reduction.
+    arguments: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: DTypeLike | None = None
@@ -64,6 +69,19 @@ class Loss:
     def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
         """Values of y_pred.shape[:-1], and the pullback from their gradients to that of y_pred."""
         raise NotImplementedError(f"{type(self).__name__} must implement forward")
+
+    def value_shape(self, y_pred: Array) -> tuple[int, ...]:
+        """The shape of the values for these predictions: all axes but the last."""
+        return y_pred.shape[:-1]
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that would make an equal loss, ready for JSON."""
+        return {key: getattr(self, key) for key in ("name", "reduction", *self.arguments)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Loss:
+        """A loss from what `get_config` gave, or Keras."""
+        return cls(**config)
 
     def ignored(self, y_true: Array, y_pred: Array) -> NDArray[np.bool_] | None:
         """Booleans of y_pred.shape[:-1], True where the target says that it does not count; None if none does."""
@@ -124,13 +142,15 @@ class Loss:
     def _forward(self, true: Array, pred: Array, live: NDArray[np.bool_] | None) -> tuple[Array, Pullback]:
         """`forward`, on numbers that are finite wherever a value is left out, so that they can be weighted with 0."""
         target = self.prepare(true, pred, live)
-        return self.forward(target, pred if live is None else np.where(live[..., None], pred, pred.dtype.type(0.5)))
+        if live is not None:
+            pred = np.where(live.reshape(live.shape + (1,) * (pred.ndim - live.ndim)), pred, pred.dtype.type(0.5))
+        return self.forward(target, pred)
 
     def _run(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None, mask: ArrayLike | None
     ) -> tuple[Any, Callable[[], Array]]:
         pred, true = self._predictions(y_pred), np.asarray(y_true)
-        shape = pred.shape[:-1]
+        shape = self.value_shape(pred)
         keep = None if mask is None else align("mask", np.asarray(mask).astype(bool, copy=False), shape)
         skip = self.ignored(true, pred)
         if skip is not None:

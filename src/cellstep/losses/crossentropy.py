@@ -7,21 +7,24 @@ in Keras: a saturated output does not learn. Give logits where that matters.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .base import Array, Loss, Pullback, match
-
-EPSILON = 1e-7
+from .base import EPSILON, Array, Loss, Pullback, match
 
 
-class _Crossentropy(Loss):
+class Crossentropy(Loss):
+    """What crossentropies share: predictions may be logits."""
+
     def __init__(
         self, from_logits: bool, axis: int, reduction: str | None, name: str | None, dtype: DTypeLike | None
     ) -> None:
         super().__init__(name, reduction, dtype)
         if axis != -1:
             raise NotImplementedError(f"axis other than -1 is not implemented, got {axis!r}")
+        self.axis = axis
         self.from_logits = bool(from_logits)
 
 
@@ -30,13 +33,13 @@ def _clipped(p: Array) -> NDArray[np.bool_]:
     return np.asarray((p < EPSILON) | (p > 1 - EPSILON))
 
 
-def _smoothing(label_smoothing: float) -> float:
+def smoothing(label_smoothing: float) -> float:
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing must be between 0 and 1, got {label_smoothing!r}")
     return float(label_smoothing)
 
 
-class BinaryCrossentropy(_Crossentropy):
+class BinaryCrossentropy(Crossentropy):
     """-(t log p + (1 - t) log(1 - p)), the mean over the last axis.
 
     Args:
@@ -49,6 +52,7 @@ class BinaryCrossentropy(_Crossentropy):
     """
 
     default_name = "binary_crossentropy"
+    arguments: ClassVar[tuple[str, ...]] = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -60,7 +64,7 @@ class BinaryCrossentropy(_Crossentropy):
         dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__(from_logits, axis, reduction, name, dtype)
-        self.label_smoothing = _smoothing(label_smoothing)
+        self.label_smoothing = smoothing(label_smoothing)
 
     def prepare(self, y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array:
         t = match(y_true, y_pred, live)
@@ -96,7 +100,7 @@ def _log_softmax(z: Array) -> tuple[Array, Array]:
     return shifted, e
 
 
-class CategoricalCrossentropy(_Crossentropy):
+class CategoricalCrossentropy(Crossentropy):
     """-sum(t log p) over the last axis, for targets that are distributions over the classes, one-hot most often.
 
     Args:
@@ -107,6 +111,7 @@ class CategoricalCrossentropy(_Crossentropy):
     """
 
     default_name = "categorical_crossentropy"
+    arguments: ClassVar[tuple[str, ...]] = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -118,7 +123,7 @@ class CategoricalCrossentropy(_Crossentropy):
         dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__(from_logits, axis, reduction, name, dtype)
-        self.label_smoothing = _smoothing(label_smoothing)
+        self.label_smoothing = smoothing(label_smoothing)
 
     def prepare(self, y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array:
         if y_true.shape != y_pred.shape:
@@ -149,7 +154,7 @@ class CategoricalCrossentropy(_Crossentropy):
         return values, pullback
 
 
-class SparseCategoricalCrossentropy(_Crossentropy):
+class SparseCategoricalCrossentropy(Crossentropy):
     """-log p[label], for integer labels.
 
     Args:
@@ -164,6 +169,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
     """
 
     default_name = "sparse_categorical_crossentropy"
+    arguments: ClassVar[tuple[str, ...]] = ("from_logits", "ignore_class", "axis")
 
     def __init__(
         self,

@@ -10,33 +10,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .accuracy import Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy, resolve
-from .base import LossMetric, Mean, MeanMetricWrapper, Metric
+from .accuracy import (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+    resolve,
+)
+from .base import LossMetric, Mean, MeanMetricWrapper, Metric, Sum
+from .confusion import AUC, FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
 from .errors import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    KLDivergence,
+    LogCoshError,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Perplexity,
+    Poisson,
+    RootMeanSquaredError,
     SparseCategoricalCrossentropy,
+    SquaredHinge,
 )
+from .scores import F1Score, FBetaScore, R2Score
 
-__all__ = [
-    "Accuracy",
-    "BinaryAccuracy",
-    "BinaryCrossentropy",
-    "CategoricalAccuracy",
-    "CategoricalCrossentropy",
-    "LossMetric",
-    "Mean",
-    "MeanAbsoluteError",
-    "MeanMetricWrapper",
-    "MeanSquaredError",
-    "Metric",
-    "SparseCategoricalAccuracy",
-    "SparseCategoricalCrossentropy",
-    "get",
-]
-
+#: Those that a name stands for, by that name.
 _CLASSES: dict[str, Callable[..., Metric]] = {
     "binary_accuracy": BinaryAccuracy,
     "categorical_accuracy": CategoricalAccuracy,
@@ -46,9 +51,85 @@ _CLASSES: dict[str, Callable[..., Metric]] = {
     "binary_crossentropy": BinaryCrossentropy,
     "categorical_crossentropy": CategoricalCrossentropy,
     "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
+    "top_k_categorical_accuracy": TopKCategoricalAccuracy,
+    "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
+    "auc": AUC,
+    "precision": Precision,
+    "recall": Recall,
+    "true_positives": TruePositives,
+    "false_positives": FalsePositives,
+    "true_negatives": TrueNegatives,
+    "false_negatives": FalseNegatives,
+    "f1_score": F1Score,
+    "fbeta_score": FBetaScore,
+    "r2_score": R2Score,
+    "perplexity": Perplexity,
+    "root_mean_squared_error": RootMeanSquaredError,
+    "mean_absolute_percentage_error": MeanAbsolutePercentageError,
+    "mean_squared_logarithmic_error": MeanSquaredLogarithmicError,
+    "log_cosh": LogCoshError,
+    "poisson": Poisson,
+    "kl_divergence": KLDivergence,
+    "hinge": Hinge,
+    "squared_hinge": SquaredHinge,
+    "categorical_hinge": CategoricalHinge,
+    "cosine_similarity": CosineSimilarity,
 }
-_SHORT = {"mse": MeanSquaredError, "mae": MeanAbsoluteError, "MSE": MeanSquaredError, "MAE": MeanAbsoluteError}
-_BY_NAME = _CLASSES | {str(getattr(c, "__name__", "")): c for c in _CLASSES.values()} | _SHORT
+_SHORT: dict[str, Callable[..., Metric]] = {
+    "mse": MeanSquaredError,
+    "mae": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "msle": MeanSquaredLogarithmicError,
+    "rmse": RootMeanSquaredError,
+    "bce": BinaryCrossentropy,
+    "kld": KLDivergence,
+}
+_SHORT |= {k.upper(): v for k, v in _SHORT.items()}
+_NAMED = {str(getattr(c, "__name__", "")): c for c in (*_CLASSES.values(), Accuracy, Mean, Sum)}
+_BY_NAME = _CLASSES | _NAMED | _SHORT
+__all__ = [
+    "AUC",
+    "Accuracy",
+    "BinaryAccuracy",
+    "BinaryCrossentropy",
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "F1Score",
+    "FBetaScore",
+    "FalseNegatives",
+    "FalsePositives",
+    "Hinge",
+    "KLDivergence",
+    "LogCoshError",
+    "LossMetric",
+    "Mean",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanMetricWrapper",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Metric",
+    "Perplexity",
+    "Poisson",
+    "Precision",
+    "R2Score",
+    "Recall",
+    "RootMeanSquaredError",
+    "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy",
+    "SquaredHinge",
+    "Sum",
+    "TopKCategoricalAccuracy",
+    "TrueNegatives",
+    "TruePositives",
+    "check",
+    "deserialize",
+    "get",
+    "serialize",
+]
 ACCURACY = ("accuracy", "acc")
 
 
@@ -58,16 +139,19 @@ def check(identifier: Any) -> None:
         if identifier not in _BY_NAME and identifier not in ACCURACY:
             known = [*ACCURACY, "mse", "mae", *_CLASSES]
             raise ValueError(f"metrics must be among {', '.join(known)}, got {identifier!r}")
+    elif isinstance(identifier, dict):
+        if identifier.get("class_name") not in _NAMED:
+            raise ValueError(f"metrics must be among {', '.join(_NAMED)}, got {identifier.get('class_name')!r}")
     elif not isinstance(identifier, Metric) and not callable(identifier):
         raise TypeError(f"metrics must be names, cellstep.metrics.Metric objects or functions, got {identifier!r}")
 
 
 def get(
-    identifier: str | Metric | Callable[..., Any],
+    identifier: Any,
     true_shape: tuple[int, ...] | None = None,
     pred_shape: tuple[int, ...] | None = None,
 ) -> Metric:
-    """The metric for a name, a Metric as it is, or a function `fn(y_true, y_pred)` wrapped in a mean.
+    """The metric for a name or a configuration, a Metric as it is, a function `fn(y_true, y_pred)` in a mean.
 
     Args:
         identifier: what to look up. "accuracy" and "acc" stand for a binary, categorical or sparse accuracy.
@@ -81,6 +165,10 @@ def get(
     check(identifier)
     if isinstance(identifier, Metric):
         return identifier
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
+    if isinstance(identifier, type) and issubclass(identifier, Metric):
+        return identifier()  # type: ignore[call-arg]
     if not isinstance(identifier, str):
         return MeanMetricWrapper(identifier)
     if identifier in ACCURACY:
@@ -88,3 +176,23 @@ def get(
             raise ValueError(f"true_shape and pred_shape must be given for {identifier!r}, which depends on them")
         return resolve(identifier, true_shape, pred_shape)
     return _BY_NAME[identifier](name=identifier)
+
+
+def serialize(metric: Metric) -> dict[str, Any]:
+    """Keras's dictionary {module, class_name, config, registered_name}.
+
+    Raises:
+        TypeError: it is of a class of the user's, or wraps a function.
+    """
+    if type(metric) not in _NAMED.values():
+        raise TypeError(f"expected one of the metrics of cellstep to write down, got {metric!r}")
+    name = type(metric).__name__
+    return {"module": "keras.metrics", "class_name": name, "config": metric.get_config(), "registered_name": None}
+
+
+def deserialize(config: dict[str, Any]) -> Metric:
+    """A metric from what `serialize` gave, or Keras; ValueError for an unknown class."""
+    check(config)
+    kind: Any = _NAMED[config["class_name"]]
+    made: Metric = kind.from_config(dict(config.get("config") or {}))
+    return made

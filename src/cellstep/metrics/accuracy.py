@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..losses.base import Array
+from ..ops import check_bool, check_count
 from .base import MeanMetricWrapper
 
 
@@ -26,6 +27,29 @@ def sparse_categorical_accuracy(y_true: Array, y_pred: Array) -> Array:
     if y_true.shape != shape and y_true.shape != (*shape, 1):
         raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {y_true.shape}")
     return np.asarray(y_true.reshape(shape) == y_pred.argmax(-1), float)
+
+
+def top_k_categorical_accuracy(y_true: Array, y_pred: Array, k: int = 5) -> Array:
+    """1 where the largest entry of y_true (..., n) is among the k largest of y_pred (..., n)."""
+    if y_true.shape != y_pred.shape:
+        raise ValueError(f"y_true must have the shape {y_pred.shape} of y_pred, one entry a class, got {y_true.shape}")
+    return sparse_top_k_categorical_accuracy(y_true.argmax(-1), y_pred, k)
+
+
+def sparse_top_k_categorical_accuracy(y_true: Array, y_pred: Array, k: int = 5, from_sorted_ids: bool = False) -> Array:
+    """1 where the label y_true (...) or (..., 1) is among the k largest of y_pred (..., n), ties included.
+
+    With from_sorted_ids, y_pred holds labels, the best first.
+    """
+    shape = y_pred.shape[:-1]
+    if y_true.shape != shape and y_true.shape != (*shape, 1):
+        raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {y_true.shape}")
+    labels = y_true.reshape((*shape, 1))
+    if from_sorted_ids:
+        return np.asarray((y_pred[..., :k] == labels).any(-1), float)
+    inside = (labels >= 0) & (labels < y_pred.shape[-1])
+    own = np.take_along_axis(y_pred, np.where(inside, labels, 0).astype(np.intp), -1)
+    return np.asarray(inside[..., 0] & ((y_pred > own).sum(-1) < k) & np.isfinite(own[..., 0]), float)
 
 
 def accuracy(y_true: Array, y_pred: Array) -> Array:
@@ -54,7 +78,10 @@ class BinaryAccuracy(MeanMetricWrapper):
 
     direction = "up"
 
+    arguments = ("threshold",)
+
     def __init__(self, name: str = "binary_accuracy", threshold: float = 0.5) -> None:
+        self.threshold = threshold
         super().__init__(binary_accuracy, name, threshold=threshold)
 
 
@@ -74,6 +101,30 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
 
     def __init__(self, name: str = "sparse_categorical_accuracy") -> None:
         super().__init__(sparse_categorical_accuracy, name)
+
+
+class TopKCategoricalAccuracy(MeanMetricWrapper):
+    """How often the class of a one-hot target is among the k most probable."""
+
+    direction = "up"
+    arguments = ("k",)
+
+    def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy") -> None:
+        self.k = check_count("k", k)
+        super().__init__(top_k_categorical_accuracy, name, k=self.k)
+
+
+class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
+    """How often the label is among the k most probable classes; from_sorted_ids: y_pred is labels, the best first."""
+
+    direction = "up"
+    arguments = ("k", "from_sorted_ids")
+
+    def __init__(
+        self, k: int = 5, name: str = "sparse_top_k_categorical_accuracy", from_sorted_ids: bool = False
+    ) -> None:
+        self.k, self.from_sorted_ids = check_count("k", k), check_bool("from_sorted_ids", from_sorted_ids)
+        super().__init__(sparse_top_k_categorical_accuracy, name, k=self.k, from_sorted_ids=self.from_sorted_ids)
 
 
 def resolve(name: str, true_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> MeanMetricWrapper:

@@ -25,9 +25,21 @@ class Metric:
     """
 
     direction = ""
+    default_name = ""
+    #: The arguments of the constructor that `get_config` writes, besides the name.
+    arguments: tuple[str, ...] = ()
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that would make an equal metric, ready for JSON."""
+        return {key: getattr(self, key) for key in ("name", *self.arguments)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Metric:
+        """A metric from what `get_config` gave, or Keras, whose dtype has no part here: all is gathered in float64."""
+        return cls(**{k: v for k, v in config.items() if k != "dtype"})
 
     def update_state(
         self,
@@ -39,7 +51,7 @@ class Metric:
         """Add a batch."""
         raise NotImplementedError(f"{type(self).__name__} must implement update_state")
 
-    def result(self) -> float:
+    def result(self) -> Any:
         """The metric over everything added since the last reset."""
         raise NotImplementedError(f"{type(self).__name__} must implement result")
 
@@ -105,6 +117,26 @@ class Mean(_Average):
         self.add(np.asarray(values), sample_weight, mask)
 
 
+class Sum(_Average):
+    """The weighted sum of the values that it is given."""
+
+    def __init__(self, name: str = "sum") -> None:
+        super().__init__(name)
+
+    def update_state(  # type: ignore[override]
+        self, values: ArrayLike, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
+    ) -> None:
+        """Add `values`, a scalar or (B, ...)."""
+        v = np.asarray(values, np.float64)
+        before, each = self.total, v.size / len(v) if v.ndim else 1
+        self.add(v, sample_weight, mask)
+        # undo the mean over a row
+        self.total = before + (self.total - before) * each
+
+    def result(self) -> float:
+        return self.total
+
+
 class MeanMetricWrapper(_Average):
     """The mean of `fn(y_true, y_pred, **options)`, which gives one value for each row, or for each row and step."""
 
@@ -145,6 +177,32 @@ class LossMetric(_Average):
         if mask is not None:
             live = np.broadcast_to(align("mask", np.asarray(mask).astype(bool, copy=False), shape), shape)
         self.add(self.loss.values(y_true, y_pred, live), sample_weight, mask)
+
+
+def entries(
+    y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None, mask: ArrayLike | None
+) -> tuple[Array, Array, Array]:
+    """Targets, predictions and weights of what counts, all float64 (N, n), n the last axis of the predictions.
+
+    Raises:
+        ValueError: targets, weights or the mask do not have the shape of the predictions.
+    """
+    p = np.asarray(y_pred, np.float64)
+    p = p.reshape(-1, 1) if p.ndim < 2 else p
+    t, shape = np.asarray(y_true, np.float64), p.shape
+    if t.shape != shape and (*t.shape, 1) != shape and t.shape != (*shape, 1):
+        raise ValueError(f"y_true must have the shape {np.shape(y_pred)} of y_pred, got {t.shape}")
+    weights: Array = np.ones((*shape[:-1], 1))
+    if sample_weight is not None:
+        given = as_weights(sample_weight)
+        full = given.shape == shape and given.ndim > 1
+        weights = given if full else align("sample_weight", given, shape[:-1])[..., None]
+    columns = [a.reshape(-1, shape[-1]) for a in (t, p, np.broadcast_to(weights, shape).astype(np.float64))]
+    if mask is not None:
+        keep = align("mask", np.asarray(mask).astype(bool, copy=False), shape[:-1])
+        chosen = np.broadcast_to(keep, shape[:-1]).reshape(-1)
+        columns = [c[chosen] for c in columns]
+    return columns[0], columns[1], columns[2]
 
 
 def _row_rank(values: Array, *others: ArrayLike | None) -> Array:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
 from .. import losses
+from ..losses.base import align
 from .base import LossMetric
 
 
@@ -23,23 +29,142 @@ class MeanAbsoluteError(LossMetric):
 class BinaryCrossentropy(LossMetric):
     """The mean binary crossentropy."""
 
+    arguments = ("from_logits", "label_smoothing")
+
     def __init__(
         self, name: str = "binary_crossentropy", from_logits: bool = False, label_smoothing: float = 0.0
     ) -> None:
+        self.from_logits, self.label_smoothing = from_logits, label_smoothing
         super().__init__(losses.BinaryCrossentropy(from_logits, label_smoothing), name)
 
 
 class CategoricalCrossentropy(LossMetric):
     """The mean crossentropy of one-hot targets."""
 
+    arguments = ("from_logits", "label_smoothing")
+
     def __init__(
         self, name: str = "categorical_crossentropy", from_logits: bool = False, label_smoothing: float = 0.0
     ) -> None:
+        self.from_logits, self.label_smoothing = from_logits, label_smoothing
         super().__init__(losses.CategoricalCrossentropy(from_logits, label_smoothing), name)
 
 
 class SparseCategoricalCrossentropy(LossMetric):
     """The mean crossentropy of integer labels."""
 
-    def __init__(self, name: str = "sparse_categorical_crossentropy", from_logits: bool = False) -> None:
-        super().__init__(losses.SparseCategoricalCrossentropy(from_logits), name)
+    arguments = ("from_logits", "ignore_class")
+
+    def __init__(
+        self,
+        name: str = "sparse_categorical_crossentropy",
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+    ) -> None:
+        self.from_logits, self.ignore_class = from_logits, ignore_class
+        super().__init__(losses.SparseCategoricalCrossentropy(from_logits, ignore_class), name)
+
+    def update_state(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> None:
+        if self.ignore_class is not None:
+            # As in the loss, what is ignored does not count; Keras 3.15 counts it as 0 in the metric.
+            counts = np.asarray(y_true).reshape(np.shape(y_pred)[:-1]) != self.ignore_class
+            mask = counts if mask is None else counts & align("mask", np.asarray(mask).astype(bool), counts.shape)
+        super().update_state(y_true, y_pred, sample_weight, mask)
+
+
+class Perplexity(SparseCategoricalCrossentropy):
+    """exp of the mean crossentropy of integer labels: among how many equal choices a model seems to guess.
+
+    Beyond Keras. Arguments as of `SparseCategoricalCrossentropy`.
+    """
+
+    def __init__(self, name: str = "perplexity", from_logits: bool = False, ignore_class: int | None = None) -> None:
+        super().__init__(name, from_logits, ignore_class)
+
+    def result(self) -> float:
+        """1 and more; 0 where nothing was added."""
+        return math.exp(self.total / self.count) if self.count else 0.0
+
+
+class RootMeanSquaredError(LossMetric):
+    """The root of the mean of (y_pred - y_true)**2."""
+
+    def __init__(self, name: str = "root_mean_squared_error") -> None:
+        super().__init__(losses.MeanSquaredError(), name)
+
+    def result(self) -> float:
+        return math.sqrt(super().result())
+
+
+class MeanAbsolutePercentageError(LossMetric):
+    """100 times the mean of abs((y_pred - y_true) / y_true)."""
+
+    def __init__(self, name: str = "mean_absolute_percentage_error") -> None:
+        super().__init__(losses.MeanAbsolutePercentageError(), name)
+
+
+class MeanSquaredLogarithmicError(LossMetric):
+    """The mean of (log(1 + y_pred) - log(1 + y_true))**2."""
+
+    def __init__(self, name: str = "mean_squared_logarithmic_error") -> None:
+        super().__init__(losses.MeanSquaredLogarithmicError(), name)
+
+
+class LogCoshError(LossMetric):
+    """The mean of log(cosh(y_pred - y_true))."""
+
+    def __init__(self, name: str = "logcosh") -> None:
+        super().__init__(losses.LogCosh(), name)
+
+
+class Poisson(LossMetric):
+    """The mean of y_pred - y_true log(y_pred)."""
+
+    def __init__(self, name: str = "poisson") -> None:
+        super().__init__(losses.Poisson(), name)
+
+
+class KLDivergence(LossMetric):
+    """The mean of sum(y_true log(y_true / y_pred)) over the last axis."""
+
+    def __init__(self, name: str = "kl_divergence") -> None:
+        super().__init__(losses.KLDivergence(), name)
+
+
+class Hinge(LossMetric):
+    """The mean of max(1 - y_true y_pred, 0)."""
+
+    def __init__(self, name: str = "hinge") -> None:
+        super().__init__(losses.Hinge(), name)
+
+
+class SquaredHinge(LossMetric):
+    """The mean of max(1 - y_true y_pred, 0)**2."""
+
+    def __init__(self, name: str = "squared_hinge") -> None:
+        super().__init__(losses.SquaredHinge(), name)
+
+
+class CategoricalHinge(LossMetric):
+    """The mean of the hinge between the right class and its nearest rival."""
+
+    def __init__(self, name: str = "categorical_hinge") -> None:
+        super().__init__(losses.CategoricalHinge(), name)
+
+
+class CosineSimilarity(LossMetric):
+    """The mean cosine between y_true and y_pred over the last axis: 1 is alike (the loss has the other sign)."""
+
+    direction = "up"
+
+    def __init__(self, name: str = "cosine_similarity") -> None:
+        super().__init__(losses.CosineSimilarity(), name)
+
+    def result(self) -> float:
+        return 0.0 - super().result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from ..layers.module import Module, not_built
 from ..losses import CategoricalCrossentropy, Loss, SparseCategoricalCrossentropy
 from ..metrics import Metric
 from ..optimizers import Optimizer
-from . import data
+from . import data, weights
 from .compiled import Compiled
 from .data import Batch, ClassWeight
 
@@ -132,6 +132,14 @@ class Stepper(Module):
         """Outputs (B, ...) for one batch."""
         return self(data.numbers("x", x))
 
+    def save_weights(self, filepath: Any, overwrite: bool = True, note: Mapping[str, Any] | None = None) -> None:
+        """Write all weights, and the optimizer's state, to a .weights.h5 file that Keras reads; see `weights.save`."""
+        weights.save(self, filepath, overwrite, note)
+
+    def load_weights(self, filepath: Any) -> dict[str, Any]:
+        """Read weights that `save_weights` wrote, or Keras; see `weights.load`."""
+        return weights.load(self, filepath)
+
     def ready(self, method: str) -> Compiled:
         """What was compiled.
 
@@ -153,8 +161,8 @@ class Stepper(Module):
         y_pred, mask, pullback = self.run(x, training=True)
         assert compiled.loss is not None
         value, dy = compiled.loss.value_and_grad(y, y_pred, sample_weight, mask)
-        pullback(dy, need_dx=False)
-        regularizers.add_gradients(self.trainable_weights)
+        pullback(compiled.optimizer.scale_loss(dy), need_dx=False)
+        regularizers.add_gradients(self.trainable_weights, compiled.optimizer.scale_loss(1.0))
         value += sum(self.losses)
         compiled.update(value, y, y_pred, sample_weight, mask)
         compiled.optimizer.apply()

@@ -24,10 +24,12 @@ class Trainer(Stepper):
     Attributes:
         history: the History of the last fit.
         stop_training: a callback sets it to end fit.
+        resume_epoch: a callback sets it when training begins, to begin with that epoch.
     """
 
     history: History | None = None
     stop_training = False
+    resume_epoch: int | None = None
 
     def fit(
         self,
@@ -105,7 +107,9 @@ class Trainer(Stepper):
         logs: Logs = {}
         try:
             hooks.call("on_train_begin")
-            for epoch in range(_epoch("initial_epoch", initial_epoch), epochs):
+            first = _epoch("initial_epoch", initial_epoch) if self.resume_epoch is None else self.resume_epoch
+            self.resume_epoch = None
+            for epoch in range(first, epochs):
                 compiled.reset()
                 hooks.call("on_epoch_begin", epoch)
                 seen = 0
@@ -126,6 +130,7 @@ class Trainer(Stepper):
                 hooks.call("on_epoch_end", epoch, logs)
                 if self.stop_training:
                     break
+            compiled.optimizer.finalize_variable_values(self.trainable_weights)
             hooks.call("on_train_end", logs)
         finally:
             hooks.call("close")

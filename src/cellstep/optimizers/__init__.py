@@ -8,25 +8,55 @@ optimizer.apply()
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..lookup import Lookup
+from . import schedules
+from .adaptive import Adadelta, Adagrad, Adamax, Ftrl, Lion, Nadam
 from .base import Optimizer
-from .rules import SGD, Adam, RMSprop
+from .rules import SGD, Adam, AdamW, RMSprop
 
-__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "get"]
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lion",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]
 
-_BY_NAME: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "rmsprop": RMSprop}
+_LOOKUP: Lookup[Optimizer] = Lookup(
+    "optimizer",
+    Optimizer,
+    {c.__name__.lower(): c for c in (SGD, Adam, RMSprop, AdamW, Nadam, Adamax, Adagrad, Adadelta, Lion, Ftrl)},
+)
 
 
-def get(identifier: str | Optimizer) -> Optimizer:
-    """The optimizer for a name, in any case, with its defaults; or the optimizer itself.
+def get(identifier: Any) -> Optimizer:
+    """The optimizer for a name, in any case, with its defaults; for a configuration; or the optimizer itself.
 
     Raises:
         ValueError: no optimizer has this name; the message lists the names.
         TypeError: neither a name nor an Optimizer.
     """
-    if isinstance(identifier, Optimizer):
-        return identifier
-    if isinstance(identifier, str):
-        if identifier.lower() in _BY_NAME:
-            return _BY_NAME[identifier.lower()]()
-        raise ValueError(f"optimizer must be one of {', '.join(_BY_NAME)}, got {identifier!r}")
-    raise TypeError(f"optimizer must be a name or a cellstep.optimizers.Optimizer, got {identifier!r}")
+    known = isinstance(identifier, str) and identifier.lower() in _LOOKUP.by_name
+    return _LOOKUP.get(identifier.lower() if known else identifier)
+
+
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """Keras's dictionary {module, class_name, config, registered_name}; TypeError for a class of the user's."""
+    return _LOOKUP.serialize(optimizer)
+
+
+def deserialize(config: dict[str, Any]) -> Optimizer:
+    """An optimizer from what `serialize` gave, or Keras; ValueError for an unknown class."""
+    return _LOOKUP.get(config)

@@ -1,105 +1,175 @@
-"""Optimizer: the learning rate, clipping, and the variables that an update rule runs over."""
+"""Optimizer: the learning rate, clipping, decay, averages, and the variables that an update rule runs over.
+
+A step does, in Keras's order: undo the scale of the loss; add up gradients, where several steps share an update; clip;
+decay the weights; the rule; the moving average; the constraints.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from typing import Any, ClassVar, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..ops import check_bool, check_count
 from ..ops import check_number as number
+from . import schedules
+from .clipping import clip
 from .flat import Flat, Trainable, group
+from .schedules import LearningRateSchedule
 
 Array = NDArray[Any]
+Rate = float | LearningRateSchedule | Callable[[], float]
 
-#: Arguments of Keras's optimizers that are not built yet, with the values that mean "off".
-_UNBUILT: dict[str, Any] = {
-    "weight_decay": None,
-    "use_ema": False,
-    "ema_momentum": 0.99,
-    "ema_overwrite_frequency": None,
-    "loss_scale_factor": None,
-    "gradient_accumulation_steps": None,
-}
+
+class Options(TypedDict, total=False):
+    """The arguments that all optimizers share; `Optimizer` says what they mean."""
+
+    weight_decay: float | None
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+    name: str | None
 
 
 class Optimizer:
     """Base class of optimizers. A subclass names its `slots` and implements `update`.
 
     Args:
-        learning_rate: a number >= 0; settable later.
+        learning_rate: a number >= 0, settable later; a schedule; or a function without arguments.
+        weight_decay: before each update, take this times the learning rate of each weight away.
         clipnorm: scale each variable's gradient down to this norm.
         clipvalue: bound each entry of the gradients to [-clipvalue, clipvalue].
         global_clipnorm: scale all gradients down together to this norm. Only one of the three can be given.
+        use_ema: keep a moving average of the weights, which `fit` puts into the model when it ends, and
+            `finalize_variable_values` in a loop of one's own.
+        ema_momentum: how much of the average a step keeps.
+        ema_overwrite_frequency: put the average into the weights after each so many updates too.
+        loss_scale_factor: the gradients that come are those of the loss times this; training scales it by `scale_loss`.
+        gradient_accumulation_steps: update once in so many steps, by the mean of their gradients.
         name: the class name in lower case by default.
+
+    Attributes:
+        iterations: updates done.
 
     Raises:
         ValueError: a number out of range, or more than one way of clipping.
-        NotImplementedError: an argument of Keras that is not built yet.
     """
 
     #: Names of the arrays, as long as the values, that the rule keeps between steps.
     slots: tuple[str, ...] = ()
+    #: What a slot holds at first, where that is not 0.
+    initial: Mapping[str, float] = {}
+    #: Slots that Keras's files hold in turns, variable by variable; others come one slot after another.
+    paired: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
+        weight_decay: float | None = None,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
         name: str | None = None,
-        **unbuilt: Any,
     ) -> None:
-        for key, value in unbuilt.items():
-            if key not in _UNBUILT:
-                raise TypeError(f"{type(self).__name__} got an unknown argument {key!r}")
-            if value != _UNBUILT[key]:
-                raise NotImplementedError(f"{key} is not implemented for optimizers, got {value!r}")
         clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
-        given = {key: number(key, value) for key, value in clips.items() if value is not None}
+        given = {key: _positive(key, value) for key, value in clips.items() if value is not None}
         if len(given) > 1:
             raise ValueError(f"only one of clipnorm, clipvalue and global_clipnorm can be given, got {given}")
-        for key, value in given.items():
-            if value <= 0:
-                raise ValueError(f"{key} must be positive, got {value}")
         self.name = name or type(self).__name__.lower()
+        self._rate: Rate = 0.0
         self.learning_rate = learning_rate
+        self.weight_decay = None if weight_decay is None else number("weight_decay", weight_decay, 0)
         self.clipnorm, self.clipvalue, self.global_clipnorm = (given.get(key) for key in clips)
-        self.iterations = 0
+        self.use_ema = check_bool("use_ema", use_ema)
+        self.ema_momentum = number("ema_momentum", ema_momentum, 0, 1)
+        every = ema_overwrite_frequency
+        self.ema_overwrite_frequency = None if every is None else check_count("ema_overwrite_frequency", every)
+        scale = loss_scale_factor
+        self.loss_scale_factor = None if scale is None else _positive("loss_scale_factor", scale)
+        steps = gradient_accumulation_steps
+        self.gradient_accumulation_steps = None if steps is None else check_count("gradient_accumulation_steps", steps)
+        if steps == 1:
+            raise ValueError("gradient_accumulation_steps must be 2 or more, or None, got 1")
+        self._calls = 0
+        self._undecayed: tuple[set[int], re.Pattern[str] | None] = (set(), None)
         self._variables: tuple[Trainable, ...] = ()
         self._flats: list[Flat] = []
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate, a number >= 0."""
-        return self._learning_rate
+        """The learning rate of the next step, a number >= 0."""
+        if isinstance(self._rate, LearningRateSchedule):
+            return float(self._rate(self._calls))
+        return float(self._rate()) if callable(self._rate) else self._rate
 
     @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        if callable(value):
-            raise NotImplementedError(f"learning_rate schedules are not implemented, got {value!r}")
-        self._learning_rate = number("learning_rate", value)
-        if self._learning_rate < 0:
-            raise ValueError(f"learning_rate must be >= 0, got {value!r}")
+    def learning_rate(self, value: Rate) -> None:
+        if isinstance(value, LearningRateSchedule) or callable(value):
+            self._rate = value
+            return
+        if isinstance(self._rate, LearningRateSchedule):
+            raise TypeError(f"learning_rate cannot be set to {value!r}: it follows the schedule {self._rate!r}")
+        self._rate = number("learning_rate", value, 0)
 
-    def update(self, flat: Flat) -> None:
-        """Change `flat.value` in place from `flat.grad`. `self.iterations` already counts this step."""
+    @property
+    def scheduled(self) -> bool:
+        """Whether the learning rate follows a schedule or a function, so that no number can be set."""
+        return callable(self._rate)
+
+    @property
+    def built(self) -> bool:
+        """Whether it has taken charge of variables."""
+        return bool(self._variables)
+
+    @property
+    def iterations(self) -> int:
+        return self._calls // (self.gradient_accumulation_steps or 1)
+
+    @iterations.setter
+    def iterations(self, value: int) -> None:
+        self._calls = int(value) * (self.gradient_accumulation_steps or 1)
+
+    def update(self, flat: Flat, rate: float, step: int) -> None:
+        """Change `flat.value` in place from `flat.grad`.
+
+        Args:
+            flat: the buffers. rate: the learning rate. step: which update this is, from 1.
+        """
         raise NotImplementedError(f"{type(self).__name__} must implement update")
 
+    @property
+    def _all_slots(self) -> tuple[str, ...]:
+        """The rule's slots and those of the options, these first, as in Keras's files."""
+        averaged = ("average",) if self.use_ema else ()
+        return (*averaged, *(("gradient_accumulator",) if self.gradient_accumulation_steps else ()), *self.slots)
+
     def build(self, variables: Sequence[Trainable]) -> None:
-        """Take charge of `variables`: move them into flat buffers, with slots of zeros.
+        """Take charge of `variables`: move them into flat buffers, with fresh slots.
 
         Called again with other variables, it keeps the slots of those that it has had all along.
         """
         if len(variables) != len(self._variables) or any(
             a is not b for a, b in zip(variables, self._variables, strict=True)
         ):
-            flats = group(variables, self.slots)
+            flats = group(variables, self._all_slots)
             for flat in flats:
+                for name, value in self.initial.items():
+                    flat.slots[name].fill(value)
                 for variable, at in zip(flat.variables, flat.segments, strict=True):
-                    for name in self.slots:
+                    for name in self._all_slots:
                         before = self.slot(name, variable)
                         if before is not None:
                             flat.slots[name][at] = before
@@ -122,6 +192,10 @@ class Optimizer:
             flat.bind()
             flat.grad.fill(0)
 
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss, or its gradient, times `loss_scale_factor`; as it is where there is none."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
     def apply(self, grads: Sequence[ArrayLike] | None = None, trainable_variables: Sequence[Trainable] = ()) -> None:
         """One step.
 
@@ -138,57 +212,178 @@ class Optimizer:
         for flat in self._flats:
             flat.bind()
         if grads is not None:
-            arrays = [np.asarray(g) for g in grads]
-            if len(arrays) != len(self._variables):
-                raise ValueError(f"grads must hold {len(self._variables)} arrays, one a variable, got {len(arrays)}")
-            for variable, array in zip(self._variables, arrays, strict=True):
-                if array.shape != variable.shape:
-                    raise ValueError(f"grads of {variable.name} must have shape {variable.shape}, got {array.shape}")
-            for variable, array in zip(self._variables, arrays, strict=True):
-                variable.grad[...] = array
-        self._clip()
-        self.iterations += 1
+            self._take(grads)
+        if self.loss_scale_factor is not None:
+            for flat in self._flats:
+                flat.grad /= self.loss_scale_factor
+        if self._gather():
+            rate, step = self.learning_rate, self.iterations + 1
+            clip(self._flats, self.clipnorm, self.global_clipnorm, self.clipvalue)
+            self._decay(rate)
+            for flat in self._flats:
+                self.update(flat, rate, step)
+        if self.use_ema:
+            self._average()
         for flat in self._flats:
-            self.update(flat)
             flat.constrain()
             flat.touch()
+        self._calls += 1
 
-    def _clip(self) -> None:
-        if self.clipvalue is not None:
-            for flat in self._flats:
-                np.clip(flat.grad, -self.clipvalue, self.clipvalue, out=flat.grad)
-        elif self.clipnorm is not None:
-            for flat in self._flats:
-                for at in flat.segments:
-                    norm = math.sqrt(_sum_of_squares(flat.grad[at], flat.scratch[at]))
-                    _scale(flat.grad[at], self.clipnorm, norm)
-        elif self.global_clipnorm is not None:
-            norm = math.sqrt(sum(_sum_of_squares(flat.grad, flat.scratch) for flat in self._flats))
-            for flat in self._flats:
-                _scale(flat.grad, self.global_clipnorm, norm)
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[ArrayLike, Trainable]]) -> int:
+        """`apply` for pairs of a gradient and its variable; the number of updates done."""
+        pairs = list(grads_and_vars)
+        self.apply([g for g, _ in pairs], [v for _, v in pairs])
+        return self.iterations
+
+    def _take(self, grads: Sequence[ArrayLike]) -> None:
+        arrays = [np.asarray(g) for g in grads]
+        if len(arrays) != len(self._variables):
+            raise ValueError(f"grads must hold {len(self._variables)} arrays, one a variable, got {len(arrays)}")
+        for variable, array in zip(self._variables, arrays, strict=True):
+            if array.shape != variable.shape:
+                raise ValueError(f"grads of {variable.name} must have shape {variable.shape}, got {array.shape}")
+        for variable, array in zip(self._variables, arrays, strict=True):
+            variable.grad[...] = array
+
+    def _gather(self) -> bool:
+        """Whether this step updates; gradients are then the means since the last update, where they accumulate."""
+        steps = self.gradient_accumulation_steps
+        if steps is None:
+            return True
+        due = (self._calls + 1) % steps == 0
+        for flat in self._flats:
+            gathered = flat.slots["gradient_accumulator"]
+            if due:
+                flat.grad += gathered
+                flat.grad /= steps
+                gathered.fill(0)
+            else:
+                gathered += flat.grad
+        return due
+
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[Trainable] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
+        """Leave variables out of `weight_decay`. To be called before the first step.
+
+        Args:
+            var_list: these variables. var_names: those in whose name one of these is found, as `["bias"]`.
+
+        Raises:
+            ValueError: steps have been made already.
+        """
+        if self._variables:
+            raise ValueError("exclude_from_weight_decay must be called before the optimizer is built")
+        names = list(var_names or ())
+        self._undecayed = ({id(v) for v in var_list or ()}, re.compile("|".join(names)) if names else None)
+
+    def _decay(self, rate: float) -> None:
+        if not self.weight_decay:
+            return
+        these, names = self._undecayed
+        for flat in self._flats:
+            kept = [id(v) in these or (names is not None and names.search(v.name)) for v in flat.variables]
+            for at in [s for s, k in zip(flat.segments, kept, strict=True) if not k] if any(kept) else [slice(None)]:
+                np.multiply(flat.value[at], self.weight_decay * rate, out=flat.scratch[at])
+                np.subtract(flat.value[at], flat.scratch[at], out=flat.value[at])
+
+    def _average(self) -> None:
+        momentum = self.ema_momentum if self.iterations else 0.0
+        every = self.ema_overwrite_frequency
+        for flat in self._flats:
+            average = flat.slots["average"]
+            np.multiply(average, momentum, out=average)
+            np.multiply(flat.value, 1 - momentum, out=flat.scratch)
+            np.add(average, flat.scratch, out=average)
+            if every is not None and (self.iterations + 1) % every == 0:
+                flat.value[...] = average
+
+    def finalize_variable_values(self, var_list: Sequence[Trainable] | None = None) -> None:
+        """Put the moving averages into the variables, all or these; does nothing without `use_ema`."""
+        if not self.use_ema:
+            return
+        chosen = None if var_list is None else {id(v) for v in var_list}
+        for flat in self._flats:
+            flat.bind()
+            for variable, at in zip(flat.variables, flat.segments, strict=True):
+                if chosen is None or id(variable) in chosen:
+                    flat.value[at] = flat.slots["average"][at]
+                    variable.touch()
+
+    def _stored(self) -> list[Array]:
+        """The arrays of the state, views of a variable's shape, in the order of Keras's files."""
+        options = [s for s in self._all_slots if s not in self.slots]
+        single = [s for s in self.slots if s not in self.paired]
+        blocks = [*((s,) for s in options), self.paired, *((s,) for s in single)]
+        arrays = []
+        for names in blocks:
+            for variable in self._variables:
+                for name in names:
+                    found = self.slot(name, variable)
+                    assert found is not None
+                    arrays.append(found.reshape(variable.shape))
+        return arrays
+
+    def _scalars(self) -> list[Array]:
+        """What the state ends with besides arrays; nothing in most rules."""
+        return []
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Write the state under "0", "1", ... in the order of Keras's files: the number of steps, the learning rate
+        where it is a number, then the slots."""
+        arrays: list[Array] = [np.asarray(self._calls, np.int32)]
+        if not self.scheduled:
+            arrays.append(np.asarray(self.learning_rate, np.float32))
+        arrays += [a.copy() for a in self._stored()] + self._scalars()
+        for number_, array in enumerate(arrays):
+            store[str(number_)] = array
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Take the state back that `save_own_variables` wrote, or Keras, for the variables that it is built for.
+
+        Raises:
+            ValueError: a number or a shape does not fit; nothing was changed.
+        """
+        head = 1 if self.scheduled else 2
+        targets, extra = self._stored(), len(self._scalars())
+        wanted = head + len(targets) + extra
+        if len(store) != wanted:
+            raise ValueError(f"expected the state of {self.name} to hold {wanted} arrays, got {len(store)}")
+        arrays = [np.asarray(store[str(i)]) for i in range(wanted)]
+        for i, (target, array) in enumerate(zip(targets, arrays[head:], strict=False)):
+            if array.shape != target.shape:
+                raise ValueError(
+                    f"expected array {i + head} of the state to have shape {target.shape}, got {array.shape}"
+                )
+        self._calls = int(arrays[0])
+        if not self.scheduled:
+            self.learning_rate = float(arrays[1])
+        for target, array in zip(targets, arrays[head:], strict=False):
+            target[...] = array
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that would make an equal optimizer."""
-        keys = ("name", "learning_rate", "clipnorm", "clipvalue", "global_clipnorm")
-        return {key: getattr(self, key) for key in keys}
+        """The arguments that would make an equal optimizer, ready for JSON.
+
+        Raises:
+            TypeError: the learning rate is a function, or a schedule of the user's.
+        """
+        rate: Any = self._rate
+        if isinstance(rate, LearningRateSchedule):
+            rate = schedules.serialize(rate)
+        elif callable(rate):
+            raise TypeError(f"expected learning_rate to be a number or a schedule to write down, got {rate!r}")
+        keys = (key for key in Options.__annotations__ if key != "name")
+        return {"name": self.name, "learning_rate": rate} | {key: getattr(self, key) for key in keys}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Optimizer:
-        """An optimizer from what `get_config` gave."""
-        return cls(**config)
+        """An optimizer from what `get_config` gave, or Keras."""
+        rate = config.get("learning_rate")
+        return cls(**(config | {"learning_rate": schedules.deserialize(rate)} if isinstance(rate, dict) else config))
 
 
-def _sum_of_squares(g: Array, scratch: Array) -> float:
-    """Summed by NumPy's pairwise sum: accurate, and the same for any number of BLAS threads."""
-    with np.errstate(over="ignore"):
-        total = float(np.multiply(g, g, out=scratch).sum())
-    if math.isinf(total):
-        # float32 squares overflow above 2e19, where the norm itself is still an ordinary number
-        total = float(np.square(g, dtype=np.float64).sum())
-    return total
-
-
-def _scale(g: Array, bound: float, norm: float) -> None:
-    """Scale `g` to the norm `bound` if `norm` is more. A norm that is not finite makes NaN, as in Keras."""
-    if not norm <= bound:
-        g *= bound / norm if math.isfinite(norm) else math.nan
+def _positive(name: str, value: Any) -> float:
+    result = number(name, value)
+    if result <= 0:
+        raise ValueError(f"{name} must be positive, got {result}")
+    return result

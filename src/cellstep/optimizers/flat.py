@@ -51,7 +51,15 @@ class Flat:
         self.grad = np.zeros(ends[-1], dtype)
         self.slots = {name: np.zeros(ends[-1], dtype) for name in slots}
         self.scratch = np.empty(ends[-1], dtype)
+        self._spare: Array | None = None
         self.bind()
+
+    @property
+    def spare(self) -> Array:
+        """A second scratch array, for rules that need one; made when it is first asked for."""
+        if self._spare is None:
+            self._spare = np.empty_like(self.value)
+        return self._spare
 
     def bind(self) -> None:
         """Move every variable that is elsewhere into the buffers; values and gradients stay what they are."""

@@ -1,12 +1,13 @@
-"""SGD, Adam and RMSprop: their hyperparameters. The arithmetic is the active backend's, over flat arrays."""
+"""SGD, Adam, AdamW and RMSprop: their hyperparameters. The arithmetic is the active backend's, over flat arrays."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from .. import kernels
 from ..ops import check_number as number
-from .base import Optimizer
+from .adaptive import below_one
+from .base import Optimizer, Options, Rate
 from .flat import Flat
 
 
@@ -17,26 +18,24 @@ class SGD(Optimizer):
         learning_rate: step size.
         momentum: from 0 to 1.
         nesterov: look ahead along the momentum.
-        options: `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, as in `Optimizer`.
+        options: as in `Optimizer`.
     """
 
     def __init__(
-        self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False, **options: Any
+        self, learning_rate: Rate = 0.01, momentum: float = 0.0, nesterov: bool = False, **options: Unpack[Options]
     ) -> None:
         super().__init__(learning_rate, **options)
         self.momentum = number("momentum", momentum, 0, 1)
         self.nesterov = bool(nesterov)
         self.slots = ("momentum",) if self.momentum else ()
 
-    def update(self, flat: Flat) -> None:
+    def update(self, flat: Flat, rate: float, step: int) -> None:
         updates = kernels.active().updates
         if self.momentum:
             v = flat.slots["momentum"]
-            updates.sgd_momentum(
-                flat.value, flat.grad, v, flat.scratch, self.learning_rate, self.momentum, self.nesterov
-            )
+            updates.sgd_momentum(flat.value, flat.grad, v, flat.scratch, rate, self.momentum, self.nesterov)
         else:
-            updates.sgd(flat.value, flat.grad, flat.scratch, self.learning_rate)
+            updates.sgd(flat.value, flat.grad, flat.scratch, rate)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"momentum": self.momentum, "nesterov": self.nesterov}
@@ -50,36 +49,59 @@ class Adam(Optimizer):
         beta_1, beta_2: decay of the two means, from 0 to just below 1.
         epsilon: keeps the division finite.
         amsgrad: divide by the largest mean square so far.
-        options: `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, as in `Optimizer`.
+        options: as in `Optimizer`.
+    """
+
+    paired = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1, self.beta_2 = below_one(beta_1=beta_1, beta_2=beta_2)
+        self.epsilon = number("epsilon", epsilon)
+        self.amsgrad = bool(amsgrad)
+        self.slots = ("momentum", "velocity", "velocity_hat") if self.amsgrad else ("momentum", "velocity")
+
+    def update(self, flat: Flat, rate: float, step: int) -> None:
+        s = flat.slots
+        kernels.active().updates.adam(
+            *(flat.value, flat.grad, s["momentum"], s["velocity"], s.get("velocity_hat"), flat.scratch),
+            *(rate, self.beta_1, self.beta_2, self.epsilon, step),
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        keys = ("beta_1", "beta_2", "epsilon", "amsgrad")
+        return super().get_config() | {key: getattr(self, key) for key in keys}
+
+
+class AdamW(Adam):
+    """Adam with weight decay that is not scaled by the gradients' means: 0.004 of the learning rate by default.
+
+    Args: as of Adam, with weight_decay second, as in Keras.
+
+    Source: Loshchilov and Hutter 2019.
     """
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
+        weight_decay: float = 0.004,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(learning_rate, **options)
-        self.beta_1, self.beta_2 = number("beta_1", beta_1, 0, 1), number("beta_2", beta_2, 0, 1)
-        if 1 in (self.beta_1, self.beta_2):
-            raise ValueError(f"beta_1 and beta_2 must be below 1, got {beta_1} and {beta_2}")
-        self.epsilon = number("epsilon", epsilon)
-        self.amsgrad = bool(amsgrad)
-        self.slots = ("momentum", "velocity", "velocity_hat") if self.amsgrad else ("momentum", "velocity")
-
-    def update(self, flat: Flat) -> None:
-        s = flat.slots
-        kernels.active().updates.adam(
-            *(flat.value, flat.grad, s["momentum"], s["velocity"], s.get("velocity_hat"), flat.scratch),
-            *(self.learning_rate, self.beta_1, self.beta_2, self.epsilon, self.iterations),
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        keys = ("beta_1", "beta_2", "epsilon", "amsgrad")
-        return super().get_config() | {key: getattr(self, key) for key in keys}
+        if weight_decay is None:
+            raise ValueError("weight_decay must be a number for AdamW, got None; Adam goes without")
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options)
 
 
 class RMSprop(Optimizer):
@@ -91,17 +113,17 @@ class RMSprop(Optimizer):
         momentum: from 0 to 1.
         epsilon: keeps the division finite; inside the root.
         centered: subtract the squared running mean of the gradient, which leaves the variance.
-        options: `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, as in `Optimizer`.
+        options: as in `Optimizer`.
     """
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
         epsilon: float = 1e-7,
         centered: bool = False,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> None:
         super().__init__(learning_rate, **options)
         self.rho = number("rho", rho, 0, 1)
@@ -114,11 +136,11 @@ class RMSprop(Optimizer):
             *(("average_gradient",) if self.centered else ()),
         )
 
-    def update(self, flat: Flat) -> None:
+    def update(self, flat: Flat, rate: float, step: int) -> None:
         s = flat.slots
         kernels.active().updates.rmsprop(
             *(flat.value, flat.grad, s["velocity"], s.get("average_gradient"), s.get("momentum"), flat.scratch),
-            *(self.learning_rate, self.rho, self.momentum, self.epsilon),
+            *(rate, self.rho, self.momentum, self.epsilon),
         )
 
     def get_config(self) -> dict[str, Any]:

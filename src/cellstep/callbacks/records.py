@@ -1,0 +1,151 @@
+"""Callbacks that write the logs down, and small ones: CSVLogger, TensorBoard, TerminateOnNaN, LambdaCallback."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .base import Callback, Logs
+
+
+class CSVLogger(Callback):
+    """Writes a line an epoch: the epoch, from 0, and the logs sorted by name.
+
+    Args:
+        filename: the file. separator: between entries. append: go on with a file that is there.
+
+    The first epoch decides which columns there are, with a `val_` for each where it was not validated; what a later
+    epoch lacks is NA.
+    """
+
+    def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
+        self.filename, self.separator, self.append = Path(os.fspath(filename)), separator, append
+        self._file: Any = None
+        self._writer: Any = None
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self.close()
+        self._header = not (self.append and self.filename.exists() and self.filename.stat().st_size)
+        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        logs = logs or {}
+        if self._writer is None:
+            keys = sorted(logs)
+            if not any(key.startswith("val_") for key in keys):
+                keys += [f"val_{key}" for key in keys]
+            self._writer = csv.DictWriter(
+                self._file, ["epoch", *keys], restval="NA", extrasaction="ignore", delimiter=self.separator
+            )
+            if self._header:
+                self._writer.writeheader()
+        self._writer.writerow({"epoch": epoch, **logs})
+        self._file.flush()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = self._writer = None
+
+
+class TerminateOnNaN(Callback):
+    """Ends training after a batch whose loss is NaN or infinite."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is not None and not math.isfinite(loss):
+            print(f"Batch {batch}: the loss is {loss}, training ends")
+            self.model.stop_training = True
+
+
+class LambdaCallback(Callback):
+    """Calls functions at hooks; names and arguments are those of `Callback`.
+
+    Example:
+        >>> LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
+    """
+
+    def __init__(self, **hooks: Callable[..., Any] | None) -> None:
+        for name, function in hooks.items():
+            if not name.startswith("on_") or not hasattr(Callback, name):
+                raise TypeError(f"LambdaCallback got an unknown hook {name!r}")
+            if function is not None:
+                if not callable(function):
+                    raise TypeError(f"{name} must be a function, got {function!r}")
+                setattr(self, name, function)
+
+
+class TensorBoard(Callback):
+    """Writes the logs for TensorBoard: `epoch_loss` and the like under train/ and validation/ in `log_dir`.
+
+    Args:
+        log_dir: the directory.
+        update_freq: "epoch", or also `batch_loss` and the like each so many batches; "batch" is 1.
+        write_graph: taken for Keras's sake; there is no graph to write.
+        histogram_freq, write_images, write_steps_per_second, profile_batch, embeddings_freq: not built.
+
+    Raises:
+        ImportError: when training begins and neither tensorboardX nor PyTorch with tensorboard is installed.
+    """
+
+    _WRITERS = ("tensorboardX", "torch.utils.tensorboard")
+
+    def __init__(
+        self,
+        log_dir: Any = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: str | int = "epoch",
+        profile_batch: int = 0,
+        embeddings_freq: int = 0,
+    ) -> None:
+        asked = {"histogram_freq": histogram_freq, "write_images": write_images, "profile_batch": profile_batch}
+        asked |= {"write_steps_per_second": write_steps_per_second, "embeddings_freq": embeddings_freq}
+        for name, value in asked.items():
+            if value:
+                raise NotImplementedError(f"{name} is not built; expected {type(value)()!r}, got {value!r}")
+        every = {"epoch": 0, "batch": 1}.get(update_freq, update_freq) if isinstance(update_freq, str) else update_freq
+        if not isinstance(every, int):
+            raise ValueError(f"update_freq must be 'epoch', 'batch' or a number of batches, got {update_freq!r}")
+        self.log_dir, self._every, self._seen = Path(log_dir), every, 0
+        self._open: dict[str, Any] = {}
+
+    def _writer(self, kind: str) -> Any:
+        if kind not in self._open:
+            self._open[kind] = self._find()(os.fspath(self.log_dir / kind))
+        return self._open[kind]
+
+    def _find(self) -> Any:
+        for module in self._WRITERS:
+            try:
+                return importlib.import_module(module).SummaryWriter
+            except ImportError:
+                continue
+        raise ImportError("TensorBoard needs a writer: pip install tensorboardX")
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._seen = 0
+        self._find()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self._seen += 1
+        if self._every and self._seen % self._every == 0:
+            for name, value in (logs or {}).items():
+                self._writer("train").add_scalar(f"batch_{name}", value, self._seen)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        for name, value in (logs or {}).items():
+            kind = "validation" if name.startswith("val_") else "train"
+            self._writer(kind).add_scalar(f"epoch_{name.removeprefix('val_')}", value, epoch)
+
+    def close(self) -> None:
+        for writer in self._open.values():
+            writer.close()
+        self._open = {}

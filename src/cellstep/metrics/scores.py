@@ -1,0 +1,143 @@
+"""F scores of classes, and the coefficient of determination of regressions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..ops import check_number
+from .base import Metric, entries
+
+#: Keeps divisions finite.
+EPSILON = 1e-7
+
+
+class FBetaScore(Metric):
+    """(1 + beta^2) precision recall / (beta^2 precision + recall), for predictions (..., classes), targets one-hot.
+
+    Args:
+        average: None gives one score a class; "micro" counts all classes together; "macro" is the mean over classes;
+            "weighted" the mean weighted by how often a class is so.
+        beta: how many times more recall counts.
+        threshold: what is above it is predicted; None predicts the largest of a row.
+    """
+
+    default_name = "fbeta_score"
+    direction = "up"
+    arguments: tuple[str, ...] = ("average", "beta", "threshold")
+
+    def __init__(
+        self, average: str | None = None, beta: float = 1.0, threshold: float | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(name or self.default_name)
+        if average not in (None, "micro", "macro", "weighted"):
+            raise ValueError(f"average must be None, 'micro', 'macro' or 'weighted', got {average!r}")
+        self.average, self.beta = average, check_number("beta", beta)
+        if self.beta <= 0:
+            raise ValueError(f"beta must be positive, got {beta!r}")
+        self.threshold = None if threshold is None else check_number("threshold", threshold, 0, 1)
+        self.reset_state()
+
+    def reset_state(self) -> None:
+        self._tp = self._fp = self._fn = np.zeros(1)
+
+    def update_state(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> None:
+        t, p, w = entries(y_true, y_pred, sample_weight, mask)
+        if self.threshold is None:
+            # a row of zeros predicts nothing
+            hits = (p >= p.max(-1, keepdims=True)) & (np.abs(p) > 1e-9)
+        else:
+            hits = p > self.threshold
+        self._tp = self._tp + (hits * t * w).sum(0)
+        self._fp = self._fp + (hits * (1 - t) * w).sum(0)
+        self._fn = self._fn + (~hits * t * w).sum(0)
+
+    def result(self) -> Any:
+        """A number, or (classes,) where not averaged."""
+        tp, fp, fn = self._tp, self._fp, self._fn
+        if self.average == "micro":
+            tp, fp, fn = tp.sum(), fp.sum(), fn.sum()
+        precision, recall = tp / (tp + fp + EPSILON), tp / (tp + fn + EPSILON)
+        squared = self.beta**2
+        score = (1 + squared) * precision * recall / (squared * precision + recall + EPSILON)
+        if self.average == "weighted":
+            share = (self._tp + self._fn) / ((self._tp + self._fn).sum() + EPSILON)
+            return float((score * share).sum())
+        return score if self.average is None else float(np.mean(score))
+
+
+class F1Score(FBetaScore):
+    """The harmonic mean of precision and recall; arguments as of `FBetaScore`."""
+
+    default_name = "f1_score"
+    arguments = ("average", "threshold")
+
+    def __init__(self, average: str | None = None, threshold: float | None = None, name: str | None = None) -> None:
+        super().__init__(average, 1.0, threshold, name)
+
+
+class R2Score(Metric):
+    """1 - sum((y - p)^2) / sum((y - mean y)^2), for each entry of the last axis.
+
+    Args:
+        class_aggregation: "uniform_average", "variance_weighted_average", or None, one score an entry.
+        num_regressors: other than 0, the adjusted score for so many independent predictors.
+    """
+
+    default_name = "r2_score"
+    direction = "up"
+    arguments = ("class_aggregation", "num_regressors")
+
+    def __init__(
+        self, class_aggregation: str | None = "uniform_average", num_regressors: int = 0, name: str | None = None
+    ) -> None:
+        super().__init__(name or self.default_name)
+        if class_aggregation not in (None, "uniform_average", "variance_weighted_average"):
+            known = "None, 'uniform_average' or 'variance_weighted_average'"
+            raise ValueError(f"class_aggregation must be {known}, got {class_aggregation!r}")
+        if not isinstance(num_regressors, int) or num_regressors < 0:
+            raise ValueError(f"num_regressors must be 0 or more, got {num_regressors!r}")
+        self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
+        self.reset_state()
+
+    def reset_state(self) -> None:
+        self._samples, self._count = 0, np.zeros(1)
+        self._sum = self._squares = self._residual = np.zeros(1)
+
+    def update_state(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> None:
+        t, p, w = entries(y_true, y_pred, sample_weight, mask)
+        self._sum = self._sum + (w * t).sum(0)
+        self._squares = self._squares + (w * t * t).sum(0)
+        self._residual = self._residual + (w * (t - p) ** 2).sum(0)
+        self._count = self._count + w.sum(0)
+        self._samples += t.size
+
+    def result(self) -> Any:
+        """A number; an array where scores are not put together; NaN for targets without variance, as in Keras."""
+        if not self._count.all():
+            return 0.0
+        total = self._squares - self._sum**2 / self._count
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scores = 1 - self._residual / total
+        scores = np.where(np.isinf(scores), 0, scores)
+        found: Any = scores
+        if self.class_aggregation == "uniform_average":
+            found = float(scores.mean())
+        elif self.class_aggregation is not None:
+            found = float((total * scores).sum() / total.sum())
+        n, k = self._samples, self.num_regressors
+        return found if not k or k >= n - 1 else 1 - (1 - found) * (n - 1) / (n - k - 1)

@@ -1,0 +1,319 @@
+"""Further rules, in NumPy over the flat buffers: Nadam, Adamax, Adagrad, Adadelta, Lion, Ftrl.
+
+Formulas and the places of epsilon are Keras 3.15's. Nothing of the size of the weights is allocated in a step.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+import numpy as np
+
+from ..ops import check_number as number
+from .base import Array, Optimizer, Options, Rate
+from .flat import Flat
+
+
+def _toward(slot: Array, target: Array, share: float, scratch: Array) -> None:
+    """slot += (target - slot) share; target may be the scratch array."""
+    np.subtract(target, slot, out=scratch)
+    np.multiply(scratch, share, out=scratch)
+    np.add(slot, scratch, out=slot)
+
+
+def below_one(**values: Any) -> tuple[float, ...]:
+    """Decays of running means: from 0 to just below 1."""
+    found = tuple(number(name, value, 0, 1) for name, value in values.items())
+    if 1 in found:
+        raise ValueError(f"{' and '.join(values)} must be below 1, got {' and '.join(map(repr, values.values()))}")
+    return found
+
+
+class Nadam(Optimizer):
+    """Adam with Nesterov momentum, whose decay warms up: beta_1 (1 - 0.96**t / 2).
+
+    Args:
+        learning_rate: step size.
+        beta_1, beta_2: decay of the two means, from 0 to just below 1.
+        epsilon: keeps the division finite.
+        options: as in `Optimizer`.
+
+    Source: Dozat 2016.
+    """
+
+    slots = ("momentum", "velocity")
+    paired = slots
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1, self.beta_2 = below_one(beta_1=beta_1, beta_2=beta_2)
+        self.epsilon = number("epsilon", epsilon)
+        self._product = (0, 1.0)
+
+    def _decay_at(self, step: int) -> float:
+        return self.beta_1 * (1 - 0.5 * 0.96**step)
+
+    def _product_to(self, step: int) -> float:
+        """The product of the decays of steps 1 .. step, kept from the step before."""
+        done, product = self._product if self._product[0] <= step else (0, 1.0)
+        for t in range(done + 1, step + 1):
+            product *= self._decay_at(t)
+        self._product = (step, product)
+        return product
+
+    def update(self, flat: Flat, rate: float, step: int) -> None:
+        m, v, s, g = flat.slots["momentum"], flat.slots["velocity"], flat.scratch, flat.grad
+        product = self._product_to(step)
+        now, following = self._decay_at(step), self._decay_at(step + 1)
+        _toward(m, g, 1 - self.beta_1, s)
+        _toward(v, np.multiply(g, g, out=s), 1 - self.beta_2, s)
+        root, ahead = s, flat.spare
+        np.divide(v, 1 - self.beta_2**step, out=root)
+        np.sqrt(root, out=root)
+        np.add(root, self.epsilon, out=root)
+        np.multiply(m, rate * following / (1 - product * following), out=ahead)
+        np.divide(ahead, root, out=ahead)
+        np.subtract(flat.value, ahead, out=flat.value)
+        np.multiply(g, rate * (1 - now) / (1 - product), out=ahead)
+        np.divide(ahead, root, out=ahead)
+        np.subtract(flat.value, ahead, out=flat.value)
+
+    def _scalars(self) -> list[Array]:
+        return [np.asarray(self._product_to(self.iterations), np.float32)]
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {key: getattr(self, key) for key in ("beta_1", "beta_2", "epsilon")}
+
+
+class Adamax(Optimizer):
+    """Adam with the largest recent gradient in place of the root of the mean square.
+
+    Args: as of `Nadam`.
+
+    Source: Kingma and Ba 2015, section 7.1.
+    """
+
+    slots = ("momentum", "norm")
+    paired = slots
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1, self.beta_2 = below_one(beta_1=beta_1, beta_2=beta_2)
+        self.epsilon = number("epsilon", epsilon)
+
+    def update(self, flat: Flat, rate: float, step: int) -> None:
+        m, u, s = flat.slots["momentum"], flat.slots["norm"], flat.scratch
+        _toward(m, flat.grad, 1 - self.beta_1, s)
+        np.multiply(u, self.beta_2, out=u)
+        np.maximum(u, np.abs(flat.grad, out=s), out=u)
+        np.add(u, self.epsilon, out=s)
+        np.divide(m, s, out=s)
+        np.multiply(s, rate / (1 - self.beta_1**step), out=s)
+        np.subtract(flat.value, s, out=flat.value)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {key: getattr(self, key) for key in ("beta_1", "beta_2", "epsilon")}
+
+
+class Adagrad(Optimizer):
+    """Steps divided by the root of the sum of all squared gradients.
+
+    Args:
+        learning_rate: step size.
+        initial_accumulator_value: where the sum begins.
+        epsilon: keeps the division finite; inside the root.
+        options: as in `Optimizer`.
+
+    Source: Duchi et al. 2011.
+    """
+
+    slots = ("accumulator",)
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.initial_accumulator_value = number("initial_accumulator_value", initial_accumulator_value, 0)
+        self.epsilon = number("epsilon", epsilon)
+        self.initial = {"accumulator": self.initial_accumulator_value}
+
+    def update(self, flat: Flat, rate: float, step: int) -> None:
+        total, s = flat.slots["accumulator"], flat.scratch
+        np.add(total, np.multiply(flat.grad, flat.grad, out=s), out=total)
+        np.sqrt(np.add(total, self.epsilon, out=s), out=s)
+        np.divide(flat.grad, s, out=s)
+        np.multiply(s, rate, out=s)
+        np.subtract(flat.value, s, out=flat.value)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "initial_accumulator_value": self.initial_accumulator_value,
+            "epsilon": self.epsilon,
+        }
+
+
+class Adadelta(Optimizer):
+    """Steps in the ratio of a running root mean square of the steps to one of the gradients.
+
+    Args:
+        learning_rate: step size; 1 is the paper's.
+        rho: decay of the two means, from 0 to 1.
+        epsilon: keeps the ratio going; inside the roots.
+        options: as in `Optimizer`.
+
+    Source: Zeiler 2012.
+    """
+
+    slots = ("accumulated_grad", "accumulated_delta_var")
+    paired = slots
+
+    def __init__(
+        self, learning_rate: Rate = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.rho = number("rho", rho, 0, 1)
+        self.epsilon = number("epsilon", epsilon)
+
+    def update(self, flat: Flat, rate: float, step: int) -> None:
+        squares, steps, s, delta = *(flat.slots[n] for n in self.slots), flat.scratch, flat.spare
+        np.multiply(squares, self.rho, out=squares)
+        np.multiply(flat.grad, flat.grad, out=s)
+        np.add(squares, np.multiply(s, 1 - self.rho, out=s), out=squares)
+        np.sqrt(np.add(steps, self.epsilon, out=delta), out=delta)
+        np.multiply(delta, flat.grad, out=delta)
+        np.sqrt(np.add(squares, self.epsilon, out=s), out=s)
+        np.divide(delta, s, out=delta)
+        np.multiply(steps, self.rho, out=steps)
+        np.multiply(delta, delta, out=s)
+        np.add(steps, np.multiply(s, 1 - self.rho, out=s), out=steps)
+        np.multiply(delta, rate, out=delta)
+        np.subtract(flat.value, delta, out=flat.value)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"rho": self.rho, "epsilon": self.epsilon}
+
+
+class Lion(Optimizer):
+    """Steps of one size, in the direction of the sign of an interpolated momentum.
+
+    Args:
+        learning_rate: step size.
+        beta_1: how much of the sign is the momentum's. beta_2: decay of the momentum. Above 0, up to 1.
+        options: as in `Optimizer`.
+
+    Source: Chen et al. 2023.
+    """
+
+    slots = ("momentum",)
+
+    def __init__(
+        self, learning_rate: Rate = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1, self.beta_2 = number("beta_1", beta_1, 0, 1), number("beta_2", beta_2, 0, 1)
+        if self.beta_1 == 0:
+            raise ValueError(f"beta_1 must be above 0, got {beta_1!r}: without it Lion is the sign of the gradient")
+
+    def update(self, flat: Flat, rate: float, step: int) -> None:
+        m, s, other = flat.slots["momentum"], flat.scratch, flat.spare
+        np.multiply(flat.grad, 1 - self.beta_1, out=s)
+        np.add(np.multiply(m, self.beta_1, out=other), s, out=s)
+        np.multiply(np.sign(s, out=s), rate, out=s)
+        np.subtract(flat.value, s, out=flat.value)
+        np.multiply(m, self.beta_2, out=m)
+        np.add(m, np.multiply(flat.grad, 1 - self.beta_2, out=s), out=m)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2}
+
+
+class Ftrl(Optimizer):
+    """Follow the regularized leader: sparse weights from an L1 penalty.
+
+    Args:
+        learning_rate: step size.
+        learning_rate_power: 0 or less; -0.5 divides by the root of the sum of squares.
+        initial_accumulator_value: where that sum begins.
+        l1_regularization_strength, l2_regularization_strength: penalties on the weights.
+        l2_shrinkage_regularization_strength: a penalty on the size of the steps.
+        beta: added to the root, as in the paper.
+        options: as in `Optimizer`.
+
+    Source: McMahan et al. 2013.
+    """
+
+    slots = ("accumulator", "linear")
+    paired = slots
+    _keys = (
+        *("learning_rate_power", "initial_accumulator_value", "l1_regularization_strength"),
+        *("l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta"),
+    )
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        learning_rate_power: float = -0.5,
+        initial_accumulator_value: float = 0.1,
+        l1_regularization_strength: float = 0.0,
+        l2_regularization_strength: float = 0.0,
+        l2_shrinkage_regularization_strength: float = 0.0,
+        beta: float = 0.0,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.learning_rate_power = number("learning_rate_power", learning_rate_power)
+        if self.learning_rate_power > 0:
+            raise ValueError(f"learning_rate_power must be 0 or less, got {learning_rate_power!r}")
+        self.initial_accumulator_value = number("initial_accumulator_value", initial_accumulator_value, 0)
+        self.l1_regularization_strength = number("l1_regularization_strength", l1_regularization_strength, 0)
+        self.l2_regularization_strength = number("l2_regularization_strength", l2_regularization_strength, 0)
+        self.l2_shrinkage_regularization_strength = number(
+            "l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength, 0
+        )
+        self.beta = number("beta", beta, 0)
+        self.initial = {"accumulator": self.initial_accumulator_value}
+
+    def update(self, flat: Flat, rate: float, step: int) -> None:
+        total, linear = flat.slots["accumulator"], flat.slots["linear"]
+        value, g, new, s = flat.value, flat.grad, flat.scratch, flat.spare
+        power = -self.learning_rate_power
+        np.add(total, np.multiply(g, g, out=new), out=new)
+        # linear += g + 2 shrinkage w - (new^p - total^p) / rate w
+        np.power(total, power, out=total)
+        np.power(new, power, out=s)
+        np.subtract(s, total, out=total)
+        np.divide(total, rate, out=total)
+        np.multiply(total, value, out=total)
+        np.subtract(linear, total, out=linear)
+        np.add(linear, g, out=linear)
+        np.multiply(value, 2 * self.l2_shrinkage_regularization_strength, out=total)
+        np.add(linear, total, out=linear)
+        # w = (clip(linear, -l1, l1) - linear) / (new^p / rate + 2 l2)
+        np.divide(s, rate, out=s)
+        np.add(s, 2 * (self.l2_regularization_strength + self.beta / (2 * rate)), out=s)
+        bound = self.l1_regularization_strength
+        np.clip(linear, -bound, bound, out=value)
+        np.subtract(value, linear, out=value)
+        np.divide(value, s, out=value)
+        total[...] = new
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {key: getattr(self, key) for key in self._keys}

@@ -1,0 +1,233 @@
+"""Learning rates that depend on the number of steps done, as in `keras.optimizers.schedules`.
+
+    optimizers.Adam(optimizers.schedules.CosineDecay(1e-3, decay_steps=10_000))
+
+`step` counts from 0: the first update takes `schedule(0)`. Sources: Loshchilov and Hutter 2017 (cosine, restarts).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from ..lookup import Lookup
+from ..ops import check_number as number
+
+
+class LearningRateSchedule:
+    """A function from a step to a learning rate. A subclass lists its constructor's arguments in `arguments`."""
+
+    arguments: tuple[str, ...] = ()
+
+    def __call__(self, step: int) -> float:
+        raise NotImplementedError(f"{type(self).__name__}.__call__ is not written")
+
+    def get_config(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.arguments}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+
+
+def _steps(name: str, value: Any) -> float:
+    if number(name, value) <= 0:
+        raise ValueError(f"{name} must be positive, got {value!r}")
+    return value if isinstance(value, int) else float(value)
+
+
+class _Decay(LearningRateSchedule):
+    """By a factor each decay_steps; with staircase at once, not little by little."""
+
+    arguments = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str | None = None,
+    ) -> None:
+        self.initial_learning_rate = number("initial_learning_rate", initial_learning_rate, 0)
+        self.decay_steps = _steps("decay_steps", decay_steps)
+        self.decay_rate = number("decay_rate", decay_rate)
+        self.staircase = bool(staircase)
+        self.name = name or type(self).__name__
+
+    def periods(self, step: int) -> float:
+        p = step / self.decay_steps
+        return math.floor(p) if self.staircase else p
+
+
+class ExponentialDecay(_Decay):
+    """initial_learning_rate * decay_rate ** (step / decay_steps); staircase takes the whole part of the exponent."""
+
+    def __call__(self, step: int) -> float:
+        return float(self.initial_learning_rate * self.decay_rate ** self.periods(step))
+
+
+class InverseTimeDecay(_Decay):
+    """initial_learning_rate / (1 + decay_rate * step / decay_steps); staircase takes the whole part of the ratio."""
+
+    def __call__(self, step: int) -> float:
+        return self.initial_learning_rate / (1 + self.decay_rate * self.periods(step))
+
+
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """values[0] up to and with step boundaries[0], then values[1] up to and with boundaries[1], and so on."""
+
+    arguments = ("boundaries", "values", "name")
+
+    def __init__(
+        self, boundaries: Sequence[float], values: Sequence[float], name: str | None = "PiecewiseConstant"
+    ) -> None:
+        if len(boundaries) != len(values) - 1 or not len(boundaries):
+            raise ValueError(
+                f"boundaries must be 1 or more, and values one more than those, got {len(boundaries)} and {len(values)}"
+            )
+        if any(a >= b for a, b in pairwise(boundaries)):
+            raise ValueError(f"boundaries must increase, got {list(boundaries)}")
+        self.boundaries, self.values = list(boundaries), [number("values", v, 0) for v in values]
+        self.name = name or "PiecewiseConstant"
+
+    def __call__(self, step: int) -> float:
+        return self.values[sum(step > b for b in self.boundaries)]
+
+
+class PolynomialDecay(LearningRateSchedule):
+    """From initial to end_learning_rate in decay_steps, as (1 - step / decay_steps) ** power.
+
+    Args:
+        cycle: when done, start again with decay_steps as long as the next multiple of it, and so never quite end.
+    """
+
+    arguments = ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str | None = "PolynomialDecay",
+    ) -> None:
+        self.initial_learning_rate = number("initial_learning_rate", initial_learning_rate, 0)
+        self.decay_steps = _steps("decay_steps", decay_steps)
+        self.end_learning_rate = number("end_learning_rate", end_learning_rate, 0)
+        self.power = number("power", power, 0)
+        self.cycle = bool(cycle)
+        self.name = name or "PolynomialDecay"
+
+    def __call__(self, step: int) -> float:
+        steps = self.decay_steps
+        if self.cycle:
+            steps *= max(1, math.ceil(step / steps))
+        left = 1 - min(step, steps) / steps
+        return float((self.initial_learning_rate - self.end_learning_rate) * left**self.power + self.end_learning_rate)
+
+
+class CosineDecay(LearningRateSchedule):
+    """Half a wave of a cosine from the initial rate down to alpha times it, in decay_steps.
+
+    Args:
+        alpha: where it ends, as a share of where the decay began.
+        warmup_target, warmup_steps: first rise from initial_learning_rate to warmup_target in so many steps, on a
+            straight line; the decay begins there.
+    """
+
+    arguments = ("initial_learning_rate", "decay_steps", "alpha", "name", "warmup_target", "warmup_steps")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        alpha: float = 0.0,
+        name: str | None = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: float = 0,
+    ) -> None:
+        self.initial_learning_rate = number("initial_learning_rate", initial_learning_rate, 0)
+        self.decay_steps = _steps("decay_steps", decay_steps)
+        self.alpha = number("alpha", alpha, 0)
+        self.name = name or "CosineDecay"
+        self.warmup_target = None if warmup_target is None else number("warmup_target", warmup_target, 0)
+        self.warmup_steps = warmup_steps if isinstance(warmup_steps, int) else number("warmup_steps", warmup_steps, 0)
+
+    def __call__(self, step: int) -> float:
+        start, top, warm = self.initial_learning_rate, self.warmup_target, self.warmup_steps
+        if top is None:
+            top, warm = start, 0
+        elif step < warm:
+            return start + (top - start) * step / warm
+        done = min(step - warm, self.decay_steps) / self.decay_steps
+        return top * ((1 - self.alpha) * _half_wave(done) + self.alpha)
+
+
+class CosineDecayRestarts(LearningRateSchedule):
+    """Cosine decays one after another, each t_mul times as long as the one before, starting at m_mul times its rate.
+
+    Args:
+        first_decay_steps: the length of the first.
+        alpha: where they end, as a share of initial_learning_rate.
+    """
+
+    arguments = ("initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha", "name")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: float,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str | None = "SGDRDecay",
+    ) -> None:
+        self.initial_learning_rate = number("initial_learning_rate", initial_learning_rate, 0)
+        self.first_decay_steps = _steps("first_decay_steps", first_decay_steps)
+        self.t_mul = number("t_mul", t_mul, 1)
+        self.m_mul = number("m_mul", m_mul, 0)
+        self.alpha = number("alpha", alpha, 0)
+        self.name = name or "SGDRDecay"
+
+    def __call__(self, step: int) -> float:
+        done, restarts, length = step / self.first_decay_steps, 0, 1.0
+        if self.t_mul == 1:
+            restarts, done = int(done), done % 1
+        else:
+            # lengths are added up, not found by a logarithm, whose rounding would move a restart by a step
+            while done >= length:
+                done, restarts, length = done - length, restarts + 1, length * self.t_mul
+            done /= length
+        wave = self.m_mul**restarts * _half_wave(done)
+        return self.initial_learning_rate * ((1 - self.alpha) * wave + self.alpha)
+
+
+def _half_wave(done: float) -> float:
+    """From 1 at 0 to 0 at 1."""
+    return 0.5 * (1 + math.cos(math.pi * done))
+
+
+_CLASSES = (ExponentialDecay, PiecewiseConstantDecay, PolynomialDecay, InverseTimeDecay, CosineDecay)
+_LOOKUP: Lookup[LearningRateSchedule] = Lookup(
+    "learning rate schedule",
+    LearningRateSchedule,
+    {c.__name__: c for c in (*_CLASSES, CosineDecayRestarts)},
+    module="keras.optimizers.schedules",
+)
+
+
+def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
+    """Keras's dictionary for it; TypeError for a class of the user's."""
+    return _LOOKUP.serialize(learning_rate_schedule)
+
+
+def deserialize(config: dict[str, Any]) -> LearningRateSchedule:
+    """A schedule from what `serialize` gave, or Keras; ValueError for an unknown class."""
+    return _LOOKUP.get(config, "learning_rate")

@@ -1,0 +1,91 @@
+"""Weights files: what is in them, what is refused, and that nothing is half read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from nets import X, Y, linear
+
+from cellstep import layers
+from cellstep.models import Sequential
+
+h5py = pytest.importorskip("h5py")
+
+
+def tagger() -> Sequential:
+    parts = [layers.Embedding(5, 2), layers.LSTM(3, return_sequences=True), layers.LSTM(2, return_sequences=True)]
+    return Sequential([layers.Input((4,)), *parts, layers.Dropout(0.1), layers.Dense(2), layers.Dense(1)])
+
+
+def test_groups_are_those_of_keras(tmp_path: Path) -> None:
+    net, found = tagger(), []
+    net.save_weights(tmp_path / "a.weights.h5")
+    with h5py.File(tmp_path / "a.weights.h5") as file:
+        file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+        assert "layers/dropout/vars" in file
+        assert file["layers/lstm_1/vars"].attrs["name"] == net.layers[2].name
+    cells = [f"layers/{name}/cell/vars/{i}" for name in ("lstm", "lstm_1") for i in range(3)]
+    dense = [f"layers/{name}/vars/{i}" for name in ("dense", "dense_1") for i in range(2)]
+    assert sorted(found) == sorted([*cells, *dense, "layers/embedding/vars/0"])
+
+
+def test_what_was_saved_is_read(tmp_path: Path) -> None:
+    one, other = tagger(), tagger()
+    one.save_weights(tmp_path / "a.weights.h5")
+    other.load_weights(tmp_path / "a.weights.h5")
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_file_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:
+    path, net = tmp_path / "a.weights.h5", linear()
+    wide = Sequential([layers.Input((3,)), layers.Dense(3)])
+    wide.save_weights(path)
+    before = net.get_weights()
+    with pytest.raises(
+        ValueError, match=r"must hold dense.*/kernel of shape \(3, 2\) in layers/dense/vars/0, got \(3, 3\)"
+    ):
+        net.load_weights(path)
+    bare = Sequential([layers.Input((3,)), layers.Dense(2, use_bias=False)])
+    bare.save_weights(path)
+    with pytest.raises(ValueError, match=r"must hold 2 weights of dense.* in layers/dense/vars, got 1"):
+        net.load_weights(path)
+    with h5py.File(path, "a") as file:
+        file["layers/dense/vars/1"] = h5py.ExternalLink("/etc/passwd", "x")
+    with pytest.raises(ValueError, match="plain arrays of numbers, got something else at layers/dense/vars/1"):
+        net.load_weights(path)
+    with h5py.File(path, "a") as file:
+        del file["layers/dense"]
+        file["layers/dense"] = h5py.SoftLink("/layers")
+    with pytest.raises(ValueError, match="must hold no links, got one at layers/dense/vars"):
+        net.load_weights(path)
+    for a, b in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_state_of_another_optimizer_is_left(tmp_path: Path) -> None:
+    net, other = linear(), linear()
+    net.train_on_batch(X, Y)
+    net.save_weights(tmp_path / "a.weights.h5")
+    other.compile("adam", "mse")
+    with pytest.warns(UserWarning, match="the optimizer starts anew"):
+        other.load_weights(tmp_path / "a.weights.h5")
+    np.testing.assert_array_equal(other.get_weights()[0], net.get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    ("run", "error", "words"),
+    [
+        (lambda p: linear().save_weights(p / "a.h5"), ValueError, "filepath must end in .weights.h5, got"),
+        (lambda p: Sequential([layers.Dense(2)]).save_weights(p / "a.weights.h5"), ValueError, "no weights to save"),
+        (lambda p: Sequential([layers.Dense(2)]).load_weights(p / "a.weights.h5"), ValueError, "must be built before"),
+        (lambda p: [linear().save_weights(p / "a.weights.h5", False) for _ in "ab"], FileExistsError, "exists already"),
+        (lambda p: linear().load_weights(p / "b.weights.h5"), FileNotFoundError, "b.weights.h5"),
+    ],
+)
+def test_bad_calls(tmp_path: Path, run: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        run(tmp_path)
