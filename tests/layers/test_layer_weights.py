@@ -68,7 +68,7 @@ def test_bind_refuses_what_does_not_fit(buffer: Any) -> None:
 
 
 def test_names_count_up_like_keras_and_start_again() -> None:
-    made = [layers.LSTM(2), layers.LSTM(2), layers.SimpleRNN(2), layers.LSTMCell(2), layers.Input((3,))]
+    made = [layers.LSTM(2), layers.LSTM(2), layers.SimpleRNN(2), layers.LSTMCell(2), layers.InputLayer((3,))]
     assert [m.name for m in made] == ["lstm", "lstm_1", "simple_rnn", "lstm_cell", "input_layer"]
     assert made[1].cell.name == "lstm_cell"
     assert layers.LSTM(2, name="mine").name == "mine"

@@ -33,7 +33,7 @@ def test_dense_does_not_write_to_its_weights_or_inputs() -> None:
 
 
 def test_masks_pass_through() -> None:
-    for layer in (layers.Dense(2), layers.Dropout(0.5), layers.Activation("relu"), layers.Input((2, 3))):
+    for layer in (layers.Dense(2), layers.Dropout(0.5), layers.Activation("relu"), layers.InputLayer((2, 3))):
         assert layer.compute_mask(np.ones((2, 2, 3)), MASK) is MASK
         assert layer.compute_mask(np.ones((2, 2, 3)), None) is None
 
@@ -92,9 +92,9 @@ def test_dropout_shares_draws_along_axes_of_size_one() -> None:
 
 
 def test_input_says_the_shape_and_passes_arrays_through() -> None:
-    layer = layers.Input((None, 3), batch_size=2)
+    layer = layers.InputLayer((None, 3), batch_size=2)
     assert isinstance(layer, layers.InputLayer)
-    assert layer.batch_shape == layers.Input(batch_shape=(2, None, 3)).batch_shape == (2, None, 3)
+    assert layer.batch_shape == layers.InputLayer(batch_shape=(2, None, 3)).batch_shape == (2, None, 3)
     x = np.ones((2, 5, 3))
     y, pullback = layer.forward(x)
     assert y is x

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .activation import Activation
@@ -15,11 +16,27 @@ from .dropout import Dropout, SpatialDropout1D
 from .embedding import Embedding
 from .gru import GRU, GRUCell
 from .input import Input, InputLayer
+from .joining import Concatenate, Dot, concatenate, dot
 from .lambda_layer import Lambda
 from .layer_normalization import LayerNormalization
 from .lstm import LSTM, LSTMCell
 from .masking import Masking
-from .module import Module, reset_names, serialize
+from .merging import (
+    Add,
+    Average,
+    Maximum,
+    Merge,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from .module import Module, register, registered, reset_names, serialize
 from .noise import GaussianDropout, GaussianNoise
 from .pooling import (
     AveragePooling1D,
@@ -37,6 +54,7 @@ from .reshaping import Cropping1D, Flatten, Permute, RepeatVector, Reshape, UpSa
 from .simple_rnn import SimpleRNN, SimpleRNNCell
 from .softmax import Softmax
 from .stream import Stream, StreamState
+from .symbolic import SymbolicTensor
 from .time_distributed import TimeDistributed
 from .variable import Variable
 
@@ -46,6 +64,8 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "Average",
+    "Add",
     "AdditiveAttention",
     "Attention",
     "AveragePooling1D",
@@ -55,6 +75,8 @@ __all__ = [
     "Convolution1D",
     "Cropping1D",
     "Dense",
+    "Dot",
+    "Concatenate",
     "Dropout",
     "Embedding",
     "Flatten",
@@ -73,9 +95,13 @@ __all__ = [
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "Minimum",
+    "Merge",
+    "Maximum",
+    "Module",
+    "Multiply",
     "MaxPool1D",
     "MaxPooling1D",
-    "Module",
     "PReLU",
     "Permute",
     "Pullback",
@@ -89,18 +115,33 @@ __all__ = [
     "SpatialDropout1D",
     "Stream",
     "StreamState",
+    "SymbolicTensor",
+    "Subtract",
     "TimeDistributed",
     "UpSampling1D",
     "Variable",
     "ZeroPadding1D",
     "deserialize",
+    "multiply",
+    "minimum",
+    "maximum",
+    "dot",
+    "concatenate",
+    "average",
+    "add",
     "reset_names",
     "serialize",
+    "subtract",
+    "register",
 ]
 
 
-def deserialize(config: dict[str, Any]) -> Any:
-    """A layer or cell from what `serialize` gave, or from Keras's dictionary for one.
+def deserialize(config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """A layer, cell or model from what `serialize` gave, or from Keras's dictionary for one.
+
+    Args:
+        config: {"class_name", "config"} and more.
+        custom_objects: classes of the user's by name; those that were given to `register` are known without.
 
     Raises:
         TypeError: config is no such dictionary. ValueError: there is no such layer here.
@@ -108,7 +149,11 @@ def deserialize(config: dict[str, Any]) -> Any:
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise TypeError(f"expected config to be a dictionary with class_name and config, got {config!r}")
     name = config.get("class_name")
-    found = globals().get(name) if name in __all__ else None
+    found = (custom_objects or {}).get(str(name)) or registered(str(name))
+    if found is None and name in __all__:
+        found = globals().get(str(name))
     if not (isinstance(found, type) and issubclass(found, Module)):
         raise ValueError(f"class_name must be that of a layer of cellstep.layers, got {name!r}")
+    if custom_objects and found.nests:
+        return found.from_config(config["config"], custom_objects)  # type: ignore[call-arg]
     return found.from_config(config["config"])

@@ -82,7 +82,7 @@ class Attention(Layer):
         """The query's mask, or None."""
         return None if mask is None else self._listed("mask", mask)[0]
 
-    def __call__(
+    def call(  # type: ignore[override]
         self,
         x: Any,
         mask: Any = None,

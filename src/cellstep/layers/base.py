@@ -2,6 +2,7 @@
 
     y, pullback = layer.forward(x, mask=None, initial_state=None, training=False)
     dx = pullback(dy)             # and adds to the gradient of each weight of the layer
+    tensor = layer(Input((3,)))   # nothing is computed; a model runs the call
 
 A layer keeps nothing between calls but its weights (and its states where `stateful`): what backward needs is in the
 pullback, which may be called any number of times. Arrays given to `forward` and arrays that it returned must not be
@@ -11,13 +12,16 @@ written to before the last of those calls.
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops
 from ..kernels.stages import Stage
+from . import nested
 from .module import Module, Shape
+from .symbolic import Node, connect, is_symbolic
 
 Array = NDArray[Any]
 
@@ -31,11 +35,32 @@ class Pullback(Protocol):
     def __call__(self, dy: Any, need_dx: bool = True) -> Any: ...
 
 
+class Run(NamedTuple):
+    """What a model needs of one run of a layer.
+
+    y: the outputs. mask: theirs, or None; a list where there are several. pullback: None without a tape. penalty: of
+    activity_regularizer, averaged over rows, or None; the pullback adds its gradient, also where dy is None.
+    """
+
+    y: Any
+    mask: Any
+    pullback: Any
+    penalty: float | None
+
+
+class ActivityRegularizer(Protocol):
+    """A penalty of outputs: its value, and its gradient in their shape and dtype."""
+
+    def __call__(self, y: Any) -> float: ...
+    def gradient(self, y: Any) -> Array: ...
+
+
 class Layer(Module):
     """A layer: weights, and a function of arrays with its gradient.
 
     A subclass writes `forward`, and where they apply `make_weights`, `compute_output_shape`, `compute_mask` and
-    `get_config`.
+    `get_config`; `call` where the outputs alone cost less. It leaves `__call__` as it is. With several inputs x and
+    mask are lists, and the pullback gives a list.
 
     Args:
         name: automatic where None: `lstm`, then `lstm_1`, ...
@@ -61,9 +86,91 @@ class Layer(Module):
         """
         raise NotImplementedError(f"{type(self).__name__}.forward is not written")
 
-    def __call__(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False) -> Any:
-        """The outputs, without a tape. Builds the layer on the first call."""
-        return self.forward(x, mask, initial_state, training)[0]
+    def __call__(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
+    ) -> Any:
+        """The outputs, without a tape. Builds the layer on the first call.
+
+        On symbolic tensors it computes nothing: it gives the tensors that a model is made of. A `training` given there
+        holds whatever the model does.
+        """
+        if is_symbolic(x):
+            if training is not None:
+                options["training"] = ops.check_bool("training", training)
+            return connect(self, x, mask, initial_state, options)
+        return self.call(x, mask=mask, initial_state=initial_state, training=bool(training), **options)
+
+    def call(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any) -> Any:
+        """What a call gives for arrays."""
+        return self.forward(x, mask=mask, initial_state=initial_state, training=training, **options)[0]
+
+    def run(
+        self,
+        x: Any,
+        mask: Any = None,
+        training: bool = False,
+        tape: bool = True,
+        padding: bool = False,
+        **options: Any,
+    ) -> Run:
+        """One pass as models run it: the outputs with their mask, the pullback, and the penalty of the outputs.
+
+        Args:
+            x, mask, training, options: as `forward` takes them.
+            tape: whether a pullback is wanted.
+            padding: the mask says which steps exist at all, so that no layer can replace it.
+        """
+        if padding and getattr(self, "go_backwards", False) and getattr(self, "return_sequences", False):
+            raise ValueError(
+                f"go_backwards of {self.name} must be False where x has lengths and sequences are returned, got True: "
+                "padding would come first; use Bidirectional, or return the last output alone"
+            )
+        pullback: Any = None
+        if tape:
+            y, pullback = self.forward(x, mask=mask, training=training, **options)
+        else:
+            y = self.call(x, mask=mask, training=training, **options)
+        passed = self.compute_mask(x, mask)
+        if padding and mask is not None and self.replaces_mask:
+            passed = mask if passed is None else passed & mask
+        if self.activity_regularizer is None:
+            return Run(y, passed, pullback, None)
+        return _regularized(self.activity_regularizer, y, passed, pullback)
+
+    #: Whether `compute_mask` leaves the mask that came out of account.
+    replaces_mask = False
+
+    #: Adds a penalty of the outputs to the loss of a model, or None.
+    activity_regularizer: ActivityRegularizer | None = None
+
+    @property
+    def output_dtype(self) -> np.dtype[Any]:
+        """The dtype of the outputs."""
+        return self.dtype
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The calls on symbolic tensors so far. Copies and pickles begin without any."""
+        found: list[Node] = self.__dict__.setdefault("_cached_nodes", [])
+        return found
+
+    @property
+    def input(self) -> Any:
+        """The tensor, or tensors, that the layer was called on; ValueError unless it was called on them once."""
+        return self._only_node().x
+
+    @property
+    def output(self) -> Any:
+        """The tensor, or tensors, that it gave; ValueError unless it was called on tensors once."""
+        return self._only_node().structure
+
+    def _only_node(self) -> Node:
+        if len(self.nodes) != 1:
+            raise ValueError(
+                f"{self.name} has one input and output when it was called on symbolic tensors once, got "
+                f"{len(self.nodes)} calls"
+            )
+        return self.nodes[0]
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
         """The shape of the outputs for inputs of this shape, None for open axes."""
@@ -110,3 +217,19 @@ class Layer(Module):
     def gradient_array(self, dy: Any, shape: tuple[int, ...]) -> Array:
         """dy in this layer's dtype; ValueError unless it has this shape."""
         return ops.as_array("dy", dy, self.dtype, shape)
+
+
+def _regularized(regularizer: ActivityRegularizer, y: Any, mask: Any, pullback: Any) -> Run:
+    """A run with the penalty of its outputs, over their number of rows as in Keras."""
+    outputs = nested.flatten(y)
+    penalty = sum(float(regularizer(a)) / len(a) for a in outputs if len(a))
+
+    def with_penalty(dy: Any, need_dx: bool = True) -> Any:
+        given = nested.flatten(dy) if dy is not None else [None] * len(outputs)
+        total = []
+        for a, d in zip(outputs, given, strict=True):
+            slope = np.asarray(regularizer.gradient(a), a.dtype) / a.dtype.type(max(len(a), 1))
+            total.append(slope if d is None else d + slope)
+        return pullback(nested.pack(y, total), need_dx=need_dx)
+
+    return Run(y, mask, None if pullback is None else with_penalty, penalty)

@@ -36,6 +36,7 @@ class Embedding(Layer):
     """
 
     embeddings: Variable
+    replaces_mask = True
 
     def __init__(
         self,

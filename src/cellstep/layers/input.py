@@ -1,4 +1,4 @@
-"""Input: says at the head of a model which shape its inputs have."""
+"""Input: says at the head of a model which shape its inputs have, and is the first tensor of a functional model."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 from .. import ops
 from .base import Layer, Pullback
 from .module import Shape, not_built
+from .symbolic import Node, SymbolicTensor
 
 
 class InputLayer(Layer):
-    """The shape of a model's inputs; passes them through, checked. `Input` is another name for it.
+    """The shape of a model's inputs; passes them through, checked. `Input` makes one and gives its tensor.
 
     Args:
         shape: without the batch size; None for an axis of any size.
@@ -23,7 +24,7 @@ class InputLayer(Layer):
         name: automatic where None.
 
     Example:
-        >>> Input(shape=(None, 16)).batch_shape
+        >>> InputLayer(shape=(None, 16)).batch_shape
         (None, None, 16)
     """
 
@@ -64,17 +65,42 @@ class InputLayer(Layer):
     ) -> tuple[Any, Pullback]:
         """x as an array, unchanged."""
         self.stateless(initial_state)
-        a = ops.plain("x", x)
-        wanted = self.batch_shape
-        if len(wanted) != a.ndim or any(w not in (None, s) for w, s in zip(wanted, a.shape, strict=True)):
-            raise ValueError(f"expected x of shape {ops.describe(wanted)}, got {a.shape}")
-        if self.dtype.kind in "iu" and a.dtype.kind not in "iu":
-            raise TypeError(f"expected x to hold integers, as the dtype of {self.name} is {self.dtype}, got {a.dtype}")
+        a = self._fitting(ops.plain("x", x))
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             return dy if need_dx else None
 
         return a, pullback
+
+    def checked(self, x: Any) -> Any:
+        """x as an array that fits, as a model takes it: an axis of length 1 at the end may be missing, or be too many.
+
+        Raises:
+            ValueError: another shape. TypeError: floats where integers are asked for.
+        """
+        a = x if type(x) is np.ndarray else ops.plain("x", x)
+        wanted = self.batch_shape
+        if a.ndim == len(wanted) - 1 and wanted[-1] == 1:
+            a = a[..., None]
+        elif a.ndim == len(wanted) + 1 and a.shape[-1] == 1:
+            a = a[..., 0]
+        return self._fitting(a)
+
+    def _fitting(self, a: Any) -> Any:
+        wanted = self.batch_shape
+        if len(wanted) != a.ndim or any([w is not None and w != s for w, s in zip(wanted, a.shape, strict=True)]):
+            raise ValueError(f"expected x of shape {ops.describe(wanted)}, got {a.shape}")
+        if self.dtype.kind in "iu" and a.dtype.kind not in "iu":
+            raise TypeError(f"expected x to hold integers, as the dtype of {self.name} is {self.dtype}, got {a.dtype}")
+        return a
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The one node that gives this layer's tensor."""
+        found: list[Node] = self.__dict__.setdefault("_cached_nodes", [])
+        if not found:
+            Node(self, None, None, None, {}).give(self.batch_shape, self.dtype, found)
+        return found
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -87,7 +113,27 @@ class InputLayer(Layer):
         }
 
 
-Input = InputLayer
+def Input(
+    shape: Any = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
+    batch_shape: Any = None,
+    name: str | None = None,
+    tensor: None = None,
+    optional: bool = False,
+) -> SymbolicTensor:
+    """The tensor that a model begins with: at the head of a Sequential, or to call layers on.
+
+    Args: those of InputLayer.
+
+    Example:
+        >>> x = Input((None, 16))
+        >>> model = Model(x, Dense(1)(GRU(32)(x)))
+    """
+    layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, name, tensor, optional)
+    return layer.nodes[0].outputs[0]
 
 
 def _sizes(name: str, shape: Any) -> Shape:

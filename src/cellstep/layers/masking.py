@@ -26,6 +26,8 @@ class Masking(Layer):
         >>> y, mask = layer(x := -np.ones((1, 2, 3))), layer.compute_mask(x)
     """
 
+    replaces_mask = True
+
     def __init__(
         self, mask_value: float = 0.0, *, name: str | None = None, dtype: Any = None, trainable: bool = True
     ) -> None:

@@ -68,6 +68,9 @@ class Module:
         built: whether the weights exist.
     """
 
+    #: Whether its configuration holds other layers.
+    nests = False
+
     def __init__(self, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
         self.name = auto_name(type(self).__name__) if name is None else check_name(name)
         self.path = self.name
@@ -132,7 +135,12 @@ class Module:
     @property
     def weights(self) -> list[Variable]:
         """All weights, those of contained cells too, in the order in which Keras has them."""
-        return [*self._weights, *(w for part in self._parts for w in part.weights)]
+        return [*self._weights, *(w for part in self.parts for w in part.weights)]
+
+    @property
+    def parts(self) -> list[Module]:
+        """The cells or layers inside."""
+        return self._parts
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -153,8 +161,18 @@ class Module:
         self._trainable = ops.check_bool("trainable", value)
         for w in self._weights:
             w.trainable = self._trainable and not w.fixed
-        for part in self._parts:
+        for part in self.parts:
             part.trainable = self._trainable
+
+    @property
+    def keras_module(self) -> str:
+        """Where Keras has the class."""
+        return "keras.layers"
+
+    @property
+    def keras_name(self) -> str:
+        """The name of the class in configurations."""
+        return type(self).__name__
 
     @property
     def losses(self) -> list[float]:
@@ -210,11 +228,32 @@ class Module:
         return f"<{type(self).__name__} {self.name}>"
 
 
+_registered: dict[str, type[Module]] = {}
+
+
+def register(kind: type[Module], name: str | None = None) -> type[Module]:
+    """Let `deserialize` find a class by its name, or another; a decorator for layers and models of the user's.
+
+    Example:
+        >>> @register
+        ... class Scale(Layer): ...
+    """
+    if not (isinstance(kind, type) and issubclass(kind, Module)):
+        raise TypeError(f"kind must be a class of layers or models, got {kind!r}")
+    _registered[kind.__name__ if name is None else name] = kind
+    return kind
+
+
+def registered(name: str) -> type[Module] | None:
+    """The class that `register` was given under this name, or None."""
+    return _registered.get(name)
+
+
 def serialize(module: Module) -> dict[str, Any]:
-    """{module, class_name, config, registered_name}, as Keras writes a layer."""
+    """{module, class_name, config, registered_name}, as Keras writes a layer or a model."""
     return {
-        "module": "keras.layers",
-        "class_name": type(module).__name__,
+        "module": module.keras_module,
+        "class_name": module.keras_name,
         "config": module.get_config(),
         "registered_name": None,
     }

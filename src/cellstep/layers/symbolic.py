@@ -1,0 +1,166 @@
+"""SymbolicTensor: an array that is not there yet, and Node: one call of a layer on such tensors.
+
+    x = Input((None, 3))
+    y, h = GRU(4, return_state=True)(x)       # two tensors; the call is a Node
+
+Nothing is computed: a layer that is called on tensors is built, and notes which tensors it was called on. A model is
+made of tensors, and runs the calls between its inputs and its outputs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from . import nested
+from .module import Shape
+
+if TYPE_CHECKING:
+    from .base import Layer
+
+
+class SymbolicTensor:
+    """What a layer will give when a model runs it.
+
+    Attributes:
+        shape: None for open axes, the batch size among them.
+        dtype: as a NumPy dtype.
+        node: the call that gives it. index: which of that call's outputs it is.
+    """
+
+    def __init__(self, shape: Shape, dtype: Any, node: Node, index: int) -> None:
+        self.shape, self.dtype, self.node, self.index = tuple(shape), np.dtype(dtype), node, index
+
+    @property
+    def name(self) -> str:
+        """The name of the layer that gives it, with its place where that has several outputs."""
+        return self.node.layer.name + (f":{self.index}" if len(self.node.outputs) > 1 else "")
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __add__(self, other: Any) -> Any:
+        return _merged("Add", self, other)
+
+    def __sub__(self, other: Any) -> Any:
+        return _merged("Subtract", self, other)
+
+    def __mul__(self, other: Any) -> Any:
+        return _merged("Multiply", self, other)
+
+    def _refuse(self) -> NoReturn:
+        raise TypeError(
+            f"{self!r} has no values before a model runs: call layers on it, then Model(inputs, outputs) on arrays"
+        )
+
+    def __array__(self, *args: Any, **options: Any) -> NoReturn:
+        self._refuse()
+
+    def __bool__(self) -> NoReturn:
+        self._refuse()
+
+    def __float__(self) -> NoReturn:
+        self._refuse()
+
+    def __len__(self) -> NoReturn:
+        self._refuse()
+
+    def __iter__(self) -> NoReturn:
+        self._refuse()
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        raise TypeError(f"{self!r} cannot be indexed: use a layer such as Lambda")
+
+    def __repr__(self) -> str:
+        return f"<SymbolicTensor {self.name} {self.shape} {self.dtype}>"
+
+
+class Node:
+    """One call of a layer.
+
+    Attributes:
+        layer: what was called. x: the tensor, or the structure of tensors, that it was called on.
+        mask: a tensor or a structure of them, where one was given; else the masks of x are taken.
+        states: the tensors of initial_state, or None.
+        options: what else the call was given.
+        outputs: the tensors that it gives, flat. structure: the same as the call returned them.
+        inputs: all tensors that it needs.
+    """
+
+    def __init__(self, layer: Layer, x: Any, mask: Any, states: list[Any] | None, options: dict[str, Any]) -> None:
+        self.layer, self.x, self.mask, self.states, self.options = layer, x, mask, states, options
+        self.inputs: list[SymbolicTensor] = nested.flatten(x) if x is not None else []
+        self.inputs += [*([] if mask is None else nested.flatten(mask)), *(states or ())]
+        self.outputs: list[SymbolicTensor] = []
+        self.structure: Any = None
+
+    def give(self, shape: Any, dtype: Any, nodes: list[Node]) -> Any:
+        """Make the outputs, of one shape or a structure of shapes, join the layer's nodes, and return the outputs in
+        that structure."""
+        if nested.is_shape(shape):
+            self.outputs = [SymbolicTensor(tuple(shape), dtype, self, 0)]
+            self.structure = self.outputs[0]
+        else:
+            found = nested.shapes(shape)
+            self.outputs = [SymbolicTensor(s, dtype, self, i) for i, s in enumerate(found)]
+            named = isinstance(shape, dict)
+            self.structure = dict(zip(sorted(shape), self.outputs, strict=True)) if named else list(self.outputs)
+        nodes.append(self)
+        return self.structure
+
+
+def is_symbolic(x: Any) -> bool:
+    """Whether a layer that is called on x is called on tensors."""
+    if isinstance(x, SymbolicTensor):
+        return True
+    if isinstance(x, dict):
+        return any(map(is_symbolic, x.values()))
+    return isinstance(x, list | tuple) and any(isinstance(part, SymbolicTensor) for part in nested.flatten(x))
+
+
+def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[str, Any]) -> Any:
+    """Note a call of a layer on tensors, build the layer, and return the tensors that the call gives.
+
+    Raises:
+        TypeError: arrays among the tensors. ValueError: the layer cannot take inputs of these shapes.
+    """
+    states = None
+    if initial_state is not None:
+        states = list(initial_state) if isinstance(initial_state, list | tuple) else [initial_state]
+    for name, value in (("x", x), ("mask", mask), ("initial_state", states)):
+        for part in [] if value is None else nested.flatten(value):
+            if not isinstance(part, SymbolicTensor):
+                raise TypeError(
+                    f"expected {name} of {layer.name} to hold symbolic tensors alone, got {type(part).__name__}"
+                )
+    shape = x.shape if isinstance(x, SymbolicTensor) else nested.change(x, lambda tensor: tensor.shape)
+    layer.build(shape)
+    _check_states(layer, x, states)
+    node = Node(layer, x, mask, states, options)
+    return node.give(layer.compute_output_shape(shape), layer.output_dtype, layer.nodes)
+
+
+def _check_states(layer: Layer, x: Any, states: list[Any] | None) -> None:
+    if states is None:
+        return
+    sizes = getattr(layer, "state_size", None)
+    if sizes is None:
+        raise TypeError(f"initial_state must be None, as {type(layer).__name__} has no states, got one")
+    wanted = sizes if isinstance(sizes, list | tuple) else [sizes]
+    if all(isinstance(size, int) for size in wanted):
+        have = [tensor.shape[-1] if len(tensor.shape) == 2 else tensor.shape for tensor in states]
+        if have != list(wanted):
+            raise ValueError(
+                f"expected initial_state of {layer.name} to be {len(wanted)} tensors (batch, units) with "
+                f"{', '.join(map(str, wanted))} units, got {len(have)} with {', '.join(map(str, have))}"
+            )
+
+
+def _merged(name: str, a: Any, b: Any) -> Any:
+    from . import merging
+
+    if not isinstance(b, SymbolicTensor):
+        return NotImplemented
+    return getattr(merging, name)()([a, b])
