@@ -30,6 +30,7 @@ _PLACES = {
     "regularizers": ".regularizers",
     "utils": ".utils",
     "Input": ".layers:Input",
+    "Model": ".models:Model",
     "Sequential": ".models:Sequential",
     "get_num_threads": ".config:get_num_threads",
     "set_num_threads": ".config:set_num_threads",
@@ -40,6 +41,7 @@ _PLACES = {
 
 __all__ = [
     "Input",
+    "Model",
     "Sequential",
     "__version__",
     "activations",
@@ -79,7 +81,7 @@ if TYPE_CHECKING:
     from .config import get_num_threads, set_num_threads, show_config
     from .kernels import use as use_backend
     from .layers import Input
-    from .models import Sequential
+    from .models import Model, Sequential
     from .random import set_random_seed
 
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from ..layers import register
+from .clone import clone_model
+from .model import Model
+from .plot import model_to_dot, plot_model
 from .sequential import Sequential
 from .training import Trainer
 
-__all__ = ["Sequential", "Trainer"]
+# what configurations call a Model that is made of tensors
+Functional = Model
+register(Sequential)
+register(Model)
+register(Model, "Functional")
+
+__all__ = ["Functional", "Model", "Sequential", "Trainer", "clone_model", "model_to_dot", "plot_model"]

@@ -1,4 +1,8 @@
-"""Compiled: the optimizer, the loss and the metrics of a model, and the numbers that it gathers."""
+"""Compiled: the optimizer, the losses and the metrics of a model, and the numbers that it gathers.
+
+With one output everything is for it. With several, each has its own loss, its own part of the metrics, and its name in
+front of theirs in the logs, as in Keras.
+"""
 
 from __future__ import annotations
 
@@ -8,80 +12,201 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .. import losses, metrics, optimizers
+from ..losses import Loss
 from ..metrics import Metric
 
 Array = NDArray[Any]
-#: The key in logs, the metric, and whether it sees weights.
-Entry = tuple[str, Metric, bool]
+#: The key in logs, the metric, its output, and whether it sees weights.
+Entry = tuple[str, Metric, int, bool]
 
 
 class Compiled:
     """What `compile` was given, looked up and checked.
 
     Args:
-        optimizer, loss: names or objects; loss may be None.
-        plain: metrics that see the mask but no weights.
+        optimizer: a name or an object.
+        loss: a name or an object for all outputs; a list, one an output; a dictionary by names of outputs. None in
+            them is no loss.
+        loss_weights: a number for each loss, in the same form; one number where there is one output.
+        plain: metrics that see the mask but no weights; a list, for several outputs a list of lists or a dictionary.
         weighted: metrics that see both.
 
     Raises:
         ValueError, TypeError: an unknown name, or no such thing at all.
     """
 
-    def __init__(self, optimizer: Any, loss: Any, plain: Any, weighted: Any) -> None:
+    def __init__(self, optimizer: Any, loss: Any, loss_weights: Any, plain: Any, weighted: Any) -> None:
         self.optimizer = optimizers.get(optimizer)
-        self.loss = None if loss is None else losses.get(loss)
-        self._asked = [(i, False) for i in _listed("metrics", plain)]
-        self._asked += [(i, True) for i in _listed("weighted_metrics", weighted)]
-        for identifier, _ in self._asked:
-            metrics.check(identifier)
-        self._tracker = metrics.Mean("loss")
-        self._tracker.direction = "down"
-        self._built: list[Entry] | None = None if self._asked else []
+        self.asked_loss, self.asked_weights = loss, loss_weights
+        self.loss = _looked_up(loss)
+        self._asked = [("metrics", plain, False), ("weighted_metrics", weighted, True)]
+        for name, given, _ in self._asked:
+            if given is not None and not isinstance(given, list | tuple | dict):
+                raise TypeError(f"{name} must be a list or a dictionary, got {given!r}")
+            for identifier in _leaves(given):
+                metrics.check(identifier)
+        _check_weights(loss_weights)
+        self._tracker = _mean("loss")
+        self._parts: list[Metric] = []
+        self._built: list[Entry] | None = None if any(_leaves(given) for _, given, _ in self._asked) else []
+        self.losses: list[Loss | None] | None = None
+        self.weights: list[float | None] = []
+
+    def outputs(self, names: Sequence[str | None]) -> list[Loss | None]:
+        """The loss of each output, once their names are known.
+
+        Raises:
+            ValueError: the losses, or their weights, are for other outputs.
+        """
+        if self.losses is None:
+            n = len(names)
+            found = _by_output("loss", self.loss, names, spread=True)
+            weights = self.asked_weights
+            if isinstance(weights, int | float):
+                weights = [weights] * n if n == 1 or not isinstance(self.loss, list | tuple | dict) else weights
+            self.weights = _by_output("loss_weights", weights, names, spread=False)
+            if all(loss is None for loss in found):
+                raise ValueError("loss must be given for one output at least, got None for all")
+            if sum(loss is not None for loss in found) > 1:
+                for i, loss in enumerate(found):
+                    if loss is not None:
+                        taken = {metric.name for metric in self._parts}
+                        self._parts.append(_mean(_free(f"{names[i] or i}_loss", taken)))
+            self.losses = found
+        if len(self.losses) != len(names):
+            raise ValueError(f"expected {len(self.losses)} outputs, as in the first batch, got {len(names)}")
+        return self.losses
 
     @property
     def metrics(self) -> list[Metric]:
-        """The mean of the loss, then the metrics. Those that depend on shapes appear with the first batch."""
-        return [self._tracker, *(m for _, m, _ in self._built or ())]
+        """The mean of the loss, then those of its parts, then the metrics. What depends on shapes appears with the
+        first batch."""
+        return [self._tracker, *self._parts, *(entry[1] for entry in self._built or ())]
 
     def reset(self) -> None:
         """Start the means again."""
         for metric in self.metrics:
             metric.reset_state()
 
-    def update(self, value: float, y: Array, y_pred: Array, sample_weight: Array | None, mask: Array | None) -> None:
-        """Add a batch: the loss counts once a row, as in Keras."""
+    def update(
+        self,
+        value: float,
+        parts: Sequence[float],
+        names: Sequence[str | None],
+        y: Sequence[Any],
+        y_pred: Sequence[Any],
+        sample_weight: Sequence[Any],
+        masks: Sequence[Any],
+    ) -> None:
+        """Add a batch: the total loss and the losses of the outputs, which count once a row, and the metrics.
+
+        Each of the sequences but `parts` has one entry an output.
+        """
         if self._built is None:
-            self._built = self._build(y.shape, y_pred.shape)
-        for _, metric, weighted in self._built:
-            metric.update_state(y, y_pred, sample_weight if weighted else None, mask)
-        self._tracker.total += float(value) * len(y_pred)
-        self._tracker.count += len(y_pred)
+            self._built = self._build(names, y, y_pred)
+        for _, metric, i, weighted in self._built:
+            metric.update_state(y[i], y_pred[i], sample_weight[i] if weighted else None, masks[i])
+        rows = len(y_pred[0])
+        for tracker, number in zip((self._tracker, *self._parts), (value, *parts), strict=False):
+            _add(tracker, float(number), rows)
 
     def results(self) -> dict[str, float]:
-        """The means so far: `loss` first, then the metrics as they were given."""
-        found = {"loss": self._tracker.result()}
-        for name, metric, _ in self._built or ():
+        """The means so far: `loss` first, then its parts, then the metrics; of several outputs by name, as in Keras."""
+        found = {tracker.name: tracker.result() for tracker in (self._tracker, *self._parts)}
+        entries = self._built or []
+        if self.losses is not None and len(self.losses) > 1:
+            entries = sorted(entries, key=lambda entry: entry[0])
+        for name, metric, _, _ in entries:
             found[name] = float(metric.result())
         return found
 
-    def _build(self, true_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> list[Entry]:
+    def _build(self, names: Sequence[str | None], y: Sequence[Any], y_pred: Sequence[Any]) -> list[Entry]:
         built: list[Entry] = []
-        names: set[str] = {"loss"}
-        for identifier, weighted in self._asked:
-            metric = metrics.get(identifier, true_shape, pred_shape)
-            name = stem = metric.name if not (weighted and metric.name in names) else f"weighted_{metric.name}"
-            number = 0
-            while name in names:
-                number += 1
-                name = f"{stem}_{number}"
-            names.add(name)
-            built.append((name, metric, weighted))
+        taken = {metric.name for metric in (self._tracker, *self._parts)}
+        for argument, given, weighted in self._asked:
+            if not _leaves(given):
+                continue
+            groups = [_leaves(given)] if len(names) == 1 else _by_output(argument, given, names, spread=False)
+            for i, group in enumerate(groups):
+                for identifier in _leaves(group):
+                    if y[i] is None:
+                        raise ValueError(f"{argument} of output {names[i] or i} needs y for it, got None")
+                    metric = metrics.get(identifier, y[i].shape, y_pred[i].shape)
+                    prefix = f"{names[i] or i}_" if len(names) > 1 else ""
+                    stem = prefix + metric.name
+                    if weighted and stem in taken:
+                        stem = f"{prefix}weighted_{metric.name}"
+                    name = _free(stem, taken)
+                    taken.add(name)
+                    built.append((name, metric, i, weighted))
         return built
 
 
-def _listed(name: str, value: Any) -> Sequence[Any]:
-    if value is None:
-        return ()
-    if not isinstance(value, list | tuple):
-        raise TypeError(f"{name} must be a list, got {value!r}")
-    return value
+def _free(stem: str, taken: set[str]) -> str:
+    """The stem, or with the first number behind it that makes a new name."""
+    name, number = stem, 0
+    while name in taken:
+        number += 1
+        name = f"{stem}_{number}"
+    return name
+
+
+def _mean(name: str) -> Any:
+    tracker = metrics.Mean(name)
+    tracker.direction = "down"
+    return tracker
+
+
+def _add(tracker: Any, value: float, rows: int) -> None:
+    tracker.total += value * rows
+    tracker.count += rows
+
+
+def _looked_up(loss: Any) -> Any:
+    """Names turned into losses, in the same form."""
+    if isinstance(loss, dict):
+        return {key: _looked_up(part) for key, part in loss.items()}
+    if isinstance(loss, list | tuple):
+        return [_looked_up(part) for part in loss]
+    return None if loss is None else losses.get(loss)
+
+
+def _leaves(given: Any) -> list[Any]:
+    """What is in lists and dictionaries, without None."""
+    if given is None:
+        return []
+    if isinstance(given, dict):
+        given = list(given.values())
+    return [leaf for part in given for leaf in _leaves(part)] if isinstance(given, list | tuple) else [given]
+
+
+def _by_output(argument: str, given: Any, names: Sequence[str | None], spread: bool) -> list[Any]:
+    """One entry an output: from a list, from a dictionary by names, or with `spread` the same for all.
+
+    Raises:
+        ValueError: a list of another length, or a name that no output has.
+    """
+    n = len(names)
+    if given is None:
+        return [None] * n
+    if isinstance(given, dict):
+        unknown = [key for key in given if key not in names]
+        if unknown:
+            listed = ", ".join(map(repr, names))
+            raise ValueError(f"{argument} must have names of outputs ({listed}) for keys, got {unknown[0]!r}")
+        return [given.get(name) for name in names]
+    if isinstance(given, list | tuple):
+        if len(given) != n:
+            raise ValueError(f"{argument} must have {n} entries, one an output, got {len(given)}")
+        return list(given)
+    if not spread:
+        raise ValueError(
+            f"{argument} must be a list or a dictionary with an entry for each of {n} outputs, got {given!r}"
+        )
+    return [given] * n
+
+
+def _check_weights(weights: Any) -> None:
+    for weight in _leaves(weights):
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise TypeError(f"loss_weights must hold numbers, got {weight!r}")

@@ -1,26 +1,31 @@
-"""Batches: from arrays, or from an iterable that makes them."""
+"""Batches: from arrays, or from an iterable that makes them.
+
+What a model takes is one array, or a list or dictionary of arrays; sequences of different lengths are `Ragged`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops
+from ..layers import nested
+from .ragged import Ragged
 
 Array = NDArray[Any]
 ClassWeight = Mapping[int, float]
 
 
 class Batch(NamedTuple):
-    """x (B, ...), targets y and weights, either None where there are none."""
+    """x (B, ...), targets y and weights, either None where there are none; each may be a list of arrays and None."""
 
-    x: Array
-    y: Array | None
-    sample_weight: Array | None
+    x: Any
+    y: Any = None
+    sample_weight: Any = None
 
 
 class Source(Protocol):
@@ -33,17 +38,19 @@ class Source(Protocol):
 
 def is_stream(x: Any) -> bool:
     """Whether x makes batches rather than being data: an iterator, a generator, or an iterable that is no array."""
-    if isinstance(x, np.ndarray | list | tuple | str | bytes | dict) or hasattr(x, "__array__"):
+    if isinstance(x, np.ndarray | list | tuple | str | bytes | dict | Ragged) or hasattr(x, "__array__"):
         return False
     return hasattr(x, "__iter__") or hasattr(x, "__next__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
 
 
-def numbers(name: str, value: Any) -> Array:
-    """An array of real numbers with at least one axis, in the dtype that it has.
+def numbers(name: str, value: Any) -> Any:
+    """An array of real numbers with at least one axis, in the dtype that it has; Ragged as it is.
 
     Raises:
         TypeError: no real numbers, or None. ValueError: ragged, or a scalar.
     """
+    if isinstance(value, Ragged):
+        return value
     array = ops.plain(name, value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"expected {name} to hold real numbers, got dtype {array.dtype}")
@@ -52,21 +59,31 @@ def numbers(name: str, value: Any) -> Array:
     return array
 
 
+def rows(x: Any) -> int:
+    """How many rows the first array has."""
+    return len(next(leaf for leaf in nested.flatten(x) if leaf is not None))
+
+
 def batch(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
-    """Arrays of the same number of rows.
+    """Arrays, or structures of them, of the same number of rows; None may stand among y and sample_weight.
 
     Raises:
         TypeError, ValueError: as `numbers`; or the numbers of rows differ.
     """
-    arrays = {"x": numbers("x", x)}
-    if y is not None:
-        arrays["y"] = numbers("y", y)
-    if sample_weight is not None:
-        arrays["sample_weight"] = numbers("sample_weight", sample_weight)
-    for name, array in arrays.items():
-        if len(array) != len(arrays["x"]):
-            raise ValueError(f"expected {name} to have the {len(arrays['x'])} rows of x, got {len(array)}")
-    return Batch(arrays["x"], arrays.get("y"), arrays.get("sample_weight"))
+    n = None
+    parts = []
+    for name, value in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+        leaves = nested.flatten(value)
+        for i, leaf in enumerate(leaves):
+            if leaf is None and name != "x":
+                continue
+            leaves[i] = leaf = numbers(name, leaf)
+            n = len(leaf) if n is None else n
+            if len(leaf) != n:
+                of = "of the first input" if name == "x" else "of x"
+                raise ValueError(f"expected {name} to have the {n} rows {of}, got {len(leaf)}")
+        parts.append(nested.pack(value, leaves))
+    return Batch(*parts)
 
 
 class Arrays:
@@ -80,43 +97,60 @@ class Arrays:
 
     def __init__(self, data: Batch, batch_size: int, rng: np.random.Generator | None = None) -> None:
         self.data, self.batch_size, self.rng = data, batch_size, rng
-        self.batches: int | None = math.ceil(len(data.x) / batch_size)
+        self.batches: int | None = math.ceil(rows(data.x) / batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        n = len(self.data.x)
+        n = rows(self.data.x)
         order = None if self.rng is None else self.rng.permutation(n)
         for start in range(0, n, self.batch_size):
-            rows = slice(start, start + self.batch_size)
-            yield take(self.data, rows if order is None else order[rows])
+            part = slice(start, start + self.batch_size)
+            yield take(self.data, part if order is None else order[part])
 
 
-def take(whole: Batch, rows: Any) -> Batch:
+def take(whole: Batch, chosen: Any) -> Batch:
     """Some rows of every array."""
-    return Batch(
-        whole.x[rows],
-        None if whole.y is None else whole.y[rows],
-        None if whole.sample_weight is None else whole.sample_weight[rows],
-    )
+
+    def some(leaf: Any) -> Any:
+        return None if leaf is None else leaf[chosen]
+
+    return Batch(*(nested.change(part, some) for part in whole))
 
 
 class Stream:
     """Batches from an iterable of (x, y), (x, y, sample_weight), or x alone.
 
     Args:
-        source: iterated once a pass. A generator has one pass.
-        weigh: gives a batch the weights of its classes, or None.
+        source: iterated once a pass. A generator has one pass. A sequence with `__len__` and `__getitem__` but no
+            `__iter__`, such as Keras's PyDataset, is gone through by number, and told `on_epoch_end` if it listens.
+        make: makes a Batch of the parts.
+        rng: takes the batches of such a sequence in random order; None keeps it.
     """
 
-    def __init__(self, source: Iterable[Any], weigh: Callable[[Batch], Batch] | None = None) -> None:
-        self.source, self.weigh = source, weigh
+    def __init__(self, source: Any, make: Callable[..., Batch], rng: np.random.Generator | None = None) -> None:
+        self.source, self.make, self.rng = source, make, rng
         self.batches: int | None = len(source) if isinstance(source, Sized) else None
 
+    def _items(self) -> Iterator[Any]:
+        if not by_number(self.source):
+            yield from self.source
+            return
+        n = len(self.source)
+        for i in range(n) if self.rng is None else self.rng.permutation(n):
+            yield self.source[int(i)]
+        if hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
+
     def __iter__(self) -> Iterator[Batch]:
-        for item in self.source:
+        for item in self._items():
             parts = item if isinstance(item, tuple | list) else (item,)
             if not 1 <= len(parts) <= 3:
                 raise ValueError(f"expected batches (x, y) or (x, y, sample_weight), got {len(parts)} parts")
-            yield batch(*parts) if self.weigh is None else self.weigh(batch(*parts))
+            yield self.make(*parts)
+
+
+def by_number(source: Any) -> bool:
+    """Whether batches are asked for by number: the source has a length and items, and no iterator of its own."""
+    return hasattr(source, "__getitem__") and hasattr(source, "__len__") and not hasattr(source, "__iter__")
 
 
 class Epochs:
@@ -183,7 +217,7 @@ def split(data: Batch, fraction: float) -> tuple[Batch, Batch]:
     """
     if not 0 < fraction < 1:
         raise ValueError(f"validation_split must be between 0 and 1, got {fraction!r}")
-    n = len(data.x)
+    n = rows(data.x)
     at = math.floor(n * (1 - fraction))
     if at in (0, n):
         raise ValueError(f"validation_split={fraction!r} leaves no rows on one side of {n} rows")

@@ -5,45 +5,55 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from .. import regularizers
-from ..layers.module import Module, not_built
-from ..losses import CategoricalCrossentropy, Loss, SparseCategoricalCrossentropy
+from .. import ops, regularizers
+from ..layers import Layer, nested
+from ..layers.base import Run
+from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from ..metrics import Metric
 from ..optimizers import Optimizer
 from . import data, weights
 from .compiled import Compiled
 from .data import Batch, ClassWeight
+from .ragged import Ragged
 
 Array = NDArray[Any]
 Logs = dict[str, float]
 
 
-class Stepper(Module):
-    """A module that can be compiled and trained batch by batch. A subclass implements `run`."""
+class Stepper(Layer):
+    """A layer that can be compiled and trained batch by batch. A subclass implements `run`, and says what its inputs
+    and outputs are in `given`, `prepare` and `output_names`."""
 
     _compiled: Compiled | None = None
 
-    def run(
-        self, x: Any, mask: Any = None, training: bool = False, tape: bool = True
-    ) -> tuple[Array, Array | None, Callable[..., Any]]:
-        """Outputs, their mask or None, and the pullback `pullback(dy, need_dx=True) -> dx`, which needs `tape`."""
-        raise NotImplementedError(f"{type(self).__name__} must implement run")
+    def given(self, x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
+        """Arrays in the structure of the inputs and the outputs, checked, from whatever a user gives for them."""
+        return data.batch(x, y, sample_weight)
 
-    def __call__(self, x: Any, mask: Any = None, training: bool = False) -> Array:
-        """Outputs alone, without a tape."""
-        return self.run(x, mask, training, tape=False)[0]
+    def prepare(self, x: Any) -> None:
+        """Make all weights, for inputs such as these."""
+        raise NotImplementedError(f"{type(self).__name__} must implement prepare")
+
+    def names_of(self, outputs: Sequence[Any]) -> list[str | None]:
+        """The names of the outputs, flat."""
+        return [None] * len(outputs)
+
+    def layout(self, y: Any) -> Any:
+        """The structure of the outputs, of which y are some."""
+        return 0
 
     def compile(
         self,
         optimizer: str | Optimizer = "rmsprop",
-        loss: str | Loss | None = None,
+        loss: Any = None,
         loss_weights: Any = None,
-        metrics: Sequence[Any] | None = None,
-        weighted_metrics: Sequence[Any] | None = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
         run_eagerly: bool = False,
-        steps_per_execution: int = 1,
+        steps_per_execution: int | str = 1,
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
@@ -51,24 +61,24 @@ class Stepper(Module):
 
         Args:
             optimizer: a name or an Optimizer.
-            loss: a name or a Loss; None for a model that only predicts.
-            metrics: names, Metric objects or functions of (y_true, y_pred). They see the mask, not the weights.
+            loss: a name or a Loss; with several outputs one for all of them, a list, or a dictionary by names of
+                outputs, where None is no loss. None for a model that only predicts.
+            loss_weights: what each output's loss counts, a list or a dictionary; 1 where None.
+            metrics: names, Metric objects or functions of (y_true, y_pred). They see the mask, not the weights. With
+                several outputs a list of lists, or a dictionary by names.
             weighted_metrics: the same, but these see `sample_weight` and `class_weight` too.
-            loss_weights: not built.
-            run_eagerly: not built.
-            steps_per_execution: not built.
-            jit_compile: not built; the kernels are compiled either way.
-            auto_scale_loss: not built.
+            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: Keras's hints to its compilers; the kernels
+                are compiled either way, and results do not depend on these.
 
         Raises:
             ValueError: an unknown name; the message lists the known ones.
         """
-        not_built(None, loss_weights=loss_weights)
-        not_built(False, run_eagerly=run_eagerly)
-        not_built(1, steps_per_execution=steps_per_execution)
-        not_built("auto", jit_compile=jit_compile)
-        not_built(True, auto_scale_loss=auto_scale_loss)
-        self._compiled = Compiled(optimizer, loss, metrics, weighted_metrics)
+        for name, flag in (("run_eagerly", run_eagerly), ("auto_scale_loss", auto_scale_loss)):
+            ops.check_bool(name, bool(flag) if flag is None else flag)
+        ops.check_count("steps_per_execution", 1 if steps_per_execution == "auto" else steps_per_execution)
+        if jit_compile not in ("auto", True, False, None):
+            raise ValueError(f"jit_compile must be 'auto', True or False, got {jit_compile!r}")
+        self._compiled = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics)
 
     @property
     def compiled(self) -> bool:
@@ -81,8 +91,8 @@ class Stepper(Module):
         return None if self._compiled is None else self._compiled.optimizer
 
     @property
-    def loss(self) -> Loss | None:
-        """The loss, or None."""
+    def loss(self) -> Any:
+        """The loss, or the list or dictionary of losses, or None."""
         return None if self._compiled is None else self._compiled.loss
 
     @property
@@ -95,6 +105,11 @@ class Stepper(Module):
         """The names of what `evaluate` returns, in that order."""
         return [] if self._compiled is None else list(self._compiled.results())
 
+    def reset_metrics(self) -> None:
+        """Start the means of the loss and of the metrics again."""
+        if self._compiled is not None:
+            self._compiled.reset()
+
     def train_on_batch(
         self,
         x: Any,
@@ -106,31 +121,58 @@ class Stepper(Module):
         """One step on one batch. If it raises, weights and optimizer are as they were.
 
         Args:
-            x: (B, ...) inputs.
-            y: (B, ...) targets.
-            sample_weight: (B,) or (B, T) weights in the loss.
+            x: (B, ...) inputs; a list or a dictionary for several.
+            y: (B, ...) targets, likewise.
+            sample_weight: (B,) or (B, T) weights in the loss; with several outputs one array for all, or likewise.
             class_weight: class to weight; not together with sample_weight.
             return_dict: return a dictionary.
 
         Returns:
             [loss, metric, ...] of the batch before the step; the loss alone if there are no metrics.
         """
-        made = data.batch(x, y, sample_weight)
+        self.ready("train_on_batch").reset()
+        made = self.given(x, y, sample_weight)
         if class_weight is not None:
             made = self.weigher(class_weight)(made)
-        self.ready("train_on_batch").reset()
         self.train(made)
         return self.returned(return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics of one batch; arguments and results as in `train_on_batch`."""
         self.ready("test_on_batch").reset()
-        self.test(data.batch(x, y, sample_weight))
+        self.test(self.given(x, y, sample_weight))
         return self.returned(return_dict)
 
-    def predict_on_batch(self, x: Any) -> Array:
+    def predict_on_batch(self, x: Any) -> Any:
         """Outputs (B, ...) for one batch."""
-        return self(data.numbers("x", x))
+        return self(x)
+
+    def gradients(  # type: ignore[override]
+        self, x: Any, y: Any, sample_weight: Any = None
+    ) -> tuple[dict[str, Array], float]:
+        """The gradient of the loss by each trainable weight, in training, without a step.
+
+        Returns:
+            path of the weight to its gradient, and the loss. What `Variable.grad` held before, it holds again.
+
+        Example:
+            >>> grads, loss = model.gradients(x, y)
+            >>> grads["gru/gru_cell/kernel"].shape
+        """
+        self.ready("gradients")
+        made = self._complete(self.given(x, y, sample_weight))
+        self.prepare(made.x)
+        variables = self.trainable_weights
+        before = [w.grad.copy() for w in variables]
+        try:
+            for w in variables:
+                w.zero_grad()
+            value = self.learn(made)[0]
+            scale = self.ready("gradients").optimizer.scale_loss(1.0)
+            return {w.path: w.grad / w.dtype.type(scale) for w in variables}, float(value)
+        finally:
+            for w, grad in zip(variables, before, strict=True):
+                w.grad[...] = grad
 
     def save_weights(self, filepath: Any, overwrite: bool = True, note: Mapping[str, Any] | None = None) -> None:
         """Write all weights, and the optimizer's state, to a .weights.h5 file that Keras reads; see `weights.save`."""
@@ -154,34 +196,84 @@ class Stepper(Module):
     def train(self, made: Batch) -> None:
         """Forward, backward and one step of the optimizer, which comes last: nothing can fail after it."""
         compiled = self.ready("training")
-        x, y, sample_weight = self._complete(made)
-        self.build(x.shape)
+        made = self._complete(made)
+        self.prepare(made.x)
         compiled.optimizer.build(self.trainable_weights)
         compiled.optimizer.zero_grad()
-        y_pred, mask, pullback = self.run(x, training=True)
-        assert compiled.loss is not None
-        value, dy = compiled.loss.value_and_grad(y, y_pred, sample_weight, mask)
-        pullback(compiled.optimizer.scale_loss(dy), need_dx=False)
-        regularizers.add_gradients(self.trainable_weights, compiled.optimizer.scale_loss(1.0))
-        value += sum(self.losses)
-        compiled.update(value, y, y_pred, sample_weight, mask)
+        value, parts, scored = self.learn(made)
+        compiled.update(value, parts, *scored)
         compiled.optimizer.apply()
 
     def test(self, made: Batch) -> None:
         """Forward, the loss and the metrics."""
         compiled = self.ready("testing")
-        x, y, sample_weight = self._complete(made)
-        y_pred, mask, _ = self.run(x, tape=False)
-        assert compiled.loss is not None
-        value = compiled.loss(y, y_pred, sample_weight, mask) + sum(self.losses)
-        compiled.update(value, y, y_pred, sample_weight, mask)
+        made = self._complete(made)
+        ran = self.run(made.x, tape=False)
+        value, parts, _, scored = self._score(ran, made, gradient=False)
+        compiled.update(value, parts, *scored)
 
-    def _complete(self, made: Batch) -> tuple[Array, Array, Array | None]:
+    def learn(self, made: Batch) -> tuple[float, list[float], tuple[Any, ...]]:
+        """Forward and backward: adds to the gradients of the weights.
+
+        Returns:
+            the total loss, the losses of the outputs that have one, and what metrics need: names, targets,
+            predictions, weights and masks of the outputs.
+        """
+        ran = self.run(made.x, training=True)
+        value, parts, gradients, scored = self._score(ran, made, gradient=True)
+        self.pull(ran, gradients)
+        return value, parts, scored
+
+    def pull(self, ran: Run, gradients: Sequence[Any]) -> None:
+        """Add to the gradients of the weights what a run's outputs give, flat, with None for zeros, and penalties."""
+        optimizer = self.ready("training").optimizer
+        scale = optimizer.scale_loss(1.0)
+        if scale != 1 and ran.penalty is not None:
+            raise NotImplementedError(f"loss_scale_factor with an activity_regularizer is not built, got {scale:g}")
+        scaled = [None if d is None else optimizer.scale_loss(d) for d in gradients]
+        ran.pullback(nested.pack(ran.y, scaled), need_dx=False)
+        regularizers.add_gradients(self.trainable_weights, scale)
+
+    def penalties(self, ran: Run) -> Any:
+        """What comes to the loss as it is, not averaged with the rows."""
+        return sum(self.losses) + (0.0 if ran.penalty is None else ran.penalty)
+
+    def _score(self, ran: Run, made: Batch, gradient: bool) -> tuple[float, list[float], list[Any], tuple[Any, ...]]:
+        """The loss of what was run, its parts, the gradients of the outputs, and what metrics need."""
+        compiled = self.ready("training")
+        outputs = nested.flatten(ran.y)
+        names = self.names_of(outputs)
+        kinds = compiled.outputs(names)
+        targets = _per_output("y", made.y, ran.y, names, kinds)
+        weights = _per_output("sample_weight", made.sample_weight, ran.y, names, kinds)
+        masks = [None] * len(outputs) if ran.mask is None else nested.flatten(ran.mask)
+        targets, weights = _unragged(targets, outputs, masks), _unragged(weights, outputs, masks)
+        total = self.penalties(ran)
+        parts: list[float] = []
+        gradients: list[Any] = []
+        for i, loss in enumerate(kinds):
+            if loss is None:
+                gradients.append(None)
+                continue
+            if targets[i] is None:
+                raise ValueError(f"y must be given for output {names[i] or i}, which has a loss, got None")
+            factor = compiled.weights[i]
+            if gradient:
+                value, slope = loss.value_and_grad(targets[i], outputs[i], weights[i], masks[i])
+                gradients.append(slope if factor is None else slope * slope.dtype.type(factor))
+            else:
+                value = loss(targets[i], outputs[i], weights[i], masks[i])
+            parts.append(value)
+            total = total + (value if factor is None else factor * value)
+        return total, parts, gradients, (names, targets, outputs, weights, masks)
+
+    def _complete(self, made: Batch) -> Batch:
         if made.y is None:
             raise ValueError("y must be given, or come with the batches of x, got None")
-        if not len(made.x):
-            raise ValueError(f"x must have at least one row, got shape {made.x.shape}")
-        return made.x, made.y, made.sample_weight
+        if not data.rows(made.x):
+            shape = next(leaf.shape for leaf in nested.flatten(made.x))
+            raise ValueError(f"x must have at least one row, got shape {shape}")
+        return made
 
     def returned(self, return_dict: bool) -> Any:
         """The results so far, as evaluate returns them."""
@@ -192,17 +284,67 @@ class Stepper(Module):
 
     def weigher(self, class_weight: ClassWeight) -> Callable[[Batch], Batch]:
         """A function that gives a batch the weights of its classes."""
-        one_hot = isinstance(self.loss, CategoricalCrossentropy)
-        sparse = isinstance(self.loss, SparseCategoricalCrossentropy)
 
         def weigh(made: Batch) -> Batch:
             if made.sample_weight is not None:
                 raise ValueError("class_weight and sample_weight cannot both be given")
             if made.y is None:
                 return made
-            return made._replace(sample_weight=data.class_weights(class_weight, made.y, one_hot, sparse))
+            targets = nested.flatten(made.y)
+            if len(targets) != 1 or isinstance(targets[0], Ragged):
+                what = "sequences of different lengths" if len(targets) == 1 else f"{len(targets)} outputs"
+                raise ValueError(f"class_weight needs a model with one output and even targets, got {what}")
+            kinds = [k for k in nested.flatten(self.loss) if k is not None]
+            one_hot = isinstance(kinds[0], CategoricalCrossentropy)
+            sparse = isinstance(kinds[0], SparseCategoricalCrossentropy)
+            return made._replace(sample_weight=data.class_weights(class_weight, targets[0], one_hot, sparse))
 
         return weigh
+
+
+def _per_output(name: str, value: Any, y: Any, names: Sequence[Any], kinds: Sequence[Any]) -> list[Any]:
+    """Targets or weights for each output: in the structure of the outputs, a list of them, or one array.
+
+    Raises:
+        ValueError: there are more or fewer than outputs.
+    """
+    n = len(names)
+    if n == 1 and isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, dict) and not isinstance(y, dict):
+        found = [value.get(key) for key in names]
+        unknown = [key for key in value if key not in names]
+        if unknown:
+            raise ValueError(f"{name} must have names of outputs ({', '.join(map(str, names))}), got {unknown[0]!r}")
+        return found
+    if isinstance(value, dict):
+        return [value.get(key) for key in sorted(y)]
+    if isinstance(value, list | tuple):
+        found = nested.flatten(value)
+        if len(found) == sum(kind is not None for kind in kinds) != n:
+            rest = iter(found)
+            return [None if kind is None else next(rest) for kind in kinds]
+        if len(found) != n:
+            raise ValueError(f"expected {name} to be {n} arrays, one an output, got {len(found)}")
+        return found
+    if value is None or n == 1 or name == "sample_weight":
+        return [value] * n
+    raise ValueError(f"expected {name} to be {n} arrays, one an output, got one")
+
+
+def _unragged(values: list[Any], outputs: Sequence[Any], masks: Sequence[Any]) -> list[Any]:
+    """Sequences of different lengths padded to their output."""
+    found = list(values)
+    for i, value in enumerate(found):
+        if isinstance(value, Ragged):
+            y, mask = outputs[i], masks[i]
+            if mask is None or np.shape(mask) != y.shape[:2] or value.steps > y.shape[1]:
+                raise ValueError(
+                    f"expected even targets, as the outputs {y.shape} do not keep the lengths of x, got sequences of "
+                    f"different lengths up to {value.steps}"
+                )
+            found[i] = value.padded(y.shape[1])
+    return found
 
 
 def in_order(logs: Logs) -> Logs:

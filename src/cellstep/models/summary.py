@@ -7,20 +7,71 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..layers import nested
+
 HEAD = ("Layer (type)", "Output Shape", "Param #")
 
 
-def rows(model: Any) -> list[tuple[str, str, str]]:
-    """Name and class, output shape, number of parameters of each layer; ? and 0 (unbuilt) where not known yet."""
-    shapes = model.shapes()[1:] if model.input_shape is not None else [None] * len(model.layers)
-    return [
-        (
-            f"{layer.name} ({type(layer).__name__})",
-            "?" if shape is None else str(tuple(shape)),
+def table(model: Any, expand_nested: bool = False, show_trainable: bool = False) -> list[tuple[str, ...]]:
+    """The head, then a row for each layer: name and class, output shape, number of parameters, ? and 0 (unbuilt) where
+    not known yet; what it is connected to where the model has branches."""
+    wired = is_wired(model)
+    extra = (*(("Connected to",) if wired else ()), *(("Trainable",) if show_trainable else ()))
+    return [(*HEAD, *extra), *_rows(model, wired, expand_nested, show_trainable, "")]
+
+
+def is_wired(model: Any) -> bool:
+    """Whether the model is made of tensors, so that its layers need not follow one another."""
+    return bool(model._heads) and hasattr(model, "_graph") and model._graph is not None and not hasattr(model, "shapes")
+
+
+def _rows(model: Any, wired: bool, expand: bool, show_trainable: bool, indent: str) -> list[tuple[str, ...]]:
+    shapes, sources = _shapes(model), _sources(model) if is_wired(model) else {}
+    rows = []
+    for layer in model.layers:
+        row = [
+            f"{indent}{layer.name} ({type(layer).__name__})",
+            shapes.get(id(layer), "?"),
             f"{layer.count_params():,}" if layer.built else "0 (unbuilt)",
-        )
-        for layer, shape in zip(model.layers, shapes, strict=True)
-    ]
+        ]
+        if wired:
+            row.append(", ".join(sources.get(id(layer), ())) or "-")
+        if show_trainable:
+            row.append("Y" if layer.trainable_weights else "N" if layer.weights else "-")
+        rows.append(tuple(row))
+        if expand and hasattr(layer, "layers"):
+            rows += _rows(layer, wired, expand, show_trainable, indent + "  ")
+    return rows
+
+
+def _shapes(model: Any) -> dict[int, str]:
+    """The output shape of each layer at its first call; of several outputs in a list."""
+    graph = model._graph
+    heads = [head.batch_shape for head in model._heads] or [model.input_shape]
+    if graph is None or heads == [None]:
+        return {}
+    places: dict[int, Any] = dict(zip(graph.inputs, heads, strict=True))
+    found = {id(head): str(tuple(head.batch_shape)) for head in model._heads}
+    for step in graph.steps:
+        made = nested.shapes(step.layer.compute_output_shape(nested.change(step.x, places.__getitem__)))
+        places.update(zip(step.places, made, strict=True))
+        text = str(tuple(made[0])) if step.single else "[" + ", ".join(str(tuple(s)) for s in made) + "]"
+        found.setdefault(id(step.layer), text)
+    return found
+
+
+def _sources(model: Any) -> dict[int, list[str]]:
+    """What each layer is called on, as Keras writes it: name[call][output]."""
+    graph = model._graph
+    giver = {place: f"{head.name}[0][0]" for place, head in zip(graph.inputs, model._heads, strict=True)}
+    calls: dict[int, int] = {}
+    found: dict[int, list[str]] = {}
+    for step in graph.steps:
+        number = calls.setdefault(id(step.layer), 0)
+        calls[id(step.layer)] += 1
+        found.setdefault(id(step.layer), []).extend(giver[place] for place in step.needs)
+        giver.update((place, f"{step.layer.name}[{number}][{i}]") for i, place in enumerate(step.places))
+    return found
 
 
 def totals(model: Any) -> list[str]:
@@ -45,28 +96,43 @@ def size(bytes_: float) -> str:
     return f"{bytes_:.2f} GB"
 
 
-def text(model: Any, line_length: int | None) -> str:
-    """The table in plain characters; columns as wide as they need, the last one to the right."""
-    table = [HEAD, *rows(model)]
-    widths = [max(len(row[i]) for row in table) for i in range(3)]
+def text(model: Any, line_length: int | None, expand_nested: bool = False, show_trainable: bool = False) -> str:
+    """The table in plain characters; columns as wide as they need, numbers to the right."""
+    rows = table(model, expand_nested, show_trainable)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    gaps = 2 * (len(widths) - 1)
     if line_length is not None:
-        widths[1] += max(0, line_length - sum(widths) - 4)
-    rule = "-" * (sum(widths) + 4)
-    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in table]
-    return "\n".join([f'Model: "{model.name}"', rule, lines[0], rule, *lines[1:], rule, *totals(model)])
+        widths[1] += max(0, line_length - sum(widths) - gaps)
+    rule = "-" * (sum(widths) + gaps)
+    lines = [
+        "  ".join(
+            f"{cell:>{w}}" if i == 2 else f"{cell:<{w}}" for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return "\n".join(
+        line.rstrip() for line in [f'Model: "{model.name}"', rule, lines[0], rule, *lines[1:], rule, *totals(model)]
+    )
 
 
-def print_summary(model: Any, line_length: int | None, print_fn: Callable[[str], Any] | None) -> None:
+def print_summary(
+    model: Any,
+    line_length: int | None,
+    print_fn: Callable[[str], Any] | None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+) -> None:
     """Print the table, or give it to `print_fn`."""
     if print_fn is None and sys.stdout.isatty() and importlib.util.find_spec("rich"):
         from rich.console import Console
         from rich.table import Table
 
-        table = Table(title=f'Model: "{model.name}"', title_justify="left", width=line_length)
-        for name in HEAD:
-            table.add_column(name, justify="right" if name == HEAD[-1] else "left")
-        for row in rows(model):
-            table.add_row(*row)
-        Console().print(table, *totals(model), sep="\n", markup=False)
+        rows = table(model, expand_nested, show_trainable)
+        shown = Table(title=f'Model: "{model.name}"', title_justify="left", width=line_length)
+        for name in rows[0]:
+            shown.add_column(name, justify="right" if name == HEAD[-1] else "left")
+        for row in rows[1:]:
+            shown.add_row(*row)
+        Console().print(shown, *totals(model), sep="\n", markup=False)
     else:
-        (print_fn or print)(text(model, line_length))
+        (print_fn or print)(text(model, line_length, expand_nested, show_trainable))

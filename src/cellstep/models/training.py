@@ -11,9 +11,11 @@ import numpy as np
 
 from .. import ops, random
 from ..callbacks import Callback, CallbackList, History, ProgressLog
+from ..layers import nested
 from . import data
-from .data import ClassWeight
-from .steps import Array, Logs, Stepper, in_order
+from .data import Batch, ClassWeight
+from .steps import Logs, Stepper, in_order
+from .windows import Windows
 
 Callbacks = Callback | Sequence[Callback] | None
 
@@ -49,12 +51,15 @@ class Trainer(Stepper):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
+        *,
+        tbptt: tuple[int, int] | None = None,
     ) -> History:
         """Train.
 
         Args:
-            x: (N, ...) inputs; or an iterable of batches (x, y) or (x, y, sample_weight).
-            y: (N, ...) targets; None if x makes batches.
+            x: (N, ...) inputs; a list or a dictionary for several; a list of arrays of different lengths for one of
+                sequences; or an iterable of batches (x, y) or (x, y, sample_weight), or a sequence of them by number.
+            y: (N, ...) targets, likewise; None if x makes batches.
             batch_size: rows in a batch, 32 by default; None if x makes batches.
             epochs: the number of the last epoch.
             verbose: 0 nothing, 1 a bar, 2 one line an epoch; "auto" is 1. A bar needs a terminal and rich; without
@@ -62,14 +67,17 @@ class Trainer(Stepper):
             callbacks: one or several.
             validation_split: this part of the rows, the last ones before shuffling, is kept for validation.
             validation_data: (x, y), (x, y, sample_weight), or an iterable of batches; overrides validation_split.
-            shuffle: take the rows in a new random order each epoch; batches of an iterable come as they are.
+            shuffle: take the rows in a new random order each epoch; batches of an iterable come as they are, those of
+                a sequence by number in random order.
             class_weight: class to weight.
-            sample_weight: (N,) or (N, T) weights in the loss.
+            sample_weight: (N,) or (N, T) weights in the loss; with several outputs for all, or a list or dictionary.
             initial_epoch: epochs that are taken as done.
             steps_per_epoch: batches in an epoch; the next epoch goes on where this one ended.
             validation_steps: batches in a validation.
             validation_batch_size: rows in a batch of it; `batch_size` where None.
             validation_freq: validate each so many epochs, or after these epochs, counted from 1.
+            tbptt: (k1, k2) trains by truncated back-propagation through time: every k1 steps of the sequences there is
+                a step of the optimizer on the loss of these k1, with gradients through the last k2, k2 >= k1.
 
         Returns:
             the History.
@@ -82,12 +90,13 @@ class Trainer(Stepper):
             >>> model.fit(x, y, epochs=5, validation_split=0.1).history["val_loss"]
         """
         compiled = self.ready("fit")
+        learn = self.train if tbptt is None else Windows(self, tbptt).train
         epochs = ops.check_count("epochs", epochs)
         ops.check_bool("shuffle", shuffle)
         if validation_split and validation_data is None:
             if data.is_stream(x):
                 raise ValueError("validation_split needs x to be an array, got an iterable of batches")
-            (x, y, sample_weight), validation_data = data.split(data.batch(x, y, sample_weight), validation_split)
+            (x, y, sample_weight), validation_data = data.split(self.given(x, y, sample_weight), validation_split)
         source = self._source(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
         validation = None
         if validation_data is not None:
@@ -96,7 +105,7 @@ class Trainer(Stepper):
                 raise TypeError(f"validation_data must be a tuple or an iterable, got {type(given).__name__}")
             if not 1 <= len(given) <= 3:
                 raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight), got {len(given)} parts")
-            size = validation_batch_size or (None if data.is_stream(given[0]) else batch_size)
+            size = validation_batch_size or (None if data.is_stream(validation_data) else batch_size)
             vx, vy, vw = (*given, None, None)[:3]
             validation = self._source(vx, vy, vw, size, validation_steps)
         due = _schedule(validation_freq)
@@ -115,7 +124,7 @@ class Trainer(Stepper):
                 seen = 0
                 for made in source.epoch():
                     hooks.call("on_train_batch_begin", seen)
-                    self.train(made)
+                    learn(made)
                     hooks.call("on_train_batch_end", seen, in_order(compiled.results()))
                     seen += 1
                     if self.stop_training:
@@ -168,19 +177,20 @@ class Trainer(Stepper):
         verbose: str | int = "auto",
         steps: int | None = None,
         callbacks: Callbacks = None,
-    ) -> Array:
+    ) -> Any:
         """Outputs for inputs x (N, ...), computed in batches of `batch_size`, 32 by default; N may be 0.
 
-        x may be an iterable of batches. With verbose="auto" nothing is printed but a bar on a terminal.
+        x may be an iterable of batches. For a list of sequences of different lengths, outputs that have their steps are
+        such a list too. With verbose="auto" nothing is printed but a bar on a terminal.
         """
         if not data.is_stream(x):
-            x = data.numbers("x", x)
-            if not len(x):
+            x = self.given(x).x
+            if not data.rows(x):
                 return self(x)
         source = self._source(x, None, None, batch_size, steps)
         quiet = verbose == "auto" and not sys.stdout.isatty()
         hooks = self._callbacks(callbacks, [], 0 if quiet else verbose, 1, source.steps)
-        outputs: list[Array] = []
+        outputs: list[Any] = []
         try:
             hooks.call("on_predict_begin")
             for step, made in enumerate(source.epoch()):
@@ -192,7 +202,13 @@ class Trainer(Stepper):
             hooks.call("close")
         if not outputs:
             raise ValueError("x must give at least one batch, got none")
-        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        return outputs[0] if len(outputs) == 1 else self.joined(outputs)
+
+    def joined(self, outputs: Sequence[Any]) -> Any:
+        """The outputs of several batches as those of one; lists of sequences are joined as lists."""
+        layout = self.layout(outputs[0])
+        columns = zip(*[nested.up_to(layout, batch) for batch in outputs], strict=True)
+        return nested.pack(layout, [_joined(parts) for parts in columns])
 
     def _evaluate(self, source: data.Epochs, hooks: CallbackList) -> Logs:
         compiled = self.ready("evaluate")
@@ -238,14 +254,19 @@ class Trainer(Stepper):
             for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
                 if value is not None:
                     raise ValueError(f"{name} must be None where x makes batches, got {type(value).__name__}")
-            return data.Epochs(data.Stream(x, weigh), steps)
-        rows = data.batch(x, y, sample_weight)
+
+            def make(*parts: Any) -> Batch:
+                made = self.given(*parts)
+                return made if weigh is None else weigh(made)
+
+            return data.Epochs(data.Stream(x, make, random.generator() if shuffle else None), steps)
+        whole = self.given(x, y, sample_weight)
         if weigh is not None:
-            rows = weigh(rows)
+            whole = weigh(whole)
         if batch_size is None:
-            batch_size = -(-len(rows.x) // steps) if steps else 32
+            batch_size = -(-data.rows(whole.x) // steps) if steps else 32
         size = ops.check_count("batch_size", batch_size)
-        return data.Epochs(data.Arrays(rows, size, random.generator() if shuffle else None), steps)
+        return data.Epochs(data.Arrays(whole, size, random.generator() if shuffle else None), steps)
 
     def _callbacks(
         self, callbacks: Callbacks, extra: Sequence[Callback], verbose: str | int, epochs: int, steps: int | None
@@ -254,6 +275,19 @@ class Trainer(Stepper):
             raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
         shown = [ProgressLog(1 if verbose == "auto" else int(verbose))] if verbose else []
         return CallbackList(callbacks, [*extra, *shown], self, {"verbose": verbose, "epochs": epochs, "steps": steps})
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """Batches of one output as one array, or as one list of sequences."""
+    if any(isinstance(part, list) for part in parts):
+        return [row for part in parts for row in part]
+    if len({np.shape(part)[1:] for part in parts}) > 1:
+        shapes = sorted({np.shape(part) for part in parts})
+        raise ValueError(
+            f"expected outputs of one shape from every batch, got {shapes[0]} and {shapes[-1]}: the model loses the "
+            "lengths of its sequences on the way"
+        )
+    return np.concatenate(parts)
 
 
 def _epoch(name: str, value: Any) -> int:

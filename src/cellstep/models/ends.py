@@ -1,0 +1,179 @@
+"""Ends: what goes into a model and what comes out, in every form that users give it in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import ops
+from ..layers import InputLayer, nested
+from ..layers.base import Run
+from . import data
+from .data import Batch
+from .ragged import Ragged, ragged
+from .training import Trainer
+
+
+class Ends(Trainer):
+    """A module with inputs and outputs, one of each or several.
+
+    Arrays for the inputs may come as one array, a list, a dictionary by names, or sequences of different lengths; those
+    for the outputs likewise.
+    """
+
+    #: The InputLayer of each input, flat; empty where the inputs may have any shape.
+    _heads: list[InputLayer]
+    #: The structures of inputs and outputs, with their numbers as leaves; None while they are not known.
+    _inputs: Any
+    _outputs: Any
+    input_names: list[str]
+    output_names: list[str]
+    #: Whether a subclass says by itself what to compute: by `call`, or by `forward`.
+    _by_call: bool
+    _by_hand: bool
+
+    def _accept(self, x: Any, mask: Any, lengths: Any) -> tuple[list[Any], list[Any], bool]:
+        """Arrays and masks for each input, checked; and whether any mask stands for lengths."""
+        if type(x) is np.ndarray and mask is None and lengths is None and isinstance(self._inputs, int):
+            # one array and nothing else: what a small model cannot afford to be slow
+            return [self._heads[0].checked(x) if self._heads else x], [None], False
+        values = self.inputs_of(x)
+        n = len(values)
+        masks = [None] * n if mask is None else per_input("mask", mask, n)
+        given = [None] * n if lengths is None else per_input("lengths", lengths, n)
+        real = False
+        for i, value in enumerate(values):
+            if isinstance(value, Ragged):
+                if masks[i] is not None or given[i] is not None:
+                    raise ValueError("mask and lengths must be None where x is a list of sequences, got one")
+                values[i], masks[i], real = value.padded(), value.mask(), True
+            head = self._heads[i] if self._heads else None
+            if head is not None:
+                values[i] = head.checked(values[i])
+            if given[i] is not None:
+                a = ops.plain("x", values[i])
+                if a.ndim < 2:
+                    raise ValueError(f"lengths need x of shape (batch, time, ...), got {a.shape}")
+                masks[i], real = ops.running(masks[i], given[i], a.shape[0], a.shape[1], False), True
+            elif masks[i] is not None and not isinstance(value, Ragged):
+                masks[i] = _check_mask(masks[i], values[i])
+        return values, masks, real
+
+    def inputs_of(self, x: Any) -> list[Any]:
+        """One array, or Ragged, for each input, from what a user gives.
+
+        Raises:
+            ValueError: there are more or fewer, or a name is missing.
+        """
+        if isinstance(x, dict):
+            missing = [name for name in self.input_names if name not in x]
+            if missing or not self.input_names:
+                known = ", ".join(self.input_names) or "no names"
+                raise ValueError(f"expected x to have the names of the inputs ({known}), got {', '.join(map(str, x))}")
+            return [self._one(name, x[name], i) for i, name in enumerate(self.input_names)]
+        if isinstance(self._inputs, int):
+            return [self._one("x", x, 0)]
+        n = len(nested.flatten(self._inputs))
+        found = list(x) if isinstance(x, list | tuple) else [x]
+        if len(found) != n and isinstance(x, list | tuple):
+            found = nested.flatten(x)
+        if len(found) != n:
+            got = len(found) if isinstance(x, list | tuple) else "one array"
+            raise ValueError(f"expected x to be {n} inputs ({', '.join(self.input_names)}), got {got}")
+        return [self._one(name, part, i) for i, (name, part) in enumerate(zip(self.input_names, found, strict=True))]
+
+    def _one(self, name: str, value: Any, i: int) -> Any:
+        """One input: an array, or Ragged. A list of one array is that array, if it has the axes for it."""
+        if isinstance(value, np.ndarray | Ragged):
+            return value
+        if isinstance(value, list | tuple):
+            if len(value) == 1 and isinstance(value[0], np.ndarray):
+                wanted = len(self._heads[i].batch_shape) if self._heads else None
+                if wanted is None or value[0].ndim == wanted:
+                    return value[0]
+            found = ragged(name, value)
+            if found is not None:
+                return found
+        return ops.plain(name, value)
+
+    def unpadded(self, x: Any, ran: Run) -> Any:
+        """The outputs of a run, as lists of rows where x is Ragged and they have its steps."""
+        if self._by_hand:
+            return ran.y
+        sequences = [part for part in self.inputs_of(x) if isinstance(part, Ragged)]
+        if not sequences:
+            return ran.y
+        masks = [ran.mask] if isinstance(self._outputs, int) else ran.mask
+        outputs = nested.flatten(ran.y)
+        for i, y in enumerate(outputs):
+            for given in sequences:
+                if masks is not None and masks[i] is not None and np.shape(y)[:2] == (len(given), given.steps):
+                    outputs[i] = given.cut(y)
+                    break
+        return nested.pack(ran.y, outputs)
+
+    def given(self, x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
+        if self._inputs is not None:
+            parts = self.inputs_of(x)
+            x = parts[0] if isinstance(self._inputs, int) else parts
+        elif not several(x) and not isinstance(x, dict):
+            found = ragged("x", x)
+            x = ops.plain("x", x) if found is None else found
+        return data.batch(x, self._targets("y", y, x), self._targets("sample_weight", sample_weight, x))
+
+    def _targets(self, name: str, value: Any, x: Any) -> Any:
+        """Targets or weights: one array for one output, a list or a dictionary for several."""
+        if value is None or isinstance(value, np.ndarray | Ragged):
+            return value
+        many = not isinstance(self._outputs, int) if self._outputs is not None else several(value)
+        if isinstance(value, dict):
+            unknown = [key for key in value if self.output_names and key not in self.output_names]
+            if unknown:
+                known = ", ".join(self.output_names)
+                raise ValueError(f"expected {name} to have names of outputs ({known}) for keys, got {unknown[0]!r}")
+            return {
+                key: None if part is None else self._target(f"{name} of {key}", part) for key, part in value.items()
+            }
+        if many and isinstance(value, list | tuple):
+            return [None if part is None else self._target(name, part) for part in value]
+        if isinstance(value, list | tuple) and len(value) == 1 and isinstance(value[0], np.ndarray):
+            return value[0] if len(value[0]) == data.rows(x) else np.asarray(value)
+        return self._target(name, value)
+
+    def _target(self, name: str, value: Any) -> Any:
+        found = None if isinstance(value, np.ndarray | Ragged) else ragged(name, value)
+        return value if isinstance(value, Ragged) else ops.plain(name, value) if found is None else found
+
+    def names_of(self, outputs: Sequence[Any]) -> list[str | None]:
+        return list(self.output_names) if len(self.output_names) == len(outputs) else [None] * len(outputs)
+
+    def layout(self, y: Any) -> Any:
+        return y if self._outputs is None else self._outputs
+
+
+def several(x: Any) -> bool:
+    """Whether this is a list of arrays, none of them a row: several inputs or outputs of a model that does not say."""
+    return isinstance(x, list | tuple) and len(x) > 0 and all(hasattr(part, "shape") for part in x)
+
+
+def per_input(name: str, value: Any, n: int) -> list[Any]:
+    if n == 1:
+        inner = isinstance(value, list | tuple) and len(value) == 1 and (value[0] is None or np.ndim(value[0]) > 0)
+        return [
+            value[0] if inner and (value[0] is None or np.ndim(value[0]) == (1 if name == "lengths" else 2)) else value
+        ]
+    if not isinstance(value, list | tuple) or len(value) != n:
+        got = len(value) if isinstance(value, list | tuple) else "one array"
+        raise ValueError(f"expected {name} to be a list of {n}, one an input, with None where there is none, got {got}")
+    return list(value)
+
+
+def _check_mask(mask: Any, x: Any) -> NDArray[Any]:
+    m, a = ops.plain("mask", mask), ops.plain("x", x)
+    if a.ndim < 2 or m.shape != a.shape[:2]:
+        wanted = ops.describe(a.shape[:2]) if a.ndim > 1 else "none, as x has no steps"
+        raise ValueError(f"expected mask of shape {wanted}, got {m.shape}")
+    return ops.check_mask(m, *a.shape[:2])

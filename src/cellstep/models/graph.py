@@ -1,0 +1,269 @@
+"""Graph: calls of layers in an order in which each finds its inputs done; run forward, and backward in reverse.
+
+Every tensor has a place in a list, which holds values on the way forward and gradients on the way back. Where a tensor
+goes to several calls its gradients are added. That is all: the derivatives are those of the layers' pullbacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..layers import Layer, SymbolicTensor, nested
+from ..layers.symbolic import Node
+
+
+@dataclass
+class Step:
+    """One call of a layer; places of tensors stand where the call had tensors.
+
+    plain: one input, and nothing else. outputs: the places of what it gives; single: it gives one array, no list.
+    """
+
+    layer: Layer
+    x: Any
+    mask: Any = None
+    states: list[int] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    outputs: Any = None
+
+    def __post_init__(self) -> None:
+        self.plain = isinstance(self.x, int) and self.mask is None and self.states is None and not self.options
+        self.single = isinstance(self.outputs, int)
+        self.places: list[int] = nested.flatten(self.outputs)
+        self.sources: list[int] = [*nested.flatten(self.x), *(self.states or ())]
+        self.needs: list[int] = [*self.sources, *([] if self.mask is None else nested.flatten(self.mask))]
+
+
+class Graph:
+    """Steps between input and output places.
+
+    Args:
+        steps: in the order of running.
+        inputs, outputs: the places of the model's inputs and outputs, flat.
+        size: how many places there are.
+    """
+
+    def __init__(self, steps: list[Step], inputs: list[int], outputs: list[int], size: int) -> None:
+        self.steps, self.inputs, self.outputs, self.size = steps, inputs, outputs, size
+
+    @classmethod
+    def chain(cls, layers: Sequence[Layer]) -> Graph:
+        """Layers one after another, from one input to one output."""
+        steps = [Step(layer, i, outputs=i + 1) for i, layer in enumerate(layers)]
+        return cls(steps, [0], [len(steps)], len(steps) + 1)
+
+    @classmethod
+    def of(cls, inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> Graph:
+        """What lies between tensors.
+
+        Raises:
+            ValueError: an output needs an Input that is not among the inputs.
+        """
+        nodes = _between(inputs, outputs)
+        place: dict[int, int] = {id(tensor): i for i, tensor in enumerate(inputs)}
+        for node in nodes:
+            for tensor in node.outputs:
+                place.setdefault(id(tensor), len(place))
+
+        def at(structure: Any) -> Any:
+            return None if structure is None else nested.change(structure, lambda tensor: place[id(tensor)])
+
+        steps = [Step(n.layer, at(n.x), at(n.mask), at(n.states), n.options, at(n.structure)) for n in nodes]
+        return cls(steps, at(inputs), at(outputs), len(place))
+
+    def layers(self, heads: Sequence[Layer]) -> list[Layer]:
+        """Each layer once, with those that give the inputs: furthest from the outputs first, then in the order in which
+        a search from the outputs down meets them, as Keras orders the layers, and so the weights, of a model."""
+        steps = [Step(head, [], outputs=place) for head, place in zip(heads, self.inputs, strict=True)] + self.steps
+        depths: dict[int, int] = {}
+        depth_of: dict[int, int] = {}
+        for step in reversed(steps):
+            depth = max([depth_of.get(id(step.layer), 0), *(depths.get(place, 0) for place in step.places)])
+            depth_of[id(step.layer)] = depth
+            for place in step.needs:
+                depths[place] = max(depths.get(place, 0), depth + 1)
+        seen = self._first_seen(steps)
+        found = {id(step.layer): step.layer for step in steps}
+        return sorted(found.values(), key=lambda layer: (-depth_of[id(layer)], seen.get(id(layer), -1)))
+
+    def _first_seen(self, steps: list[Step]) -> dict[int, int]:
+        """When a search from the outputs down first meets each layer."""
+        giver = {place: step for step in steps for place in step.places}
+        seen: dict[int, int] = {}
+        met: set[int] = set()
+        stack = [giver[place] for place in reversed(self.outputs)]
+        while stack:
+            step = stack.pop()
+            if id(step) not in met:
+                met.add(id(step))
+                seen.setdefault(id(step.layer), len(seen))
+                stack += [giver[place] for place in reversed(step.needs)]
+        return seen
+
+    def run(
+        self, inputs: Sequence[Any], masks: Sequence[Any], training: bool, tape: bool, padding: bool = False
+    ) -> tuple[list[Any], list[Any], Callable[..., list[Any]] | None, float | None]:
+        """Forward.
+
+        Args:
+            inputs: an array for each input. masks: a mask for each, or None.
+            training, tape, padding: as in `Layer.run`.
+
+        Returns:
+            the outputs, their masks, `pullback(gradients of outputs, need_dx) -> gradients of inputs` with None for
+            zeros in both (None without a tape), and the sum of the layers' penalties, None if there are none.
+        """
+        values: list[Any] = [None] * self.size
+        shown: list[Any] = [None] * self.size
+        for place, value, mask in zip(self.inputs, inputs, masks, strict=True):
+            values[place], shown[place] = value, mask
+        pullbacks: list[tuple[Any, bool]] = []
+        total: float | None = None
+        for step in self.steps:
+            if step.plain:
+                y, mask, pullback, penalty = step.layer.run(values[step.x], shown[step.x], training, tape, padding)
+            else:
+                y, mask, pullback, penalty = self._call(step, values, shown, training, tape, padding)
+            if step.single:
+                values[step.outputs], shown[step.outputs] = y, mask
+            else:
+                for place, value in zip(step.places, nested.flatten(y), strict=True):
+                    values[place] = value
+                for place, m in zip(step.places, [] if mask is None else nested.flatten(mask), strict=False):
+                    shown[place] = m
+            if penalty is not None:
+                total = penalty if total is None else total + penalty
+            pullbacks.append((pullback, penalty is not None))
+
+        def back(gradients: Sequence[Any], need_dx: bool = True) -> list[Any]:
+            return self._back(pullbacks, gradients, need_dx)
+
+        outputs = [values[place] for place in self.outputs]
+        return outputs, [shown[place] for place in self.outputs], back if tape else None, total
+
+    def _call(
+        self, step: Step, values: list[Any], shown: list[Any], training: bool, tape: bool, padding: bool
+    ) -> tuple[Any, Any, Any, float | None]:
+        x = nested.change(step.x, values.__getitem__)
+        if step.mask is not None:
+            mask = nested.change(step.mask, values.__getitem__)
+        else:
+            mask = nested.change(step.x, shown.__getitem__)
+            if not isinstance(step.x, int) and all(m is None for m in nested.flatten(mask)):
+                mask = None
+        options = step.options
+        if step.states is not None:
+            options = {**options, "initial_state": [values[place] for place in step.states]}
+        if "training" in options:
+            return step.layer.run(x, mask, tape=tape, padding=padding, **options)
+        return step.layer.run(x, mask, training, tape, padding, **options)
+
+    def _back(self, pullbacks: list[tuple[Any, bool]], gradients: Sequence[Any], need_dx: bool) -> list[Any]:
+        found: list[Any] = [None] * self.size
+
+        def add(place: int, gradient: Any) -> None:
+            if gradient is not None:
+                # a new array: what layers gave may be theirs, or stand in two places
+                found[place] = gradient if found[place] is None else found[place] + gradient
+
+        for place, gradient in zip(self.outputs, gradients, strict=True):
+            add(place, gradient)
+        needed, learns = self._needed(need_dx)
+        for i in reversed(range(len(self.steps))):
+            step, (pullback, penalized) = self.steps[i], pullbacks[i]
+            if step.plain and step.single:
+                given, need = found[step.outputs], needed[step.x]
+                if (need or learns[i]) and (penalized or given is not None):
+                    add(step.x, pullback(given, need_dx=need))
+                continue
+            need = any([needed[place] for place in step.sources])
+            several = [found[place] for place in step.places]
+            if not (need or learns[i]) or not (penalized or any([d is not None for d in several])):
+                continue
+            dx = pullback(several[0] if step.single else nested.pack(step.outputs, several), need_dx=need)
+            if step.states is not None:
+                dx, dstates = dx
+                for place, gradient in zip(step.states, dstates, strict=True):
+                    add(place, gradient)
+            if isinstance(step.x, int):
+                add(step.x, dx)
+            elif dx is not None:
+                for place, gradient in zip(nested.flatten(step.x), nested.flatten(dx), strict=True):
+                    add(place, gradient)
+        return [found[place] if need_dx else None for place in self.inputs]
+
+    def _needed(self, need_dx: bool) -> tuple[list[bool], list[bool]]:
+        """For each place, whether its gradient leads to a weight that learns, or to inputs; for each step, whether its
+        layer learns."""
+        needed = [False] * self.size
+        for place in self.inputs:
+            needed[place] = need_dx
+        learns = [bool(step.layer.trainable_weights) for step in self.steps]
+        for step, learning in zip(self.steps, learns, strict=True):
+            if learning or (needed[step.x] if step.plain else any([needed[place] for place in step.sources])):
+                for place in step.places:
+                    needed[place] = True
+        return needed, learns
+
+    def replay(self, inputs: Sequence[Any], call: Callable[[Step, Any, Any, Any], Any]) -> list[Any]:
+        """Go through the steps with things other than arrays, such as shapes or tensors.
+
+        Args:
+            inputs: one for each input.
+            call: gives the outputs of a step, in its structure, for x, mask and states made of such things.
+        """
+        things: list[Any] = [None] * self.size
+        for place, thing in zip(self.inputs, inputs, strict=True):
+            things[place] = thing
+
+        def at(structure: Any) -> Any:
+            return None if structure is None else nested.change(structure, things.__getitem__)
+
+        for step in self.steps:
+            given = call(step, at(step.x), at(step.mask), at(step.states))
+            for place, thing in zip(step.places, [given] if step.single else list(given), strict=True):
+                things[place] = thing
+        return [things[place] for place in self.outputs]
+
+    def output_shapes(self, shapes: Sequence[Any]) -> list[Any]:
+        """The shapes of the outputs for those of the inputs."""
+
+        def call(step: Step, x: Any, mask: Any, states: Any) -> Any:
+            shape = step.layer.compute_output_shape(x)
+            return tuple(shape) if step.single else nested.shapes(shape)
+
+        return self.replay(shapes, call)
+
+    def reconnect(self, inputs: Sequence[Any], swap: dict[int, Any] | None = None) -> list[Any]:
+        """The output tensors of calling the layers, or those that stand for them in `swap`, on other tensors."""
+
+        def call(step: Step, x: Any, mask: Any, states: Any) -> Any:
+            layer = step.layer if swap is None else swap[id(step.layer)]
+            given = layer(x, mask=mask, initial_state=states, **step.options)
+            return given if step.single else nested.flatten(given)
+
+        return self.replay(inputs, call)
+
+
+def _between(inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> list[Node]:
+    """The calls that outputs need beyond the inputs, each after those that give its inputs."""
+    known = {id(tensor) for tensor in inputs}
+    order: list[Node] = []
+    done: set[int] = set()
+    stack = [(tensor.node, False) for tensor in reversed(outputs) if id(tensor) not in known]
+    while stack:
+        node, ready = stack.pop()
+        if id(node) in done:
+            continue
+        if ready:
+            done.add(id(node))
+            order.append(node)
+            continue
+        if not node.inputs:
+            names = ", ".join(tensor.name for tensor in inputs)
+            raise ValueError(f"inputs must hold all that the outputs depend on, got {names} without {node.layer.name}")
+        stack.append((node, True))
+        stack += [(tensor.node, False) for tensor in reversed(node.inputs) if id(tensor) not in known]
+    return order

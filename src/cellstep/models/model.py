@@ -1,0 +1,422 @@
+"""Model: a graph of layers between input and output tensors, or a composition that a subclass writes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from .. import ops
+from ..layers import Input, InputLayer, Layer, Stream, SymbolicTensor, nested
+from ..layers.base import Run
+from ..layers.module import auto_name
+from ..layers.symbolic import is_symbolic
+from .ends import several
+from .functional import from_functional, functional_config
+from .graph import Graph
+from .ragged import Ragged
+from .structure import Structure
+from .summary import print_summary
+
+
+class Model(Structure):
+    """A model, made in one of three ways.
+
+    Of tensors:
+        >>> x = Input((None, 3))
+        >>> h, state = GRU(8, return_sequences=True, return_state=True)(x)
+        >>> model = Model(x, [Dense(1, name="each")(h), Dense(2, name="last")(state)])
+
+    By subclassing, with `call` as in Keras: it composes layers, and is run once with tensors to see how.
+        >>> class Tagger(Model):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.rnn, self.head = LSTM(8), Dense(3)
+        ...
+        ...     def call(self, x, training=None):
+        ...         return self.head(self.rnn(x))
+
+    By subclassing, with `forward` by hand, which may compute anything and gives outputs and a pullback:
+        >>> class Scaled(Model):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.inner = Dense(3)
+        ...
+        ...     def forward(self, x, training=False):
+        ...         y, pullback = self.inner.forward(x, training=training)
+        ...         return 2 * y, lambda dy, need_dx=True: pullback(2 * dy, need_dx=need_dx)
+
+    Layers are found in a subclass's attributes, and in lists and dictionaries there. A model is a layer too.
+
+    Args:
+        inputs: a tensor, or a list or dictionary of them.
+        outputs: likewise.
+        name: automatic where None.
+        trainable: False freezes all layers.
+
+    Raises:
+        TypeError: what is given is no tensor. ValueError: outputs depend on an Input that is not given, or two layers
+        have one name.
+    """
+
+    nests = True
+
+    def __init__(
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        if (inputs is None) != (outputs is None):
+            raise ValueError(
+                "expected inputs and outputs, got " + ("outputs" if inputs is None else "inputs") + " alone"
+            )
+        if name is None and inputs is not None and type(self) is Model:
+            name = auto_name("Functional")
+        super().__init__(name, dtype, trainable)
+        self._by_call = type(self).call is not Model.call
+        self._by_hand = type(self).forward is not Model.forward
+        self._graph: Graph | None = None
+        self._graphs: dict[bool, Graph] = {}
+        self._heads: list[Any] = []
+        self._inputs: Any = None
+        self._outputs: Any = None
+        self.output_names: list[str] = []
+        self.input_names: list[str] = []
+        if inputs is not None:
+            self._connect(inputs, outputs)
+            if not self.trainable:
+                self.trainable = False
+
+    @property
+    def keras_module(self) -> str:
+        return "keras.src.models.functional" if self.keras_name == "Functional" else "keras"
+
+    @property
+    def keras_name(self) -> str:
+        return "Functional" if type(self) is Model and self._graph is not None else type(self).__name__
+
+    def _connect(self, inputs: Any, outputs: Any) -> None:
+        """Take what lies between tensors."""
+        inputs, outputs = _alone(inputs), _alone(outputs)
+        ins, outs = _tensors("inputs", inputs), _tensors("outputs", outputs)
+        self._graph = Graph.of(ins, outs)
+        # a model may begin at a tensor within another; then it has a head of its own there
+        self._heads = [
+            t.node.layer if isinstance(t.node.layer, InputLayer) else InputLayer(batch_shape=t.shape, dtype=t.dtype)
+            for t in ins
+        ]
+        self._inputs, self._outputs = nested.pack(inputs, range(len(ins))), nested.pack(outputs, range(len(outs)))
+        self._parts = list(self._graph.layers(self._heads))
+        names = [layer.name for layer in self._parts]
+        for layer_name in names:
+            if names.count(layer_name) > 1:
+                raise ValueError(f"layers must have names of their own in {self.name}, got a second {layer_name!r}")
+        self._cached_tensors = (ins, outs)
+        self._describe(inputs, outputs, outs)
+        self.built = True
+
+    def _describe(self, inputs: Any, outputs: Any, outs: Sequence[SymbolicTensor]) -> None:
+        named = isinstance(inputs, dict)
+        self.input_names = sorted(inputs) if named else [head.name for head in self._heads]
+        named = isinstance(outputs, dict) and len(outputs) == len(outs)
+        self.output_names = sorted(outputs) if named else [tensor.node.layer.name for tensor in outs]
+
+    # Building
+
+    def build(self, input_shape: Any) -> None:
+        """Make all weights for inputs of this shape, or structure of shapes; None for the batch size and open axes.
+
+        Does nothing where they exist already.
+        """
+        if self.built or not self._by_call:
+            return
+        shapes = nested.change(input_shape, lambda s: s) if not nested.is_shape(input_shape) else input_shape
+        if nested.is_shape(shapes):
+            structure: Any = Input(batch_shape=(None, *tuple(shapes)[1:]))
+        elif isinstance(shapes, dict):
+            structure = {k: Input(batch_shape=(None, *tuple(s)[1:]), name=k) for k, s in shapes.items()}
+        else:
+            structure = [Input(batch_shape=(None, *tuple(s)[1:])) for s in shapes]
+        self._trace(structure, False)
+
+    def prepare(self, x: Any) -> None:
+        """Make all weights for such inputs."""
+        if self.built and (self._graph is not None or self._by_hand):
+            return
+        if self._by_hand:
+            self.run(x, tape=False)
+        elif self._by_call:
+            self._traced(x, False)
+        else:
+            raise NotImplementedError(
+                f"{type(self).__name__} must be made of inputs and outputs, or write call(x) or forward(x)"
+            )
+
+    def _traced(self, x: Any, training: bool) -> Graph:
+        """The graph that `call` composes for inputs such as these; one with `training` and one without."""
+        kept = self._graphs
+        if training not in kept:
+
+            def tensor(a: Any) -> SymbolicTensor:
+                array = a if isinstance(a, Ragged) else ops.plain("x", a)
+                integers = array.dtype.kind in "iu"
+                # rows and steps may differ from call to call, features may not
+                free = 2 if array.ndim > 2 or integers else 1
+                shape = (*(None,) * min(free, array.ndim), *array.shape[free:])
+                return Input(batch_shape=shape, dtype=array.dtype if integers or array.dtype.kind == "b" else None)
+
+            if self._heads:
+                # composed before, with the other `training`: the same inputs again
+                structure: Any = nested.pack(self._inputs, [head.nodes[0].outputs[0] for head in self._heads])
+            elif isinstance(x, dict):
+                structure = {k: tensor(v) for k, v in x.items()}
+            else:
+                structure = nested.change(x, tensor) if several(x) else tensor(x)
+            self._trace(structure, training)
+        return kept[training]
+
+    def _trace(self, structure: Any, training: bool) -> None:
+        options: dict[str, Any] = {}
+        if "training" in inspect.signature(type(self).call).parameters:
+            options["training"] = training
+        outputs = _alone(self.call(structure, **options))
+        ins, outs = _tensors("inputs of call", structure), _tensors("outputs of call", outputs)
+        graph = Graph.of(ins, outs)
+        self._graphs[training] = graph
+        self._heads = [t.node.layer for t in ins]
+        self._inputs, self._outputs = nested.pack(structure, range(len(ins))), nested.pack(outputs, range(len(outs)))
+        self._describe(structure, outputs, outs)
+        self.built = True
+        if not self.trainable:
+            self.trainable = False
+
+    # Running
+
+    def run(  # type: ignore[override]
+        self,
+        x: Any,
+        mask: Any = None,
+        training: bool = False,
+        tape: bool = True,
+        padding: bool = False,
+        lengths: Any = None,
+    ) -> Run:
+        """Outputs, their masks, the pullback `pullback(dy, need_dx=True) -> dx` (which needs `tape`), and the penalty
+        of the layers' outputs, or None.
+
+        Args:
+            x: (B, ...) inputs: an array, a list, or a dictionary by names of inputs; a list of arrays of different
+                lengths stands for one array of sequences.
+            mask: (B, T) booleans for the input, or a list of them and None.
+            training: whether dropout drops.
+            tape: whether a pullback is wanted.
+            padding: whether the mask says which steps exist at all.
+            lengths: (B,) the number of steps of each row, in place of a mask; for several inputs a list.
+        """
+        if self._by_hand:
+            return self._run_by_hand(x, mask, training, tape, lengths)
+        if self._by_call:
+            graph = self._traced(x, training)
+        elif self._graph is not None:
+            graph = self._graph
+        else:
+            raise NotImplementedError(
+                f"{type(self).__name__} must be made of inputs and outputs, or write call(x) or forward(x)"
+            )
+        values, masks, real = self._accept(x, mask, lengths)
+        ys, shown, back, penalty = graph.run(values, masks, training, tape, real or padding)
+        one = isinstance(self._outputs, int)
+        y = ys[0] if one else nested.pack(self._outputs, ys)
+        passed: Any = shown[0] if one else (None if all(m is None for m in shown) else shown)
+
+        def pullback(dy: Any, need_dx: bool = True) -> Any:
+            if back is None:
+                raise RuntimeError("run was called with tape=False, so there is nothing to go back over")
+            given = [dy] if one else [None] * len(ys) if dy is None else nested.flatten(dy)
+            if len(given) != len(ys):
+                raise ValueError(f"expected dy to be {len(ys)} arrays or None, one an output, got {len(given)}")
+            dx = back(given, need_dx)
+            return (dx[0] if isinstance(self._inputs, int) else nested.pack(self._inputs, dx)) if need_dx else None
+
+        return Run(y, passed, pullback, penalty)
+
+    def _run_by_hand(self, x: Any, mask: Any, training: bool, tape: bool, lengths: Any) -> Run:
+        given = {"mask": mask, "lengths": lengths, "training": training}
+        taken = inspect.signature(type(self).forward).parameters
+        options = {}
+        for name, value in given.items():
+            if name in taken:
+                options[name] = value
+            elif name != "training" and value is not None:
+                raise TypeError(f"{name} must be None, as {type(self).__name__}.forward does not take it")
+        y, pullback = self.forward(x, **options)
+        self.built = True
+        own = type(self).compute_mask is not Model.compute_mask
+        return Run(y, self.compute_mask(x, mask) if own else None, pullback if tape else None, None)
+
+    def __call__(
+        self,
+        x: Any,
+        mask: Any = None,
+        initial_state: Any = None,
+        training: bool | None = None,
+        *,
+        lengths: Any = None,
+        **options: Any,
+    ) -> Any:
+        """Outputs alone, without a tape; on symbolic tensors, those that a larger model is made of.
+
+        For a list of sequences of different lengths, outputs that have their steps come as such a list too.
+        """
+        if is_symbolic(x):
+            return super().__call__(x, mask, initial_state, training, **options)
+        if initial_state is not None or options:
+            raise TypeError(
+                f"{self.name} takes x, mask, lengths and training, got {', '.join(options) or 'initial_state'}"
+            )
+        ran = self.run(x, mask, bool(training), False, lengths=lengths)
+        return ran.y if type(x) is np.ndarray else self.unpadded(x, ran)
+
+    def call(self, x: Any, *args: Any, **options: Any) -> Any:
+        """Outputs for arrays, without a tape. A subclass may write here how its layers are composed, as in Keras."""
+        return self.run(x, options.get("mask"), bool(options.get("training")), tape=False).y
+
+    def forward(
+        self,
+        x: Any,
+        mask: Any = None,
+        initial_state: Any = None,
+        training: bool = False,
+        *,
+        lengths: Any = None,
+    ) -> tuple[Any, Callable[..., Any]]:
+        """Outputs, and the composition of the layers' pullbacks.
+
+        Args:
+            x, mask, lengths, training: as for `run`.
+
+        Returns:
+            y, and `pullback(dy, need_dx=True) -> dx`, which adds to the gradients of all weights.
+        """
+        self.stateless(initial_state)
+        ran = self.run(x, mask, training, lengths=lengths)
+        return ran.y, ran.pullback
+
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """The mask that comes with the outputs for x, or None."""
+        return self.run(x, mask, tape=False).mask
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the outputs for inputs of this shape, or structure of shapes."""
+        if self._by_hand:
+            raise NotImplementedError(f"{type(self).__name__}.compute_output_shape is not written")
+        self.build(input_shape)
+        graph = self._graph if self._graph is not None else next(iter(self._graphs.values()))
+        return nested.pack(self._outputs, graph.output_shapes(nested.shapes(input_shape)))
+
+    def reset_states(self) -> None:
+        """Begin again with zeros in every stateful layer."""
+        for layer in self.layers:
+            if hasattr(layer, "reset_states"):
+                layer.reset_states()
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """A stream of a model whose layers follow one another; see `Sequential.stream`.
+
+        Raises:
+            ValueError: the model has branches, or what a Sequential would raise.
+        """
+        from .sequential import Sequential
+
+        if self._graph is None:
+            raise ValueError(f"{self.name} is a subclass, and a stream needs a model made of tensors, or a Sequential")
+        steps = self._graph.steps
+        straight = all(s.plain and s.single and s.x == p for s, p in zip(steps, _path(self._graph), strict=False))
+        if not straight or len(self._heads) != 1 or len(self._graph.outputs) != 1:
+            raise ValueError(
+                f"{self.name} has several inputs, outputs or branches, and a stream needs layers in one line"
+            )
+        chain = Sequential([self._heads[0], *(step.layer for step in steps)], name=self.name)
+        return chain.stream(batch_size)
+
+    # Showing and saving
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print a table of the layers, their output shapes and numbers of parameters, and what they are connected to.
+
+        Args:
+            line_length: the width of the table; what it needs where None.
+            positions, layer_range: not built; None.
+            print_fn: called with the table as text; by default it is printed, by rich on a terminal if installed.
+            expand_nested: show the layers of models inside too.
+            show_trainable: a column that says whether a layer learns.
+        """
+        from ..layers.module import not_built
+
+        not_built(positions=positions, layer_range=layer_range)
+        print_summary(self, line_length, print_fn, expand_nested, show_trainable)
+
+    def explain(self, print_fn: Callable[[str], Any] | None = None) -> None:
+        """Print which kernel each layer runs on, and why; see `models.explain`."""
+        from .explain import explanation
+
+        (print_fn or print)(explanation(self))
+
+    def get_config(self) -> dict[str, Any]:
+        if self._graph is None:
+            raise NotImplementedError(
+                f"{type(self).__name__}.get_config is not written, and only a model made of tensors has one by itself"
+            )
+        return functional_config(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """A model of the same layers with new weights. Keras's own configurations are read too."""
+        if "layers" not in config or "input_layers" not in config:
+            return cls(**config)
+        made: Self = from_functional(cls, config, custom_objects)
+        return made
+
+    def to_json(self, **options: Any) -> str:
+        """The configuration as JSON, as Keras writes it; `options` are those of `json.dumps`."""
+        import json
+
+        from ..layers import serialize
+
+        return json.dumps(serialize(self), **options)
+
+
+def _tensors(name: str, structure: Any) -> list[SymbolicTensor]:
+    found = nested.flatten(structure)
+    for tensor in found:
+        if not isinstance(tensor, SymbolicTensor):
+            what = tensor.name if isinstance(tensor, Layer) else type(tensor).__name__
+            raise TypeError(
+                f"{name} must be symbolic tensors, such as Input(...) or what layers give for it, got {what}"
+            )
+    if not found:
+        raise ValueError(f"{name} must hold a tensor at least, got none")
+    return found
+
+
+def _alone(structure: Any) -> Any:
+    """A tensor from a list of one, as in Keras."""
+    return structure[0] if isinstance(structure, list | tuple) and len(structure) == 1 else structure
+
+
+def _path(graph: Graph) -> list[int]:
+    """The place that each step has to start from, if all are in one line."""
+    return [graph.inputs[0], *(step.places[0] for step in graph.steps)]

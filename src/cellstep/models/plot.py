@@ -1,0 +1,131 @@
+"""Pictures of models: Graphviz's text, and files drawn by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..layers import nested
+from ..layers.module import not_built
+
+
+def model_to_dot(
+    model: Any,
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = True,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 96,
+    subgraph: bool = False,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+) -> str:
+    """The graph of a model in Graphviz's language: a box for each call of a layer, an arrow for each tensor.
+
+    Args:
+        model: a Model made of tensors, or a Sequential.
+        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable: what the boxes say.
+        rankdir: "TB" from top to bottom, "LR" from left to right.
+        dpi: dots per inch of pictures.
+        expand_nested, subgraph: not built; False.
+
+    Raises:
+        ValueError: the model is a subclass, or a Sequential that is not built where shapes are asked for.
+    """
+    not_built(False, expand_nested=expand_nested, subgraph=subgraph)
+    if rankdir not in ("TB", "LR", "BT", "RL"):
+        raise ValueError(f"rankdir must be 'TB', 'LR', 'BT' or 'RL', got {rankdir!r}")
+    graph = model._graph
+    if graph is None:
+        raise ValueError(f"model must be made of tensors or a Sequential to be drawn, got {model!r}, a subclass")
+    shapes = _shapes(model) if show_shapes or show_dtype else {}
+
+    def label(layer: Any, places: list[int]) -> str:
+        lines = [f"{layer.name} ({type(layer).__name__})" if show_layer_names else type(layer).__name__]
+        activation = getattr(getattr(layer, "activation", None), "name", None)
+        if show_layer_activations and activation:
+            lines.append(f"activation: {activation}")
+        if show_shapes:
+            lines.append("output: " + ", ".join(str(shapes[p]) for p in places if p in shapes))
+        if show_dtype:
+            lines.append(f"dtype: {layer.output_dtype}")
+        if show_trainable:
+            lines.append("trainable" if layer.trainable else "frozen")
+        return json.dumps("\n".join(lines))
+
+    lines = ["digraph model {", f"  graph [rankdir={rankdir}, dpi={dpi}];", "  node [shape=box];"]
+    giver: dict[int, str] = {}
+    for i, (head, place) in enumerate(zip(model._heads, graph.inputs, strict=False)):
+        giver[place] = f"input{i}"
+        lines.append(f"  input{i} [label={label(head, [place])}];")
+    for i, step in enumerate(graph.steps):
+        lines.append(f"  call{i} [label={label(step.layer, step.places)}];")
+        lines += [f"  {giver[place]} -> call{i};" for place in dict.fromkeys(step.needs) if place in giver]
+        giver.update(dict.fromkeys(step.places, f"call{i}"))
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def plot_model(
+    model: Any,
+    to_file: str | Path = "model.png",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = True,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 96,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+) -> Path:
+    """Draw a model into a file; arguments as for `model_to_dot`.
+
+    Args:
+        to_file: its ending says the format. `.dot` needs nothing; pictures need the graphviz package and program.
+
+    Returns:
+        the path.
+
+    Raises:
+        ImportError: the graphviz package or program is not installed; the message says how to get it.
+    """
+    text = model_to_dot(
+        model,
+        show_shapes=show_shapes,
+        show_dtype=show_dtype,
+        show_layer_names=show_layer_names,
+        rankdir=rankdir,
+        expand_nested=expand_nested,
+        dpi=dpi,
+        show_layer_activations=show_layer_activations,
+        show_trainable=show_trainable,
+    )
+    path = Path(to_file)
+    if path.suffix in (".dot", ".gv"):
+        path.write_text(text, encoding="utf-8")
+        return path
+    try:
+        import graphviz
+    except ImportError:
+        raise ImportError(
+            "plot_model needs Graphviz to draw: pip install graphviz, and install its program dot; or give a .dot file"
+        ) from None
+    try:
+        path.write_bytes(graphviz.Source(text).pipe(format=path.suffix[1:] or "png"))
+    except graphviz.ExecutableNotFound:
+        raise ImportError("plot_model needs the program dot of Graphviz: install the package graphviz") from None
+    return path
+
+
+def _shapes(model: Any) -> dict[int, Any]:
+    """The shape of each place."""
+    graph = model._graph
+    heads = [head.batch_shape for head in model._heads] or [model.input_shape]
+    if heads == [None]:
+        raise ValueError(f"{model.name} is not built, so it has no shapes to show: give it an Input, or call it once")
+    shapes: dict[int, Any] = dict(zip(graph.inputs, heads, strict=True))
+    for step in graph.steps:
+        made = step.layer.compute_output_shape(nested.change(step.x, shapes.__getitem__))
+        shapes.update(zip(step.places, nested.shapes(made), strict=True))
+    return shapes
