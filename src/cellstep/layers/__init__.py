@@ -36,6 +36,7 @@ from .recurrent import RNN
 from .reshaping import Cropping1D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, ZeroPadding1D
 from .simple_rnn import SimpleRNN, SimpleRNNCell
 from .softmax import Softmax
+from .stacked_rnn_cells import StackedRNNCells
 from .stream import Stream, StreamState
 from .time_distributed import TimeDistributed
 from .variable import Variable
@@ -87,6 +88,7 @@ __all__ = [
     "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
+    "StackedRNNCells",
     "Stream",
     "StreamState",
     "TimeDistributed",

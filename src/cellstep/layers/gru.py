@@ -93,7 +93,7 @@ class GRUCell(RecurrentCell):
         )
         self.recurrent_activation = activations.get_recurrent(recurrent_activation, "recurrent_activation")
         self.reset_after = ops.check_bool("reset_after", reset_after)
-        self.implementation = check_implementation(implementation, self.dropout)
+        self.implementation = check_implementation(implementation)
 
     @property
     def bias_shape(self) -> tuple[int, ...]:

@@ -93,7 +93,7 @@ class LSTMCell(RecurrentCell):
         )
         self.recurrent_activation = activations.get_recurrent(recurrent_activation, "recurrent_activation")
         self.unit_forget_bias = ops.check_bool("unit_forget_bias", unit_forget_bias)
-        self.implementation = check_implementation(implementation, self.dropout)
+        self.implementation = check_implementation(implementation)
 
     def initial_bias(self, shape: tuple[int, ...], dtype: Any) -> Array:
         u = self.units
