@@ -151,7 +151,8 @@ class Problem:
     """Everything that one forward and one backward pass takes, in arrays of one dtype.
 
     W (I, G*H), U (H, G*H), b of the cell's bias shape or None; x (B, T, I); states: one (B, H) for each state of the
-    cell; mask (B, T) or lengths (B,) or neither; drop (B, H) or None; dy (B, T, H) and dstates, the gradients that come from above.
+    cell; mask (B, T) or lengths (B,) or neither; drop (B, H) or None; dy (B, T, H) and dstates, the
+    gradients that come from above.
     """
 
     variant: Variant

@@ -96,7 +96,9 @@ def test_shapes_that_threads_share(
 @pytest.mark.parametrize("mask", ["none", "holes", "lengths"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("v", VARIANTS, ids=str)
-def test_dropped_states(backend: kernels.Backend, reference: kernels.Backend, v: Variant, dtype: str, mask: str) -> None:
+def test_dropped_states(
+    backend: kernels.Backend, reference: kernels.Backend, v: Variant, dtype: str, mask: str
+) -> None:
     for shape in (*EMPTY, *EDGES[::5], *THREADED):
         check(backend, reference, problem(v, shape, dtype, mask, drop=True))
 

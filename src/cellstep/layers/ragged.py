@@ -30,10 +30,10 @@ def padded(name: str, x: Sequence[Any], dtype: Any, features: int | str, backwar
         TypeError, ValueError: a row that does not fit.
     """
     if isinstance(features, str):
-        features = x[0].shape[1]
+        features = int(x[0].shape[1])
     rows = [ops.as_array(f"{name}[{i}]", row, dtype, ("time", features)) for i, row in enumerate(x)]
     lengths = np.array([len(row) for row in rows], np.int32)
-    out = np.zeros((len(rows), int(lengths.max()), features), dtype)
+    out: Array = np.zeros((len(rows), lengths.max(), features), dtype)
     for row, values in zip(out, rows, strict=True):
         row[: len(values)] = values[::-1] if backwards else values
     return out, lengths

@@ -12,7 +12,8 @@ from . import ragged
 from .base import Array, Layer, Pullback
 from .cell import RecurrentCell
 from .module import Module, Shape, not_built, serialize
-from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states, flatten, nest
+from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
+from .states import flatten, given_states, like, nest, split_gradients
 from .stream import Stream
 from .variable import Variable
 
@@ -70,7 +71,6 @@ class RNN(Layer):
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
         self.runner = as_runner(cell)
-        self._stacked = isinstance(cell, StackedRNNCells)
         super().__init__(name, self.runner.dtype if dtype is None else dtype, trainable)
         if self.dtype != self.runner.dtype:
             raise ValueError(f"dtype must be that of the cell, {self.runner.dtype}, got {self.dtype}")
@@ -235,8 +235,10 @@ class RNN(Layer):
             return result, None
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
-            dy, dlast = self._split(dy, B)
-            if dy is not None and output is not y:
+            dlast: list[Array | None] = [None] * len(last)
+            if self.return_state:
+                dy, dlast = split_gradients(runner, dy, self.dtype, B)
+            if dy is not None and ends is not None and self.return_sequences:
                 dy = ragged.gradients(dy, ends, self.dtype, runner.output_size)
             if dy is not None:
                 dy = self._shown(ops.as_array("dy", dy, self.dtype, y.shape), shown)
@@ -247,7 +249,7 @@ class RNN(Layer):
                 dx = dx[:, ::-1]
             elif dx is not None and ends is not None:
                 dx = ragged.cut(dx, ends, self.go_backwards)
-            return dx if initial_state is None else (dx, _like(initial_state, dfirst) if self._stacked else dfirst)
+            return dx if initial_state is None else (dx, like(runner, initial_state, dfirst))
 
         return result, pullback
 
@@ -261,18 +263,7 @@ class RNN(Layer):
             )
         if initial_state is None:
             return self.states or (flatten(self.get_initial_state(B)) if self.initial else None)
-        names, sizes = self.runner.state_names, self.runner.state_sizes
-        flat = flatten(initial_state) if self._stacked else initial_state
-        if not isinstance(flat, (list, tuple)):
-            flat = [flat]
-        if len(flat) != len(sizes):
-            raise ValueError(
-                f"expected initial_state to be {len(sizes)} arrays ({', '.join(names)}), got {len(flat)}"
-            )
-        return [
-            ops.contiguous(ops.as_array(f"initial_state {name}", s, self.dtype, (B, n)))
-            for name, n, s in zip(names, sizes, flat, strict=True)
-        ]
+        return given_states(self.runner, initial_state, self.dtype, B)
 
     def _add_to_initial(self, dfirst: list[Array]) -> None:
         with self._lock:
@@ -285,27 +276,6 @@ class RNN(Layer):
         if shown is None or not shown.shape[1]:
             return y
         return np.where(shown[:, :, None] if self.return_sequences else shown[:, -1:], y, y.dtype.type(0))
-
-    def _split(self, dy: Any, B: int) -> tuple[Any, list[Array | None]]:
-        """The gradient of the output, and those of the final states, flat."""
-        names, sizes = self.runner.state_names, self.runner.state_sizes
-        if not self.return_state:
-            return dy, [None] * len(sizes)
-        n = 1 + len(nest(self.runner, sizes))
-        if not isinstance(dy, (list, tuple)) or len(dy) != n:
-            got = f"{len(dy)}" if isinstance(dy, (list, tuple)) else type(dy).__name__
-            raise ValueError(f"expected dy to be a list of {n}, for the output and each state, got {got}")
-        dy, *dlast = dy
-        if self._stacked:
-            groups = zip(dlast, nest(self.runner, sizes), strict=True)
-            dlast = [d for given, group in groups for d in ([None] * len(flatten(group)) if given is None else given)]
-            dlast = flatten(dlast)
-        if len(dlast) != len(sizes):
-            raise ValueError(f"expected dy to have {len(sizes)} gradients of states, got {len(dlast)}")
-        return dy, [
-            None if d is None else ops.as_array(f"the gradient of state {name}", d, self.dtype, (B, size))
-            for d, name, size in zip(dlast, names, sizes, strict=True)
-        ]
 
     def stages(self) -> list[Stage]:
         if self.go_backwards:
@@ -356,17 +326,3 @@ def _cells(runner: Any) -> list[Any]:
     if isinstance(runner, StackedRNNCells):
         return [cell for inner in runner.runners for cell in _cells(inner)]
     return [runner]
-
-
-def _like(given: Any, gradients: list[Array]) -> list[Any]:
-    """The gradients of initial states in lists as the states were given."""
-    if not isinstance(given, (list, tuple)):
-        return gradients
-    rest = iter(gradients)
-
-    def fill(entry: Any) -> Any:
-        return [fill(e) for e in entry] if isinstance(entry, (list, tuple)) else next(rest)
-
-    return [fill(entry) for entry in given]
-
-

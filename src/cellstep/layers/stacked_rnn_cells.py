@@ -56,6 +56,11 @@ class StackedRNNCells(Module):
         return int(self.runners[-1].output_size)
 
     @property
+    def counts(self) -> list[Any]:
+        """How many states each cell has; a list for a stack in the stack."""
+        return [getattr(runner, "counts", len(runner.state_sizes)) for runner in self.runners]
+
+    @property
     def state_sizes(self) -> list[int]:
         return [n for runner in self.runners for n in runner.state_sizes]
 
@@ -77,16 +82,6 @@ class StackedRNNCells(Module):
         """The first states, one list for each cell."""
         return [first_states(runner, batch_size) for runner in self.runners]
 
-    def nested(self, flat: Sequence[Any]) -> list[Any]:
-        """One list for each cell, from one entry a state."""
-        rest = list(flat)
-        groups = []
-        for runner in self.runners:
-            n = len(runner.state_sizes)
-            groups.append(nest(runner, rest[:n]))
-            rest = rest[n:]
-        return groups
-
     def run(
         self, x: Array, states: Any = None, *, sequences: bool = False, tape: bool = False, **call: Any
     ) -> tuple[Array, list[Array], RunBack | None]:
@@ -95,9 +90,7 @@ class StackedRNNCells(Module):
         for runner in self.runners:
             n = len(runner.state_sizes)
             mine = None if states is None else states[at : at + n]
-            y, new, back = runner.run(
-                y, mine, sequences=sequences or runner is not self.runners[-1], tape=tape, **call
-            )
+            y, new, back = runner.run(y, mine, sequences=sequences or runner is not self.runners[-1], tape=tape, **call)
             last += new
             backs.append(back)
             at += n
@@ -132,7 +125,7 @@ class StackedRNNCells(Module):
             backs.append(back)
 
         def pullback(dy: Any, dstates: Any) -> tuple[Array, list[Any]]:
-            dfirst = []
+            dfirst: list[Any] = []
             for back, d in zip(reversed(backs), reversed(dstates), strict=True):
                 dy, found = back(dy, d)
                 dfirst.insert(0, found)
@@ -169,18 +162,3 @@ def first_states(runner: Any, B: int) -> list[Any]:
         return runner.initial(B)
     states: list[Any] = runner.get_initial_state(B)
     return states
-
-
-def nest(runner: Any, flat: list[Any]) -> list[Any]:
-    """One entry a state, as the cell itself has its states: a list, or for a stack one list for each cell."""
-    return runner.nested(flat) if isinstance(runner, StackedRNNCells) else flat
-
-
-def flatten(states: Any) -> list[Any]:
-    """One entry a state, from lists in lists."""
-    if not isinstance(states, (list, tuple)):
-        return [states]
-    return [a for s in states for a in flatten(s)]
-
-
-

@@ -176,7 +176,8 @@ def forward(
 
     Args:
         packed: from `pack`, with `backward` where there is a tape.
-        x: (B, T, I), not written to. With a tape, x, mask and drop must not change before the last call of the pullback.
+        x: (B, T, I), not written to. With a tape, x, mask and drop must not change before the last call
+            of the pullback.
         states: one (B, H) array a state; None for zeros.
         mask: (B, T) booleans, False where a row carries its states.
         lengths: (B,) integers, the steps that each row runs from the left; not together with a mask.
