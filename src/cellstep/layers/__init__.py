@@ -8,6 +8,7 @@ from .activation import Activation
 from .attention import AdditiveAttention, Attention
 from .base import Layer, Pullback
 from .batch_normalization import BatchNormalization
+from .bidirectional import Bidirectional
 from .cell import RecurrentCell
 from .conv1d import Conv1D, Convolution1D
 from .dense import Dense
@@ -55,6 +56,7 @@ __all__ = [
     "Conv1D",
     "Convolution1D",
     "Cropping1D",
+    "Bidirectional",
     "Dense",
     "Dropout",
     "Embedding",

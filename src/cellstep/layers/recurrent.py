@@ -99,10 +99,15 @@ class RNN(Layer):
         return list(size) if isinstance(size, (list, tuple)) else [size]
 
     @property
-    def _features(self) -> int | str:
+    def features(self) -> int | str:
         """The width of x, or a word while any will do."""
         first = _cells(self.runner)[0]
         return first.features if isinstance(first, RecurrentCell) else self._width or "features"
+
+    @property
+    def has_python_cells(self) -> bool:
+        """Whether a cell is one that a user wrote."""
+        return not all(isinstance(cell, RecurrentCell) for cell in _cells(self.runner))
 
     @property
     def weights(self) -> list[Variable]:
@@ -206,10 +211,10 @@ class RNN(Layer):
         ends = None
         if ragged.is_ragged(x):
             ragged.refuse_steps(mask, lengths)
-            x, ends = ragged.padded("x", x, self.dtype, self._features, self.go_backwards)
+            x, ends = ragged.padded("x", x, self.dtype, self.features, self.go_backwards)
             lengths = ends
         else:
-            x = ops.as_array("x", x, self.dtype, ("batch", "time", self._features))
+            x = ops.as_array("x", x, self.dtype, ("batch", "time", self.features))
         self.build(x.shape)
         B, T, _ = x.shape
         turned = self.go_backwards and ends is None

@@ -38,13 +38,13 @@ def like(runner: Any, given: Any, flat: list[Any]) -> list[Any]:
     return [fill(entry) for entry in given]
 
 
-def given_states(runner: Any, states: Any, dtype: Any, B: int) -> list[Array]:
-    """The initial states that a caller gave, flat and cast.
+def given_states(runner: Any, states: Any, dtype: Any, B: int, way: str = "") -> list[Array]:
+    """The initial states that a caller gave, flat and cast; `way` goes with their names in messages.
 
     Raises:
         ValueError, TypeError: too few, too many, or one that does not fit.
     """
-    names, sizes = runner.state_names, runner.state_sizes
+    names, sizes = [f"{name} {way}".strip() for name in runner.state_names], runner.state_sizes
     flat = flatten(states) if hasattr(runner, "counts") else states
     if not isinstance(flat, (list, tuple)):
         flat = [flat]
