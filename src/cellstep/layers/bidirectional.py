@@ -181,8 +181,8 @@ class Bidirectional(Layer):
         if not self.built:
             self.build((len(x), None, x[0].shape[1]) if isinstance(x, list) else x.shape)
         first = [None, None] if initial_state is None else self._halves(initial_state, len(x))
-        # One after the other: each direction's kernels share their work among the cores already. On two threads of Python
-        # both took from 0.97 (64 rows, 256 units) to 2 times as long (8 rows, 64 units), on 2 cores.
+        # One after the other: each direction's kernels share their work among the cores already. On two threads of
+        # Python both took from 0.97 (64 rows, 256 units) to 2 times as long (8 rows, 64 units), on 2 cores.
         found, fback = forward._run(x, mask, first[0], training, lengths, tape)
         turned, bback = backward._run(x, mask, first[1], training, lengths, tape)
         f, *fstates = found if self.return_state else [found]
