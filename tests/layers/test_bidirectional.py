@@ -34,7 +34,7 @@ def test_gradients(mode: str | None, sequences: bool, state: bool) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_gradients_of_ragged_lists(mode: str | None) -> None:
-    check_gradients(make(mode, return_sequences=True, return_state=True), [X[0], X[1, :2], X[2, :1]])
+    check_gradients(make(mode, return_sequences=True, return_state=True), [X[0], X[1, :2], X[2, :1]], ragged=True)
 
 
 def test_gradients_with_dropout() -> None:

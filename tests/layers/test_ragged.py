@@ -39,7 +39,7 @@ def test_each_row_is_the_row_alone(on: kernels.Backend, kind: str, backwards: bo
 @every_kind
 def test_gradients(kind: str, sequences: bool, backwards: bool) -> None:
     layer = KINDS[kind](H, go_backwards=backwards, return_sequences=sequences, return_state=True, dtype="float64")
-    check_gradients(layer, ROWS)
+    check_gradients(layer, ROWS, ragged=True)
 
 
 def test_rows_may_be_of_any_real_dtype_and_all_empty() -> None:

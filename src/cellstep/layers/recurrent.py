@@ -8,10 +8,10 @@ import numpy as np
 
 from .. import ops
 from ..kernels.stages import Recur, Stage
-from . import ragged
 from .base import Array, Layer, Pullback
 from .cell import RecurrentCell
 from .module import Module, Shape, not_built, serialize
+from .orders import arrange
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
 from .states import flatten, given_states, like, nest, split_gradients
 from .stream import Stream
@@ -208,52 +208,50 @@ class RNN(Layer):
         self, x: Any, mask: Any, initial_state: Any, training: bool, lengths: Any, tape: bool
     ) -> tuple[Any, Pullback | None]:
         runner = self.runner
-        ends = None
-        if ragged.is_ragged(x):
-            ragged.refuse_steps(mask, lengths)
-            x, ends = ragged.padded("x", x, self.dtype, self.features, self.go_backwards)
-            lengths = ends
-        else:
-            x = ops.as_array("x", x, self.dtype, ("batch", "time", self.features))
+        # weights of another width are refused before they are made
+        x, order = arrange(
+            x, mask, lengths, self.dtype, self.features, self.go_backwards, by_row=not self.has_python_cells
+        )
         self.build(x.shape)
-        B, T, _ = x.shape
-        turned = self.go_backwards and ends is None
-        if turned:
-            mask, lengths, x = ops.running(mask, lengths, B, T, True), None, x[:, ::-1]
-        shown = ops.running(mask, lengths, B, T, False) if self.zero_output_for_mask and ends is None else None
+        B = x.shape[0]
+        shown = order.shown if self.zero_output_for_mask else None
         own = initial_state is None and self.states is None and bool(self.initial)
+        states = self._first_states(initial_state, B)
         y, last, run_back = runner.run(
             x,
-            self._first_states(initial_state, B),
-            mask=mask,
-            lengths=lengths,
+            states,
+            mask=order.mask,
+            lengths=order.lengths,
             sequences=self.return_sequences,
             tape=tape,
             training=training,
         )
         if self.stateful:
             self.states = [s.copy() for s in last]
-        y = self._shown(y, shown)
-        output = y if ends is None or not self.return_sequences else ragged.cut(y, ends)
+        shape, output = y.shape, y
+        if self.return_sequences:
+            before = np.zeros((B, shape[-1]), self.dtype) if states is None or runner.h is None else states[runner.h]
+            output = order.outputs(y, before)
+        output = self._shown(output, shown)
         result = [output, *nest(runner, last)] if self.return_state else output
         if run_back is None:
             return result, None
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             dlast: list[Array | None] = [None] * len(last)
+            dbefore = None
             if self.return_state:
                 dy, dlast = split_gradients(runner, dy, self.dtype, B)
-            if dy is not None and ends is not None and self.return_sequences:
-                dy = ragged.gradients(dy, ends, self.dtype, runner.output_size)
-            if dy is not None:
-                dy = self._shown(ops.as_array("dy", dy, self.dtype, y.shape), shown)
+            if dy is not None and (shown is not None or not self.return_sequences):
+                dy = self._shown(ops.as_array("dy", dy, self.dtype, shape), shown)
+            if dy is not None and self.return_sequences:
+                dy, dbefore = order.gradients(dy, self.dtype, shape)
             dx, dfirst = run_back(dy, dlast, need_dx)
+            if dbefore is not None and runner.h is not None:
+                dfirst[runner.h] = dfirst[runner.h] + dbefore
             if own:
                 self._add_to_initial(dfirst)
-            if dx is not None and turned:
-                dx = dx[:, ::-1]
-            elif dx is not None and ends is not None:
-                dx = ragged.cut(dx, ends, self.go_backwards)
+            dx = None if dx is None else order.input_gradients(dx)
             return dx if initial_state is None else (dx, like(runner, initial_state, dfirst))
 
         return result, pullback
@@ -276,7 +274,7 @@ class RNN(Layer):
                 if grad is not None:
                     grad += d.sum(0)
 
-    def _shown(self, y: Array, shown: Array | None) -> Array:
+    def _shown(self, y: Any, shown: Array | None) -> Any:
         """y, or its gradient, with zeros at masked steps; `shown` says which are not masked, None that none is."""
         if shown is None or not shown.shape[1]:
             return y

@@ -122,7 +122,7 @@ def _state_shapes(stages: Sequence[tuple[str, Stage]], B: int) -> dict[str, tupl
     recurrent = [(layer, stage) for layer, stage in stages if isinstance(stage, Recur)]
     cells = Counter(layer for layer, _ in recurrent)
     seen: Counter[str] = Counter()
-    shapes = {}
+    shapes: dict[str, tuple[int, int]] = {}
     for layer, stage in recurrent:
         name = f"{layer}/{seen[layer]}" if cells[layer] > 1 else layer
         seen[layer] += 1
