@@ -15,7 +15,7 @@ from .common import (
     Mask,
     Packed,
     Tape,
-    add_product,
+    add,
     copy,
     fill,
     gather,
@@ -28,7 +28,8 @@ from .common import (
     steps_at_once,
     supports,
 )
-from .jit import inner, kernel
+from .jit import inner, kernel, row
+from .products import add_product, add_weights, cube, into_panels, lying, square, tall_panels
 
 
 def lstm_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: str) -> bool:
@@ -65,7 +66,7 @@ def _cell(act: int, rec: int, z: Array, h: Array, c: Array) -> None:
         h[j] = o[j] * h[j]
 
 
-@kernel("a2 a2 a1 int int v3 mask lengths a3 a2 a2 a3 a3 a3")
+@kernel("a3 a3 a1 int int v3 mask lengths a3 a2 a2 a3 a3 a3")
 def _forward(
     W: Array,
     U: Array,
@@ -91,15 +92,14 @@ def _forward(
             copy(h[r], tape_h[r, 0])
             copy(c[r], tape_c[r, 0])
     chunk = steps_at_once(B, T)
-    rows = np.empty((chunk * B, W.shape[0]), x.dtype)
-    scratch = np.empty((0 if taped else chunk, B, P), x.dtype)
+    rows, scratch = square(chunk * B, x.shape[2], W), cube(0 if taped else chunk, B, P, W)
     for t0 in range(0, T, chunk):
         n = min(chunk, T - t0)
         z = tape_z[t0 : t0 + n] if taped else scratch[:n]
-        project(x, t0, W, b, rows, z)
+        project(x, t0, W, b, P, rows, z)
         for s in range(n):
             t = t0 + s
-            add_product(h, 0, U, 0, z[s], 0, P)
+            add_product(h, 0, U, 0, h.shape[1], z[s], 0, P)
             for r in range(B):
                 if runs(mask, lengths, r, t):
                     _cell(act, rec, z[s, r], h[r], c[r])
@@ -172,7 +172,7 @@ def _cell_back(
     derive(rec, o, do)
 
 
-@kernel("a2 a2 int int v3 mask lengths a3 v3 a3 v3 a3 a2 a2 a1 a2 a2")
+@kernel("a3 a3 int int v3 mask lengths a3 v3 a3 v3 a3 a2 a2 a1 a2 a2")
 def _backward(
     Wt: Array,
     Ut: Array,
@@ -194,36 +194,37 @@ def _backward(
 ) -> None:
     """dh and dc (B, H): the final states' gradients in, the initial ones' out."""
     B, T = x.shape[:2]
-    P, H = Ut.shape
+    P, H = tape_z.shape[2], tape_c.shape[2]
     chunk = steps_at_once(B, T)
     # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
-    dz = np.empty((chunk, B, P), Ut.dtype)
-    xt, ht = np.empty((Wt.shape[1], chunk * B), Ut.dtype), np.empty((H, chunk * B), Ut.dtype)
-    rows = np.empty((chunk * B, Wt.shape[1]), Ut.dtype)
-    before, a, d = np.empty((B, H), Ut.dtype), np.empty(H, Ut.dtype), np.empty(H, Ut.dtype)
+    dz, dzp = cube(chunk, B, P, Ut), lying(chunk * B, P, Ut)
+    rows, before, ad = square(chunk * B, x.shape[2], Ut), square(B, H, Ut), square(2, H, Ut)
+    xp, hp = tall_panels(chunk * B, x.shape[2], Ut), tall_panels(chunk * B, H, Ut)
     for t1 in range(T, 0, -chunk):
         n = min(chunk, t1)
         for s in range(n):
             t = t1 - 1 - s
             for r in range(B):
                 if dy.size > 0:
-                    for j in range(H):
-                        dh[r, j] += dy[r, t, j]
+                    add(row(dy, r, t), dh[r])
                 fill(before[r])
                 if runs(mask, lengths, r, t):
-                    _cell_back(act, rec, tape_z[t, r], tape_c[r, t], tape_c[r, t + 1], dh[r], dc[r], dz[s, r], a, d)
+                    _cell_back(
+                        act, rec, tape_z[t, r], tape_c[r, t], tape_c[r, t + 1], dh[r], dc[r], dz[s, r], ad[0], ad[1]
+                    )
                 else:
                     fill(dz[s, r])
             # z = b + x W + h U
-            add_product(dz[s], 0, Ut, 0, before, 0, H)
+            add_product(dz[s], 0, Ut, 0, P, before, 0, H)
             for r in range(B):
                 if runs(mask, lengths, r, t):
                     copy(before[r], dh[r])
         dz2 = dz[:n].reshape(n * B, P)
-        input_gradients(dz2, t1, x, mask, lengths, Wt, rows, xt, dx, dW, db)
+        into_panels(dz2, 0, P, dzp)
+        input_gradients(dz2, dzp, t1, x, mask, lengths, Wt, rows, xp, dx, dW, db, P)
         if dU.size > 0:
-            gather(tape_h, mask, lengths, t1, n, ht)
-            add_product(ht, 0, dz2, 0, dU, 0, P)
+            gather(tape_h, mask, lengths, t1, n, hp)
+            add_weights(hp, dzp, n * B, dU, 0, P)
 
 
 def lstm_backward(
