@@ -74,6 +74,33 @@ def gather(x: Array, mask: Mask, lengths: Lengths, t1: int, n: int, out: Array) 
 
 
 @inner
+def drop_rows(h: Array, drop: Array, hd: Array) -> None:
+    """hd (B, H) = drop h, for products with U; nothing where drop has no elements, as hd then is h itself."""
+    if drop.size > 0:
+        for i in range(h.shape[0]):
+            for j in range(h.shape[1]):
+                hd[i, j] = drop[i, j] * h[i, j]
+
+
+@inner
+def drop_gathered(h: Array, drop: Array, n: int) -> None:
+    """h, as `gather` leaves n steps of states, times drop (B, H); nothing where drop has no elements."""
+    tall, (B, H) = h.shape[2], drop.shape
+    if drop.size > 0:
+        for s in range(n):
+            for i in range(B):
+                for j in range(H):
+                    h[j // tall, s * B + i, j % tall] *= drop[i, j]
+
+
+@inner
+def hand_on(dhd: Array, drop: Array, i: int, dh: Array) -> None:
+    """dh (H,) = drop dhd for row i: the gradient of h from that of what products saw of it."""
+    for j in range(dh.size):
+        dh[j] = dhd[j] if drop.size == 0 else drop[i, j] * dhd[j]
+
+
+@inner
 def add_columns(dz: Array, c: int, db: Array, b: int, N: int) -> None:
     """db[b : b + N] += the sum over the rows of dz[:, c : c + N]."""
     out = db[b : b + N]
@@ -212,8 +239,8 @@ NO_LENGTHS = np.empty(0, np.int32)
 class Tape:
     """What one forward pass keeps for one or more backward passes.
 
-    z (T, B, P) is the gates and what else a step computed; h and c (B, T + 1, H) start with the initial state. x, mask
-    and lengths are the caller's arrays, not copies: they must not change before backward.
+    z (T, B, P) is the gates and what else a step computed; h and c (B, T + 1, H) start with the initial state. x, mask,
+    lengths and drop are the caller's arrays, not copies: they must not change before backward.
     """
 
     z: Array
@@ -222,13 +249,14 @@ class Tape:
     x: Array
     mask: Mask
     lengths: Lengths
+    drop: Array
 
 
 def new_tape(p: Packed, B: int, T: int, P: int, states: int) -> Tape:
     """A tape for B rows of T steps with P values a step, of a cell with one or two states."""
     h = aligned((B, T + 1, p.H), p.dtype)
     c = aligned(h.shape, p.dtype) if states == 2 else p.none3
-    return Tape(aligned((T, B, P), p.dtype), h, c, p.none3, NO_MASK, NO_LENGTHS)
+    return Tape(aligned((T, B, P), p.dtype), h, c, p.none3, NO_MASK, NO_LENGTHS, p.none2)
 
 
 def start(into: Array | None, gradient: Array | None, p: Packed, B: int) -> Array:

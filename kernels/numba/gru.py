@@ -22,6 +22,8 @@ from .common import (
     add,
     add_columns,
     copy,
+    drop_gathered,
+    drop_rows,
     fill,
     gather,
     input_gradients,
@@ -68,7 +70,7 @@ def gru_tape(packed: Packed, B: int, T: int) -> Tape:
     return new_tape(packed, B, T, packed.b.size, states=1)
 
 
-@kernel("a3 a3 a3 a1 int int v3 mask lengths a3 a2 a3 a3")
+@kernel("a3 a3 a3 a1 int int v3 mask lengths r2 a3 a2 a3 a3")
 def _forward(
     W: Array,
     U: Array,
@@ -79,6 +81,7 @@ def _forward(
     x: Array,
     mask: Mask,
     lengths: Lengths,
+    drop: Array,
     y: Array,
     h: Array,
     tape_z: Array,
@@ -93,6 +96,7 @@ def _forward(
     if taped:
         for i in range(B):
             copy(h[i], tape_h[i, 0])
+    hd = h if drop.size == 0 else square(B, h.shape[1], W)
     chunk = steps_at_once(B, T)
     rows, rh = square(chunk * B, x.shape[2], W), square(B, H, W)
     scratch = cube(0 if taped else chunk, B, P, W)
@@ -102,9 +106,10 @@ def _forward(
         project(x, t0, W, b, 3 * H, rows, z)
         for s in range(n):
             t = t0 + s
-            add_product(h, 0, U, 0, H, z[s], 0, 2 * H)
+            drop_rows(h, drop, hd)
+            add_product(hd, 0, U, 0, H, z[s], 0, 2 * H)
             if reset_after:
-                add_product(h, 0, Uh, 0, H, z[s], 3 * H, H)
+                add_product(hd, 0, Uh, 0, H, z[s], 3 * H, H)
             for i in range(B):
                 if runs(mask, lengths, i, t):
                     activate(rec, z[s, i, : 2 * H])
@@ -115,7 +120,7 @@ def _forward(
                             xh[j] += r[j] * q[j]
                     else:
                         for j in range(H):
-                            rh[i, j] = r[j] * h[i, j]
+                            rh[i, j] = r[j] * hd[i, j]
             if not reset_after:
                 add_product(rh, 0, Uh, 0, H, z[s], 2 * H, H)
             for i in range(B):
@@ -135,7 +140,7 @@ def gru_step(packed: Packed, x: Array, h: Array) -> None:
     """One step for B rows, in place: x (B, I) in; h (B, H) in and out. No tape."""
     p = packed
     none = p.none3
-    _forward[p.dtype](p.W, p.U, p.Uh, p.b, p.act, p.rec, x[:, None], NO_MASK, NO_LENGTHS, none, h, none, none)
+    _forward[p.dtype](p.W, p.U, p.Uh, p.b, p.act, p.rec, x[:, None], NO_MASK, NO_LENGTHS, p.none2, none, h, none, none)
 
 
 def gru_forward(
@@ -144,6 +149,7 @@ def gru_forward(
     h0: Array,
     mask: Mask | None,
     lengths: Lengths | None,
+    drop: Array | None,
     y: Array | None,
     hT: Array,
     tape: Tape | None,
@@ -152,14 +158,15 @@ def gru_forward(
     p = packed
     hT[...] = h0
     mask, lengths = NO_MASK if mask is None else mask, NO_LENGTHS if lengths is None else lengths
+    drop = p.none2 if drop is None else drop
     out, kept = p.none3 if y is None else y, (p.none3, p.none3)
     if tape is not None:
-        tape.x, tape.mask, tape.lengths = x, mask, lengths
+        tape.x, tape.mask, tape.lengths, tape.drop = x, mask, lengths, drop
         kept = (tape.z, tape.h)
-    _forward[p.dtype](p.W, p.U, p.Uh, p.b, p.act, p.rec, x, mask, lengths, out, hT, *kept)
+    _forward[p.dtype](p.W, p.U, p.Uh, p.b, p.act, p.rec, x, mask, lengths, drop, out, hT, *kept)
 
 
-@kernel("a3 a3 int int v3 mask lengths a3 v3 v3 a3 a2 a2 a1 a2")
+@kernel("a3 a3 int int v3 mask lengths r2 a3 v3 v3 a3 a2 a2 a1 a2")
 def _backward(
     Wt: Array,
     Ut: Array,
@@ -168,6 +175,7 @@ def _backward(
     x: Array,
     mask: Mask,
     lengths: Lengths,
+    drop: Array,
     tape_z: Array,
     tape_h: Array,
     dy: Array,
@@ -186,6 +194,8 @@ def _backward(
     # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
     dz, dzp, dqp = cube(chunk, B, P, Ut), lying(chunk * B, 3 * H, Ut), lying(chunk * B, H, Ut)
     rows, before, ds = square(chunk * B, x.shape[2], Ut), square(B, H, Ut), square(B, H, Ut)
+    # the gradient of what products see of h: with recurrent dropout apart from that of h
+    seen = before if drop.size == 0 else square(B, H, Ut)
     xp, hp = tall_panels(chunk * B, x.shape[2], Ut), tall_panels(chunk * B, H, Ut)
     for t1 in range(T, 0, -chunk):
         n = min(chunk, t1)
@@ -198,6 +208,7 @@ def _backward(
                     add(row(dy, i, t), d)
                 fill(ds[i])
                 fill(back)
+                fill(seen[i])
                 h = row(tape_h, i, t)
                 if not runs(mask, lengths, i, t):
                     fill(dz[s, i])
@@ -226,21 +237,25 @@ def _backward(
                     if runs(mask, lengths, i, t):
                         r, dr, h = tape_z[t, i, H : 2 * H], dz[s, i, H : 2 * H], row(tape_h, i, t)
                         for j in range(H):
-                            dr[j] = ds[i, j] * h[j]
-                            before[i, j] += ds[i, j] * r[j]
+                            dr[j] = ds[i, j] * (h[j] if drop.size == 0 else drop[i, j] * h[j])
+                            seen[i, j] += ds[i, j] * r[j]
                         derive(rec, r, dr)
             # hz, hr and q
-            add_product(dz[s], 0, Ut, 0, 2 * H, before, 0, H)
+            add_product(dz[s], 0, Ut, 0, 2 * H, seen, 0, H)
             if reset_after:
-                add_product(dz[s], 3 * H, Ut, 2 * H, H, before, 0, H)
+                add_product(dz[s], 3 * H, Ut, 2 * H, H, seen, 0, H)
             for i in range(B):
                 if runs(mask, lengths, i, t):
                     copy(before[i], dh[i])
+                    if drop.size > 0:
+                        for j in range(H):
+                            dh[i, j] += drop[i, j] * seen[i, j]
         dz2 = dz[:n].reshape(n * B, P)
         into_panels(dz2, 0, 3 * H, dzp)
         input_gradients(dz2, dzp, t1, x, mask, lengths, Wt, rows, xp, dx, dW, db, 3 * H)
         if dU.size > 0:
             gather(tape_h, mask, lengths, t1, n, hp)
+            drop_gathered(hp, drop, n)
             add_weights(hp, dzp, n * B, dU, 0, 2 * H)
             if not reset_after:
                 tall = hp.shape[2]
@@ -272,7 +287,7 @@ def gru_backward(
     p = packed
     none1, none2, none3 = p.none1, p.none2, p.none3
     _backward[p.dtype](
-        *(p.Wt, p.Ut, p.act, p.rec, tape.x, tape.mask, tape.lengths, tape.z, tape.h),
+        *(p.Wt, p.Ut, p.act, p.rec, tape.x, tape.mask, tape.lengths, tape.drop, tape.z, tape.h),
         *(none3 if dy is None else dy, none3 if dx is None else dx),
         *(none2 if dW is None else dW, none2 if dU is None else dU, none1 if db is None else db.reshape(-1)),
         start(dh0, dhT, p, tape.x.shape[0]),
