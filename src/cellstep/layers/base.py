@@ -35,7 +35,7 @@ class Layer(Module):
     """A layer: weights, and a function of arrays with its gradient.
 
     A subclass writes `forward`, and where they apply `make_weights`, `compute_output_shape`, `compute_mask` and
-    `get_config`.
+    `get_config`; `call` where the outputs alone cost less.
 
     Args:
         name: automatic where None: `lstm`, then `lstm_1`, ...
@@ -61,9 +61,15 @@ class Layer(Module):
         """
         raise NotImplementedError(f"{type(self).__name__}.forward is not written")
 
-    def __call__(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False) -> Any:
+    def __call__(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any
+    ) -> Any:
         """The outputs, without a tape. Builds the layer on the first call."""
-        return self.forward(x, mask, initial_state, training)[0]
+        return self.call(x, mask=mask, initial_state=initial_state, training=training, **options)
+
+    def call(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any) -> Any:
+        """What a call gives for arrays."""
+        return self.forward(x, mask=mask, initial_state=initial_state, training=training, **options)[0]
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
         """The shape of the outputs for inputs of this shape, None for open axes."""

@@ -147,7 +147,7 @@ class Bidirectional(Layer):
             masks += [None for part in (self.forward_layer, self.backward_layer) for _ in part.state_size]
         return masks if len(masks) > 1 else masks[0]
 
-    def __call__(
+    def call(  # type: ignore[override]
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, *, lengths: Any = None
     ) -> Any:
         """As `forward`, without the pullback and without its cost."""

@@ -173,7 +173,7 @@ class RNN(Layer):
         passed = mask if self.return_sequences else None
         return [passed, *(None for _ in self.state_size)] if self.return_state else passed
 
-    def __call__(
+    def call(  # type: ignore[override]
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, *, lengths: Any = None
     ) -> Any:
         """As `forward`, without the pullback and without its cost."""
