@@ -113,6 +113,10 @@ class Bidirectional(Layer):
         """As `reset_states`."""
         self.reset_states(rows)
 
+    def independent_rows(self, training: bool) -> bool:
+        """False where stateful: each call goes on from the one before."""
+        return not self.stateful
+
     def make_weights(self, input_shape: Shape) -> None:
         for part in (self.forward_layer, self.backward_layer):
             if not part.built:

@@ -37,8 +37,9 @@ class Order:
         """x in the order of processing."""
         return x
 
-    def outputs(self, y: Array, before: Array) -> Any:
-        """y (B, T, O) of the runner as the caller gets it; before (B, O) is the output before the first step."""
+    def outputs(self, y: Array, before: Array | None) -> Any:
+        """y (B, T, O) of the runner as the caller gets it; before (B, O) is the output before the first step, None for
+        zeros."""
         return y
 
     def gradients(self, dy: Any, dtype: Any, shape: tuple[int, ...]) -> tuple[Array, Array | None]:
@@ -82,10 +83,10 @@ class RowsTurned(Order):
             out[b, :n] = x[b, :n][::-1]
         return out
 
-    def outputs(self, y: Array, before: Array) -> Array:
+    def outputs(self, y: Array, before: Array | None) -> Array:
         out = np.empty_like(y)
         for b, n, gap in self._rows:
-            out[b, :gap] = before[b]
+            out[b, :gap] = 0 if before is None else before[b]
             out[b, gap:] = y[b, :n]
         return out
 
@@ -113,7 +114,7 @@ class Ragged(Order):
         """All of them: a list has no padding."""
         return
 
-    def outputs(self, y: Array, before: Array) -> list[Array]:
+    def outputs(self, y: Array, before: Array | None) -> list[Array]:
         return ragged.cut(y, self.lengths)
 
     def gradients(self, dy: Any, dtype: Any, shape: tuple[int, ...]) -> tuple[Array, None]:

@@ -230,8 +230,7 @@ class RNN(Layer):
             self.states = [s.copy() for s in last]
         shape, output = y.shape, y
         if self.return_sequences:
-            before = np.zeros((B, shape[-1]), self.dtype) if states is None or runner.h is None else states[runner.h]
-            output = order.outputs(y, before)
+            output = order.outputs(y, None if states is None or runner.h is None else states[runner.h])
         output = self._shown(output, shown)
         result = [output, *nest(runner, last)] if self.return_state else output
         if run_back is None:
