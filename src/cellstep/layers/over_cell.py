@@ -41,8 +41,12 @@ class OverCell(RNN):
             make_cell(name=f"{cell_name}_{i}" if i else cell_name, seed=None if first is None else first + i)
             for i in range(self.num_layers)
         ]
-        self.first_cell = cells[0]
         super().__init__(cells[0] if self.num_layers == 1 else StackedRNNCells(cells, name="cells"), **of_layer)
+
+    @property
+    def first_cell(self) -> Any:
+        """The cell; with several layers the first one's."""
+        return self.cell if self.num_layers == 1 else self.cell.cells[0]
 
     units = of_cell("units")
     activation = of_cell("activation")

@@ -70,7 +70,7 @@ class RNN(Layer):
     ) -> None:
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
-        self.runner = as_runner(cell)
+        self._runner = as_runner(cell)
         super().__init__(name, self.runner.dtype if dtype is None else dtype, trainable)
         if self.dtype != self.runner.dtype:
             raise ValueError(f"dtype must be that of the cell, {self.runner.dtype}, got {self.dtype}")
@@ -91,6 +91,11 @@ class RNN(Layer):
         self.initial: list[Variable] = []
         self.states: list[Array] | None = None
         self._width: int | None = None
+
+    @property
+    def runner(self) -> Any:
+        """What runs the cell over sequences; the cell itself where it is one of ours. A `Runner`."""
+        return self._runner
 
     @property
     def state_size(self) -> list[Any]:

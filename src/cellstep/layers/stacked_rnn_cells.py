@@ -42,10 +42,15 @@ class StackedRNNCells(Module):
             if runner.dtype != self.dtype:
                 raise ValueError(f"cells must all be {self.dtype}, as the first one or dtype is, got {runner.dtype}")
         self.cells = list(cells)
-        self.runners: list[Any] = runners
+        self._runners: list[Any] = runners
         self._parts += [cell for cell in cells if isinstance(cell, Module)]
         if not trainable:
             self.trainable = False
+
+    @property
+    def runners(self) -> list[Any]:
+        """What runs each cell over sequences."""
+        return self._runners
 
     @property
     def state_size(self) -> list[Any]:
