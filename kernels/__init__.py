@@ -92,7 +92,10 @@ def parameters(cell: Cell, function: str) -> tuple[str, ...]:
         "pack": ("W", "U", "b", *cell.options, "backward"),
         "tape": ("packed", "B", "T"),
         "step": ("packed", "x", *s),
-        "forward": ("packed", "x", *(n + "0" for n in s), "mask", "lengths", "y", *(n + "T" for n in s), "tape"),
+        "forward": (
+            *("packed", "x", *(n + "0" for n in s)),
+            *("mask", "lengths", "drop", "y", *(n + "T" for n in s), "tape"),
+        ),
         "backward": (
             *("packed", "tape", "dy", *(f"d{n}T" for n in s)),
             *("dx", "dW", "dU", "db", *(f"d{n}0" for n in s)),

@@ -122,7 +122,7 @@ def _step(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None
 def _sequence(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None) -> Array:
     y = np.empty((*x.shape[:2], stage.packed.H), x.dtype)
     last = tuple(np.empty_like(s) for s in states)
-    stage.kernels.forward(stage.packed, np.ascontiguousarray(x), *states, there, None, y, *last, None)
+    stage.kernels.forward(stage.packed, np.ascontiguousarray(x), *states, there, None, None, y, *last, None)
     for state, new in zip(states, last, strict=True):
         state[...] = new
     return y

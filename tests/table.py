@@ -151,7 +151,8 @@ class Problem:
     """Everything that one forward and one backward pass takes, in arrays of one dtype.
 
     W (I, G*H), U (H, G*H), b of the cell's bias shape or None; x (B, T, I); states: one (B, H) for each state of the
-    cell; mask (B, T) or lengths (B,) or neither; dy (B, T, H) and dstates, the gradients that come from above.
+    cell; mask (B, T) or lengths (B,) or neither; drop (B, H) or None; dy (B, T, H) and dstates, the
+    gradients that come from above.
     """
 
     variant: Variant
@@ -163,6 +164,7 @@ class Problem:
     states: tuple[Array, ...]
     mask: Array | None
     lengths: Array | None
+    drop: Array | None
     dy: Array
     dstates: tuple[Array, ...]
 
@@ -181,11 +183,13 @@ class Problem:
     def astype(self, dtype: str) -> Problem:
         """The same numbers in another dtype."""
         b = None if self.b is None else self.b.astype(dtype)
+        drop = None if self.drop is None else self.drop.astype(dtype)
         return replace(
             self,
             **{name: getattr(self, name).astype(dtype) for name in ("W", "U", "x", "dy")},
             **{name: tuple(a.astype(dtype) for a in getattr(self, name)) for name in ("states", "dstates")},
             b=b,
+            drop=drop,
         )
 
     def rows(self, chosen: slice) -> Problem:
@@ -198,16 +202,20 @@ class Problem:
             states=tuple(s[chosen] for s in self.states),
             mask=None if self.mask is None else self.mask[chosen],
             lengths=None if self.lengths is None else self.lengths[chosen],
+            drop=None if self.drop is None else self.drop[chosen],
             dy=self.dy[chosen],
             dstates=tuple(s[chosen] for s in self.dstates),
         )
 
 
-def problem(v: Variant, shape: Shape, dtype: str = "float64", mask: str = "none", gain: float = 0.7) -> Problem:
+def problem(
+    v: Variant, shape: Shape, dtype: str = "float64", mask: str = "none", gain: float = 0.7, drop: bool = False
+) -> Problem:
     """Seeded arrays for a row of the table.
 
     The numbers are float32 numbers in either dtype, so a float32 answer can be held against a float64 one. `gain` is
-    the scale of the weights: below 1 the states stay bounded under activations that do not bound them.
+    the scale of the weights: below 1 the states stay bounded under activations that do not bound them. `drop` drops a
+    quarter of the states before products with U.
     """
     T, B, I, H = shape  # noqa: E741
     rng = np.random.default_rng(zlib.crc32(f"{v} {shape} {mask}".encode()))
@@ -220,6 +228,7 @@ def problem(v: Variant, shape: Shape, dtype: str = "float64", mask: str = "none"
         return rng.standard_normal(size).astype(np.float32)
 
     masked, lengths = steps(mask, B, T, rng)
+    kept = np.random.default_rng(B + H).random((B, H)) < 0.75
     bias = uniform(0.5, *v.cell.bias_shape(H, v.named.get("reset_after", False)))
     return Problem(
         variant=v,
@@ -231,6 +240,7 @@ def problem(v: Variant, shape: Shape, dtype: str = "float64", mask: str = "none"
         states=tuple(normal(B, H) for _ in v.cell.states),
         mask=masked,
         lengths=lengths,
+        drop=(kept * np.float32(4 / 3)).astype(np.float32) if drop else None,
         dy=normal(B, T, H),
         dstates=tuple(normal(B, H) for _ in v.cell.states),
     ).astype(dtype)

@@ -100,7 +100,7 @@ def test_any_mask_gives_what_the_kernel_gives_for_it_as_it_is(data: st.DataObjec
     y, states, _ = ops.forward(p, x, mask=mask)
     raw_y, h, c = np.empty((B, T, 3)), np.empty((B, 3)), np.empty((B, 3))
     zeros = np.zeros((B, 3))
-    p.kernels.forward(p.weights, x, zeros, zeros, mask, None, raw_y, h, c, None)
+    p.kernels.forward(p.weights, x, zeros, zeros, mask, None, None, raw_y, h, c, None)
     for a, b in zip((y, *states), (raw_y, h, c), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 

@@ -17,10 +17,12 @@ from cellstep.kernels import ACTIVATIONS
 
 from .gradients cimport Rows, input_gradients, recurrent_gradients, running_rows, weight_gradients
 from .job cimport (
-    Job, Part, at_step, begin, begin_backward, begin_forward, dz_at, h_at, load_rows, part_of, run, share_running,
-    store_last, store_rows, z_at,
+    Job, Part, at_step, begin, begin_backward, begin_dropout, begin_forward, dz_at, h_at, hd_at, load_rows, part_of,
+    run, share_running, store_last, store_rows, z_at,
 )
-from .loop cimport absorb, emit, emit_rest, meet_all, meet_by_units, project, recur, recur_back
+from .loop cimport (
+    absorb, before_drop, drop_back, drop_states, emit, emit_rest, meet_all, meet_by_units, project, recur, recur_back,
+)
 from .packed cimport Packed, Tape
 from .step cimport Step, begin_block, begin_step, end_step, project_step, recur_step, sum_step, wants_team
 from .tiles cimport CS_FROM_BIAS, CS_FROM_C, CS_FROM_ZERO
@@ -59,16 +61,17 @@ cdef void forward_part(void *job, int thread, int threads) noexcept nogil:
         project(j, &p, t0, t1)
         for t in range(t0, t1):
             at_step(j, &p, t)
-            recur(j, &p, 0, h_at(j, t, b0), j.hb, z_at(j, t, b0), 0, CS_FROM_C)
+            recur(j, &p, 0, hd_at(j, t, b0), j.hb, z_at(j, t, b0), 0, CS_FROM_C)
             if j.reset_after:
-                recur(j, &p, 1, h_at(j, t, b0), j.hb, z_at(j, t, b0), 3 * Hp, CS_FROM_BIAS)
+                recur(j, &p, 1, hd_at(j, t, b0), j.hb, z_at(j, t, b0), 3 * Hp, CS_FROM_BIAS)
                 j.tiles.gru_after_forward(&p.span, z_at(j, t, b0), h_at(j, t, b0), h_at(j, t + 1, b0))
             else:
-                j.tiles.gru_before_gates(&p.span, z_at(j, t, b0), h_at(j, t, b0))
+                j.tiles.gru_before_gates(&p.span, z_at(j, t, b0), hd_at(j, t, b0))
                 meet_by_units(j, &p)
                 recur(j, &p, 1, rh_at(j, t, b0), j.zb, z_at(j, t, b0), 2 * Hp, CS_FROM_C)
                 j.tiles.gru_before_states(&p.span, z_at(j, t, b0), h_at(j, t, b0), h_at(j, t + 1, b0))
             emit(j, &p, t)
+            drop_states(j, &p, t)
             meet_by_units(j, &p)
         t0 = t1
     emit_rest(j, &p)
@@ -81,6 +84,7 @@ cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
     cdef long t0, t1 = j.T, t, b0, Hp = j.Hp
     cdef char *dh
     cdef char *drh
+    cdef char *dhd
     while t1 > 0:
         t0 = (t1 - 1) // j.chunk * j.chunk
         share_running(j, &p, t0)
@@ -89,23 +93,25 @@ cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
         for t in range(t1 - 1, t0 - 1, -1):
             at_step(j, &p, t)
             absorb(j, &p, t)
+            dhd = before_drop(j, &p)
             if j.reset_after:
                 j.tiles.gru_after_backward(&p.span, z_at(j, t, b0), dz_at(j, t, b0), h_at(j, t, b0), dh)
                 meet_by_units(j, &p)
-                recur_back(j, &p, dz_at(j, t, b0), 3 * Hp, Hp, 2 * Hp, dh, CS_FROM_C)
+                recur_back(j, &p, dz_at(j, t, b0), 3 * Hp, Hp, 2 * Hp, dhd, CS_FROM_C)
             else:
                 j.tiles.gru_before_dstates(&p.span, z_at(j, t, b0), dz_at(j, t, b0), h_at(j, t, b0), dh)
                 meet_by_units(j, &p)
                 recur_back(j, &p, dz_at(j, t, b0), 2 * Hp, Hp, 2 * Hp, drh, CS_FROM_ZERO)
-                j.tiles.gru_before_dgates(&p.span, z_at(j, t, b0), dz_at(j, t, b0), h_at(j, t, b0), drh, dh)
+                j.tiles.gru_before_dgates(&p.span, z_at(j, t, b0), dz_at(j, t, b0), hd_at(j, t, b0), drh, dhd)
                 meet_by_units(j, &p)
-            recur_back(j, &p, dz_at(j, t, b0), 0, 2 * Hp, 0, dh, CS_FROM_C)
+            recur_back(j, &p, dz_at(j, t, b0), 0, 2 * Hp, 0, dhd, CS_FROM_C)
+            drop_back(j, &p)
         meet_all(j, &p)
         rows = running_rows(j, &p, t0, t1)
         weight_gradients(j, &p, &rows)
-        recurrent_gradients(j, &p, &rows, j.h, rows.h, 0, 2 * Hp, 0)
+        recurrent_gradients(j, &p, &rows, j.hd, rows.h, 0, 2 * Hp, 0)
         if j.reset_after:
-            recurrent_gradients(j, &p, &rows, j.h, rows.h, 3 * Hp, Hp, 2 * Hp)
+            recurrent_gradients(j, &p, &rows, j.hd, rows.h, 3 * Hp, Hp, 2 * Hp)
         else:
             recurrent_gradients(j, &p, &rows, j.z + 3 * Hp * j.esize, rows.z, 2 * Hp, Hp, 2 * Hp)
         input_gradients(j, &p, t0, t1)
@@ -113,13 +119,14 @@ cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
         t1 = t0
 
 
-def gru_forward(Packed packed, x, h0, mask, lengths, y, hT, Tape tape):
+def gru_forward(Packed packed, x, h0, mask, lengths, drop, y, hT, Tape tape):
     """Run B sequences of T steps; see the reference."""
     cdef Job j
     keep = []
     begin(&j, packed, x, keep)
     begin_forward(&j, mask, lengths, y, tape, 1, x, keep)
     load_rows(&j, j.h, h0)
+    begin_dropout(&j, drop, tape, keep)
     run(&j, forward_part)
     store_last(&j, j.h, hT)
 
@@ -172,7 +179,7 @@ def gru_step(Packed packed, cnp.ndarray x, cnp.ndarray h):
     """One step for B rows, in place: x (B, I) in; h (B, H) in and out."""
     cdef Step s
     if wants_team(packed, x):
-        gru_forward(packed, x[:, None], h, None, None, None, h, None)
+        gru_forward(packed, x[:, None], h, None, None, None, None, h, None)
         return
     begin_step(&s, packed, x, h)
     step_rows(&s)

@@ -43,6 +43,10 @@ cdef struct Job:
     char *h
     char *c
     long hb, ht, hsteps
+    # recurrent dropout: what h is multiplied with (B, Hp), and h multiplied, as h lies; NULL and h itself without
+    char *drop
+    char *hd
+    char *dhd  # backward: one step's (B, Hp)
     # backward only: dh, dc, drh one step's (B, Hp); dz a chunk's gate rows; dW, dU, db sums over packed columns
     const char *dy
     long dyb, dyt
@@ -72,6 +76,7 @@ cdef int begin(Job *j, Packed p, object x, list keep) except -1
 cdef int begin_forward(Job *j, object mask, object lengths, object y, Tape tape, int states, object x,
                        list keep) except -1
 cdef int begin_backward(Job *j, Tape tape, object dy, object dx, bint dW, bint dU, bint db, list keep) except -1
+cdef int begin_dropout(Job *j, object drop, Tape tape, list keep) except -1
 cdef int load_rows(Job *j, char *dst, object src) except -1
 cdef int store_rows(Job *j, const char *src, object dst) except -1
 cdef int store_last(Job *j, const char *slots, object dst) except -1
@@ -89,6 +94,11 @@ cdef inline char *z_at(Job *j, long t, long b) noexcept nogil:
 
 cdef inline char *h_at(Job *j, long t, long b) noexcept nogil:
     return j.h + (t % j.hsteps) * j.ht + b * j.hb
+
+
+cdef inline char *hd_at(Job *j, long t, long b) noexcept nogil:
+    """h as products with U see it."""
+    return j.hd + (t % j.hsteps) * j.ht + b * j.hb
 
 
 cdef inline char *c_at(Job *j, long t, long b) noexcept nogil:

@@ -136,6 +136,24 @@ cdef int begin_forward(Job *j, object mask, object lengths, object y, Tape tape,
         z, h = j.chunk * j.zt, 2 * j.ht
         keep.append(aligned(z + states * h, False, &j.z))
         j.h, j.c = j.z + z, j.z + z + h
+    j.hd = j.h
+    return 0
+
+
+cdef int begin_dropout(Job *j, object drop, Tape tape, list keep) except -1:
+    """Recurrent dropout, once h holds the first states."""
+    cdef size_t h = j.hsteps * j.ht
+    if tape is not None:
+        tape.dropped, tape.hd = None, NULL
+    if drop is None:
+        return 0
+    memory = aligned(h + j.ht, False, &j.hd)
+    keep.append(memory)
+    if tape is not None:
+        tape.dropped, tape.hd = memory, j.hd
+    j.drop = j.hd + h
+    load_rows(j, j.drop, drop)
+    j.tiles.multiply_rows(j.B, j.H, j.hd, j.hb, j.h, j.hb, j.drop, j.hb, False)
     return 0
 
 
@@ -146,6 +164,9 @@ cdef int begin_backward(Job *j, Tape tape, object dy, object dx, bint dW, bint d
     cdef long row = j.columns * j.esize
     cdef double row_steps = <double> j.B * j.T
     j.z, j.h, j.c, j.zsteps, j.hsteps = tape.z, tape.h, tape.c, max(1, j.T), j.T + 1
+    j.hd = j.h
+    if tape.hd != NULL:
+        j.hd, j.drop = tape.hd, tape.hd + j.hsteps * j.ht
     if tape.active is not None:
         array = tape.active
         j.active = <const uint8_t *> cnp.PyArray_DATA(array)
@@ -164,8 +185,8 @@ cdef int begin_backward(Job *j, Tape tape, object dy, object dx, bint dW, bint d
     j.chunk = max(1, min(j.T, GRADIENT_ROWS // max(1, j.B)))
     # padding of gate rows takes part in products with U^T and W^T, so it starts as zeros and stays so
     dz = j.chunk * j.zt
-    keep.append(aligned(dz + 3 * state, True, &j.dz))
-    j.dh, j.dc, j.drh = j.dz + dz, j.dz + dz + state, j.dz + dz + 2 * state
+    keep.append(aligned(dz + 4 * state, True, &j.dz))
+    j.dh, j.dc, j.drh, j.dhd = j.dz + dz, j.dz + dz + state, j.dz + dz + 2 * state, j.dz + dz + 3 * state
     if dW:
         keep.append(aligned(j.inputs * row, True, &j.dW))
     if dU:

@@ -3,9 +3,9 @@
 """What the three cells' loops over time are made of, for one part of a job: products with W, U and U^T, copies of
 outputs and their gradients, and the meeting of threads. Weight gradients are in gradients.pyx.
 """
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
-from .job cimport caller_row, end_of, h_at, rows_at, z_at
+from .job cimport caller_row, end_of, h_at, hd_at, rows_at, z_at
 from .tiles cimport CS_FROM_BIAS, meet
 
 
@@ -88,6 +88,32 @@ cdef void recur_back(Job *j, Part *p, const char *dz, long column, long K, long 
     cdef long u0 = p.span.j0 * j.tiles.VL, n = (p.span.j1 - p.span.j0) * j.tiles.VL
     j.tiles.gemm(p.rows, K, dz + column * j.esize, j.zb, &j.UT, packed, u0, n, dst + u0 * j.esize, j.hb,
                  start | p.turned, NULL)
+
+
+cdef void drop_states(Job *j, Part *p, long t) noexcept nogil:
+    """What recurrent dropout leaves of this part's units of h after step t, for the products of the next step."""
+    cdef long u0 = p.span.j0 * j.tiles.VL, u1 = min(p.span.j1 * j.tiles.VL, j.H), at = p.b0 * j.hb + u0 * j.esize
+    if j.drop != NULL and u1 > u0:
+        j.tiles.multiply_rows(p.rows, u1 - u0, hd_at(j, t + 1, 0) + at, j.hb, h_at(j, t + 1, 0) + at, j.hb,
+                              j.drop + at, j.hb, False)
+
+
+cdef char *before_drop(Job *j, Part *p) noexcept nogil:
+    """Where the gradient of h as products see it adds up, at row b0: in dh, or with recurrent dropout apart, from zero.
+    """
+    cdef long u0 = p.span.j0 * j.tiles.VL, n = (p.span.j1 - p.span.j0) * j.tiles.VL, b
+    if j.drop == NULL:
+        return j.dh + p.b0 * j.hb
+    for b in range(p.b0, p.b0 + p.rows):
+        memset(j.dhd + b * j.hb + u0 * j.esize, 0, n * j.esize)
+    return j.dhd + p.b0 * j.hb
+
+
+cdef void drop_back(Job *j, Part *p) noexcept nogil:
+    """dh += drop times what added up apart."""
+    cdef long u0 = p.span.j0 * j.tiles.VL, u1 = min(p.span.j1 * j.tiles.VL, j.H), at = p.b0 * j.hb + u0 * j.esize
+    if j.drop != NULL and u1 > u0:
+        j.tiles.multiply_rows(p.rows, u1 - u0, j.dh + at, j.hb, j.dhd + at, j.hb, j.drop + at, j.hb, True)
 
 
 cdef void meet_by_units(Job *j, Part *p) noexcept nogil:

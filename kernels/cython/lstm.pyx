@@ -13,10 +13,12 @@ from cellstep.kernels import ACTIVATIONS
 
 from .gradients cimport Rows, input_gradients, recurrent_gradients, running_rows, weight_gradients
 from .job cimport (
-    Job, Part, at_step, begin, begin_backward, begin_forward, c_at, dz_at, h_at, load_rows, part_of, run,
-    share_running, store_last, store_rows, z_at,
+    Job, Part, at_step, begin, begin_backward, begin_dropout, begin_forward, c_at, dz_at, h_at, hd_at, load_rows,
+    part_of, run, share_running, store_last, store_rows, z_at,
 )
-from .loop cimport absorb, emit, emit_rest, meet_all, meet_by_units, project, recur, recur_back
+from .loop cimport (
+    absorb, before_drop, drop_back, drop_states, emit, emit_rest, meet_all, meet_by_units, project, recur, recur_back,
+)
 from .packed cimport Packed, Tape
 from .step cimport Step, begin_block, begin_step, end_step, sum_step, wants_team
 from .tiles cimport CS_FROM_C
@@ -50,10 +52,11 @@ cdef void forward_part(void *job, int thread, int threads) noexcept nogil:
         project(j, &p, t0, t1)
         for t in range(t0, t1):
             at_step(j, &p, t)
-            recur(j, &p, 0, h_at(j, t, b0), j.hb, z_at(j, t, b0), 0, CS_FROM_C)
+            recur(j, &p, 0, hd_at(j, t, b0), j.hb, z_at(j, t, b0), 0, CS_FROM_C)
             j.tiles.lstm_forward(&p.span, z_at(j, t, b0), c_at(j, t, b0), c_at(j, t + 1, b0), h_at(j, t, b0),
                                  h_at(j, t + 1, b0))
             emit(j, &p, t)
+            drop_states(j, &p, t)
             meet_by_units(j, &p)
         t0 = t1
     emit_rest(j, &p)
@@ -74,23 +77,25 @@ cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
             j.tiles.lstm_backward(&p.span, z_at(j, t, b0), dz_at(j, t, b0), c_at(j, t, b0), c_at(j, t + 1, b0),
                                   j.dh + b0 * j.hb, j.dc + b0 * j.hb)
             meet_by_units(j, &p)
-            recur_back(j, &p, dz_at(j, t, b0), 0, j.columns, 0, j.dh + b0 * j.hb, CS_FROM_C)
+            recur_back(j, &p, dz_at(j, t, b0), 0, j.columns, 0, before_drop(j, &p), CS_FROM_C)
+            drop_back(j, &p)
         meet_all(j, &p)
         rows = running_rows(j, &p, t0, t1)
         weight_gradients(j, &p, &rows)
-        recurrent_gradients(j, &p, &rows, j.h, rows.h, 0, j.columns, 0)
+        recurrent_gradients(j, &p, &rows, j.hd, rows.h, 0, j.columns, 0)
         input_gradients(j, &p, t0, t1)
         meet_all(j, &p)
         t1 = t0
 
 
-def lstm_forward(Packed packed, x, h0, c0, mask, lengths, y, hT, cT, Tape tape):
+def lstm_forward(Packed packed, x, h0, c0, mask, lengths, drop, y, hT, cT, Tape tape):
     """Run B sequences of T steps; see the reference."""
     cdef Job j
     keep = []
     begin(&j, packed, x, keep)
     begin_forward(&j, mask, lengths, y, tape, 2, x, keep)
     load_rows(&j, j.h, h0)
+    begin_dropout(&j, drop, tape, keep)
     load_rows(&j, j.c, c0)
     run(&j, forward_part)
     store_last(&j, j.h, hT)
@@ -133,7 +138,7 @@ def lstm_step(Packed packed, cnp.ndarray x, cnp.ndarray h, cnp.ndarray c):
     """One step for B rows, in place: x (B, I) in; h and c (B, H) in and out."""
     cdef Step s
     if wants_team(packed, x):
-        lstm_forward(packed, x[:, None], h, c, None, None, None, h, c, None)
+        lstm_forward(packed, x[:, None], h, c, None, None, None, None, h, c, None)
         return
     begin_step(&s, packed, x, h)
     s.c = <char *> cnp.PyArray_DATA(c)

@@ -45,6 +45,9 @@ cdef class Tape:
     cdef char *z
     cdef char *h
     cdef char *c
+    # with recurrent dropout: drop h (T + 1, B, Hp), and behind it drop (B, Hp)
+    cdef object dropped
+    cdef char *hd
 
 
 cdef object aligned(size_t size, bint zero, char **data)

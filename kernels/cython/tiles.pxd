@@ -27,6 +27,8 @@ cdef extern from "tiles.h" nogil:
         void (*pack_transposed)(long M, long G, long H, long Hp, const void *src, void *dst) noexcept nogil
         void (*unpack_add)(long K, long G, long H, long Hp, const void *src, void *dst) noexcept nogil
         void (*add_rows)(long rows, long n, void *dst, long ldd, const void *src, long lds) noexcept nogil
+        void (*multiply_rows)(long rows, long n, void *dst, long ldd, const void *a, long lda, const void *b, long ldb,
+                              int add) noexcept nogil
         void (*rnn_forward)(const cs_span *s, void *z, const void *h0, void *h1) noexcept nogil
         void (*rnn_backward)(const cs_span *s, const void *z, void *dz, void *dh) noexcept nogil
         void (*lstm_forward)(const cs_span *s, void *z, const void *c0, void *c1, const void *h0,

@@ -19,9 +19,11 @@ from .common import (
     Mask,
     Packed,
     Tape,
+    add,
     add_columns,
-    add_product,
     copy,
+    drop_gathered,
+    drop_rows,
     fill,
     gather,
     input_gradients,
@@ -33,7 +35,8 @@ from .common import (
     steps_at_once,
     supports,
 )
-from .jit import kernel
+from .jit import kernel, row
+from .products import add_product, add_weights, cube, into_panels, lying, square, tall_panels
 
 
 def gru_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: str, reset_after: bool) -> bool:
@@ -59,7 +62,7 @@ def gru_pack(
             # z and r see only the sum of the two biases
             bias[: 2 * H] += b[1, : 2 * H]
             bias[3 * H :] = b[1, 2 * H :]
-    return pack_weights(W, U, bias, activation, recurrent_activation, backward=backward)
+    return pack_weights(W, U, bias, activation, recurrent_activation, backward=backward, gates=2 * H)
 
 
 def gru_tape(packed: Packed, B: int, T: int) -> Tape:
@@ -67,16 +70,18 @@ def gru_tape(packed: Packed, B: int, T: int) -> Tape:
     return new_tape(packed, B, T, packed.b.size, states=1)
 
 
-@kernel("a2 a2 a1 int int v3 mask lengths a3 a2 a3 a3")
+@kernel("a3 a3 a3 a1 int int v3 mask lengths r2 a3 a2 a3 a3")
 def _forward(
     W: Array,
     U: Array,
+    Uh: Array,
     b: Array,
     act: int,
     rec: int,
     x: Array,
     mask: Mask,
     lengths: Lengths,
+    drop: Array,
     y: Array,
     h: Array,
     tape_z: Array,
@@ -84,25 +89,27 @@ def _forward(
 ) -> None:
     """h (B, H): the initial state in, the final one out. tape_h says by its size whether there is a tape."""
     B, T = x.shape[:2]
-    P, H = b.size, U.shape[0]
+    P, H = b.size, h.shape[1]
     reset_after = P == 4 * H
     one = W.dtype.type(1)
     taped, wanted = tape_h.size > 0, y.size > 0
     if taped:
         for i in range(B):
             copy(h[i], tape_h[i, 0])
+    hd = h if drop.size == 0 else square(B, h.shape[1], W)
     chunk = steps_at_once(B, T)
-    rows, rh = np.empty((chunk * B, W.shape[0]), W.dtype), np.zeros((B, H), W.dtype)
-    scratch = np.empty((0 if taped else chunk, B, P), W.dtype)
+    rows, rh = square(chunk * B, x.shape[2], W), square(B, H, W)
+    scratch = cube(0 if taped else chunk, B, P, W)
     for t0 in range(0, T, chunk):
         n = min(chunk, T - t0)
         z = tape_z[t0 : t0 + n] if taped else scratch[:n]
-        project(x, t0, W, b, rows, z)
+        project(x, t0, W, b, 3 * H, rows, z)
         for s in range(n):
             t = t0 + s
-            add_product(h, 0, U, 0, z[s], 0, 2 * H)
+            drop_rows(h, drop, hd)
+            add_product(hd, 0, U, 0, H, z[s], 0, 2 * H)
             if reset_after:
-                add_product(h, 0, U, 2 * H, z[s], 3 * H, H)
+                add_product(hd, 0, Uh, 0, H, z[s], 3 * H, H)
             for i in range(B):
                 if runs(mask, lengths, i, t):
                     activate(rec, z[s, i, : 2 * H])
@@ -113,9 +120,9 @@ def _forward(
                             xh[j] += r[j] * q[j]
                     else:
                         for j in range(H):
-                            rh[i, j] = r[j] * h[i, j]
+                            rh[i, j] = r[j] * hd[i, j]
             if not reset_after:
-                add_product(rh, 0, U, 2 * H, z[s], 2 * H, H)
+                add_product(rh, 0, Uh, 0, H, z[s], 2 * H, H)
             for i in range(B):
                 hi = h[i]
                 if runs(mask, lengths, i, t):
@@ -133,7 +140,7 @@ def gru_step(packed: Packed, x: Array, h: Array) -> None:
     """One step for B rows, in place: x (B, I) in; h (B, H) in and out. No tape."""
     p = packed
     none = p.none3
-    _forward[p.dtype](p.W, p.U, p.b, p.act, p.rec, x[:, None], NO_MASK, NO_LENGTHS, none, h, none, none)
+    _forward[p.dtype](p.W, p.U, p.Uh, p.b, p.act, p.rec, x[:, None], NO_MASK, NO_LENGTHS, p.none2, none, h, none, none)
 
 
 def gru_forward(
@@ -142,6 +149,7 @@ def gru_forward(
     h0: Array,
     mask: Mask | None,
     lengths: Lengths | None,
+    drop: Array | None,
     y: Array | None,
     hT: Array,
     tape: Tape | None,
@@ -150,23 +158,24 @@ def gru_forward(
     p = packed
     hT[...] = h0
     mask, lengths = NO_MASK if mask is None else mask, NO_LENGTHS if lengths is None else lengths
+    drop = p.none2 if drop is None else drop
     out, kept = p.none3 if y is None else y, (p.none3, p.none3)
     if tape is not None:
-        tape.x, tape.mask, tape.lengths = x, mask, lengths
+        tape.x, tape.mask, tape.lengths, tape.drop = x, mask, lengths, drop
         kept = (tape.z, tape.h)
-    _forward[p.dtype](p.W, p.U, p.b, p.act, p.rec, x, mask, lengths, out, hT, *kept)
+    _forward[p.dtype](p.W, p.U, p.Uh, p.b, p.act, p.rec, x, mask, lengths, drop, out, hT, *kept)
 
 
-@kernel("a2 a2 a2 int int v3 mask lengths a3 v3 v3 a3 a2 a2 a1 a2")
+@kernel("a3 a3 int int v3 mask lengths r2 a3 v3 v3 a3 a2 a2 a1 a2")
 def _backward(
     Wt: Array,
-    Uzr_t: Array,
-    Uh_t: Array,
+    Ut: Array,
     act: int,
     rec: int,
     x: Array,
     mask: Mask,
     lengths: Lengths,
+    drop: Array,
     tape_z: Array,
     tape_h: Array,
     dy: Array,
@@ -176,16 +185,18 @@ def _backward(
     db: Array,
     dh: Array,
 ) -> None:
-    """dh (B, H): the final state's gradient in, the initial one's out. Uzr_t (2H, H) and Uh_t (H, H): parts of Ut."""
+    """dh (B, H): the final state's gradient in, the initial one's out."""
     B, T = x.shape[:2]
-    P, H = tape_z.shape[2], Uh_t.shape[0]
+    P, H = tape_z.shape[2], tape_h.shape[2]
     reset_after = P == 4 * H
-    one, zero = Wt.dtype.type(1), Wt.dtype.type(0)
+    one = Ut.dtype.type(1)
     chunk = steps_at_once(B, T)
     # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
-    dz, rows = np.empty((chunk, B, P), Wt.dtype), np.empty((chunk * B, Wt.shape[1]), Wt.dtype)
-    xt, ht = np.empty((Wt.shape[1], chunk * B), Wt.dtype), np.empty((H, chunk * B), Wt.dtype)
-    before, ds = np.empty((B, H), Wt.dtype), np.empty((B, H), Wt.dtype)
+    dz, dzp, dqp = cube(chunk, B, P, Ut), lying(chunk * B, 3 * H, Ut), lying(chunk * B, H, Ut)
+    rows, before, ds = square(chunk * B, x.shape[2], Ut), square(B, H, Ut), square(B, H, Ut)
+    # the gradient of what products see of h: with recurrent dropout apart from that of h
+    seen = before if drop.size == 0 else square(B, H, Ut)
+    xp, hp = tall_panels(chunk * B, x.shape[2], Ut), tall_panels(chunk * B, H, Ut)
     for t1 in range(T, 0, -chunk):
         n = min(chunk, t1)
         for s in range(n):
@@ -194,16 +205,17 @@ def _backward(
                 z, r, hh, d = tape_z[t, i, :H], tape_z[t, i, H : 2 * H], tape_z[t, i, 2 * H : 3 * H], dh[i]
                 di, dr, dxh, back = dz[s, i, :H], dz[s, i, H : 2 * H], dz[s, i, 2 * H : 3 * H], before[i]
                 if dy.size > 0:
-                    for j in range(H):
-                        d[j] += dy[i, t, j]
+                    add(row(dy, i, t), d)
                 fill(ds[i])
                 fill(back)
+                fill(seen[i])
+                h = row(tape_h, i, t)
                 if not runs(mask, lengths, i, t):
                     fill(dz[s, i])
                     continue
                 # h' = z h + (1 - z) hh
                 for j in range(H):
-                    di[j] = d[j] * (tape_h[i, t, j] - hh[j])
+                    di[j] = d[j] * (h[j] - hh[j])
                 for j in range(H):
                     dxh[j] = d[j] * (one - z[j])
                     back[j] = d[j] * z[j]
@@ -220,33 +232,41 @@ def _backward(
                     fill(dr)
             if not reset_after:
                 # hh = act(xh + (r h) Uh)
-                add_product(dz[s], 2 * H, Uh_t, 0, ds, 0, H)
+                add_product(dz[s], 2 * H, Ut, 2 * H, H, ds, 0, H)
                 for i in range(B):
                     if runs(mask, lengths, i, t):
-                        r, dr = tape_z[t, i, H : 2 * H], dz[s, i, H : 2 * H]
+                        r, dr, h = tape_z[t, i, H : 2 * H], dz[s, i, H : 2 * H], row(tape_h, i, t)
                         for j in range(H):
-                            dr[j] = ds[i, j] * tape_h[i, t, j]
-                            before[i, j] += ds[i, j] * r[j]
+                            dr[j] = ds[i, j] * (h[j] if drop.size == 0 else drop[i, j] * h[j])
+                            seen[i, j] += ds[i, j] * r[j]
                         derive(rec, r, dr)
             # hz, hr and q
-            add_product(dz[s], 0, Uzr_t, 0, before, 0, H)
+            add_product(dz[s], 0, Ut, 0, 2 * H, seen, 0, H)
             if reset_after:
-                add_product(dz[s], 3 * H, Uh_t, 0, before, 0, H)
+                add_product(dz[s], 3 * H, Ut, 2 * H, H, seen, 0, H)
             for i in range(B):
                 if runs(mask, lengths, i, t):
                     copy(before[i], dh[i])
+                    if drop.size > 0:
+                        for j in range(H):
+                            dh[i, j] += drop[i, j] * seen[i, j]
         dz2 = dz[:n].reshape(n * B, P)
-        input_gradients(dz2, t1, x, mask, lengths, Wt, rows, xt, dx, dW, db)
+        into_panels(dz2, 0, 3 * H, dzp)
+        input_gradients(dz2, dzp, t1, x, mask, lengths, Wt, rows, xp, dx, dW, db, 3 * H)
         if dU.size > 0:
-            gather(tape_h, mask, lengths, t1, n, ht)
-            add_product(ht, 0, dz2, 0, dU, 0, 2 * H)
+            gather(tape_h, mask, lengths, t1, n, hp)
+            drop_gathered(hp, drop, n)
+            add_weights(hp, dzp, n * B, dU, 0, 2 * H)
             if not reset_after:
+                tall = hp.shape[2]
                 for s in range(n):
                     for i in range(B):
-                        run = runs(mask, lengths, i, t1 - 1 - s)
-                        for j in range(H):
-                            ht[j, s * B + i] = ht[j, s * B + i] * tape_z[t1 - 1 - s, i, H + j] if run else zero
-            add_product(ht, 0, dz2, P - H, dU, 2 * H, H)
+                        if runs(mask, lengths, i, t1 - 1 - s):
+                            r = tape_z[t1 - 1 - s, i, H : 2 * H]
+                            for j in range(H):
+                                hp[j // tall, s * B + i, j % tall] *= r[j]
+            into_panels(dz2, P - H, H, dqp)
+            add_weights(hp, dqp, n * B, dU, 2 * H, H)
         if db.size > 0 and reset_after:
             add_columns(dz2, 0, db, 3 * H, 2 * H)
             add_columns(dz2, 3 * H, db, 5 * H, H)
@@ -267,7 +287,7 @@ def gru_backward(
     p = packed
     none1, none2, none3 = p.none1, p.none2, p.none3
     _backward[p.dtype](
-        *(p.Wt, p.Ut[: 2 * p.H], p.Ut[2 * p.H :], p.act, p.rec, tape.x, tape.mask, tape.lengths, tape.z, tape.h),
+        *(p.Wt, p.Ut, p.act, p.rec, tape.x, tape.mask, tape.lengths, tape.drop, tape.z, tape.h),
         *(none3 if dy is None else dy, none3 if dx is None else dx),
         *(none2 if dW is None else dW, none2 if dU is None else dU, none1 if db is None else db.reshape(-1)),
         start(dh0, dhT, p, tape.x.shape[0]),

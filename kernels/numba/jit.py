@@ -18,7 +18,10 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 from numba import types
+from numba.core import cgutils
 from numba.core.caching import FunctionCache
+from numba.extending import intrinsic
+from numba.np import arrayobj
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,13 +35,38 @@ def inner(function: F) -> F:
     return compiled
 
 
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
+def _row(context: Any, x: Any, i: Any, t: Any) -> Any:
+    result = types.Array(x.dtype, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(x)(context, builder, args[0])
+        strides = cgutils.unpack_tuple(builder, source.strides, 3)  # type: ignore[no-untyped-call, unused-ignore]
+        shape = cgutils.unpack_tuple(builder, source.shape, 3)  # type: ignore[no-untyped-call, unused-ignore]
+        data = source.data
+        for index, stride in zip(args[1:], strides, strict=False):
+            data = cgutils.pointer_add(builder, data, builder.mul(index, stride))  # type: ignore[no-untyped-call, unused-ignore]
+        view = context.make_array(result)(context, builder)
+        itemsize = context.get_constant(types.intp, x.dtype.bitwidth // 8)
+        arrayobj.populate_array(view, data, shape[2:], [itemsize], itemsize, None)  # type: ignore[no-untyped-call, unused-ignore]
+        return view._getvalue()
+
+    return result(x, types.intp, types.intp), generate
+
+
+#: In compiled code `row(x, i, t)` is x[i, t] as a C-contiguous array, which it is in every x and dy of the contract,
+#: whatever their other strides: an indexed view is read number by number.
+row: Callable[[Any, int, int], Any] = _row  # type: ignore[assignment, unused-ignore]
+
+
 class Kernel:
     """A compiled function for each dtype: `kernel[dtype](...)`, compiled at the first look-up.
 
     Args:
         function: what is compiled.
         layout: one word for each parameter. `a2` is a C-contiguous array of the dtype with 2 axes; `v3` a view with 3
-            axes, any strides, perhaps read-only; `mask` (B, T) booleans, any strides; `lengths` (B,) int32; `int`.
+            axes, any strides, perhaps read-only; `r2` as `a2`, but perhaps read-only; `mask` (B, T) booleans, any
+            strides; `lengths` (B,) int32; `int`.
     """
 
     def __init__(self, function: Callable[..., None], layout: str) -> None:
@@ -79,7 +107,7 @@ def _type_of(word: str, real: Any) -> Any:
     if word == "lengths":
         return types.Array(types.int32, 1, "C", readonly=True)
     view = word[0] == "v"
-    return types.Array(real, int(word[1:]), "A" if view else "C", readonly=view, aligned=not view)
+    return types.Array(real, int(word[1:]), "A" if view else "C", readonly=word[0] in "vr", aligned=not view)
 
 
 class _Cache(FunctionCache):  # type: ignore[misc, unused-ignore]

@@ -15,10 +15,13 @@ from .common import (
     Mask,
     Packed,
     Tape,
-    add_product,
+    add,
     copy,
+    drop_gathered,
+    drop_rows,
     fill,
     gather,
+    hand_on,
     input_gradients,
     new_tape,
     pack_weights,
@@ -28,7 +31,8 @@ from .common import (
     steps_at_once,
     supports,
 )
-from .jit import inner, kernel
+from .jit import inner, kernel, row
+from .products import add_product, add_weights, cube, into_panels, lying, square, tall_panels
 
 
 def lstm_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: str) -> bool:
@@ -65,7 +69,7 @@ def _cell(act: int, rec: int, z: Array, h: Array, c: Array) -> None:
         h[j] = o[j] * h[j]
 
 
-@kernel("a2 a2 a1 int int v3 mask lengths a3 a2 a2 a3 a3 a3")
+@kernel("a3 a3 a1 int int v3 mask lengths r2 a3 a2 a2 a3 a3 a3")
 def _forward(
     W: Array,
     U: Array,
@@ -75,6 +79,7 @@ def _forward(
     x: Array,
     mask: Mask,
     lengths: Lengths,
+    drop: Array,
     y: Array,
     h: Array,
     c: Array,
@@ -90,16 +95,17 @@ def _forward(
         for r in range(B):
             copy(h[r], tape_h[r, 0])
             copy(c[r], tape_c[r, 0])
+    hd = h if drop.size == 0 else square(B, h.shape[1], W)
     chunk = steps_at_once(B, T)
-    rows = np.empty((chunk * B, W.shape[0]), x.dtype)
-    scratch = np.empty((0 if taped else chunk, B, P), x.dtype)
+    rows, scratch = square(chunk * B, x.shape[2], W), cube(0 if taped else chunk, B, P, W)
     for t0 in range(0, T, chunk):
         n = min(chunk, T - t0)
         z = tape_z[t0 : t0 + n] if taped else scratch[:n]
-        project(x, t0, W, b, rows, z)
+        project(x, t0, W, b, P, rows, z)
         for s in range(n):
             t = t0 + s
-            add_product(h, 0, U, 0, z[s], 0, P)
+            drop_rows(h, drop, hd)
+            add_product(hd, 0, U, 0, h.shape[1], z[s], 0, P)
             for r in range(B):
                 if runs(mask, lengths, r, t):
                     _cell(act, rec, z[s, r], h[r], c[r])
@@ -114,7 +120,9 @@ def lstm_step(packed: Packed, x: Array, h: Array, c: Array) -> None:
     """One step for B rows, in place: x (B, I) in; h and c (B, H) in and out. No tape."""
     p = packed
     none = p.none3
-    _forward[p.dtype](p.W, p.U, p.b, p.act, p.rec, x[:, None], NO_MASK, NO_LENGTHS, none, h, c, none, none, none)
+    _forward[p.dtype](
+        p.W, p.U, p.b, p.act, p.rec, x[:, None], NO_MASK, NO_LENGTHS, p.none2, none, h, c, none, none, none
+    )
 
 
 def lstm_forward(
@@ -124,6 +132,7 @@ def lstm_forward(
     c0: Array,
     mask: Mask | None,
     lengths: Lengths | None,
+    drop: Array | None,
     y: Array | None,
     hT: Array,
     cT: Array,
@@ -134,12 +143,13 @@ def lstm_forward(
     none = p.none3
     hT[...], cT[...] = h0, c0
     mask, lengths = NO_MASK if mask is None else mask, NO_LENGTHS if lengths is None else lengths
+    drop = p.none2 if drop is None else drop
     kept = (none, none, none)
     if tape is not None:
-        tape.x, tape.mask, tape.lengths = x, mask, lengths
+        tape.x, tape.mask, tape.lengths, tape.drop = x, mask, lengths, drop
         kept = (tape.z, tape.h, tape.c)
     out = none if y is None else y
-    _forward[p.dtype](p.W, p.U, p.b, p.act, p.rec, x, mask, lengths, out, hT, cT, *kept)
+    _forward[p.dtype](p.W, p.U, p.b, p.act, p.rec, x, mask, lengths, drop, out, hT, cT, *kept)
 
 
 @inner
@@ -172,7 +182,7 @@ def _cell_back(
     derive(rec, o, do)
 
 
-@kernel("a2 a2 int int v3 mask lengths a3 v3 a3 v3 a3 a2 a2 a1 a2 a2")
+@kernel("a3 a3 int int v3 mask lengths r2 a3 v3 a3 v3 a3 a2 a2 a1 a2 a2")
 def _backward(
     Wt: Array,
     Ut: Array,
@@ -181,6 +191,7 @@ def _backward(
     x: Array,
     mask: Mask,
     lengths: Lengths,
+    drop: Array,
     tape_z: Array,
     tape_h: Array,
     tape_c: Array,
@@ -194,36 +205,38 @@ def _backward(
 ) -> None:
     """dh and dc (B, H): the final states' gradients in, the initial ones' out."""
     B, T = x.shape[:2]
-    P, H = Ut.shape
+    P, H = tape_z.shape[2], tape_c.shape[2]
     chunk = steps_at_once(B, T)
     # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
-    dz = np.empty((chunk, B, P), Ut.dtype)
-    xt, ht = np.empty((Wt.shape[1], chunk * B), Ut.dtype), np.empty((H, chunk * B), Ut.dtype)
-    rows = np.empty((chunk * B, Wt.shape[1]), Ut.dtype)
-    before, a, d = np.empty((B, H), Ut.dtype), np.empty(H, Ut.dtype), np.empty(H, Ut.dtype)
+    dz, dzp = cube(chunk, B, P, Ut), lying(chunk * B, P, Ut)
+    rows, before, ad = square(chunk * B, x.shape[2], Ut), square(B, H, Ut), square(2, H, Ut)
+    xp, hp = tall_panels(chunk * B, x.shape[2], Ut), tall_panels(chunk * B, H, Ut)
     for t1 in range(T, 0, -chunk):
         n = min(chunk, t1)
         for s in range(n):
             t = t1 - 1 - s
             for r in range(B):
                 if dy.size > 0:
-                    for j in range(H):
-                        dh[r, j] += dy[r, t, j]
+                    add(row(dy, r, t), dh[r])
                 fill(before[r])
                 if runs(mask, lengths, r, t):
-                    _cell_back(act, rec, tape_z[t, r], tape_c[r, t], tape_c[r, t + 1], dh[r], dc[r], dz[s, r], a, d)
+                    _cell_back(
+                        act, rec, tape_z[t, r], tape_c[r, t], tape_c[r, t + 1], dh[r], dc[r], dz[s, r], ad[0], ad[1]
+                    )
                 else:
                     fill(dz[s, r])
             # z = b + x W + h U
-            add_product(dz[s], 0, Ut, 0, before, 0, H)
+            add_product(dz[s], 0, Ut, 0, P, before, 0, H)
             for r in range(B):
                 if runs(mask, lengths, r, t):
-                    copy(before[r], dh[r])
+                    hand_on(before[r], drop, r, dh[r])
         dz2 = dz[:n].reshape(n * B, P)
-        input_gradients(dz2, t1, x, mask, lengths, Wt, rows, xt, dx, dW, db)
+        into_panels(dz2, 0, P, dzp)
+        input_gradients(dz2, dzp, t1, x, mask, lengths, Wt, rows, xp, dx, dW, db, P)
         if dU.size > 0:
-            gather(tape_h, mask, lengths, t1, n, ht)
-            add_product(ht, 0, dz2, 0, dU, 0, P)
+            gather(tape_h, mask, lengths, t1, n, hp)
+            drop_gathered(hp, drop, n)
+            add_weights(hp, dzp, n * B, dU, 0, P)
 
 
 def lstm_backward(
@@ -244,7 +257,7 @@ def lstm_backward(
     none1, none2, none3 = p.none1, p.none2, p.none3
     B = tape.x.shape[0]
     _backward[p.dtype](
-        *(p.Wt, p.Ut, p.act, p.rec, tape.x, tape.mask, tape.lengths, tape.z, tape.h, tape.c),
+        *(p.Wt, p.Ut, p.act, p.rec, tape.x, tape.mask, tape.lengths, tape.drop, tape.z, tape.h, tape.c),
         *(none3 if dy is None else dy, none3 if dx is None else dx),
         *(none2 if dW is None else dW, none2 if dU is None else dU, none1 if db is None else db),
         *(start(dh0, dhT, p, B), start(dc0, dcT, p, B)),

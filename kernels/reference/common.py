@@ -58,16 +58,22 @@ def active_steps(B: int, T: int, mask: Mask | None, lengths: NDArray[np.int32] |
     return run[:, :, None]
 
 
+def dropped(h: Array, drop: Array | None) -> Array:
+    """drop h: the states as products with U see them. The same maps a gradient back."""
+    return h if drop is None else h * drop
+
+
 @dataclass
 class Tape:
     """What one forward pass keeps for one or more backward passes.
 
-    x is the caller's array, not a copy: it must not change before backward. `kept` holds the cell's own arrays,
-    each (T, B, ...) or (T + 1, B, H) with row 0 the initial state.
+    x and drop are the caller's arrays, not copies: they must not change before backward. `kept` holds the
+    cell's own arrays, each (T, B, ...) or (T + 1, B, H) with row 0 the initial state.
     """
 
     B: int
     T: int
     x: Array | None = None
     run: Mask | None = None
+    drop: Array | None = None
     kept: dict[str, Array] | None = None

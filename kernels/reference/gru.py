@@ -1,13 +1,14 @@
 """GRU in plain NumPy: the specification. One reset gate, at either of two places.
 
     [xz xr xh] = b0 + x W
-    reset_after:       [hz hr q] = b1 + h U             hh = act(xh + r q)
-    not reset_after:   [hz hr] = h [Uz Ur]              hh = act(xh + (r h) Uh)
+    reset_after:       [hz hr q] = b1 + hd U            hh = act(xh + r q)
+    not reset_after:   [hz hr] = hd [Uz Ur]             hh = act(xh + (r hd) Uh)
     z = rec(xz + hz)   r = rec(xr + hr)
-    h' = z h + (1 - z) hh
+    h' = z h + (1 - z) hh                               hd = drop h
 
 Columns of W, U and b: z r h, as in Keras. With reset_after b is (2, 3H): b0 goes with x, b1 with h; without it b is
-(3H,), the b0 above. A step at which a row is masked carries its h, and its output is h.
+(3H,), the b0 above. A step at which a row is masked carries its h, and its output is h. `drop`
+(recurrent dropout) is one array for all steps and gates, of ones where there is none.
 
 Source: Cho et al. 2014 (arXiv 1406.1078v1) with the reset after the product, v3 with it before.
 """
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from .. import ACTIVATIONS
 from .activations import activate, derivative
-from .common import Array, Mask, Packed, Tape, active_steps, frozen
+from .common import Array, Mask, Packed, Tape, active_steps, dropped, frozen
 
 
 def gru_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: str, reset_after: bool) -> bool:
@@ -51,16 +52,16 @@ def gru_tape(packed: Packed, B: int, T: int) -> Tape:
     return Tape(B, T)
 
 
-def _step(packed: Packed, x: Array, h: Array) -> tuple[Array, Array, Array]:
-    """One step: x (B, I), h (B, H). Returns the gates z r hh (B, 3, H) after activation, s (B, H) and the new h.
+def _step(packed: Packed, x: Array, h: Array, hd: Array) -> tuple[Array, Array, Array]:
+    """One step: x (B, I), h and hd (B, H). Returns the gates z r hh (B, 3, H) after activation, s (B, H) and the new h.
 
-    s is the factor that r meets: q with reset_after, the product r h without.
+    s is the factor that r meets: q with reset_after, the product r hd without.
     """
     act, rec = packed.activation, packed.recurrent_activation
     H = packed.H
     zx = x @ packed.W
     if packed.reset_after:
-        zh = h @ packed.U
+        zh = hd @ packed.U
         if packed.b is not None:
             zx, zh = zx + packed.b[0], zh + packed.b[1]
         (xz, xr, xh), (hz, hr, q) = np.split(zx, 3, axis=1), np.split(zh, 3, axis=1)
@@ -70,9 +71,9 @@ def _step(packed: Packed, x: Array, h: Array) -> tuple[Array, Array, Array]:
     else:
         if packed.b is not None:
             zx = zx + packed.b
-        (xz, xr, xh), (hz, hr) = np.split(zx, 3, axis=1), np.split(h @ packed.U[:, : 2 * H], 2, axis=1)
+        (xz, xr, xh), (hz, hr) = np.split(zx, 3, axis=1), np.split(hd @ packed.U[:, : 2 * H], 2, axis=1)
         z, r = activate(rec, xz + hz), activate(rec, xr + hr)
-        s = r * h
+        s = r * hd
         hh = activate(act, xh + s @ packed.U[:, 2 * H :])
     h_new = z * h + (1 - z) * hh
     return np.stack([z, r, hh], axis=1), s, h_new
@@ -80,7 +81,7 @@ def _step(packed: Packed, x: Array, h: Array) -> tuple[Array, Array, Array]:
 
 def gru_step(packed: Packed, x: Array, h: Array) -> None:
     """One step for B rows, in place: x (B, I) in; h (B, H) in and out. No tape."""
-    h[...] = _step(packed, x, h)[2]
+    h[...] = _step(packed, x, h, h)[2]
 
 
 def gru_forward(
@@ -89,6 +90,7 @@ def gru_forward(
     h0: Array,
     mask: Mask | None,
     lengths: NDArray[np.int32] | None,
+    drop: Array | None,
     y: Array | None,
     hT: Array,
     tape: Tape | None,
@@ -101,6 +103,7 @@ def gru_forward(
         h0: (B, H) initial state, not written to.
         mask: (B, T) booleans, False where the row carries its state; or None.
         lengths: (B,) int32, the steps of each row from the left; or None. Never both.
+        drop: (B, H), what h is multiplied with before its products with U at every step; or None.
         y: (B, T, H) written with h after each step, or None.
         hT: (B, H) written with the final state.
         tape: written with what backward needs, or None.
@@ -110,7 +113,7 @@ def gru_forward(
     h = h0
     kept: dict[str, list[Array]] = {"gates": [], "s": [], "h": [h]}
     for t in range(T):
-        gates, s, h_new = _step(packed, x[:, t], h)
+        gates, s, h_new = _step(packed, x[:, t], h, dropped(h, drop))
         h = np.where(run[t], h_new, h)
         if y is not None:
             y[:, t] = h
@@ -118,7 +121,7 @@ def gru_forward(
             for name, value in (("gates", gates), ("s", s), ("h", h)):
                 kept[name].append(value)
     if tape is not None:
-        tape.x, tape.run = x, run
+        tape.x, tape.run, tape.drop = x, run, drop
         tape.kept = {name: np.array(values) for name, values in kept.items()}
     hT[...] = h
 
@@ -142,35 +145,38 @@ def gru_backward(
     assert tape.x is not None
     assert tape.run is not None
     assert tape.kept is not None
-    x, run, h = tape.x, tape.run, tape.kept["h"]
+    x, run, drop, h = tape.x, tape.run, tape.drop, tape.kept["h"]
     act, rec = packed.activation, packed.recurrent_activation
     B, T, H = tape.B, tape.T, packed.H
     Uzr, Uh = packed.U[:, : 2 * H], packed.U[:, 2 * H :]
     dh = np.zeros((B, H), packed.dtype) if dhT is None else np.array(dhT)
     for t in reversed(range(T)):
         (z, r, hh), s = np.moveaxis(tape.kept["gates"][t], 1, 0), tape.kept["s"][t]
+        hd = dropped(h[t], drop)
         if dy is not None:
             dh = dh + dy[:, t]
         # h' = z h + (1 - z) hh
-        dz, dhh, dh_prev = dh * (h[t] - hh), dh * (1 - z), dh * z
-        # hh = act(xh + r q), with q = b1 + h Uh; or hh = act(xh + s Uh), with s = r h
+        dz, dhh, dh_prev, dhd = dh * (h[t] - hh), dh * (1 - z), dh * z, np.zeros_like(dh)
+        # hh = act(xh + r q), with q = b1 + hd Uh; or hh = act(xh + s Uh), with s = r hd
         dxh = dhh * derivative(act, hh)
         if packed.reset_after:
             dr, dq = dxh * s, dxh * r
         else:
             ds = dxh @ Uh.T
-            dr, dq = ds * h[t], dxh
-            dh_prev = dh_prev + ds * r
+            dr, dq = ds * hd, dxh
+            dhd = dhd + ds * r
         # z = rec(xz + hz), r = rec(xr + hr)
         dzr = np.concatenate([dz * derivative(rec, z), dr * derivative(rec, r)], axis=1)
-        dh_prev = dh_prev + dzr @ Uzr.T
+        dhd = dhd + dzr @ Uzr.T
         if packed.reset_after:
-            dh_prev = dh_prev + dq @ Uh.T
-        # [xz xr xh] = b0 + x W, [hz hr q] = b1 + h U; a masked row may hold anything, NaN too: it is left out, not
+            dhd = dhd + dq @ Uh.T
+        # hd = drop h
+        dh_prev = dh_prev + dropped(dhd, drop)
+        # [xz xr xh] = b0 + x W, [hz hr q] = b1 + hd U; a masked row may hold anything, NaN too: it is left out, not
         # multiplied by zero
         dzx = np.where(run[t], np.concatenate([dzr, dxh], axis=1), 0)
         dzh = np.where(run[t], np.concatenate([dzr, dq], axis=1), 0)
-        xt, ht, st = (np.where(run[t], v, 0) for v in (x[:, t], h[t], s))
+        xt, ht, st = (np.where(run[t], v, 0) for v in (x[:, t], hd, s))
         if dx is not None:
             dx[:, t] = dzx @ packed.W.T
         if dW is not None:

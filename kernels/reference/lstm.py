@@ -1,11 +1,12 @@
 """LSTM in plain NumPy: the specification.
 
-    [zi zf zc zo] = b + x W + h U
+    [zi zf zc zo] = b + x W + hd U,  hd = drop h
     i = rec(zi)   f = rec(zf)   g = act(zc)   o = rec(zo)
     c' = f c + i g
     h' = o act(c')
 
 Columns of W, U and b: i f c o, as in Keras. A step at which a row is masked carries its h and c, and its output is h.
+`drop` (recurrent dropout) is one array for all steps and gates, of ones where there is none.
 
 Source: Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins 2000.
 """
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from .. import ACTIVATIONS
 from .activations import activate, derivative
-from .common import Array, Mask, Packed, Tape, active_steps, frozen
+from .common import Array, Mask, Packed, Tape, active_steps, dropped, frozen
 
 
 def lstm_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: str) -> bool:
@@ -40,10 +41,10 @@ def lstm_tape(packed: Packed, B: int, T: int) -> Tape:
     return Tape(B, T)
 
 
-def _step(packed: Packed, x: Array, h: Array, c: Array) -> tuple[Array, Array, Array]:
-    """One step: x (B, I), h and c (B, H). Returns the gates (B, 4, H) after activation, and the new h and c."""
+def _step(packed: Packed, x: Array, hd: Array, c: Array) -> tuple[Array, Array, Array]:
+    """One step: x (B, I), hd and c (B, H). Returns the gates (B, 4, H) after activation, and the new h and c."""
     act, rec = packed.activation, packed.recurrent_activation
-    z = x @ packed.W + h @ packed.U
+    z = x @ packed.W + hd @ packed.U
     if packed.b is not None:
         z = z + packed.b
     zi, zf, zc, zo = np.split(z, 4, axis=1)
@@ -65,6 +66,7 @@ def lstm_forward(
     c0: Array,
     mask: Mask | None,
     lengths: NDArray[np.int32] | None,
+    drop: Array | None,
     y: Array | None,
     hT: Array,
     cT: Array,
@@ -77,6 +79,7 @@ def lstm_forward(
         h0, c0: (B, H) initial states, not written to.
         mask: (B, T) booleans, False where the row carries its states; or None.
         lengths: (B,) int32, the steps of each row from the left; or None. Never both.
+        drop: (B, H), what h is multiplied with before its products with U at every step; or None.
         y: (B, T, H) written with h after each step, or None.
         hT, cT: (B, H) written with the final states.
         tape: written with what backward needs, or None.
@@ -86,7 +89,7 @@ def lstm_forward(
     h, c = h0, c0
     kept: dict[str, list[Array]] = {"gates": [], "h": [h], "c": [c]}
     for t in range(T):
-        gates, h_new, c_new = _step(packed, x[:, t], h, c)
+        gates, h_new, c_new = _step(packed, x[:, t], dropped(h, drop), c)
         h, c = np.where(run[t], h_new, h), np.where(run[t], c_new, c)
         if y is not None:
             y[:, t] = h
@@ -94,7 +97,7 @@ def lstm_forward(
             for name, value in (("gates", gates), ("h", h), ("c", c)):
                 kept[name].append(value)
     if tape is not None:
-        tape.x, tape.run = x, run
+        tape.x, tape.run, tape.drop = x, run, drop
         tape.kept = {name: np.array(values) for name, values in kept.items()}
     hT[...], cT[...] = h, c
 
@@ -120,7 +123,7 @@ def lstm_backward(
     assert tape.x is not None
     assert tape.run is not None
     assert tape.kept is not None
-    x, run, h, c = tape.x, tape.run, tape.kept["h"], tape.kept["c"]
+    x, run, drop, h, c = tape.x, tape.run, tape.drop, tape.kept["h"], tape.kept["c"]
     act, rec = packed.activation, packed.recurrent_activation
     B, T, H = tape.B, tape.T, packed.H
     dh = np.zeros((B, H), packed.dtype) if dhT is None else np.array(dhT)
@@ -140,8 +143,8 @@ def lstm_backward(
             [di * derivative(rec, i), df * derivative(rec, f), dg * derivative(act, g), do * derivative(rec, o)], axis=1
         )
         dz = np.where(run[t], dz, 0)
-        # z = b + x W + h U; a masked row may hold anything, NaN too: it is left out, not multiplied by zero
-        xt, ht = np.where(run[t], x[:, t], 0), np.where(run[t], h[t], 0)
+        # z = b + x W + hd U; a masked row may hold anything, NaN too: it is left out, not multiplied by zero
+        xt, ht = np.where(run[t], x[:, t], 0), np.where(run[t], dropped(h[t], drop), 0)
         if dx is not None:
             dx[:, t] = dz @ packed.W.T
         if dW is not None:
@@ -150,7 +153,7 @@ def lstm_backward(
             dU += ht.T @ dz
         if db is not None:
             db += dz.sum(0)
-        dh = np.where(run[t], dz @ packed.U.T, dh)
+        dh = np.where(run[t], dropped(dz @ packed.U.T, drop), dh)
         dc = np.where(run[t], dct * f, dc)
     if dh0 is not None:
         dh0[...] = dh

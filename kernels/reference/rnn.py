@@ -1,8 +1,9 @@
 """Simple recurrent net in plain NumPy: the specification.
 
-    h' = act(b + x W + h U)
+    h' = act(b + x W + hd U),  hd = drop h
 
-A step at which a row is masked carries its h, and its output is h.
+A step at which a row is masked carries its h, and its output is h. `drop` (recurrent dropout) is one array
+for all steps, of ones where there is none.
 
 Source: Elman 1990, with the activation of the caller's choice, as SimpleRNN in Keras.
 """
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from .. import ACTIVATIONS
 from .activations import activate, derivative
-from .common import Array, Mask, Packed, Tape, active_steps, frozen
+from .common import Array, Mask, Packed, Tape, active_steps, dropped, frozen
 
 
 def rnn_supports(dtype: np.dtype[Any], activation: str) -> bool:
@@ -35,9 +36,9 @@ def rnn_tape(packed: Packed, B: int, T: int) -> Tape:
     return Tape(B, T)
 
 
-def _step(packed: Packed, x: Array, h: Array) -> Array:
-    """One step: x (B, I), h (B, H). Returns the new h."""
-    z = x @ packed.W + h @ packed.U
+def _step(packed: Packed, x: Array, hd: Array) -> Array:
+    """One step: x (B, I), hd (B, H). Returns the new h."""
+    z = x @ packed.W + hd @ packed.U
     if packed.b is not None:
         z = z + packed.b
     return activate(packed.activation, z)
@@ -54,6 +55,7 @@ def rnn_forward(
     h0: Array,
     mask: Mask | None,
     lengths: NDArray[np.int32] | None,
+    drop: Array | None,
     y: Array | None,
     hT: Array,
     tape: Tape | None,
@@ -66,6 +68,7 @@ def rnn_forward(
         h0: (B, H) initial state, not written to.
         mask: (B, T) booleans, False where the row carries its state; or None.
         lengths: (B,) int32, the steps of each row from the left; or None. Never both.
+        drop: (B, H), what h is multiplied with before its products with U at every step; or None.
         y: (B, T, H) written with h after each step, or None.
         hT: (B, H) written with the final state.
         tape: written with what backward needs, or None.
@@ -75,13 +78,13 @@ def rnn_forward(
     h = h0
     kept: dict[str, list[Array]] = {"h": [h]}
     for t in range(T):
-        h = np.where(run[t], _step(packed, x[:, t], h), h)
+        h = np.where(run[t], _step(packed, x[:, t], dropped(h, drop)), h)
         if y is not None:
             y[:, t] = h
         if tape is not None:
             kept["h"].append(h)
     if tape is not None:
-        tape.x, tape.run = x, run
+        tape.x, tape.run, tape.drop = x, run, drop
         tape.kept = {name: np.array(values) for name, values in kept.items()}
     hT[...] = h
 
@@ -105,7 +108,7 @@ def rnn_backward(
     assert tape.x is not None
     assert tape.run is not None
     assert tape.kept is not None
-    x, run, h = tape.x, tape.run, tape.kept["h"]
+    x, run, drop, h = tape.x, tape.run, tape.drop, tape.kept["h"]
     B, T, H = tape.B, tape.T, packed.H
     dh = np.zeros((B, H), packed.dtype) if dhT is None else np.array(dhT)
     for t in reversed(range(T)):
@@ -113,8 +116,8 @@ def rnn_backward(
             dh = dh + dy[:, t]
         # h' = act(z)
         dz = np.where(run[t], dh * derivative(packed.activation, h[t + 1]), 0)
-        # z = b + x W + h U; a masked row may hold anything, NaN too: it is left out, not multiplied by zero
-        xt, ht = np.where(run[t], x[:, t], 0), np.where(run[t], h[t], 0)
+        # z = b + x W + hd U; a masked row may hold anything, NaN too: it is left out, not multiplied by zero
+        xt, ht = np.where(run[t], x[:, t], 0), np.where(run[t], dropped(h[t], drop), 0)
         if dx is not None:
             dx[:, t] = dz @ packed.W.T
         if dW is not None:
@@ -123,6 +126,6 @@ def rnn_backward(
             dU += ht.T @ dz
         if db is not None:
             db += dz.sum(0)
-        dh = np.where(run[t], dz @ packed.U.T, dh)
+        dh = np.where(run[t], dropped(dz @ packed.U.T, drop), dh)
     if dh0 is not None:
         dh0[...] = dh

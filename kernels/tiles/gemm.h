@@ -214,4 +214,18 @@ static void add_rows(long rows, long n, void *dst, long ldd, const void *src, lo
     }
 }
 
+/* dst = a b, or dst += a b where `add`, number by number. Two roundings on every level: what the compiler may vectorise. */
+static void multiply_rows(long rows, long n, void *dst, long ldd, const void *a, long lda, const void *b, long ldb,
+                          int add) {
+    for (long r = 0; r < rows; r++) {
+        real *restrict d = (real *)((char *)dst + r * ldd);
+        const real *restrict p = (const real *)((const char *)a + r * lda);
+        const real *restrict q = (const real *)((const char *)b + r * ldb);
+        if (add)
+            for (long i = 0; i < n; i++) d[i] += p[i] * q[i];
+        else
+            for (long i = 0; i < n; i++) d[i] = p[i] * q[i];
+    }
+}
+
 #endif

@@ -27,6 +27,7 @@ const cs_tiles TABLE = {
     .pack_transposed = pack_transposed,
     .unpack_add = unpack_add,
     .add_rows = add_rows,
+    .multiply_rows = multiply_rows,
     .rnn_forward = rnn_forward,
     .rnn_backward = rnn_backward,
     .lstm_forward = lstm_forward,

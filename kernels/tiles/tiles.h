@@ -56,6 +56,9 @@ typedef struct {
     void (*unpack_add)(long K, long G, long H, long Hp, const void *src, void *dst);
 
     void (*add_rows)(long rows, long n, void *dst, long ldd, const void *src, long lds);
+    /* dst = a b, or dst += a b where `add`, number by number */
+    void (*multiply_rows)(long rows, long n, void *dst, long ldd, const void *a, long lda, const void *b, long ldb,
+                          int add);
 
     void (*rnn_forward)(const cs_span *s, void *z, const void *h0, void *h1);
     void (*rnn_backward)(const cs_span *s, const void *z, void *dz, void *dh);

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/models.md", "docs/streaming.md", "docs/why-recurrence.md")
+DOCUMENTS = ("README.md", "docs/models.md", "docs/recurrent-layers.md", "docs/streaming.md", "docs/why-recurrence.md")
 
 
 def blocks(document: str) -> list[str]:

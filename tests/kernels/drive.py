@@ -41,7 +41,7 @@ def forward(backend: kernels.Backend, p: Problem, *, packed: Any = None, tape: A
     y = unwritten((B, T, H), p.dtype)
     finals = tuple(unwritten((B, H), p.dtype) for _ in p.states)
     with np.errstate(all="ignore"):
-        cell.forward(packed, p.x, *p.states, p.mask, p.lengths, y, *finals, tape)
+        cell.forward(packed, p.x, *p.states, p.mask, p.lengths, p.drop, y, *finals, tape)
     return Answers(y, finals, packed, tape)
 
 

@@ -93,6 +93,16 @@ def test_shapes_that_threads_share(
     check(backend, reference, problem(v, shape, dtype, mask))
 
 
+@pytest.mark.parametrize("mask", ["none", "holes", "lengths"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("v", VARIANTS, ids=str)
+def test_dropped_states(
+    backend: kernels.Backend, reference: kernels.Backend, v: Variant, dtype: str, mask: str
+) -> None:
+    for shape in (*EMPTY, *EDGES[::5], *THREADED):
+        check(backend, reference, problem(v, shape, dtype, mask, drop=True))
+
+
 @pytest.mark.parametrize("v", [v for v in VARIANTS if v.cell.G > 1], ids=str)
 def test_a_step_of_very_many_units(backend: kernels.Backend, reference: kernels.Backend, v: Variant) -> None:
     p = problem(v, HUGE)
@@ -131,7 +141,7 @@ def test_activation_over_its_whole_range(
         X, h = x.astype(dtype)[:, None, None], np.zeros((x.size, 1), dtype)
         tape, hT, dx = cell.tape(packed, x.size, 1), unwritten(h.shape, dtype), unwritten(X.shape, dtype)
         with np.errstate(all="ignore"):
-            cell.forward(packed, X, h, None, None, None, hT, tape)
+            cell.forward(packed, X, h, None, None, None, None, hT, tape)
             cell.backward(packed, tape, None, np.ones_like(h), dx, None, None, None, None)
         return hT, dx
 

@@ -72,6 +72,12 @@ def test_gradients_are_the_slopes_of_the_outputs(backend: kernels.Backend, v: Va
     check(backend, problem(v, Shape(4, 3, 2, 3), mask=mask))
 
 
+@pytest.mark.parametrize("mask", ["none", "holes", "lengths"])
+@pytest.mark.parametrize("v", VARIANTS, ids=str)
+def test_gradients_with_dropped_states(backend: kernels.Backend, v: Variant, mask: str) -> None:
+    check(backend, problem(v, Shape(4, 3, 2, 4), mask=mask, drop=True))
+
+
 @pytest.mark.parametrize("v", NO_BIAS, ids=str)
 def test_gradients_without_a_bias(backend: kernels.Backend, v: Variant) -> None:
     check(backend, problem(v, TINY, mask="holes"))
@@ -112,7 +118,7 @@ def test_derivative_of_an_activation_over_its_range(backend: kernels.Backend, ac
 
     def run(x: Array, tape: Any) -> Array:
         h = np.empty_like(h0)
-        cell.forward(packed, x, h0, None, None, None, h, tape)
+        cell.forward(packed, x, h0, None, None, None, None, h, tape)
         return h
 
     tape, dx = cell.tape(packed, len(x), 1), np.empty_like(x)

@@ -96,6 +96,49 @@ def test_lengths_are_the_right_padded_mask(backend: kernels.Backend, v: Variant,
 
 @both_dtypes
 @every_cell
+def test_dropping_nothing_is_no_dropout(backend: kernels.Backend, v: Variant, dtype: str) -> None:
+    plain = problem(v, ODD, dtype, "holes")
+    right = forward(backend, plain)
+    kept = replace(plain, drop=np.ones((ODD.B, ODD.H), dtype))
+    found = forward(backend, kept)
+    assert_all_same(backend, (found.y, *found.states), (right.y, *right.states))
+    gradients = backward(backend, kept, found)
+    for name, a in backward(backend, plain, right).items():
+        # gradients that reach dh in two parts are summed in another order
+        assert_close(gradients[name], a, 2e-6 if dtype == "float32" else 1e-14, name)
+
+
+@every_cell
+def test_dropping_states_is_dropping_rows_of_the_recurrent_weights(backend: kernels.Backend, v: Variant) -> None:
+    """Where all rows drop the same units: what those units' rows of U say does not matter."""
+    p = problem(v, ODD, mask="holes")
+    drop = np.zeros((ODD.B, ODD.H))
+    drop[:, ::2] = 2
+    U = p.U * drop[0][:, None]
+    found, right = forward(backend, replace(p, drop=drop)), forward(backend, replace(p, U=U))
+    for a, e in zip((found.y, *found.states), (right.y, *right.states), strict=True):
+        assert_close(a, e, 1e-13)
+
+
+@both_dtypes
+@every_cell
+def test_a_tape_is_filled_again_with_and_without_dropped_states(
+    backend: kernels.Backend, v: Variant, dtype: str
+) -> None:
+    plain, dropped = problem(v, ODD, dtype, "holes"), problem(v, ODD, dtype, "holes", drop=True)
+    packed, tape = pack(backend, plain), None
+    for p in (plain, dropped, plain, dropped):
+        right = forward(backend, p)
+        answers = forward(backend, p, packed=packed, tape=True if tape is None else tape)
+        tape = answers.tape
+        assert_all_same(backend, answers.states, right.states)
+        assert_all_same(
+            backend, backward(backend, p, answers).values(), backward(backend, p, forward(backend, p)).values()
+        )
+
+
+@both_dtypes
+@every_cell
 def test_a_mask_that_is_all_true_is_no_mask(backend: kernels.Backend, v: Variant, dtype: str) -> None:
     masked = problem(v, ODD, dtype, "all")
     plain = replace(masked, mask=None)
@@ -136,11 +179,15 @@ def test_a_sequence_in_two_halves_is_the_whole(backend: kernels.Backend, v: Vari
     assert_all_same(backend, (np.concatenate([y, y2], 1), *finals), (whole.y, *whole.states))
 
 
+@pytest.mark.parametrize("drop", [False, True], ids=["", "dropped"])
 @pytest.mark.parametrize("mask", ["none", "lengths", "holes"])
 @both_dtypes
 @every_cell
-def test_a_row_does_not_depend_on_its_batch(backend: kernels.Backend, v: Variant, dtype: str, mask: str) -> None:
-    p = problem(v, Shape(8, 33, 10, 37), dtype, mask)
+def test_a_row_does_not_depend_on_its_batch(
+    backend: kernels.Backend, v: Variant, dtype: str, mask: str, drop: bool
+) -> None:
+    # kept states are a third larger: smaller weights keep the sums' scale, and with it their roundings
+    p = problem(v, Shape(8, 33, 10, 37), dtype, mask, gain=0.5 if drop else 0.7, drop=drop)
     whole = forward(backend, p)
     gradients = backward(backend, p, whole)
     for chosen in (slice(7, 8), slice(32, 33), slice(5, 12), slice(0, 32)):

@@ -30,11 +30,13 @@ def isas() -> tuple[str, ...]:
 
 
 def everything(backend: kernels.Backend, v: Variant, dtype: str, shape: Shape) -> list[Array]:
-    """All that forward, backward and step give for a problem with holes in its mask."""
+    """All that forward, backward and step give for a problem with holes in its mask, and with dropped states."""
     p = problem(v, shape, dtype, "holes")
-    answers = forward(backend, p)
-    stepped = step(backend, p, 0, p.states, pack(backend, p, backward=False))
-    return [answers.y, *answers.states, *stepped, *backward(backend, p, answers).values()]
+    found = list(step(backend, p, 0, p.states, pack(backend, p, backward=False)))
+    for asked in (p, problem(v, shape, dtype, "lengths", drop=True)):
+        answers = forward(backend, asked)
+        found += [answers.y, *answers.states, *backward(backend, asked, answers).values()]
+    return found
 
 
 def test_the_number_of_threads_leaves_no_trace(backend: kernels.Backend) -> None:

@@ -140,7 +140,7 @@ def test_y_may_be_left_out(backend: kernels.Backend, v: Variant) -> None:
     cell = backend[v.cell.name]
     tape = cell.tape(right.packed, ODD.B, ODD.T)
     finals = tuple(unwritten(s.shape, s.dtype) for s in p.states)
-    cell.forward(right.packed, p.x, *p.states, p.mask, None, None, *finals, tape)
+    cell.forward(right.packed, p.x, *p.states, p.mask, None, None, None, *finals, tape)
     assert_all_same(backend, finals, right.states)
     found = backward(backend, p, right._replace(tape=tape))
     assert_all_same(backend, found.values(), backward(backend, p, right).values())
@@ -234,7 +234,7 @@ def test_outputs_stay_inside_their_arrays(backend: kernels.Backend, v: Variant) 
 
         y, finals = fenced(right.y), [fenced(s) for s in right.states]
         tape = cell.tape(right.packed, shape.B, shape.T)
-        cell.forward(right.packed, p.x, *p.states, p.mask, None, y, *finals, tape)
+        cell.forward(right.packed, p.x, *p.states, p.mask, None, None, y, *finals, tape)
         into = {name: fenced(a) for name, a in gradient_buffers(p).items()}
         backward(backend, p, right._replace(tape=tape), into)
         assert_all_same(backend, (y, *finals), (right.y, *right.states))

@@ -31,7 +31,14 @@ def run(backend: kernels.Backend, case: Case) -> dict[str, Array]:
         found[name][:] = 0
     s = contract.states
     fn.forward(
-        packed, given["x"], *(given[n + "0"] for n in s), mask, None, found["y"], *(found[n + "T"] for n in s), tape
+        packed,
+        given["x"],
+        *(given[n + "0"] for n in s),
+        mask,
+        None,
+        None,
+        *(found[n] for n in ("y", *(n + "T" for n in s))),
+        tape,
     )
     fn.backward(
         *(packed, tape, given["dy"], *(given[f"d{n}T"] for n in s)),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellstep.layers import Layer
+from cellstep.layers import Layer, Module
 
 Array = NDArray[Any]
 
@@ -18,24 +18,41 @@ EPSILON = 1e-6
 TOLERANCE = 2e-7
 
 
-def generators(layer: Layer) -> list[np.random.Generator]:
-    """Whatever draws dropout masks in this layer."""
-    owners = (layer, getattr(layer, "cell", None), getattr(layer, "layer", None))
-    return [owner.generator for owner in owners if hasattr(owner, "generator")]
+def generators(module: Module) -> list[np.random.Generator]:
+    """Whatever draws dropout masks in this layer and in what it contains."""
+    mine = [module.generator] if hasattr(module, "generator") else []
+    return mine + [g for part in module._parts for g in generators(part)]
+
+
+def flat(tree: Any) -> list[Any]:
+    """The arrays of lists in lists."""
+    return [a for part in tree for a in flat(part)] if isinstance(tree, (list, tuple)) else [tree]
+
+
+def like(tree: Any, leaves: Iterator[Any]) -> Any:
+    """The same lists in lists with other arrays in them."""
+    return [like(part, leaves) for part in tree] if isinstance(tree, (list, tuple)) else next(leaves)
 
 
 def check_gradients(
-    layer: Layer, x: Any, states: list[Array] | None = None, integers: bool = False, seed: int = 0, **call: Any
+    layer: Layer,
+    x: Any,
+    states: list[Any] | None = None,
+    integers: bool = False,
+    seed: int = 0,
+    ragged: bool = False,
+    **call: Any,
 ) -> None:
     """Hold the gradients of x (or of each of several), of initial states and of every trainable weight against
     differences.
 
-    The loss is a random weighted sum of all outputs. Where the layer drops inputs, each pass drops the same ones.
+    x is an array, or a list of inputs, or where `ragged` of the sequences of one. The loss is a random weighted sum of
+    all outputs. Where the layer drops, each pass drops the same.
     """
     rng = np.random.default_rng(seed)
-    xs = [np.array(one) for one in x] if isinstance(x, list) else [np.array(x)]
-    given: Any = xs if isinstance(x, list) else xs[0]
-    layer.build([one.shape for one in xs] if isinstance(x, list) else xs[0].shape)  # type: ignore[arg-type]
+    x = [np.array(one) for one in x] if isinstance(x, list) else np.array(x)
+    shapes: Any = [one.shape for one in x] if isinstance(x, list) else x.shape
+    layer.build((len(x), None, x[0].shape[1]) if ragged else shapes)
     for w in layer.weights:
         w.assign(w.numpy() + 0.1 * rng.standard_normal(w.shape))
     drawn = [copy.deepcopy(g.bit_generator.state) for g in generators(layer)]
@@ -45,23 +62,23 @@ def check_gradients(
             g.bit_generator.state = copy.deepcopy(state)
         if states is not None:
             call["initial_state"] = states
-        return layer.forward(given, **call)
+        return layer.forward(x, **call)
 
     y, pullback = run()
-    outputs = y if isinstance(y, list) else [y]
-    upstream = [rng.standard_normal(o.shape) for o in outputs]
+    upstream = [rng.standard_normal(o.shape) for o in flat(y)]
 
     def loss() -> float:
         y, _ = run()
-        return sum(float((o * d).sum()) for o, d in zip(y if isinstance(y, list) else [y], upstream, strict=True))
+        return sum(float((o * d).sum()) for o, d in zip(flat(y), upstream, strict=True))
 
     for w in layer.weights:
         w.zero_grad()
-    result = pullback(upstream if isinstance(y, list) else upstream[0])
+    result = pullback(like(y, iter(upstream)))
     dx, dstates = result if states is not None else (result, [])
 
-    found = [] if integers else list(zip(itertools.repeat("x"), xs, dx if isinstance(x, list) else [dx], strict=False))
-    found += [(f"initial_state {i}", s, d) for i, (s, d) in enumerate(zip(states or [], dstates, strict=True))]
+    found = [(f"x {i}", a, d) for i, (a, d) in enumerate(zip(flat(x), flat(dx), strict=True))] if not integers else []
+    pairs = zip(flat(states or []), flat(dstates), strict=True)
+    found += [(f"initial_state {i}", s, d) for i, (s, d) in enumerate(pairs)]
     for name, value, gradient in found:
         compare(name, value, gradient, loss)
     for w in layer.trainable_weights:

@@ -131,6 +131,8 @@ def test_keys_are_those_of_keras_and_every_argument_has_one(name: str) -> None:
     assert sorted(config) == sorted(KEYS[name])
     arguments = set(inspect.signature(type(layer)).parameters)
     dropped = {"weights", "lora_rank", "lora_alpha", "quantization_config", "shape", "batch_size", "tensor"}
+    # beyond Keras: in the configuration where they are used
+    dropped |= {"trainable_initial_state", "num_layers"}
     if name == "RNN":
         dropped.add("activity_regularizer")
     assert set(config) == arguments - dropped

@@ -22,6 +22,12 @@ def lstm(**options: Any) -> layers.LSTM:
     return layer
 
 
+class NoStateSize:
+    """A cell that forgot something."""
+
+    def forward(self, x: Any, states: Any, training: bool) -> Any: ...
+
+
 CONSTRUCTORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: layers.LSTM(0), ValueError, "units must be a positive integer, got 0"),
     (lambda: layers.GRU(-3), ValueError, "units must be a positive integer, got -3"),
@@ -43,21 +49,28 @@ CONSTRUCTORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: layers.GRU(4, recurrent_constraint=abs), TypeError, "recurrent_constraint must be a name.*got <built-in"),
     (lambda: layers.Dense(4, bias_constraint="x"), ValueError, "bias_constraint must be one of max_norm, .* got 'x'"),
     (lambda: layers.SimpleRNN(4, activity_regularizer="l2"), NotImplementedError, "activity_regularizer is not built"),
-    (lambda: layers.LSTM(4, recurrent_dropout=0.1), NotImplementedError, "recurrent_dropout is not built.* got 0.1"),
+    (lambda: layers.LSTM(4, recurrent_dropout=2), ValueError, "recurrent_dropout must be a number from 0 to 1, got 2"),
     (lambda: layers.LSTM(4, dropout=1.5), ValueError, "dropout must be a number from 0 to 1, got 1.5"),
     (lambda: layers.LSTM(4, dropout="a"), TypeError, "dropout must be a number from 0 to 1, got 'a'"),
     (lambda: layers.LSTM(4, seed=0.5), TypeError, "seed must be an integer, got 0.5"),
     (lambda: layers.LSTM(4, use_cudnn=True), NotImplementedError, "use_cudnn=True is not built"),
     (lambda: layers.GRU(4, use_cudnn="yes"), ValueError, "use_cudnn must be 'auto' or False, got 'yes'"),
     (lambda: layers.GRU(4, implementation=3), ValueError, "implementation must be 1 or 2, got 3"),
-    (lambda: layers.GRU(4, implementation=1, dropout=0.1), NotImplementedError, "implementation=1 with dropout"),
     (lambda: layers.LSTM(4, dtype="float16"), ValueError, "dtype must be 'float32' or 'float64', got 'float16'"),
     (lambda: layers.LSTM(4, dtype="flaot"), ValueError, "dtype must be 'float32' or 'float64', got 'flaot'"),
     (lambda: layers.LSTM(4, name="a/b"), ValueError, "name must not be empty or contain '/', got 'a/b'"),
     (lambda: layers.LSTM(4, name=3), TypeError, "name must be a string, got 3"),
     (lambda: layers.LSTM(4, time_major=True), TypeError, "time_major"),
-    (lambda: layers.RNN([layers.GRUCell(4)]), NotImplementedError, "cell as a list .* is not built"),
-    (lambda: layers.RNN(layers.LSTM(4)), TypeError, "cell must be a SimpleRNNCell, LSTMCell or GRUCell, got <LSTM"),
+    (lambda: layers.RNN([]), ValueError, r"cells must be a list of one cell or more, got \[\]"),
+    (lambda: layers.RNN(layers.LSTM(4)), TypeError, "cell must be a SimpleRNNCell, LSTMCell, GRUCell, .* got <LSTM"),
+    (lambda: layers.RNN(layers.GRUCell), TypeError, "cell must be a .* got <class"),
+    (lambda: layers.RNN([layers.GRUCell(4), 3]), TypeError, "cell must be a .* got 3"),
+    (lambda: layers.RNN(NoStateSize()), ValueError, "cell must have state_size, one integer or one for each state"),
+    (
+        lambda: layers.RNN([layers.GRUCell(4), layers.GRUCell(4, dtype="float64")]),
+        ValueError,
+        "cells must all be float32, as the first one or dtype is, got float64",
+    ),
     (lambda: layers.RNN(layers.GRUCell(4), dtype="float64"), ValueError, "dtype must be that of the cell, float32"),
     (lambda: layers.Dense(4, lora_rank=2), NotImplementedError, "lora_rank is not built yet; expected .* got 2"),
     (lambda: layers.Dropout(-0.1), ValueError, "rate must be a number from 0 to 1, got -0.1"),

@@ -89,3 +89,20 @@ def test_the_state_of_another_optimizer_is_left(tmp_path: Path) -> None:
 def test_bad_calls(tmp_path: Path, run: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         run(tmp_path)
+
+
+def test_groups_of_stacks_and_of_both_directions(tmp_path: Path) -> None:
+    stack = layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)], return_sequences=True)
+    net = Sequential([layers.Input((4, 2)), stack, layers.Bidirectional(layers.GRU(2))])
+    net.save_weights(tmp_path / "a.weights.h5")
+    found: list[str] = []
+    with h5py.File(tmp_path / "a.weights.h5") as file:
+        file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+    both = [f"layers/bidirectional/{way}_layer/cell/vars/{i}" for way in ("forward", "backward") for i in range(3)]
+    cells = [f"layers/rnn/cell/cells/{name}/vars/{i}" for name in ("lstm_cell", "gru_cell") for i in range(3)]
+    assert sorted(found) == sorted([*both, *cells])
+    before = net.get_weights()
+    net.set_weights([0 * w for w in before])
+    net.load_weights(tmp_path / "a.weights.h5")
+    for a, b in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -9,6 +9,7 @@ from .activation import Activation
 from .attention import AdditiveAttention, Attention
 from .base import Layer, Pullback
 from .batch_normalization import BatchNormalization
+from .bidirectional import Bidirectional
 from .cell import RecurrentCell
 from .conv1d import Conv1D, Convolution1D
 from .dense import Dense
@@ -53,6 +54,7 @@ from .recurrent import RNN
 from .reshaping import Cropping1D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, ZeroPadding1D
 from .simple_rnn import SimpleRNN, SimpleRNNCell
 from .softmax import Softmax
+from .stacked_rnn_cells import StackedRNNCells
 from .stream import Stream, StreamState
 from .symbolic import SymbolicTensor
 from .time_distributed import TimeDistributed
@@ -74,6 +76,7 @@ __all__ = [
     "Conv1D",
     "Convolution1D",
     "Cropping1D",
+    "Bidirectional",
     "Dense",
     "Dot",
     "Concatenate",
@@ -113,6 +116,7 @@ __all__ = [
     "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
+    "StackedRNNCells",
     "Stream",
     "StreamState",
     "SymbolicTensor",

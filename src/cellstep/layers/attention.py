@@ -82,20 +82,6 @@ class Attention(Layer):
         """The query's mask, or None."""
         return None if mask is None else self._listed("mask", mask)[0]
 
-    def call(  # type: ignore[override]
-        self,
-        x: Any,
-        mask: Any = None,
-        initial_state: Any = None,
-        training: bool = False,
-        *,
-        return_attention_scores: bool = False,
-        use_causal_mask: bool = False,
-    ) -> Any:
-        """As `forward`, without the pullback."""
-        flags = {"return_attention_scores": return_attention_scores, "use_causal_mask": use_causal_mask}
-        return self.forward(x, mask, initial_state, training, **flags)[0]
-
     def forward(
         self,
         x: Any,

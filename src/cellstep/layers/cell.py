@@ -1,18 +1,20 @@
-"""What the three cells share: weights, packed weights and their cache, one step by hand.
+"""What the three cells share: weights, packed weights and their cache, runs over sequences, one step by hand.
 
 A cell owns `kernel` (I, G*H), `recurrent_kernel` (H, G*H) and `bias`; its subclass says which row of the kernel
-contract it is. `RNN` runs it over sequences; `cell(x_t, states)` runs one step.
+contract it is. `RNN` runs it over sequences by `run`; `cell(x_t, states)` runs one step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import activations, constraints, initializers, kernels, ops, random, regularizers
-from .module import Module, Shape, not_built
+from .module import Module, Shape
+from .runner import CellBack, RunBack, added, dropped
 from .variable import Variable
 
 Array = NDArray[Any]
@@ -72,10 +74,10 @@ class RecurrentCell(Module):
         self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
         self.dropout = ops.check_rate("dropout", dropout)
         self.recurrent_dropout = ops.check_rate("recurrent_dropout", recurrent_dropout)
-        not_built(0.0, recurrent_dropout=self.recurrent_dropout)
         self.seed = None if seed is None else random.check_seed(seed)
         self.generator = random.generator(self.seed)
         self._dropout_mask: Array | None = None
+        self._recurrent_dropout_mask: Array | None = None
 
     @property
     def output_size(self) -> int:
@@ -85,6 +87,18 @@ class RecurrentCell(Module):
     def state_size(self) -> int | list[int]:
         n = len(self.contract.states)
         return self.units if n == 1 else [self.units] * n
+
+    @property
+    def state_sizes(self) -> list[int]:
+        return [self.units] * len(self.contract.states)
+
+    @property
+    def state_names(self) -> list[str]:
+        return list(self.contract.states)
+
+    @property
+    def h(self) -> int:
+        return 0
 
     def get_initial_state(self, batch_size: int) -> list[Array]:
         """Zeros (batch_size, units), one array a state."""
@@ -158,14 +172,65 @@ class RecurrentCell(Module):
         self.__dict__[slot] = (backend, versions, packed)
         return packed
 
+    def run(
+        self,
+        x: Array,
+        states: Any = None,
+        *,
+        mask: Any = None,
+        lengths: Any = None,
+        sequences: bool = False,
+        tape: bool = False,
+        training: bool = False,
+    ) -> tuple[Array, list[Array], RunBack | None]:
+        """Run B sequences by the compiled kernels; `Runner.run` says what goes in and comes out."""
+        B, _, features = x.shape
+        keep = self.draw_dropout((B, 1, features)) if training and self.dropout > 0 else None
+        drop = self.draw_recurrent_dropout(B) if training and self.recurrent_dropout > 0 else None
+        return self._run(x, states, keep, drop, sequences, tape, mask=mask, lengths=lengths)
+
+    def _run(
+        self,
+        x: Array,
+        states: Any,
+        keep: Array | None,
+        drop: Array | None,
+        sequences: bool,
+        tape: bool,
+        **steps: Any,
+    ) -> tuple[Array, list[Array], RunBack | None]:
+        """`run` with dropout drawn: keep, inputs kept as booleans that broadcast to x; drop (B, units) multiplies h."""
+        if keep is not None:
+            x = dropped(x, keep, self.dropout)
+        packed = self.packed(backward=tape)
+        y, last, kernel_pullback = ops.forward(packed, x, states, drop=drop, sequences=sequences, tape=tape, **steps)
+        output = last[0].copy() if y is None else y
+        if kernel_pullback is None:
+            return output, list(last), None
+        run_back = kernel_pullback
+
+        def pullback(
+            dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True
+        ) -> tuple[Array | None, list[Array]]:
+            if not sequences:
+                dlast = [added(dlast[0], dy), *dlast[1:]]
+            with self._lock:  # threads may add to the same gradients
+                dW, dU, db = self.gradients((self.kernel, self.recurrent_kernel, self.bias))
+                dx, dfirst = run_back(dy if sequences else None, dlast, dW, dU, db, need_dx)
+            if keep is not None and dx is not None:
+                dx = dropped(dx, keep, self.dropout)
+            return dx, list(dfirst)
+
+        return output, list(last), pullback
+
     def __call__(self, inputs: Any, states: Any, training: bool = False) -> tuple[Array, Any]:
         """One step, by the compiled `step`; no gradient.
 
         Args:
             inputs: (B, I).
             states: a list of (B, units) arrays, one a state; a lone array where there is one.
-            training: with `dropout` set, drop inputs; the mask is kept until `reset_dropout_mask`, so that a loop
-                over time drops the same inputs at each step.
+            training: with `dropout` or `recurrent_dropout` set, drop; the masks are kept until `reset_dropout_mask`
+                and `reset_recurrent_dropout_mask`, so that a loop over time drops the same at each step.
 
         Returns:
             The output (B, units) and the new states, in the form in which they came.
@@ -174,27 +239,80 @@ class RecurrentCell(Module):
             >>> cell = LSTMCell(4)
             >>> output, states = cell(np.ones((2, 3)), cell.get_initial_state(2))
         """
-        if not self.built or (training and self.dropout > 0):
-            inputs = ops.as_array("inputs", inputs, self.dtype, ("batch", self._features))
-            self.build(inputs.shape)
+        if training and (self.dropout > 0 or self.recurrent_dropout > 0):
+            new = self._one_step(inputs, states, tape=False)[1]
+        else:
+            if not self.built:
+                self.build(ops.as_array("inputs", inputs, self.dtype, ("batch", "features")).shape)
+            new = list(ops.step(self.packed(backward=False), inputs, states, "inputs"))
+        return new[0], new if isinstance(states, (list, tuple)) else new[0]
+
+    def forward(self, inputs: Any, states: Any, training: bool = False) -> tuple[tuple[Array, list[Array]], CellBack]:
+        """One step with its pullback: what a cell of your own is made of that contains this one.
+
+        Args:
+            inputs, states, training: as for a call.
+
+        Returns:
+            (output, new states), and pullback(doutput, dstates) -> (dinputs, gradients of the states that came in),
+            which adds to the gradients of the weights. None stands for zeros.
+
+        Example:
+            >>> cell = GRUCell(4)
+            >>> (y, states), pullback = cell.forward(np.ones((2, 3)), cell.get_initial_state(2))
+            >>> dx, dstates = pullback(np.ones_like(y), [None])
+        """
+        y, new, run_back = self._one_step(inputs, states, tape=True, training=training)
+        assert run_back is not None
+
+        def pullback(dy: Any, dstates: Any) -> tuple[Array, list[Array]]:
+            cast = [d if d is None else ops.as_array("dy", d, self.dtype, y.shape) for d in (dy, *dstates)]
+            dx, dfirst = run_back(cast[0], cast[1:])
+            assert dx is not None
+            return dx[:, 0], dfirst
+
+        return (y, new), pullback
+
+    def _one_step(
+        self, inputs: Any, states: Any, tape: bool, training: bool = True
+    ) -> tuple[Array, list[Array], RunBack | None]:
+        """A sequence of one step, with the dropout masks that are kept from step to step."""
+        inputs = ops.as_array("inputs", inputs, self.dtype, ("batch", self.features))
+        self.build(inputs.shape)
+        ops.check_states("states", self.packed(backward=tape), states, inputs.shape[0])
+        keep = drop = None
         if training and self.dropout > 0:
-            if self._dropout_mask is None or self._dropout_mask.shape != inputs.shape:
-                self._dropout_mask = self.draw_dropout(inputs.shape)
-            inputs = dropped(inputs, self._dropout_mask, self.dropout)
-        new = ops.step(self.packed(backward=False), inputs, states, "inputs")
-        return new[0], list(new) if isinstance(states, (list, tuple)) else new[0]
+            keep = self._dropout_mask
+            if keep is None or keep.shape != inputs.shape:
+                keep = self._dropout_mask = self.draw_dropout(inputs.shape)
+            keep = keep[:, None]
+        if training and self.recurrent_dropout > 0:
+            drop = self._recurrent_dropout_mask
+            if drop is None or drop.shape[0] != inputs.shape[0]:
+                drop = self._recurrent_dropout_mask = self.draw_recurrent_dropout(inputs.shape[0])
+        return self._run(inputs[:, None], states, keep, drop, sequences=False, tape=tape)
 
     @property
-    def _features(self) -> int | str:
+    def features(self) -> int | str:
+        """The width of inputs; a word while the cell is not built, and any will do."""
         return self.kernel.shape[0] if self.built else "features"
 
     def draw_dropout(self, shape: tuple[int, ...]) -> Array:
         """A new mask, True where an input is kept."""
         return np.asarray(self.generator.random(shape) >= self.dropout)
 
+    def draw_recurrent_dropout(self, B: int) -> Array:
+        """What h is multiplied with, (B, units): 0 where dropped, 1 / (1 - recurrent_dropout) where kept."""
+        keep = self.generator.random((B, self.units)) >= self.recurrent_dropout
+        return dropped(np.ones(keep.shape, self.dtype), keep, self.recurrent_dropout)
+
     def reset_dropout_mask(self) -> None:
-        """Draw a new dropout mask at the next step in training."""
+        """Draw a new mask for inputs at the next step in training."""
         self._dropout_mask = None
+
+    def reset_recurrent_dropout_mask(self) -> None:
+        """Draw a new mask for states at the next step in training."""
+        self._recurrent_dropout_mask = None
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -212,20 +330,11 @@ class RecurrentCell(Module):
         return config
 
 
-def check_implementation(implementation: Any, dropout: float) -> int:
-    """Keras's hint of how to order the products, 1 or 2. Results do not depend on it, but for one thing: in Keras 1
-    draws a dropout mask for each gate, which is not built."""
+def check_implementation(implementation: Any) -> int:
+    """Keras's hint of how to order the products, 1 or 2. Results do not depend on it.
+
+    In Keras 1, and recurrent dropout, draw masks for each gate apart; here all gates share one, as in Keras's 2.
+    """
     if implementation not in (1, 2):
         raise ValueError(f"implementation must be 1 or 2, got {implementation!r}")
-    if implementation == 1 and dropout > 0:
-        raise NotImplementedError("implementation=1 with dropout (a mask for each gate) is not built yet; use 2")
     return int(implementation)
-
-
-def dropped(x: Array, keep: Array, rate: float) -> Array:
-    """x / (1 - rate) where kept, 0 elsewhere: NaN in a dropped place does not spread, rate 1 gives zeros.
-
-    The same function maps the gradient of the result to that of x.
-    """
-    scale = x.dtype.type(1 / (1 - rate) if rate < 1 else 0)
-    return np.asarray(np.where(keep, x * scale, x.dtype.type(0)))

@@ -8,7 +8,7 @@ from typing import Any
 from .. import ops, random
 from ..kernels.stages import Stage
 from .base import Array
-from .cell import dropped
+from .runner import dropped
 from .weightless import Back, Weightless
 
 

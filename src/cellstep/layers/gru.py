@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from .. import activations, kernels, ops
@@ -23,7 +24,9 @@ class GRUCell(RecurrentCell):
         use_bias: whether there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: whatever `initializers.get` takes.
         *_regularizer, *_constraint: whatever `regularizers.get` and `constraints.get` take.
-        dropout: the share of inputs dropped in training, one mask for all gates. recurrent_dropout: not built; 0.
+        dropout: the share of inputs dropped in training, one mask for all gates and steps.
+        recurrent_dropout: the share of h dropped in training before products with recurrent_kernel, one mask for all
+            gates and steps.
         reset_after: apply the reset gate after the recurrent product (cuDNN's and PyTorch's form), or before it.
         seed: of the dropout; a new one where None.
         implementation: Keras's hint; results do not depend on it.
@@ -93,7 +96,7 @@ class GRUCell(RecurrentCell):
         )
         self.recurrent_activation = activations.get_recurrent(recurrent_activation, "recurrent_activation")
         self.reset_after = ops.check_bool("reset_after", reset_after)
-        self.implementation = check_implementation(implementation, self.dropout)
+        self.implementation = check_implementation(implementation)
 
     @property
     def bias_shape(self) -> tuple[int, ...]:
@@ -105,6 +108,8 @@ class GRU(OverCell):
 
     Args:
         use_cudnn: "auto" or False, which both mean this library's kernels.
+        num_layers: how many layers of GRU lie on top of each other, each with the arguments given, dropout of its
+            inputs too; the states are then one list for each.
 
     Example:
         >>> layer = GRU(8)
@@ -145,11 +150,14 @@ class GRU(OverCell):
         *,
         implementation: int = 2,
         zero_output_for_mask: bool = False,
+        num_layers: int = 1,
+        trainable_initial_state: bool = False,
         name: str | None = None,
         dtype: Any = None,
         trainable: bool = True,
     ) -> None:
-        cell = GRUCell(
+        make_cell = partial(
+            GRUCell,
             units,
             activation=activation,
             recurrent_activation=recurrent_activation,
@@ -166,20 +174,22 @@ class GRU(OverCell):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             reset_after=reset_after,
-            seed=seed,
             implementation=implementation,
-            name="gru_cell",
             dtype=dtype,
             trainable=trainable,
         )
         super().__init__(
-            cell,
+            make_cell,
+            "gru_cell",
+            num_layers,
+            seed,
             return_sequences=return_sequences,
             return_state=return_state,
             go_backwards=go_backwards,
             stateful=stateful,
             unroll=unroll,
             zero_output_for_mask=zero_output_for_mask,
+            trainable_initial_state=trainable_initial_state,
             activity_regularizer=activity_regularizer,
             name=name,
             trainable=trainable,

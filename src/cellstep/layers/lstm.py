@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,9 @@ class LSTMCell(RecurrentCell):
         kernel_initializer, recurrent_initializer, bias_initializer: whatever `initializers.get` takes.
         unit_forget_bias: begin the forget gate's bias at 1, and the other gates' as bias_initializer says.
         *_regularizer, *_constraint: whatever `regularizers.get` and `constraints.get` take.
-        dropout: the share of inputs dropped in training, one mask for all gates. recurrent_dropout: not built; 0.
+        dropout: the share of inputs dropped in training, one mask for all gates and steps.
+        recurrent_dropout: the share of h dropped in training before products with recurrent_kernel, one mask for all
+            gates and steps.
         seed: of the dropout; a new one where None.
         implementation: Keras's hint; results do not depend on it.
         name, dtype, trainable: as for every layer.
@@ -93,7 +96,7 @@ class LSTMCell(RecurrentCell):
         )
         self.recurrent_activation = activations.get_recurrent(recurrent_activation, "recurrent_activation")
         self.unit_forget_bias = ops.check_bool("unit_forget_bias", unit_forget_bias)
-        self.implementation = check_implementation(implementation, self.dropout)
+        self.implementation = check_implementation(implementation)
 
     def initial_bias(self, shape: tuple[int, ...], dtype: Any) -> Array:
         u = self.units
@@ -109,6 +112,8 @@ class LSTM(OverCell):
 
     Args:
         use_cudnn: "auto" or False, which both mean this library's kernels.
+        num_layers: how many layers of LSTM lie on top of each other, each with the arguments given, dropout of its
+            inputs too; the states are then one list for each.
 
     Example:
         >>> layer = LSTM(8, return_state=True)
@@ -149,11 +154,14 @@ class LSTM(OverCell):
         *,
         implementation: int = 2,
         zero_output_for_mask: bool = False,
+        num_layers: int = 1,
+        trainable_initial_state: bool = False,
         name: str | None = None,
         dtype: Any = None,
         trainable: bool = True,
     ) -> None:
-        cell = LSTMCell(
+        make_cell = partial(
+            LSTMCell,
             units,
             activation=activation,
             recurrent_activation=recurrent_activation,
@@ -170,20 +178,22 @@ class LSTM(OverCell):
             bias_constraint=bias_constraint,
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
-            seed=seed,
             implementation=implementation,
-            name="lstm_cell",
             dtype=dtype,
             trainable=trainable,
         )
         super().__init__(
-            cell,
+            make_cell,
+            "lstm_cell",
+            num_layers,
+            seed,
             return_sequences=return_sequences,
             return_state=return_state,
             go_backwards=go_backwards,
             stateful=stateful,
             unroll=unroll,
             zero_output_for_mask=zero_output_for_mask,
+            trainable_initial_state=trainable_initial_state,
             activity_regularizer=activity_regularizer,
             name=name,
             trainable=trainable,

@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
+from .. import ops, random
+from .cell import RecurrentCell
 from .recurrent import RNN
+from .stacked_rnn_cells import StackedRNNCells
 
 
 def of_cell(name: str) -> Any:
-    """A read-only attribute that is the cell's."""
-    return property(lambda self: getattr(self.cell, name), doc=f"The cell's `{name}`.")
+    """A read-only attribute that is the cell's, or with several layers the first one's."""
+    return property(lambda self: getattr(self.first_cell, name), doc=f"The cell's `{name}`.")
 
 
 class OverCell(RNN):
-    """An RNN over a cell of its own, configured as one layer. A subclass makes the cell in its constructor."""
+    """An RNN over a cell of its own, configured as one layer.
+
+    Args:
+        make_cell: makes one cell, given its name and seed.
+        cell_name: the name of the first cell.
+        num_layers: how many cells lie on top of each other.
+        seed: of the first cell's dropout; each further one has the next number.
+        **of_layer: arguments of RNN.
+    """
+
+    def __init__(
+        self,
+        make_cell: Callable[..., RecurrentCell],
+        cell_name: str,
+        num_layers: int,
+        seed: int | None,
+        **of_layer: Any,
+    ) -> None:
+        self.num_layers = ops.check_count("num_layers", num_layers)
+        first = None if seed is None else random.check_seed(seed)
+        cells = [
+            make_cell(name=f"{cell_name}_{i}" if i else cell_name, seed=None if first is None else first + i)
+            for i in range(self.num_layers)
+        ]
+        super().__init__(cells[0] if self.num_layers == 1 else StackedRNNCells(cells, name="cells"), **of_layer)
+
+    @property
+    def first_cell(self) -> Any:
+        """The cell; with several layers the first one's."""
+        return self.cell if self.num_layers == 1 else self.cell.cells[0]
 
     units = of_cell("units")
     activation = of_cell("activation")
@@ -32,8 +65,10 @@ class OverCell(RNN):
     seed = of_cell("seed")
 
     def get_config(self) -> dict[str, Any]:
-        cell = {key: value for key, value in self.cell.get_config().items() if key in self.cell.config_keys}
-        return {**self._flags(), **cell, "activity_regularizer": None}
+        own = self.first_cell
+        config = {key: value for key, value in own.get_config().items() if key in own.config_keys}
+        config |= {"num_layers": self.num_layers} if self.num_layers > 1 else {}
+        return {**self._flags(), **config, "activity_regularizer": None}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

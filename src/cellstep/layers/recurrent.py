@@ -9,18 +9,23 @@ import numpy as np
 from .. import ops
 from ..kernels.stages import Recur, Stage
 from .base import Array, Layer, Pullback
-from .cell import RecurrentCell, dropped
-from .module import Shape, not_built, serialize
+from .cell import RecurrentCell
+from .module import Module, Shape, not_built, serialize
+from .orders import arrange
+from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
+from .states import flatten, given_states, like, nest, split_gradients
 from .stream import Stream
+from .variable import Variable
 
 
 class RNN(Layer):
-    """A recurrent layer over one cell; SimpleRNN, LSTM and GRU are this over their own cells.
+    """A recurrent layer over a cell; SimpleRNN, LSTM and GRU are this over their own cells.
 
     Args:
-        cell: SimpleRNNCell, LSTMCell or GRUCell.
+        cell: SimpleRNNCell, LSTMCell, GRUCell or StackedRNNCells; a list of cells, which is stacked; or a cell of your
+            own, written in Python (`layers.python_cell` says how), which runs step by step and slowly.
         return_sequences: give the output of every step (B, T, units), not the last one's (B, units).
-        return_state: give a list [output, *final states].
+        return_state: give a list [output, *final states]; the states of stacked cells are one list for each cell.
         go_backwards: run from the last step to the first, padding included; outputs come in the order of processing,
             and the mask is passed on as it came, both as in Keras.
         stateful: begin each call with the states that the one before left. Rows keep their places, so the batch size
@@ -28,13 +33,19 @@ class RNN(Layer):
         unroll: taken as Keras's hint; it changes nothing here, results included.
         zero_output_for_mask: the output of a masked step is 0, not a repetition of the one before. Without
             return_sequences, 0 for rows whose last step is masked.
+        trainable_initial_state: begin with states that are weights, one vector a state, zeros at first, where no
+            `initial_state` is given; they come after the cell's weights.
+        activity_regularizer: not built; None.
         name, dtype, trainable: as for every layer; dtype is the cell's where None.
 
     Masks and lengths: at a masked step a row carries its states, and its output is the state h, which before the first
     running step is the initial one. What x holds there has no influence, not even as NaN.
 
+    Ragged inputs: x may be a list of arrays (steps, features) of any lengths. No padding is run; go_backwards begins at
+    each row's own end; sequences, and the gradients of x and of sequences, are lists of arrays too.
+
     Raises:
-        NotImplementedError: cell is a list. TypeError: it is no cell of cellstep.
+        TypeError, ValueError: cell is none, has no state_size, or another dtype.
 
     Example:
         >>> layer = RNN(LSTMCell(8), return_sequences=True)
@@ -43,7 +54,7 @@ class RNN(Layer):
 
     def __init__(
         self,
-        cell: RecurrentCell,
+        cell: Any,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -51,63 +62,116 @@ class RNN(Layer):
         unroll: bool = False,
         zero_output_for_mask: bool = False,
         *,
+        trainable_initial_state: bool = False,
         activity_regularizer: None = None,
         name: str | None = None,
         dtype: Any = None,
         trainable: bool = True,
     ) -> None:
         if isinstance(cell, (list, tuple)):
-            raise NotImplementedError("cell as a list (stacked cells) is not built yet; stack layers instead")
-        if not isinstance(cell, RecurrentCell):
-            raise TypeError(f"cell must be a SimpleRNNCell, LSTMCell or GRUCell, got {cell!r}")
-        super().__init__(name, cell.dtype if dtype is None else dtype, trainable)
-        if self.dtype != cell.dtype:
-            raise ValueError(f"dtype must be that of the cell, {cell.dtype}, got {self.dtype}")
+            cell = StackedRNNCells(cell)
+        self._runner = as_runner(cell)
+        super().__init__(name, self.runner.dtype if dtype is None else dtype, trainable)
+        if self.dtype != self.runner.dtype:
+            raise ValueError(f"dtype must be that of the cell, {self.runner.dtype}, got {self.dtype}")
         not_built(activity_regularizer=activity_regularizer)
         self.cell = cell
-        self._parts.append(cell)
-        if not trainable:
-            cell.trainable = False
+        if isinstance(cell, Module):
+            self._parts.append(cell)
+            if not trainable:
+                cell.trainable = False
         self.return_sequences = ops.check_bool("return_sequences", return_sequences)
         self.return_state = ops.check_bool("return_state", return_state)
         self.go_backwards = ops.check_bool("go_backwards", go_backwards)
         self.stateful = ops.check_bool("stateful", stateful)
         self.unroll = ops.check_bool("unroll", unroll)
         self.zero_output_for_mask = ops.check_bool("zero_output_for_mask", zero_output_for_mask)
+        self.trainable_initial_state = ops.check_bool("trainable_initial_state", trainable_initial_state)
         self.activity_regularizer = None
+        self.initial: list[Variable] = []
         self.states: list[Array] | None = None
+        self._width: int | None = None
 
     @property
-    def state_size(self) -> list[int]:
-        """The size of each state."""
-        return [self.cell.units] * len(self.cell.contract.states)
+    def runner(self) -> Any:
+        """What runs the cell over sequences; the cell itself where it is one of ours. A `Runner`."""
+        return self._runner
+
+    @property
+    def state_size(self) -> list[Any]:
+        """The size of each state; one entry a cell for stacked cells, as in Keras."""
+        size = self.cell.state_size
+        return list(size) if isinstance(size, (list, tuple)) else [size]
+
+    @property
+    def features(self) -> int | str:
+        """The width of x, or a word while any will do."""
+        first = _cells(self.runner)[0]
+        return first.features if isinstance(first, RecurrentCell) else self._width or "features"
+
+    @property
+    def has_python_cells(self) -> bool:
+        """Whether a cell is one that a user wrote."""
+        return not all(isinstance(cell, RecurrentCell) for cell in _cells(self.runner))
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The cell's, then the initial states where they are trainable."""
+        return [*(w for part in self._parts for w in part.weights), *self._weights]
 
     def make_weights(self, input_shape: Shape) -> None:
         if len(input_shape) != 3:
             raise ValueError(f"expected inputs of shape (batch, time, features), got {ops.describe(input_shape)}")
-        if not self.cell.built:
-            self.cell.path = f"{self.path}/{self.cell.name}"
-            self.cell.build((input_shape[0], input_shape[2]))
+        self._width = input_shape[2]
+        build_cell(self.cell, self.path, (input_shape[0], input_shape[2]))
+        if self.trainable_initial_state:
+            sizes = zip(self.runner.state_names, self.runner.state_sizes, strict=True)
+            self.initial = [self.add_weight(f"initial {name}".replace(" ", "_"), (n,), "zeros") for name, n in sizes]
 
-    def get_initial_state(self, batch_size: int) -> list[Array]:
-        """Zeros (batch_size, units), one array a state."""
-        return self.cell.get_initial_state(batch_size)
+    def get_initial_state(self, batch_size: int) -> list[Any]:
+        """The states that a call begins with where none are given: zeros, the weights, or what the cell says."""
+        if self.initial:
+            return nest(self.runner, [np.repeat(w.value[None], batch_size, axis=0) for w in self.initial])
+        return first_states(self.runner, batch_size)
 
     def independent_rows(self, training: bool) -> bool:
         """False where stateful: each call goes on from the one before."""
         return not self.stateful
 
-    def reset_states(self) -> None:
-        """Begin the next call of a stateful layer with zeros, in any batch size."""
-        self.states = None
+    def reset_states(self, rows: Any = None) -> None:
+        """Begin the next call of a stateful layer anew.
 
-    reset_state = reset_states
+        Args:
+            rows: those that an int, a slice, a list of ints or booleans selects, while the others go on; None for all,
+                which also lets another batch size in.
+
+        Raises:
+            ValueError: the layer is not stateful, or there are no such rows.
+        """
+        if rows is None:
+            self.states = None
+            return
+        if not self.stateful:
+            raise ValueError(f"rows must be None, as {self.name} is not stateful, got {rows!r}")
+        if self.states is not None:
+            B = self.states[0].shape[0]
+            chosen = ops.check_rows(rows, B)
+            first = flatten(self.get_initial_state(B))
+            states = [s.copy() for s in self.states]
+            for state, value in zip(states, first, strict=True):
+                state[chosen] = value[chosen]
+            self.states = states
+
+    def reset_state(self, rows: Any = None) -> None:
+        """As `reset_states`."""
+        self.reset_states(rows)
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
         batch, time, _ = input_shape
-        units = self.cell.units
+        units = self.runner.output_size
         output = (batch, time, units) if self.return_sequences else (batch, units)
-        return (output, *((batch, n) for n in self.state_size)) if self.return_state else output
+        states = nest(self.runner, [(batch, n) for n in self.runner.state_sizes])
+        return (output, *states) if self.return_state else output
 
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
         """The mask that came, where sequences are returned; with return_state a list, None for each state."""
@@ -126,11 +190,13 @@ class RNN(Layer):
         """Run B sequences.
 
         Args:
-            x: (B, T, I), any real dtype and strides.
+            x: (B, T, I), any real dtype and strides; or a list of B arrays (steps, I).
             mask: (B, T) booleans, True where the step runs.
             lengths: (B,) integers 0 .. T, the same for padding on the right; not together with a mask.
-            initial_state: one (B, units) array a state, in a list; one alone may come bare. Zeros where None.
-            training: whether `dropout` drops inputs: one mask a batch, the same at every step.
+            initial_state: one (B, units) array a state, in a list; one alone may come bare, and those of stacked cells
+                in one list for each cell. Where None: zeros, or the layer's own.
+            training: whether `dropout` drops inputs and `recurrent_dropout` states: one mask a call each, the same at
+                every step.
 
         Returns:
             The output, or [output, *states]; and the pullback. It takes dy in the same form, where None is zeros, and
@@ -146,91 +212,90 @@ class RNN(Layer):
     def _run(
         self, x: Any, mask: Any, initial_state: Any, training: bool, lengths: Any, tape: bool
     ) -> tuple[Any, Pullback | None]:
-        cell = self.cell
-        x = ops.as_array("x", x, self.dtype, ("batch", "time", cell.kernel.shape[0] if cell.built else "features"))
-        if not self.built:
-            self.build(x.shape)
-        B, T, _ = x.shape
+        runner = self.runner
+        # weights of another width are refused before they are made
+        x, order = arrange(
+            x, mask, lengths, self.dtype, self.features, self.go_backwards, by_row=not self.has_python_cells
+        )
+        self.build(x.shape)
+        B = x.shape[0]
+        shown = order.shown if self.zero_output_for_mask else None
+        own = initial_state is None and self.states is None and bool(self.initial)
         states = self._first_states(initial_state, B)
-        shown = ops.running(mask, lengths, B, T, self.go_backwards) if self.zero_output_for_mask else None
-        keep = None
-        if training and cell.dropout > 0:
-            keep = cell.draw_dropout((B, 1, x.shape[2]))
-            x = dropped(x, keep, cell.dropout)
-        y, last, kernel_pullback = ops.forward(
-            cell.packed(backward=tape),
+        y, last, run_back = runner.run(
             x,
             states,
-            mask=mask,
-            lengths=lengths,
-            go_backwards=self.go_backwards,
+            mask=order.mask,
+            lengths=order.lengths,
             sequences=self.return_sequences,
             tape=tape,
+            training=training,
         )
         if self.stateful:
             self.states = [s.copy() for s in last]
-        output = self._output(y, last, shown)
-        result = [output, *last] if self.return_state else output
-        if kernel_pullback is None:
+        shape, output = y.shape, y
+        if self.return_sequences:
+            output = order.outputs(y, None if states is None or runner.h is None else states[runner.h])
+        output = self._shown(output, shown)
+        result = [output, *nest(runner, last)] if self.return_state else output
+        if run_back is None:
             return result, None
-        run_back = kernel_pullback
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
-            dsequence, dlast = self._split(dy, output.shape, shown)
-            with cell._lock:  # threads may add to the same gradients
-                dW, dU, db = cell.gradients((cell.kernel, cell.recurrent_kernel, cell.bias))
-                dx, dfirst = run_back(dsequence, dlast, dW, dU, db, need_dx)
-            if keep is not None and dx is not None:
-                dx = dropped(dx, keep, cell.dropout)
-            return dx if initial_state is None else (dx, list(dfirst))
+            dlast: list[Array | None] = [None] * len(last)
+            dbefore = None
+            if self.return_state:
+                dy, dlast = split_gradients(runner, dy, self.dtype, B)
+            if dy is not None and (shown is not None or not self.return_sequences):
+                dy = self._shown(ops.as_array("dy", dy, self.dtype, shape), shown)
+            if dy is not None and self.return_sequences:
+                dy, dbefore = order.gradients(dy, self.dtype, shape)
+            dx, dfirst = run_back(dy, dlast, need_dx)
+            if dbefore is not None and runner.h is not None:
+                dfirst[runner.h] = dfirst[runner.h] + dbefore
+            if own:
+                self._add_to_initial(dfirst)
+            dx = None if dx is None else order.input_gradients(dx)
+            return dx if initial_state is None else (dx, like(runner, initial_state, dfirst))
 
         return result, pullback
 
-    def _first_states(self, initial_state: Any, B: int) -> Any:
+    def _first_states(self, initial_state: Any, B: int) -> list[Array] | None:
+        """One array a state; None where the cell's own first states will do."""
         if self.states is not None and self.states[0].shape[0] != B:
             have = self.states[0].shape[0]
             raise ValueError(
                 f"expected x with the {have} rows of the call before, as {self.name} is stateful, got {B}; "
                 "reset_states() lets another batch size in"
             )
-        return self.states if initial_state is None else initial_state
+        if initial_state is None:
+            return self.states or (flatten(self.get_initial_state(B)) if self.initial else None)
+        return given_states(self.runner, initial_state, self.dtype, B)
 
-    def _output(self, y: Array | None, last: tuple[Array, ...], shown: Array | None) -> Array:
-        """The output from the kernel's sequence and final states; `shown` says which steps are not zeroed."""
-        if y is not None:
-            if shown is not None:
-                y[~shown] = 0
+    def _add_to_initial(self, dfirst: list[Array]) -> None:
+        with self._lock:
+            for grad, d in zip(self.gradients(self.initial), dfirst, strict=True):
+                if grad is not None:
+                    grad += d.sum(0)
+
+    def _shown(self, y: Any, shown: Array | None) -> Any:
+        """y, or its gradient, with zeros at masked steps; `shown` says which are not masked, None that none is."""
+        if shown is None or not shown.shape[1]:
             return y
-        if shown is not None and shown.shape[1]:
-            return np.where(shown[:, -1:], last[0], last[0].dtype.type(0))
-        return last[0].copy() if self.return_state else last[0]
-
-    def _split(self, dy: Any, shape: Any, shown: Array | None) -> tuple[Array | None, list[Array | None]]:
-        """Gradients for the kernels, of the sequence and of the final states, from dy as the caller has it."""
-        n = len(self.cell.contract.states)
-        dlast: list[Array | None] = [None] * n
-        if self.return_state:
-            if not isinstance(dy, (list, tuple)) or len(dy) != n + 1:
-                got = f"{len(dy)}" if isinstance(dy, (list, tuple)) else type(dy).__name__
-                raise ValueError(f"expected dy to be a list of {n + 1}, for the output and each state, got {got}")
-            dy, *dlast = dy
-        if dy is not None:
-            dy = ops.as_array("dy", dy, self.dtype, shape)
-        if self.return_sequences:
-            if dy is not None and shown is not None:
-                dy = np.where(shown[:, :, None], dy, dy.dtype.type(0))
-            return dy, dlast
-        if dy is not None:
-            if shown is not None and shown.shape[1]:
-                dy = np.where(shown[:, -1:], dy, dy.dtype.type(0))
-            dlast[0] = dy if dlast[0] is None else dy + ops.as_array("dy of state h", dlast[0], self.dtype, shape)
-        return None, dlast
+        return np.where(shown[:, :, None] if self.return_sequences else shown[:, -1:], y, y.dtype.type(0))
 
     def stages(self) -> list[Stage]:
         if self.go_backwards:
             raise ValueError(f"go_backwards must be False to stream {self.name}, got True: its first step is the last")
-        packed = self.cell.packed(backward=False)
-        return [Recur(packed.cell, packed.kernels, packed.weights, self.zero_output_for_mask)]
+        if self.initial:
+            raise NotImplementedError(f"trainable_initial_state of {self.name} is not built for streams: set the state")
+        stages: list[Stage] = []
+        for cell in _cells(self.runner):
+            if not isinstance(cell, RecurrentCell):
+                raise NotImplementedError(f"{self.name} runs a cell written in Python, so it cannot be streamed")
+            packed = cell.packed(backward=False)
+            stages.append(Recur(packed.cell, packed.kernels, packed.weights, self.zero_output_for_mask))
+        return stages
 
     def stream(self, batch_size: int = 1) -> Stream:
         """A stream of this layer with the weights it has now, whose states begin at zero.
@@ -239,19 +304,21 @@ class RNN(Layer):
         `stateful` layer are its own, and the stream's are the stream's.
 
         Raises:
-            ValueError: the layer is not built, or goes backwards.
+            ValueError: the layer is not built, or goes backwards. NotImplementedError: its cell is written in Python.
         """
         if not self.built:
             raise ValueError(f"{self.name} is not built: build it, or call it once")
         stages = [(self.name, stage) for stage in self.stages()]
-        return Stream(self.name, stages, batch_size, self.cell.kernel.shape[0], self.dtype)
+        return Stream(self.name, stages, batch_size, _cells(self.runner)[0].kernel.shape[0], self.dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**self._flags(), "cell": serialize(self.cell)}
 
     def _flags(self) -> dict[str, Any]:
         keys = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
-        return {**super().get_config(), **{key: getattr(self, key) for key in keys}}
+        flags = {**super().get_config(), **{key: getattr(self, key) for key in keys}}
+        # what Keras has not is left out where it is not used, so that Keras reads the rest
+        return flags | ({"trainable_initial_state": True} if self.trainable_initial_state else {})
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -259,3 +326,10 @@ class RNN(Layer):
 
         config = dict(config)
         return cls(deserialize(config.pop("cell")), **config)
+
+
+def _cells(runner: Any) -> list[Any]:
+    """The cells that run one after another."""
+    if isinstance(runner, StackedRNNCells):
+        return [cell for inner in runner.runners for cell in _cells(inner)]
+    return [runner]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from .. import kernels
@@ -18,7 +19,9 @@ class SimpleRNNCell(RecurrentCell):
         use_bias: whether there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: whatever `initializers.get` takes.
         *_regularizer, *_constraint: whatever `regularizers.get` and `constraints.get` take.
-        dropout: the share of inputs dropped in training. recurrent_dropout: not built; 0.
+        dropout: the share of inputs dropped in training.
+        recurrent_dropout: the share of h dropped in training before products with recurrent_kernel, one mask for all
+            gates and steps.
         seed: of the dropout; a new one where None.
         name, dtype, trainable: as for every layer.
 
@@ -84,6 +87,10 @@ class SimpleRNNCell(RecurrentCell):
 class SimpleRNN(OverCell):
     """A SimpleRNN over sequences: arguments of SimpleRNNCell, then those of RNN.
 
+    Args:
+        num_layers: how many layers of SimpleRNN lie on top of each other, each with the arguments given, dropout of its
+            inputs too; the states are then one list for each.
+
     Example:
         >>> layer = SimpleRNN(8, return_sequences=True)
         >>> y, pullback = layer.forward(np.ones((2, 5, 3)))
@@ -115,11 +122,14 @@ class SimpleRNN(OverCell):
         seed: int | None = None,
         *,
         zero_output_for_mask: bool = False,
+        num_layers: int = 1,
+        trainable_initial_state: bool = False,
         name: str | None = None,
         dtype: Any = None,
         trainable: bool = True,
     ) -> None:
-        cell = SimpleRNNCell(
+        make_cell = partial(
+            SimpleRNNCell,
             units,
             activation=activation,
             use_bias=use_bias,
@@ -134,19 +144,21 @@ class SimpleRNN(OverCell):
             bias_constraint=bias_constraint,
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            name="simple_rnn_cell",
             dtype=dtype,
             trainable=trainable,
         )
         super().__init__(
-            cell,
+            make_cell,
+            "simple_rnn_cell",
+            num_layers,
+            seed,
             return_sequences=return_sequences,
             return_state=return_state,
             go_backwards=go_backwards,
             stateful=stateful,
             unroll=unroll,
             zero_output_for_mask=zero_output_for_mask,
+            trainable_initial_state=trainable_initial_state,
             activity_regularizer=activity_regularizer,
             name=name,
             trainable=trainable,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -82,12 +83,7 @@ class Stream:
         chained = tuple(stage for _, stage in stages)
         outputs = [inputs or 0, *widths(chained, inputs)][-1]
         self._chain = ops.make_chain(chained, self.batch_size, inputs, outputs, self.dtype, integers)
-        self._shapes = {
-            f"{layer}/{state}": (self.batch_size, int(stage.packed.H))
-            for layer, stage in stages
-            if isinstance(stage, Recur)
-            for state in stage.cell.states
-        }
+        self._shapes = _state_shapes(stages, self.batch_size)
         # the chain's own methods, so that no frame of Python comes between
         self.step = self._chain.step
         self.steps = self._chain.steps
@@ -119,3 +115,16 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"<Stream of {self.name}, batch_size={self.batch_size}>"
+
+
+def _state_shapes(stages: Sequence[tuple[str, Stage]], B: int) -> dict[str, tuple[int, int]]:
+    """`lstm/h`; for a layer of several cells `rnn/0/h`, `rnn/1/h` and so on."""
+    recurrent = [(layer, stage) for layer, stage in stages if isinstance(stage, Recur)]
+    cells = Counter(layer for layer, _ in recurrent)
+    seen: Counter[str] = Counter()
+    shapes: dict[str, tuple[int, int]] = {}
+    for layer, stage in recurrent:
+        name = f"{layer}/{seen[layer]}" if cells[layer] > 1 else layer
+        seen[layer] += 1
+        shapes |= {f"{name}/{state}": (B, int(stage.packed.H)) for state in stage.cell.states}
+    return shapes

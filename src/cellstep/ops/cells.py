@@ -167,6 +167,7 @@ def forward(
     *,
     mask: Any = None,
     lengths: Any = None,
+    drop: Any = None,
     go_backwards: bool = False,
     sequences: bool = True,
     tape: bool = False,
@@ -175,10 +176,12 @@ def forward(
 
     Args:
         packed: from `pack`, with `backward` where there is a tape.
-        x: (B, T, I), not written to. With a tape, x and mask must not change before the last call of the pullback.
+        x: (B, T, I), not written to. With a tape, x, mask and drop must not change before the last call
+            of the pullback.
         states: one (B, H) array a state; None for zeros.
         mask: (B, T) booleans, False where a row carries its states.
         lengths: (B,) integers, the steps that each row runs from the left; not together with a mask.
+        drop: (B, H), what h is multiplied with before products with U at every step (recurrent dropout); None for ones.
         go_backwards: start at the last step, padding included; y comes in the order of processing.
         sequences: whether y is wanted.
         tape: whether a pullback is wanted.
@@ -204,12 +207,14 @@ def forward(
         steps = running(mask, lengths, B, T, go_backwards)
         assert steps is not None
         kernel_mask, kernel_lengths = _fast_form(steps)
+    if drop is not None:
+        drop = contiguous(as_array("drop", drop, dtype, (B, H)))
     if go_backwards:
         x = x[:, ::-1]
     y = np.empty((B, T, H), dtype) if sequences else None
     last = tuple(np.empty((B, H), dtype) for _ in range(S))
     kept = run.tape(packed.weights, B, T) if tape else None
-    run.forward(packed.weights, x, *first, kernel_mask, kernel_lengths, y, *last, kept)
+    run.forward(packed.weights, x, *first, kernel_mask, kernel_lengths, drop, y, *last, kept)
     if kept is None:
         return y, last, None
 

@@ -31,7 +31,7 @@ def kernel_level(p: Problem, backend: kernels.Backend | None = None) -> Runner:
     if not p.trains:
 
         def forward() -> None:
-            K.forward(packed, p.x, *zero, None, p.lengths, y, *last, None)
+            K.forward(packed, p.x, *zero, None, p.lengths, None, y, *last, None)
 
         def forward_answer() -> Answer:
             forward()
@@ -45,7 +45,7 @@ def kernel_level(p: Problem, backend: kernels.Backend | None = None) -> Runner:
 
     def train() -> None:
         fresh = K.pack(p.W, p.U, p.b, *options, True)
-        K.forward(fresh, p.x, *zero, None, p.lengths, y, *last, tape)
+        K.forward(fresh, p.x, *zero, None, p.lengths, None, y, *last, tape)
         # the contract adds to dW, dU and db
         dW.fill(0)
         dU.fill(0)

@@ -1,0 +1,167 @@
+"""The order in which a layer runs steps: inputs as a caller has them into the order of processing, outputs back.
+
+Keras's go_backwards turns the whole padded sequence around, and gives outputs in the order of processing. Where padding
+is on the right a row may as well be turned around within its own length, which leaves the padding on the right, where
+kernels pass it over, and gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from . import ragged
+from .runner import Array
+
+
+class Order:
+    """Steps are run as they come.
+
+    Attributes:
+        mask, lengths: for the runner, in the order of processing.
+        shown: (B, T) booleans, False where an output that zero_output_for_mask makes 0 is; None where there is none.
+    """
+
+    def __init__(self, mask: Any, lengths: Any, B: int, T: int) -> None:
+        self.mask, self.lengths = mask, lengths
+        self._size = B, T
+
+    @property
+    def shown(self) -> Array | None:
+        return ops.running(self.mask, self.lengths, *self._size, False)
+
+    def inputs(self, x: Array) -> Array:
+        """x in the order of processing."""
+        return x
+
+    def outputs(self, y: Array, before: Array | None) -> Any:
+        """y (B, T, O) of the runner as the caller gets it; before (B, O) is the output before the first step, None for
+        zeros."""
+        return y
+
+    def gradients(self, dy: Any, dtype: Any, shape: tuple[int, ...]) -> tuple[Array, Array | None]:
+        """dy for the runner, of this shape, from the caller's; and the gradient of `before`, None where it has none."""
+        return ops.as_array("dy", dy, dtype, shape), None
+
+    def input_gradients(self, dx: Array) -> Any:
+        """dx as the caller has x."""
+        return dx
+
+
+class Turned(Order):
+    """The last step first, padding included."""
+
+    def __init__(self, steps: Array | None, B: int, T: int) -> None:
+        super().__init__(None if steps is None else steps[:, ::-1], None, B, T)
+
+    def inputs(self, x: Array) -> Array:
+        return x[:, ::-1]
+
+    def input_gradients(self, dx: Array) -> Array:
+        return dx[:, ::-1]
+
+
+class RowsTurned(Order):
+    """Each row's last step first; its outputs are moved to the end, where turning the whole would have left them."""
+
+    def __init__(self, lengths: Array, B: int, T: int) -> None:
+        super().__init__(None, lengths, B, T)
+        self._rows = [(b, int(n), T - int(n)) for b, n in enumerate(lengths)]
+
+    @property
+    def shown(self) -> Array:
+        T = self._size[1]
+        found: Array = np.arange(T) >= T - self.lengths[:, None]
+        return found
+
+    def inputs(self, x: Array) -> Array:
+        out = np.zeros(x.shape, x.dtype)
+        for b, n, _ in self._rows:
+            out[b, :n] = x[b, :n][::-1]
+        return out
+
+    def outputs(self, y: Array, before: Array | None) -> Array:
+        out = np.empty_like(y)
+        for b, n, gap in self._rows:
+            out[b, :gap] = 0 if before is None else before[b]
+            out[b, gap:] = y[b, :n]
+        return out
+
+    def gradients(self, dy: Any, dtype: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        dy = ops.as_array("dy", dy, dtype, shape)
+        out, dbefore = np.zeros(shape, dtype), np.empty((shape[0], shape[2]), dtype)
+        for b, n, gap in self._rows:
+            out[b, :n] = dy[b, gap:]
+            dbefore[b] = dy[b, :gap].sum(0)
+        return out, dbefore
+
+    def input_gradients(self, dx: Array) -> Array:
+        return self.inputs(dx)
+
+
+class Ragged(Order):
+    """A list of sequences, each of its own length."""
+
+    def __init__(self, lengths: Array, B: int, T: int, backwards: bool) -> None:
+        super().__init__(None, lengths, B, T)
+        self._backwards = backwards
+
+    @property
+    def shown(self) -> None:
+        """All of them: a list has no padding."""
+        return
+
+    def outputs(self, y: Array, before: Array | None) -> list[Array]:
+        return ragged.cut(y, self.lengths)
+
+    def gradients(self, dy: Any, dtype: Any, shape: tuple[int, ...]) -> tuple[Array, None]:
+        return ragged.gradients(dy, self.lengths, dtype, shape[2]), None
+
+    def input_gradients(self, dx: Array) -> list[Array]:
+        return ragged.cut(dx, self.lengths, self._backwards)
+
+
+def right_padded(steps: Array) -> Array | None:
+    """The lengths of rows that run from the left and then no more, None where some row does otherwise, or all run."""
+    if steps.all() or not (steps[:, 1:] <= steps[:, :-1]).all():
+        return None
+    lengths: Array = steps.sum(axis=1).astype(np.int32)
+    return lengths
+
+
+def arrange(
+    x: Array | Sequence[Array],
+    mask: Any,
+    lengths: Any,
+    dtype: Any,
+    features: int | str,
+    backwards: bool,
+    by_row: bool,
+) -> tuple[Array, Order]:
+    """x (B, T, features) in the order of processing, and that order.
+
+    Args:
+        x: an array, or a ragged list of them.
+        mask, lengths: as a layer takes them.
+        dtype, features: what x has to be.
+        backwards: last step first.
+        by_row: rows may be turned within their own lengths.
+
+    Raises:
+        ValueError, TypeError: an argument that does not fit.
+    """
+    if ragged.is_ragged(x):
+        ragged.refuse_steps(mask, lengths)
+        a, ends = ragged.padded("x", x, dtype, features, backwards)
+        return a, Ragged(ends, a.shape[0], a.shape[1], backwards)
+    a = ops.as_array("x", x, dtype, ("batch", "time", features))
+    B, T, _ = a.shape
+    order: Order = Order(mask, lengths, B, T)
+    if backwards:
+        steps = ops.running(mask, lengths, B, T, False)
+        ends = right_padded(steps) if by_row and steps is not None else None
+        order = Turned(steps, B, T) if ends is None else RowsTurned(ends, B, T)
+    return order.inputs(a), order

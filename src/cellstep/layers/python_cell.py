@@ -1,0 +1,150 @@
+"""Cells that users write in Python, run over sequences: one call of `forward` a step, slow but right.
+
+A cell is any object with
+
+    state_size          an integer, or a list of one integer a state; the first state is taken for the output so far
+    output_size         the width of its output; the size of the first state where it is not there
+    forward(x, states, training) -> ((y, new_states), pullback)
+
+        x (B, features), states a list of (B, size) arrays; y (B, output_size), new_states of the same sizes.
+        pullback(dy, dnew_states) -> (dx, dstates): the gradients of x and of the states that came in, from those of y
+        and of the new states, all arrays; it adds to the gradients of the cell's weights.
+
+A cell with weights is a `Module` that makes them in `make_weights((batch, features))`; a pullback adds to `w.grad` of
+each. Also looked at where they are there: `get_initial_state(batch_size)`, else states begin at zero; `dtype`, else
+float32; `reset_dropout_mask()` and `reset_recurrent_dropout_mask()`, called before each sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from .runner import Array, RunBack
+
+
+def _chosen(run: Array | None, a: Array, b: Array) -> Array:
+    """a where the row runs, b elsewhere; run (B, 1), None where all run."""
+    return a if run is None else np.where(run, a, b)
+
+
+class PythonCell:
+    """Runs a user's cell over sequences. At a masked step a row carries its states; what the cell makes of it is left
+    out, and the output is the first state where that has the output's size, else the output before, zeros at first.
+
+    Raises:
+        TypeError: the cell has no `forward`, or is a layer. ValueError: it has no `state_size`.
+    """
+
+    def __init__(self, cell: Any) -> None:
+        if isinstance(cell, type) or not callable(getattr(cell, "forward", None)) or hasattr(cell, "return_sequences"):
+            raise TypeError(
+                "cell must be a SimpleRNNCell, LSTMCell, GRUCell, a list of cells, or an object with "
+                f"forward(x, states, training) and state_size, got {cell!r}"
+            )
+        size = getattr(cell, "state_size", None)
+        if size is None:
+            raise ValueError(f"cell must have state_size, one integer or one for each state, got none in {cell!r}")
+        sizes = size if isinstance(size, (list, tuple)) else [size]
+        self.cell = cell
+        self.dtype = ops.float_dtype("dtype of the cell", getattr(cell, "dtype", None))
+        self.state_sizes = [ops.check_count("state_size of the cell", n) for n in sizes]
+        self.state_names = [str(i) for i in range(len(sizes))]
+        output = getattr(cell, "output_size", None)
+        self.output_size = self.state_sizes[0] if output is None else ops.check_count("output_size of the cell", output)
+        self.h = 0 if self.state_sizes[0] == self.output_size else None
+
+    def initial(self, B: int) -> list[Array]:
+        """The cell's own first states, or zeros."""
+        if not hasattr(self.cell, "get_initial_state"):
+            return [np.zeros((B, n), self.dtype) for n in self.state_sizes]
+        return self._states("get_initial_state", self.cell.get_initial_state(B), B)
+
+    def _states(self, maker: str, states: Any, B: int) -> list[Array]:
+        states = list(states) if isinstance(states, (list, tuple)) else [states]
+        if len(states) != len(self.state_sizes):
+            raise ValueError(
+                f"expected {maker} of {self.cell!r} to give {len(self.state_sizes)} states, got {len(states)}"
+            )
+        what = f"a state from {maker} of {self.cell!r}"
+        return [ops.as_array(what, s, self.dtype, (B, n)) for s, n in zip(states, self.state_sizes, strict=True)]
+
+    def step(self, x: Array, states: list[Array], training: bool) -> tuple[Array, list[Array], Any]:
+        """One step of the cell, and what it gave, checked."""
+        try:
+            (y, new), pullback = self.cell.forward(x, states, training)
+        except (TypeError, ValueError) as error:
+            if "unpack" not in str(error):
+                raise
+            raise ValueError(f"expected forward of {self.cell!r} to give ((y, new_states), pullback)") from error
+        B = x.shape[0]
+        y = ops.as_array(f"the output of {self.cell!r}", y, self.dtype, (B, self.output_size))
+        return y, self._states("forward", new, B), pullback
+
+    def run(
+        self,
+        x: Array,
+        states: Any = None,
+        *,
+        mask: Any = None,
+        lengths: Any = None,
+        sequences: bool = False,
+        tape: bool = False,
+        training: bool = False,
+    ) -> tuple[Array, list[Array], RunBack | None]:
+        """Run B sequences; `Runner.run` says what goes in and comes out."""
+        B, T, features = x.shape
+        h, zero = self.h, self.dtype.type(0)
+        for name in ("reset_dropout_mask", "reset_recurrent_dropout_mask"):
+            getattr(self.cell, name, lambda: None)()
+        running = ops.running(mask, lengths, B, T, False)
+        now = self.initial(B) if states is None else list(states)
+        y = np.zeros((B, self.output_size), self.dtype) if h is None else now[h]
+        outputs = np.empty((B, T, self.output_size), self.dtype) if sequences else None
+        steps: list[tuple[Array | None, Any]] = []
+        for t in range(T):
+            run = None if running is None or running[:, t].all() else running[:, t, None]
+            output, new, back = self.step(_chosen(run, x[:, t], zero), now, training)
+            y = _chosen(run, output, y if h is None else now[h])
+            now = [_chosen(run, a, b) for a, b in zip(new, now, strict=True)]
+            if outputs is not None:
+                outputs[:, t] = y
+            if tape:
+                steps.append((run, back))
+        result, last = (y.copy() if outputs is None else outputs), [s.copy() for s in now]
+        if not tape:
+            return result, last, None
+
+        def pullback(
+            dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True
+        ) -> tuple[Array | None, list[Array]]:
+            dx = np.empty((B, T, features), self.dtype) if need_dx else None
+            ds = [
+                np.zeros((B, n), self.dtype) if d is None else d for d, n in zip(dlast, self.state_sizes, strict=True)
+            ]
+            # what has come to the output so far and not yet to a step that made it
+            d = np.zeros((B, self.output_size), self.dtype)
+            if dy is not None and not sequences:
+                d = dy
+            for t in reversed(range(T)):
+                run, back = steps[t]
+                if dy is not None and sequences:
+                    d = d + dy[:, t]
+                found, before = back(_chosen(run, d, zero), [_chosen(run, s, zero) for s in ds])
+                before = self._states("pullback", before, B)
+                if dx is not None:
+                    what = f"dx from a pullback of {self.cell!r}"
+                    dx[:, t] = _chosen(run, ops.as_array(what, found, self.dtype, (B, features)), zero)
+                ds = [_chosen(run, a, b) for a, b in zip(before, ds, strict=True)]
+                d = np.zeros_like(d) if run is None else np.where(run, zero, d)
+                if h is not None and run is not None:
+                    ds[h] = ds[h] + d
+                    d = np.zeros_like(d)
+            if h is not None:  # no step at all: the output was the first state
+                ds[h] = ds[h] + d
+            return dx, ds
+
+        return result, last, pullback

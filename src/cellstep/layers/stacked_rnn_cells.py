@@ -1,0 +1,169 @@
+"""StackedRNNCells: cells on top of each other, as one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from .cell import RecurrentCell
+from .module import Module, Shape, serialize
+from .python_cell import PythonCell
+from .runner import Array, CellBack, RunBack, Runner
+
+
+class StackedRNNCells(Module):
+    """Cells of which each takes the output of the one before. RNN over it runs cell after cell, each over the whole
+    sequence in one call of its kernels, which gives the same as step after step.
+
+    Args:
+        cells: SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells, or cells of your own (see `layers.python_cell`).
+        name, trainable: as for every layer; dtype is that of the cells.
+
+    Weights: those of the cells, in order. States: one list for each cell.
+
+    Raises:
+        TypeError, ValueError: there are no cells, or one of them is none, or they differ in dtype.
+
+    Example:
+        >>> layer = RNN(StackedRNNCells([LSTMCell(8), GRUCell(4)]), return_sequences=True)
+        >>> y = layer(np.ones((2, 5, 3)))
+    """
+
+    def __init__(
+        self, cells: Sequence[Any], *, name: str | None = None, dtype: Any = None, trainable: bool = True
+    ) -> None:
+        if not isinstance(cells, (list, tuple)) or not cells:
+            raise ValueError(f"cells must be a list of one cell or more, got {cells!r}")
+        runners = [as_runner(cell) for cell in cells]
+        super().__init__(name, runners[0].dtype if dtype is None else dtype, trainable)
+        for runner in runners:
+            if runner.dtype != self.dtype:
+                raise ValueError(f"cells must all be {self.dtype}, as the first one or dtype is, got {runner.dtype}")
+        self.cells = list(cells)
+        self._runners: list[Any] = runners
+        self._parts += [cell for cell in cells if isinstance(cell, Module)]
+        if not trainable:
+            self.trainable = False
+
+    @property
+    def runners(self) -> list[Any]:
+        """What runs each cell over sequences."""
+        return self._runners
+
+    @property
+    def state_size(self) -> list[Any]:
+        return [cell.state_size for cell in self.cells]
+
+    @property
+    def output_size(self) -> int:
+        return int(self.runners[-1].output_size)
+
+    @property
+    def counts(self) -> list[Any]:
+        """How many states each cell has; a list for a stack in the stack."""
+        return [getattr(runner, "counts", len(runner.state_sizes)) for runner in self.runners]
+
+    @property
+    def state_sizes(self) -> list[int]:
+        return [n for runner in self.runners for n in runner.state_sizes]
+
+    @property
+    def state_names(self) -> list[str]:
+        return [f"{name} of cell {i}" for i, runner in enumerate(self.runners) for name in runner.state_names]
+
+    @property
+    def h(self) -> int | None:
+        last: Runner = self.runners[-1]
+        return None if last.h is None else len(self.state_sizes) - len(last.state_sizes) + last.h
+
+    def make_weights(self, input_shape: Shape) -> None:
+        for cell, runner in zip(self.cells, self.runners, strict=True):
+            build_cell(cell, self.path, input_shape)
+            input_shape = (input_shape[0], runner.output_size)
+
+    def get_initial_state(self, batch_size: int) -> list[Any]:
+        """The first states, one list for each cell."""
+        return [first_states(runner, batch_size) for runner in self.runners]
+
+    def run(
+        self, x: Array, states: Any = None, *, sequences: bool = False, tape: bool = False, **call: Any
+    ) -> tuple[Array, list[Array], RunBack | None]:
+        """Run B sequences; `Runner.run` says what goes in and comes out."""
+        y, last, backs, at = x, [], [], 0
+        for runner in self.runners:
+            n = len(runner.state_sizes)
+            mine = None if states is None else states[at : at + n]
+            y, new, back = runner.run(y, mine, sequences=sequences or runner is not self.runners[-1], tape=tape, **call)
+            last += new
+            backs.append(back)
+            at += n
+
+        def pullback(
+            dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True
+        ) -> tuple[Array | None, list[Array]]:
+            dfirst: list[Array] = []
+            end = len(dlast)
+            for i in reversed(range(len(backs))):
+                start = end - len(self.runners[i].state_sizes)
+                dy, found = backs[i](dy, dlast[start:end], need_dx or i > 0)
+                dfirst = found + dfirst
+                end = start
+            return dy, dfirst
+
+        return y, last, pullback if tape else None
+
+    def __call__(self, inputs: Any, states: Any, training: bool = False) -> tuple[Array, list[Any]]:
+        """One step: (B, features) and one list of states for each cell in, the output and the new lists out."""
+        return self.forward(inputs, states, training)[0]
+
+    def forward(self, inputs: Any, states: Any, training: bool = False) -> tuple[tuple[Array, list[Any]], CellBack]:
+        """One step with its pullback, as `RecurrentCell.forward`; states and their gradients are nested by cell."""
+        if len(states) != len(self.cells):
+            raise ValueError(f"expected states to be {len(self.cells)} lists, one for each cell, got {len(states)}")
+        self.build(np.shape(inputs))
+        y, new, backs = inputs, [], []
+        for cell, state in zip(self.cells, states, strict=True):
+            (y, after), back = cell.forward(y, state, training)
+            new.append(after)
+            backs.append(back)
+
+        def pullback(dy: Any, dstates: Any) -> tuple[Array, list[Any]]:
+            dfirst: list[Any] = []
+            for back, d in zip(reversed(backs), reversed(dstates), strict=True):
+                dy, found = back(dy, d)
+                dfirst.insert(0, found)
+            return dy, dfirst
+
+        return (y, new), pullback
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "cells": [serialize(cell) for cell in self.cells]}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        from . import deserialize
+
+        config = dict(config)
+        return cls([deserialize(cell) for cell in config.pop("cells")], **config)
+
+
+def as_runner(cell: Any) -> Any:
+    """What runs a cell over sequences: itself if it is one of ours; TypeError or ValueError if it is no cell."""
+    return cell if isinstance(cell, (RecurrentCell, StackedRNNCells)) else PythonCell(cell)
+
+
+def build_cell(cell: Any, path: str, input_shape: Shape) -> None:
+    """Make a cell's weights, if it has them to make, under this path."""
+    if isinstance(cell, Module) and not cell.built:
+        cell.path = f"{path}/{cell.name}"
+        cell.build(input_shape)
+
+
+def first_states(runner: Any, B: int) -> list[Any]:
+    """The states that a cell begins with; nested for a stack."""
+    if isinstance(runner, PythonCell):
+        return runner.initial(B)
+    states: list[Any] = runner.get_initial_state(B)
+    return states

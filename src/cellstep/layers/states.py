@@ -1,0 +1,79 @@
+"""The states of a layer: flat, one array a state, or nested, one list for each of the cells of a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .. import ops
+from .runner import Array
+
+
+def flatten(states: Any) -> list[Any]:
+    """One entry a state, from lists in lists."""
+    if not isinstance(states, (list, tuple)):
+        return [states]
+    return [a for s in states for a in flatten(s)]
+
+
+def nest(runner: Any, flat: Sequence[Any]) -> list[Any]:
+    """From one entry a state, as the cell itself has its states: a list, or for a stack one list for each cell."""
+    counts = getattr(runner, "counts", None)
+    return list(flat) if counts is None else _nested(counts, iter(flat))
+
+
+def _nested(counts: list[Any], rest: Iterator[Any]) -> list[Any]:
+    return [_nested(n, rest) if isinstance(n, list) else [next(rest) for _ in range(n)] for n in counts]
+
+
+def like(runner: Any, given: Any, flat: list[Any]) -> list[Any]:
+    """Gradients of states in lists as the states of a stack were given."""
+    if not hasattr(runner, "counts"):
+        return flat
+    rest = iter(flat)
+
+    def fill(entry: Any) -> Any:
+        return [fill(e) for e in entry] if isinstance(entry, (list, tuple)) else next(rest)
+
+    return [fill(entry) for entry in given]
+
+
+def given_states(runner: Any, states: Any, dtype: Any, B: int, way: str = "") -> list[Array]:
+    """The initial states that a caller gave, flat and cast; `way` goes with their names in messages.
+
+    Raises:
+        ValueError, TypeError: too few, too many, or one that does not fit.
+    """
+    names, sizes = [f"{name} {way}".strip() for name in runner.state_names], runner.state_sizes
+    flat = flatten(states) if hasattr(runner, "counts") else states
+    if not isinstance(flat, (list, tuple)):
+        flat = [flat]
+    if len(flat) != len(sizes):
+        raise ValueError(f"expected initial_state to be {len(sizes)} arrays ({', '.join(names)}), got {len(flat)}")
+    return [
+        ops.contiguous(ops.as_array(f"initial_state {name}", s, dtype, (B, n)))
+        for name, n, s in zip(names, sizes, flat, strict=True)
+    ]
+
+
+def split_gradients(runner: Any, dy: Any, dtype: Any, B: int) -> tuple[Any, list[Array | None]]:
+    """From [gradient of the output, one of each final state, nested for a stack]: the first, and the others flat.
+
+    Raises:
+        ValueError, TypeError: dy is no such list, or an array does not fit.
+    """
+    names, sizes = runner.state_names, runner.state_sizes
+    groups = nest(runner, sizes)
+    if not isinstance(dy, (list, tuple)) or len(dy) != len(groups) + 1:
+        got = f"{len(dy)}" if isinstance(dy, (list, tuple)) else type(dy).__name__
+        raise ValueError(f"expected dy to be a list of {len(groups) + 1}, for the output and each state, got {got}")
+    dy, *dlast = dy
+    if hasattr(runner, "counts"):
+        pairs = zip(dlast, groups, strict=True)
+        dlast = flatten([[None] * len(flatten(group)) if given is None else given for given, group in pairs])
+        if len(dlast) != len(sizes):
+            raise ValueError(f"expected dy to have gradients of {len(sizes)} states, got {len(dlast)}")
+    return dy, [
+        None if d is None else ops.as_array(f"the gradient of state {name}", d, dtype, (B, n))
+        for d, name, n in zip(dlast, names, sizes, strict=True)
+    ]

@@ -1,0 +1,127 @@
+"""States that are weights, and states that are kept from call to call, by row too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from slopes import check_gradients
+
+from cellstep import kernels, layers
+
+RNG = np.random.default_rng(4)
+B, T, I, H = 3, 4, 2, 3  # noqa: E741
+X = RNG.standard_normal((B, T, I))
+HOLES = np.array([[1, 0, 1, 0], [0, 0, 0, 0], [1, 1, 0, 1]], bool)
+KINDS: dict[str, Any] = {
+    "SimpleRNN": layers.SimpleRNN,
+    "LSTM": layers.LSTM,
+    "GRU": layers.GRU,
+    "stack": lambda units, **k: layers.GRU(units, num_layers=2, **k),
+}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@every_kind
+def test_gradients_of_trainable_initial_states(kind: str) -> None:
+    """`check_gradients` moves all weights away from where they begin, these too."""
+    layer = KINDS[kind](H, trainable_initial_state=True, return_sequences=True, dtype="float64")
+    check_gradients(layer, X, mask=HOLES)
+    assert all(w.grad.any() for w in layer.initial)
+
+
+@every_kind
+def test_trainable_initial_states_come_last_and_give_way_to_those_given(on: kernels.Backend, kind: str) -> None:
+    layer = KINDS[kind](H, trainable_initial_state=True, dtype="float64")
+    plain = KINDS[kind](H, dtype="float64")
+    for one in (layer, plain):
+        one.build(X.shape)
+    n = len(plain.weights)
+    plain.set_weights(layer.get_weights()[:n])
+    np.testing.assert_array_equal(layer(X), plain(X))
+    assert all(w.name.startswith("initial_") and w.shape == (H,) for w in layer.weights[n:])
+    for w in layer.initial:
+        w.assign(RNG.standard_normal(H))
+    states = [np.repeat(w.value[None], B, axis=0) for w in layer.initial]
+    np.testing.assert_array_equal(layer(X), plain(X, initial_state=states))
+    zeros = [0 * s for s in states]
+    y, pullback = layer.forward(X, initial_state=zeros)
+    np.testing.assert_array_equal(y, plain(X))
+    pullback(np.ones_like(y))
+    assert not any(w.grad.any() for w in layer.initial)
+    again = layers.deserialize(layers.serialize(layer))
+    assert again.trainable_initial_state
+    assert "trainable_initial_state" not in plain.get_config()
+    with pytest.raises(NotImplementedError, match=r"trainable_initial_state of .* is not built for streams"):
+        layer.stream()
+
+
+def test_a_frozen_initial_state_gets_no_gradient() -> None:
+    layer = layers.GRU(H, trainable_initial_state=True)
+    y, pullback = layer.forward(X)
+    layer.initial[0].trainable = False
+    pullback(np.ones_like(y))
+    assert not layer.initial[0].grad.any()
+    assert layer.weights[0].grad.any()
+
+
+@pytest.mark.parametrize("rows", [1, [0, 2], slice(0, 2), [True, False, False]], ids=str)
+@every_kind
+def test_rows_of_a_stateful_layer_begin_anew_alone(on: kernels.Backend, kind: str, rows: Any) -> None:
+    layer = KINDS[kind](H, stateful=True, return_sequences=True, dtype="float64")
+    layer(X)
+    kept = [s.copy() for s in layer.states or []]
+    layer.reset_state(rows=rows)
+    gone = np.zeros(B, bool)
+    gone[rows] = True
+    for state, before in zip(layer.states or [], kept, strict=True):
+        assert not state[gone].any()
+        np.testing.assert_array_equal(state[~gone], before[~gone])
+    y = layer(X)
+    fresh = KINDS[kind](H, return_sequences=True, dtype="float64")
+    fresh.build(X.shape)
+    fresh.set_weights(layer.get_weights())
+    np.testing.assert_allclose(y[gone], fresh(X)[gone], rtol=1e-13)
+    assert not np.allclose(y[~gone], fresh(X)[~gone])
+
+
+def test_rows_go_back_to_the_trainable_initial_state() -> None:
+    layer = layers.GRU(H, stateful=True, trainable_initial_state=True)
+    layer(X)
+    layer.initial[0].assign(np.arange(H))
+    layer.reset_state(rows=-1)
+    np.testing.assert_array_equal((layer.states or [])[0][-1], np.arange(H))
+
+
+def test_states_survive_what_was_returned_being_written_to() -> None:
+    layer = layers.LSTM(H, stateful=True, return_state=True)
+    _, h, c = layer(X)
+    kept = [s.copy() for s in layer.states or []]
+    h[:], c[:] = 0, 0
+    for state, before in zip(layer.states or [], kept, strict=True):
+        np.testing.assert_array_equal(state, before)
+
+
+def stateful() -> layers.LSTM:
+    layer = layers.LSTM(H, stateful=True)
+    layer(X)
+    return layer
+
+
+ERRORS: list[tuple[Any, type[Exception], str]] = [
+    (
+        lambda: layers.LSTM(H).reset_state(rows=[0]),
+        ValueError,
+        r"rows must be None, as lstm is not stateful, got \[0\]",
+    ),
+    (lambda: stateful().reset_state(rows=3), ValueError, r"rows to select some of the rows 0 .. 2, got 3"),
+    (lambda: stateful()(X[:2]), ValueError, "expected x with the 3 rows of the call before.* got 2; reset_states"),
+    (lambda: layers.LSTM(H, trainable_initial_state=1), TypeError, "trainable_initial_state must be True or False"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), ERRORS)
+def test_errors(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
