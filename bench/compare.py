@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from cellstep.cli.bench import command, compare, peers, shapes, threads
 from cellstep.cli.bench.interleaved import Pace
@@ -27,10 +28,21 @@ def _parser() -> argparse.ArgumentParser:
         choices=[*compare.BACKENDS, *compare.LEVELS],
         help="contenders of ours besides the main one of each row (default: cython layers)",
     )
+    parser.add_argument("--over", metavar="NAME", help="also print how many times as long as this one others take")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
     parser.add_argument("--picture", metavar="FILE", help="draw the batch-1 steps")
     return parser
+
+
+def _show_over(rows: Sequence[compare.Row], base: str) -> None:
+    """Times as long as the contender `base`, the median over the rounds, of each other one and row that has both."""
+    print(f"\ntimes as long as {base}:")
+    for row in rows:
+        if base in row.times:
+            others = (f"{name} {row.times[base].times_faster(t):.2f}" for name, t in row.times.items() if name != base)
+            what, us = row.what, row.times[base].median * 1e6
+            print(f"{what.cell} {what.work} {what.shape}, {what.threads} threads, {us:.1f} us: {', '.join(others)}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,6 +56,8 @@ def main(argv: list[str] | None = None) -> int:
         for shape in args.shapes or shapes.TABLE[work]
     ]
     rows = command.run(args.peers, args.picture, args.json, works, Pace(rounds=args.rounds), args.ours)
+    if args.over:
+        _show_over(rows, args.over)
     slower = [row for row in rows if row.ratio is not None and row.ratio < 1]
     print(f"rows in which cellstep is slower than the best peer: {len(slower)}")
     return int(bool(slower))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import ACTIVATIONS
+from . import team
 from .jit import inner, row
 from .products import add_product, add_weights, aligned, panels
 
@@ -38,17 +41,17 @@ def steps_at_once(B: int, T: int) -> int:
 
 
 @inner
-def project(x: Array, t0: int, W: Array, b: Array, N: int, rows: Array, z: Array) -> None:
+def project(x: Array, t0: int, W: Array, b: Array, N: int, rows: Array, edge: Array, z: Array) -> None:
     """z (n, B, P) = b (P,) and, in its first N columns, + x W, for the n steps of x (B, T, I) from t0.
 
-    W (I, N) lies in panels; rows (at least n B, I) is scratch.
+    W (I, N) lies in panels; rows (at least n B, I) and edge (at least n B, width) are scratch.
     """
     n, B, P = z.shape
     for s in range(n):
         for i in range(B):
             copy(row(x, i, t0 + s), rows[s * B + i])
             copy(b, z[s, i])
-    add_product(rows, 0, W, 0, rows.shape[1], z.reshape(n * B, P), 0, N)
+    add_product(rows, 0, W, 0, rows.shape[1], z.reshape(n * B, P), 0, N, edge)
 
 
 @inner
@@ -74,33 +77,6 @@ def gather(x: Array, mask: Mask, lengths: Lengths, t1: int, n: int, out: Array) 
 
 
 @inner
-def drop_rows(h: Array, drop: Array, hd: Array) -> None:
-    """hd (B, H) = drop h, for products with U; nothing where drop has no elements, as hd then is h itself."""
-    if drop.size > 0:
-        for i in range(h.shape[0]):
-            for j in range(h.shape[1]):
-                hd[i, j] = drop[i, j] * h[i, j]
-
-
-@inner
-def drop_gathered(h: Array, drop: Array, n: int) -> None:
-    """h, as `gather` leaves n steps of states, times drop (B, H); nothing where drop has no elements."""
-    tall, (B, H) = h.shape[2], drop.shape
-    if drop.size > 0:
-        for s in range(n):
-            for i in range(B):
-                for j in range(H):
-                    h[j // tall, s * B + i, j % tall] *= drop[i, j]
-
-
-@inner
-def hand_on(dhd: Array, drop: Array, i: int, dh: Array) -> None:
-    """dh (H,) = drop dhd for row i: the gradient of h from that of what products saw of it."""
-    for j in range(dh.size):
-        dh[j] = dhd[j] if drop.size == 0 else drop[i, j] * dhd[j]
-
-
-@inner
 def add_columns(dz: Array, c: int, db: Array, b: int, N: int) -> None:
     """db[b : b + N] += the sum over the rows of dz[:, c : c + N]."""
     out = db[b : b + N]
@@ -120,6 +96,7 @@ def input_gradients(
     lengths: Lengths,
     Wt: Array,
     rows: Array,
+    edge: Array,
     xp: Array,
     dx: Array,
     dW: Array,
@@ -129,15 +106,15 @@ def input_gradients(
     """What b + x W passes back: n steps of dx (B, T, I), and what these steps add to dW (I, N) and db (at least N,).
 
     dz (n B, at least N): the gradients of pre-activations, the step before t1 first; its first N columns count, and
-    dzp has them in panels. Wt (N, I) lies in panels. An output without elements is not wanted. rows (at least n B, I)
-    and xp, panels of `TALL` columns of x, are scratch.
+    dzp has them in panels. Wt (N, I) lies in panels. An output without elements is not wanted. rows (at least n B, I),
+    edge (at least n B, width) and xp, panels of `TALL` columns of x, are scratch.
     """
     B = x.shape[0]
     n = dz.shape[0] // max(1, B)
     if dx.size > 0:
         for i in range(n * B):
             fill(rows[i])
-        add_product(dz, 0, Wt, 0, N, rows[: n * B], 0, rows.shape[1])
+        add_product(dz, 0, Wt, 0, N, rows[: n * B], 0, rows.shape[1], edge)
         for s in range(n):
             for i in range(B):
                 copy(rows[s * B + i], dx[i, t1 - 1 - s])
@@ -160,6 +137,31 @@ def add(source: Array, target: Array) -> None:
     """target += source, both of one shape with one axis."""
     for j in range(target.size):
         target[j] += source[j]
+
+
+@inner
+def multiply(factors: Array, target: Array) -> None:
+    """target *= factors, both of one shape with one axis."""
+    for j in range(target.size):
+        target[j] *= factors[j]
+
+
+@inner
+def drop_rows(drop: Array, h: Array, hd: Array) -> None:
+    """hd = drop h, each (B, H)."""
+    for i in range(h.shape[0]):
+        for j in range(h.shape[1]):
+            hd[i, j] = drop[i, j] * h[i, j]
+
+
+@inner
+def scale_in_panels(panels: Array, k: int, factors: Array) -> None:
+    """Row k of what lies in panels times factors (N,)."""
+    wide = panels.shape[2]
+    for p in range(panels.shape[0]):
+        to = panels[p, k]
+        for j in range(min(wide, factors.size - p * wide)):
+            to[j] *= factors[p * wide + j]
 
 
 @inner
@@ -212,16 +214,19 @@ def pack_weights(
 ) -> Packed:
     """Copy W and U; b (P,) is kept as it is. Columns of U from `gates` on go to Uh."""
     none1, none2, none3 = _NONE[W.dtype]
+    split = () if gates is None else (U[:, gates:],)
+    whole = (W.T, U.T) if backward else ()
+    Wp, Up, *rest = panels(W, U[:, :gates], *split, *whole)
     return Packed(
         I=W.shape[0],
         H=U.shape[0],
         dtype=W.dtype,
-        W=panels(W),
-        U=panels(U[:, :gates]),
-        Uh=none3 if gates is None else panels(U[:, gates:]),
+        W=Wp,
+        U=Up,
+        Uh=rest[0] if split else none3,
         b=b,
-        Wt=panels(W.T) if backward else none3,
-        Ut=panels(U.T) if backward else none3,
+        Wt=rest[-2] if whole else none3,
+        Ut=rest[-1] if whole else none3,
         act=ACTIVATIONS.index(activation),
         rec=ACTIVATIONS.index(recurrent_activation),
         none1=none1,
@@ -235,28 +240,113 @@ NO_MASK = np.empty((0, 0), np.bool_)
 NO_LENGTHS = np.empty(0, np.int32)
 
 
+class TapePart(NamedTuple):
+    """What a forward pass keeps of some rows: z (T, B, P), the gates and what else a step computed, if the cell keeps
+    any; h and, with two states, c (B, T + 1, H), which start with the initial state."""
+
+    rows: slice
+    kept: tuple[Array, ...]
+
+
 @dataclass
 class Tape:
     """What one forward pass keeps for one or more backward passes.
 
-    z (T, B, P) is the gates and what else a step computed; h and c (B, T + 1, H) start with the initial state. x, mask,
-    lengths and drop are the caller's arrays, not copies: they must not change before backward.
+    x, mask, lengths and drop are the caller's arrays, not copies: they must not change before backward.
     """
 
-    z: Array
-    h: Array
-    c: Array
+    parts: list[TapePart]
     x: Array
     mask: Mask
     lengths: Lengths
     drop: Array
 
 
+def groups(B: int) -> list[slice]:
+    """The rows of a batch whose gradients are summed together, one group after the other.
+
+    They follow from B alone, so that the sums do not depend on the number of threads; four groups at most, as each
+    has gradients of all weights.
+    """
+    return team.split(B, 1 if B < 32 else 2 if B < 128 else 4)
+
+
 def new_tape(p: Packed, B: int, T: int, P: int, states: int) -> Tape:
     """A tape for B rows of T steps with P values a step, of a cell with one or two states."""
-    h = aligned((B, T + 1, p.H), p.dtype)
-    c = aligned(h.shape, p.dtype) if states == 2 else p.none3
-    return Tape(aligned((T, B, P), p.dtype), h, c, p.none3, NO_MASK, NO_LENGTHS, p.none2)
+    parts = []
+    for rows in groups(B):
+        n = rows.stop - rows.start
+        gates = [aligned((T, n, P), p.dtype)] if P else []
+        parts.append(TapePart(rows, (*gates, *(aligned((n, T + 1, p.H), p.dtype) for _ in range(states)))))
+    return Tape(parts, p.none3, NO_MASK, NO_LENGTHS, p.none2)
+
+
+def run_forward(
+    kernel: Callable[..., None],
+    p: Packed,
+    weights: tuple[Any, ...],
+    x: Array,
+    mask: Mask | None,
+    lengths: Lengths | None,
+    drop: Array | None,
+    outputs: Sequence[Array],
+    kept: int,
+    tape: Tape | None = None,
+) -> None:
+    """Call a forward kernel for all rows, in parts where that pays.
+
+    Args:
+        weights: its first arguments.
+        x: (B, T, I). mask, lengths, drop: of the contract.
+        outputs: y, or an array without elements, and the states, in and out.
+        kept: how many arrays a tape has. tape: is filled, or None.
+    """
+    B, T, I = x.shape  # noqa: E741
+    work = T * B * p.b.size * (I + p.H)
+    mask, lengths = NO_MASK if mask is None else mask, NO_LENGTHS if lengths is None else lengths
+    arrays = (x, mask, lengths, p.none2 if drop is None else drop, *outputs)
+    if tape is None:
+        none = (p.none3,) * kept
+        parts = [TapePart(rows, none) for rows in team.rows(B, work)]
+    else:
+        tape.x, tape.mask, tape.lengths, tape.drop = arrays[:4]
+        parts = tape.parts
+    if len(parts) == 1:
+        kernel(*weights, *arrays, *parts[0].kept)
+    else:
+        team.run([partial(kernel, *weights, *(a[part.rows] for a in arrays), *part.kept) for part in parts], work)
+
+
+def run_backward(
+    kernel: Callable[..., None],
+    p: Packed,
+    tape: Tape,
+    dy: Array | None,
+    dx: Array | None,
+    dstates: Sequence[Array],
+    sums: Sequence[Array | None],
+) -> None:
+    """Call a backward kernel for all rows, group by group; where that pays, groups at once.
+
+    dstates: gradients of the final states in, of the initial ones out. sums: dW, dU, db.
+    """
+    none = (p.none2, p.none2, p.none1)
+    totals = tuple(n if a is None else a for a, n in zip(sums, none, strict=True))
+    arrays = (tape.x, tape.mask, tape.lengths, tape.drop, *(p.none3 if a is None else a for a in (dy, dx)), *dstates)
+    weights = (p.Wt, p.Ut, p.act, p.rec)
+    if len(tape.parts) == 1:
+        kernel(*weights, *arrays, *tape.parts[0].kept, *totals)
+        return
+    B, T, I = tape.x.shape  # noqa: E741
+    own = [totals, *(tuple(np.zeros_like(a) for a in totals) for _ in tape.parts[1:])]
+    calls = [
+        partial(kernel, *weights, *(a[part.rows] for a in arrays), *part.kept, *added)
+        for part, added in zip(tape.parts, own, strict=True)
+    ]
+    team.run(calls, 2 * T * B * p.b.size * (I + p.H))
+    for added in own[1:]:
+        for total, a in zip(totals, added, strict=True):
+            total += a
 
 
 def start(into: Array | None, gradient: Array | None, p: Packed, B: int) -> Array:

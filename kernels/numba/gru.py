@@ -12,8 +12,6 @@ import numpy as np
 
 from .activations import activate, derive
 from .common import (
-    NO_LENGTHS,
-    NO_MASK,
     Array,
     Lengths,
     Mask,
@@ -22,15 +20,18 @@ from .common import (
     add,
     add_columns,
     copy,
-    drop_gathered,
     drop_rows,
     fill,
     gather,
     input_gradients,
+    multiply,
     new_tape,
     pack_weights,
     project,
+    run_backward,
+    run_forward,
     runs,
+    scale_in_panels,
     start,
     steps_at_once,
     supports,
@@ -70,7 +71,7 @@ def gru_tape(packed: Packed, B: int, T: int) -> Tape:
     return new_tape(packed, B, T, packed.b.size, states=1)
 
 
-@kernel("a3 a3 a3 a1 int int v3 mask lengths r2 a3 a2 a3 a3")
+@kernel("a3 a3 a3 a1 int int v3 mask lengths drop a3 a2 a3 a3")
 def _forward(
     W: Array,
     U: Array,
@@ -92,24 +93,26 @@ def _forward(
     P, H = b.size, h.shape[1]
     reset_after = P == 4 * H
     one = W.dtype.type(1)
-    taped, wanted = tape_h.size > 0, y.size > 0
+    taped, wanted, dropped = tape_h.size > 0, y.size > 0, drop.size > 0
+    hd = square(B, H, W) if dropped else h
     if taped:
         for i in range(B):
             copy(h[i], tape_h[i, 0])
-    hd = h if drop.size == 0 else square(B, h.shape[1], W)
     chunk = steps_at_once(B, T)
     rows, rh = square(chunk * B, x.shape[2], W), square(B, H, W)
     scratch = cube(0 if taped else chunk, B, P, W)
+    edge = square(chunk * B, W.shape[2], W)
     for t0 in range(0, T, chunk):
         n = min(chunk, T - t0)
         z = tape_z[t0 : t0 + n] if taped else scratch[:n]
-        project(x, t0, W, b, 3 * H, rows, z)
+        project(x, t0, W, b, 3 * H, rows, edge, z)
         for s in range(n):
             t = t0 + s
-            drop_rows(h, drop, hd)
-            add_product(hd, 0, U, 0, H, z[s], 0, 2 * H)
+            if dropped:
+                drop_rows(drop, h, hd)
+            add_product(hd, 0, U, 0, H, z[s], 0, 2 * H, edge)
             if reset_after:
-                add_product(hd, 0, Uh, 0, H, z[s], 3 * H, H)
+                add_product(hd, 0, Uh, 0, H, z[s], 3 * H, H, edge)
             for i in range(B):
                 if runs(mask, lengths, i, t):
                     activate(rec, z[s, i, : 2 * H])
@@ -122,7 +125,7 @@ def _forward(
                         for j in range(H):
                             rh[i, j] = r[j] * hd[i, j]
             if not reset_after:
-                add_product(rh, 0, Uh, 0, H, z[s], 2 * H, H)
+                add_product(rh, 0, Uh, 0, H, z[s], 2 * H, H, edge)
             for i in range(B):
                 hi = h[i]
                 if runs(mask, lengths, i, t):
@@ -136,11 +139,14 @@ def _forward(
                     copy(hi, tape_h[i, t + 1])
 
 
+def _weights(p: Packed) -> tuple[Any, ...]:
+    return (p.W, p.U, p.Uh, p.b, p.act, p.rec)
+
+
 def gru_step(packed: Packed, x: Array, h: Array) -> None:
     """One step for B rows, in place: x (B, I) in; h (B, H) in and out. No tape."""
     p = packed
-    none = p.none3
-    _forward[p.dtype](p.W, p.U, p.Uh, p.b, p.act, p.rec, x[:, None], NO_MASK, NO_LENGTHS, p.none2, none, h, none, none)
+    run_forward(_forward[p.dtype], p, _weights(p), x[:, None], None, None, None, (p.none3, h), 2)
 
 
 def gru_forward(
@@ -157,16 +163,11 @@ def gru_forward(
     """Run B sequences of T steps: see `kernels.reference.gru.gru_forward`."""
     p = packed
     hT[...] = h0
-    mask, lengths = NO_MASK if mask is None else mask, NO_LENGTHS if lengths is None else lengths
-    drop = p.none2 if drop is None else drop
-    out, kept = p.none3 if y is None else y, (p.none3, p.none3)
-    if tape is not None:
-        tape.x, tape.mask, tape.lengths, tape.drop = x, mask, lengths, drop
-        kept = (tape.z, tape.h)
-    _forward[p.dtype](p.W, p.U, p.Uh, p.b, p.act, p.rec, x, mask, lengths, drop, out, hT, *kept)
+    outputs = (p.none3 if y is None else y, hT)
+    run_forward(_forward[p.dtype], p, _weights(p), x, mask, lengths, drop, outputs, 2, tape)
 
 
-@kernel("a3 a3 int int v3 mask lengths r2 a3 v3 v3 a3 a2 a2 a1 a2")
+@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a2 a3 v3 a2 a2 a1")
 def _backward(
     Wt: Array,
     Ut: Array,
@@ -176,27 +177,27 @@ def _backward(
     mask: Mask,
     lengths: Lengths,
     drop: Array,
-    tape_z: Array,
-    tape_h: Array,
     dy: Array,
     dx: Array,
+    dh: Array,
+    tape_z: Array,
+    tape_h: Array,
     dW: Array,
     dU: Array,
     db: Array,
-    dh: Array,
 ) -> None:
     """dh (B, H): the final state's gradient in, the initial one's out."""
     B, T = x.shape[:2]
     P, H = tape_z.shape[2], tape_h.shape[2]
     reset_after = P == 4 * H
     one = Ut.dtype.type(1)
+    dropped = drop.size > 0
     chunk = steps_at_once(B, T)
     # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
     dz, dzp, dqp = cube(chunk, B, P, Ut), lying(chunk * B, 3 * H, Ut), lying(chunk * B, H, Ut)
     rows, before, ds = square(chunk * B, x.shape[2], Ut), square(B, H, Ut), square(B, H, Ut)
-    # the gradient of what products see of h: with recurrent dropout apart from that of h
-    seen = before if drop.size == 0 else square(B, H, Ut)
     xp, hp = tall_panels(chunk * B, x.shape[2], Ut), tall_panels(chunk * B, H, Ut)
+    edge = square(chunk * B, Ut.shape[2], Ut)
     for t1 in range(T, 0, -chunk):
         n = min(chunk, t1)
         for s in range(n):
@@ -208,7 +209,6 @@ def _backward(
                     add(row(dy, i, t), d)
                 fill(ds[i])
                 fill(back)
-                fill(seen[i])
                 h = row(tape_h, i, t)
                 if not runs(mask, lengths, i, t):
                     fill(dz[s, i])
@@ -218,7 +218,7 @@ def _backward(
                     di[j] = d[j] * (h[j] - hh[j])
                 for j in range(H):
                     dxh[j] = d[j] * (one - z[j])
-                    back[j] = d[j] * z[j]
+                    d[j] = d[j] * z[j]
                 derive(rec, z, di)
                 derive(act, hh, dxh)
                 if reset_after:
@@ -232,39 +232,39 @@ def _backward(
                     fill(dr)
             if not reset_after:
                 # hh = act(xh + (r h) Uh)
-                add_product(dz[s], 2 * H, Ut, 2 * H, H, ds, 0, H)
+                add_product(dz[s], 2 * H, Ut, 2 * H, H, ds, 0, H, edge)
                 for i in range(B):
                     if runs(mask, lengths, i, t):
                         r, dr, h = tape_z[t, i, H : 2 * H], dz[s, i, H : 2 * H], row(tape_h, i, t)
                         for j in range(H):
-                            dr[j] = ds[i, j] * (h[j] if drop.size == 0 else drop[i, j] * h[j])
-                            seen[i, j] += ds[i, j] * r[j]
+                            dr[j] = ds[i, j] * h[j]
+                            before[i, j] += ds[i, j] * r[j]
+                        if dropped:
+                            multiply(drop[i], dr)
                         derive(rec, r, dr)
             # hz, hr and q
-            add_product(dz[s], 0, Ut, 0, 2 * H, seen, 0, H)
+            add_product(dz[s], 0, Ut, 0, 2 * H, before, 0, H, edge)
             if reset_after:
-                add_product(dz[s], 3 * H, Ut, 2 * H, H, seen, 0, H)
+                add_product(dz[s], 3 * H, Ut, 2 * H, H, before, 0, H, edge)
             for i in range(B):
                 if runs(mask, lengths, i, t):
-                    copy(before[i], dh[i])
-                    if drop.size > 0:
-                        for j in range(H):
-                            dh[i, j] += drop[i, j] * seen[i, j]
+                    if dropped:
+                        multiply(drop[i], before[i])
+                    add(before[i], dh[i])
         dz2 = dz[:n].reshape(n * B, P)
         into_panels(dz2, 0, 3 * H, dzp)
-        input_gradients(dz2, dzp, t1, x, mask, lengths, Wt, rows, xp, dx, dW, db, 3 * H)
+        input_gradients(dz2, dzp, t1, x, mask, lengths, Wt, rows, edge, xp, dx, dW, db, 3 * H)
         if dU.size > 0:
             gather(tape_h, mask, lengths, t1, n, hp)
-            drop_gathered(hp, drop, n)
+            if dropped:
+                for k in range(n * B):
+                    scale_in_panels(hp, k, drop[k % B])
             add_weights(hp, dzp, n * B, dU, 0, 2 * H)
             if not reset_after:
-                tall = hp.shape[2]
                 for s in range(n):
                     for i in range(B):
                         if runs(mask, lengths, i, t1 - 1 - s):
-                            r = tape_z[t1 - 1 - s, i, H : 2 * H]
-                            for j in range(H):
-                                hp[j // tall, s * B + i, j % tall] *= r[j]
+                            scale_in_panels(hp, s * B + i, tape_z[t1 - 1 - s, i, H : 2 * H])
             into_panels(dz2, P - H, H, dqp)
             add_weights(hp, dqp, n * B, dU, 2 * H, H)
         if db.size > 0 and reset_after:
@@ -284,11 +284,6 @@ def gru_backward(
     dh0: Array | None,
 ) -> None:
     """Gradients of a loss: see `kernels.reference.gru.gru_backward`."""
-    p = packed
-    none1, none2, none3 = p.none1, p.none2, p.none3
-    _backward[p.dtype](
-        *(p.Wt, p.Ut, p.act, p.rec, tape.x, tape.mask, tape.lengths, tape.drop, tape.z, tape.h),
-        *(none3 if dy is None else dy, none3 if dx is None else dx),
-        *(none2 if dW is None else dW, none2 if dU is None else dU, none1 if db is None else db.reshape(-1)),
-        start(dh0, dhT, p, tape.x.shape[0]),
-    )
+    p, B = packed, tape.x.shape[0]
+    dstates = (start(dh0, dhT, p, B),)
+    run_backward(_backward[p.dtype], p, tape, dy, dx, dstates, (dW, dU, None if db is None else db.reshape(-1)))

@@ -65,8 +65,8 @@ class Kernel:
     Args:
         function: what is compiled.
         layout: one word for each parameter. `a2` is a C-contiguous array of the dtype with 2 axes; `v3` a view with 3
-            axes, any strides, perhaps read-only; `r2` as `a2`, but perhaps read-only; `mask` (B, T) booleans, any
-            strides; `lengths` (B,) int32; `int`.
+            axes, any strides, perhaps read-only; `mask` (B, T) booleans, any strides; `lengths` (B,) int32; `drop`
+            (B, H), perhaps read-only; `int`.
     """
 
     def __init__(self, function: Callable[..., None], layout: str) -> None:
@@ -106,8 +106,10 @@ def _type_of(word: str, real: Any) -> Any:
         return types.Array(types.boolean, 2, "A", readonly=True)
     if word == "lengths":
         return types.Array(types.int32, 1, "C", readonly=True)
+    if word == "drop":
+        return types.Array(real, 2, "C", readonly=True, aligned=False)
     view = word[0] == "v"
-    return types.Array(real, int(word[1:]), "A" if view else "C", readonly=word[0] in "vr", aligned=not view)
+    return types.Array(real, int(word[1:]), "A" if view else "C", readonly=view, aligned=not view)
 
 
 class _Cache(FunctionCache):  # type: ignore[misc, unused-ignore]

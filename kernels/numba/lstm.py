@@ -8,8 +8,6 @@ import numpy as np
 
 from .activations import activate, derive
 from .common import (
-    NO_LENGTHS,
-    NO_MASK,
     Array,
     Lengths,
     Mask,
@@ -17,16 +15,18 @@ from .common import (
     Tape,
     add,
     copy,
-    drop_gathered,
     drop_rows,
     fill,
     gather,
-    hand_on,
     input_gradients,
+    multiply,
     new_tape,
     pack_weights,
     project,
+    run_backward,
+    run_forward,
     runs,
+    scale_in_panels,
     start,
     steps_at_once,
     supports,
@@ -69,7 +69,7 @@ def _cell(act: int, rec: int, z: Array, h: Array, c: Array) -> None:
         h[j] = o[j] * h[j]
 
 
-@kernel("a3 a3 a1 int int v3 mask lengths r2 a3 a2 a2 a3 a3 a3")
+@kernel("a3 a3 a1 int int v3 mask lengths drop a3 a2 a2 a3 a3 a3")
 def _forward(
     W: Array,
     U: Array,
@@ -90,22 +90,24 @@ def _forward(
     """h and c (B, H): the initial states in, the final ones out. tape_h says by its size whether there is a tape."""
     B, T = x.shape[:2]
     P = b.size
-    taped, wanted = tape_h.size > 0, y.size > 0
+    taped, wanted, dropped = tape_h.size > 0, y.size > 0, drop.size > 0
+    hd = square(B, h.shape[1], W) if dropped else h
     if taped:
         for r in range(B):
             copy(h[r], tape_h[r, 0])
             copy(c[r], tape_c[r, 0])
-    hd = h if drop.size == 0 else square(B, h.shape[1], W)
     chunk = steps_at_once(B, T)
     rows, scratch = square(chunk * B, x.shape[2], W), cube(0 if taped else chunk, B, P, W)
+    edge = square(chunk * B, W.shape[2], W)
     for t0 in range(0, T, chunk):
         n = min(chunk, T - t0)
         z = tape_z[t0 : t0 + n] if taped else scratch[:n]
-        project(x, t0, W, b, P, rows, z)
+        project(x, t0, W, b, P, rows, edge, z)
         for s in range(n):
             t = t0 + s
-            drop_rows(h, drop, hd)
-            add_product(hd, 0, U, 0, h.shape[1], z[s], 0, P)
+            if dropped:
+                drop_rows(drop, h, hd)
+            add_product(hd, 0, U, 0, h.shape[1], z[s], 0, P, edge)
             for r in range(B):
                 if runs(mask, lengths, r, t):
                     _cell(act, rec, z[s, r], h[r], c[r])
@@ -116,13 +118,14 @@ def _forward(
                     copy(c[r], tape_c[r, t + 1])
 
 
+def _weights(p: Packed) -> tuple[Any, ...]:
+    return (p.W, p.U, p.b, p.act, p.rec)
+
+
 def lstm_step(packed: Packed, x: Array, h: Array, c: Array) -> None:
     """One step for B rows, in place: x (B, I) in; h and c (B, H) in and out. No tape."""
     p = packed
-    none = p.none3
-    _forward[p.dtype](
-        p.W, p.U, p.b, p.act, p.rec, x[:, None], NO_MASK, NO_LENGTHS, p.none2, none, h, c, none, none, none
-    )
+    run_forward(_forward[p.dtype], p, _weights(p), x[:, None], None, None, None, (p.none3, h, c), 3)
 
 
 def lstm_forward(
@@ -140,16 +143,9 @@ def lstm_forward(
 ) -> None:
     """Run B sequences of T steps: see `kernels.reference.lstm.lstm_forward`."""
     p = packed
-    none = p.none3
     hT[...], cT[...] = h0, c0
-    mask, lengths = NO_MASK if mask is None else mask, NO_LENGTHS if lengths is None else lengths
-    drop = p.none2 if drop is None else drop
-    kept = (none, none, none)
-    if tape is not None:
-        tape.x, tape.mask, tape.lengths, tape.drop = x, mask, lengths, drop
-        kept = (tape.z, tape.h, tape.c)
-    out = none if y is None else y
-    _forward[p.dtype](p.W, p.U, p.b, p.act, p.rec, x, mask, lengths, drop, out, hT, cT, *kept)
+    outputs = (p.none3 if y is None else y, hT, cT)
+    run_forward(_forward[p.dtype], p, _weights(p), x, mask, lengths, drop, outputs, 3, tape)
 
 
 @inner
@@ -182,7 +178,7 @@ def _cell_back(
     derive(rec, o, do)
 
 
-@kernel("a3 a3 int int v3 mask lengths r2 a3 v3 a3 v3 a3 a2 a2 a1 a2 a2")
+@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a2 a2 a3 v3 a3 a2 a2 a1")
 def _backward(
     Wt: Array,
     Ut: Array,
@@ -192,25 +188,27 @@ def _backward(
     mask: Mask,
     lengths: Lengths,
     drop: Array,
+    dy: Array,
+    dx: Array,
+    dh: Array,
+    dc: Array,
     tape_z: Array,
     tape_h: Array,
     tape_c: Array,
-    dy: Array,
-    dx: Array,
     dW: Array,
     dU: Array,
     db: Array,
-    dh: Array,
-    dc: Array,
 ) -> None:
     """dh and dc (B, H): the final states' gradients in, the initial ones' out."""
     B, T = x.shape[:2]
     P, H = tape_z.shape[2], tape_c.shape[2]
+    dropped = drop.size > 0
     chunk = steps_at_once(B, T)
     # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
     dz, dzp = cube(chunk, B, P, Ut), lying(chunk * B, P, Ut)
     rows, before, ad = square(chunk * B, x.shape[2], Ut), square(B, H, Ut), square(2, H, Ut)
     xp, hp = tall_panels(chunk * B, x.shape[2], Ut), tall_panels(chunk * B, H, Ut)
+    edge = square(chunk * B, Ut.shape[2], Ut)
     for t1 in range(T, 0, -chunk):
         n = min(chunk, t1)
         for s in range(n):
@@ -225,17 +223,21 @@ def _backward(
                     )
                 else:
                     fill(dz[s, r])
-            # z = b + x W + h U
-            add_product(dz[s], 0, Ut, 0, P, before, 0, H)
+            # z = b + x W + (drop h) U
+            add_product(dz[s], 0, Ut, 0, P, before, 0, H, edge)
             for r in range(B):
                 if runs(mask, lengths, r, t):
-                    hand_on(before[r], drop, r, dh[r])
+                    copy(before[r], dh[r])
+                    if dropped:
+                        multiply(drop[r], dh[r])
         dz2 = dz[:n].reshape(n * B, P)
         into_panels(dz2, 0, P, dzp)
-        input_gradients(dz2, dzp, t1, x, mask, lengths, Wt, rows, xp, dx, dW, db, P)
+        input_gradients(dz2, dzp, t1, x, mask, lengths, Wt, rows, edge, xp, dx, dW, db, P)
         if dU.size > 0:
             gather(tape_h, mask, lengths, t1, n, hp)
-            drop_gathered(hp, drop, n)
+            if dropped:
+                for k in range(n * B):
+                    scale_in_panels(hp, k, drop[k % B])
             add_weights(hp, dzp, n * B, dU, 0, P)
 
 
@@ -253,12 +255,6 @@ def lstm_backward(
     dc0: Array | None,
 ) -> None:
     """Gradients of a loss: see `kernels.reference.lstm.lstm_backward`."""
-    p = packed
-    none1, none2, none3 = p.none1, p.none2, p.none3
-    B = tape.x.shape[0]
-    _backward[p.dtype](
-        *(p.Wt, p.Ut, p.act, p.rec, tape.x, tape.mask, tape.lengths, tape.drop, tape.z, tape.h, tape.c),
-        *(none3 if dy is None else dy, none3 if dx is None else dx),
-        *(none2 if dW is None else dW, none2 if dU is None else dU, none1 if db is None else db),
-        *(start(dh0, dhT, p, B), start(dc0, dcT, p, B)),
-    )
+    p, B = packed, tape.x.shape[0]
+    dstates = (start(dh0, dhT, p, B), start(dc0, dcT, p, B))
+    run_backward(_backward[p.dtype], p, tape, dy, dx, dstates, (dW, dU, db))

@@ -32,12 +32,20 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     return out
 
 
-def panels(M: Array) -> Array:
-    """M (K, N), any strides, as panels: (ceil(N / width), K, width), zeros past N."""
-    K, N = M.shape
-    wide = width(M.dtype)
-    out = aligned((-(-N // wide), K, wide), M.dtype)
-    _fill_panels[M.dtype](M, out)
+def panels(*matrices: Array) -> list[Array]:
+    """Each matrix (K, N), any strides, as panels: (ceil(N / width), K, width), zeros past N. All of one dtype."""
+    dtype = matrices[0].dtype
+    wide, fill = width(dtype), _fill_panels[dtype]
+    shapes = [(-(-M.shape[1] // wide), M.shape[0], wide) for M in matrices]
+    # one allocation for all: each is a whole number of lines of the cache
+    memory = aligned((sum(n * K * wide for n, K, _ in shapes),), dtype)
+    out, start = [], 0
+    for M, (n, K, _) in zip(matrices, shapes, strict=True):
+        size = n * K * wide
+        part = memory[start : start + size].reshape(n, K, wide)
+        fill(M, part)
+        out.append(part)
+        start += size
     return out
 
 
@@ -110,10 +118,10 @@ def _copy_columns(source: Array, s: int, target: Array, t: int, n: int) -> None:
 
 
 @inner
-def add_product(A: Array, a: int, B: Array, b: int, K: int, C: Array, c: int, N: int) -> None:
+def add_product(A: Array, a: int, B: Array, b: int, K: int, C: Array, c: int, N: int, edge: Array) -> None:
     """C[:, c : c + N] += A[:, a : a + K] @ the first N columns of rows b : b + K of B, which lies in panels.
 
-    A and C are (M, any number of columns).
+    A and C are (M, any number of columns); edge (at least M, width) is scratch.
     """
     M, deep, wide = C.shape[0], B.shape[1], B.shape[2]
     ldb, full = deep * wide, N // wide
@@ -133,11 +141,11 @@ def add_product(A: Array, a: int, B: Array, b: int, K: int, C: Array, c: int, N:
     if full * wide < N:
         # the last panel is not full: a tile writes whole panels, so not into C
         rest = N - full * wide
-        edge = square(M, wide, C)
-        _copy_columns(C, c + full * wide, edge, 0, rest)
+        whole = edge[:M]
+        _copy_columns(C, c + full * wide, whole, 0, rest)
         for k in range(0, K, DEEP):
-            _down(A, a + k, B, full * ldb + (b + k) * wide, min(DEEP, K - k), edge, 0)
-        _copy_columns(edge, 0, C, c + full * wide, rest)
+            _down(A, a + k, B, full * ldb + (b + k) * wide, min(DEEP, K - k), whole, 0)
+        _copy_columns(whole, 0, C, c + full * wide, rest)
 
 
 @inner

@@ -42,7 +42,10 @@ def set_num_threads(n: int) -> None:
 
 def _team() -> Any:
     """What sets the threads of the active backend, or None where it has one thread only."""
-    return _tiles() if kernels.active().name == "cython" else None
+    name = kernels.active().name
+    if name == "numba":
+        return importlib.import_module(".kernels.numba.team", __package__)
+    return _tiles() if name == "cython" else None
 
 
 def _tiles() -> Any:

@@ -1,0 +1,135 @@
+"""Threads: Python's own, which run parts of a call; compiled parts hold no GIL.
+
+Whoever comes in time takes a part, and nobody is waited for who has none: on a busy machine the caller does it all.
+Refused: Numba's prange. Its workqueue dies when two Python threads call at once, its OpenMP does not survive a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from .. import threads
+
+Part = Callable[[], None]
+
+#: Multiply-adds from which on a second thread pays, some 150 microseconds: to wake one takes 40 (measured).
+PAYS = 1 << 24
+#: Rows of a part, at least: a tile's. Parts of a call end at multiples of this.
+LEAST = 8
+#: Threads that a call uses at most.
+_MOST = 64
+
+
+class _Call(NamedTuple):
+    """Parts that nobody has taken yet, and for each that a helper has run, what it raised."""
+
+    parts: deque[Part]
+    ended: SimpleQueue[BaseException | None]
+
+
+class _Team:
+    """The helpers of this process. A forked child has a new one: threads stay in the parent."""
+
+    def __init__(self) -> None:
+        self.calls: SimpleQueue[_Call] = SimpleQueue()
+        self.lock = threading.Lock()
+        self.helpers = 0
+
+    def ask(self, helpers: int, call: _Call) -> None:
+        """Offer a call's parts to some helpers."""
+        with self.lock:
+            while self.helpers < helpers:
+                self.helpers += 1
+                name = f"cellstep-{self.helpers}"
+                threading.Thread(target=_help, args=(self.calls,), name=name, daemon=True).start()
+        for _ in range(helpers):
+            self.calls.put(call)
+
+
+def _help(calls: SimpleQueue[_Call]) -> None:
+    while True:
+        call = calls.get()
+        while call.parts:
+            try:
+                part = call.parts.popleft()
+            except IndexError:
+                break
+            try:
+                part()
+            except BaseException as error:
+                call.ended.put(error)
+            else:
+                call.ended.put(None)
+            del part
+        del call
+
+
+_team = _Team()
+_limit = threads.limit() or _MOST
+
+
+def _renew() -> None:
+    global _team
+    _team = _Team()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
+
+
+def get_num_threads() -> int:
+    """Threads that a call may use: the processors of this process, OMP_NUM_THREADS or our limit, whichever is least."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    here = len(affinity(0)) if affinity else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(here, _limit, _MOST, int(asked) if asked.isdecimal() and int(asked) else here)
+
+
+def set_num_threads(n: int) -> None:
+    """Use at most n threads from now on, in the whole process."""
+    global _limit
+    _limit = n
+
+
+def split(B: int, n: int) -> list[slice]:
+    """B rows in at most n parts of nearly one size."""
+    each = max(LEAST, -(-B // (max(1, n) * LEAST)) * LEAST)
+    return [slice(b, min(b + each, B)) for b in range(0, B, each)] or [slice(0, B)]
+
+
+def rows(B: int, work: int) -> list[slice]:
+    """Parts of B rows for a call of so many multiply-adds, whose rows have nothing to do with each other."""
+    if work < PAYS or B < 2 * LEAST:
+        return [slice(0, B)]
+    return split(B, min(get_num_threads(), work * 2 // PAYS))
+
+
+def run(parts: Sequence[Part], work: int) -> None:
+    """Run all parts of a call of so many multiply-adds, in any order; once all have ended, raise what a part raised."""
+    helpers = min(len(parts), get_num_threads()) - 1 if work >= PAYS and len(parts) > 1 else 0
+    if not helpers:
+        for part in parts:
+            part()
+        return
+    call = _Call(deque(parts), SimpleQueue())
+    _team.ask(helpers, call)
+    mine, failed = 0, None
+    while call.parts:
+        try:
+            part = call.parts.popleft()
+        except IndexError:
+            break
+        mine += 1
+        try:
+            part()
+        except BaseException as error:
+            failed = failed or error
+    for _ in range(len(parts) - mine):
+        failed = call.ended.get() or failed
+    if failed is not None:
+        raise failed

@@ -1,0 +1,157 @@
+"""The Numba backend's threads: parts of a call, who runs them, and that they leave no trace."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drive import Array, assert_all_same, backward, forward, step
+from table import DTYPES, VARIANTS, Shape, Variant, problem
+
+from cellstep import kernels
+from cellstep.kernels import threads
+
+pytest.importorskip("numba")
+from cellstep.kernels.numba import team
+
+HERE = Path(__file__).parent
+#: Rows for three groups of gradients and a rest, steps for more than one chunk.
+MANY = Shape(9, 130, 7, 21)
+
+
+@pytest.fixture
+def jitted() -> kernels.Backend:
+    return kernels.load("numba")
+
+
+@pytest.fixture
+def four(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call is worth four threads, however small it is and however few processors there are."""
+    monkeypatch.setattr(team, "PAYS", 1)
+    monkeypatch.setattr(team, "get_num_threads", lambda: 4)
+
+
+def everything(jitted: kernels.Backend, v: Variant, dtype: str) -> list[Array]:
+    p = problem(v, MANY, dtype, "lengths", drop=True)
+    answers = forward(jitted, p)
+    untaped = forward(jitted, p, packed=answers.packed, tape=None)
+    stepped = step(jitted, p, 0, p.states, answers.packed)
+    gradients = backward(jitted, p, answers)
+    return [answers.y, *answers.states, untaped.y, *untaped.states, *stepped, *gradients.values()]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("v", VARIANTS, ids=str)
+def test_parts_on_threads_give_the_bits_of_one_thread(
+    jitted: kernels.Backend, v: Variant, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = everything(jitted, v, dtype)
+    monkeypatch.setattr(team, "PAYS", 1)
+    for n in (2, 3, 7):
+        monkeypatch.setattr(team, "get_num_threads", lambda n=n: n)
+        assert_all_same(jitted, everything(jitted, v, dtype), alone, f"{n} threads")
+
+
+@pytest.mark.usefixtures("four")
+def test_parts_run_at_the_same_time() -> None:
+    """Each waits for the others."""
+    meeting = threading.Barrier(4, timeout=60)
+    seen: list[int] = []
+
+    def part(k: int) -> None:
+        meeting.wait()
+        seen.append(k)
+
+    team.run([lambda k=k: part(k) for k in range(4)], work=10)  # type: ignore[misc]
+    assert sorted(seen) == [0, 1, 2, 3]
+
+
+@pytest.mark.usefixtures("four")
+def test_an_error_is_raised_when_every_part_has_ended() -> None:
+    ended: list[int] = []
+    begun = threading.Event()
+
+    def fails() -> None:
+        begun.set()
+        raise FloatingPointError("this part")
+
+    def slow(k: int) -> None:
+        begun.wait(60)
+        ended.append(k)
+
+    with pytest.raises(FloatingPointError, match="this part"):
+        team.run([fails, lambda: slow(1), lambda: slow(2)], work=10)
+    assert sorted(ended) == [1, 2]
+
+
+@pytest.mark.usefixtures("four")
+def test_nobody_waits_for_a_helper_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team._Team, "ask", lambda self, helpers, call: None)
+    done: list[int] = []
+    team.run([lambda k=k: done.append(k) for k in range(5)], work=10)  # type: ignore[misc]
+    assert done == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.usefixtures("four")
+def test_calls_from_many_threads_share_the_helpers(jitted: kernels.Backend) -> None:
+    alone = everything(jitted, VARIANTS[1], "float32")
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: everything(jitted, VARIANTS[1], "float32"), range(16)):
+            assert_all_same(jitted, found, alone)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_has_helpers_of_its_own() -> None:
+    code = f"""
+import os, sys
+sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
+from cellstep.kernels.numba import team
+import threading
+team.PAYS, team.get_num_threads = 1, lambda: 2
+def together():
+    meeting = threading.Barrier(2, timeout=60)
+    team.run([meeting.wait, meeting.wait], 10)
+together()
+child = os.fork()
+if child == 0:
+    together()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+together()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("B", "n"), [(0, 2), (1, 2), (8, 2), (9, 2), (33, 2), (130, 4), (64, 100)])
+def test_rows_are_split_without_gap_or_overlap(B: int, n: int) -> None:
+    parts = team.split(B, n)
+    assert len(parts) <= n
+    np.testing.assert_array_equal(np.concatenate([np.arange(B)[part] for part in parts]), np.arange(B))
+    assert all((part.stop - part.start) % team.LEAST == 0 for part in parts[:-1])
+
+
+def test_limits_of_a_container_and_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_CGROUP", tmp_path)
+    monkeypatch.delenv("CELLSTEP_NUM_THREADS", raising=False)
+    assert threads.limit() is None
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert threads.limit() is None
+    (tmp_path / "cpu.max").write_text("250000 100000\n")
+    assert threads.limit() == 3
+    monkeypatch.setenv("CELLSTEP_NUM_THREADS", "2")
+    assert threads.limit() == 2
+    (tmp_path / "cpu.max").unlink()
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("50000\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert threads.limit() == 1
+    monkeypatch.setenv("CELLSTEP_NUM_THREADS", "many")
+    with pytest.raises(ImportError, match="CELLSTEP_NUM_THREADS must be a positive integer, got 'many'"):
+        threads.limit()
