@@ -35,10 +35,10 @@ def loss(contender: str, shape: Shape, mode: str) -> float:
 
 
 @contextmanager
-def worker(contender: str, shape: Shape) -> Iterator[Any]:
+def worker(contender: str, shape: Shape, *mode: str) -> Iterator[Any]:
     """A function that fits one epoch in a process of its own."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(**command(contender, shape), **pipes) as process:
+    with subprocess.Popen(**command(contender, shape, *mode), **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None
 

@@ -1,8 +1,8 @@
-"""One process that fits one model, for test_fit.py: `python bench/fit_worker.py cellstep|keras SHAPE [check|check64]`.
+"""One process that fits one model: `python bench/fit_worker.py cellstep|keras SHAPE [MODE]`, for the suite.
 
-The same code runs on cellstep and on Keras. `check` and `check64` print the loss of one short epoch, from fixed weights
-and without shuffling, in float32 or float64, and end. Without them, the worker fits one epoch for each line that it
-reads, and answers with its loss.
+The same code runs on cellstep and on Keras. The modes `check` and `check64` print the loss of one short epoch, from fixed
+weights and without shuffling, in float32 or float64, and end. Without them, the worker fits one epoch for each line that
+it reads, and answers with its loss. Any other mode is one of `OPTIONS`, which is switched on for that.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from cellstep.cli.bench.shapes import FIT_SAMPLES, Shape, parse
 
 CHECKED = 128  # samples
+OPTIONS = ("mask", "dropout", "recurrent_dropout", "bidirectional")
 
 
 def data(shape: Shape) -> tuple[Any, Any]:
@@ -24,13 +25,17 @@ def data(shape: Shape) -> tuple[Any, Any]:
     return x, (x[:, :, :1].mean(1) > 0).astype(np.float32)
 
 
-def build(library: Any, shape: Shape, dtype: str = "float32") -> Any:
+def build(library: Any, shape: Shape, dtype: str = "float32", option: str = "") -> Any:
     """An LSTM and Dense(1), compiled, with weights from a fixed seed."""
+    layers = library.layers
+    dropped = {option: 0.2} if option.endswith("dropout") else {}
+    lstm = layers.LSTM(shape.H, dtype=dtype, **dropped)
     model = library.Sequential(
         [
             library.Input((shape.T, shape.I), dtype=dtype),
-            library.layers.LSTM(shape.H, dtype=dtype),
-            library.layers.Dense(1, dtype=dtype),
+            *([layers.Masking(9.0, dtype=dtype)] if option == "mask" else []),
+            layers.Bidirectional(lstm) if option == "bidirectional" else lstm,
+            layers.Dense(1, dtype=dtype),
         ]
     )
     rng = np.random.default_rng(5)
@@ -44,16 +49,19 @@ def main() -> None:
     name, shape = sys.argv[1], parse(sys.argv[2])
     mode = sys.argv[3] if len(sys.argv) > 3 else ""
     library: Any = importlib.import_module(name)
-    model = build(library, shape, "float64" if mode == "check64" else "float32")
+    check = mode.startswith("check")
+    model = build(library, shape, "float64" if mode == "check64" else "float32", "" if check else mode)
     x, y = data(shape)
-    if mode:
+    if mode == "mask":
+        x[:, -shape.T // 4 :][::2] = 9.0
+    if check:
         x, y = x[:CHECKED], y[:CHECKED]
 
     def epoch() -> float:
-        done = model.fit(x, y, batch_size=shape.B, epochs=1, shuffle=not mode, verbose=0)
+        done = model.fit(x, y, batch_size=shape.B, epochs=1, shuffle=not check, verbose=0)
         return float(done.history["loss"][0])
 
-    if mode:
+    if check:
         print(epoch())
         return
     for _ in sys.stdin:

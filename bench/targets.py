@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from fit_process import MOST, worker
+from fit_worker import OPTIONS
 
 from cellstep import layers
 from cellstep.cli.bench import compare, limits, peers, picture, shapes, threads
@@ -141,6 +142,29 @@ def fit_lines(rounds: int) -> Iterator[Line]:
         yield Line(f"fit {shape}", ratio, asked, us=1e6 * statistics.median(ours), peer=best)
 
 
+def option_lines(rounds: int) -> Iterator[Line]:
+    """An option switched on: our time for the work over the plain layer's, and the ratio to Keras beside it."""
+    keras = [f"keras-{name}" for name in keras_layers.backends()][:1]
+    for shape in FITS:
+        with ExitStack() as stack:
+            runs = [(name, mode) for mode in ("", *OPTIONS) for name in ("cellstep", *keras)]
+            epochs = {key: stack.enter_context(worker(key[0], shape, *filter(None, key[1:]))) for key in runs}
+            took: dict[tuple[str, str], list[float]] = {key: [] for key in epochs}
+            for i in range(rounds + 1):
+                for key, epoch in epochs.items():
+                    seconds = _seconds(epoch)
+                    if i:
+                        took[key].append(seconds)
+        for mode in OPTIONS:
+            ours, work = took["cellstep", mode], 2 if mode == "bidirectional" else 1
+            cost = statistics.median(a / b for a, b in zip(ours, took["cellstep", ""], strict=True)) / work
+            us = 1e6 * statistics.median(ours)
+            yield Line(f"fit {shape}, {mode}: the plain layer's time per work", cost, 1.3, most=True, us=us)
+            for name in keras:
+                ratio = statistics.median(b / a for a, b in zip(ours, took[name, mode], strict=True))
+                yield Line(f"fit {shape}, {mode}", ratio, 1.0, us=us, peer=name)
+
+
 def start_lines() -> Iterator[Line]:
     """From a new process to the first prediction."""
     took = [_seconds(lambda: subprocess.run([sys.executable, "-c", START], check=True)) for _ in range(9)]
@@ -195,7 +219,7 @@ def contention_lines() -> Iterator[Line]:
         )
 
 
-PARTS = ("peers", "fit", "start", "numba", "contention")
+PARTS = ("peers", "fit", "options", "start", "numba", "contention")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -213,6 +237,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parts: dict[str, Callable[[], Iterator[Line]]] = {
         "peers": lambda: against_peers(present, pace, seen),
         "fit": lambda: fit_lines(args.rounds),
+        "options": lambda: option_lines(3),
         "start": start_lines,
         "numba": lambda: numba_lines(Pace(rounds=3)),
         "contention": contention_lines,

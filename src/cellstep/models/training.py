@@ -19,6 +19,9 @@ from .windows import Windows
 
 Callbacks = Callback | Sequence[Callback] | None
 
+#: Rows of a batch where nobody says.
+BATCH_SIZE = 32
+
 
 class Trainer(Stepper):
     """A module that can be compiled, trained and evaluated over data of any size. A subclass implements `run`.
@@ -183,13 +186,17 @@ class Trainer(Stepper):
         x may be an iterable of batches. For a list of sequences of different lengths, outputs that have their steps are
         such a list too. With verbose="auto" nothing is printed but a bar on a terminal.
         """
+        quiet = verbose == "auto" and not sys.stdout.isatty()
+        verbose = 0 if quiet else verbose
+        plain = verbose == 0 and batch_size is None and steps is None and callbacks is None
+        if plain and type(x) is np.ndarray and x.ndim and len(x) <= BATCH_SIZE:
+            return self(x)  # what follows costs more than a small batch
         if not data.is_stream(x):
             x = self.given(x).x
             if not data.rows(x):
                 return self(x)
         source = self._source(x, None, None, batch_size, steps)
-        quiet = verbose == "auto" and not sys.stdout.isatty()
-        hooks = self._callbacks(callbacks, [], 0 if quiet else verbose, 1, source.steps)
+        hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
         outputs: list[Any] = []
         try:
             hooks.call("on_predict_begin")
@@ -264,7 +271,7 @@ class Trainer(Stepper):
         if weigh is not None:
             whole = weigh(whole)
         if batch_size is None:
-            batch_size = -(-data.rows(whole.x) // steps) if steps else 32
+            batch_size = -(-data.rows(whole.x) // steps) if steps else BATCH_SIZE
         size = ops.check_count("batch_size", batch_size)
         return data.Epochs(data.Arrays(whole, size, random.generator() if shuffle else None), steps)
 
