@@ -1,8 +1,8 @@
 """One process that fits one model: `python bench/fit_worker.py cellstep|keras SHAPE [MODE]`, for the suite.
 
-The same code runs on cellstep and on Keras. The modes `check` and `check64` print the loss of one short epoch, from fixed
-weights and without shuffling, in float32 or float64, and end. Without them, the worker fits one epoch for each line that
-it reads, and answers with its loss. Any other mode is one of `OPTIONS`, which is switched on for that.
+The same code runs on cellstep and on Keras. The modes `check` and `check64` print the loss of one short epoch, from
+fixed weights and without shuffling, in float32 or float64, and end. Without them, the worker fits one epoch for each
+line that it reads, and answers with its loss. Any other mode is one of `OPTIONS`, which is switched on for that.
 """
 
 from __future__ import annotations
