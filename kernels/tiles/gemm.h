@@ -156,7 +156,7 @@ static void gemm(long M, long K, const void *A, long lda, const cs_panels *B, lo
 /* ---- A^T B: weight gradients. K is rows of the batch, wherever they lie, in blocks of TN_ROWS; one thread's part of A
    is copied to [M/R][rows][R] and a tile's columns of B to [rows][columns] once a block, so that both stream. ---- */
 
-enum { TN_ROWS = 256 };
+enum { TN_ROWS = 256, TN_GROUP = 8 };
 
 static size_t gemm_tn_work(long M) { return sizeof(real) * TN_ROWS * (size_t)(M + MAX_ROWS + PANEL); }
 
@@ -184,15 +184,24 @@ static void gemm_tn(long M, long n, const void *a, const long *a_at, const void 
     real *apack = work, *bpack = apack + TN_ROWS * (M + MAX_ROWS);
     for (long i = 0; i < n; i += TN_ROWS) {
         const long rows = n - i < TN_ROWS ? n - i : TN_ROWS;
-        for (long m = 0, j = 0, r; j < split.count; j++, m += r) {
-            r = split.low + (j < split.extra);
-            tn_pack(r, rows, (const char *)a + m * (long)sizeof(real), a_at + i, apack + m * rows);
-        }
+        /* a few rows at a time, so that they are read once, and what is written stays together */
+        for (long k = 0; k < rows; k += TN_GROUP)
+            for (long m = 0, j = 0, r; j < split.count; j++, m += r) {
+                r = split.low + (j < split.extra);
+                tn_pack(r, rows - k < TN_GROUP ? rows - k : TN_GROUP, (const char *)a + m * (long)sizeof(real),
+                        a_at + i + k, apack + m * rows + k * r);
+            }
         for (long at = 0, cols; at < ncols; at += cols) {
             const int v = widest(split, ncols - at);
             cols = (long)VL << v;
-            for (long k = 0; k < rows; k++)
-                memcpy(bpack + k * cols, (const real *)((const char *)b + b_at[i + k]) + at, (size_t)cols * sizeof(real));
+            for (long k = 0; k < rows; k++) {
+                const real *from = (const real *)((const char *)b + b_at[i + k]) + at;
+                /* no memcpy: a call for each of so few bytes was a tenth of the product */
+                for (long l = 0; l < cols; l += NR) {
+                    store(bpack + k * cols + l, load(from + l));
+                    store(bpack + k * cols + l + VL, load(from + l + VL));
+                }
+            }
             run_blocks(split, v, rows, apack, 0, bpack, cols, (real *)C + at, cs, CS_FROM_C, 0);
         }
     }
