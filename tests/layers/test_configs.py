@@ -133,7 +133,7 @@ def test_keys_are_those_of_keras_and_every_argument_has_one(name: str) -> None:
     dropped = {"weights", "lora_rank", "lora_alpha", "quantization_config", "shape", "batch_size", "tensor"}
     # beyond Keras: in the configuration where they are used
     dropped |= {"trainable_initial_state", "num_layers"}
-    if name == "RNN":
+    if name in ("RNN", "Activation"):
         dropped.add("activity_regularizer")
     assert set(config) == arguments - dropped
 

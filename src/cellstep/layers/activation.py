@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import activations, ops
+from .. import activations, ops, regularizers
 from ..kernels.stages import Activate, Stage
 from .base import Array, Layer, Pullback
 
@@ -14,6 +14,7 @@ class Activation(Layer):
 
     Args:
         activation: a name from `activations`; None is linear.
+        activity_regularizer: whatever `regularizers.get` takes; a penalty of the outputs over the number of rows.
         name, dtype, trainable: as for every layer.
 
     A mask is passed on.
@@ -22,9 +23,18 @@ class Activation(Layer):
         >>> y = Activation("relu")([[-1.0, 2.0]])
     """
 
-    def __init__(self, activation: Any, *, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
+    def __init__(
+        self,
+        activation: Any,
+        *,
+        activity_regularizer: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+    ) -> None:
         super().__init__(name, dtype, trainable)
         self.activation = activations.get(activation)
+        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
 
     def forward(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
@@ -43,4 +53,7 @@ class Activation(Layer):
         return [Activate(ops.check_streamed(self.name, self.activation.name))]
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "activation": self.activation.name}
+        config = {**super().get_config(), "activation": self.activation.name}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        return config

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from .. import ops
 from ..kernels.stages import Stage
+from ..regularizers import Regularizer
 from . import nested
 from .module import Module, Shape
 from .symbolic import Node, connect, is_symbolic
@@ -46,13 +47,6 @@ class Run(NamedTuple):
     mask: Any
     pullback: Any
     penalty: float | None
-
-
-class ActivityRegularizer(Protocol):
-    """A penalty of outputs: its value, and its gradient in their shape and dtype."""
-
-    def __call__(self, y: Any) -> float: ...
-    def gradient(self, y: Any) -> Array: ...
 
 
 class Layer(Module):
@@ -135,13 +129,22 @@ class Layer(Module):
             passed = mask if passed is None else passed & mask
         if self.activity_regularizer is None:
             return Run(y, passed, pullback, None)
-        return _regularized(self.activity_regularizer, y, passed, pullback)
+        return _regularized(self.activity_regularizer, y, passed, pullback, padding)
 
     #: Whether `compute_mask` leaves the mask that came out of account.
     replaces_mask = False
 
     #: Adds a penalty of the outputs to the loss of a model, or None.
-    activity_regularizer: ActivityRegularizer | None = None
+    activity_regularizer: Regularizer | None = None
+
+    def refuse_penalty(self, *inner: Layer) -> None:
+        """NotImplementedError where a layer inside has an activity_regularizer, which only models add up."""
+        for layer in inner:
+            if layer.activity_regularizer is not None:
+                raise NotImplementedError(
+                    f"activity_regularizer of {layer.name} is not built inside a {type(self).__name__}; expected None, "
+                    f"got {layer.activity_regularizer!r}"
+                )
 
     @property
     def output_dtype(self) -> np.dtype[Any]:
@@ -219,16 +222,30 @@ class Layer(Module):
         return ops.as_array("dy", dy, self.dtype, shape)
 
 
-def _regularized(regularizer: ActivityRegularizer, y: Any, mask: Any, pullback: Any) -> Run:
-    """A run with the penalty of its outputs, over their number of rows as in Keras."""
+def _regularized(regularizer: Regularizer, y: Any, mask: Any, pullback: Any, padding: bool) -> Run:
+    """A run with the penalty of its outputs, over their number of rows as in Keras.
+
+    Masked steps count as they do there; steps that do not exist at all count as zeros, and have no gradient.
+    """
     outputs = nested.flatten(y)
-    penalty = sum(float(regularizer(a)) / len(a) for a in outputs if len(a))
+    seen = outputs
+    real: list[Any] = [None] * len(outputs)
+    if padding and mask is not None:
+        masks = nested.flatten(mask)
+        real = [
+            None if m is None else m.reshape(*m.shape, *(1,) * (a.ndim - m.ndim))
+            for a, m in zip(outputs, masks, strict=True)
+        ]
+        seen = [a if m is None else np.where(m, a, a.dtype.type(0)) for a, m in zip(outputs, real, strict=True)]
+    penalty = sum(float(regularizer(a)) / len(a) for a in seen if len(a))
 
     def with_penalty(dy: Any, need_dx: bool = True) -> Any:
         given = nested.flatten(dy) if dy is not None else [None] * len(outputs)
         total = []
-        for a, d in zip(outputs, given, strict=True):
+        for a, m, d in zip(seen, real, given, strict=True):
             slope = np.asarray(regularizer.gradient(a), a.dtype) / a.dtype.type(max(len(a), 1))
+            if m is not None:
+                slope = np.where(m, slope, a.dtype.type(0))
             total.append(slope if d is None else d + slope)
         return pullback(nested.pack(y, total), need_dx=need_dx)
 

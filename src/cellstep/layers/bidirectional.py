@@ -62,6 +62,7 @@ class Bidirectional(Layer):
         if merge_mode not in MERGE_MODES:
             raise ValueError(f"merge_mode must be one of {', '.join(map(repr, MERGE_MODES))}, got {merge_mode!r}")
         super().__init__(name, layer.dtype if dtype is None else dtype, trainable)
+        self.refuse_penalty(layer, *(() if backward_layer is None else (backward_layer,)))
         self.forward_layer = _again(layer, f"forward_{layer.name.removeprefix('forward_')}", layer.go_backwards)
         if backward_layer is None:
             backward_name = f"backward_{layer.name.removeprefix('backward_')}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import activations, constraints, initializers, ops, regularizers
 from .base import Array, Layer, Pullback
-from .module import Shape, not_built
+from .module import Shape
 from .variable import Variable
 from .windows import Windows, by_time
 
@@ -32,7 +32,7 @@ class Conv1D(Layer):
         kernel_initializer, bias_initializer: whatever `initializers.get` takes.
         kernel_regularizer, bias_regularizer: whatever `regularizers.get` takes.
         kernel_constraint, bias_constraint: whatever `constraints.get` takes.
-        activity_regularizer: not built; None.
+        activity_regularizer: likewise, for a penalty of the outputs over the number of rows.
         name, dtype, trainable: as for every layer.
 
     Weights: kernel (kernel_size, C / groups, filters), bias (filters,). A mask goes no further, and has no effect.
@@ -60,7 +60,7 @@ class Conv1D(Layer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
-        activity_regularizer: None = None,
+        activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
         *,
@@ -88,7 +88,7 @@ class Conv1D(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
         self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
         self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
-        not_built(activity_regularizer=activity_regularizer)
+        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
         self.windows = Windows(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
 
     def make_weights(self, input_shape: Shape) -> None:
@@ -210,7 +210,7 @@ class Conv1D(Layer):
             "bias_initializer": initializers.serialize(self.bias_initializer),
             "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
             "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": None,
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
         }

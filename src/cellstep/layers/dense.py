@@ -23,7 +23,8 @@ class Dense(Layer):
         kernel_initializer, bias_initializer: whatever `initializers.get` takes.
         kernel_regularizer, bias_regularizer: whatever `regularizers.get` takes.
         kernel_constraint, bias_constraint: whatever `constraints.get` takes.
-        activity_regularizer, lora_*, quantization_config: not built; None.
+        activity_regularizer: likewise, for a penalty of the outputs over the number of rows.
+        lora_*, quantization_config: not built; None.
         name, dtype, trainable: as for every layer.
 
     Weights: kernel (I, units), bias (units,). A mask is passed on.
@@ -45,7 +46,7 @@ class Dense(Layer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
-        activity_regularizer: None = None,
+        activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
         lora_rank: None = None,
@@ -66,12 +67,8 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
         self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
         self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
-        not_built(
-            activity_regularizer=activity_regularizer,
-            lora_rank=lora_rank,
-            lora_alpha=lora_alpha,
-            quantization_config=quantization_config,
-        )
+        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
+        not_built(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
 
     def make_weights(self, input_shape: Shape) -> None:
         if len(input_shape) < 2 or not input_shape[-1]:
@@ -148,7 +145,7 @@ class Dense(Layer):
             "bias_initializer": initializers.serialize(self.bias_initializer),
             "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
             "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": None,
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
         }

@@ -23,7 +23,8 @@ class Embedding(Layer):
         mask_zero: 0 is padding: the layers after this one get a mask that is False there.
         weights: the table to begin with, (input_dim, output_dim).
         embeddings_regularizer, embeddings_constraint: whatever `regularizers.get` and `constraints.get` take.
-        activity_regularizer, lora_*, quantization_config: not built.
+        activity_regularizer: a regularizer too; a penalty of the outputs over the number of rows.
+        lora_*, quantization_config: not built.
         name, dtype, trainable: as for every layer; dtype is that of the outputs.
 
     Weights: embeddings (input_dim, output_dim). Inputs (B, ...) of whole numbers, outputs (B, ..., output_dim). Inputs
@@ -51,7 +52,7 @@ class Embedding(Layer):
         lora_alpha: None = None,
         quantization_config: None = None,
         *,
-        activity_regularizer: None = None,
+        activity_regularizer: Any = None,
         name: str | None = None,
         dtype: Any = None,
         trainable: bool = True,
@@ -63,12 +64,8 @@ class Embedding(Layer):
         self.mask_zero = ops.check_bool("mask_zero", mask_zero)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer, "embeddings_regularizer")
         self.embeddings_constraint = constraints.get(embeddings_constraint, "embeddings_constraint")
-        not_built(
-            activity_regularizer=activity_regularizer,
-            lora_rank=lora_rank,
-            lora_alpha=lora_alpha,
-            quantization_config=quantization_config,
-        )
+        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
+        not_built(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
         if weights is not None:
             lone = isinstance(weights, list) and len(weights) == 1 and np.ndim(weights[0]) == 2
             table = ops.as_array("weights", weights[0] if lone else weights, self.dtype, (input_dim, output_dim))
@@ -123,7 +120,7 @@ class Embedding(Layer):
             "output_dim": self.output_dim,
             "embeddings_initializer": initializers.serialize(self.embeddings_initializer),
             "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
-            "activity_regularizer": None,
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
         }

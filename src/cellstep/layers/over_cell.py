@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self
 
-from .. import ops, random
+from .. import ops, random, regularizers
 from .cell import RecurrentCell
 from .recurrent import RNN
 from .stacked_rnn_cells import StackedRNNCells
@@ -68,7 +68,7 @@ class OverCell(RNN):
         own = self.first_cell
         config = {key: value for key, value in own.get_config().items() if key in own.config_keys}
         config |= {"num_layers": self.num_layers} if self.num_layers > 1 else {}
-        return {**self._flags(), **config, "activity_regularizer": None}
+        return {**self._flags(), **config, "activity_regularizer": regularizers.serialize(self.activity_regularizer)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from .. import ops
+from .. import ops, regularizers
 from ..kernels.stages import Recur, Stage
 from .base import Array, Layer, Pullback
 from .cell import RecurrentCell
-from .module import Module, Shape, not_built, serialize
+from .module import Module, Shape, serialize
 from .orders import arrange
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
 from .states import flatten, given_states, like, nest, split_gradients
@@ -35,7 +35,8 @@ class RNN(Layer):
             return_sequences, 0 for rows whose last step is masked.
         trainable_initial_state: begin with states that are weights, one vector a state, zeros at first, where no
             `initial_state` is given; they come after the cell's weights.
-        activity_regularizer: not built; None.
+        activity_regularizer: whatever `regularizers.get` takes; a penalty of the outputs, states included where
+            they are returned, over the number of rows.
         name, dtype, trainable: as for every layer; dtype is the cell's where None.
 
     Masks and lengths: at a masked step a row carries its states, and its output is the state h, which before the first
@@ -63,7 +64,7 @@ class RNN(Layer):
         zero_output_for_mask: bool = False,
         *,
         trainable_initial_state: bool = False,
-        activity_regularizer: None = None,
+        activity_regularizer: Any = None,
         name: str | None = None,
         dtype: Any = None,
         trainable: bool = True,
@@ -74,7 +75,6 @@ class RNN(Layer):
         super().__init__(name, self.runner.dtype if dtype is None else dtype, trainable)
         if self.dtype != self.runner.dtype:
             raise ValueError(f"dtype must be that of the cell, {self.runner.dtype}, got {self.dtype}")
-        not_built(activity_regularizer=activity_regularizer)
         self.cell = cell
         if isinstance(cell, Module):
             self._parts.append(cell)
@@ -87,7 +87,7 @@ class RNN(Layer):
         self.unroll = ops.check_bool("unroll", unroll)
         self.zero_output_for_mask = ops.check_bool("zero_output_for_mask", zero_output_for_mask)
         self.trainable_initial_state = ops.check_bool("trainable_initial_state", trainable_initial_state)
-        self.activity_regularizer = None
+        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
         self.initial: list[Variable] = []
         self.states: list[Array] | None = None
         self._width: int | None = None
@@ -317,6 +317,8 @@ class RNN(Layer):
     def _flags(self) -> dict[str, Any]:
         keys = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
         flags = {**super().get_config(), **{key: getattr(self, key) for key in keys}}
+        if self.activity_regularizer is not None:
+            flags["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         # what Keras has not is left out where it is not used, so that Keras reads the rest
         return flags | ({"trainable_initial_state": True} if self.trainable_initial_state else {})
 

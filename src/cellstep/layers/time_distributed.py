@@ -38,6 +38,7 @@ class TimeDistributed(Layer):
         super().__init__(name, layer.dtype if dtype is None else dtype, trainable)
         if self.dtype != layer.dtype:
             raise ValueError(f"dtype must be that of the layer, {layer.dtype}, got {self.dtype}")
+        self.refuse_penalty(layer)
         self.layer = layer
         self._parts.append(layer)
         if not trainable:
