@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/models.md", "docs/recurrent-layers.md", "docs/streaming.md", "docs/why-recurrence.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/models.md",
+    "docs/recurrent-layers.md",
+    "docs/scikit-learn.md",
+    "docs/streaming.md",
+    "docs/why-recurrence.md",
+)
 
 
 def blocks(document: str) -> list[str]:
@@ -19,6 +26,8 @@ def blocks(document: str) -> list[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_snippets_run_in_order(document: str) -> None:
+    if document == "docs/scikit-learn.md":
+        pytest.importorskip("sklearn")
     code = blocks(document)
     assert len(code) >= 3
     names: dict[str, Any] = {}

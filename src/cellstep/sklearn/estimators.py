@@ -1,0 +1,336 @@
+"""RNNClassifier and RNNRegressor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils import assert_all_finite, check_consistent_length, check_random_state, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from .. import activations, callbacks, losses, ops
+from ..models.ragged import Ragged
+from .sequences import as_sequences, is_sequences
+from .training import Batches, build, one_order
+
+Array = NDArray[Any]
+
+PARAMETERS = """
+    X is one of
+    - (n, T, I): n sequences of T steps of I features; `predict` takes another T;
+    - a list of n arrays (T_i, I), or (T_i,) for I = 1, of different lengths; no padding is run;
+    - a table (n, features): each row is a sequence of `features` steps of one value.
+
+    Args:
+        cell: "lstm", "gru" or "rnn".
+        units: units of each recurrent layer.
+        num_layers: how many there are.
+        bidirectional: whether each runs in both directions.
+        dropout: what part of the outputs of each recurrent layer training drops.
+        recurrent_dropout: what part of the states.
+        epochs: passes over the data, at most.
+        batch_size: sequences in a batch.
+        optimizer: the name of one of `cellstep.optimizers`.
+        learning_rate: of the optimizer.
+        clipnorm: the largest norm of the gradient of a weight; None clips nothing.
+        validation_fraction: the part of the data that early stopping keeps out.
+        early_stopping: end when the loss on that part has not fallen by more than `tol` for `patience` epochs, and
+            keep the weights of the best epoch.
+        random_state: an int makes fits repeatable, bit for bit and at any number of threads.
+        shuffle: take the sequences in a new random order each epoch.
+        verbose: 0 nothing, 1 a bar on a terminal, 2 a line an epoch.
+        dtype: "float32" or "float64".
+
+    Attributes:
+        model_: the fitted `cellstep.Sequential`; `stream` runs it step by step.
+        n_features_in_: columns of a table, or features of a step.
+        loss_curve_: the loss of each epoch; validation_loss_curve_: on the part kept out, None without early stopping.
+        n_iter_: epochs that were run.
+"""
+
+
+class _Recurrent(BaseEstimator):  # type: ignore[misc]
+    """What the estimators share: parameters, X, training."""
+
+    _one_value: bool  # whether X was a table
+
+    def __init__(
+        self,
+        cell: str = "lstm",
+        units: int = 32,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        epochs: int = 50,
+        batch_size: int = 32,
+        optimizer: str = "adam",
+        learning_rate: float = 0.01,
+        clipnorm: float | None = 1.0,
+        validation_fraction: float = 0.1,
+        early_stopping: bool = False,
+        patience: int = 10,
+        tol: float = 1e-4,
+        shuffle: bool = True,
+        random_state: Any = None,
+        verbose: int = 0,
+        dtype: str = "float32",
+    ) -> None:
+        self.cell = cell
+        self.units = units
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.clipnorm = clipnorm
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.tol = tol
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.verbose = verbose
+        self.dtype = dtype
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _sequences(self, X: Any, reset: bool, y: Any = None) -> tuple[Array | Ragged, Any]:
+        """X as models take it, and y where it was given; X has to be as in `fit` unless `reset`."""
+        dtype = ops.float_dtype("dtype", self.dtype)
+        sequences = is_sequences(X)
+        if not reset and sequences == self._one_value:
+            wanted, came = ("a table (n, features)", "sequences")[:: 1 if self._one_value else -1]
+            raise ValueError(f"expected X to be {wanted}, as in fit, got {came}")
+        if sequences:
+            found = as_sequences(X, dtype)
+            if reset:
+                self.n_features_in_ = found.shape[2]
+            elif found.shape[2] != self.n_features_in_:
+                raise ValueError(
+                    f"X has {found.shape[2]} features, but {type(self).__name__} is expecting "
+                    f"{self.n_features_in_} features as input"
+                )
+            if y is not None:
+                check_consistent_length(X, y)
+        else:
+            options: dict[str, Any] = {"dtype": dtype, "reset": reset}
+            table = validate_data(self, X, **options)
+            found = table[:, :, None]
+            if y is not None:
+                check_consistent_length(table, y)
+        if reset:
+            self._one_value = not sequences
+        return found, y
+
+    def _train(self, x: Array | Ragged, y: Array, weights: Array, outputs: int, loss: Any, strata: Any) -> Self:
+        """Build the model anew and train it; y (n, ...) as the loss takes it."""
+        rng = check_random_state(self.random_state)
+        epochs = ops.check_count("epochs", self.epochs)
+        early = ops.check_bool("early_stopping", self.early_stopping)
+        model = build(self.get_params(deep=False), x.shape[2], outputs, loss, _seeds(rng))
+        order = np.random.default_rng(next(_seeds(rng)))
+        kept = np.flatnonzero(weights)
+        held, hooks = None, []
+        if early:
+            fraction = ops.check_number("validation_fraction", self.validation_fraction, 0, 1)
+            part = None if strata is None else strata[kept]
+            kept, out = train_test_split(kept, test_size=fraction, stratify=part, random_state=rng)
+            held = (x[out], y[out], weights[out])
+            patience = ops.check_count("patience", self.patience)
+            hooks.append(callbacks.EarlyStopping("val_loss", self.tol, patience, mode="min", restore_best_weights=True))
+        self.model_ = model
+        history = self._fit(x[kept], y[kept], weights[kept], order, epochs, held, hooks)
+        self.loss_curve_ = history["loss"]
+        self.validation_loss_curve_ = history.get("val_loss")
+        self.n_iter_ = len(self.loss_curve_)
+        return self
+
+    def _fit(
+        self, x: Any, y: Array, weights: Array, order: np.random.Generator, epochs: int, held: Any, hooks: list[Any]
+    ) -> dict[str, list[float]]:
+        """Train the model that there is."""
+        size = ops.check_count("batch_size", self.batch_size)
+        # mean 1, so that only what weights are to each other counts: two for a row are that row twice
+        weights = weights / weights.mean()
+        batches = Batches(x, y, weights, size, order if ops.check_bool("shuffle", self.shuffle) else None)
+        with one_order():
+            return self.model_.fit(
+                batches,
+                epochs=epochs,
+                validation_data=held,
+                validation_batch_size=size,
+                callbacks=hooks,
+                verbose=self.verbose,
+            ).history
+
+    def _predict(self, X: Any) -> Array:
+        """(n, outputs) of the head."""
+        check_is_fitted(self, "model_")
+        x, _ = self._sequences(X, reset=False)
+        with one_order():
+            return np.asarray(self.model_.predict(x, batch_size=self.batch_size, verbose=0))
+
+    def _weights(self, sample_weight: Any, x: Array | Ragged) -> Array:
+        weights = np.asarray(_check_sample_weight(sample_weight, list(range(len(x))), dtype=np.float64))
+        if (weights < 0).any() or not weights.any():
+            raise ValueError("expected sample_weight to be 0 or more, and not 0 for all samples")
+        return weights
+
+
+def _seeds(rng: np.random.RandomState) -> Iterator[int]:
+    """Seeds without end."""
+    while True:
+        yield int(rng.randint(2**31 - 1))
+
+
+class RNNClassifier(ClassifierMixin, _Recurrent):  # type: ignore[misc]
+    __doc__ = f"""A recurrent net that says which class a sequence is of, trained with crossentropy.
+{PARAMETERS}
+        classes_: the labels.
+
+    Another parameter is class_weight: class to weight, or "balanced".
+
+    Example:
+        >>> net = RNNClassifier("gru", units=16, random_state=0).fit(X, y)
+        >>> net.predict_proba(X)
+    """
+
+    def __init__(
+        self,
+        cell: str = "lstm",
+        units: int = 32,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        epochs: int = 50,
+        batch_size: int = 32,
+        optimizer: str = "adam",
+        learning_rate: float = 0.01,
+        clipnorm: float | None = 1.0,
+        class_weight: Any = None,
+        validation_fraction: float = 0.1,
+        early_stopping: bool = False,
+        patience: int = 10,
+        tol: float = 1e-4,
+        shuffle: bool = True,
+        random_state: Any = None,
+        verbose: int = 0,
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__(
+            cell,
+            units,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            clipnorm=clipnorm,
+            validation_fraction=validation_fraction,
+            early_stopping=early_stopping,
+            patience=patience,
+            tol=tol,
+            shuffle=shuffle,
+            random_state=random_state,
+            verbose=verbose,
+            dtype=dtype,
+        )
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train anew.
+
+        Args:
+            X: n sequences.
+            y: (n,) labels of any kind.
+            sample_weight: (n,) numbers, 0 or more; None is 1 for all.
+        """
+        x, labels = self._sequences(X, reset=True, y=self._labels(y))
+        weights = self._weights(sample_weight, x)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        weights = weights * compute_sample_weight(self.class_weight, labels)
+        loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+        return self._train(x, codes, weights, len(self.classes_), loss, codes)
+
+    def _labels(self, y: Any) -> Array:
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        labels: Array = column_or_1d(y, warn=True)
+        assert_all_finite(labels, input_name="y")
+        check_classification_targets(labels)
+        return labels
+
+    def predict_proba(self, X: Any) -> Array:
+        """(n, classes) probabilities, in the order of `classes_`."""
+        logits = self._predict(X)
+        return np.asarray(activations.get("softmax").forward(logits.astype(np.float64))[0])
+
+    def predict(self, X: Any) -> Array:
+        """(n,) labels."""
+        logits = self._predict(X)
+        return np.asarray(self.classes_[logits.argmax(axis=1)])
+
+
+class RNNRegressor(RegressorMixin, _Recurrent):  # type: ignore[misc]
+    __doc__ = f"""A recurrent net that gives a number, or several, for a sequence, trained with the mean squared error.
+{PARAMETERS}
+    Targets are taken as they are: scale them (`sklearn.compose.TransformedTargetRegressor`) where they are far from 1.
+
+    Example:
+        >>> X, y = windows(series, 24)
+        >>> RNNRegressor("gru", random_state=0).fit(X[:-100], y[:-100]).score(X[-100:], y[-100:])
+    """
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train anew.
+
+        Args:
+            X: n sequences.
+            y: (n,) or (n, K) numbers.
+            sample_weight: (n,) numbers, 0 or more; None is 1 for all.
+        """
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        targets = check_array(y, ensure_2d=False, dtype=ops.float_dtype("dtype", self.dtype), input_name="y")
+        if targets.ndim not in (1, 2):
+            raise ValueError(f"expected y of shape (n,) or (n, K), got {targets.shape}")
+        x, targets = self._sequences(X, reset=True, y=targets)
+        weights = self._weights(sample_weight, x)
+        self._flat = targets.ndim == 1
+        targets = targets.reshape(len(targets), -1)
+        return self._train(x, targets, weights, targets.shape[1], "mse", None)
+
+    def predict(self, X: Any) -> Array:
+        """(n,) or (n, K) numbers, as y was in `fit`."""
+        y = self._predict(X)
+        return y[:, 0] if self._flat else y
