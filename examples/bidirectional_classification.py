@@ -2,10 +2,10 @@
 
     python examples/bidirectional_classification.py
 
-Reviews are generated: filler words, one judgement ("good" words or "bad" words), and in half of them a "not" either in
-front of the judgement or at the very end ("good ... not!"). The label follows from both together, so counting words does not
-help: the chance is one half. Embedding, two Bidirectional LSTMs and a Dense layer. Expect at least 97 % of unseen
-reviews right, in some five seconds on one core.
+Reviews are generated: filler words, one judgement ("good" words or "bad" words), and in half of them a "not" either
+in front of the judgement or at the very end ("good ... not!"). The label follows from both together, so counting
+words does not help: the chance is one half. Embedding, two Bidirectional LSTMs and a Dense layer. Expect at least 97
+% of unseen reviews right, in some five seconds on one core.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python examples/custom_loop.py
 
-A GRU tells which of four tones a noisy sequence holds. The loop keeps its own metrics and validates after each epoch. There
-is no tape: `model.forward` gives the outputs and a pullback, `loss.value_and_grad` the loss and its gradient by
-the outputs, and the pullback adds to the gradient of each weight. Expect at least 95 % right on unseen sequences,
-and weights that agree with those of `fit` on the same batches to 1e-4, in a few seconds on one core.
+A GRU tells which of four tones a noisy sequence holds. The loop keeps its own metrics and validates after each epoch.
+There is no tape: `model.forward` gives the outputs and a pullback, `loss.value_and_grad` the loss and its gradient by
+the outputs, and the pullback adds to the gradient of each weight. Expect at least 95 % right on unseen sequences, and
+weights that agree with those of `fit` on the same batches to 1e-4, in a few seconds on one core.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 Follows a mask from the layer that makes it to the layers that use it, then trains two models on the same padded data,
 one that masks and one that does not: which symbol came last, with 0 to 37 steps of padding behind it? Expect at least
-99 % of unseen rows right with the mask and less than half without, and outputs that padding does not change by one bit, in a
-few seconds on one core.
+99 % of unseen rows right with the mask and less than half without, and outputs that padding does not change by one
+bit, in a few seconds on one core.
 """
 
 from __future__ import annotations

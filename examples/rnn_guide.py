@@ -3,9 +3,9 @@
     python examples/rnn_guide.py
 
 Outputs at the end or at each step, states in and out, stacks and both directions, states kept from batch to batch,
-cells in an RNN layer: each shown on a few numbers, with an assertion of what it should give. Then an LSTM reads pictures
-of digits, drawn in a small font at random places under noise, one row of pixels a step. Expect at least 95 % of unseen
-pictures right, in some two seconds on one core.
+cells in an RNN layer: each shown on a few numbers, with an assertion of what it should give. Then an LSTM reads
+pictures of digits, drawn in a small font at random places under noise, one row of pixels a step. Expect at least 95 %
+of unseen pictures right, in some two seconds on one core.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
     python examples/text_generation.py
 
-The text is generated: sentences of a small grammar, whose verb agrees in number with a noun some words before. An LSTM
-learns to tell the next character from the ones before; writing draws one character after the other, from chances
-sharpened by a temperature. Expect at least 80 % of the sentences written at temperature 0.2 to be sentences of the grammar, in
-every character, and fewer at 1.5, in some five seconds on one core. `char_rnn.py` does so
-with a file of your own.
+The text is generated: sentences of a small grammar, whose verb agrees in number with a noun some words before. An
+LSTM learns to tell the next character from the ones before; writing draws one character after the other, from chances
+sharpened by a temperature. Expect at least 80 % of the sentences written at temperature 0.2 to be sentences of the
+grammar, in every character, and fewer at 1.5, in some five seconds on one core. `char_rnn.py` does so with a file of
+your own.
 """
 
 from __future__ import annotations
