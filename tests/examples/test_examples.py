@@ -59,6 +59,46 @@ def test_all_four_patterns_learn() -> None:
         assert error < plain / 5, name
 
 
+def test_addition_is_right_on_unseen_sums() -> None:
+    assert example("addition").main(["--epochs", "15"]) >= 0.9
+
+
+def test_translation_of_unseen_phrases() -> None:
+    assert example("translate_characters").main([]) >= 0.9
+
+
+def test_bidirectional_classification_understands_not() -> None:
+    assert example("bidirectional_classification").main([]) >= 0.97
+
+
+def test_generated_text_follows_the_grammar() -> None:
+    shares = example("text_generation").main([])
+    assert shares[0.2] >= 0.8
+    assert shares[1.5] < shares[0.2]
+
+
+def test_forecast_halves_the_error_of_the_rules() -> None:
+    error, rule = example("forecast").main([])
+    assert error <= rule / 2
+
+
+def test_masking_makes_padding_count_for_nothing() -> None:
+    same, masked, plain = example("masking_and_padding").main([])
+    assert same
+    assert masked >= 0.99
+    assert plain < 0.5
+
+
+def test_rnn_guide_reads_pictures() -> None:
+    assert example("rnn_guide").main([]) >= 0.95
+
+
+def test_custom_loop_does_what_fit_does() -> None:
+    accuracy, apart = example("custom_loop").main([])
+    assert accuracy >= 0.95
+    assert apart <= 1e-4
+
+
 def test_every_example_has_a_test() -> None:
     here = Path(__file__).read_text(encoding="utf-8")
     for path in FOLDER.glob("*.py"):
