@@ -5,7 +5,7 @@
 The weather is generated: a season, days, pressure fronts that pass at random and bring warmth half a day later, and
 noise. A window of 48 hours of temperature and pressure goes into an LSTM; training stops early when the validation
 error no longer falls, and the best weights are kept. Expect a mean absolute error at most half of that of two usual
-rules ("as it is now", "as it was a day before that hour"), in some five seconds on one core.
+rules ("as it is now", "as it was a day before that hour"), in some a second or two on one core.
 """
 
 from __future__ import annotations
