@@ -24,7 +24,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 SEED = int(os.environ.get("CELLSTEP_RANDOM_SEED", "1"))
 COUNT = int(os.environ.get("CELLSTEP_RANDOM_CONFIGURATIONS", "300"))
 TOLERANCE = 1e-5
-#: What XLA spends on compiling a model that runs once is most of the time of these tests.
+#: What XLA spends on compiling a model that runs once is most of the time of these tests. Compiled so, the slope of a
+#: maximum comes out as NaN now and then; then the model is compiled as usual.
 HURRY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
@@ -51,6 +52,8 @@ def by_keras(model: Any, c: Configuration) -> tuple[Any, Any, Any, Any]:
         return outputs, jax.value_and_grad(loss, has_aux=True)(trained, others)
 
     outputs, ((_, (value, moved)), gradients) = jax.jit(whole, compiler_options=HURRY)(trained, others)
+    if not all(np.isfinite(g).all() for g in gradients):
+        outputs, ((_, (value, moved)), gradients) = jax.jit(whole)(trained, others)
     ours = {id(v) for v in model.weights}  # the others are seeds
     kept = [a for v, a in zip(model.non_trainable_variables, moved, strict=True) if id(v) in ours]
     return outputs, value, gradients, kept
