@@ -7,6 +7,7 @@ import numpy as np
 cimport numpy as cnp
 
 from cellstep.kernels import ACTIVATIONS
+from cellstep.kernels.threads import limit
 
 cnp.import_array()
 
@@ -83,35 +84,9 @@ cdef void give_back(void *memory) noexcept nogil:
     cs_give_back(memory)
 
 
-def _quota():
-    """CPUs that the container's quota allows, rounded up, or None. Source: cgroup v2 cpu.max, v1 cpu.cfs_quota_us."""
-    for path, parts in (("/sys/fs/cgroup/cpu.max", 2), ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", 1)):
-        try:
-            with open(path) as f:
-                words = f.read().split()
-            if parts == 1:
-                with open("/sys/fs/cgroup/cpu/cpu.cfs_period_us") as f:
-                    words += f.read().split()
-            quota, period = int(words[0]), int(words[1])
-        except (OSError, ValueError, IndexError):
-            continue
-        if quota > 0 and period > 0:
-            return max(1, -(-quota // period))
-    return None
-
-
-def _at_import():
-    limits = [n for n in (_quota(),) if n is not None]
-    asked = os.environ.get("CELLSTEP_NUM_THREADS", "")
-    if asked:
-        if not asked.isdecimal() or int(asked) < 1:
-            raise ImportError(f"CELLSTEP_NUM_THREADS must be a positive integer, got {asked!r}")
-        limits.append(int(asked))
-    if limits:
-        cs_limit_threads(min(limits))
-
-
-_at_import()
+cdef object most = limit()
+if most is not None:
+    cs_limit_threads(most)
 
 
 def get_num_threads():

@@ -37,7 +37,6 @@ static int class_of(size_t *size) {
     int octave = 63 - __builtin_clzll((unsigned long long)(*size - 1));
     size_t step = ((size_t)1 << octave) / STEPS;
     size_t n = (*size - 1 - ((size_t)1 << octave)) / step;
-    if (*size - 1 < (size_t)1 << octave) n = 0;
     *size = ((size_t)1 << octave) + (n + 1) * step;
     return (octave - LOWEST + 1) * STEPS + (int)n;
 }

@@ -203,7 +203,16 @@ void cs_parallel(int threads, int64_t alone, cs_work *work, void *job) {
 /* ---- what a meeting costs, which a call by units is planned by. Cores that share a cache need 60 ns, others 260 (two
    virtual cores of Zen 5, which the host moves about), so it is measured now and then. ---- */
 
-enum { LONG = 500000, PROBES = 24, PROBE_PATIENCE = 80000, UNKNOWN = 1000000, LOOP = 400000, GOOD_FOR = 20000000, LONGEST = 100000000 };
+enum {
+    PROBES = 24,
+    /* the rest in nanoseconds */
+    UNKNOWN = 1000000,      /* more than any step could gain */
+    PROBE_PATIENCE = 80000, /* a sleeping worker needs about 50000 to come */
+    LOOP = 400000,          /* calls so close belong to a loop; also the first wait after a probe that failed */
+    LONGEST = 100000000,    /* the last one: waits double */
+    GOOD_FOR = 20000000,
+    LONG = 500000,          /* a call that is worth a probe by itself */
+};
 static struct {
     int64_t cost, asked, until, wait;
     int threads;
