@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 
@@ -71,10 +72,20 @@ FUNCTIONS: tuple[str, ...] = ("pack", "tape", "step", "forward", "backward", "su
 BACKENDS: tuple[str, ...] = ("cython", "numba", "numpy")
 _MODULES = {"cython": "cython", "numba": "numba", "numpy": "reference"}
 _CHAINS = {"cython": "cython.chain", "numba": "chain", "numpy": "chain"}
+_PRODUCTS = {"cython": "cython.products", "numba": "reference.products", "numpy": "reference.products"}
 _UPDATES = {"cython": "cython.updates", "numba": "reference.updates", "numpy": "reference.updates"}
 
 #: What a backend's chain offers; README.md says what they do.
 CHAIN: tuple[str, ...] = ("step", "steps", "get_states", "set_states")
+
+#: Products for everything that is not a cell. reference/products.py says what they do.
+PRODUCTS: Mapping[str, tuple[str, ...]] = {
+    "product_pack": ("W", "b"),
+    "product": ("packed", "x", "activation", "y"),
+    "product_gradients": ("x", "dz", "dW", "db"),
+    "product_batched": ("a", "b", "out"),
+    "activated": ("x", "activation", "y"),
+}
 
 #: An optimizer's update of flat arrays, in place; `s` is scratch. reference/updates.py says what they do.
 UPDATES: Mapping[str, tuple[str, ...]] = {
@@ -131,6 +142,19 @@ class Backend:
         """The chain that streams run on; imported when the first one is made."""
         made: Callable[..., Any] = importlib.import_module(f"{__name__}.{_CHAINS[self.name]}").Chain
         return made
+
+    @cached_property
+    def empty(self) -> Callable[[tuple[int, ...], Any], Any]:
+        """As numpy.empty, where the backend has it from memory that large results gave back."""
+        if self.name == "cython":
+            made: Callable[..., Any] = importlib.import_module(f"{__name__}.cython.arrays").empty
+            return made
+        return importlib.import_module("numpy").empty  # type: ignore[no-any-return]
+
+    @cached_property
+    def products(self) -> Any:
+        """The module with the functions of `PRODUCTS`; imported when the first layer needs one."""
+        return importlib.import_module(f"{__name__}.{_PRODUCTS[self.name]}")
 
     @property
     def updates(self) -> Any:

@@ -13,14 +13,14 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from cellstep.kernels import ACTIVATIONS
 from cellstep.kernels.stages import Activate, Dense, Lookup, Mask, Recur
 
-from .flow cimport ACTIVATE, DENSE, LOOKUP, MASK, RECUR, SOFTMAX, Flow, Stage, View, run_flow
+from .flow cimport ACTIVATE, DENSE, LOOKUP, MASK, RECUR, Flow, Stage, run_flow
 from .job cimport begin, begin_forward
 from .packed cimport Packed, aligned
+from .products cimport Panels, View, code, describe
 from .step cimport Step, lay_out
-from .tiles cimport cs_panels, tiles_for
+from .tiles cimport tiles_for
 
 cnp.import_array()
 
@@ -92,21 +92,12 @@ cdef class Chain:
         self.keep.append(array)
         return <const char *> cnp.PyArray_DATA(array)
 
-    cdef int add_dense(self, Stage *s, cnp.ndarray W, b, str activation) except -1:
-        cdef long VL = s.tiles.VL, NR = s.tiles.NR, panels = (W.shape[1] + NR - 1) // NR
-        cdef cnp.ndarray lists, bias = np.zeros(panels * NR, self.dtype)
-        cdef char *at = NULL
-        s.kind, s.act, s.outputs = DENSE, code(activation), W.shape[1]
+    cdef int add_dense(self, Stage *s, W, b, str activation) except -1:
+        cdef Panels panels = Panels(W, None if b is None else np.ascontiguousarray(b))
+        self.keep.append(panels)
+        describe(&s.product, panels, code(activation))
+        s.kind, s.outputs = DENSE, panels.N
         s.work = <double> self.B * s.inputs * s.outputs
-        first = np.arange(2 * panels) * VL
-        lists = np.array([first, np.clip(s.outputs - first, 0, VL)], np.dtype("l"))
-        self.keep.append(aligned(s.inputs * panels * NR * s.esize, False, &at))
-        s.tiles.pack(s.inputs, 2 * panels, <long *> cnp.PyArray_DATA(lists),
-                     <long *> cnp.PyArray_DATA(lists) + 2 * panels, cnp.PyArray_DATA(W), s.outputs, at)
-        s.W = cs_panels(at, s.inputs, panels * NR)
-        if b is not None:
-            bias[: s.outputs] = b
-        s.bias = self.held(bias)
         return 0
 
     cdef int add_recur(self, Stage *s, Packed packed, int states, bint zero_masked) except -1:
@@ -262,7 +253,3 @@ cdef class Chain:
     def set_states(self, values):
         """Copies into all states, in the order of `get_states`; shapes and dtypes fit."""
         self.copy_states([np.ascontiguousarray(v) for v in values], False)
-
-
-cdef int code(str activation) except? -1:
-    return SOFTMAX if activation == "softmax" else ACTIVATIONS.index(activation)

@@ -3,22 +3,13 @@ from libc.stdint cimport uint8_t
 
 from .job cimport Job
 from .packed cimport step_rows
+from .products cimport Product, View
 from .step cimport Step
-from .tiles cimport cs_panels, cs_tiles, cs_work
-
-
-# (B, T, width) values: row b of step t begins at p + b * sb + t * st.
-cdef struct View:
-    char *p
-    long sb, st
+from .tiles cimport cs_tiles, cs_work
 
 
 cdef enum Kind:
     LOOKUP, MASK, RECUR, DENSE, ACTIVATE
-
-cdef enum:
-    SOFTMAX = -1  # beside the codes of activations
-
 
 cdef struct Stage:
     Kind kind
@@ -32,12 +23,8 @@ cdef struct Stage:
     long entries
     bint mask_zero
     double value
-    # DENSE: panels and bias, padded; one call's values for its threads. DENSE, ACTIVATE: the activation
-    cs_panels W
-    const char *bias
-    View x, y
-    long T
-    int act
+    Product product  # DENSE
+    int act          # ACTIVATE
     # RECUR: `step` runs one step alone, `job` many, or one on a team. Both keep the states in the job's first slot
     Step *step
     Job job

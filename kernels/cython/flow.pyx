@@ -9,8 +9,9 @@ Either way sums are made in the sequence's order.
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from .job cimport CALL_NS, nanoseconds, plan, team
-from .tiles cimport CS_FROM_BIAS, cs_denormals_flush, cs_denormals_restore, threads
+from .job cimport CALL_NS, plan, team
+from .products cimport SOFTMAX, run_product
+from .tiles cimport cs_denormals_flush, cs_denormals_restore
 
 
 cdef void lookup(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
@@ -51,42 +52,6 @@ cdef void activate(Stage *s, View x, View y, long T) noexcept nogil:
                 memcpy(y.p + b * y.sb + t * y.st, x.p + b * x.sb + t * x.st, n)
             else:
                 s.tiles.activate(s.act, s.outputs, x.p + b * x.sb + t * x.st, y.p + b * y.sb + t * y.st)
-    if s.act == SOFTMAX:
-        softmax(s, y, T)
-
-
-cdef void dense_rows(Stage *s, long rows, const char *x, long ldx, char *y, long ldy, long n0, long n1) noexcept nogil:
-    """Columns n0 to n1 of activation(b + x W) for rows of x."""
-    cdef long r
-    s.tiles.gemm(rows, s.inputs, x, ldx, &s.W, 0, n0, n1 - n0, y + n0 * s.esize, ldy, CS_FROM_BIAS,
-                 s.bias + n0 * s.esize)
-    if s.act > 0:
-        for r in range(rows):
-            s.tiles.activate(s.act, n1 - n0, y + r * ldy + n0 * s.esize, y + r * ldy + n0 * s.esize)
-
-
-cdef void dense_part(void *stage, int thread, int threads_) noexcept nogil:
-    """A thread's panels of columns, along rows or along steps, whichever gives the product more rows."""
-    cdef Stage *s = <Stage *> stage
-    cdef long NR = s.tiles.NR, panels = (s.outputs + NR - 1) // NR, i
-    cdef long n0 = panels * thread // threads_ * NR, n1 = min(s.outputs, panels * (thread + 1) // threads_ * NR)
-    if n0 >= n1:
-        return
-    if s.B >= s.T:
-        for i in range(s.T):
-            dense_rows(s, s.B, s.x.p + i * s.x.st, s.x.sb, s.y.p + i * s.y.st, s.y.sb, n0, n1)
-    else:
-        for i in range(s.B):
-            dense_rows(s, s.T, s.x.p + i * s.x.sb, s.x.st, s.y.p + i * s.y.sb, s.y.st, n0, n1)
-
-
-cdef void dense(Stage *s, View x, View y, long T) noexcept nogil:
-    cdef double alone = nanoseconds(s.tiles, s.B * T, s.work * T, s.inputs * s.outputs * s.esize, s.esize)
-    s.x, s.y, s.T = x, y, T
-    if alone < CALL_NS:
-        dense_part(s, 0, 1)
-    else:
-        team(threads(), alone, dense_part, s)
     if s.act == SOFTMAX:
         softmax(s, y, T)
 
@@ -157,7 +122,7 @@ cdef void run_block(Flow *f, View x, View y, long T) noexcept nogil:
             x = recur(f, s, x, to, T)
             continue
         elif s.kind == DENSE:
-            dense(s, x, to, T)
+            run_product(&s.product, x, to, s.B, T)
         elif s.kind == LOOKUP:
             lookup(f, s, x, to, T)
         elif s.kind == MASK:

@@ -78,6 +78,7 @@ cdef extern from "team.h" nogil:
 cdef extern from "memory.h" nogil:
     void *cs_borrow(size_t size)
     void cs_give_back(void *memory)
+    size_t cs_block_size(const void *memory)
 
 # The functions of team.c, memory.c and the chosen tables, for the modules that do not link them.
 cdef const cs_tiles *tiles_for(bint double_) noexcept nogil
@@ -87,3 +88,4 @@ cdef int64_t meeting_cost(int threads, double alone) noexcept nogil
 cdef int threads() noexcept nogil
 cdef void *borrow(size_t size) noexcept nogil
 cdef void give_back(void *memory) noexcept nogil
+cdef size_t block_size(const void *memory) noexcept nogil

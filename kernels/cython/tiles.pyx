@@ -84,6 +84,10 @@ cdef void give_back(void *memory) noexcept nogil:
     cs_give_back(memory)
 
 
+cdef size_t block_size(const void *memory) noexcept nogil:
+    return cs_block_size(memory)
+
+
 cdef object most = limit()
 if most is not None:
     cs_limit_threads(most)

@@ -60,6 +60,8 @@ void *cs_borrow(size_t size) {
     return (char *)b + HEADER;
 }
 
+size_t cs_block_size(const void *memory) { return ((const block *)((const char *)memory - HEADER))->size; }
+
 void cs_give_back(void *memory) {
     if (!memory) return;
     block *b = (block *)((char *)memory - HEADER);

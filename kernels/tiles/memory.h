@@ -6,5 +6,7 @@
 /* At least `size` bytes at a multiple of 64, holding anything; NULL where there is no memory. From any thread. */
 void *cs_borrow(size_t size);
 void cs_give_back(void *memory);
+/* How many bytes there are. */
+size_t cs_block_size(const void *memory);
 
 #endif

@@ -3,26 +3,46 @@
 #define CELLSTEP_STAGES_H
 #include "cell.h"
 
-/* A sum of a row has this many accumulators on every level, added up in order, so that all levels sum alike. */
-enum { SUM_LANES = 16 };
+/* A sum of a row has this many accumulators on every level, added up in one order, so that all levels sum alike. */
+enum { SUM_LANES = 16, SUMS = SUM_LANES / VL };
+
+/* The largest of n numbers. A NaN that is not found reaches every element of a softmax through its sum. */
+INLINE real largest(const real *x, long n) {
+    vec top = all(x[0]);
+    long i = 0;
+    for (; i + VL <= n; i += VL) top = either(load(x + i) > top, load(x + i), top);
+    real most = top[0];
+    for (int l = 1; l < VL; l++) most = top[l] > most ? top[l] : most;
+    for (; i < n; i++) most = x[i] > most ? x[i] : most;
+    return most;
+}
+
+/* lanes[l] += lanes[l + 8], then + 4, + 2, + 1 */
+INLINE real folded(real *lanes) {
+    for (int half = SUM_LANES / 2; half; half /= 2)
+        for (int l = 0; l < half; l++) lanes[l] += lanes[l + half];
+    return lanes[0];
+}
 
 static void softmax(long rows, long n, void *p, long ld) {
     for (long r = 0; r < rows; r++) {
-        real *x = ROW(p, r, ld), lanes[SUM_LANES] = {0}, sum = 0;
-        /* a NaN that is not found here still reaches every element through the sum */
-        vec top = all(x[0]);
-        for (long i = 0; i < n; i += VL) {
-            vec v = n - i < VL ? all(x[i]) : load(x + i);
-            top = either(v > top, v, top);
-        }
-        for (long i = n / VL * VL; i < n; i++) top = either(all(x[i]) > top, all(x[i]), top);
-        real most = top[0];
-        for (int l = 1; l < VL; l++) most = top[l] > most ? top[l] : most;
-        for (long i = 0; i < n; i += VL) put(x + i, exp_nonpositive(get(x + i, n - i) - all(most)), n - i);
-        for (long i = 0; i < n; i += SUM_LANES)
-            for (long l = 0; l < SUM_LANES && i + l < n; l++) lanes[l] += x[i + l];
-        for (int l = 0; l < SUM_LANES; l++) sum += lanes[l];
-        for (long i = 0; i < n; i++) x[i] /= sum;
+        real *x = ROW(p, r, ld), lanes[SUM_LANES] = {0};
+        const vec top = all(largest(x, n));
+        vec sums[SUMS];
+        long i = 0;
+        for (int s = 0; s < SUMS; s++) sums[s] = all(0);
+        for (; i + SUM_LANES <= n; i += SUM_LANES)
+            for (int s = 0; s < SUMS; s++) {
+                vec e = exp_nonpositive(load(x + i + s * VL) - top);
+                store(x + i + s * VL, e);
+                sums[s] += e;
+            }
+        for (int s = 0; s < SUMS; s++) store(lanes + s * VL, sums[s]);
+        for (long at = i; at < n; at += VL) put(x + at, exp_nonpositive(get(x + at, n - at) - top), n - at);
+        for (long l = 0; i + l < n; l++) lanes[l] += x[i + l];
+        const real sum = folded(lanes);
+        for (i = 0; i + VL <= n; i += VL) store(x + i, load(x + i) / all(sum));
+        for (; i < n; i++) x[i] /= sum;
     }
 }
 

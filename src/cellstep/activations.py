@@ -23,10 +23,18 @@ Pullback = Callable[[Array], Array]
 class Activation:
     """A named function of an array, with its gradient. Get one with `activations.get("relu")`, or by its name here."""
 
-    def __init__(self, name: str, forward: Callable[[Array], tuple[Array, Pullback]], doc: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[[Array], tuple[Array, Pullback]],
+        doc: str = "",
+        of_output: Callable[[Array], Pullback] | None = None,
+    ) -> None:
         self.name = name
         self.__doc__ = doc or f"The activation {name}."
         self._forward = forward
+        #: The pullback as a function of the output alone, where it is one.
+        self.of_output = of_output
 
     def forward(self, x: Array) -> tuple[Array, Pullback]:
         """y of x's shape and dtype, and the map from dy to dx."""
@@ -47,15 +55,36 @@ class Activation:
 def _of_output(name: str) -> Activation:
     """One of the kernels' activations: its derivative is a function of its output."""
 
-    def forward(x: Array) -> tuple[Array, Pullback]:
-        y = activate(name, x)
-        return y, lambda dy: dy * derivative(name, y)
+    def back(y: Array) -> Pullback:
+        return lambda dy: dy * derivative(name, y)
 
-    return Activation(name, forward)
+    def forward(x: Array) -> tuple[Array, Pullback]:
+        y = _computed(name, x)
+        return y, back(y)
+
+    return Activation(name, forward, of_output=back)
+
+
+def _computed(name: str, x: Array) -> Array:
+    """The activation of x by the active backend, so that a layer and a stream give the same bits; by NumPy for dtypes
+    that kernels have not."""
+    if x.dtype.char not in "fd":
+        return activate(name, x)
+    x = np.ascontiguousarray(x)
+    y: Array = kernels.active().empty(x.shape, x.dtype)
+    if not x.size:
+        return y
+    flat = x.reshape(-1, x.shape[-1] if x.ndim else 1)
+    kernels.active().products.activated(flat, name, y.reshape(flat.shape))
+    return y
 
 
 def _linear(x: Array) -> tuple[Array, Pullback]:
     return x, lambda dy: dy
+
+
+def _linear_back(y: Array) -> Pullback:
+    return lambda dy: dy
 
 
 def _of_input(name: str, f: Callable[[Array], Array], df: Callable[[Array], Array]) -> Activation:
@@ -68,22 +97,25 @@ def _of_input(name: str, f: Callable[[Array], Array], df: Callable[[Array], Arra
 
 
 def _softmax(x: Array) -> tuple[Array, Pullback]:
-    y = x - _largest(x)
-    np.exp(y, out=y)
-    y /= y.sum(axis=-1, keepdims=True)
-    return y, lambda dy: y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+    _check_rows(x)
+    y = _computed("softmax", x if x.dtype.char in "fd" else x.astype(np.float64)).astype(x.dtype, copy=False)
+    return y, _softmax_back(y)
+
+
+def _softmax_back(y: Array) -> Pullback:
+    return lambda dy: y * (dy - (dy * y).sum(axis=-1, keepdims=True))
 
 
 def _log_softmax(x: Array) -> tuple[Array, Pullback]:
-    shifted = x - _largest(x)
+    _check_rows(x)
+    shifted = x - x.max(axis=-1, keepdims=True)
     y = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return y, lambda dy: dy - np.exp(y) * dy.sum(axis=-1, keepdims=True)
 
 
-def _largest(x: Array) -> Array:
+def _check_rows(x: Array) -> None:
     if x.ndim < 1 or x.shape[-1] == 0:
         raise ValueError(f"expected x with a last axis of one entry or more for a softmax, got shape {x.shape}")
-    return np.asarray(x.max(axis=-1, keepdims=True))
 
 
 # NumPy has no erf; the C library's, one element at a time (0.1 us), is exact in float64.
@@ -137,9 +169,9 @@ _ELEMENTWISE: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]
 
 _TABLE: dict[str, Activation] = {
     **{name: _of_output(name) for name in kernels.ACTIVATIONS},
-    "linear": Activation("linear", _linear),
+    "linear": Activation("linear", _linear, of_output=_linear_back),
     **{name: _of_input(name, *pair) for name, pair in _ELEMENTWISE.items()},
-    "softmax": Activation("softmax", _softmax, "exp(x) over its sum along the last axis."),
+    "softmax": Activation("softmax", _softmax, "exp(x) over its sum along the last axis.", _softmax_back),
     "log_softmax": Activation("log_softmax", _log_softmax, "The logarithm of softmax."),
 }
 _ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}

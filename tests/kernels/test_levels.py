@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drive import Array, assert_all_same, backward, forward, pack, step
 from table import DTYPES, THREADED, VARIANTS, Shape, Variant, problem
@@ -67,6 +68,11 @@ def digest(backend: kernels.Backend) -> str:
     for dtype in DTYPES:
         stages = [dense(30, 75, dtype, "tanh"), dense(75, 203, dtype, "softmax")]
         found.update(chain(backend, stages, 3, 30, dtype).steps(inputs(3, 9, 30, dtype)).tobytes())
+        x, dz, dW = inputs(40, 41, 30, dtype), inputs(40, 41, 75, dtype), np.ones((30, 75), dtype)
+        backend.products.product_gradients(x, dz, dW, None)
+        out = np.empty((40, 41, 41), dtype)
+        backend.products.product_batched(x, x.swapaxes(1, 2), out)
+        found.update(dW.tobytes() + out.tobytes())
     return found.hexdigest()
 
 
@@ -120,6 +126,7 @@ def test_levels_with_fused_multiply_add_agree_to_the_bit() -> None:
 def test_every_other_level_passes_the_same_tests(isa: str) -> None:
     """The best level ran in this process already; each other one runs the same files in a process of its own."""
     files = (
+        "test_products.py",
         "test_accuracy.py",
         "test_activations.py",
         "test_chain.py",

@@ -16,7 +16,7 @@ from cellstep.models import Sequential
 
 Array = NDArray[Any]
 
-#: A Dense layer multiplies through BLAS, which sums in an order of its own.
+#: Without compiled kernels a Dense layer multiplies through BLAS, which sums in an order of its own.
 TOLERANCE = {"float32": 5e-6, "float64": 1e-12}
 
 
@@ -87,7 +87,10 @@ def test_a_stream_gives_what_the_model_gives(on: kernels.Backend, name: str, dty
         y = model.forward(x)[0]
         stream = model.stream(B)
         by_step = stepped(stream, x)
-        close(by_step, y)
+        if on.name == "cython":
+            np.testing.assert_array_equal(by_step, y)
+        else:
+            close(by_step, y)
         stream.reset()
         by_block = np.concatenate([stream.steps(x[:, :5]), stepped(stream, x[:, 5:8]), stream.steps(x[:, 8:])], axis=1)
         if on.name == "cython":

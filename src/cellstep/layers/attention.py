@@ -117,7 +117,7 @@ class Attention(Layer):
             scores = np.where(hidden, scores - scores.dtype.type(HIDDEN), scores)
         weights, softmax_back = activations.get("softmax").forward(scores)
         weights, drop_back = self._drop.apply(weights, None, training)
-        y = np.matmul(weights, value)
+        y = ops.matmul(weights, value)
         if absent is not None:
             y[absent] = 0
 
@@ -125,13 +125,13 @@ class Attention(Layer):
             dy, dweights = self._gradients_of_outputs(dy, y, weights, with_scores)
             if absent is not None:
                 dy = np.where(absent[..., None], dy.dtype.type(0), dy)
-            passed = np.matmul(dy, value.swapaxes(1, 2))
+            passed = ops.matmul(dy, value.swapaxes(1, 2))
             if dweights is not None:
                 passed += dweights
             dquery, dkey = scores_back(softmax_back(drop_back(passed)))
             if not need_dx:
                 return None
-            dvalue = np.matmul(weights.swapaxes(1, 2), dy)
+            dvalue = ops.matmul(weights.swapaxes(1, 2), dy)
             return [dquery, dvalue, dkey] if len(x) == 3 else [dquery, dvalue + dkey]
 
         return ([y, weights] if with_scores else y), pullback
@@ -140,15 +140,15 @@ class Attention(Layer):
         """How well keys match: (B, Tq, Tv), and the way back, which adds to the weights' gradients."""
         if self.score_mode == "concat":
             return self._concat_scores(query, key)
-        products = np.matmul(query, key.swapaxes(1, 2))
+        products = ops.matmul(query, key.swapaxes(1, 2))
         if self.scale is None:
-            return products, lambda ds: (np.matmul(ds, key), np.matmul(ds.swapaxes(1, 2), query))
+            return products, lambda ds: (ops.matmul(ds, key), ops.matmul(ds.swapaxes(1, 2), query))
         scale = self.scale.numpy()
 
         def back(ds: Array) -> tuple[Array, Array]:
             self._add([(self.scale, np.vdot(ds, products))])
             ds = ds * scale
-            return np.matmul(ds, key), np.matmul(ds.swapaxes(1, 2), query)
+            return ops.matmul(ds, key), ops.matmul(ds.swapaxes(1, 2), query)
 
         return products * scale, back
 

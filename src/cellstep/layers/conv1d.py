@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 
 from .. import activations, constraints, initializers, ops, regularizers
-from .base import Array, Layer, Pullback
+from .base import Array, Pullback
 from .module import Shape
+from .multiplying import Multiplying
 from .variable import Variable
 from .windows import Windows, by_time
 
 
-class Conv1D(Layer):
+class Conv1D(Multiplying):
     """activation(sum_k x[t * strides + k * dilation_rate] kernel[k] + bias), (B, T, C) to (B, windows, filters).
 
-    The windows are copied side by side and multiplied at once, so the work is one matrix product.
+    All windows are multiplied at once where they lie; with dilation or groups they are copied side by side first.
 
     Args:
         filters: the features of the outputs.
@@ -131,67 +132,97 @@ class Conv1D(Layer):
         x = ops.as_array("x", x, self.dtype, by_time(("batch", "time", "features"), self.data_format))
         if not self.built:
             self.build(x.shape)
-        kernel, bias, version = self.kernel, self.bias, self.kernel.version
-        K, part, F = kernel.shape
+        version = self.kernel.version
+        part = self.kernel.shape[1]
         first = self.data_format == "channels_first"
         seen = np.swapaxes(x, 1, 2) if first else x
-        B, T, C = seen.shape
-        if self.groups * part != C:
-            raise ValueError(f"expected x with {self.groups * part} features, got {C} in shape {x.shape}")
-        count = self.windows.count(T)
-        columns = self._columns(seen, count)
-        weights = self._by_group(kernel.value)
-        z = np.matmul(columns, weights).transpose(1, 0, 2).reshape(B, count, F)
-        if bias is not None:
-            z += bias.value
-        y, activation_pullback = self.activation.forward(np.swapaxes(z, 1, 2) if first else z)
+        if self.groups * part != seen.shape[2]:
+            raise ValueError(f"expected x with {self.groups * part} features, got {seen.shape[2]} in shape {x.shape}")
+        rows = self._rows(seen, self.windows.count(seen.shape[1]))
+        if self.groups == 1:
+            z, activation_pullback = self.multiply(rows)
+            y = np.swapaxes(z, 1, 2) if first else z
+        else:
+            z = self._multiply_groups(rows)
+            y, activation_pullback = self.activation.forward(np.swapaxes(z, 1, 2) if first else z)
 
         def pullback(dy: Any, need_dx: bool = True) -> Array | None:
-            if kernel.version != version:
-                raise RuntimeError(f"{kernel.path} changed between forward and its pullback; run forward again")
-            dz = activation_pullback(self.gradient_array(dy, y.shape))
-            dz = (np.swapaxes(dz, 1, 2) if first else dz).reshape(-1, self.groups, F // self.groups)
-            by_group = dz.transpose(1, 0, 2)
-            with self._lock:  # threads may add to the same gradients
-                dkernel, dbias = self.gradients((kernel, bias))
-                if dkernel is not None:
-                    # (groups, K part, F / groups) to (K, part, F)
-                    dweights = np.matmul(columns.transpose(0, 2, 1), by_group)
-                    dkernel += dweights.reshape(self.groups, K, part, -1).transpose(1, 2, 0, 3).reshape(K, part, F)
-                if dbias is not None:
-                    dbias += dz.reshape(-1, F).sum(axis=0)
-            if not need_dx:
+            self.check_version(version)
+            dy = self.gradient_array(dy, y.shape)
+            if self.groups == 1:
+                dz = activation_pullback(np.ascontiguousarray(np.swapaxes(dy, 1, 2)) if first else dy)
+                self.add_gradients(rows, dz)
+                drows = self.matrix(backward=True).multiply(dz) if need_dx else None
+            else:
+                dz = activation_pullback(dy)
+                drows = self._groups_back(rows, np.swapaxes(dz, 1, 2) if first else dz)
+            if drows is None or not need_dx:
                 return None
-            dcolumns = np.matmul(by_group, weights.transpose(0, 2, 1))
-            dx = self._add_up(dcolumns.reshape(self.groups, B, count, K, part), seen)
+            dx = self._add_up(drows, seen)
             return np.swapaxes(dx, 1, 2) if first else dx
 
         return y, pullback
 
-    def _by_group(self, kernel: Array) -> Array:
-        """The kernel as one matrix a group: (groups, K part, filters / groups)."""
-        K, part, F = kernel.shape
-        cut = kernel.reshape(K, part, self.groups, F // self.groups)
-        return cut.transpose(2, 0, 1, 3).reshape(self.groups, K * part, F // self.groups)
-
-    def _columns(self, x: Array, count: int) -> Array:
-        """Every window of x (B, T, C) as a row, of one group's features: (groups, B count, K C / groups)."""
+    def _rows(self, x: Array, count: int) -> Array:
+        """Every window of x (B, T, C) as a row, group after group: (B, count, K C); a view where that can be."""
         B, _, C = x.shape
-        taps = self.windows.taps(self.windows.pad(x), count)
-        K, G = len(taps), self.groups
-        if K == G == 1:
-            return taps[0].reshape(1, B * count, C)
-        columns = np.empty((G, B, count, K, C // G), x.dtype)
-        for k, tap in enumerate(taps):
-            columns[:, :, :, k] = tap.reshape(B, count, G, C // G).transpose(2, 0, 1, 3)
-        return columns.reshape(G, B * count, K * (C // G))
+        K, G = self.kernel_size[0], self.groups
+        padded = self.windows.pad(x)
+        if G == 1 and (K == 1 or self.windows.rate == 1):
+            padded = ops.contiguous(padded)
+            sb, st, sc = padded.strides
+            strides = (sb, st * self.windows.stride, sc)
+            return np.lib.stride_tricks.as_strided(padded, (B, count, K * C), strides, writeable=False)
+        columns = ops.empty((B, count, G, K, C // G), x.dtype)
+        for k, tap in enumerate(self.windows.taps(padded, count)):
+            columns[:, :, :, k] = tap.reshape(B, count, G, C // G)
+        return columns.reshape(B, count, K * C)
 
-    def _add_up(self, dcolumns: Array, x: Array) -> Array:
-        """The way back: what each step of x gets from all windows that it is in."""
-        G, B, count, _, part = dcolumns.shape
+    def _multiply_groups(self, rows: Array) -> Array:
+        """The sums (B, count, F) where each group of filters sees its own part of a row."""
+        G, N = self.groups, self.kernel.shape[-1] // self.groups
+        z = ops.empty((*rows.shape[:2], G * N), rows.dtype)
+        for g, (mine, W) in enumerate(self._groups(rows)):
+            bias = None if self.bias is None else self.bias.value[g * N : (g + 1) * N]
+            z[:, :, g * N : (g + 1) * N] = ops.Matrix.of(W, bias).multiply(mine)
+        return z
+
+    def _groups_back(self, rows: Array, dz: Array) -> Array:
+        """Gradients of kernel and bias, added; and those of the rows."""
+        N = self.kernel.shape[-1] // self.groups
+        drows = np.empty_like(rows)
+        with self._lock:  # threads may add to the same gradients
+            dkernel, dbias = self.gradients((self.kernel, self.bias))
+            for g, ((mine, W), dmine) in enumerate(zip(self._groups(rows), self._parts_of(drows), strict=True)):
+                own = slice(g * N, (g + 1) * N)
+                dW, db = np.zeros_like(W, order="C"), np.zeros(N, W.dtype)
+                ops.add_gradients(mine, dz[:, :, own], dW, db)
+                if dkernel is not None:
+                    dkernel[:, :, own] += dW.reshape(dkernel.shape[0], -1, N)
+                if dbias is not None:
+                    dbias[own] += db
+                dmine[...] = ops.Matrix.of(W.T).multiply(dz[:, :, own])
+        return drows
+
+    def _parts_of(self, rows: Array) -> list[Array]:
+        return np.split(rows, self.groups, axis=2)
+
+    def _groups(self, rows: Array) -> list[tuple[Array, Array]]:
+        """Each group's part of the rows, and its matrix (K part, F / groups)."""
+        by_group = np.split(self.kernel.value, self.groups, axis=2)
+        return [
+            (mine, np.ascontiguousarray(k).reshape(-1, k.shape[2]))
+            for mine, k in zip(self._parts_of(rows), by_group, strict=True)
+        ]
+
+    def _add_up(self, drows: Array, x: Array) -> Array:
+        """The way back from `_rows`: what each step of x gets from all windows that it is in."""
+        B, count, G = drows.shape[0], drows.shape[1], self.groups
+        K, C = self.kernel_size[0], x.shape[2]
+        taps = drows.reshape(B, count, G, K, C // G)
         dpadded = np.zeros_like(self.windows.pad(x), order="C")
         for k, dtap in enumerate(self.windows.taps(dpadded, count)):
-            dtap += dcolumns[:, :, :, k].transpose(1, 2, 0, 3).reshape(B, count, G * part)
+            dtap += taps[:, :, :, k].reshape(B, count, C)
         return self.windows.unpad(dpadded, x.shape[1])
 
     def get_config(self) -> dict[str, Any]:

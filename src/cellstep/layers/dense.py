@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .. import activations, constraints, initializers, ops, regularizers
 from ..kernels import stages
-from .base import Array, Layer, Pullback
+from .base import Array, Pullback
 from .module import Shape, not_built
+from .multiplying import Multiplying
 from .variable import Variable
 
 
-class Dense(Layer):
+class Dense(Multiplying):
     """A fully connected layer on the last axis of inputs (B, ..., I).
 
     Args:
@@ -105,29 +104,17 @@ class Dense(Layer):
             raise ValueError(f"expected x of shape (batch, ..., features), got {x.shape}")
         if not self.built:
             self.build(x.shape)
-        kernel, bias = self.kernel, self.bias
+        kernel = self.kernel
         if x.shape[-1] != kernel.shape[0]:
             raise ValueError(f"expected x of shape (batch, ..., {kernel.shape[0]}), got {x.shape}")
         version = kernel.version
-        flat = x.reshape(-1, kernel.shape[0]) if x.ndim != 2 else x
-        z = flat @ kernel.value
-        if bias is not None:
-            z += bias.value
-        flat_y, activation_pullback = self.activation.forward(z)
-        y = flat_y.reshape(*x.shape[:-1], self.units)
+        y, activation_pullback = self.multiply(x)
 
         def pullback(dy: Any, need_dx: bool = True) -> Array | None:
-            if kernel.version != version:
-                raise RuntimeError(f"{kernel.path} changed between forward and its pullback; run forward again")
-            dy = self.gradient_array(dy, y.shape)
-            dz = activation_pullback(dy.reshape(-1, self.units))
-            with self._lock:  # threads may add to the same gradients
-                dW, db = self.gradients((kernel, bias))
-                if dW is not None:
-                    dW += flat.T @ dz
-                if db is not None:
-                    db += dz.sum(axis=0)
-            return np.matmul(dz, kernel.value.T).reshape(x.shape) if need_dx else None
+            self.check_version(version)
+            dz = activation_pullback(self.gradient_array(dy, y.shape))
+            self.add_gradients(x, dz)
+            return self.matrix(backward=True).multiply(dz) if need_dx else None
 
         return y, pullback
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from .. import ops
 from .base import Array
 
 
@@ -55,7 +54,7 @@ class Windows:
         if not left and not right:
             return x
         B, T, C = x.shape
-        padded = np.empty((B, left + T + right, C), x.dtype)
+        padded = ops.empty((B, left + T + right, C), x.dtype)
         padded[:, :left] = fill
         padded[:, left : left + T] = x
         padded[:, left + T :] = fill

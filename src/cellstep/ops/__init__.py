@@ -1,7 +1,7 @@
 """Between layers and kernels: every check and cast, the allocation of outputs, the tape.
 
-`cells` runs a cell over one step or over sequences; `streams` makes chains of stages; `checks` holds the checks that
-layers share.
+`cells` runs a cell over one step or over sequences; `products` multiplies for all other layers; `streams` makes chains
+of stages; `checks` holds the checks that layers share.
 """
 
 from .arguments import check_axes, check_choice, check_data_format, check_sizes, places
@@ -17,17 +17,22 @@ from .checks import (
     check_rate,
     contiguous,
     describe,
+    empty,
     float_dtype,
     plain,
     rows,
 )
+from .products import FUSED, Matrix, add_gradients, matmul
 from .streams import Chain, check_named_states, check_rows, check_streamed, make_chain
 
 __all__ = [
+    "FUSED",
     "Chain",
+    "Matrix",
     "Packed",
     "Pullback",
     "States",
+    "add_gradients",
     "as_array",
     "check_axes",
     "check_bool",
@@ -46,9 +51,11 @@ __all__ = [
     "check_streamed",
     "contiguous",
     "describe",
+    "empty",
     "float_dtype",
     "forward",
     "make_chain",
+    "matmul",
     "pack",
     "places",
     "plain",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
-from .checks import Dims, as_array, check_lengths, check_mask, contiguous, fits, rows
+from .checks import Dims, as_array, check_lengths, check_mask, contiguous, empty, fits, rows
 
 Array = NDArray[Any]
 States = tuple[Array, ...]
@@ -211,7 +211,7 @@ def forward(
         drop = contiguous(as_array("drop", drop, dtype, (B, H)))
     if go_backwards:
         x = x[:, ::-1]
-    y = np.empty((B, T, H), dtype) if sequences else None
+    y = empty((B, T, H), dtype) if sequences else None
     last = tuple(np.empty((B, H), dtype) for _ in range(S))
     kept = run.tape(packed.weights, B, T) if tape else None
     run.forward(packed.weights, x, *first, kernel_mask, kernel_lengths, drop, y, *last, kept)
@@ -243,7 +243,7 @@ def forward(
             None if d is None else contiguous(as_array(f"the gradient of state {name}", d, dtype, (B, H)))
             for name, d in zip(packed.cell.states, dstates, strict=True)
         ]
-        dx = np.empty((B, T, packed.I), dtype) if need_dx else None
+        dx = empty((B, T, packed.I), dtype) if need_dx else None
         dfirst = tuple(np.empty((B, H), dtype) for _ in range(S))
         run.backward(packed.weights, kept, dy, *dlast, dx, dW, dU, db, *dfirst)
         return dx[:, ::-1] if dx is not None and go_backwards else dx, dfirst

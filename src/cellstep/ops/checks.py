@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import kernels
+
 #: The dtypes that kernels compute in.
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
@@ -103,6 +105,12 @@ def check_indices(name: str, value: Any, entries: int) -> NDArray[np.intp]:
         wrong = a.min() if a.min() < 0 else a.max()
         raise ValueError(f"expected {name} between 0 and input_dim - 1 = {entries - 1}, got {wrong}")
     return a.astype(np.intp, copy=False)
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """An array for results, holding anything; large ones come from memory that the active backend keeps for them."""
+    made: NDArray[Any] = kernels.active().empty(shape, dtype)
+    return made
 
 
 def rows(a: NDArray[Any]) -> NDArray[Any]:

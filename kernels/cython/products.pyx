@@ -1,0 +1,334 @@
+# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
+# cython: cdivision=True
+"""Products for everything that is not a cell: dense layers and their gradients, convolutions, attention.
+
+The tiles of the cells, and their order of summation: one accumulator an element, from the bias on, in the order of k. So
+a dense layer gives a row the same bits alone, in a batch, in a stream and on any number of threads. Rules and shapes:
+kernels/README.md and kernels/reference/products.py.
+"""
+import numpy as np
+
+cimport numpy as cnp
+from libc.stdint cimport uint64_t
+from libc.string cimport memcpy, memset
+
+from cellstep.kernels import ACTIVATIONS
+
+from .job cimport CALL_NS, nanoseconds, team
+from .packed cimport aligned
+from .tiles cimport (
+    CS_FROM_BIAS, CS_FROM_ZERO, cs_denormals_flush, cs_denormals_restore, tiles_for, threads,
+)
+
+cnp.import_array()
+
+cdef enum:
+    BLOCK_NUMBERS = 65536  # of the outputs of a block of rows, so that they are still in cache for the activation
+    TALLEST = 6  # rows of the tallest tile
+    LONG_WORK = 250_000  # multiply-adds of a call for which the GIL is released
+    ACTIVATION_WORK = 8  # nanoseconds of an activation of one vector
+    GRADIENT_ROWS = 1024  # rows whose gradients are padded at a time
+
+
+cdef class Panels:
+    """W (K, N), and perhaps b (N,), in panels. Immutable once made: any number of threads may use one at a time.
+
+    W is laid out by rows or by columns; a transpose costs no copy.
+    """
+
+    def __cinit__(self, cnp.ndarray W, b):
+        self.dtype = W.dtype
+        self.tiles = tiles_for(self.dtype == np.float64)
+        self.K, self.N = W.shape[0], W.shape[1]
+        cdef long NR = self.tiles.NR, Np = (self.N + NR - 1) // NR * NR, esize = W.itemsize
+        cdef char *at = NULL
+        self.memory = aligned((self.K + 1) * Np * esize, False, &at)
+        self.W = cs_panels(at, self.K, Np)
+        pack_matrix(self.tiles, W, at)
+        self.bias = at + self.K * Np * esize
+        memset(self.bias, 0, Np * esize)
+        cdef cnp.ndarray row
+        if b is not None:
+            row = b
+            memcpy(self.bias, cnp.PyArray_DATA(row), self.N * esize)
+
+
+cdef int pack_matrix(const cs_tiles *tiles, cnp.ndarray W, char *at) except -1:
+    """W (K, N), either axis contiguous, into panels at `at`."""
+    cdef long VL = tiles.VL, K = W.shape[0], N = W.shape[1], vectors = (N + tiles.NR - 1) // tiles.NR * 2
+    cdef cnp.ndarray lists
+    if N > 1 and W.strides[1] != W.itemsize:
+        if K > 1 and (W.strides[0] != W.itemsize or W.strides[1] != K * W.itemsize):
+            W = np.asfortranarray(W)
+        tiles.pack_transposed(N, 1, K, K, cnp.PyArray_DATA(W), at)
+        return 0
+    first = np.arange(vectors) * VL
+    lists = np.array([first, np.clip(N - first, 0, VL)], np.dtype("l"))
+    tiles.pack(K, vectors, <long *> cnp.PyArray_DATA(lists), <long *> cnp.PyArray_DATA(lists) + vectors,
+               cnp.PyArray_DATA(W), W.strides[0] // W.itemsize if K > 1 else N, at)
+    return 0
+
+
+cdef void describe(Product *p, Panels panels, int act) noexcept:
+    """A product with `panels`, all but the rows."""
+    p.tiles, p.W, p.bias, p.K, p.N = panels.tiles, panels.W, panels.bias, panels.K, panels.N
+    p.esize, p.act = panels.dtype.itemsize, act
+
+
+cdef int code(str activation) except? -1:
+    return SOFTMAX if activation == "softmax" else ACTIVATIONS.index(activation)
+
+
+cdef void run_rows(Product *p, long r0, long r1, long n0, long n1) noexcept nogil:
+    """Columns n0 to n1 for rows r0 to r1, counted along the axis on which rows lie evenly as far as they can."""
+    cdef bint along = p.T > 1 and (p.T >= p.B or p.x.sb == p.T * p.x.st)
+    cdef long inner = p.T if along else p.B
+    cdef long xi = p.x.st if along else p.x.sb, xo = p.x.sb if along else p.x.st
+    cdef long yi = p.y.st if along else p.y.sb, yo = p.y.sb if along else p.y.st
+    cdef long most = max(TALLEST, BLOCK_NUMBERS // max(1, n1 - n0) // TALLEST * TALLEST), n, r
+    cdef char *y
+    if xo == inner * xi and yo == inner * yi:
+        inner = p.B * p.T
+    while r0 < r1:
+        n = min(min(inner - r0 % inner, r1 - r0), most)
+        y = p.y.p + r0 // inner * yo + r0 % inner * yi + n0 * p.esize
+        p.tiles.gemm(n, p.K, p.x.p + r0 // inner * xo + r0 % inner * xi, xi, &p.W, 0, n0, n1 - n0, y, yi, CS_FROM_BIAS,
+                     p.bias + n0 * p.esize)
+        if p.act == SOFTMAX:
+            p.tiles.softmax(n, p.N, y, yi)
+        elif p.act > 0 and yi == (n1 - n0) * p.esize:
+            p.tiles.activate(p.act, n * p.N, y, y)
+        elif p.act > 0:
+            for r in range(n):
+                p.tiles.activate(p.act, n1 - n0, y + r * yi, y + r * yi)
+        r0 += n
+
+
+cdef void product_part(void *product, int thread, int threads_) noexcept nogil:
+    """A thread's rows, or its panels of columns where rows are few."""
+    cdef Product *p = <Product *> product
+    cdef long rows = p.B * p.T, NR = p.tiles.NR, panels = (p.N + NR - 1) // NR, n0, n1
+    if rows >= 2 * TALLEST * threads_ or p.act == SOFTMAX:
+        run_rows(p, rows * thread // threads_, rows * (thread + 1) // threads_, 0, p.N)
+        return
+    n0, n1 = panels * thread // threads_ * NR, min(p.N, panels * (thread + 1) // threads_ * NR)
+    if n0 < n1:
+        run_rows(p, 0, rows, n0, n1)
+
+
+cdef void run_product(Product *p, View x, View y, long B, long T) noexcept nogil:
+    cdef double work = <double> p.K * p.N
+    cdef double alone = nanoseconds(p.tiles, B * T, work * B * T, work * p.esize, p.esize)
+    p.x, p.y, p.B, p.T = x, y, B, T
+    if alone < CALL_NS:
+        product_part(p, 0, 1)
+    else:
+        team(threads(), alone, product_part, p)
+
+
+cdef View view_of(cnp.ndarray a):
+    cdef View v
+    v.p, v.sb, v.st = <char *> cnp.PyArray_DATA(a), a.strides[0], a.strides[1]
+    return v
+
+
+def product_pack(W, b):
+    """W (K, N), and b (N,) or None, in panels."""
+    return Panels(W, b)
+
+
+def product(Panels packed, cnp.ndarray x, str activation, cnp.ndarray y):
+    """y (B, T, N) = activation(b + x W) for x (B, T, K)."""
+    cdef Product p
+    cdef View a = view_of(x), b = view_of(y)
+    cdef long B = x.shape[0], T = x.shape[1]
+    cdef uint64_t mode
+    describe(&p, packed, code(activation))
+    if not B * T:
+        return
+    if <double> B * T * p.K * p.N < LONG_WORK:
+        mode = cs_denormals_flush()
+        run_product(&p, a, b, B, T)
+        cs_denormals_restore(mode)
+    else:
+        with nogil:
+            mode = cs_denormals_flush()
+            run_product(&p, a, b, B, T)
+            cs_denormals_restore(mode)
+
+
+# y (rows, N) = activation(x), by rows.
+cdef struct Activation:
+    const cs_tiles *tiles
+    const char *x
+    char *y
+    long rows, N, row
+    int act
+
+
+cdef void activation_part(void *activation, int thread, int threads_) noexcept nogil:
+    cdef Activation *a = <Activation *> activation
+    cdef long r0 = a.rows * thread // threads_, n = a.rows * (thread + 1) // threads_ - r0
+    cdef char *y = a.y + r0 * a.row
+    if a.act != SOFTMAX:
+        a.tiles.activate(a.act, n * a.N, a.x + r0 * a.row, y)
+        return
+    if a.x != a.y:
+        memcpy(y, a.x + r0 * a.row, n * a.row)
+    a.tiles.softmax(n, a.N, y, a.row)
+
+
+def activated(cnp.ndarray x, str activation, cnp.ndarray y):
+    """y (rows, N) = activation(x), both C-contiguous, perhaps one array."""
+    cdef Activation a
+    cdef uint64_t mode
+    cdef double alone
+    a.tiles, a.act = tiles_for(x.dtype == np.float64), code(activation)
+    a.x, a.y = <const char *> cnp.PyArray_DATA(x), <char *> cnp.PyArray_DATA(y)
+    a.rows, a.N, a.row = x.shape[0], x.shape[1], x.shape[1] * x.itemsize
+    alone = <double> x.size * ACTIVATION_WORK / a.tiles.VL
+    if alone < CALL_NS:
+        mode = cs_denormals_flush()
+        activation_part(&a, 0, 1)
+        cs_denormals_restore(mode)
+    else:
+        with nogil:
+            team(threads(), alone, activation_part, &a)
+
+
+# dW (K, Np) += x^T dz for rows at x_at and dz_at, and db += the sums of dz; each thread has its own rows of dW.
+cdef struct Gradient:
+    const cs_tiles *tiles
+    long K, Np, esize, n
+    const char *x
+    const long *x_at
+    const char *dz
+    const long *dz_at
+    char *dW
+    char *db
+    char *work
+    long work_size
+
+
+cdef void gradient_part(void *gradient, int thread, int threads_) noexcept nogil:
+    cdef Gradient *g = <Gradient *> gradient
+    cdef long k0 = g.K * thread // threads_, k1 = g.K * (thread + 1) // threads_, row = g.Np * g.esize
+    if g.dW != NULL:
+        g.tiles.gemm_tn(k1 - k0, g.n, g.x + k0 * g.esize, g.x_at, g.dz, g.dz_at, g.Np, g.dW + k0 * row, row,
+                        g.work + thread * g.work_size)
+    if g.db != NULL and thread == threads_ - 1:
+        g.tiles.column_sums(g.n, g.dz, g.dz_at, g.Np, g.db)
+
+
+cdef void list_rows(Gradient *g, cnp.ndarray x, const char *dz, char *padded, long N, long r0, long *at) noexcept nogil:
+    """Where g.n rows from r0 on lie in x; and those of dz, padded to whole vectors."""
+    cdef long T = x.shape[1], i, r, row = g.Np * g.esize
+    g.x_at, g.dz_at = at, at + GRADIENT_ROWS
+    for i in range(g.n):
+        r = r0 + i
+        at[i] = r // T * x.strides[0] + r % T * x.strides[1]
+        at[GRADIENT_ROWS + i] = i * row
+        if padded != NULL:
+            memcpy(padded + i * row, dz + r * N * g.esize, N * g.esize)
+    g.dz = padded if padded != NULL else dz + r0 * row
+
+
+def product_gradients(cnp.ndarray x, cnp.ndarray dz, dW, db):
+    """dW (K, N) += x^T dz and db (N,) += the sums of dz, over rows in order; x (B, T, K), dz (B, T, N)."""
+    cdef Gradient g
+    cdef long rows = x.shape[0] * x.shape[1], N = dz.shape[2], r = 0
+    cdef double work = <double> x.shape[2] * N, alone = 0
+    cdef char *sums = NULL
+    cdef char *padded = NULL
+    cdef char *lists = NULL
+    cdef cnp.ndarray out
+    cdef uint64_t mode
+    keep = []
+    memset(&g, 0, sizeof(Gradient))
+    g.tiles, g.K, g.esize = tiles_for(x.dtype == np.float64), x.shape[2], x.itemsize
+    g.Np = (N + g.tiles.NR - 1) // g.tiles.NR * g.tiles.NR
+    g.x = <const char *> cnp.PyArray_DATA(x)
+    keep.append(aligned((g.K + 1) * g.Np * g.esize, True, &sums))
+    g.dW = sums if dW is not None else NULL
+    g.db = sums + g.K * g.Np * g.esize if db is not None else NULL
+    if N != g.Np:
+        keep.append(aligned(min(rows, GRADIENT_ROWS) * g.Np * g.esize, True, &padded))
+    keep.append(aligned(2 * GRADIENT_ROWS * sizeof(long), False, &lists))
+    g.work_size = (g.tiles.gemm_tn_work(g.K) + 64) // 64 * 64
+    keep.append(aligned(threads() * g.work_size, False, &g.work))
+    with nogil:
+        mode = cs_denormals_flush()
+        while r < rows:
+            g.n = min(rows - r, GRADIENT_ROWS)
+            list_rows(&g, x, <const char *> cnp.PyArray_DATA(dz), padded, N, r, <long *> lists)
+            alone = nanoseconds(g.tiles, g.n, work * g.n, 0, g.esize)
+            if alone < CALL_NS:
+                gradient_part(&g, 0, 1)
+            else:
+                team(threads(), alone, gradient_part, &g)
+            r += g.n
+        cs_denormals_restore(mode)
+    if dW is not None:
+        out = dW
+        g.tiles.unpack_add(g.K, 1, N, g.Np, g.dW, cnp.PyArray_DATA(out))
+    if db is not None:
+        out = db
+        g.tiles.unpack_add(1, 1, N, g.Np, g.db, cnp.PyArray_DATA(out))
+
+
+# out (B, M, N) = a (B, M, K) b (B, K, N), the matrices of b packed by whoever multiplies with them.
+cdef struct Batched:
+    const cs_tiles *tiles
+    long B, M, K, N, Np, esize
+    View a, out
+    const char *b
+    long bb, ld      # bytes from matrix to matrix; columns from row to row of b, or of its transpose
+    bint transposed
+    const long *first
+    char *room
+    long room_size
+
+
+cdef void batched_part(void *batched, int thread, int threads_) noexcept nogil:
+    cdef Batched *s = <Batched *> batched
+    cdef long i, vectors = s.Np // s.tiles.VL
+    cdef cs_panels W
+    W.data, W.K, W.N = s.room + thread * s.room_size, s.K, s.Np
+    for i in range(s.B * thread // threads_, s.B * (thread + 1) // threads_):
+        if s.transposed:
+            s.tiles.pack_transposed(s.N, 1, s.K, s.K, s.b + i * s.bb, <void *> W.data)
+        else:
+            s.tiles.pack(s.K, vectors, s.first, s.first + vectors, s.b + i * s.bb, s.ld, <void *> W.data)
+        s.tiles.gemm(s.M, s.K, s.a.p + i * s.a.sb, s.a.st, &W, 0, 0, s.N, s.out.p + i * s.out.sb, s.out.st,
+                     CS_FROM_ZERO, NULL)
+
+
+def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
+    """out (B, M, N) = a (B, M, K) b (B, K, N), matrix by matrix; b contiguous as it is or transposed."""
+    cdef Batched s
+    cdef long VL
+    cdef double alone
+    cdef cnp.ndarray lists
+    cdef uint64_t mode
+    keep = []
+    s.tiles = tiles_for(a.dtype == np.float64)
+    s.B, s.M, s.K, s.N, s.esize = a.shape[0], a.shape[1], a.shape[2], b.shape[2], a.itemsize
+    if not s.B * s.M * s.N:
+        return
+    VL, s.Np = s.tiles.VL, (s.N + s.tiles.NR - 1) // s.tiles.NR * s.tiles.NR
+    s.transposed = b.strides[2] != s.esize and s.N > 1
+    s.a, s.out = view_of(a), view_of(out)
+    s.b, s.bb, s.ld = <const char *> cnp.PyArray_DATA(b), b.strides[0], s.N
+    first = np.arange(s.Np // VL) * VL
+    lists = np.array([first, np.clip(s.N - first, 0, VL)], np.dtype("l"))
+    s.first = <const long *> cnp.PyArray_DATA(lists)
+    s.room_size = (s.K * s.Np * s.esize + 64) // 64 * 64
+    keep.append(aligned(threads() * s.room_size, False, &s.room))
+    alone = nanoseconds(s.tiles, s.M, <double> s.B * s.M * s.K * s.N, 0, s.esize)
+    with nogil:
+        mode = cs_denormals_flush()
+        if alone < CALL_NS or s.B == 1:
+            batched_part(&s, 0, 1)
+        else:
+            team(threads(), alone, batched_part, &s)
+        cs_denormals_restore(mode)

@@ -1,0 +1,60 @@
+"""What layers share that multiply with a kernel: its packed form, and the activation in the same pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import kernels, ops
+from ..activations import Activation, Pullback
+from .base import Array, Layer
+from .variable import Variable
+
+
+class Multiplying(Layer):
+    """A layer of y = activation(rows K + bias), with K (numbers of a row, outputs) made of the kernel."""
+
+    kernel: Variable
+    bias: Variable | None
+    activation: Activation
+
+    def matrix(self, backward: bool = False) -> ops.Matrix:
+        """The kernel and the bias, packed for the active backend; or, backward, the transpose of the kernel.
+
+        Packed again only when a weight or the backend changed. Threads may call this at once: what is cached is
+        replaced whole, and the versions in its key are read before the values.
+        """
+        backend, bias = kernels.active(), self.bias
+        versions = (self.kernel.version, 0 if bias is None else bias.version)
+        slot = "_cached_transpose" if backward else "_cached_matrix"
+        cached: tuple[Any, Any, ops.Matrix] | None = self.__dict__.get(slot)
+        if cached is not None and cached[0] is backend and cached[1] == versions:
+            return cached[2]
+        W = self.kernel.value.reshape(-1, self.kernel.shape[-1])
+        if backward:
+            matrix = ops.Matrix.of(W.T, backend=backend)
+        else:
+            matrix = ops.Matrix.of(W, None if bias is None else bias.value, backend)
+        self.__dict__[slot] = (backend, versions, matrix)
+        return matrix
+
+    def multiply(self, rows: Array) -> tuple[Array, Pullback]:
+        """activation(rows K + bias), and the pullback of the activation."""
+        activation = self.activation
+        if activation.of_output is not None and activation.name in ops.FUSED:
+            y = self.matrix().multiply(rows, activation.name)
+            return y, activation.of_output(y)
+        return activation.forward(self.matrix().multiply(rows))
+
+    def add_gradients(self, rows: Array, dz: Array) -> None:
+        """Add to the gradients of kernel and bias, from those of the sums."""
+        with self._lock:  # threads may add to the same gradients
+            dkernel, dbias = self.gradients((self.kernel, self.bias))
+            if dkernel is not None:
+                dkernel = dkernel.reshape(-1, self.kernel.shape[-1])
+            if dkernel is not None or dbias is not None:
+                ops.add_gradients(rows, dz, dkernel, dbias)
+
+    def check_version(self, version: int) -> None:
+        """RuntimeError where the kernel is no longer the one that the forward pass had."""
+        if self.kernel.version != version:
+            raise RuntimeError(f"{self.kernel.path} changed between forward and its pullback; run forward again")
