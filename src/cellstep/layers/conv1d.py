@@ -153,7 +153,7 @@ class Conv1D(Layer):
             dz = (np.swapaxes(dz, 1, 2) if first else dz).reshape(-1, self.groups, F // self.groups)
             by_group = dz.transpose(1, 0, 2)
             with self._lock:  # threads may add to the same gradients
-                dkernel, dbias = self.gradients((kernel, bias))
+                dkernel, dbias = self.grads_of((kernel, bias))
                 if dkernel is not None:
                     # (groups, K part, F / groups) to (K, part, F)
                     dweights = np.matmul(columns.transpose(0, 2, 1), by_group)

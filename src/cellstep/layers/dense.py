@@ -122,7 +122,7 @@ class Dense(Layer):
             dy = self.gradient_array(dy, y.shape)
             dz = activation_pullback(dy.reshape(-1, self.units))
             with self._lock:  # threads may add to the same gradients
-                dW, db = self.gradients((kernel, bias))
+                dW, db = self.grads_of((kernel, bias))
                 if dW is not None:
                     dW += flat.T @ dz
                 if db is not None:
