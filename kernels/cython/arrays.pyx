@@ -77,7 +77,7 @@ def empty(tuple shape, dtype):
 
 
 cdef class Reusing:
-    """A context in which all of NumPy's arrays are made as `empty` makes large ones: for what a training step leaves."""
+    """A context in which NumPy makes all its arrays as `empty` makes large ones: for what a training step leaves."""
 
     cdef object before
 

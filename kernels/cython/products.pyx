@@ -2,8 +2,8 @@
 # cython: cdivision=True
 """Products for everything that is not a cell: dense layers and their gradients, convolutions, attention.
 
-The tiles of the cells, and their order of summation: one accumulator an element, from the bias on, in the order of k. So
-a dense layer gives a row the same bits alone, in a batch, in a stream and on any number of threads. Rules and shapes:
+The tiles of the cells, and their order of summation: one accumulator an element, from the bias on, k in order. So a
+dense layer gives a row the same bits alone, in a batch, in a stream and on any number of threads. Rules and shapes:
 kernels/README.md and kernels/reference/products.py.
 """
 import numpy as np

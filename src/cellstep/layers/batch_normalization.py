@@ -168,7 +168,7 @@ class BatchNormalization(Layer):
             dot = np.einsum("nf,nf->f", dy, normal)
             total = dy.sum(axis=0)
             with self._lock:  # threads may add to the same gradients
-                dgamma, dbeta = self.gradients((self.gamma, self.beta))
+                dgamma, dbeta = self.grads_of((self.gamma, self.beta))
                 if dgamma is not None:
                     dgamma += dot
                 if dbeta is not None:

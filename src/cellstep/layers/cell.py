@@ -215,7 +215,7 @@ class RecurrentCell(Module):
             if not sequences:
                 dlast = [added(dlast[0], dy), *dlast[1:]]
             with self._lock:  # threads may add to the same gradients
-                dW, dU, db = self.gradients((self.kernel, self.recurrent_kernel, self.bias))
+                dW, dU, db = self.grads_of((self.kernel, self.recurrent_kernel, self.bias))
                 dx, dfirst = run_back(dy if sequences else None, dlast, dW, dU, db, need_dx)
             if keep is not None and dx is not None:
                 dx = dropped(dx, keep, self.dropout)

@@ -192,7 +192,7 @@ class Conv1D(Multiplying):
         N = self.kernel.shape[-1] // self.groups
         drows = np.empty_like(rows)
         with self._lock:  # threads may add to the same gradients
-            dkernel, dbias = self.gradients((self.kernel, self.bias))
+            dkernel, dbias = self.grads_of((self.kernel, self.bias))
             for g, ((mine, W), dmine) in enumerate(zip(self._groups(rows), self._parts_of(drows), strict=True)):
                 own = slice(g * N, (g + 1) * N)
                 dW, db = np.zeros_like(W, order="C"), np.zeros(N, W.dtype)

@@ -104,7 +104,7 @@ class Embedding(Layer):
         def pullback(dy: Any, need_dx: bool = True) -> None:
             dy = self.gradient_array(dy, y.shape)
             with self._lock:  # threads may add to the same gradients
-                (grad,) = self.gradients((self.embeddings,))
+                (grad,) = self.grads_of((self.embeddings,))
                 if grad is not None:
                     add_rows(grad, rows.reshape(-1), dy.reshape(-1, self.output_dim))
 

@@ -140,7 +140,7 @@ class LayerNormalization(Layer):
         def pullback(dy: Any, need_dx: bool = True) -> Array | None:
             dy = flattened(self.gradient_array(dy, x.shape))
             with self._lock:  # threads may add to the same gradients
-                dgamma, dbeta = self.gradients((self.gamma, self.beta))
+                dgamma, dbeta = self.grads_of((self.gamma, self.beta))
                 if dgamma is not None:
                     dgamma += np.einsum("nf,nf->f", dy, normal).reshape(dgamma.shape)
                 if dbeta is not None:

@@ -212,7 +212,7 @@ class Module:
         """Make one from what `get_config` gave. Keras's own configurations are read too."""
         return cls(**config)
 
-    def gradients(self, variables: Iterable[Variable | None]) -> list[NDArray[Any] | None]:
+    def grads_of(self, variables: Iterable[Variable | None]) -> list[NDArray[Any] | None]:
         """Where a pullback adds each weight's gradient: None for a frozen or missing one."""
         return [v.grad if v is not None and v.trainable else None for v in variables]
 

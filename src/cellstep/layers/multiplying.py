@@ -48,7 +48,7 @@ class Multiplying(Layer):
     def add_gradients(self, rows: Array, dz: Array) -> None:
         """Add to the gradients of kernel and bias, from those of the sums."""
         with self._lock:  # threads may add to the same gradients
-            dkernel, dbias = self.gradients((self.kernel, self.bias))
+            dkernel, dbias = self.grads_of((self.kernel, self.bias))
             if dkernel is not None:
                 dkernel = dkernel.reshape(-1, self.kernel.shape[-1])
             if dkernel is not None or dbias is not None:

@@ -222,7 +222,7 @@ class PReLU(Layer):
             dy = self.gradient_array(dy, x.shape)
             summed = (0, *(axis for axis in range(1, x.ndim) if alpha.shape[axis - 1] == 1))
             with self._lock:  # threads may add to the same gradients
-                (dalpha,) = self.gradients((self.alpha,))
+                (dalpha,) = self.grads_of((self.alpha,))
                 if dalpha is not None:
                     dalpha += (dy * below).sum(axis=summed, keepdims=True)[0]
             return dy * ((x > 0) + alpha * (x < 0)) if need_dx else None

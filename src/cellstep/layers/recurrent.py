@@ -274,7 +274,7 @@ class RNN(Layer):
 
     def _add_to_initial(self, dfirst: list[Array]) -> None:
         with self._lock:
-            for grad, d in zip(self.gradients(self.initial), dfirst, strict=True):
+            for grad, d in zip(self.grads_of(self.initial), dfirst, strict=True):
                 if grad is not None:
                     grad += d.sum(0)
 

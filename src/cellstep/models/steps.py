@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops, regularizers
@@ -18,6 +17,7 @@ from . import data, weights
 from .compiled import Compiled
 from .data import Batch, ClassWeight
 from .ragged import Ragged
+from .scoring import Score, score
 
 Array = NDArray[Any]
 Logs = dict[str, float]
@@ -147,9 +147,7 @@ class Stepper(Layer):
         """Outputs (B, ...) for one batch."""
         return self(x)
 
-    def gradients(  # type: ignore[override]
-        self, x: Any, y: Any, sample_weight: Any = None
-    ) -> tuple[dict[str, Array], float]:
+    def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[dict[str, Array], float]:
         """The gradient of the loss by each trainable weight, in training, without a step.
 
         Returns:
@@ -209,7 +207,7 @@ class Stepper(Layer):
         compiled = self.ready("testing")
         made = self._complete(made)
         ran = self.run(made.x, tape=False)
-        value, parts, _, scored = self._score(ran, made, gradient=False)
+        value, parts, _, scored = self.score(ran, made, gradient=False)
         compiled.update(value, parts, *scored)
 
     def learn(self, made: Batch) -> tuple[float, list[float], tuple[Any, ...]]:
@@ -220,7 +218,7 @@ class Stepper(Layer):
             predictions, weights and masks of the outputs.
         """
         ran = self.run(made.x, training=True)
-        value, parts, gradients, scored = self._score(ran, made, gradient=True)
+        value, parts, gradients, scored = self.score(ran, made, gradient=True)
         self.pull(ran, gradients)
         return value, parts, scored
 
@@ -238,34 +236,10 @@ class Stepper(Layer):
         """What comes to the loss as it is, not averaged with the rows."""
         return sum(self.losses) + (0.0 if ran.penalty is None else ran.penalty)
 
-    def _score(self, ran: Run, made: Batch, gradient: bool) -> tuple[float, list[float], list[Any], tuple[Any, ...]]:
-        """The loss of what was run, its parts, the gradients of the outputs, and what metrics need."""
-        compiled = self.ready("training")
-        outputs = nested.flatten(ran.y)
-        names = self.names_of(outputs)
-        kinds = compiled.outputs(names)
-        targets = _per_output("y", made.y, ran.y, names, kinds)
-        weights = _per_output("sample_weight", made.sample_weight, ran.y, names, kinds)
-        masks = [None] * len(outputs) if ran.mask is None else nested.flatten(ran.mask)
-        targets, weights = _unragged(targets, outputs, masks), _unragged(weights, outputs, masks)
-        total = self.penalties(ran)
-        parts: list[float] = []
-        gradients: list[Any] = []
-        for i, loss in enumerate(kinds):
-            if loss is None:
-                gradients.append(None)
-                continue
-            if targets[i] is None:
-                raise ValueError(f"y must be given for output {names[i] or i}, which has a loss, got None")
-            factor = compiled.weights[i]
-            if gradient:
-                value, slope = loss.value_and_grad(targets[i], outputs[i], weights[i], masks[i])
-                gradients.append(slope if factor is None else slope * slope.dtype.type(factor))
-            else:
-                value = loss(targets[i], outputs[i], weights[i], masks[i])
-            parts.append(value)
-            total = total + (value if factor is None else factor * value)
-        return total, parts, gradients, (names, targets, outputs, weights, masks)
+    def score(self, ran: Run, made: Batch, gradient: bool) -> Score:
+        """The loss of what was run, with all penalties; see `scoring.score`."""
+        names = self.names_of(nested.flatten(ran.y))
+        return score(self.ready("training"), ran, made, names, self.penalties(ran), gradient)
 
     def _complete(self, made: Batch) -> Batch:
         if made.y is None:
@@ -300,51 +274,6 @@ class Stepper(Layer):
             return made._replace(sample_weight=data.class_weights(class_weight, targets[0], one_hot, sparse))
 
         return weigh
-
-
-def _per_output(name: str, value: Any, y: Any, names: Sequence[Any], kinds: Sequence[Any]) -> list[Any]:
-    """Targets or weights for each output: in the structure of the outputs, a list of them, or one array.
-
-    Raises:
-        ValueError: there are more or fewer than outputs.
-    """
-    n = len(names)
-    if n == 1 and isinstance(value, np.ndarray):
-        return [value]
-    if isinstance(value, dict) and not isinstance(y, dict):
-        found = [value.get(key) for key in names]
-        unknown = [key for key in value if key not in names]
-        if unknown:
-            raise ValueError(f"{name} must have names of outputs ({', '.join(map(str, names))}), got {unknown[0]!r}")
-        return found
-    if isinstance(value, dict):
-        return [value.get(key) for key in sorted(y)]
-    if isinstance(value, list | tuple):
-        found = nested.flatten(value)
-        if len(found) == sum(kind is not None for kind in kinds) != n:
-            rest = iter(found)
-            return [None if kind is None else next(rest) for kind in kinds]
-        if len(found) != n:
-            raise ValueError(f"expected {name} to be {n} arrays, one an output, got {len(found)}")
-        return found
-    if value is None or n == 1 or name == "sample_weight":
-        return [value] * n
-    raise ValueError(f"expected {name} to be {n} arrays, one an output, got one")
-
-
-def _unragged(values: list[Any], outputs: Sequence[Any], masks: Sequence[Any]) -> list[Any]:
-    """Sequences of different lengths padded to their output."""
-    found = list(values)
-    for i, value in enumerate(found):
-        if isinstance(value, Ragged):
-            y, mask = outputs[i], masks[i]
-            if mask is None or np.shape(mask) != y.shape[:2] or value.steps > y.shape[1]:
-                raise ValueError(
-                    f"expected even targets, as the outputs {y.shape} do not keep the lengths of x, got sequences of "
-                    f"different lengths up to {value.steps}"
-                )
-            found[i] = value.padded(y.shape[1])
-    return found
 
 
 def in_order(logs: Logs) -> Logs:

@@ -100,7 +100,7 @@ class Windows:
             return None if a is None else a[:, before:]
 
         scored = ran._replace(y=nested.change(ran.y, late), mask=nested.change(ran.mask, late))
-        value, parts, gradients, entries = model._score(scored, made, gradient=True)
+        value, parts, gradients, entries = model.score(scored, made, gradient=True)
         whole = []
         for y, d in zip(nested.flatten(ran.y), gradients, strict=True):
             full = np.zeros_like(y)

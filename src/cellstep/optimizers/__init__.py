@@ -12,9 +12,10 @@ from typing import Any
 
 from ..lookup import Lookup
 from . import schedules
-from .adaptive import Adadelta, Adagrad, Adamax, Ftrl, Lion, Nadam
 from .base import Optimizer
+from .momenta import Adamax, Lion, Nadam
 from .rules import SGD, Adam, AdamW, RMSprop
+from .sums import Adadelta, Adagrad, Ftrl
 
 __all__ = [
     "SGD",

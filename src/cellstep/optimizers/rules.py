@@ -6,9 +6,9 @@ from typing import Any, Unpack
 
 from .. import kernels
 from ..ops import check_number as number
-from .adaptive import below_one
-from .base import Optimizer, Options, Rate
+from .base import Optimizer
 from .flat import Flat
+from .settings import Options, Rate, below_one
 
 
 class SGD(Optimizer):

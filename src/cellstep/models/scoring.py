@@ -1,0 +1,106 @@
+"""Scoring: the loss of a model's outputs, its parts, their gradients, and what metrics need of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..layers import nested
+from ..layers.base import Run
+from .compiled import Compiled
+from .data import Batch
+from .ragged import Ragged
+
+
+class Score(NamedTuple):
+    """What the loss says of a run.
+
+    value: the total. parts: the losses of the outputs that have one. gradients: by the outputs, flat, None for zeros;
+    empty where none were asked for. scored: names, targets, predictions, weights and masks, one an output.
+    """
+
+    value: Any
+    parts: list[Any]
+    gradients: list[Any]
+    scored: tuple[Any, ...]
+
+
+def score(
+    compiled: Compiled, ran: Run, made: Batch, names: Sequence[str | None], penalty: float, gradient: bool
+) -> Score:
+    """The losses of what was run, together with `penalty`, which is not averaged with the rows.
+
+    Raises:
+        ValueError: targets, weights or losses that do not go with the outputs.
+    """
+    outputs = nested.flatten(ran.y)
+    kinds = compiled.outputs(names)
+    targets = _per_output("y", made.y, ran.y, names, kinds)
+    weights = _per_output("sample_weight", made.sample_weight, ran.y, names, kinds)
+    masks = [None] * len(outputs) if ran.mask is None else nested.flatten(ran.mask)
+    targets, weights = _unragged(targets, outputs, masks), _unragged(weights, outputs, masks)
+    total: Any = penalty
+    parts: list[Any] = []
+    gradients: list[Any] = []
+    for i, loss in enumerate(kinds):
+        if loss is None:
+            gradients.append(None)
+            continue
+        if targets[i] is None:
+            raise ValueError(f"y must be given for output {names[i] or i}, which has a loss, got None")
+        factor = compiled.weights[i]
+        if gradient:
+            value, slope = loss.value_and_grad(targets[i], outputs[i], weights[i], masks[i])
+            gradients.append(slope if factor is None else slope * slope.dtype.type(factor))
+        else:
+            value = loss(targets[i], outputs[i], weights[i], masks[i])
+        parts.append(value)
+        total = total + (value if factor is None else factor * value)
+    return Score(total, parts, gradients if gradient else [], (names, targets, outputs, weights, masks))
+
+
+def _per_output(name: str, value: Any, y: Any, names: Sequence[Any], kinds: Sequence[Any]) -> list[Any]:
+    """Targets or weights for each output: in the structure of the outputs, a list of them, or one array.
+
+    Raises:
+        ValueError: there are more or fewer than outputs.
+    """
+    n = len(names)
+    if n == 1 and isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, dict) and not isinstance(y, dict):
+        found = [value.get(key) for key in names]
+        unknown = [key for key in value if key not in names]
+        if unknown:
+            raise ValueError(f"{name} must have names of outputs ({', '.join(map(str, names))}), got {unknown[0]!r}")
+        return found
+    if isinstance(value, dict):
+        return [value.get(key) for key in sorted(y)]
+    if isinstance(value, list | tuple):
+        found = nested.flatten(value)
+        if len(found) == sum(kind is not None for kind in kinds) != n:
+            rest = iter(found)
+            return [None if kind is None else next(rest) for kind in kinds]
+        if len(found) != n:
+            raise ValueError(f"expected {name} to be {n} arrays, one an output, got {len(found)}")
+        return found
+    if value is None or n == 1 or name == "sample_weight":
+        return [value] * n
+    raise ValueError(f"expected {name} to be {n} arrays, one an output, got one")
+
+
+def _unragged(values: list[Any], outputs: Sequence[Any], masks: Sequence[Any]) -> list[Any]:
+    """Sequences of different lengths padded to their output."""
+    found = list(values)
+    for i, value in enumerate(found):
+        if isinstance(value, Ragged):
+            y, mask = outputs[i], masks[i]
+            if mask is None or np.shape(mask) != y.shape[:2] or value.steps > y.shape[1]:
+                raise ValueError(
+                    f"expected even targets, as the outputs {y.shape} do not keep the lengths of x, got sequences of "
+                    f"different lengths up to {value.steps}"
+                )
+            found[i] = value.padded(y.shape[1])
+    return found
