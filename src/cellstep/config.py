@@ -92,6 +92,7 @@ def show_config(file: TextIO | None = None) -> None:
 
     Example:
         >>> cellstep.show_config()
+        cellstep  ...
     """
     facts = describe()
     width = max(map(len, facts)) + 2

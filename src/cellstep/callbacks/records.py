@@ -67,7 +67,7 @@ class LambdaCallback(Callback):
     """Calls functions at hooks; names and arguments are those of `Callback`.
 
     Example:
-        >>> LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
+        >>> losses = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
     """
 
     def __init__(self, **hooks: Callable[..., Any] | None) -> None:

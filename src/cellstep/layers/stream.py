@@ -19,6 +19,9 @@ class StreamState(dict[str, Array]):
     """A stream's states at one moment: names such as "lstm/h" to arrays (B, units), copies of the stream's own.
 
     Example:
+        >>> layer = LSTM(8)
+        >>> layer.build((None, None, 3))
+        >>> stream = layer.stream()
         >>> state = stream.state
         >>> np.savez("state.npz", **state)
         >>> stream.state = np.load("state.npz")

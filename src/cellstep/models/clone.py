@@ -31,6 +31,7 @@ def clone_model(
         TypeError: `model` is no such model.
 
     Example:
+        >>> model = Sequential([Input((None, 3)), LSTM(16), Dense(1)])
         >>> twin = clone_model(model)
         >>> twin.set_weights(model.get_weights())
     """

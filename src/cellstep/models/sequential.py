@@ -26,7 +26,7 @@ class Sequential(Model):
     Example:
         >>> model = Sequential([Input((None, 3)), LSTM(16), Dense(1)])
         >>> model.compile("adam", "mse")
-        >>> history = model.fit(np.ones((8, 5, 3)), np.ones((8, 1)), epochs=2)
+        >>> history = model.fit(np.ones((8, 5, 3)), np.ones((8, 1)), epochs=2, verbose=0)
     """
 
     def __init__(self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:

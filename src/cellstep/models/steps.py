@@ -154,8 +154,11 @@ class Stepper(Layer):
             path of the weight to its gradient, and the loss. What `Variable.grad` held before, it holds again.
 
         Example:
-            >>> grads, loss = model.gradients(x, y)
+            >>> model = Sequential([Input((None, 3)), GRU(16, name="gru"), Dense(1)])
+            >>> model.compile("adam", "mse")
+            >>> grads, loss = model.gradients(np.ones((8, 5, 3)), np.ones((8, 1)))
             >>> grads["gru/gru_cell/kernel"].shape
+            (3, 48)
         """
         self.ready("gradients")
         made = self._complete(self.given(x, y, sample_weight))

@@ -89,8 +89,11 @@ class Trainer(Stepper):
             RuntimeError: not compiled. ValueError, TypeError: data or an argument that does not fit.
 
         Example:
+            >>> model = Sequential([Input((None, 3)), GRU(16), Dense(1)])
             >>> model.compile("adam", "mse")
-            >>> model.fit(x, y, epochs=5, validation_split=0.1).history["val_loss"]
+            >>> history = model.fit(np.ones((20, 5, 3)), np.ones(20), epochs=5, validation_split=0.1, verbose=0)
+            >>> len(history.history["val_loss"])
+            5
         """
         compiled = self.ready("fit")
         learn = self.train if tbptt is None else Windows(self, tbptt).train

@@ -210,8 +210,11 @@ class RNNClassifier(ClassifierMixin, _Recurrent):  # type: ignore[misc]
     Another parameter is class_weight: class to weight, or "balanced".
 
     Example:
+        >>> X = np.random.default_rng(0).standard_normal((40, 10, 2))
+        >>> y = X[:, :, 0].mean(axis=1) > 0
         >>> net = RNNClassifier("gru", units=16, random_state=0).fit(X, y)
-        >>> net.predict_proba(X)
+        >>> net.predict_proba(X).shape
+        (40, 2)
     """
 
     def __init__(
@@ -301,8 +304,11 @@ class RNNRegressor(RegressorMixin, _Recurrent):  # type: ignore[misc]
     Targets are taken as they are: scale them (`sklearn.compose.TransformedTargetRegressor`) where they are far from 1.
 
     Example:
-        >>> X, y = windows(series, 24)
-        >>> RNNRegressor("gru", random_state=0).fit(X[:-100], y[:-100]).score(X[-100:], y[-100:])
+        >>> from cellstep.sklearn import windows
+        >>> X, y = windows(np.sin(np.arange(400) / 8), 24)
+        >>> net = RNNRegressor("gru", random_state=0).fit(X[:-100], y[:-100])
+        >>> net.score(X[-100:], y[-100:]) > 0.9
+        True
     """
 
     def __sklearn_tags__(self) -> Any:
