@@ -74,17 +74,3 @@ def empty(tuple shape, dtype):
         return np.empty(shape, dtype)
     finally:
         PyDataMem_SetHandler(before)
-
-
-cdef class Reusing:
-    """A context in which NumPy makes all its arrays as `empty` makes large ones: for what a training step leaves."""
-
-    cdef object before
-
-    def __enter__(self):
-        self.before = PyDataMem_SetHandler(capsule)
-        return self
-
-    def __exit__(self, *error):
-        PyDataMem_SetHandler(self.before)
-        self.before = None

@@ -269,3 +269,55 @@ def test_the_callers_denormals_survive_a_call(backend: kernels.Backend, v: Varia
     step(backend, p, 0, p.states, pack(backend, p))
     assert (tiny * 0.5 != 0).all()
     assert (tiny32 * np.float32(0.5) != 0).all()
+
+
+class TestEmpty:
+    """Arrays for results: plain arrays that own their memory, wherever it comes from."""
+
+    @pytest.mark.parametrize("shape", [(), (0, 3), (7,), (33, 40, 65)])
+    def test_it_is_an_array_like_any_other(self, backend: kernels.Backend, shape: tuple[int, ...]) -> None:
+        for dtype in (np.dtype("float32"), np.dtype("float64"), np.dtype("int64")):
+            a = backend.empty(shape, dtype)
+            assert (a.shape, a.dtype, type(a)) == (shape, dtype, np.ndarray)
+            assert a.flags.owndata
+            assert a.flags.c_contiguous
+            assert a.flags.aligned
+            a[...] = 1
+            np.testing.assert_array_equal(copy.deepcopy(a), np.ones(shape, dtype))
+
+    def test_it_can_be_resized(self, backend: kernels.Backend) -> None:
+        a = backend.empty((30_000,), np.dtype("float32"))
+        a[...] = np.arange(30_000)
+        a.resize((90_000,), refcheck=False)
+        np.testing.assert_array_equal(a[:30_000], np.arange(30_000))
+        a.resize((20_000,), refcheck=False)
+        np.testing.assert_array_equal(a, np.arange(20_000))
+
+    def test_two_that_live_do_not_overlap_and_what_is_freed_comes_back(self, backend: kernels.Backend) -> None:
+        made = [backend.empty((100_000 + k,), np.dtype("float32")) for k in range(4)]
+        for k, a in enumerate(made):
+            a[...] = k
+        assert all((a == k).all() for k, a in enumerate(made))
+        freed = {a.ctypes.data for a in made}
+        del a, made
+        if backend.name == "cython":
+            again = [backend.empty((100_000,), np.dtype("float32")) for _ in range(4)]
+            assert freed & {a.ctypes.data for a in again}
+
+    def test_other_threads_may_free_it(self, backend: kernels.Backend) -> None:
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(20):
+                made = list(pool.map(lambda k: backend.empty((20_000 + k,), np.dtype("float64")), range(16)))
+                for k, a in enumerate(made):
+                    a[...] = k
+                assert all(list(pool.map(lambda pair: (pair[1] == pair[0]).all(), enumerate(made))))
+
+    def test_numpy_goes_on_as_before(self, backend: kernels.Backend) -> None:
+        from numpy._core import _multiarray_umath
+
+        before = _multiarray_umath.get_handler_name()
+        backend.empty((100_000,), np.dtype("float32"))
+        assert _multiarray_umath.get_handler_name() == before
+        with pytest.raises((ValueError, MemoryError)):
+            backend.empty((1 << 60,), np.dtype("float64"))
+        assert _multiarray_umath.get_handler_name() == before
