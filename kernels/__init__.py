@@ -68,7 +68,7 @@ ACTIVATIONS: tuple[str, ...] = (
     "hard_tanh",
 )
 
-FUNCTIONS: tuple[str, ...] = ("pack", "tape", "step", "forward", "backward", "supports")
+FUNCTIONS: tuple[str, ...] = ("pack", "tape", "step", "forward", "backward", "read", "supports")
 BACKENDS: tuple[str, ...] = ("cython", "numba", "numpy")
 _MODULES = {"cython": "cython", "numba": "numba", "numpy": "reference"}
 _CHAINS = {"cython": "cython.chain", "numba": "chain", "numpy": "chain"}
@@ -109,8 +109,9 @@ def parameters(cell: Cell, function: str) -> tuple[str, ...]:
         ),
         "backward": (
             *("packed", "tape", "dy", *(f"d{n}T" for n in s)),
-            *("dx", "dW", "dU", "db", *(f"d{n}0" for n in s)),
+            *("dx", "dW", "dU", "db", *(f"d{n}0" for n in s), *(f"d{n}s" for n in s)),
         ),
+        "read": ("packed", "tape", "gates", *s),
         "supports": ("dtype", *cell.options),
     }[function]
 
@@ -123,6 +124,7 @@ class Kernels(NamedTuple):
     step: Callable[..., None]
     forward: Callable[..., None]
     backward: Callable[..., None]
+    read: Callable[..., None]
     supports: Callable[..., bool]
 
 

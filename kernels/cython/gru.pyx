@@ -17,11 +17,12 @@ from cellstep.kernels import ACTIVATIONS
 
 from .gradients cimport Rows, input_gradients, recurrent_gradients, running_rows, weight_gradients
 from .job cimport (
-    Job, Part, at_step, begin, begin_backward, begin_dropout, begin_forward, dz_at, h_at, hd_at, load_rows, part_of,
-    run, share_running, store_last, store_rows, z_at,
+    Job, Part, at_step, begin, begin_backward, begin_dropout, begin_forward, begin_trace, dz_at, h_at, hd_at,
+    load_rows, part_of, run, share_running, store_last, store_rows, z_at,
 )
 from .loop cimport (
     absorb, before_drop, drop_back, drop_states, emit, emit_rest, meet_all, meet_by_units, project, recur, recur_back,
+    trace,
 )
 from .packed cimport Packed, Tape
 from .step cimport Step, begin_block, begin_step, end_step, project_step, recur_step, sum_step, wants_team
@@ -93,6 +94,7 @@ cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
         for t in range(t1 - 1, t0 - 1, -1):
             at_step(j, &p, t)
             absorb(j, &p, t)
+            trace(j, &p, t)
             dhd = before_drop(j, &p)
             if j.reset_after:
                 j.tiles.gru_after_backward(&p.span, z_at(j, t, b0), dz_at(j, t, b0), h_at(j, t, b0), dh)
@@ -131,12 +133,13 @@ def gru_forward(Packed packed, x, h0, mask, lengths, drop, y, hT, Tape tape):
     store_last(&j, j.h, hT)
 
 
-def gru_backward(Packed packed, Tape tape, dy, dhT, dx, dW, dU, db, dh0):
+def gru_backward(Packed packed, Tape tape, dy, dhT, dx, dW, dU, db, dh0, dhs):
     """Gradients from a tape; see the reference."""
     cdef Job j
     keep = []
     begin(&j, packed, tape.x, keep)
     begin_backward(&j, tape, dy, dx, dW is not None, dU is not None, db is not None, keep)
+    begin_trace(&j, dhs, None, keep)
     load_rows(&j, j.dh, dhT)
     run(&j, backward_part)
     store_rows(&j, j.dh, dh0)
@@ -151,6 +154,12 @@ def gru_backward(Packed packed, Tape tape, dy, dhT, dx, dW, dU, db, dh0):
         # the recurrent bias shares z and r, and starts h's part of the candidate
         memcpy(j.db + 2 * j.Hp * j.esize, j.db + 3 * j.Hp * j.esize, j.Hp * j.esize)
         packed.unpack_add(1, j.db, db[1])
+
+
+def gru_read(Packed packed, Tape tape, gates, h):
+    """What a tape keeps of its first rows; see the reference."""
+    tape.read_gates(packed, gates)
+    tape.read_states(packed, tape.h, h)
 
 
 cdef void step_rows(void *step) noexcept nogil:

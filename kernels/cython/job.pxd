@@ -56,6 +56,10 @@ cdef struct Job:
     char *dz
     char *dx
     long dxb, dxt
+    # what reaches h and c after each step, in the caller's rows; NULL where it is not wanted
+    char *dhs
+    char *dcs
+    long dhsb, dhst
     char *dW
     char *dU
     char *db
@@ -76,6 +80,7 @@ cdef int begin(Job *j, Packed p, object x, list keep) except -1
 cdef int begin_forward(Job *j, object mask, object lengths, object y, Tape tape, int states, object x,
                        list keep) except -1
 cdef int begin_backward(Job *j, Tape tape, object dy, object dx, bint dW, bint dU, bint db, list keep) except -1
+cdef int begin_trace(Job *j, object dhs, object dcs, list keep) except -1
 cdef int begin_dropout(Job *j, object drop, Tape tape, list keep) except -1
 cdef int load_rows(Job *j, char *dst, object src) except -1
 cdef int store_rows(Job *j, const char *src, object dst) except -1

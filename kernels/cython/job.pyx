@@ -201,6 +201,22 @@ cdef int begin_backward(Job *j, Tape tape, object dy, object dx, bint dW, bint d
     return 0
 
 
+cdef int begin_trace(Job *j, object dhs, object dcs, list keep) except -1:
+    """Where the gradients of h and c after each step go: (B, T, H) each, or None."""
+    cdef cnp.ndarray array
+    j.dhst = j.H * j.esize
+    j.dhsb = j.T * j.dhst
+    if dhs is not None:
+        array = dhs
+        j.dhs = <char *> cnp.PyArray_DATA(array)
+        keep.append(dhs)
+    if dcs is not None:
+        array = dcs
+        j.dcs = <char *> cnp.PyArray_DATA(array)
+        keep.append(dcs)
+    return 0
+
+
 cdef int load_rows(Job *j, char *dst, object src) except -1:
     """(B, H) rows into padded ones, in the order in which they run; zeros for None."""
     cdef cnp.ndarray array

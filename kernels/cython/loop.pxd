@@ -6,6 +6,7 @@ cdef void recur(Job *j, Part *p, int region, const char *a, long lda, char *z, l
 cdef void emit(Job *j, Part *p, long t) noexcept nogil
 cdef void emit_rest(Job *j, Part *p) noexcept nogil
 cdef void absorb(Job *j, Part *p, long t) noexcept nogil
+cdef void trace(Job *j, Part *p, long t) noexcept nogil
 cdef void recur_back(Job *j, Part *p, const char *dz, long column, long K, long packed, char *dst,
                      int start) noexcept nogil
 cdef void drop_states(Job *j, Part *p, long t) noexcept nogil

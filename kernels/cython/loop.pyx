@@ -82,6 +82,24 @@ cdef void absorb(Job *j, Part *p, long t) noexcept nogil:
             j.tiles.add_rows(1, u1 - u0, dh + b * j.hb, j.hb, dy + j.order[b] * j.dyb, j.dyb)
 
 
+cdef void trace_rows(Job *j, Part *p, const char *src, char *dst, long b0, long b1) noexcept nogil:
+    cdef long u0 = p.span.j0 * j.tiles.VL, u1 = min(p.span.j1 * j.tiles.VL, j.H), b
+    for b in range(b0, b1):
+        memcpy(dst + caller_row(j, b) * j.dhsb + u0 * j.esize, src + b * j.hb + u0 * j.esize, (u1 - u0) * j.esize)
+
+
+cdef void trace(Job *j, Part *p, long t) noexcept nogil:
+    """Copy what has reached this part's units of h and c after step t to where the caller wants it."""
+    if (j.dhs == NULL and j.dcs == NULL) or p.span.j0 * j.tiles.VL >= j.H:
+        return
+    if j.dhs != NULL:
+        trace_rows(j, p, j.dh, j.dhs + t * j.dhst, p.b0, p.b1)
+        trace_rows(j, p, j.dh, j.dhs + t * j.dhst, p.e0, p.e1)
+    if j.dcs != NULL:
+        trace_rows(j, p, j.dc, j.dcs + t * j.dhst, p.b0, p.b1)
+        trace_rows(j, p, j.dc, j.dcs + t * j.dhst, p.e0, p.e1)
+
+
 cdef void recur_back(Job *j, Part *p, const char *dz, long column, long K, long packed, char *dst,
                      int start) noexcept nogil:
     """dst (+)= dz[:, column : column + K] times the rows of U^T from `packed` on; dst (rows, units) at row b0."""

@@ -49,5 +49,8 @@ cdef class Tape:
     cdef object dropped
     cdef char *hd
 
+    cdef int read_gates(self, Packed packed, object out) except -1
+    cdef int read_states(self, Packed packed, const char *src, object out) except -1
+
 
 cdef object aligned(size_t size, bint zero, char **data)

@@ -142,3 +142,50 @@ cdef class Tape:
         self.memory = aligned(z + states * h, False, &self.z)
         self.h = self.z + z
         self.c = self.h + h if states == 2 else NULL
+
+    cdef int read_gates(self, Packed packed, object out) except -1:
+        """out (n, T, G, H) = the caller's first n rows, gate after gate; NaN at masked steps. Nothing for None."""
+        cdef cnp.ndarray array
+        cdef long n, T = self.T, H = packed.H, VL = packed.tiles.VL, esize = packed.esize
+        cdef long b, t, j, g, g0, row, base, gates = packed.columns // packed.Hp
+        cdef int region
+        cdef const char *src
+        cdef char *dst
+        if out is None:
+            return 0
+        array = out
+        n, dst = array.shape[0], <char *> cnp.PyArray_DATA(array)
+        for b in range(n):
+            row = b if self.ragged is None else self.ragged[self.B + b]
+            for t in range(T):
+                g0 = base = 0
+                for region in range(packed.regions):
+                    for j in range(0, H, VL):
+                        src = self.z + ((t * self.B + row) * packed.width + base + j * packed.gates[region]) * esize
+                        for g in range(packed.gates[region]):
+                            memcpy(dst + ((g0 + g) * H + j) * esize, src + g * VL * esize, min(VL, H - j) * esize)
+                    g0 += packed.gates[region]
+                    base += packed.gates[region] * packed.Hp
+                dst += gates * H * esize
+        if self.ragged is not None:
+            ends = self.ragged[2 * self.B : 3 * self.B][self.ragged[self.B : self.B + n]]
+            out[np.arange(T) >= ends[:, None]] = np.nan
+        elif self.active is not None:
+            out[~self.active[:, :n].T] = np.nan
+        return 0
+
+    cdef int read_states(self, Packed packed, const char *src, object out) except -1:
+        """out (n, T, H) = the caller's first n rows after each step, also where carried; nothing for None."""
+        cdef cnp.ndarray array
+        cdef long n, b, t, row, end, H = packed.H * packed.esize, Hp = packed.Hp * packed.esize
+        cdef char *dst
+        if out is None:
+            return 0
+        array = out
+        n, dst = array.shape[0], <char *> cnp.PyArray_DATA(array)
+        for b in range(n):
+            row = b if self.ragged is None else self.ragged[self.B + b]
+            end = self.T if self.ragged is None else self.ragged[2 * self.B + row]
+            for t in range(self.T):
+                memcpy(dst + (b * self.T + t) * H, src + (min(t + 1, end) * self.B + row) * Hp, H)
+        return 0

@@ -323,16 +323,25 @@ def run_backward(
     tape: Tape,
     dy: Array | None,
     dx: Array | None,
+    traces: Sequence[Array | None],
     dstates: Sequence[Array],
     sums: Sequence[Array | None],
 ) -> None:
     """Call a backward kernel for all rows, group by group; where that pays, groups at once.
 
-    dstates: gradients of the final states in, of the initial ones out. sums: dW, dU, db.
+    traces: dhs and, with two states, dcs. dstates: gradients of the final states in, of the initial ones out.
+    sums: dW, dU, db.
     """
     none = (p.none2, p.none2, p.none1)
     totals = tuple(n if a is None else a for a, n in zip(sums, none, strict=True))
-    arrays = (tape.x, tape.mask, tape.lengths, tape.drop, *(p.none3 if a is None else a for a in (dy, dx)), *dstates)
+    arrays = (
+        tape.x,
+        tape.mask,
+        tape.lengths,
+        tape.drop,
+        *(p.none3 if a is None else a for a in (dy, dx, *traces)),
+        *dstates,
+    )
     weights = (p.Wt, p.Ut, p.act, p.rec)
     if len(tape.parts) == 1:
         kernel(*weights, *arrays, *tape.parts[0].kept, *totals)

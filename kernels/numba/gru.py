@@ -38,6 +38,7 @@ from .common import (
 )
 from .jit import kernel, row
 from .products import add_product, add_weights, cube, into_panels, lying, square, tall_panels
+from .reading import read_rows
 
 
 def gru_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: str, reset_after: bool) -> bool:
@@ -167,7 +168,7 @@ def gru_forward(
     run_forward(_forward[p.dtype], p, _weights(p), x, mask, lengths, drop, outputs, 2, tape)
 
 
-@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a2 a3 v3 a2 a2 a1")
+@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a3 a2 a3 v3 a2 a2 a1")
 def _backward(
     Wt: Array,
     Ut: Array,
@@ -179,6 +180,7 @@ def _backward(
     drop: Array,
     dy: Array,
     dx: Array,
+    dhs: Array,
     dh: Array,
     tape_z: Array,
     tape_h: Array,
@@ -207,6 +209,8 @@ def _backward(
                 di, dr, dxh, back = dz[s, i, :H], dz[s, i, H : 2 * H], dz[s, i, 2 * H : 3 * H], before[i]
                 if dy.size > 0:
                     add(row(dy, i, t), d)
+                if dhs.size > 0:
+                    copy(d, dhs[i, t])
                 fill(ds[i])
                 fill(back)
                 h = row(tape_h, i, t)
@@ -282,8 +286,14 @@ def gru_backward(
     dU: Array | None,
     db: Array | None,
     dh0: Array | None,
+    dhs: Array | None,
 ) -> None:
     """Gradients of a loss: see `kernels.reference.gru.gru_backward`."""
     p, B = packed, tape.x.shape[0]
     dstates = (start(dh0, dhT, p, B),)
-    run_backward(_backward[p.dtype], p, tape, dy, dx, dstates, (dW, dU, None if db is None else db.reshape(-1)))
+    run_backward(_backward[p.dtype], p, tape, dy, dx, (dhs,), dstates, (dW, dU, None if db is None else db.reshape(-1)))
+
+
+def gru_read(packed: Packed, tape: Tape, gates: Array | None, h: Array | None) -> None:
+    """What a tape keeps of its first rows: see `kernels.reference.gru.gru_read`."""
+    read_rows(tape, gates, 1, 3, (h,))

@@ -33,6 +33,7 @@ from .common import (
 )
 from .jit import inner, kernel, row
 from .products import add_product, add_weights, cube, into_panels, lying, square, tall_panels
+from .reading import read_rows
 
 
 def lstm_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: str) -> bool:
@@ -178,7 +179,7 @@ def _cell_back(
     derive(rec, o, do)
 
 
-@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a2 a2 a3 v3 a3 a2 a2 a1")
+@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a3 a3 a2 a2 a3 v3 a3 a2 a2 a1")
 def _backward(
     Wt: Array,
     Ut: Array,
@@ -190,6 +191,8 @@ def _backward(
     drop: Array,
     dy: Array,
     dx: Array,
+    dhs: Array,
+    dcs: Array,
     dh: Array,
     dc: Array,
     tape_z: Array,
@@ -216,6 +219,10 @@ def _backward(
             for r in range(B):
                 if dy.size > 0:
                     add(row(dy, r, t), dh[r])
+                if dhs.size > 0:
+                    copy(dh[r], dhs[r, t])
+                if dcs.size > 0:
+                    copy(dc[r], dcs[r, t])
                 fill(before[r])
                 if runs(mask, lengths, r, t):
                     _cell_back(
@@ -253,8 +260,15 @@ def lstm_backward(
     db: Array | None,
     dh0: Array | None,
     dc0: Array | None,
+    dhs: Array | None,
+    dcs: Array | None,
 ) -> None:
     """Gradients of a loss: see `kernels.reference.lstm.lstm_backward`."""
     p, B = packed, tape.x.shape[0]
     dstates = (start(dh0, dhT, p, B), start(dc0, dcT, p, B))
-    run_backward(_backward[p.dtype], p, tape, dy, dx, dstates, (dW, dU, db))
+    run_backward(_backward[p.dtype], p, tape, dy, dx, (dhs, dcs), dstates, (dW, dU, db))
+
+
+def lstm_read(packed: Packed, tape: Tape, gates: Array | None, h: Array | None, c: Array | None) -> None:
+    """What a tape keeps of its first rows: see `kernels.reference.lstm.lstm_read`."""
+    read_rows(tape, gates, 1, 4, (h, c))

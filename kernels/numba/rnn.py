@@ -33,6 +33,7 @@ from .common import (
 )
 from .jit import kernel, row
 from .products import add_product, add_weights, cube, into_panels, lying, square, tall_panels
+from .reading import read_rows
 
 
 def rnn_supports(dtype: np.dtype[Any], activation: str) -> bool:
@@ -122,7 +123,7 @@ def rnn_forward(
     run_forward(_forward[p.dtype], p, _weights(p), x, mask, lengths, drop, outputs, 1, tape)
 
 
-@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a2 v3 a2 a2 a1")
+@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a3 a2 v3 a2 a2 a1")
 def _backward(
     Wt: Array,
     Ut: Array,
@@ -134,6 +135,7 @@ def _backward(
     drop: Array,
     dy: Array,
     dx: Array,
+    dhs: Array,
     dh: Array,
     tape_h: Array,
     dW: Array,
@@ -157,6 +159,8 @@ def _backward(
             for r in range(B):
                 if dy.size > 0:
                     add(row(dy, r, t), dh[r])
+                if dhs.size > 0:
+                    copy(dh[r], dhs[r, t])
                 fill(before[r])
                 if runs(mask, lengths, r, t):
                     # h' = act(z)
@@ -192,8 +196,14 @@ def rnn_backward(
     dU: Array | None,
     db: Array | None,
     dh0: Array | None,
+    dhs: Array | None,
 ) -> None:
     """Gradients of a loss: see `kernels.reference.rnn.rnn_backward`."""
     p, B = packed, tape.x.shape[0]
     dstates = (start(dh0, dhT, p, B),)
-    run_backward(_backward[p.dtype], p, tape, dy, dx, dstates, (dW, dU, db))
+    run_backward(_backward[p.dtype], p, tape, dy, dx, (dhs,), dstates, (dW, dU, db))
+
+
+def rnn_read(packed: Packed, tape: Tape, gates: Array | None, h: Array | None) -> None:
+    """What a tape keeps of its first rows: see `kernels.reference.rnn.rnn_read`."""
+    read_rows(tape, gates, 0, 1, (h,))

@@ -77,3 +77,17 @@ class Tape:
     run: Mask | None = None
     drop: Array | None = None
     kept: dict[str, Array] | None = None
+
+
+def read_gates(tape: Tape, values: Array, gates: Array | None) -> None:
+    """gates (n, T, G, H) = values (T, B, G, H) of the first n rows, NaN at masked steps; nothing for None."""
+    if gates is not None and gates.size:
+        assert tape.run is not None
+        n = len(gates)
+        gates[...] = np.where(tape.run[:, :n, :, None], values[:, :n], np.nan).swapaxes(0, 1)
+
+
+def read_states(values: Array, out: Array | None) -> None:
+    """out (n, T, H) = values (T + 1, B, H) of the first n rows, without the initial states; nothing for None."""
+    if out is not None:
+        out[...] = values[1:, : len(out)].swapaxes(0, 1)

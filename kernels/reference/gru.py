@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from .. import ACTIVATIONS
 from .activations import activate, derivative
-from .common import Array, Mask, Packed, Tape, active_steps, dropped, frozen
+from .common import Array, Mask, Packed, Tape, active_steps, dropped, frozen, read_gates, read_states
 
 
 def gru_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: str, reset_after: bool) -> bool:
@@ -136,11 +136,14 @@ def gru_backward(
     dU: Array | None,
     db: Array | None,
     dh0: Array | None,
+    dhs: Array | None,
 ) -> None:
     """Gradients of a loss, from its gradients dy (B, T, H) and dhT (B, H); None stands for zeros.
 
     dx (B, T, I) and dh0 (B, H) are overwritten; dW (I, 3H), dU (H, 3H) and db, of b's shape, are added to; None for
     any of them means that it is not wanted. A masked step has no part in any gradient but those it carries.
+
+    dhs (B, T, H), or None, gets what has reached h after each step.
     """
     assert tape.x is not None
     assert tape.run is not None
@@ -155,6 +158,8 @@ def gru_backward(
         hd = dropped(h[t], drop)
         if dy is not None:
             dh = dh + dy[:, t]
+        if dhs is not None:
+            dhs[:, t] = dh
         # h' = z h + (1 - z) hh
         dz, dhh, dh_prev, dhd = dh * (h[t] - hh), dh * (1 - z), dh * z, np.zeros_like(dh)
         # hh = act(xh + r q), with q = b1 + hd Uh; or hh = act(xh + s Uh), with s = r hd
@@ -189,3 +194,13 @@ def gru_backward(
         dh = np.where(run[t], dh_prev, dh)
     if dh0 is not None:
         dh0[...] = dh
+
+
+def gru_read(packed: Packed, tape: Tape, gates: Array | None, h: Array | None) -> None:
+    """What a tape keeps of its first n rows, after each step; None for what is not wanted.
+
+    gates (n, T, 3, H), z r and the candidate: after activation, NaN at masked steps. h (n, T, H): the state.
+    """
+    assert tape.kept is not None
+    read_gates(tape, tape.kept["gates"], gates)
+    read_states(tape.kept["h"], h)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .. import ACTIVATIONS
 from .activations import activate, derivative
-from .common import Array, Mask, Packed, Tape, active_steps, dropped, frozen
+from .common import Array, Mask, Packed, Tape, active_steps, dropped, frozen, read_gates, read_states
 
 
 def lstm_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: str) -> bool:
@@ -114,11 +114,15 @@ def lstm_backward(
     db: Array | None,
     dh0: Array | None,
     dc0: Array | None,
+    dhs: Array | None,
+    dcs: Array | None,
 ) -> None:
     """Gradients of a loss, from its gradients dy (B, T, H), dhT and dcT (B, H); None stands for zeros.
 
     dx (B, T, I), dh0 and dc0 (B, H) are overwritten; dW (I, 4H), dU (H, 4H) and db (4H,) are added to; None for any
     of them means that it is not wanted. A masked step has no part in any gradient but those it carries.
+
+    dhs and dcs (B, T, H), or None, get what has reached h and c after each step: dh with c held, dc with h held.
     """
     assert tape.x is not None
     assert tape.run is not None
@@ -132,6 +136,10 @@ def lstm_backward(
         i, f, g, o = np.moveaxis(tape.kept["gates"][t], 1, 0)
         if dy is not None:
             dh = dh + dy[:, t]
+        if dhs is not None:
+            dhs[:, t] = dh
+        if dcs is not None:
+            dcs[:, t] = dc
         a = activate(act, c[t + 1])
         # h' = o act(c')
         do = dh * a
@@ -159,3 +167,14 @@ def lstm_backward(
         dh0[...] = dh
     if dc0 is not None:
         dc0[...] = dc
+
+
+def lstm_read(packed: Packed, tape: Tape, gates: Array | None, h: Array | None, c: Array | None) -> None:
+    """What a tape keeps of its first n rows, after each step; None for what is not wanted.
+
+    gates (n, T, 4, H), i f g o: after activation, NaN at masked steps. h and c (n, T, H): the states.
+    """
+    assert tape.kept is not None
+    read_gates(tape, tape.kept["gates"], gates)
+    read_states(tape.kept["h"], h)
+    read_states(tape.kept["c"], c)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .. import ACTIVATIONS
 from .activations import activate, derivative
-from .common import Array, Mask, Packed, Tape, active_steps, dropped, frozen
+from .common import Array, Mask, Packed, Tape, active_steps, dropped, frozen, read_gates, read_states
 
 
 def rnn_supports(dtype: np.dtype[Any], activation: str) -> bool:
@@ -99,11 +99,14 @@ def rnn_backward(
     dU: Array | None,
     db: Array | None,
     dh0: Array | None,
+    dhs: Array | None,
 ) -> None:
     """Gradients of a loss, from its gradients dy (B, T, H) and dhT (B, H); None stands for zeros.
 
     dx (B, T, I) and dh0 (B, H) are overwritten; dW (I, H), dU (H, H) and db (H,) are added to; None for any of them
     means that it is not wanted. A masked step has no part in any gradient but those it carries.
+
+    dhs (B, T, H), or None, gets what has reached h after each step.
     """
     assert tape.x is not None
     assert tape.run is not None
@@ -114,6 +117,8 @@ def rnn_backward(
     for t in reversed(range(T)):
         if dy is not None:
             dh = dh + dy[:, t]
+        if dhs is not None:
+            dhs[:, t] = dh
         # h' = act(z)
         dz = np.where(run[t], dh * derivative(packed.activation, h[t + 1]), 0)
         # z = b + x W + hd U; a masked row may hold anything, NaN too: it is left out, not multiplied by zero
@@ -129,3 +134,13 @@ def rnn_backward(
         dh = np.where(run[t], dropped(dz @ packed.U.T, drop), dh)
     if dh0 is not None:
         dh0[...] = dh
+
+
+def rnn_read(packed: Packed, tape: Tape, gates: Array | None, h: Array | None) -> None:
+    """What a tape keeps of its first n rows, after each step; None for what is not wanted.
+
+    gates (n, T, 1, H), which is the new h: after activation, NaN at masked steps. h (n, T, H): the state.
+    """
+    assert tape.kept is not None
+    read_gates(tape, tape.kept["h"][1:, :, None], gates)
+    read_states(tape.kept["h"], h)

@@ -59,6 +59,7 @@ def gradient_buffers(p: Problem) -> dict[str, Array]:
         "dW": np.zeros_like(p.W),
         "dU": np.zeros_like(p.U),
         "db": np.zeros_like(p.b if p.b is not None else p.W[0]),
+        **{f"d{s}s": unwritten((B, T, H), p.dtype) for s in p.variant.cell.states},
     }
     return {name: buffers.get(name, unwritten((B, H), p.dtype)) for name in gradient_names(p)}
 
@@ -72,6 +73,16 @@ def backward(
     names = kernels.parameters(p.variant.cell, "backward")[3 + len(p.states) :]
     with np.errstate(all="ignore"):
         cell.backward(answers.packed, answers.tape, p.dy, *p.dstates, *(into.get(name) for name in names))
+    return into
+
+
+def read(backend: kernels.Backend, p: Problem, answers: Answers, n: int | None = None) -> dict[str, Array]:
+    """What the tape of `answers` keeps of the first n rows, all of them by default."""
+    T, B, _, H = p.shape
+    n = B if n is None else n
+    into = {"gates": unwritten((n, T, p.variant.cell.G, H), p.dtype)}
+    into |= {s: unwritten((n, T, H), p.dtype) for s in p.variant.cell.states}
+    backend[p.variant.cell.name].read(answers.packed, answers.tape, *into.values())
     return into
 
 

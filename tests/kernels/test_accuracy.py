@@ -142,7 +142,7 @@ def test_activation_over_its_whole_range(
         tape, hT, dx = cell.tape(packed, x.size, 1), unwritten(h.shape, dtype), unwritten(X.shape, dtype)
         with np.errstate(all="ignore"):
             cell.forward(packed, X, h, None, None, None, None, hT, tape)
-            cell.backward(packed, tape, None, np.ones_like(h), dx, None, None, None, None)
+            cell.backward(packed, tape, None, np.ones_like(h), dx, None, None, None, None, None)
         return hT, dx
 
     (value, slope), (right, right_slope) = run(backend, dtype), run(reference, "float64")

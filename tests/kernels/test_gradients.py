@@ -55,6 +55,46 @@ def differences(backend: kernels.Backend, p: Problem) -> dict[str, Array]:
             down = loss(backend, p)
             a[at] = value
             slopes[name][at] = (up - down) / (2 * EPSILON)
+    return slopes | trace_differences(backend, p)
+
+
+def part(p: Problem, steps: slice, states: tuple[Array, ...]) -> Problem:
+    """Some of the steps, from these states on."""
+    chosen = range(p.shape.T)[steps]
+    lengths = None if p.lengths is None else np.clip(p.lengths - chosen.start, 0, len(chosen)).astype(np.int32)
+    return replace(
+        p,
+        shape=p.shape._replace(T=len(chosen)),
+        x=p.x[:, steps],
+        mask=None if p.mask is None else p.mask[:, steps],
+        lengths=lengths,
+        states=states,
+        dy=p.dy[:, steps],
+    )
+
+
+def trace_differences(backend: kernels.Backend, p: Problem) -> dict[str, Array]:
+    """d loss / d state after each step: the sequence is cut there, and what goes on from the cut is nudged.
+
+    y at the cut is the h that was nudged, at a masked step too.
+    """
+    T, B, _, H = p.shape
+    slopes = {f"d{s}s": np.zeros((B, T, H)) for s in p.variant.cell.states}
+    for t in range(T):
+        states = [s.copy() for s in forward(backend, part(p, slice(0, t + 1), p.states), tape=None).states]
+
+        def rest(states: list[Array] = states, t: int = t) -> float:
+            return loss(backend, part(p, slice(t + 1, T), tuple(states))) + float((states[0] * p.dy[:, t]).sum())
+
+        for a, slope in zip(states, slopes.values(), strict=True):
+            for at in np.ndindex(a.shape):
+                value = a[at]
+                a[at] = value + EPSILON
+                up = rest()
+                a[at] = value - EPSILON
+                down = rest()
+                a[at] = value
+                slope[at[0], t, at[1]] = (up - down) / (2 * EPSILON)
     return slopes
 
 
@@ -123,6 +163,6 @@ def test_derivative_of_an_activation_over_its_range(backend: kernels.Backend, ac
 
     tape, dx = cell.tape(packed, len(x), 1), np.empty_like(x)
     run(x, tape)
-    cell.backward(packed, tape, None, np.ones_like(h0), dx, None, None, None, None)
+    cell.backward(packed, tape, None, np.ones_like(h0), dx, None, None, None, None, None)
     slope = (run(x + EPSILON, None) - run(x - EPSILON, None)) / (2 * EPSILON)
     assert_close(dx[:, 0], slope, TOLERANCE, activation)

@@ -58,6 +58,7 @@ from .stacked_rnn_cells import StackedRNNCells
 from .stream import Stream, StreamState
 from .symbolic import SymbolicTensor
 from .time_distributed import TimeDistributed
+from .tracing import trace
 from .variable import Variable
 
 __all__ = [
@@ -137,6 +138,7 @@ __all__ = [
     "serialize",
     "subtract",
     "register",
+    "trace",
 ]
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .. import activations, constraints, initializers, kernels, ops, random, regularizers
 from .module import Module, Shape
 from .runner import CellBack, RunBack, added, dropped
+from .tracing import watched
 from .variable import Variable
 
 Array = NDArray[Any]
@@ -207,7 +208,7 @@ class RecurrentCell(Module):
         output = last[0].copy() if y is None else y
         if kernel_pullback is None:
             return output, list(last), None
-        run_back = kernel_pullback
+        run_back, traced = kernel_pullback, watched(self, kernel_pullback)
 
         def pullback(
             dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True
@@ -216,7 +217,10 @@ class RecurrentCell(Module):
                 dlast = [added(dlast[0], dy), *dlast[1:]]
             with self._lock:  # threads may add to the same gradients
                 dW, dU, db = self.grads_of((self.kernel, self.recurrent_kernel, self.bias))
-                dx, dfirst = run_back(dy if sequences else None, dlast, dW, dU, db, need_dx)
+                traces = None if traced is None else traced.new_gradients()
+                dx, dfirst = run_back(dy if sequences else None, dlast, dW, dU, db, need_dx, traces)
+            if traced is not None:
+                traced.initial = dfirst
             if keep is not None and dx is not None:
                 dx = dropped(dx, keep, self.dropout)
             return dx, list(dfirst)

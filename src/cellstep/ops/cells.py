@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,26 @@ class Packed:
     dtype: np.dtype[Any]
 
 
-class Pullback(Protocol):
-    """The backward half of one `forward`. It may be called any number of times."""
+@dataclass(eq=False, slots=True)
+class Pullback:
+    """The backward half of one `forward`, which holds the tape. It may be called any number of times.
+
+    Attributes:
+        packed: the weights it ran with.
+        x: (B, T, I) in the order of processing. first: the initial states, one (B, H) a state.
+        mask, lengths, drop: as the kernel got them, in the order of processing.
+        sequences: whether y was wanted. go_backwards: whether the order of processing is the last step first.
+    """
+
+    packed: Packed
+    tape: Any
+    x: Array
+    first: States
+    mask: NDArray[np.bool_] | None
+    lengths: NDArray[np.int32] | None
+    drop: Array | None
+    sequences: bool
+    go_backwards: bool
 
     def __call__(
         self,
@@ -45,7 +63,55 @@ class Pullback(Protocol):
         dU: Array | None,
         db: Array | None,
         need_dx: bool = True,
-    ) -> tuple[Array | None, States]: ...
+        traces: Sequence[Array | None] | None = None,
+    ) -> tuple[Array | None, States]:
+        """Gradients of a loss from its gradients dy (B, T, H) and dstates, one (B, H) a state; None stands for zeros.
+
+        dW, dU, db: C-contiguous arrays in the weights' shapes, added to; None where not wanted.
+        traces: one (B, T, H) a state or None, C-contiguous, written with the gradients of the states after each step,
+            in the order of processing; None for none at all.
+
+        Returns:
+            dx (B, T, I) in the order of x as it was given, or None where not needed; the gradients of the initial
+            states.
+        """
+        B, T, I = self.x.shape  # noqa: E741
+        H, dtype, states = self.packed.H, self.packed.dtype, self.packed.cell.states
+        if dy is not None:
+            if not self.sequences:
+                raise ValueError("expected dy to be None, as no sequence was asked for, got an array")
+            dy = rows(as_array("dy", dy, dtype, (B, T, H)))
+        if len(dstates) != len(states):
+            raise ValueError(f"expected {len(states)} gradients of final states, got {len(dstates)}")
+        dlast = [
+            None if d is None else contiguous(as_array(f"the gradient of state {name}", d, dtype, (B, H)))
+            for name, d in zip(states, dstates, strict=True)
+        ]
+        dx = empty((B, T, I), dtype) if need_dx else None
+        dfirst = tuple([np.empty((B, H), dtype) for _ in states])
+        traces = (None,) * len(states) if traces is None else traces
+        packed = self.packed
+        packed.kernels.backward(packed.weights, self.tape, dy, *dlast, dx, dW, dU, db, *dfirst, *traces)
+        return dx[:, ::-1] if dx is not None and self.go_backwards else dx, dfirst
+
+    def new_traces(self) -> tuple[Array, ...]:
+        """Arrays for the traces of a call, one a state."""
+        B, T, _ = self.x.shape
+        return tuple(empty((B, T, self.packed.H), self.packed.dtype) for _ in self.packed.cell.states)
+
+    def read(self, rows: int | None = None) -> tuple[Array, States]:
+        """What forward kept of the first rows, all of them where None, in the order of processing.
+
+        Returns:
+            gates (n, T, G, H) after activation in Keras's order, NaN at masked steps; the states after each step, one
+            (n, T, H) a state. New arrays.
+        """
+        B, T, _ = self.x.shape
+        n, cell, H = B if rows is None else min(rows, B), self.packed.cell, self.packed.H
+        gates = np.empty((n, T, cell.G, H), self.packed.dtype)
+        states = tuple(np.empty((n, T, H), self.packed.dtype) for _ in cell.states)
+        self.packed.kernels.read(self.packed.weights, self.tape, gates, *states)
+        return gates, states
 
 
 def pack(
@@ -217,35 +283,5 @@ def forward(
     run.forward(packed.weights, x, *first, kernel_mask, kernel_lengths, drop, y, *last, kept)
     if kept is None:
         return y, last, None
-
-    def pullback(
-        dy: Array | None,
-        dstates: Sequence[Array | None],
-        dW: Array | None,
-        dU: Array | None,
-        db: Array | None,
-        need_dx: bool = True,
-    ) -> tuple[Array | None, States]:
-        """Gradients of a loss from its gradients dy (B, T, H) and dstates, one (B, H) a state; None stands for zeros.
-
-        dW, dU, db: C-contiguous arrays in the weights' shapes, added to; None where not wanted.
-
-        Returns:
-            dx (B, T, I) in the order of x, or None where not needed; the gradients of the initial states.
-        """
-        if dy is not None:
-            if not sequences:
-                raise ValueError("expected dy to be None, as no sequence was asked for, got an array")
-            dy = rows(as_array("dy", dy, dtype, (B, T, H)))
-        if len(dstates) != S:
-            raise ValueError(f"expected {S} gradients of final states, got {len(dstates)}")
-        dlast = [
-            None if d is None else contiguous(as_array(f"the gradient of state {name}", d, dtype, (B, H)))
-            for name, d in zip(packed.cell.states, dstates, strict=True)
-        ]
-        dx = empty((B, T, packed.I), dtype) if need_dx else None
-        dfirst = tuple(np.empty((B, H), dtype) for _ in range(S))
-        run.backward(packed.weights, kept, dy, *dlast, dx, dW, dU, db, *dfirst)
-        return dx[:, ::-1] if dx is not None and go_backwards else dx, dfirst
-
+    pullback = Pullback(packed, kept, x, first, kernel_mask, kernel_lengths, drop, sequences, go_backwards)
     return y, last, pullback

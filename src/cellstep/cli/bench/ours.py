@@ -50,7 +50,7 @@ def kernel_level(p: Problem, backend: kernels.Backend | None = None) -> Runner:
         dW.fill(0)
         dU.fill(0)
         db.fill(0)
-        K.backward(fresh, tape, p.dy, *([None] * n), dx, dW, dU, db, *d0)
+        K.backward(fresh, tape, p.dy, *([None] * n), dx, dW, dU, db, *d0, *([None] * n))
 
     def train_answer() -> Answer:
         train()

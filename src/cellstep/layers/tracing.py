@@ -1,0 +1,91 @@
+"""Tracing: what forward keeps and backward computes on its way, for whoever wants to look.
+
+Backward has the gradient of the loss by every state in its hands, and a tape every gate; both are thrown away when a
+training step is over. Within `trace()` they are kept. Nothing else changes, outputs and gradients not by a bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import ops
+
+Array = NDArray[Any]
+
+
+@dataclass(eq=False)
+class Run:
+    """One run of a cell over B sequences of T steps. All arrays are in the order in which it went through the steps.
+
+    Attributes:
+        cell: the cell.
+        forward: what it ran on: the packed weights, x (B, T, I) after dropout, the first states, mask or lengths; and
+            `forward.read(n)` gives gates and states of the first n rows.
+        gradients: one (B, T, units) array a state: the gradient of the loss by h, and of an LSTM by c, after each step,
+            each with the other held, with all that reaches it: from the output of that step, from later steps and from
+            the final states. At a masked step what is carried. None until the backward pass has run.
+        initial: the same for the initial states, one (B, units) a state.
+    """
+
+    cell: Any
+    forward: ops.Pullback
+    gradients: tuple[Array, ...] | None = None
+    initial: tuple[Array, ...] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(B, T)."""
+        B, T, _ = self.forward.x.shape
+        return B, T
+
+    @property
+    def running(self) -> NDArray[np.bool_]:
+        """(B, T) booleans: the steps at which a row runs; at the others its states are carried."""
+        steps = ops.running(self.forward.mask, self.forward.lengths, *self.shape, False)
+        return np.ones(self.shape, bool) if steps is None else steps
+
+    def new_gradients(self) -> tuple[Array, ...]:
+        """Arrays for the gradients of a backward pass, which takes the place of the one before."""
+        self.gradients = self.forward.new_traces()
+        return self.gradients
+
+
+_runs: ContextVar[list[Run] | None] = ContextVar("cellstep_traced_runs", default=None)
+
+
+@contextmanager
+def trace() -> Iterator[list[Run]]:
+    """Keep what the recurrent cells do in this thread within the block: a `Run` for each pass forward that is to have
+    a pass backward, in the order of running. Layers on top of each other have a run each, both directions of a
+    Bidirectional too; a cell within one that is written in Python has one for each step.
+
+    A run holds the tape: drop the list when you are done. One trace within another takes over until it ends.
+
+    Example:
+        >>> with layers.trace() as runs:
+        ...     model.gradients(x, y)
+        >>> np.linalg.norm(runs[0].gradients[0], axis=-1)  # (B, T): how much of the gradient reaches each step
+    """
+    runs: list[Run] = []
+    token = _runs.set(runs)
+    try:
+        yield runs
+    finally:
+        _runs.reset(token)
+
+
+def watched(cell: Any, forward: ops.Pullback) -> Run | None:
+    """A new run in the list of the trace that goes on, or None."""
+    runs = _runs.get()
+    if runs is None:
+        return None
+    run = Run(cell, forward)
+    runs.append(run)
+    return run
