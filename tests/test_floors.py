@@ -60,10 +60,16 @@ def resolve(module: str, is_package: bool, level: int, target: str) -> str:
     return ".".join([*package[: len(package) - level + 1], *([target] if target else [])])
 
 
+def _later(node: ast.AST) -> bool:
+    """Whether importing the file leaves this node for later: a function, or what type checkers alone read."""
+    checked = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    return checked or isinstance(node, ast.FunctionDef | ast.Lambda)
+
+
 def python_imports(module: str, is_package: bool, text: str, modules: set[str]) -> Iterator[Import]:
     """Every import of a Python file, also those inside functions."""
     tree = ast.parse(text)
-    inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.Lambda) for n in ast.walk(f)}
+    inside = {id(n) for f in ast.walk(tree) if _later(f) for n in ast.walk(f)}
     for node in ast.walk(tree):
         at_top = id(node) not in inside
         if isinstance(node, ast.Import):
@@ -140,7 +146,9 @@ def test_only_numpy_is_required(name: str) -> None:
 def test_the_reader_of_imports_sees_them_all() -> None:
     modules = {"cellstep.kernels", "cellstep.layers.lstm", "cellstep.models"}
     text = (
-        "from .. import kernels, models\nfrom .lstm import LSTM\nimport os\ndef f():\n    from cellstep.models import x"
+        "from .. import kernels, models\nfrom .lstm import LSTM\nimport os\n"
+        "def f():\n    from cellstep.models import x\n"
+        "if TYPE_CHECKING:\n    import matplotlib"
     )
     found = list(python_imports("cellstep.layers.rnn", False, text, modules))
     assert [f.module for f in found] == [
@@ -149,8 +157,9 @@ def test_the_reader_of_imports_sees_them_all() -> None:
         "cellstep.layers.lstm",
         "os",
         "cellstep.models",
+        "matplotlib",
     ]
-    assert [f.at_top for f in found] == [True, True, True, True, False]
+    assert [f.at_top for f in found] == [True, True, True, True, False, False]
     assert resolve("cellstep.layers", True, 1, "lstm") == "cellstep.layers.lstm"
     lines = list(cython_imports("cellstep.kernels.cython.lstm", "from ..ops cimport a\ncimport cython"))
     assert [f.module for f in lines] == ["cellstep.kernels.ops", "cython"]

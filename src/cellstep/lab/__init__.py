@@ -1,0 +1,42 @@
+"""The lab: see how a recurrent net carries a signal forward and a gradient back, and compare cells.
+
+    from cellstep import lab
+
+    print(lab.compare("adding", seeds=5).summary())
+
+Each function gives a result with `summary()`, a few plain sentences; `table()`, a header and rows; and `draw(path)`, a
+picture. Numbers need NumPy alone; pictures need matplotlib, `pip install 'cellstep[lab]'`. Names are imported when they
+are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+#: Where each public name lives: a module, or a name in a module.
+_PLACES = {
+    "style": ".style",
+    "Result": ".result:Result",
+}
+
+__all__ = ["Result", "style"]
+
+if TYPE_CHECKING:
+    from . import style
+    from .result import Result
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'cellstep.lab' has no attribute {name!r}")
+    module, _, attribute = _PLACES[name].partition(":")
+    value: Any = importlib.import_module(module, __name__)
+    if attribute:
+        value = getattr(value, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,199 @@
+"""How the lab's pictures look: colours that colour-blind readers tell apart, and files that repeat byte for byte.
+
+Lines differ in colour, in dashes and in markers, so that a grey print reads too. Figures are made without pyplot: no
+window, no backend and no setting of the caller's matplotlib changes.
+
+    with style.context():
+        figure, axes = style.figure(rows=2)
+        axes[0, 0].plot(x, y, label="LSTM", **style.line("LSTM", points=len(x)))
+        axes[0, 0].set_xlabel(style.label("time", "steps"))
+    style.save(figure, "picture.svg")
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: M. Okabe and K. Ito, "Color Universal Design" (2008), https://jfly.uni-koeln.de/color/.
+OKABE_ITO = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky blue": "#56B4E9",
+    "bluish green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "reddish purple": "#CC79A7",
+}
+#: The order for lines on white: without yellow, which is too pale there.
+PALETTE = tuple(
+    OKABE_ITO[name] for name in ("vermillion", "blue", "bluish green", "reddish purple", "orange", "sky blue", "black")
+)
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 3)), (0, (8, 3)), "-")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+#: Names that always look the same, whatever else a picture holds.
+LINES = {"SimpleRNN": 0, "LSTM": 1, "GRU": 2}
+
+#: For magnitudes: perceptually uniform, made for colour-blind readers (Nunez, Anderton, Renslow 2018).
+SEQUENTIAL = "cividis"
+#: For signed values around zero: red and blue, pale in the middle (ColorBrewer; colour-blind safe).
+DIVERGING = "RdBu_r"
+#: Baselines, limits and other lines to compare with.
+GREY = "#595959"
+
+#: Inches. One panel is legible at a phone's width because the whole picture is narrow.
+WIDTH, PANEL_HEIGHT = 6.0, 2.7
+DPI = 150
+
+_SETTINGS: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.labelsize": 10,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10.5,
+    "axes.unicode_minus": True,
+    "figure.facecolor": "white",
+    "figure.titlesize": 12,
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib
+    "font.size": 10,
+    "grid.color": "#D9D9D9",
+    "grid.linewidth": 0.6,
+    "image.cmap": SEQUENTIAL,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4.5,
+    "mathtext.fontset": "dejavusans",
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",  # the same letters where DejaVu is not installed
+    "svg.hashsalt": "cellstep",
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+}
+
+#: What would make two runs differ, by format: dates, and the version of matplotlib.
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": "cellstep"},
+    "pdf": {"CreationDate": None, "Creator": "cellstep", "Producer": None},
+}
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """The lab's settings of matplotlib, over its defaults rather than the caller's; put back on leaving.
+
+    Raises:
+        ImportError: matplotlib is missing.
+    """
+    try:
+        import matplotlib.style as styles
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] != "matplotlib":
+            raise
+        raise ImportError("the lab's pictures need matplotlib: pip install 'cellstep[lab]'") from error
+    with styles.context(["default", _SETTINGS]):
+        yield
+
+
+def figure(
+    rows: int = 1,
+    cols: int = 1,
+    *,
+    width: float | None = None,
+    height: float | None = None,
+    title: str | None = None,
+    **options: Any,
+) -> tuple[Figure, np.ndarray[Any, Any]]:
+    """A figure outside pyplot, with a grid of axes that keep clear of each other.
+
+    Args:
+        rows, cols: of the grid.
+        width, height: inches; WIDTH, and PANEL_HEIGHT a row, where None.
+        title: above all panels.
+        options: for `Figure.subplots`: sharex, sharey, width_ratios, height_ratios, ...
+
+    Returns:
+        the figure and its axes, `(rows, cols)` always.
+    """
+    with context():
+        from matplotlib.figure import Figure
+
+        made = Figure(
+            figsize=(width or WIDTH * min(cols, 2), height or PANEL_HEIGHT * rows), dpi=DPI, layout="constrained"
+        )
+        axes: np.ndarray[Any, Any] = made.subplots(rows, cols, squeeze=False, **options)
+        for i, each in enumerate(axes.flat):
+            each.set_prop_cycle(color=PALETTE, linestyle=DASHES)
+            each.set_label(f"panel {i}")
+        if title is not None:
+            made.suptitle(title, x=0.01, ha="left")
+    return made, axes
+
+
+def line(which: int | str, points: int | None = None, markers: int = 10) -> dict[str, Any]:
+    """Colour, dashes and marker of a line, as keywords of `Axes.plot`.
+
+    Args:
+        which: a number, or a name from LINES.
+        points: how many points the line has; about `markers` of them are marked. None: without markers.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if isinstance(which, str):
+        if which not in LINES:
+            raise ValueError(f"which must be a number or one of {', '.join(LINES)}, got {which!r}")
+        which = LINES[which]
+    found: dict[str, Any] = {"color": PALETTE[which % len(PALETTE)], "linestyle": DASHES[which % len(DASHES)]}
+    if points is not None:
+        every = max(1, round(points / markers))
+        found |= {"marker": MARKERS[which % len(MARKERS)], "markevery": (which % every, every)}
+    return found
+
+
+def label(quantity: str, unit: str | None = None) -> str:
+    """`time (s)`: what an axis shows and in which unit; the quantity alone where it has none."""
+    return f"{quantity} ({unit})" if unit else quantity
+
+
+def ending(path: str | Path) -> str:
+    """`png`, `svg` or `pdf`.
+
+    Raises:
+        ValueError: another ending.
+    """
+    found = Path(path).suffix.lower().removeprefix(".")
+    if found not in _METADATA:
+        raise ValueError(f"path must end in .png, .svg or .pdf, got {str(path)!r}")
+    return found
+
+
+def picture(figure: Figure, format: str = "png", dpi: int = DPI) -> bytes:
+    """The bytes of a figure: the same for the same figure and version of matplotlib."""
+    with context():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=format, dpi=dpi, metadata=_METADATA[format])
+    return buffer.getvalue()
+
+
+def save(figure: Figure, path: str | Path, dpi: int = DPI) -> Path:
+    """Write a figure to a file; nothing is written if drawing fails.
+
+    Raises:
+        ValueError: path ends in something other than .png, .svg or .pdf.
+    """
+    target = Path(path)
+    target.write_bytes(picture(figure, ending(target), dpi))
+    return target
