@@ -73,6 +73,7 @@ BACKENDS: tuple[str, ...] = ("cython", "numba", "numpy")
 _MODULES = {"cython": "cython", "numba": "numba", "numpy": "reference"}
 _CHAINS = {"cython": "cython.chain", "numba": "chain", "numpy": "chain"}
 _PRODUCTS = {"cython": "cython.products", "numba": "reference.products", "numpy": "reference.products"}
+_NORMS = {"cython": "cython.norms", "numba": "reference.norms", "numpy": "reference.norms"}
 _UPDATES = {"cython": "cython.updates", "numba": "reference.updates", "numpy": "reference.updates"}
 
 #: What a backend's chain offers; README.md says what they do.
@@ -85,6 +86,12 @@ PRODUCTS: Mapping[str, tuple[str, ...]] = {
     "product_gradients": ("x", "dz", "dW", "db"),
     "product_batched": ("a", "b", "out"),
     "activated": ("x", "activation", "y"),
+}
+
+#: Layer normalization. reference/norms.py says what they do.
+NORMS: Mapping[str, tuple[str, ...]] = {
+    "normalized": ("x", "epsilon", "gamma", "beta", "y", "normal", "inverse"),
+    "normalized_back": ("dy", "normal", "inverse", "gamma", "dx", "dgamma", "dbeta"),
 }
 
 #: An optimizer's update of flat arrays, in place; `s` is scratch. reference/updates.py says what they do.
@@ -157,6 +164,11 @@ class Backend:
     def products(self) -> Any:
         """The module with the functions of `PRODUCTS`; imported when the first layer needs one."""
         return importlib.import_module(f"{__name__}.{_PRODUCTS[self.name]}")
+
+    @cached_property
+    def norms(self) -> Any:
+        """The module with the functions of `NORMS`; imported when the first layer needs one."""
+        return importlib.import_module(f"{__name__}.{_NORMS[self.name]}")
 
     @property
     def updates(self) -> Any:

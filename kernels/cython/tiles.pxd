@@ -54,6 +54,12 @@ cdef extern from "tiles.h" nogil:
         void (*softmax)(long rows, long n, void *p, long ld) noexcept nogil
         void (*mark_rows)(long rows, long n, double value, const void *src, long lds, void *dst, long ldd,
                           uint8_t *there) noexcept nogil
+        void (*normalize)(long rows, long n, const void *x, double epsilon, const void *gamma, const void *beta,
+                          void *y, void *normal, void *inverse) noexcept nogil
+        void (*normalize_back)(long rows, long n, const void *dy, const void *normal, const void *inverse,
+                               const void *gamma, void *dx) noexcept nogil
+        void (*normalize_sums)(long rows, long n, const void *dy, const void *normal, void *dgamma,
+                               void *dbeta) noexcept nogil
         double (*probe_fma)(long n, double *out) noexcept nogil
         double (*probe_read)(const void *p, long size, long times) noexcept nogil
 

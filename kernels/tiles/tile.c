@@ -2,6 +2,7 @@
 #include "gemm.h"
 #include "gru.h"
 #include "lstm.h"
+#include "norm.h"
 #include "panels.h"
 #include "probe.h"
 #include "rnn.h"
@@ -45,6 +46,9 @@ const cs_tiles TABLE = {
     .activate = activate_array,
     .softmax = softmax,
     .mark_rows = mark_rows,
+    .normalize = normalize,
+    .normalize_back = normalize_back,
+    .normalize_sums = normalize_sums,
     .probe_fma = probe_fma,
     .probe_read = probe_read,
 };

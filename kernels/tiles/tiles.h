@@ -89,6 +89,12 @@ typedef struct {
     void (*softmax)(long rows, long n, void *p, long ld);
     void (*mark_rows)(long rows, long n, double value, const void *src, long lds, void *dst, long ldd,
                       uint8_t *there);
+    /* see norm.h */
+    void (*normalize)(long rows, long n, const void *x, double epsilon, const void *gamma, const void *beta, void *y,
+                      void *normal, void *inverse);
+    void (*normalize_back)(long rows, long n, const void *dy, const void *normal, const void *inverse,
+                           const void *gamma, void *dx);
+    void (*normalize_sums)(long rows, long n, const void *dy, const void *normal, void *dgamma, void *dbeta);
     /* see probe.h */
     double (*probe_fma)(long n, double *out);
     double (*probe_read)(const void *p, long size, long times);

@@ -126,6 +126,7 @@ def test_levels_with_fused_multiply_add_agree_to_the_bit() -> None:
 def test_every_other_level_passes_the_same_tests(isa: str) -> None:
     """The best level ran in this process already; each other one runs the same files in a process of its own."""
     files = (
+        "test_norms.py",
         "test_products.py",
         "test_accuracy.py",
         "test_activations.py",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import constraints, initializers, ops, regularizers
+from .. import constraints, initializers, kernels, ops, regularizers
 from .base import Array, Layer, Pullback
 from .module import Shape, not_built
 from .variable import Variable
@@ -115,44 +115,30 @@ class LayerNormalization(Layer):
         order = (*rows, *axes)
         moved = x.transpose(order)
 
+        features = math.prod(x.shape[place] for place in axes)
+        norms = kernels.active().norms
+
         def flattened(a: Array) -> Array:
             """(N, F): the rows that are normalized."""
-            return a.transpose(order).reshape(-1, features)
+            return ops.contiguous(a.transpose(order).reshape(-1, features))
 
         def shaped(a: Array) -> Array:
             return a.reshape(moved.shape).transpose(np.argsort(order))
 
-        features = math.prod(x.shape[place] for place in axes)
-        share = np.full(features, 1 / features, x.dtype)
         # copies: the weights may change before the pullback
-        gamma = None if self.gamma is None else self.gamma.numpy().reshape(-1)
+        gamma, beta = (None if w is None else w.numpy().reshape(-1) for w in (self.gamma, self.beta))
         flat = flattened(x)
-        normal = flat - (flat @ share)[:, None]
-        inverse = np.vecdot(normal, normal)[:, None] * share[0]
-        inverse += x.dtype.type(self.epsilon)
-        np.sqrt(inverse, out=inverse)
-        np.divide(1, inverse, out=inverse)
-        normal *= inverse
-        y = normal.copy() if gamma is None else normal * gamma
-        if self.beta is not None:
-            y += self.beta.value.reshape(-1)
+        y, normal = ops.empty(flat.shape, x.dtype), ops.empty(flat.shape, x.dtype)
+        inverse = np.empty(len(flat), x.dtype)
+        norms.normalized(flat, self.epsilon, gamma, beta, y, normal, inverse)
 
         def pullback(dy: Any, need_dx: bool = True) -> Array | None:
             dy = flattened(self.gradient_array(dy, x.shape))
+            dx = ops.empty(dy.shape, dy.dtype) if need_dx else None
             with self._lock:  # threads may add to the same gradients
-                dgamma, dbeta = self.grads_of((self.gamma, self.beta))
-                if dgamma is not None:
-                    dgamma += np.einsum("nf,nf->f", dy, normal).reshape(dgamma.shape)
-                if dbeta is not None:
-                    dbeta += dy.sum(axis=0).reshape(dbeta.shape)
-            if not need_dx:
-                return None
-            dx: Array = dy.copy() if gamma is None else dy * gamma
-            along = np.vecdot(dx, normal)[:, None] * share[0]
-            dx -= (dx @ share)[:, None]
-            dx -= normal * along
-            dx *= inverse
-            return shaped(dx)
+                grads = [None if d is None else d.reshape(-1) for d in self.grads_of((self.gamma, self.beta))]
+                norms.normalized_back(dy, normal, inverse, gamma, dx, *grads)
+            return None if dx is None else shaped(dx)
 
         return shaped(y), pullback
 
