@@ -10,6 +10,7 @@ import pytest
 
 from cellstep import regularizers
 from cellstep.layers import Variable
+from cellstep.saving import custom_object_scope
 
 W = np.array([[1.0, -2.0, 0.5], [0.25, 3.0, -1.5]])
 
@@ -98,8 +99,15 @@ def test_penalties_of_variables() -> None:
     regularizers.add_gradients([free, shared, shared], scale=0.5)
     np.testing.assert_array_equal(shared.grad, 1 + (W - 1))
     assert not free.grad.any()
-    with pytest.raises(TypeError, match="expected one of the regularizers of cellstep"):
-        regularizers.serialize(Offset())
+
+
+def test_a_penalty_of_the_user_is_found_by_its_name() -> None:
+    written = regularizers.serialize(Offset())
+    with pytest.raises(ValueError, match=r"regularizer must be one of .* got 'Offset'"):
+        regularizers.get(written)
+    with custom_object_scope({"Offset": Offset}):
+        assert isinstance(regularizers.get(written), Offset)
+        assert isinstance(regularizers.get("Offset"), Offset)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ _PLACES = {
     "models": ".models",
     "optimizers": ".optimizers",
     "regularizers": ".regularizers",
+    "saving": ".saving",
     "utils": ".utils",
     "Input": ".layers:Input",
     "Model": ".models:Model",
@@ -58,6 +59,7 @@ __all__ = [
     "models",
     "optimizers",
     "regularizers",
+    "saving",
     "set_num_threads",
     "set_random_seed",
     "show_config",
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
         models,
         optimizers,
         regularizers,
+        saving,
         utils,
     )
     from .config import get_num_threads, set_num_threads, show_config

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import ops, random
+from . import ops, random, registry
 
 Array = NDArray[Any]
 
@@ -259,6 +259,11 @@ def get(identifier: Any) -> Callable[..., Array]:
     """
     if isinstance(identifier, Initializer):
         return identifier
+    own = registry.find(identifier)
+    if isinstance(own, type) and issubclass(own, Initializer):
+        return own.from_config(dict(identifier.get("config") or {})) if isinstance(identifier, dict) else own()
+    if own is not None and not isinstance(own, type):
+        return own  # type: ignore[no-any-return]
     if isinstance(identifier, str) and identifier in _BY_NAME:
         return _BY_NAME[identifier]()
     if isinstance(identifier, dict) and identifier.get("class_name") in _BY_NAME:
@@ -281,10 +286,12 @@ def serialize(initializer: Any) -> Any:
     """A name where the arguments are the defaults, else Keras's dictionary: both are read by every Keras 3.
 
     Raises:
-        TypeError: it is a function of the user's, which has no configuration.
+        TypeError: it is a function of the user's that is not registered.
     """
-    if not isinstance(initializer, Initializer) or type(initializer) not in CLASSES:
-        raise TypeError(f"expected an initializer of cellstep.initializers, got {initializer!r}")
+    if not isinstance(initializer, Initializer):
+        return registry.written_function("initializer", initializer)
+    if type(initializer) not in CLASSES:
+        return registry.written(initializer)
     config = initializer.get_config()
     parameters = inspect.signature(type(initializer)).parameters
     if all(value == parameters[name].default for name, value in config.items()):

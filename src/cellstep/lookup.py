@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from . import registry
+
 T = TypeVar("T")
 
 
@@ -52,28 +54,33 @@ class Lookup(Generic[T]):
             return identifier
         if isinstance(identifier, type) and issubclass(identifier, self.base):
             return identifier()
+        own = registry.find(identifier)
+        if isinstance(own, type) and issubclass(own, self.base):
+            return self._made(own, identifier)
         name = identifier.get("class_name") if isinstance(identifier, dict) else identifier
         if not isinstance(name, str):
             what = f"a name, a configuration or a cellstep {self.kind}"
             raise TypeError(f"{argument or self.kind} must be {what}, got {identifier!r}")
         if name not in self.by_name:
             raise ValueError(f"{argument or self.kind} must be one of {', '.join(self.names)}, got {name!r}")
-        kind: Any = self.by_name[name]
+        return self._made(self.by_name[name], identifier)
+
+    @staticmethod
+    def _made(kind: Any, identifier: Any) -> T:
         made: T = kind.from_config(dict(identifier.get("config") or {})) if isinstance(identifier, dict) else kind()
         return made
 
     def serialize(self, thing: T) -> dict[str, Any]:
         """Keras's dictionary {module, class_name, config, registered_name}, ready for JSON.
 
-        Raises:
-            TypeError: it is of a class of the user's, which `get` could not find again.
+        For a class of the user's, `get` finds it again if it is registered, or in a `custom_object_scope`.
         """
-        if type(thing) not in self.names.values():
-            raise TypeError(f"expected one of the {self.kind}s of cellstep to write down, got {thing!r}")
-        config: Any = thing
+        own: Any = thing
+        if type(thing) not in self.by_name.values():
+            return registry.written(own)
         return {
             "module": self.module,
             "class_name": type(thing).__name__,
-            "config": config.get_config(),
+            "config": own.get_config(),
             "registered_name": None,
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ class ModelCheckpoint(Monitor):
         verbose: 1 prints a line when it saves.
         save_best_only: only when the monitored value improves.
         save_weights_only: the weights, and the state of the optimizer, in Keras's layout; filepath ends in .weights.h5.
-            Otherwise the whole model by `pickle`; filepath ends in .pkl. (A `.keras` file would not be Keras's.)
+            Otherwise the whole model, as by `model.save`; filepath ends in .keras.
         save_freq: "epoch", or after each so many batches.
         initial_value_threshold: what has to be improved on at first.
 
@@ -59,7 +58,7 @@ class ModelCheckpoint(Monitor):
         super().__init__(monitor, mode)
         self.filepath = os.fspath(filepath)
         self.save_best_only, self.save_weights_only, self.verbose = save_best_only, save_weights_only, verbose
-        wanted = ".weights.h5" if save_weights_only else ".pkl"
+        wanted = ".weights.h5" if save_weights_only else ".keras"
         if not self.filepath.endswith(wanted):
             raise ValueError(
                 f"filepath must end in {wanted} with save_weights_only={save_weights_only}, got {self.filepath!r}"
@@ -93,20 +92,9 @@ class ModelCheckpoint(Monitor):
         if self.save_weights_only:
             self.model.save_weights(path)
         else:
-            _pickle(self.model, path)
+            self.model.save(path)
         if self.verbose:
             print(f"Epoch {self._epoch + 1}: saved {path}")
-
-
-def _pickle(model: Any, path: Path) -> None:
-    """Beside its place, then moved there, so that no half of a file is ever found."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(pickle.dumps(model))
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 class BackupAndRestore(Callback):

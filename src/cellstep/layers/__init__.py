@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .. import registry
 from .activation import Activation
 from .attention import AdditiveAttention, Attention
 from .base import Layer, Pullback
@@ -37,7 +38,7 @@ from .merging import (
     multiply,
     subtract,
 )
-from .module import Module, register, registered, reset_names, serialize
+from .module import Module, offered, register, reset_names, serialize, shared
 from .noise import GaussianDropout, GaussianNoise
 from .pooling import (
     AveragePooling1D,
@@ -147,19 +148,28 @@ def deserialize(config: dict[str, Any], custom_objects: Mapping[str, Any] | None
 
     Args:
         config: {"class_name", "config"} and more.
-        custom_objects: classes of the user's by name; those that were given to `register` are known without.
+        custom_objects: classes of the user's by name; registered ones are known without.
 
     Raises:
         TypeError: config is no such dictionary. ValueError: there is no such layer here.
     """
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise TypeError(f"expected config to be a dictionary with class_name and config, got {config!r}")
-    name = config.get("class_name")
-    found = (custom_objects or {}).get(str(name)) or registered(str(name))
-    if found is None and name in __all__:
-        found = globals().get(str(name))
+    known, number = shared(), config.get("shared_object_id")
+    if number is not None and number in known:
+        return known[number]
+    name = str(config.get("class_name"))
+    found = registry.find(config, custom_objects)
+    if found is None:
+        found = globals().get(name) if name in __all__ else offered(name)
     if not (isinstance(found, type) and issubclass(found, Module)):
-        raise ValueError(f"class_name must be that of a layer of cellstep.layers, got {name!r}")
-    if custom_objects and found.nests:
-        return found.from_config(config["config"], custom_objects)  # type: ignore[call-arg]
-    return found.from_config(config["config"])
+        raise ValueError(
+            f"class_name must be that of a layer of cellstep.layers, got {name!r}; a class of your own must be "
+            f"registered, or given as custom_objects={{{name!r}: ...}}"
+        )
+    with registry.custom_object_scope(custom_objects):
+        made = found.from_config(config["config"])
+        made.build_from_config(config.get("build_config") or {})
+    if number is not None:
+        known[number] = made
+    return made

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from .. import ops
+from .. import ops, registry
 from .base import Layer, Pullback
 from .module import Shape
 
@@ -30,7 +30,7 @@ class Lambda(Layer):
             derivative itself; here, whatever is below this layer can only be trained with it.
         name, dtype, trainable: as for every layer.
 
-    A function has no configuration: a Lambda cannot be saved. Where the function has a name it can be pickled.
+    It can be saved where its functions have names and are registered by `saving.register_keras_serializable()`.
 
     Example:
         >>> square = Lambda(np.square, pullback=lambda x, y, dy: 2 * x * dy)
@@ -125,10 +125,32 @@ class Lambda(Layer):
         return tuple(one if one == other else None for one, other in zip(*found, strict=True))
 
     def get_config(self) -> dict[str, Any]:
-        """TypeError: a function cannot be written down."""
-        raise TypeError(
-            f"{self.name} has no configuration, as its function cannot be written down; write a Layer of your own"
-        )
+        """The configuration, in which functions stand by the names that they are registered under.
+
+        Raises:
+            TypeError: one of them is not registered, as a lambda cannot be.
+        """
+        config = {**super().get_config(), "function": self._written("function"), "arguments": self.arguments}
+        for key in ("output_shape", "mask", "pullback"):
+            if getattr(self, key) is not None:
+                config[key] = self._written(key)
+        return config
+
+    def _written(self, key: str) -> Any:
+        value = getattr(self, key)
+        return registry.written_function(f"{key} of {self.name}", value) if callable(value) else value
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """A Lambda of functions that are registered, or in a `custom_object_scope`; ValueError where one is not."""
+        name = config.get("name", "Lambda")
+        keys = ("function", "output_shape", "mask", "pullback")
+        read = {
+            key: registry.read_function(f"{key} of {name}", config[key])
+            for key in keys
+            if isinstance(config.get(key), dict)
+        }
+        return cls(**{**config, **read})
 
 
 def _parameters(function: Callable[..., Any]) -> set[str]:

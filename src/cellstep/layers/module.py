@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from .. import constraints, initializers, ops, regularizers
+from .. import constraints, initializers, ops, registry, regularizers
 from .variable import Variable
 from .variable import count as count_numbers
 
@@ -68,8 +71,15 @@ class Module:
         built: whether the weights exist.
     """
 
-    #: Whether its configuration holds other layers.
-    nests = False
+    #: What the constructor of a user's class was given, for `get_config`.
+    _arguments: dict[str, Any] | None = None
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        made = super().__new__(cls)
+        if not ours(cls) and "__init__" in vars(cls):
+            given = _given(cls, args, options)
+            made._arguments = {name: value if _plain(value) else NotImplemented for name, value in given.items()}
+        return made
 
     def __init__(self, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
         self.name = auto_name(type(self).__name__) if name is None else check_name(name)
@@ -204,8 +214,35 @@ class Module:
         return count_numbers(self.weights)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments under Keras's keys, ready for JSON."""
-        return {"name": self.name, "trainable": self.trainable, "dtype": str(self.dtype)}
+        """The constructor's arguments under Keras's keys, ready for JSON.
+
+        A class of the user's has by itself those that it was given, where they are numbers, strings and the like.
+
+        Raises:
+            NotImplementedError: they are not.
+        """
+        config = {"name": self.name, "trainable": self.trainable, "dtype": str(self.dtype)}
+        if self._arguments is None:
+            return config
+        parameters = inspect.signature(type(self).__init__).parameters
+        if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+            config = {key: value for key, value in config.items() if key in parameters}
+        if not ours_function(type(self).get_config):
+            return config  # the user's own get_config adds the rest
+        for name, value in self._arguments.items():
+            if value is NotImplemented:
+                raise NotImplementedError(
+                    f"{type(self).__name__}.get_config must be written, as {name} cannot stand in a file: return "
+                    f"{{**super().get_config(), {name!r}: ...}}, and read it again in from_config"
+                )
+        return {**self._arguments, **config}
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """What else `build_from_config` needs to make the weights that this has, or None."""
+        return None
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Make the weights again, where nothing else would."""
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -228,11 +265,10 @@ class Module:
         return f"<{type(self).__name__} {self.name}>"
 
 
-_registered: dict[str, type[Module]] = {}
-
-
 def register(kind: type[Module], name: str | None = None) -> type[Module]:
     """Let `deserialize` find a class by its name, or another; a decorator for layers and models of the user's.
+
+    `cellstep.saving.register_keras_serializable` does it with a package, as in Keras.
 
     Example:
         >>> @register
@@ -240,20 +276,91 @@ def register(kind: type[Module], name: str | None = None) -> type[Module]:
     """
     if not (isinstance(kind, type) and issubclass(kind, Module)):
         raise TypeError(f"kind must be a class of layers or models, got {kind!r}")
-    _registered[kind.__name__ if name is None else name] = kind
+    registry.get_custom_objects()[kind.__name__ if name is None else name] = kind
     return kind
 
 
-def registered(name: str) -> type[Module] | None:
-    """The class that `register` was given under this name, or None."""
-    return _registered.get(name)
+_offered: dict[str, type[Module]] = {}
+
+
+def offer(kind: type[Module], name: str | None = None) -> None:
+    """Let `deserialize` find a class of this package from a floor above."""
+    _offered[kind.__name__ if name is None else name] = kind
+
+
+def offered(name: str) -> type[Module] | None:
+    return _offered.get(name)
 
 
 def serialize(module: Module) -> dict[str, Any]:
     """{module, class_name, config, registered_name}, as Keras writes a layer or a model."""
-    return {
-        "module": module.keras_module,
-        "class_name": module.keras_name,
-        "config": module.get_config(),
-        "registered_name": None,
-    }
+    if ours(type(module)):
+        config: dict[str, Any] = {
+            "module": module.keras_module,
+            "class_name": module.keras_name,
+            "config": module.get_config(),
+            "registered_name": None,
+        }
+    else:
+        config = registry.written(module)
+    build_config = module.get_build_config()
+    if build_config is not None:
+        config["build_config"] = build_config
+    if _sharing.get() is not None:
+        config["shared_object_id"] = id(module)
+    return config
+
+
+#: In a file, what `shared_object_id` stands for; None elsewhere.
+_sharing: ContextVar[dict[int, Module] | None] = ContextVar("sharing", default=None)
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """Inside the `with`, a layer that stands in a configuration twice is one layer, as in Keras's files."""
+    token = _sharing.set({})
+    try:
+        yield
+    finally:
+        _sharing.reset(token)
+
+
+def shared() -> dict[int, Module]:
+    """The layers that were made from a configuration so far, by `shared_object_id`; empty outside of `sharing`."""
+    found = _sharing.get()
+    return {} if found is None else found
+
+
+def ours(kind: type) -> bool:
+    """Whether a class is one of this package's, and no user's."""
+    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
+def ours_function(function: Any) -> bool:
+    """Whether a function or method was written in this package."""
+    return str(getattr(function, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]
+
+
+def _given(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a constructor by name, those of `**options` among them; empty where they do not fit it."""
+    try:
+        signature = inspect.signature(kind.__init__)  # type: ignore[misc]
+        bound = signature.bind(None, *args, **options).arguments
+    except (TypeError, ValueError):  # __init__ says it better
+        return {}
+    found: dict[str, Any] = {}
+    for name, value in list(bound.items())[1:]:
+        if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            found |= value
+        else:
+            found[name] = value
+    return found
+
+
+def _plain(value: Any) -> bool:
+    """Whether JSON can hold it."""
+    if isinstance(value, list | tuple):
+        return all(map(_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _plain(part) for key, part in value.items())
+    return value is None or isinstance(value, bool | int | float | str)

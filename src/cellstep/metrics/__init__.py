@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .. import registry
 from .accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -86,6 +87,7 @@ _SHORT: dict[str, Callable[..., Metric]] = {
 }
 _SHORT |= {k.upper(): v for k, v in _SHORT.items()}
 _NAMED = {str(getattr(c, "__name__", "")): c for c in (*_CLASSES.values(), Accuracy, Mean, Sum)}
+_WRITTEN = _NAMED | {"MeanMetricWrapper": MeanMetricWrapper}
 _BY_NAME = _CLASSES | _NAMED | _SHORT
 __all__ = [
     "AUC",
@@ -136,11 +138,11 @@ ACCURACY = ("accuracy", "acc")
 def check(identifier: Any) -> None:
     """Raise what `get` would, before any data has been seen."""
     if isinstance(identifier, str):
-        if identifier not in _BY_NAME and identifier not in ACCURACY:
+        if identifier not in _BY_NAME and identifier not in ACCURACY and registry.find(identifier) is None:
             known = [*ACCURACY, "mse", "mae", *_CLASSES]
             raise ValueError(f"metrics must be among {', '.join(known)}, got {identifier!r}")
     elif isinstance(identifier, dict):
-        if identifier.get("class_name") not in _NAMED:
+        if registry.find(identifier) is None and identifier.get("class_name") not in _WRITTEN:
             raise ValueError(f"metrics must be among {', '.join(_NAMED)}, got {identifier.get('class_name')!r}")
     elif not isinstance(identifier, Metric) and not callable(identifier):
         raise TypeError(f"metrics must be names, cellstep.metrics.Metric objects or functions, got {identifier!r}")
@@ -169,6 +171,8 @@ def get(
         return deserialize(identifier)
     if isinstance(identifier, type) and issubclass(identifier, Metric):
         return identifier()  # type: ignore[call-arg]
+    if isinstance(identifier, str) and registry.find(identifier) is not None:
+        return get(registry.find(identifier))
     if not isinstance(identifier, str):
         return MeanMetricWrapper(identifier)
     if identifier in ACCURACY:
@@ -182,10 +186,10 @@ def serialize(metric: Metric) -> dict[str, Any]:
     """Keras's dictionary {module, class_name, config, registered_name}.
 
     Raises:
-        TypeError: it is of a class of the user's, or wraps a function.
+        TypeError: it wraps a function that is not registered.
     """
-    if type(metric) not in _NAMED.values():
-        raise TypeError(f"expected one of the metrics of cellstep to write down, got {metric!r}")
+    if type(metric) not in _WRITTEN.values():
+        return registry.written(metric)
     name = type(metric).__name__
     return {"module": "keras.metrics", "class_name": name, "config": metric.get_config(), "registered_name": None}
 
@@ -193,6 +197,6 @@ def serialize(metric: Metric) -> dict[str, Any]:
 def deserialize(config: dict[str, Any]) -> Metric:
     """A metric from what `serialize` gave, or Keras; ValueError for an unknown class."""
     check(config)
-    kind: Any = _NAMED[config["class_name"]]
+    kind: Any = registry.find(config) or _WRITTEN[config["class_name"]]
     made: Metric = kind.from_config(dict(config.get("config") or {}))
     return made

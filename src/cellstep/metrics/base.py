@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .. import registry
 from ..losses.base import Array, Loss, align, as_weights
 
 
@@ -144,6 +145,17 @@ class MeanMetricWrapper(_Average):
         super().__init__(name or str(getattr(fn, "__name__", type(fn).__name__)))
         self.fn = fn
         self.options = options
+
+    def get_config(self) -> dict[str, Any]:
+        """TypeError where the function is not registered."""
+        if type(self) is not MeanMetricWrapper:  # a class with a function of its own
+            return super().get_config()
+        return {**super().get_config(), "fn": registry.written_function("fn of a metric", self.fn), **self.options}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Metric:
+        read = {"fn": registry.read_function("fn of a metric", config["fn"])} if "fn" in config else {}
+        return super().from_config({**config, **read})
 
     def update_state(
         self,

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from ..layers import register
+from ..layers.module import offer
 from .clone import clone_model
 from .model import Model
 from .plot import model_to_dot, plot_model
+from .saving import load_model, save_model
 from .sequential import Sequential
 from .training import Trainer
 
 # what configurations call a Model that is made of tensors
 Functional = Model
-register(Sequential)
-register(Model)
-register(Model, "Functional")
+offer(Sequential)
+offer(Model)
+offer(Model, "Functional")
 
-__all__ = ["Functional", "Model", "Sequential", "Trainer", "clone_model", "model_to_dot", "plot_model"]
+__all__ = [
+    "Functional",
+    "Model",
+    "Sequential",
+    "Trainer",
+    "clone_model",
+    "load_model",
+    "model_to_dot",
+    "plot_model",
+    "save_model",
+]

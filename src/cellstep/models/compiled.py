@@ -39,8 +39,8 @@ class Compiled:
         self.optimizer = optimizers.get(optimizer)
         self.asked_loss, self.asked_weights = loss, loss_weights
         self.loss = _looked_up(loss)
-        self._asked = [("metrics", plain, False), ("weighted_metrics", weighted, True)]
-        for name, given, _ in self._asked:
+        self.asked = [("metrics", plain, False), ("weighted_metrics", weighted, True)]
+        for name, given, _ in self.asked:
             if given is not None and not isinstance(given, list | tuple | dict):
                 raise TypeError(f"{name} must be a list or a dictionary, got {given!r}")
             for identifier in _leaves(given):
@@ -48,7 +48,7 @@ class Compiled:
         _check_weights(loss_weights)
         self._tracker = _mean("loss")
         self._parts: list[Metric] = []
-        self._built: list[Entry] | None = None if any(_leaves(given) for _, given, _ in self._asked) else []
+        self._built: list[Entry] | None = None if any(_leaves(given) for _, given, _ in self.asked) else []
         self.losses: list[Loss | None] | None = None
         self.weights: list[float | None] = []
 
@@ -123,7 +123,7 @@ class Compiled:
     def _build(self, names: Sequence[str | None], y: Sequence[Any], y_pred: Sequence[Any]) -> list[Entry]:
         built: list[Entry] = []
         taken = {metric.name for metric in (self._tracker, *self._parts)}
-        for argument, given, weighted in self._asked:
+        for argument, given, weighted in self.asked:
             if not _leaves(given):
                 continue
             groups = [_leaves(given)] if len(names) == 1 else _by_output(argument, given, names, spread=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..layers import Stream, nested
 from ..layers.base import Run
-from ..layers.module import auto_name
+from ..layers.module import auto_name, ours_function
 from ..layers.symbolic import is_symbolic
 from .functional import from_functional, functional_config
 from .graph import Graph
@@ -57,8 +57,6 @@ class Model(Making):
         TypeError: what is given is no tensor. ValueError: outputs depend on an Input that is not given, or two layers
         have one name.
     """
-
-    nests = True
 
     def __init__(
         self,
@@ -278,11 +276,28 @@ class Model(Making):
         (print_fn or print)(explanation(self))
 
     def get_config(self) -> dict[str, Any]:
-        if self._graph is None:
-            raise NotImplementedError(
-                f"{type(self).__name__}.get_config is not written, and only a model made of tensors has one by itself"
-            )
-        return functional_config(self)
+        """Of a model made of tensors its layers and calls; of a subclass what its constructor was given."""
+        return functional_config(self) if self._of_tensors else super().get_config()
+
+    @property
+    def _of_tensors(self) -> bool:
+        """Whether inputs and outputs are all that it is made of."""
+        return self._graph is not None and ours_function(type(self).__init__)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shape of the inputs, where `call` says what is done with them; None where the configuration does."""
+        return {"input_shape": self.input_shape} if self._by_call and self.built else None
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Make the weights, for a subclass whose `call` has to be seen for that."""
+        if self._by_call and config.get("input_shape"):
+            self.build(config["input_shape"])
+
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None) -> None:
+        """Write the whole model to a .keras file that Keras reads; see `save_model`."""
+        from .saving import save_model
+
+        save_model(self, filepath, overwrite, zipped)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:

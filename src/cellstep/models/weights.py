@@ -10,10 +10,13 @@ Needs h5py. Nothing is assigned before the whole file has been read and fits.
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from numpy.typing import NDArray
 
 from ..layers import InputLayer, Variable
 from ..layers.module import Module, snake_case
+from .archive import WEIGHTS, member, opened
 
 Array = NDArray[Any]
 #: A file's arrays beside the layers'.
@@ -32,16 +36,34 @@ def _h5py() -> Any:
     try:
         import h5py  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
-        raise ImportError("weights files need h5py: pip install h5py") from error
+        raise ImportError("files of models and weights need h5py: pip install h5py") from error
     return h5py
 
 
-def check_path(filepath: Any) -> Path:
-    """The path; ValueError unless it ends in .weights.h5, as Keras wants it."""
+def check_path(filepath: Any, *endings: str) -> Path:
+    """The path; ValueError unless it ends in .weights.h5, as Keras wants it, or in one of the endings."""
     path = Path(filepath)
-    if not path.name.endswith(".weights.h5"):
-        raise ValueError(f"filepath must end in .weights.h5, got {os.fspath(filepath)!r}")
+    if not path.name.endswith((".weights.h5", *endings)):
+        raise ValueError(f"filepath must end in {' or '.join(['.weights.h5', *endings])}, got {os.fspath(filepath)!r}")
     return path
+
+
+@contextmanager
+def written_beside(path: Path, overwrite: bool) -> Iterator[Path]:
+    """Where to write a file that is then moved to its place: a reader never sees half of it.
+
+    Raises:
+        FileExistsError: there is such a file, without `overwrite`.
+    """
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"filepath exists already: {path}; overwrite=True replaces it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def places(module: Module, at: str = "") -> Iterator[tuple[str, Module]]:
@@ -56,7 +78,7 @@ def places(module: Module, at: str = "") -> Iterator[tuple[str, Module]]:
         used: Counter[str] = Counter()
         for name, part in _parts(module):
             # the parts of a list are told apart by their classes
-            key = name + snake_case(type(part).__name__) if name.endswith("/") else name
+            key = name + snake_case(part.keras_name) if name.endswith("/") else name
             number = used[key]
             used[key] += 1
             yield from walk(part, f"{at}/{key}_{number}".lstrip("/") if number else f"{at}/{key}".lstrip("/"))
@@ -95,36 +117,42 @@ def save(model: Any, filepath: Any, overwrite: bool = True, note: Mapping[str, A
         ValueError: the model is not built, or the name. FileExistsError: there is such a file, without `overwrite`.
     """
     path, h5py = check_path(filepath), _h5py()
+    check_built(model)
+    with written_beside(path, overwrite) as beside, h5py.File(beside, "w") as file:
+        file.attrs.update(note or {})
+        write(model, file)
+
+
+def check_built(model: Any) -> None:
+    """ValueError where there are no weights yet."""
     if not model.built:
         raise ValueError(f"{model.name} has no weights to save yet: build it, or call it once")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"filepath exists already: {path}; overwrite=True replaces it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with h5py.File(beside, "w") as file:
-            file.attrs.update(note or {})
-            for at, module in places(model):
-                group = file.create_group(f"{at}/vars".lstrip("/"))
-                group.attrs["name"] = module.name
-                if not isinstance(module, InputLayer):
-                    for number, weight in enumerate(module._weights):
-                        group[str(number)] = weight.value
-            optimizer = model.optimizer
-            if optimizer is not None and optimizer.built:
-                store: dict[str, Array] = {}
-                optimizer.save_own_variables(store)
-                group = file.create_group(f"{OPTIMIZER}/vars")
-                group.attrs["name"] = optimizer.name
-                for key, array in store.items():
-                    group[key] = array
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
-def load(model: Any, filepath: Any) -> dict[str, Any]:
+def write(model: Any, file: Any) -> None:
+    """Put the weights and the optimizer's state into an open HDF5 file."""
+    for at, module in places(model):
+        group = file.create_group(f"{at}/vars".lstrip("/"))
+        group.attrs["name"] = module.name
+        if not isinstance(module, InputLayer):
+            for number, weight in enumerate(module._weights):
+                group[str(number)] = weight.value
+    optimizer = model.optimizer
+    if optimizer is not None and optimizer.built:
+        store: dict[str, Array] = {}
+        optimizer.save_own_variables(store)
+        group = file.create_group(f"{OPTIMIZER}/vars")
+        group.attrs["name"] = optimizer.name
+        for key, array in store.items():
+            group[key] = array
+
+
+def load(model: Any, filepath: Any, skip_mismatch: bool = False) -> dict[str, Any]:
     """Read weights that `save` wrote, or Keras; also the optimizer's state, where the model is compiled.
+
+    Args:
+        model: built. filepath: ends in .weights.h5, or in .keras: then it is a whole model's.
+        skip_mismatch: leave layers as they are whose weights are not in the file or have other shapes, with a warning.
 
     Returns:
         the attributes of the file's root.
@@ -132,29 +160,36 @@ def load(model: Any, filepath: Any) -> dict[str, Any]:
     Raises:
         ValueError: the model is not built, or the file does not fit it; nothing was assigned.
     """
-    path, h5py = check_path(filepath), _h5py()
+    path, h5py = check_path(filepath, ".keras"), _h5py()
     if not model.built:
         raise ValueError(f"{model.name} must be built before weights are loaded: give it an Input, or call it once")
+    if path.suffix != ".keras":
+        with h5py.File(path, "r") as file:
+            return read(model, file, path, skip_mismatch)
+    with opened(path) as archive:
+        return read_member(model, archive, path, skip_mismatch)
+
+
+def read_member(model: Any, archive: zipfile.ZipFile, path: Any, skip_mismatch: bool = False) -> dict[str, Any]:
+    """Read the weights in a `.keras` file."""
+    with _h5py().File(io.BytesIO(member(archive, WEIGHTS, path)), "r") as file:
+        return read(model, file, path, skip_mismatch)
+
+
+def read(model: Any, file: Any, path: Any, skip_mismatch: bool = False) -> dict[str, Any]:
+    """Assign the weights and the optimizer's state from an open HDF5 file; see `load`."""
     found: list[tuple[Variable, Array]] = []
-    with h5py.File(path, "r") as file:
-        for at, module in places(model):
-            if isinstance(module, InputLayer) or not module._weights:
-                continue
-            place = f"{at}/vars".lstrip("/")
-            arrays = _read(h5py, file, place)
-            if len(arrays) != len(module._weights):
-                raise ValueError(
-                    f"{path} must hold {len(module._weights)} weights of {module.name} in {place}, got {len(arrays)}"
-                )
-            for number, weight in enumerate(module._weights):
-                array = arrays[str(number)]
-                if array.shape != weight.shape:
-                    raise ValueError(
-                        f"{path} must hold {weight.path} of shape {weight.shape} in {place}/{number}, got {array.shape}"
-                    )
-                found.append((weight, array))
-        state = _read(h5py, file, f"{OPTIMIZER}/vars")
-        note = dict(file.attrs)
+    for at, module in places(model):
+        if isinstance(module, InputLayer) or not module._weights:
+            continue
+        try:
+            found += _matched(file, f"{at}/vars".lstrip("/"), module, path)
+        except ValueError as error:
+            if not skip_mismatch:
+                raise
+            warnings.warn(f"{module.name} keeps its weights: {error}", stacklevel=4)
+    state = _arrays(file, f"{OPTIMIZER}/vars")
+    note = dict(file.attrs)
     for weight, array in found:
         weight.assign(array)
     optimizer = model.optimizer
@@ -163,17 +198,35 @@ def load(model: Any, filepath: Any) -> dict[str, Any]:
         try:
             optimizer.load_own_variables(state)
         except ValueError as error:
-            warnings.warn(f"the optimizer starts anew, as its state in {path} does not fit: {error}", stacklevel=3)
+            warnings.warn(f"the optimizer starts anew, as its state in {path} does not fit: {error}", stacklevel=4)
     return note
 
 
-def _read(h5py: Any, file: Any, place: str) -> dict[str, Array]:
+def _matched(file: Any, place: str, module: Module, path: Any) -> list[tuple[Variable, Array]]:
+    """The weights that a module owns itself with their arrays in the file; ValueError where they do not fit."""
+    arrays = _arrays(file, place)
+    if len(arrays) != len(module._weights):
+        raise ValueError(
+            f"{path} must hold {len(module._weights)} weights of {module.name} in {place}, got {len(arrays)}"
+        )
+    found = []
+    for number, weight in enumerate(module._weights):
+        array = arrays[str(number)]
+        if array.shape != weight.shape:
+            raise ValueError(
+                f"{path} must hold {weight.path} of shape {weight.shape} in {place}/{number}, got {array.shape}"
+            )
+        found.append((weight, array))
+    return found
+
+
+def _arrays(file: Any, place: str) -> dict[str, Array]:
     """The datasets of a group; empty where there is none.
 
     Raises:
         ValueError: something other than a plain dataset of numbers. Links could lead out of the file.
     """
-    group = file
+    h5py, group = _h5py(), file
     for name in place.split("/"):
         link = group.get(name, getlink=True)
         if link is None:

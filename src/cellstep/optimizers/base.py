@@ -269,7 +269,8 @@ class Optimizer(Settings):
                     f"expected array {i + head} of the state to have shape {target.shape}, got {array.shape}"
                 )
         self._calls = int(arrays[0])
-        if not self.scheduled:
+        # files hold it in float32: one that was 0.1 stays 0.1
+        if not self.scheduled and np.float32(self.learning_rate) != arrays[1]:
             self.learning_rate = float(arrays[1])
         for target, array in zip(targets, arrays[head:], strict=False):
             target[...] = array

@@ -1,0 +1,77 @@
+"""Compiling as a configuration: what `compile` was given, in Keras's form, and `compile` again from that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import losses, metrics, optimizers, registry
+from ..losses import Loss
+from ..metrics import Metric
+
+
+def compile_config(model: Any) -> dict[str, Any]:
+    """What the model was compiled with, ready for JSON; empty where it was not.
+
+    Raises:
+        TypeError: a function among it that is not registered.
+    """
+    compiled = model._compiled
+    if compiled is None:
+        return {}
+    plain, weighted = (given for _, given, _ in compiled.asked)
+    return {
+        "optimizer": optimizers.serialize(compiled.optimizer),
+        "loss": _written("loss", compiled.asked_loss),
+        "loss_weights": _written("loss_weights", compiled.asked_weights),
+        "metrics": _written("metrics", plain),
+        "weighted_metrics": _written("weighted_metrics", weighted),
+        "run_eagerly": False,
+        "steps_per_execution": 1,
+        "jit_compile": False,
+    }
+
+
+def compile_from(model: Any, config: dict[str, Any]) -> None:
+    """Compile a model as a configuration says, Keras's or one that `compile_config` gave.
+
+    Raises:
+        ValueError: an optimizer, a loss or a metric that is not known here; the message says what to do.
+    """
+    keys = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
+    try:
+        model.compile(**{key: _read(key, config[key]) for key in keys if config.get(key) is not None})
+    except ValueError as error:
+        raise ValueError(f"{error}; compile=False loads the model without it") from None
+
+
+def _written(argument: str, given: Any) -> Any:
+    if isinstance(given, dict):
+        return {key: _written(argument, part) for key, part in given.items()}
+    if isinstance(given, list | tuple):
+        return [_written(argument, part) for part in given]
+    if isinstance(given, Loss):
+        return losses.serialize(given)
+    if isinstance(given, Metric):
+        return metrics.serialize(given)
+    if isinstance(given, type):
+        return given.__name__
+    if callable(given):
+        return registry.written_function(argument, given)
+    return given
+
+
+def _read(argument: str, config: Any) -> Any:
+    if isinstance(config, list | tuple):
+        return [_read(argument, part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    if "class_name" not in config or "config" not in config:
+        return {key: _read(argument, part) for key, part in config.items()}
+    if argument == "optimizer":
+        return optimizers.get(config)
+    if config["class_name"] in ("function", "__lambda__"):
+        module = str(config.get("module") or "")
+        if module.startswith("keras"):
+            return config["config"]  # a function of Keras's, which has a name here
+        return registry.read_function(argument, config)
+    return losses.get(config) if argument == "loss" else metrics.get(config)

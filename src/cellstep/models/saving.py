@@ -1,0 +1,121 @@
+"""Whole models in `.keras` files: real Keras reads what is written here, and the other way round.
+
+A zip archive of metadata.json, config.json (the layers, their calls, what the model was compiled with) and
+model.weights.h5 (weights, and the optimizer's state). Needs h5py. Nothing in a file is ever run: classes and functions
+of the user's are found by name, where they are registered or given.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import registry
+from ..layers import deserialize, serialize
+from ..layers.module import sharing
+from . import weights
+from .archive import CONFIG, METADATA, WEIGHTS, member, opened
+from .compiling import compile_config, compile_from
+
+#: The Keras whose format this is.
+KERAS_VERSION = "3.15.1"
+
+
+def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None) -> None:
+    """Write a model, with what it was compiled with and the optimizer's state, so that Keras reads it too.
+
+    Args:
+        model: built.
+        filepath: ends in .keras.
+        overwrite: replace a file that is there.
+        zipped: True or None; a directory is not built.
+
+    Raises:
+        ValueError: the model is not built, or the name. FileExistsError: there is such a file, without `overwrite`.
+        TypeError: it holds a function that is not registered. NotImplementedError: a class without get_config.
+    """
+    path = _path(filepath)
+    if zipped not in (None, True):
+        raise NotImplementedError(f"zipped=False is not built yet; expected zipped=True, got {zipped!r}")
+    weights.check_built(model)
+    content = _content(model)
+    with weights.written_beside(path, overwrite) as beside, zipfile.ZipFile(beside, "w") as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+
+
+def _content(model: Any) -> dict[str, bytes]:
+    with sharing():
+        config = serialize(model)
+    config["compile_config"] = compile_config(model)
+    counts = Counter(_numbers(config))
+    _forget_single(config, counts)
+    metadata = {"keras_version": KERAS_VERSION, "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
+    buffer = io.BytesIO()
+    with weights._h5py().File(buffer, "w") as file:
+        weights.write(model, file)
+    return {
+        METADATA: json.dumps(metadata).encode(),
+        CONFIG: json.dumps(config).encode(),
+        WEIGHTS: buffer.getvalue(),
+    }
+
+
+def load_model(
+    filepath: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
+) -> Any:
+    """Read a model that `save_model` wrote, or Keras.
+
+    Args:
+        filepath: of a .keras file, or a binary file that is open for reading.
+        custom_objects: classes and functions of the user's by name; registered ones are known without.
+        compile: also take the optimizer with its state, the loss and the metrics from the file.
+        safe_mode: accepted as in Keras; code in a file is never run here, whatever it says.
+
+    Raises:
+        ValueError: no such file, or it holds what is not known here. FileNotFoundError: there is none.
+    """
+    path = filepath if hasattr(filepath, "read") else _path(filepath)
+    with opened(path) as archive, registry.custom_object_scope(custom_objects):
+        try:
+            config = json.loads(member(archive, CONFIG, path))
+        except ValueError as error:
+            if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+                raise ValueError(f"{path} must hold {CONFIG} as JSON, got a damaged one: {error}") from None
+            raise
+        with sharing():
+            model = deserialize(config)
+        if compile and config.get("compile_config"):
+            compile_from(model, config["compile_config"])
+        weights.read_member(model, archive, path)
+    return model
+
+
+def _path(filepath: Any) -> Path:
+    path = Path(filepath)
+    if path.suffix in (".h5", ".hdf5"):
+        raise ValueError(f"filepath must end in .keras, got {str(path)!r}, Keras's older format, which is not built")
+    if path.suffix != ".keras":
+        raise ValueError(f"filepath must end in .keras, got {str(path)!r}")
+    return path
+
+
+def _numbers(config: Any) -> list[int]:
+    """All shared_object_id in a configuration."""
+    parts = config.values() if isinstance(config, dict) else config if isinstance(config, list | tuple) else ()
+    own = [config["shared_object_id"]] if isinstance(config, dict) and "shared_object_id" in config else []
+    return own + [number for part in parts for number in _numbers(part)]
+
+
+def _forget_single(config: Any, counts: Mapping[int, int]) -> None:
+    """Take the numbers away that stand for nothing shared."""
+    if isinstance(config, dict) and counts.get(config.get("shared_object_id", 0)) == 1:
+        del config["shared_object_id"]
+    for part in config.values() if isinstance(config, dict) else config if isinstance(config, list | tuple) else ():
+        _forget_single(part, counts)
