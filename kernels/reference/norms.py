@@ -51,7 +51,10 @@ def normalized_back(
     dgamma: Array | None,
     dbeta: Array | None,
 ) -> None:
-    """Write dx (N, F) and add to dgamma and dbeta (F,), from dy (N, F) and what `normalized` wrote; None: not wanted."""
+    """Write dx (N, F) and add to dgamma and dbeta (F,), from dy (N, F) and what `normalized` wrote.
+
+    None for one of them: not wanted.
+    """
     if dgamma is not None:
         dgamma += np.einsum("nf,nf->f", dy, normal)
     if dbeta is not None:
