@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .activation import Activation
+from .activity_regularization import ActivityRegularization
 from .attention import AdditiveAttention, Attention
 from .base import Layer, Pullback
 from .batch_normalization import BatchNormalization
@@ -66,6 +67,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "ActivityRegularization",
     "Average",
     "Add",
     "AdditiveAttention",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .. import activations, constraints, initializers, ops, regularizers
 from ..kernels import stages
-from .base import Array, Layer, Pullback
+from .base import Array, Layer, NamedOptions, Pullback
 from .module import Shape, not_built
 from .variable import Variable
 
@@ -25,7 +25,7 @@ class Dense(Layer):
         kernel_constraint, bias_constraint: whatever `constraints.get` takes.
         activity_regularizer: likewise, for a penalty of the outputs over the number of rows.
         lora_*, quantization_config: not built; None.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, as for every layer.
 
     Weights: kernel (I, units), bias (units,). A mask is passed on.
 
@@ -52,12 +52,9 @@ class Dense(Layer):
         lora_rank: None = None,
         lora_alpha: None = None,
         quantization_config: None = None,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[NamedOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(activity_regularizer=activity_regularizer, **options)
         self.units = ops.check_count("units", units)
         self.activation = activations.get(activation)
         self.use_bias = ops.check_bool("use_bias", use_bias)
@@ -67,7 +64,6 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
         self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
         self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
-        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
         not_built(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
 
     def make_weights(self, input_shape: Shape) -> None:
