@@ -33,6 +33,9 @@ class Regularizer:
 
     arguments: tuple[str, ...] = ()
 
+    #: Whether the penalty of an array is the sum of those of its parts, so that parts may be taken together.
+    additive = False
+
     def __call__(self, w: Any) -> float:
         """The penalty of an array."""
         raise NotImplementedError(f"{type(self).__name__}.__call__ is not written")
@@ -56,6 +59,7 @@ class L1L2(Regularizer):
     """l1 sum(abs(w)) + l2 sum(w**2); None stands for 0."""
 
     arguments: tuple[str, ...] = ("l1", "l2")
+    additive = True
 
     def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
         self.l1 = ops.check_number("l1", 0.0 if l1 is None else l1, 0)

@@ -133,7 +133,9 @@ def test_keys_are_those_of_keras_and_every_argument_has_one(name: str) -> None:
     dropped = {"weights", "lora_rank", "lora_alpha", "quantization_config", "shape", "batch_size", "tensor"}
     # beyond Keras: in the configuration where they are used
     dropped |= {"trainable_initial_state", "num_layers"}
-    if name in ("RNN", "Activation"):
+    if "options" in arguments:
+        arguments = (arguments - {"options"}) | ({*SHARED, "activity_regularizer"} & set(KEYS[name]))
+    if "activity_regularizer" not in config:  # as Keras, which most layers leave it to where it is None
         dropped.add("activity_regularizer")
     assert set(config) == arguments - dropped
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import registry
 from .activation import Activation
+from .activity_regularization import ActivityRegularization
 from .attention import AdditiveAttention, Attention
 from .base import Layer, Pullback
 from .batch_normalization import BatchNormalization
@@ -68,6 +69,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "ActivityRegularization",
     "Average",
     "Add",
     "AdditiveAttention",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-from .. import activations, ops, regularizers
+from .. import activations, ops
 from ..kernels.stages import Activate, Stage
-from .base import Array, Layer, Pullback
+from .base import Array, Layer, LayerOptions, Pullback
 
 
 class Activation(Layer):
@@ -14,8 +14,7 @@ class Activation(Layer):
 
     Args:
         activation: a name from `activations`; None is linear.
-        activity_regularizer: whatever `regularizers.get` takes; a penalty of the outputs over the number of rows.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     A mask is passed on.
 
@@ -26,15 +25,10 @@ class Activation(Layer):
     def __init__(
         self,
         activation: Any,
-        *,
-        activity_regularizer: Any = None,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         self.activation = activations.get(activation)
-        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
 
     def forward(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
@@ -53,7 +47,4 @@ class Activation(Layer):
         return [Activate(ops.check_streamed(self.name, self.activation.name))]
 
     def get_config(self) -> dict[str, Any]:
-        config = {**super().get_config(), "activation": self.activation.name}
-        if self.activity_regularizer is not None:
-            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        return config
+        return {**super().get_config(), "activation": self.activation.name}

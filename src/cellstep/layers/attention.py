@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .. import activations, ops
-from .base import Array, Layer, Pullback
+from .base import Array, Layer, LayerOptions, Pullback
 from .dropout import Dropout
 from .module import Shape
 from .variable import Variable
@@ -33,7 +33,7 @@ class Attention(Layer):
         score_mode: "dot"; or "concat", scores = w * sum(tanh(scale * (query + key))), w a learned number.
         dropout: the share of the weights that is dropped in training.
         seed: of those draws, which differ from call to call; a new one where None.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Weights: scale () with use_scale, concat_score_weight () with "concat". Masks come as a list [query mask (B, Tq),
     value mask (B, Tv)], each may be None: steps of the value that are not there have no weight; outputs at steps of the
@@ -52,12 +52,9 @@ class Attention(Layer):
         score_mode: str = "dot",
         dropout: float = 0.0,
         seed: int | None = None,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         self.use_scale = ops.check_bool("use_scale", use_scale)
         self.score_mode = ops.check_choice("score_mode", score_mode, ("dot", "concat"))
         self.dropout = ops.check_rate("dropout", dropout)
@@ -267,11 +264,9 @@ class AdditiveAttention(Attention):
         dropout: float = 0.0,
         *,
         seed: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(use_scale, "dot", dropout, seed, name=name, dtype=dtype, trainable=trainable)
+        super().__init__(use_scale, "dot", dropout, seed, **options)
 
     def make_weights(self, input_shape: Any) -> None:
         query, _, _ = self._shapes(input_shape)

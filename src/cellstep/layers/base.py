@@ -12,16 +12,17 @@ written to before the last of those calls.
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
+from .. import ops, regularizers
 from ..kernels.stages import Stage
 from ..regularizers import Regularizer
-from . import nested
+from . import ragged
 from .module import Module, Shape
+from .penalties import PLAIN, Run, Share, penalized
 from .symbolic import Node, connect, is_symbolic
 
 Array = NDArray[Any]
@@ -36,17 +37,18 @@ class Pullback(Protocol):
     def __call__(self, dy: Any, need_dx: bool = True) -> Any: ...
 
 
-class Run(NamedTuple):
-    """What a model needs of one run of a layer.
+class NamedOptions(TypedDict, total=False):
+    """Keyword arguments that constructors pass on to `Layer`."""
 
-    y: the outputs. mask: theirs, or None; a list where there are several. pullback: None without a tape. penalty: of
-    activity_regularizer, averaged over rows, or None; the pullback adds its gradient, also where dy is None.
-    """
+    name: str | None
+    dtype: Any
+    trainable: bool
 
-    y: Any
-    mask: Any
-    pullback: Any
-    penalty: float | None
+
+class LayerOptions(NamedOptions, total=False):
+    """Those, and the penalty of the outputs."""
+
+    activity_regularizer: Any
 
 
 class Layer(Module):
@@ -60,12 +62,33 @@ class Layer(Module):
         name: automatic where None: `lstm`, then `lstm_1`, ...
         dtype: "float32" (also for None) or "float64".
         trainable: False freezes the weights.
+        activity_regularizer: whatever `regularizers.get` takes; training adds the penalty of each output, over the
+            number of rows.
 
     Attributes:
         supports_masking: whether a mask reaches the next layer. Where it does not, `forward` warns, as Keras does.
     """
 
     supports_masking: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        activity_regularizer: Any = None,
+        **unknown: Any,
+    ) -> None:
+        for argument in unknown:
+            raise TypeError(f"{type(self).__name__} takes no argument {argument}, got {argument}={unknown[argument]!r}")
+        super().__init__(name, dtype, trainable)
+        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        return config
 
     def forward(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
@@ -92,6 +115,8 @@ class Layer(Module):
             if training is not None:
                 options["training"] = ops.check_bool("training", training)
             return connect(self, x, mask, initial_state, options)
+        if self.activity_regularizer is not None:  # so that `losses` has its penalty
+            return self.run(x, mask, bool(training), False, initial_state=initial_state, **options).y
         return self.call(x, mask=mask, initial_state=initial_state, training=bool(training), **options)
 
     def call(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any) -> Any:
@@ -105,15 +130,36 @@ class Layer(Module):
         training: bool = False,
         tape: bool = True,
         padding: bool = False,
+        share: Share | None = PLAIN,
         **options: Any,
     ) -> Run:
-        """One pass as models run it: the outputs with their mask, the pullback, and the penalty of the outputs.
+        """One pass as models run it: the outputs with their mask, the pullback, and the penalties of outputs.
 
         Args:
             x, mask, training, options: as `forward` takes them.
             tape: whether a pullback is wanted.
             padding: the mask says which steps exist at all, so that no layer can replace it.
+            share: how penalties count; None for none at all, neither in value nor in gradient.
         """
+        ran = self.inside(x, mask, training, tape, padding, share, **options)
+        if share is None:
+            return ran
+        if self.activity_regularizer is not None:
+            if share.rows is None and self.takes_ragged and ragged.is_ragged(x):
+                share = share._replace(rows=len(x))
+            ran = penalized(self.activity_regularizer, ran, padding, share)
+        self.remember(ran.penalties)
+        return ran
+
+    def remember(self, penalties: tuple[float, ...]) -> None:
+        """Keep the penalties of a call for `losses`."""
+        if penalties or "_cached_penalties" in self.__dict__:
+            self._cached_penalties = penalties
+
+    def inside(
+        self, x: Any, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None, **options: Any
+    ) -> Run:
+        """`run` without this layer's own penalty; a layer that holds layers passes theirs on."""
         if padding and getattr(self, "go_backwards", False) and getattr(self, "return_sequences", False):
             raise ValueError(
                 f"go_backwards of {self.name} must be False where x has lengths and sequences are returned, got True: "
@@ -126,25 +172,24 @@ class Layer(Module):
             y = self.call(x, mask=mask, training=training, **options)
         passed = self.compute_mask(x, mask)
         if padding and mask is not None and self.replaces_mask:
-            passed = mask if passed is None else passed & mask
-        if self.activity_regularizer is None:
-            return Run(y, passed, pullback, None)
-        return _regularized(self.activity_regularizer, y, passed, pullback, padding)
+            passed = mask if passed is None else passed & mask.reshape(*mask.shape, *(1,) * (passed.ndim - mask.ndim))
+        return Run(y, passed, pullback)
+
+    @property
+    def losses(self) -> list[float]:
+        """The penalties of outputs in the last call, by any thread, and those of the weights as they are."""
+        return [*self.__dict__.get("_cached_penalties", ()), *super().losses]
+
+    def regularizers_inside(self) -> list[Regularizer]:
+        """The activity_regularizer of this layer and those of the layers in it, where they have one."""
+        own = [] if self.activity_regularizer is None else [self.activity_regularizer]
+        return own + [r for part in self.parts if isinstance(part, Layer) for r in part.regularizers_inside()]
+
+    #: Whether a list of sequences of different lengths is one input.
+    takes_ragged: ClassVar[bool] = False
 
     #: Whether `compute_mask` leaves the mask that came out of account.
     replaces_mask = False
-
-    #: Adds a penalty of the outputs to the loss of a model, or None.
-    activity_regularizer: Regularizer | None = None
-
-    def refuse_penalty(self, *inner: Layer) -> None:
-        """NotImplementedError where a layer inside has an activity_regularizer, which only models add up."""
-        for layer in inner:
-            if layer.activity_regularizer is not None:
-                raise NotImplementedError(
-                    f"activity_regularizer of {layer.name} is not built inside a {type(self).__name__}; expected None, "
-                    f"got {layer.activity_regularizer!r}"
-                )
 
     @property
     def output_dtype(self) -> np.dtype[Any]:
@@ -220,33 +265,3 @@ class Layer(Module):
     def gradient_array(self, dy: Any, shape: tuple[int, ...]) -> Array:
         """dy in this layer's dtype; ValueError unless it has this shape."""
         return ops.as_array("dy", dy, self.dtype, shape)
-
-
-def _regularized(regularizer: Regularizer, y: Any, mask: Any, pullback: Any, padding: bool) -> Run:
-    """A run with the penalty of its outputs, over their number of rows as in Keras.
-
-    Masked steps count as they do there; steps that do not exist at all count as zeros, and have no gradient.
-    """
-    outputs = nested.flatten(y)
-    seen = outputs
-    real: list[Any] = [None] * len(outputs)
-    if padding and mask is not None:
-        masks = nested.flatten(mask)
-        real = [
-            None if m is None else m.reshape(*m.shape, *(1,) * (a.ndim - m.ndim))
-            for a, m in zip(outputs, masks, strict=True)
-        ]
-        seen = [a if m is None else np.where(m, a, a.dtype.type(0)) for a, m in zip(outputs, real, strict=True)]
-    penalty = sum(float(regularizer(a)) / len(a) for a in seen if len(a))
-
-    def with_penalty(dy: Any, need_dx: bool = True) -> Any:
-        given = nested.flatten(dy) if dy is not None else [None] * len(outputs)
-        total = []
-        for a, m, d in zip(seen, real, given, strict=True):
-            slope = np.asarray(regularizer.gradient(a), a.dtype) / a.dtype.type(max(len(a), 1))
-            if m is not None:
-                slope = np.where(m, slope, a.dtype.type(0))
-            total.append(slope if d is None else d + slope)
-        return pullback(nested.pack(y, total), need_dx=need_dx)
-
-    return Run(y, mask, None if pullback is None else with_penalty, penalty)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .. import constraints, initializers, ops, regularizers
-from .base import Array, Layer, Pullback
+from .base import Array, Layer, LayerOptions, Pullback
 from .module import Shape, not_built
 from .variable import Variable
 
@@ -31,7 +31,7 @@ class BatchNormalization(Layer):
         beta_regularizer, gamma_regularizer: whatever `regularizers.get` takes.
         beta_constraint, gamma_constraint: whatever `constraints.get` takes.
         renorm*, synchronized: not built.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Weights: gamma, beta, moving_mean, moving_variance, each (features,); the last two are not trainable. A mask, of x's
     shape without the features, leaves steps out of mean and variance, where axis is the last; it is passed on.
@@ -69,12 +69,9 @@ class BatchNormalization(Layer):
         renorm_clipping: None = None,
         renorm_momentum: float = 0.99,
         synchronized: bool = False,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         found = ops.check_axes("axis", axis)
         if not isinstance(found, int):
             raise TypeError(f"axis must be an integer, got {axis!r}")

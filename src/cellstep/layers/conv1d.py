@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .. import activations, constraints, initializers, ops, regularizers
-from .base import Array, Pullback
+from .base import Array, NamedOptions, Pullback
 from .module import Shape
 from .multiplying import Multiplying
 from .variable import Variable
@@ -34,7 +34,7 @@ class Conv1D(Multiplying):
         kernel_regularizer, bias_regularizer: whatever `regularizers.get` takes.
         kernel_constraint, bias_constraint: whatever `constraints.get` takes.
         activity_regularizer: likewise, for a penalty of the outputs over the number of rows.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, as for every layer.
 
     Weights: kernel (kernel_size, C / groups, filters), bias (filters,). A mask goes no further, and has no effect.
 
@@ -64,12 +64,9 @@ class Conv1D(Multiplying):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[NamedOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(activity_regularizer=activity_regularizer, **options)
         self.filters = ops.check_count("filters", filters)
         self.kernel_size = ops.check_sizes("kernel_size", kernel_size, 1)
         self.strides = ops.check_sizes("strides", strides, 1)
@@ -89,7 +86,6 @@ class Conv1D(Multiplying):
         self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
         self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
         self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
-        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
         self.windows = Windows(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
 
     def make_weights(self, input_shape: Shape) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from .. import activations, constraints, initializers, ops, regularizers
 from ..kernels import stages
-from .base import Array, Pullback
+from .base import Array, NamedOptions, Pullback
 from .module import Shape, not_built
 from .multiplying import Multiplying
 from .variable import Variable
@@ -24,7 +24,7 @@ class Dense(Multiplying):
         kernel_constraint, bias_constraint: whatever `constraints.get` takes.
         activity_regularizer: likewise, for a penalty of the outputs over the number of rows.
         lora_*, quantization_config: not built; None.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, as for every layer.
 
     Weights: kernel (I, units), bias (units,). A mask is passed on.
 
@@ -51,12 +51,9 @@ class Dense(Multiplying):
         lora_rank: None = None,
         lora_alpha: None = None,
         quantization_config: None = None,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[NamedOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(activity_regularizer=activity_regularizer, **options)
         self.units = ops.check_count("units", units)
         self.activation = activations.get(activation)
         self.use_bias = ops.check_bool("use_bias", use_bias)
@@ -66,7 +63,6 @@ class Dense(Multiplying):
         self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
         self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
         self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
-        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
         not_built(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
 
     def make_weights(self, input_shape: Shape) -> None:

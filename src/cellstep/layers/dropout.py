@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, Unpack
 
 from .. import ops, random
 from ..kernels.stages import Stage
-from .base import Array
+from .base import Array, LayerOptions
 from .runner import dropped
 from .weightless import Back, Weightless
 
@@ -20,7 +20,7 @@ class Dropout(Weightless):
         noise_shape: the shape in which to draw, where it is not that of the inputs: 1 along an axis that shares one
             draw, None for an axis's own size. (None, 1, None) drops whole features of a sequence.
         seed: of the draws, which differ from call to call; a new one where None.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     A mask is passed on.
 
@@ -34,12 +34,9 @@ class Dropout(Weightless):
         rate: float,
         noise_shape: Any = None,
         seed: int | None = None,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         self.rate = ops.check_rate("rate", rate)
         self.noise_shape = None if noise_shape is None else _noise_shape(noise_shape)
         self.seed = None if seed is None else random.check_seed(seed)
@@ -78,7 +75,7 @@ class SpatialDropout1D(Dropout):
     Args:
         rate: from 0 to 1.
         seed: of the draws, which differ from call to call; a new one where None.
-        name, dtype: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     A mask is passed on.
 
@@ -89,12 +86,13 @@ class SpatialDropout1D(Dropout):
 
     axes = ("batch", "time", "features")
 
-    def __init__(self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(rate, (None, 1, None), seed, name=name, dtype=dtype)
+    def __init__(self, rate: float, seed: int | None = None, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(rate, (None, 1, None), seed, **options)
 
     def get_config(self) -> dict[str, Any]:
-        """The four keys that Keras has here."""
-        return {"rate": self.rate, "seed": self.seed, "name": self.name, "dtype": str(self.dtype)}
+        """The keys that Keras has here."""
+        config = super().get_config()
+        return {key: value for key, value in config.items() if key not in ("noise_shape", "trainable")}
 
 
 def _noise_shape(value: Any) -> tuple[int | None, ...]:

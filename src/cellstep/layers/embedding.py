@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import constraints, initializers, ops, regularizers
 from ..kernels.stages import Lookup, Stage
-from .base import Array, Layer, Pullback
+from .base import Array, Layer, LayerOptions, Pullback
 from .module import Shape, not_built
 from .variable import Variable
 
@@ -23,9 +23,8 @@ class Embedding(Layer):
         mask_zero: 0 is padding: the layers after this one get a mask that is False there.
         weights: the table to begin with, (input_dim, output_dim).
         embeddings_regularizer, embeddings_constraint: whatever `regularizers.get` and `constraints.get` take.
-        activity_regularizer: a regularizer too; a penalty of the outputs over the number of rows.
         lora_*, quantization_config: not built.
-        name, dtype, trainable: as for every layer; dtype is that of the outputs.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer; dtype is that of the outputs.
 
     Weights: embeddings (input_dim, output_dim). Inputs (B, ...) of whole numbers, outputs (B, ..., output_dim). Inputs
     have no gradient: the pullback returns None.
@@ -51,20 +50,15 @@ class Embedding(Layer):
         lora_rank: None = None,
         lora_alpha: None = None,
         quantization_config: None = None,
-        *,
-        activity_regularizer: Any = None,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         self.input_dim = ops.check_count("input_dim", input_dim)
         self.output_dim = ops.check_count("output_dim", output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.mask_zero = ops.check_bool("mask_zero", mask_zero)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer, "embeddings_regularizer")
         self.embeddings_constraint = constraints.get(embeddings_constraint, "embeddings_constraint")
-        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
         not_built(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
         if weights is not None:
             lone = isinstance(weights, list) and len(weights) == 1 and np.ndim(weights[0]) == 2

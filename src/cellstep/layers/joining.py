@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .. import ops
-from .base import Array, Pullback
+from .base import Array, LayerOptions, Pullback
 from .merging import Mask, Merge, Spread
 from .module import Shape
 
@@ -17,7 +17,7 @@ class Concatenate(Merge):
 
     Args:
         axis: which, not the batch axis; negative ones count from the end.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Masks: inputs without one count as shown everywhere; a step is shown if any of the features put there is.
 
@@ -26,8 +26,8 @@ class Concatenate(Merge):
         (2, 7)
     """
 
-    def __init__(self, axis: int = -1, *, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
-        super().__init__(name, dtype, trainable)
+    def __init__(self, axis: int = -1, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
         self.axis = check_axis("axis", axis)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
@@ -90,7 +90,7 @@ class Dot(Merge):
     Args:
         axes: an axis for both, or a pair; not the batch axis.
         normalize: scale both to length 1 along the axis first, so that the result is the cosine.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Masks are not passed on, as in Keras.
 
@@ -105,12 +105,9 @@ class Dot(Merge):
         self,
         axes: int | tuple[int, int] | list[int],
         normalize: bool = False,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         if isinstance(axes, list | tuple):
             if len(axes) != 2:
                 raise ValueError(f"axes must be an integer or a pair of them, got {axes!r}")

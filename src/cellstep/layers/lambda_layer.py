@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 
 from .. import ops, registry
-from .base import Layer, Pullback
+from .base import Layer, LayerOptions, Pullback
 from .module import Shape
 
 #: Sizes that stand for an open axis while the shape of the outputs is found out.
@@ -28,7 +28,7 @@ class Lambda(Layer):
         arguments: more arguments of the function, by name.
         pullback: a function of (x, y, dy) and of `arguments` that gives dx, which has x's shape. Keras takes the
             derivative itself; here, whatever is below this layer can only be trained with it.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     It can be saved where its functions have names and are registered by `saving.register_keras_serializable()`.
 
@@ -45,11 +45,9 @@ class Lambda(Layer):
         arguments: dict[str, Any] | None = None,
         *,
         pullback: Callable[..., Any] | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         if not callable(function):
             raise TypeError(f"function must be a function, got {function!r}")
         if pullback is not None and not callable(pullback):

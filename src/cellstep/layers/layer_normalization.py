@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .. import constraints, initializers, kernels, ops, regularizers
-from .base import Array, Layer, Pullback
+from .base import Array, Layer, LayerOptions, Pullback
 from .module import Shape, not_built
 from .variable import Variable
 
@@ -24,7 +24,7 @@ class LayerNormalization(Layer):
         beta_regularizer, gamma_regularizer: whatever `regularizers.get` takes.
         beta_constraint, gamma_constraint: whatever `constraints.get` takes.
         rms_scaling: Keras deprecates it; not built.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Weights: gamma, beta, of the sizes of the axes. A mask is passed on.
 
@@ -51,11 +51,9 @@ class LayerNormalization(Layer):
         gamma_constraint: Any = None,
         *,
         rms_scaling: bool = False,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         self.axis = ops.check_axes("axis", axis)
         self.epsilon = ops.check_number("epsilon", epsilon, 0)
         self.center = ops.check_bool("center", center)

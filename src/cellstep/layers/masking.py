@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.stages import Mask, Stage
-from .base import Array, Layer, Pullback
+from .base import Array, Layer, LayerOptions, Pullback
 
 
 class Masking(Layer):
@@ -19,7 +19,7 @@ class Masking(Layer):
 
     Args:
         mask_value: the value that means "not there".
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Example:
         >>> layer = Masking(mask_value=-1)
@@ -28,10 +28,8 @@ class Masking(Layer):
 
     replaces_mask = True
 
-    def __init__(
-        self, mask_value: float = 0.0, *, name: str | None = None, dtype: Any = None, trainable: bool = True
-    ) -> None:
-        super().__init__(name, dtype, trainable)
+    def __init__(self, mask_value: float = 0.0, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
         if isinstance(mask_value, (bool, np.bool_)) or not isinstance(
             mask_value, (int, float, np.integer, np.floating)
         ):

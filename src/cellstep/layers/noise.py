@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Unpack
 
 from .. import ops, random
 from ..kernels.stages import Stage
-from .base import Array
+from .base import Array, LayerOptions
 from .weightless import Back, Weightless
 
 
 class _Noise(Weightless):
-    def __init__(self, seed: int | None, name: str | None, dtype: Any, trainable: bool) -> None:
-        super().__init__(name, dtype, trainable)
+    def __init__(self, seed: int | None, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
         self.seed = None if seed is None else random.check_seed(seed)
         self.generator = random.generator(self.seed)
 
@@ -34,7 +34,7 @@ class GaussianNoise(_Noise):
     Args:
         stddev: of the noise, from 0 to 1.
         seed: of the draws, which differ from call to call; a new one where None.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     A mask is passed on.
 
@@ -46,12 +46,9 @@ class GaussianNoise(_Noise):
         self,
         stddev: float,
         seed: int | None = None,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(seed, name, dtype, trainable)
+        super().__init__(seed, **options)
         self.stddev = ops.check_number("stddev", stddev, 0, 1)
 
     def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
@@ -68,7 +65,7 @@ class GaussianDropout(_Noise):
     Args:
         rate: from 0 to below 1; the noise has the mean and the variance that Dropout's has.
         seed: of the draws, which differ from call to call; a new one where None.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     A mask is passed on.
 
@@ -80,12 +77,9 @@ class GaussianDropout(_Noise):
         self,
         rate: float,
         seed: int | None = None,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(seed, name, dtype, trainable)
+        super().__init__(seed, **options)
         self.rate = ops.check_rate("rate", rate)
         if self.rate == 1:
             raise ValueError(f"rate must be below 1 for GaussianDropout, whose noise it scales, got {rate!r}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .. import ops
-from .base import Array
+from .base import Array, LayerOptions
 from .module import Shape
 from .weightless import Back, Weightless
 from .windows import Windows, by_time
@@ -25,12 +25,9 @@ class _Pooling1D(Weightless):
         strides: Any = None,
         padding: str = "valid",
         data_format: str | None = None,
-        name: str | None = None,
-        *,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         self.pool_size = ops.check_sizes("pool_size", pool_size, 1)
         self.strides = self.pool_size if strides is None else ops.check_sizes("strides", strides, 1)
         self.padding = ops.check_choice("padding", padding, ("valid", "same"))
@@ -69,7 +66,7 @@ class MaxPooling1D(_Pooling1D):
         pool_size: the steps of a window. strides: the steps from one window to the next; pool_size where None.
         padding: "valid", only windows that lie in the sequence; or "same", ceil(T / strides) windows.
         data_format: "channels_last", or "channels_first" for (B, C, T).
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     The gradient goes to the first of the largest. A mask goes no further, and has no effect.
 
@@ -83,12 +80,9 @@ class MaxPooling1D(_Pooling1D):
         strides: Any = None,
         padding: str = "valid",
         data_format: str | None = None,
-        name: str | None = None,
-        *,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(pool_size, strides, padding, data_format, name, dtype=dtype, trainable=trainable)
+        super().__init__(pool_size, strides, padding, data_format, **options)
 
     def pool(self, x: Array) -> tuple[Array, Back]:
         count = self.windows.count(x.shape[1])
@@ -147,7 +141,7 @@ class _GlobalPooling1D(Weightless):
     Args:
         data_format: "channels_last", or "channels_first" for (B, C, T).
         keepdims: keep the time axis, with one step.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
     """
 
     axes = ("batch", "time", "features")
@@ -156,12 +150,9 @@ class _GlobalPooling1D(Weightless):
         self,
         data_format: str | None = None,
         keepdims: bool = False,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         self.data_format = ops.check_data_format(data_format)
         self.keepdims = ops.check_bool("keepdims", keepdims)
         self.time = 1 if self.data_format == "channels_last" else 2
@@ -194,7 +185,7 @@ class GlobalMaxPooling1D(_GlobalPooling1D):
     Args:
         data_format: "channels_last", or "channels_first" for (B, C, T).
         keepdims: give (B, 1, C).
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Where several steps are the largest, they share the gradient. A mask has no effect, as in Keras.
 
@@ -221,7 +212,7 @@ class GlobalAveragePooling1D(_GlobalPooling1D):
     Args:
         data_format: "channels_last", or "channels_first" for (B, C, T).
         keepdims: give (B, 1, C).
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     With a mask (B, T) the mean is over the steps that are there; a row without any gives NaN, as in Keras.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .. import constraints, initializers, ops, regularizers
 from ..kernels.stages import Activate, Stage
-from .base import Array, Layer, Pullback
+from .base import Array, Layer, LayerOptions, Pullback
 from .module import Shape
 from .variable import Variable
 from .weightless import Back, Weightless
@@ -33,7 +33,7 @@ class ReLU(_Rectifier):
         max_value: 0 or more; None for no limit.
         negative_slope: 0 or more.
         threshold: 0 or more. Between 0 and it the outputs are those of what is below.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     A mask is passed on.
 
@@ -46,12 +46,9 @@ class ReLU(_Rectifier):
         max_value: float | None = None,
         negative_slope: float = 0.0,
         threshold: float = 0.0,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         self.max_value = None if max_value is None else ops.check_number("max_value", max_value, 0)
         self.negative_slope = ops.check_number("negative_slope", negative_slope, 0)
         self.threshold = ops.check_number("threshold", threshold, 0)
@@ -93,7 +90,7 @@ class LeakyReLU(_Rectifier):
 
     Args:
         negative_slope: 0 or more.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     A mask is passed on.
 
@@ -101,10 +98,8 @@ class LeakyReLU(_Rectifier):
         >>> y = LeakyReLU(0.1)([[-1.0, 2.0]])
     """
 
-    def __init__(
-        self, negative_slope: float = 0.3, *, name: str | None = None, dtype: Any = None, trainable: bool = True
-    ) -> None:
-        super().__init__(name, dtype, trainable)
+    def __init__(self, negative_slope: float = 0.3, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
         self.negative_slope = ops.check_number("negative_slope", negative_slope, 0)
 
     def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
@@ -123,7 +118,7 @@ class ELU(_Rectifier):
 
     Args:
         alpha: what it comes to far below.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     A mask is passed on.
 
@@ -131,10 +126,8 @@ class ELU(_Rectifier):
         >>> y = ELU()([[-1.0, 2.0]])
     """
 
-    def __init__(
-        self, alpha: float = 1.0, *, name: str | None = None, dtype: Any = None, trainable: bool = True
-    ) -> None:
-        super().__init__(name, dtype, trainable)
+    def __init__(self, alpha: float = 1.0, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
         self.alpha = ops.check_number("alpha", alpha)
 
     def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
@@ -157,7 +150,7 @@ class PReLU(Layer):
         alpha_initializer: whatever `initializers.get` takes.
         alpha_regularizer, alpha_constraint: whatever `regularizers.get` and `constraints.get` take.
         shared_axes: axes, counted from 1, along which one alpha serves: [1] for all steps of a sequence (B, T, C).
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Weights: alpha, of the inputs' shape without the batch, 1 along shared axes. A mask is passed on.
 
@@ -173,12 +166,9 @@ class PReLU(Layer):
         alpha_regularizer: Any = None,
         alpha_constraint: Any = None,
         shared_axes: Any = None,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer, "alpha_regularizer")
         self.alpha_constraint = constraints.get(alpha_constraint, "alpha_constraint")

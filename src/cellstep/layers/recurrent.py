@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .. import ops, regularizers
+from .. import ops
 from ..kernels.stages import Recur, Stage
 from .base import Array, Layer, Pullback
 from .cell import RecurrentCell
@@ -53,6 +53,8 @@ class RNN(Layer):
         >>> y = layer(np.ones((2, 5, 3)), lengths=[5, 2])
     """
 
+    takes_ragged = True
+
     def __init__(
         self,
         cell: Any,
@@ -72,7 +74,7 @@ class RNN(Layer):
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
         self._runner = as_runner(cell)
-        super().__init__(name, self.runner.dtype if dtype is None else dtype, trainable)
+        super().__init__(name, self.runner.dtype if dtype is None else dtype, trainable, activity_regularizer)
         if self.dtype != self.runner.dtype:
             raise ValueError(f"dtype must be that of the cell, {self.runner.dtype}, got {self.dtype}")
         self.cell = cell
@@ -87,7 +89,6 @@ class RNN(Layer):
         self.unroll = ops.check_bool("unroll", unroll)
         self.zero_output_for_mask = ops.check_bool("zero_output_for_mask", zero_output_for_mask)
         self.trainable_initial_state = ops.check_bool("trainable_initial_state", trainable_initial_state)
-        self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
         self.initial: list[Variable] = []
         self.states: list[Array] | None = None
         self._width: int | None = None
@@ -317,8 +318,6 @@ class RNN(Layer):
     def _flags(self) -> dict[str, Any]:
         keys = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
         flags = {**super().get_config(), **{key: getattr(self, key) for key in keys}}
-        if self.activity_regularizer is not None:
-            flags["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         # what Keras has not is left out where it is not used, so that Keras reads the rest
         return flags | ({"trainable_initial_state": True} if self.trainable_initial_state else {})
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .. import ops
-from .base import Array
+from .base import Array, LayerOptions
 from .module import Shape
 from .weightless import Back, Weightless
 
@@ -23,7 +23,7 @@ class RepeatVector(_Reshaping):
 
     Args:
         n: how many steps.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Example:
         >>> y = RepeatVector(3)(np.ones((2, 5)))
@@ -31,8 +31,8 @@ class RepeatVector(_Reshaping):
 
     axes = ("batch", "features")
 
-    def __init__(self, n: int, *, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
-        super().__init__(name, dtype, trainable)
+    def __init__(self, n: int, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
         self.n = ops.check_count("n", n)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -51,7 +51,7 @@ class Flatten(_Reshaping):
 
     Args:
         data_format: "channels_last", or "channels_first", which puts the second axis last before.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Example:
         >>> y = Flatten()(np.ones((2, 3, 4)))
@@ -60,12 +60,9 @@ class Flatten(_Reshaping):
     def __init__(
         self,
         data_format: str | None = None,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         self.data_format = ops.check_data_format(data_format)
 
     def checked(self, input_shape: Shape) -> Shape:
@@ -97,16 +94,14 @@ class Reshape(_Reshaping):
 
     Args:
         target_shape: without the batch size; one size may be -1, for what is left.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Example:
         >>> y = Reshape((2, -1))(np.ones((3, 8)))
     """
 
-    def __init__(
-        self, target_shape: Any, *, name: str | None = None, dtype: Any = None, trainable: bool = True
-    ) -> None:
-        super().__init__(name, dtype, trainable)
+    def __init__(self, target_shape: Any, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
         wanted = "target_shape must be a tuple of positive integers, of which one may be -1"
         if not isinstance(target_shape, (list, tuple)):
             raise TypeError(f"{wanted}, got {target_shape!r}")
@@ -145,14 +140,14 @@ class Permute(_Reshaping):
 
     Args:
         dims: for each axis of the outputs after the batch, which of the inputs it is, counted from 1.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Example:
         >>> y = Permute((2, 1))(np.ones((4, 2, 3)))
     """
 
-    def __init__(self, dims: Any, *, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
-        super().__init__(name, dtype, trainable)
+    def __init__(self, dims: Any, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
         wanted = "dims must be the integers from 1 up, each once, in any order"
         if not isinstance(dims, (list, tuple)):
             raise TypeError(f"{wanted}, got {dims!r}")
@@ -178,7 +173,7 @@ class Cropping1D(_Reshaping):
 
     Args:
         cropping: how many steps are taken away on either side; or a pair, on the left and on the right.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Example:
         >>> y = Cropping1D((1, 0))(np.ones((2, 5, 3)))
@@ -186,10 +181,8 @@ class Cropping1D(_Reshaping):
 
     axes = ("batch", "time", "features")
 
-    def __init__(
-        self, cropping: Any = (1, 1), *, name: str | None = None, dtype: Any = None, trainable: bool = True
-    ) -> None:
-        super().__init__(name, dtype, trainable)
+    def __init__(self, cropping: Any = (1, 1), **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
         left, right = ops.check_sizes("cropping", cropping, 2, zero=True)
         self.cropping = (left, right)
 
@@ -224,7 +217,7 @@ class ZeroPadding1D(_Reshaping):
     Args:
         padding: how many steps are added on either side; or a pair, on the left and on the right.
         data_format: "channels_last", or "channels_first" for (B, C, T).
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Example:
         >>> y = ZeroPadding1D((2, 0))(np.ones((2, 5, 3)))
@@ -236,12 +229,9 @@ class ZeroPadding1D(_Reshaping):
         self,
         padding: Any = 1,
         data_format: str | None = None,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(name, dtype, trainable)
+        super().__init__(**options)
         left, right = ops.check_sizes("padding", padding, 2, zero=True)
         self.padding = (left, right)
         self.data_format = ops.check_data_format(data_format)
@@ -270,7 +260,7 @@ class UpSampling1D(_Reshaping):
 
     Args:
         size: how often.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     Example:
         >>> y = UpSampling1D(2)(np.ones((2, 5, 3)))
@@ -278,8 +268,8 @@ class UpSampling1D(_Reshaping):
 
     axes = ("batch", "time", "features")
 
-    def __init__(self, size: int = 2, *, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
-        super().__init__(name, dtype, trainable)
+    def __init__(self, size: int = 2, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
         self.size = ops.check_count("size", size)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .. import ops
 from ..kernels.stages import Activate, Stage
-from .base import Array
+from .base import Array, LayerOptions
 from .module import Shape
 from .weightless import Back, Weightless
 
@@ -21,7 +21,7 @@ class Softmax(Weightless):
 
     Args:
         axis: along which the outputs sum to 1; or a list of axes.
-        name, dtype, trainable: as for every layer.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     A mask, of a shape that broadcasts to x's, is True, or above 0.5, where a number counts; the outputs are 0
     elsewhere. It is passed on.
@@ -30,8 +30,8 @@ class Softmax(Weightless):
         >>> y = Softmax()([[1.0, 2.0, 3.0]], mask=np.array([[True, True, False]]))
     """
 
-    def __init__(self, axis: Any = -1, *, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
-        super().__init__(name, dtype, trainable)
+    def __init__(self, axis: Any = -1, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
         self.axis = ops.check_axes("axis", axis)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -10,6 +10,7 @@ from .. import ops
 from ..kernels.stages import Activate, Dense, Stage
 from .base import Array, Layer, Pullback
 from .module import Shape, serialize
+from .penalties import Run, Share
 
 
 class TimeDistributed(Layer):
@@ -30,15 +31,22 @@ class TimeDistributed(Layer):
 
     layer: Layer
 
-    def __init__(self, layer: Any, *, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
+    def __init__(
+        self,
+        layer: Any,
+        *,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        activity_regularizer: Any = None,
+    ) -> None:
         if not isinstance(layer, Layer):
             raise TypeError(f"layer must be one of cellstep.layers, got {layer!r}")
         if getattr(layer, "return_state", False):
             raise ValueError(f"layer must return one array, got {layer.name} with return_state=True")
-        super().__init__(name, layer.dtype if dtype is None else dtype, trainable)
+        super().__init__(name, layer.dtype if dtype is None else dtype, trainable, activity_regularizer)
         if self.dtype != layer.dtype:
             raise ValueError(f"dtype must be that of the layer, {layer.dtype}, got {self.dtype}")
-        self.refuse_penalty(layer)
         self.layer = layer
         self._parts.append(layer)
         if not trainable:
@@ -56,14 +64,28 @@ class TimeDistributed(Layer):
     def independent_rows(self, training: bool) -> bool:
         return self.layer.independent_rows(training)
 
+    def call(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any) -> Any:
+        """As `forward`, without the pullback and without its cost."""
+        self.stateless(initial_state)
+        return self.inside(x, mask, training, False, False, None, **options).y
+
     def forward(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
     ) -> tuple[Any, Pullback]:
         """y (B, T, ...) for x (B, T, ...)."""
         self.stateless(initial_state)
+        ran = self.inside(x, mask, training, True, False, None)
+        return ran.y, ran.pullback
+
+    def inside(
+        self, x: Any, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None, **options: Any
+    ) -> Run:
+        """A step's penalties are averaged over its rows and summed over the steps."""
+        self.stateless(options.get("initial_state"))
         x = ops.plain("x", x)
         if x.ndim < 3:
             raise ValueError(f"expected x of shape (batch, time, features, ...), got {x.shape}")
+        passed = mask
         if mask is not None:
             mask = ops.plain("mask", mask)
             if mask.shape[:2] != x.shape[:2]:
@@ -72,37 +94,45 @@ class TimeDistributed(Layer):
                 mask = None
         if not self.built:
             self.build(x.shape)
+        found = self.regularizers_inside()
+        if share is not None:
+            share = share._replace(rows=len(x)) if share.rows is None else share
+        at_once = x.shape[1] and self.layer.independent_rows(training)
+        if at_once and (share is None or all(regularizer.additive for regularizer in found)):
+            return self._at_once(x, mask, training, tape, padding, share)._replace(mask=passed)
+        return self._by_step(x, mask, training, tape, padding, share)._replace(mask=passed)
+
+    def _by_step(self, x: Array, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None) -> Run:
         T = x.shape[1]
-        if T and self.layer.independent_rows(training):
-            return self._at_once(x, mask, training)
         masks = [None if mask is None else mask[:, t] for t in range(T)]
-        steps = [self.layer.forward(x[:, t], mask=masks[t], training=training) for t in range(T)]
+        steps = [self.layer.run(x[:, t], masks[t], training, tape, padding, share) for t in range(T)]
         shape = self.compute_output_shape(x.shape)
-        y = np.stack([step[0] for step in steps], axis=1) if T else np.zeros(shape, self.dtype)
+        y = np.stack([step.y for step in steps], axis=1) if T else np.zeros(shape, self.dtype)
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
-            dy = self.gradient_array(dy, y.shape)
+            dy = None if dy is None else self.gradient_array(dy, y.shape)
             # from the last to the first, as they would be taken back by hand
-            found = [steps[t][1](dy[:, t], need_dx=need_dx) for t in reversed(range(T))][::-1]
+            found = [steps[t].pullback(None if dy is None else dy[:, t], need_dx=need_dx) for t in reversed(range(T))]
             if not need_dx or (T and found[0] is None):
                 return None
-            return np.stack(found, axis=1) if T else np.zeros(x.shape, self.dtype)
+            return np.stack(found[::-1], axis=1) if T else np.zeros(x.shape, self.dtype)
 
-        return y, pullback
+        penalties = tuple(penalty for step in steps for penalty in step.penalties)
+        return Run(y, None, pullback if tape else None, penalties)
 
-    def _at_once(self, x: Array, mask: Any, training: bool) -> tuple[Any, Pullback]:
+    def _at_once(self, x: Array, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None) -> Run:
         B, T = x.shape[:2]
         if mask is not None:
             mask = mask.reshape(B * T, *mask.shape[2:])
-        flat, layer_pullback = self.layer.forward(x.reshape(B * T, *x.shape[2:]), mask=mask, training=training)
-        y = flat.reshape(B, T, *flat.shape[1:])
+        ran = self.layer.run(x.reshape(B * T, *x.shape[2:]), mask, training, tape, padding, share)
+        y = ran.y.reshape(B, T, *ran.y.shape[1:])
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
-            dy = self.gradient_array(dy, y.shape).reshape(flat.shape)
-            dx = layer_pullback(dy, need_dx=need_dx)
+            dy = None if dy is None else self.gradient_array(dy, y.shape).reshape(ran.y.shape)
+            dx = ran.pullback(dy, need_dx=need_dx)
             return None if dx is None else dx.reshape(x.shape)
 
-        return y, pullback
+        return Run(y, None, pullback if tape else None, ran.penalties)
 
     def reset_states(self) -> None:
         """Begin again with zeros in a stateful layer."""

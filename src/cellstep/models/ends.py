@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import ops
 from ..layers import InputLayer, nested
-from ..layers.base import Run
+from ..layers.penalties import Run
 from . import data
 from .data import Batch
 from .ragged import Ragged, ragged

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..layers import Layer, SymbolicTensor, nested
+from ..layers.penalties import PLAIN, Run, Share
 from ..layers.symbolic import Node
 
 
@@ -103,29 +104,37 @@ class Graph:
         return seen
 
     def run(
-        self, inputs: Sequence[Any], masks: Sequence[Any], training: bool, tape: bool, padding: bool = False
-    ) -> tuple[list[Any], list[Any], Callable[..., list[Any]] | None, float | None]:
+        self,
+        inputs: Sequence[Any],
+        masks: Sequence[Any],
+        training: bool,
+        tape: bool,
+        padding: bool = False,
+        share: Share | None = PLAIN,
+    ) -> tuple[list[Any], list[Any], Callable[..., list[Any]] | None, tuple[float, ...]]:
         """Forward.
 
         Args:
             inputs: an array for each input. masks: a mask for each, or None.
-            training, tape, padding: as in `Layer.run`.
+            training, tape, padding, share: as in `Layer.run`.
 
         Returns:
             the outputs, their masks, `pullback(gradients of outputs, need_dx) -> gradients of inputs` with None for
-            zeros in both (None without a tape), and the sum of the layers' penalties, None if there are none.
+            zeros in both (None without a tape), and the penalties of the layers' outputs.
         """
         values: list[Any] = [None] * self.size
         shown: list[Any] = [None] * self.size
         for place, value, mask in zip(self.inputs, inputs, masks, strict=True):
             values[place], shown[place] = value, mask
         pullbacks: list[tuple[Any, bool]] = []
-        total: float | None = None
+        total: tuple[float, ...] = ()
         for step in self.steps:
             if step.plain:
-                y, mask, pullback, penalty = step.layer.run(values[step.x], shown[step.x], training, tape, padding)
+                y, mask, pullback, penalties = step.layer.run(
+                    values[step.x], shown[step.x], training, tape, padding, share
+                )
             else:
-                y, mask, pullback, penalty = self._call(step, values, shown, training, tape, padding)
+                y, mask, pullback, penalties = self._call(step, values, shown, training, tape, padding, share)
             if step.single:
                 values[step.outputs], shown[step.outputs] = y, mask
             else:
@@ -133,9 +142,8 @@ class Graph:
                     values[place] = value
                 for place, m in zip(step.places, [] if mask is None else nested.flatten(mask), strict=False):
                     shown[place] = m
-            if penalty is not None:
-                total = penalty if total is None else total + penalty
-            pullbacks.append((pullback, penalty is not None))
+            total += penalties
+            pullbacks.append((pullback, bool(penalties)))
 
         def back(gradients: Sequence[Any], need_dx: bool = True) -> list[Any]:
             return self._back(pullbacks, gradients, need_dx)
@@ -144,8 +152,15 @@ class Graph:
         return outputs, [shown[place] for place in self.outputs], back if tape else None, total
 
     def _call(
-        self, step: Step, values: list[Any], shown: list[Any], training: bool, tape: bool, padding: bool
-    ) -> tuple[Any, Any, Any, float | None]:
+        self,
+        step: Step,
+        values: list[Any],
+        shown: list[Any],
+        training: bool,
+        tape: bool,
+        padding: bool,
+        share: Share | None,
+    ) -> Run:
         x = nested.change(step.x, values.__getitem__)
         if step.mask is not None:
             mask = nested.change(step.mask, values.__getitem__)
@@ -157,8 +172,8 @@ class Graph:
         if step.states is not None:
             options = {**options, "initial_state": [values[place] for place in step.states]}
         if "training" in options:
-            return step.layer.run(x, mask, tape=tape, padding=padding, **options)
-        return step.layer.run(x, mask, training, tape, padding, **options)
+            return step.layer.run(x, mask, tape=tape, padding=padding, share=share, **options)
+        return step.layer.run(x, mask, training, tape, padding, share, **options)
 
     def _back(self, pullbacks: list[tuple[Any, bool]], gradients: Sequence[Any], need_dx: bool) -> list[Any]:
         found: list[Any] = [None] * self.size

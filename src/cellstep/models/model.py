@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from ..layers import Stream, nested
-from ..layers.base import Run
 from ..layers.module import auto_name, ours_function
+from ..layers.penalties import PLAIN, Run, Share
 from ..layers.symbolic import is_symbolic
 from .functional import from_functional, functional_config
 from .graph import Graph
@@ -104,10 +104,11 @@ class Model(Making):
         training: bool = False,
         tape: bool = True,
         padding: bool = False,
+        share: Share | None = PLAIN,
         lengths: Any = None,
     ) -> Run:
-        """Outputs, their masks, the pullback `pullback(dy, need_dx=True) -> dx` (which needs `tape`), and the penalty
-        of the layers' outputs, or None.
+        """Outputs, their masks, the pullback `pullback(dy, need_dx=True) -> dx` (which needs `tape`), and the penalties
+        of the layers' outputs.
 
         Args:
             x: (B, ...) inputs: an array, a list, or a dictionary by names of inputs; a list of arrays of different
@@ -116,10 +117,11 @@ class Model(Making):
             training: whether dropout drops.
             tape: whether a pullback is wanted.
             padding: whether the mask says which steps exist at all.
+            share: how penalties count; see `Layer.run`.
             lengths: (B,) the number of steps of each row, in place of a mask; for several inputs a list.
         """
         if self._by_hand:
-            return self._run_by_hand(x, mask, training, tape, lengths)
+            return self._run_by_hand(x, mask, training, tape, share, lengths)
         if self._by_call:
             graph = self._traced(x, training)
         elif self._graph is not None:
@@ -129,7 +131,8 @@ class Model(Making):
                 f"{type(self).__name__} must be made of inputs and outputs, or write call(x) or forward(x)"
             )
         values, masks, real = self._accept(x, mask, lengths)
-        ys, shown, back, penalty = graph.run(values, masks, training, tape, real or padding)
+        ys, shown, back, penalties = graph.run(values, masks, training, tape, real or padding, share)
+        self.remember(penalties)
         one = isinstance(self._outputs, int)
         y = ys[0] if one else nested.pack(self._outputs, ys)
         passed: Any = shown[0] if one else (None if all(m is None for m in shown) else shown)
@@ -143,21 +146,40 @@ class Model(Making):
             dx = back(given, need_dx)
             return (dx[0] if isinstance(self._inputs, int) else nested.pack(self._inputs, dx)) if need_dx else None
 
-        return Run(y, passed, pullback, penalty)
+        return Run(y, passed, pullback, penalties)
 
-    def _run_by_hand(self, x: Any, mask: Any, training: bool, tape: bool, lengths: Any) -> Run:
-        given = {"mask": mask, "lengths": lengths, "training": training}
+    def _run_by_hand(self, x: Any, mask: Any, training: bool, tape: bool, share: Share | None, lengths: Any) -> Run:
+        given = {"mask": mask, "lengths": lengths, "training": training, "share": share}
         taken = inspect.signature(type(self).forward).parameters
         options = {}
         for name, value in given.items():
             if name in taken:
                 options[name] = value
-            elif name != "training" and value is not None:
+            elif name in ("mask", "lengths") and value is not None:
                 raise TypeError(f"{name} must be None, as {type(self).__name__}.forward does not take it")
-        y, pullback = self.forward(x, **options)
+        made: tuple[Any, ...] = self.forward(x, **options)
         self.built = True
+        y, pullback = made[:2]
+        penalties = self._given_penalties(made, share, "share" in taken)
         own = type(self).compute_mask is not Model.compute_mask
-        return Run(y, self.compute_mask(x, mask) if own else None, pullback if tape else None, None)
+        return Run(y, self.compute_mask(x, mask) if own else None, pullback if tape else None, penalties)
+
+    def _given_penalties(self, made: tuple[Any, ...], share: Share | None, shared: bool) -> tuple[float, ...]:
+        """What a subclass's `forward` gave as third, where layers in it have an activity_regularizer."""
+        if share is None or not self.regularizers_inside():
+            return ()
+        if len(made) != 3:
+            raise ValueError(
+                f"{type(self).__name__}.forward must give (y, pullback, penalties), as a layer in it has an "
+                "activity_regularizer and its `run` gives them, got (y, pullback)"
+            )
+        if share != PLAIN and not shared:
+            raise TypeError(
+                f"{type(self).__name__}.forward must take share, and pass it to `run` of its layers, to be trained "
+                "with an activity_regularizer and a loss_scale_factor, or in TimeDistributed"
+            )
+        self.remember(made[2])
+        return tuple(made[2])
 
     def __call__(
         self,

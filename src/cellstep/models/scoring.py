@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..layers import nested
-from ..layers.base import Run
+from ..layers.penalties import Run
 from .compiled import Compiled
 from .data import Batch
 from .ragged import Ragged

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from ..kernels.stages import Stage
 from ..layers import Input, InputLayer, Layer, Stream, SymbolicTensor, deserialize, serialize
-from ..layers.base import Run
 from ..layers.module import Module, Shape
+from ..layers.penalties import PLAIN, Run, Share
 from .graph import Graph
 from .model import Model
 from .stream import make_stream
@@ -166,11 +166,12 @@ class Sequential(Model):
         training: bool = False,
         tape: bool = True,
         padding: bool = False,
+        share: Share | None = PLAIN,
         lengths: Any = None,
     ) -> Run:
         if not self.built:
             self.prepare(x)
-        return super().run(x, mask, training, tape, padding, lengths)
+        return super().run(x, mask, training, tape, padding, share, lengths)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the outputs for inputs of this shape."""

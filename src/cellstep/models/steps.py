@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .. import ops, regularizers
 from ..layers import Layer, nested
-from ..layers.base import Run
+from ..layers.penalties import Run, Share
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from ..metrics import Metric
 from ..optimizers import Optimizer
@@ -220,24 +220,27 @@ class Stepper(Layer):
             the total loss, the losses of the outputs that have one, and what metrics need: names, targets,
             predictions, weights and masks of the outputs.
         """
-        ran = self.run(made.x, training=True)
+        ran = self.run(made.x, training=True, share=self.share())
         value, parts, gradients, scored = self.score(ran, made, gradient=True)
         self.pull(ran, gradients)
         return value, parts, scored
 
     def pull(self, ran: Run, gradients: Sequence[Any]) -> None:
-        """Add to the gradients of the weights what a run's outputs give, flat, with None for zeros, and penalties."""
+        """Add to the gradients of the weights what a run's outputs give, flat, with None for zeros, and penalties; the
+        run was made with `share()`."""
         optimizer = self.ready("training").optimizer
         scale = optimizer.scale_loss(1.0)
-        if scale != 1 and ran.penalty is not None:
-            raise NotImplementedError(f"loss_scale_factor with an activity_regularizer is not built, got {scale:g}")
         scaled = [None if d is None else optimizer.scale_loss(d) for d in gradients]
         ran.pullback(nested.pack(ran.y, scaled), need_dx=False)
         regularizers.add_gradients(self.trainable_weights, scale)
 
+    def share(self) -> Share:
+        """How penalties count in training: their gradients are scaled as the loss is."""
+        return Share(scale=self.ready("training").optimizer.scale_loss(1.0))
+
     def penalties(self, ran: Run) -> Any:
         """What comes to the loss as it is, not averaged with the rows."""
-        return sum(self.losses) + (0.0 if ran.penalty is None else ran.penalty)
+        return sum(regularizers.penalties(self.trainable_weights)) + sum(ran.penalties)
 
     def score(self, ran: Run, made: Batch, gradient: bool) -> Score:
         """The loss of what was run, with all penalties; see `scoring.score`."""

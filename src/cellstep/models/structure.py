@@ -38,6 +38,10 @@ class Structure(Ends):
         """Whether a subclass says by itself what to compute."""
         return self._by_call or self._by_hand
 
+    def independent_rows(self, training: bool) -> bool:
+        """Whether those of all layers are."""
+        return all(layer.independent_rows(training) for layer in self.layers)
+
     @property
     def layers(self) -> list[Any]:
         """The layers, each once; those that give the inputs too, if the model is made of tensors."""

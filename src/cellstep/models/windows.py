@@ -88,7 +88,7 @@ class Windows:
         compiled = model.ready("fit")
         compiled.optimizer.build(model.trainable_weights)
         compiled.optimizer.zero_grad()
-        ran = model.run(made.x, training=True)
+        ran = model.run(made.x, training=True, share=model.share())
         steps = next(a.shape[1] for a in nested.flatten(made.x))
         for y in nested.flatten(ran.y):
             if y.ndim < 2 or y.shape[1] != steps:
