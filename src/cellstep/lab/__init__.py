@@ -17,13 +17,21 @@ from typing import TYPE_CHECKING, Any
 #: Where each public name lives: a module, or a name in a module.
 _PLACES = {
     "style": ".style",
+    "BPTT": ".back_through_time:BPTT",
     "Result": ".result:Result",
+    "bptt": ".back_through_time:bptt",
 }
 
-__all__ = ["Result", "style"]
+__all__ = [
+    "BPTT",
+    "Result",
+    "bptt",
+    "style",
+]
 
 if TYPE_CHECKING:
     from . import style
+    from .back_through_time import BPTT, bptt
     from .result import Result
 
 

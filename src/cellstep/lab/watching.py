@@ -1,0 +1,93 @@
+"""What the lab's functions share: which recurrent cells a model has, and running it under watch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..layers import RNN, RecurrentCell, StackedRNNCells, trace
+from ..layers.module import Module
+from ..layers.tracing import Run
+
+#: What the cells are called, by the kernel contract's name.
+KINDS = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cell in a model.
+
+    name: that of its layer in front, as in the weights' paths: "bidirectional/forward_lstm". kind: SimpleRNN, LSTM or
+    GRU. backwards: whether it goes from the last step to the first.
+    """
+
+    name: str
+    kind: str
+    cell: RecurrentCell
+    backwards: bool
+
+
+def places(model: Any) -> list[Place]:
+    """The recurrent cells of a model or a layer, in order; those of cells written in Python are left out.
+
+    Raises:
+        TypeError: it is neither. ValueError: it has none.
+    """
+    if not isinstance(model, Module):
+        raise TypeError(f"expected a model or a layer of cellstep, got {type(model).__name__}")
+    found: list[Place] = []
+    for layer in _layers(model):
+        cells = _cells(layer.runner)
+        for cell in cells:
+            path = cell.path.split("/")
+            name = "/".join(path if len(cells) > 1 else path[:-1]) or cell.name
+            found.append(Place(name, KINDS[cell.contract.name], cell, layer.go_backwards))
+    if not found:
+        raise ValueError("model must have a recurrent layer (SimpleRNN, LSTM, GRU), got none")
+    return found
+
+
+def _layers(module: Module) -> list[RNN]:
+    if isinstance(module, RNN):
+        return [module]
+    return [layer for part in module.parts for layer in _layers(part)]
+
+
+def _cells(runner: Any) -> list[RecurrentCell]:
+    if isinstance(runner, StackedRNNCells):
+        return [cell for inner in runner.runners for cell in _cells(inner)]
+    return [runner] if isinstance(runner, RecurrentCell) else []
+
+
+def located(model: Any, runs: list[Run]) -> list[tuple[Place, Run]]:
+    """Each run with the place of its cell; a cell that ran more than once has the number of the run in its name."""
+    by_cell = {id(place.cell): place for place in places(model)}
+    mine = [(by_cell[id(run.cell)], run) for run in runs if id(run.cell) in by_cell]
+    found: list[tuple[Place, Run]] = []
+    for k, (place, run) in enumerate(mine):
+        same = [i for i, (other, _) in enumerate(mine) if other is place]
+        if len(same) > 1:
+            place = Place(f"{place.name} (call {same.index(k) + 1})", place.kind, place.cell, place.backwards)
+        found.append((place, run))
+    return found
+
+
+def run_forward(model: Any, x: Any) -> list[tuple[Place, Run]]:
+    """Run a model or a layer on x, as for prediction, but with tapes; the runs of its recurrent cells."""
+    if not isinstance(model, Module):
+        raise TypeError(f"expected a model or a layer of cellstep, got {type(model).__name__}")
+    with trace() as runs:
+        model.forward(x)  # type: ignore[attr-defined]
+    return located(model, runs)
+
+
+def numbers(values: Any, digits: int = 3) -> str:
+    """A number in a sentence or a table, to so many significant digits."""
+    value = float(values)
+    if not np.isfinite(value):
+        return str(value)
+    if value and not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{digits}g}"
