@@ -53,17 +53,6 @@ CONSTRUCTORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         ValueError,
         "activity_regularizer must be one of l1, .*'l3'",
     ),
-    (
-        lambda: layers.TimeDistributed(layers.Dense(4, activity_regularizer="l2", name="d")),
-        *(
-            NotImplementedError,
-            "activity_regularizer of d is not built inside a TimeDistributed; expected None, got L2",
-        ),
-    ),
-    (
-        lambda: layers.Bidirectional(layers.GRU(4, activity_regularizer="l2")),
-        *(NotImplementedError, "activity_regularizer of gru.* is not built inside a Bidirectional"),
-    ),
     (lambda: layers.LSTM(4, recurrent_dropout=2), ValueError, "recurrent_dropout must be a number from 0 to 1, got 2"),
     (lambda: layers.LSTM(4, dropout=1.5), ValueError, "dropout must be a number from 0 to 1, got 1.5"),
     (lambda: layers.LSTM(4, dropout="a"), TypeError, "dropout must be a number from 0 to 1, got 'a'"),
