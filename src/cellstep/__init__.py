@@ -29,6 +29,7 @@ _PLACES = {
     "models": ".models",
     "optimizers": ".optimizers",
     "regularizers": ".regularizers",
+    "sampling": ".sampling",
     "saving": ".saving",
     "utils": ".utils",
     "Input": ".layers:Input",
@@ -59,6 +60,7 @@ __all__ = [
     "models",
     "optimizers",
     "regularizers",
+    "sampling",
     "saving",
     "set_num_threads",
     "set_random_seed",
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
         models,
         optimizers,
         regularizers,
+        sampling,
         saving,
         utils,
     )

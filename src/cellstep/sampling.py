@@ -1,0 +1,124 @@
+"""Drawing the next symbol from what a model says of it: temperature, top-k, top-p.
+
+    y = stream.step(x)                                        # (1, symbols) probabilities
+    x = sampling.sample(y, temperature=0.7, top_p=0.9)        # (1,) the numbers of the symbols drawn
+
+A temperature below 1 sharpens the distribution and one above 1 flattens it, as if the logits were divided by it. top_k
+keeps the k most likely symbols. top_p keeps the fewest most likely symbols that have probability p together: many where
+the model hesitates, one where it is sure (nucleus sampling; Holtzman, Buys, Du, Forbes and Choi 2020). The three act in
+this order, and what is left is divided by its sum.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import ops, random
+
+Array = NDArray[Any]
+
+
+def distribution(
+    values: Any,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    from_logits: bool = False,
+) -> NDArray[np.float64]:
+    """The probabilities that `sample` draws with, (..., N) in float64; each row adds up to 1.
+
+    Args:
+        values: (..., N) probabilities of N symbols, as a softmax gives them; logits with `from_logits`.
+        temperature: 0 or more. At 0 the most likely symbol has probability 1, the first of several.
+        top_k: how many symbols stay; whoever is as likely as the last of them stays too. None: all.
+        top_p: above 0, at most 1. Of equally likely symbols the first come first. None: all.
+        from_logits: whether `values` are logits, whose softmax is meant.
+
+    Raises:
+        ValueError, TypeError: an argument that is none of these; a row of values that is no distribution.
+
+    Example:
+        >>> distribution([0.5, 0.3, 0.15, 0.05], top_p=0.75).tolist()
+        [0.625, 0.375, 0.0, 0.0]
+    """
+    temperature = ops.check_number("temperature", temperature, 0)
+    logits = _logits(values, ops.check_bool("from_logits", from_logits))
+    N = logits.shape[-1]
+    if top_k is not None:
+        top_k = min(ops.check_count("top_k", top_k), N)
+    if top_p is not None:
+        top_p = ops.check_number("top_p", top_p, 0, 1)
+        if top_p == 0:
+            raise ValueError("top_p must be above 0 and at most 1, got 0")
+    if temperature == 0:
+        return np.asarray(np.arange(N) == logits.argmax(axis=-1)[..., None], np.float64)
+    p = _softmax((logits - logits.max(axis=-1, keepdims=True)) / temperature)
+    if top_k is not None and top_k < N:
+        least = np.partition(p, N - top_k, axis=-1)[..., N - top_k, None]
+        p = np.where(p >= least, p, 0.0)
+        p /= p.sum(axis=-1, keepdims=True)
+    if top_p is not None and top_p < 1:
+        order = np.argsort(-p, axis=-1, kind="stable")
+        ranked = np.take_along_axis(p, order, axis=-1)
+        before = np.cumsum(ranked, axis=-1) - ranked
+        # a little less, as sums are rounded: 0.7 + 0.2 is enough for 0.9
+        np.put_along_axis(p, order, np.where(before < top_p * (1 - 1e-15), ranked, 0.0), axis=-1)
+        p /= p.sum(axis=-1, keepdims=True)
+    return p
+
+
+def sample(
+    values: Any,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    from_logits: bool = False,
+    seed: int | np.random.Generator | None = None,
+) -> NDArray[np.int64]:
+    """One symbol a row, (...) whole numbers from 0 to N - 1, drawn from `distribution` of the same arguments.
+
+    Args:
+        seed: a number, for the same draw at each call; a generator of NumPy's, which is drawn from; or None for the one
+            that `cellstep.set_random_seed` restarts.
+
+    Raises:
+        ValueError, TypeError: as `distribution`; seed is none of these.
+
+    Example:
+        >>> int(sample([0.1, 0.8, 0.1], temperature=0))
+        1
+    """
+    p = distribution(values, temperature, top_k, top_p, from_logits)
+    generator = seed if isinstance(seed, np.random.Generator) else random.generator(seed)
+    edges = np.cumsum(p, axis=-1)
+    # a draw below the last edge, whatever rounding made of it, so that what comes out has a probability
+    draws = generator.random(p.shape[:-1]) * edges[..., -1]
+    return np.asarray((edges <= draws[..., None]).sum(axis=-1), np.int64)
+
+
+def _logits(values: Any, from_logits: bool) -> NDArray[np.float64]:
+    """Logits in float64, checked; -inf where the probability is 0."""
+    given = np.asarray(ops.plain("values", values), np.float64)
+    if given.ndim == 0 or given.shape[-1] == 0:
+        raise ValueError(f"expected values of shape (..., symbols) with one symbol or more, got shape {given.shape}")
+    if from_logits:
+        if np.isnan(given).any() or (given == np.inf).any() or np.isneginf(given).all(axis=-1).any():
+            raise ValueError("values must be logits, numbers or -inf for what is impossible, got NaN, inf or no number")
+        return given
+    total = given.sum(axis=-1)
+    if not (given >= 0).all() or not (np.abs(total - 1) < 1e-3).all():
+        raise ValueError(
+            "values must be probabilities, 0 or more and 1 in all along the last axis, got rows that add up to "
+            f"{total.min():.4g} ... {total.max():.4g}; pass from_logits=True for logits"
+        )
+    with np.errstate(divide="ignore"):
+        return np.log(given)
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of logits whose largest is 0."""
+    e = np.exp(logits)
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
