@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cellstep
-from cellstep import layers, losses, optimizers
+from cellstep import layers, losses, optimizers, sampling
 
 WINDOW, BATCH, EMBEDDING = 64, 32, 32
 FIRST_RATE, LAST_RATE = 6e-3, 5e-4
@@ -77,20 +77,12 @@ def held_out_nats(model: cellstep.Sequential, ids: NDArray[Any]) -> float:
     return float((log_sum - chosen).mean())
 
 
-def write(model: cellstep.Sequential, first: int, length: int, rng: np.random.Generator) -> list[int]:
-    """`length` ids drawn one after the other, the recurrent layer's weights in a cell that runs step by step."""
-    embedding, lstm, dense = model.layers[-3:]
-    cell = layers.LSTMCell(lstm.units)
-    cell.build((None, EMBEDDING))
-    cell.set_weights(lstm.get_weights())
-    (table,), (W, b) = embedding.get_weights(), dense.get_weights()
-    states = [np.zeros((1, lstm.units), np.float32) for _ in range(2)]
-    out = [first]
+def write(model: cellstep.Sequential, first: int, length: int, rng: np.random.Generator, **how: float) -> list[int]:
+    """`length` ids drawn one after the other, each a step of a stream."""
+    stream, out = model.stream(), [first]
     for _ in range(length):
-        h, states = cell(table[out[-1:]], states)
-        logits = (h @ W + b)[0]
-        chances = np.exp(logits - logits.max()).astype(np.float64)
-        out.append(int(rng.choice(len(chances), p=chances / chances.sum())))
+        logits = stream.step(np.array(out[-1:], np.int32))[0]
+        out.append(int(sampling.sample(logits, from_logits=True, seed=rng, **how)))
     return out
 
 
@@ -101,6 +93,9 @@ def main(argv: Sequence[str] | None = None) -> float:
     parser.add_argument("--minutes", type=float, default=2.0, help="of training")
     parser.add_argument("--updates", type=int, help="stop after so many, if the time is not up before")
     parser.add_argument("--units", type=int, default=128)
+    parser.add_argument("--temperature", type=float, default=1.0, help="of what is written")
+    parser.add_argument("--top-k", type=int, help="write with the k likeliest characters only")
+    parser.add_argument("--top-p", type=float, help="or with the likeliest that have probability p together")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     if not args.minutes > 0 or not (args.updates is None or args.updates > 0):
@@ -123,7 +118,8 @@ def main(argv: Sequence[str] | None = None) -> float:
     updates = train(model, ids[:cut], 60 * args.minutes, args.updates or float("inf"), rng)
     nats = held_out_nats(model, ids[cut:])
     print(f"{updates} updates; {nats:.3f} nats per character on {len(ids) - cut} held-out characters\n")
-    print("".join(alphabet[i] for i in write(model, int(ids[cut]), 300, rng)))
+    written = write(model, int(ids[cut]), 300, rng, temperature=args.temperature, top_k=args.top_k, top_p=args.top_p)
+    print("".join(alphabet[i] for i in written))
     return nats
 
 

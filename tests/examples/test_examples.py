@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -73,8 +74,38 @@ def test_bidirectional_classification_understands_not() -> None:
 
 def test_generated_text_follows_the_grammar() -> None:
     shares = example("text_generation").main([])
-    assert shares[0.2] >= 0.8
-    assert shares[1.5] < shares[0.2]
+    assert shares["temperature 0.2"] >= 0.95
+    assert shares["temperature 1.5"] < shares["temperature 1.0"] < shares["temperature 1.0, top-p 0.9"]
+
+
+def test_tunes_keep_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = example("abc_music")
+    out, picture = tmp_path / "tunes.abc", tmp_path / "music.png"
+    shares = program.main(["--length", "3000", "--out", str(out), "--picture", str(picture)])
+    assert shares["T 0.5"] >= 0.9
+    assert shares["T 1.0"] >= 0.85
+    assert shares["T 1.3"] < shares["T 1.0"] < shares["T 1.0, top-p 0.9"]
+    assert shares["table"] < 0.4
+    stateful, tbptt = re.findall(r"(\d\.\d+) (?:stateful|by tbptt)", capsys.readouterr().out)
+    assert float(stateful) == pytest.approx(float(tbptt), abs=2e-3)
+    assert program.in_time(out.read_text(encoding="utf-8")) > 0.9
+    assert picture.stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    ("tune", "right"),
+    [
+        ("M:2/4\nL:1/8\nCDEF|G4|", (2, 2)),
+        ("M:2/4\nL:1/8\nCDE|G4|", (1, 2)),
+        ("M:3/4\nL:1/4\n^C/D/E_F'|z3|[|C2C:|", (3, 3)),
+        ("M:C\nL:1/8\nC3/2D/2 E2 F4||", (1, 1)),
+        ("M:3/4\nL:1/8\nCDX|", (0, 1)),
+        ("L:1/8\nCDEF|G4|", (0, 2)),
+        ("M:4/4\nL:x\nCDEF|", (0, 1)),
+    ],
+)
+def test_bars_in_time_are_counted(tune: str, right: tuple[int, int]) -> None:
+    assert example("abc_music").bars_in_time(tune) == right
 
 
 def test_forecast_halves_the_error_of_the_rules() -> None:

@@ -121,15 +121,15 @@ class Trainer(Stepper):
         self.stop_training = False
         logs: Logs = {}
         try:
-            hooks.call("on_train_begin")
+            hooks.call("on_train_begin", {})
             first = _epoch("initial_epoch", initial_epoch) if self.resume_epoch is None else self.resume_epoch
             self.resume_epoch = None
             for epoch in range(first, epochs):
                 compiled.reset()
-                hooks.call("on_epoch_begin", epoch)
+                hooks.call("on_epoch_begin", epoch, {})
                 seen = 0
                 for made in source.epoch():
-                    hooks.call("on_train_batch_begin", seen)
+                    hooks.call("on_train_batch_begin", seen, {})
                     learn(made)
                     hooks.call("on_train_batch_end", seen, in_order(compiled.results()))
                     seen += 1
@@ -202,12 +202,12 @@ class Trainer(Stepper):
         hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
         outputs: list[Any] = []
         try:
-            hooks.call("on_predict_begin")
+            hooks.call("on_predict_begin", {})
             for step, made in enumerate(source.epoch()):
-                hooks.call("on_predict_batch_begin", step)
+                hooks.call("on_predict_batch_begin", step, {})
                 outputs.append(self(made.x))
                 hooks.call("on_predict_batch_end", step, {"outputs": outputs[-1]})
-            hooks.call("on_predict_end")
+            hooks.call("on_predict_end", {})
         finally:
             hooks.call("close")
         if not outputs:
@@ -223,10 +223,10 @@ class Trainer(Stepper):
     def _evaluate(self, source: data.Epochs, hooks: CallbackList) -> Logs:
         compiled = self.ready("evaluate")
         compiled.reset()
-        hooks.call("on_test_begin")
+        hooks.call("on_test_begin", {})
         seen = 0
         for made in source.epoch():
-            hooks.call("on_test_batch_begin", seen)
+            hooks.call("on_test_batch_begin", seen, {})
             self.test(made)
             hooks.call("on_test_batch_end", seen, in_order(compiled.results()))
             seen += 1
