@@ -10,7 +10,7 @@ cannot; an LSTM learns it.
 The tunes to learn from are generated (`--data FILE` takes a collection of yours). The text is far too long for one
 back-propagation, so it is cut into 32 lanes that are read side by side, 64 characters at a time; states are carried on
 from piece to piece, while gradients end at its edge. There are two ways to say so: a `stateful` layer that is fed piece
-after piece, and `fit(..., tbptt=(64, 64))` on the lanes as a whole. They are the same computation but for rounding; both
+after piece, and `fit(..., tbptt=(64, 64))` on the lanes as a whole. They are one computation but for rounding; both
 are run.
 
 Then it writes tunes with a stream, drawing each character with a temperature, top-k or top-p, and counts the bars that
