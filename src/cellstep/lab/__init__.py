@@ -18,20 +18,25 @@ from typing import TYPE_CHECKING, Any
 _PLACES = {
     "style": ".style",
     "BPTT": ".back_through_time:BPTT",
+    "Gates": ".gating:Gates",
     "Result": ".result:Result",
     "bptt": ".back_through_time:bptt",
+    "gates": ".gating:gates",
 }
 
 __all__ = [
     "BPTT",
+    "Gates",
     "Result",
     "bptt",
+    "gates",
     "style",
 ]
 
 if TYPE_CHECKING:
     from . import style
     from .back_through_time import BPTT, bptt
+    from .gating import Gates, gates
     from .result import Result
 
 
