@@ -19,23 +19,28 @@ _PLACES = {
     "style": ".style",
     "BPTT": ".back_through_time:BPTT",
     "Gates": ".gating:Gates",
+    "Lyapunov": ".exponents:Lyapunov",
     "Result": ".result:Result",
     "bptt": ".back_through_time:bptt",
     "gates": ".gating:gates",
+    "lyapunov": ".exponents:lyapunov",
 }
 
 __all__ = [
     "BPTT",
     "Gates",
+    "Lyapunov",
     "Result",
     "bptt",
     "gates",
+    "lyapunov",
     "style",
 ]
 
 if TYPE_CHECKING:
     from . import style
     from .back_through_time import BPTT, bptt
+    from .exponents import Lyapunov, lyapunov
     from .gating import Gates, gates
     from .result import Result
 
