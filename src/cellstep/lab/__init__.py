@@ -19,20 +19,24 @@ _PLACES = {
     "style": ".style",
     "BPTT": ".back_through_time:BPTT",
     "Gates": ".gating:Gates",
+    "GradientFlow": ".flow:GradientFlow",
     "Lyapunov": ".exponents:Lyapunov",
     "Result": ".result:Result",
     "bptt": ".back_through_time:bptt",
     "gates": ".gating:gates",
+    "gradient_flow": ".flow:gradient_flow",
     "lyapunov": ".exponents:lyapunov",
 }
 
 __all__ = [
     "BPTT",
     "Gates",
+    "GradientFlow",
     "Lyapunov",
     "Result",
     "bptt",
     "gates",
+    "gradient_flow",
     "lyapunov",
     "style",
 ]
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from . import style
     from .back_through_time import BPTT, bptt
     from .exponents import Lyapunov, lyapunov
+    from .flow import GradientFlow, gradient_flow
     from .gating import Gates, gates
     from .result import Result
 
