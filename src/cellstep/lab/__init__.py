@@ -20,6 +20,8 @@ _PLACES = {
     "BPTT": ".back_through_time:BPTT",
     "Gates": ".gating:Gates",
     "GradientFlow": ".flow:GradientFlow",
+    "GradientMonitor": ".monitor:GradientMonitor",
+    "GradientWarning": ".monitor:GradientWarning",
     "Lyapunov": ".exponents:Lyapunov",
     "Result": ".result:Result",
     "bptt": ".back_through_time:bptt",
@@ -32,6 +34,8 @@ __all__ = [
     "BPTT",
     "Gates",
     "GradientFlow",
+    "GradientMonitor",
+    "GradientWarning",
     "Lyapunov",
     "Result",
     "bptt",
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
     from .exponents import Lyapunov, lyapunov
     from .flow import GradientFlow, gradient_flow
     from .gating import Gates, gates
+    from .monitor import GradientMonitor, GradientWarning
     from .result import Result
 
 

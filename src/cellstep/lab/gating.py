@@ -152,7 +152,7 @@ def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -
     where = np.where(held.running, 0.0, np.nan)[:, :, None]
     letters = place.cell.contract.gates
     found = {name: held.gates[letters.index(letter)] + where for name, letter, _ in PARTS[place.kind]}
-    ends = {name: e for name in found if (e := _ends(place, name)) is not None}
+    ends = {name: e for name in found if (e := gate_ends(place, name)) is not None}
     shut, opened, saturated = {}, {}, {}
     for name, low in ends.items():
         seen = found[name][held.running]
@@ -189,7 +189,7 @@ def _memory(keep: Array, running: NDArray[np.bool_]) -> Array:
         return np.asarray(1 / (1 - keep[running].mean(axis=0)))
 
 
-def _ends(place: Place, gate: str) -> float | None:
+def gate_ends(place: Place, gate: str) -> float | None:
     """The lower end of a gate's activation, whose upper one is 1; None where it has none."""
     name = place.cell.options["activation" if gate == "candidate" else "recurrent_activation"]
     return 0.0 if name in GATING else -1.0 if name in SIGNED else None
