@@ -18,20 +18,40 @@ from typing import TYPE_CHECKING, Any
 _PLACES = {
     "style": ".style",
     "BPTT": ".back_through_time:BPTT",
+    "Gates": ".gating:Gates",
+    "GradientFlow": ".flow:GradientFlow",
+    "GradientMonitor": ".monitor:GradientMonitor",
+    "GradientWarning": ".monitor:GradientWarning",
+    "Lyapunov": ".exponents:Lyapunov",
     "Result": ".result:Result",
     "bptt": ".back_through_time:bptt",
+    "gates": ".gating:gates",
+    "gradient_flow": ".flow:gradient_flow",
+    "lyapunov": ".exponents:lyapunov",
 }
 
 __all__ = [
     "BPTT",
+    "Gates",
+    "GradientFlow",
+    "GradientMonitor",
+    "GradientWarning",
+    "Lyapunov",
     "Result",
     "bptt",
+    "gates",
+    "gradient_flow",
+    "lyapunov",
     "style",
 ]
 
 if TYPE_CHECKING:
     from . import style
     from .back_through_time import BPTT, bptt
+    from .exponents import Lyapunov, lyapunov
+    from .flow import GradientFlow, gradient_flow
+    from .gating import Gates, gates
+    from .monitor import GradientMonitor, GradientWarning
     from .result import Result
 
 

@@ -1,0 +1,157 @@
+"""Lyapunov exponents of a recurrent cell along the sequences that drive it.
+
+Two trajectories that start a little apart, under the same inputs, part or meet exponentially: their distance goes like
+exp(L t). The exponents L, one for each direction of the state, are the mean logarithms by which products of Jacobians
+stretch. Products themselves over- and underflow, so the directions are made orthogonal after each step:
+
+    Q_t R_t = J_t Q_(t-1),    L_i = mean over t of log |R_t[i, i]|
+
+Gradients go back through the same Jacobians: a largest exponent below 0 makes them vanish, by exp(L) a step; above 0
+the net is chaotic, and they explode.
+
+Source: Benettin, Galgani, Giorgilli and Strelcyn 1980; for recurrent nets Engelken, Wolf and Abbott 2023.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import ops
+from .jacobians import ROWS, step_jacobians
+from .result import Result, Table, text_table
+from .watching import numbers, places, run_forward
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Lyapunov(Result):
+    """What `lyapunov` found.
+
+    Attributes:
+        name, kind, units: of the layer.
+        exponents: (S,) per step, the largest first, means over rows; S is units, for an LSTM 2 units ([h c]).
+            -inf for directions that one step wipes out.
+        by_row: (n, S) of each row that ran a step; row i of n.
+        steps: how many steps were counted, all rows together.
+    """
+
+    name: str
+    kind: str
+    units: int
+    exponents: Array
+    by_row: Array
+    steps: int
+    title = "Lyapunov exponents"
+
+    def __repr__(self) -> str:
+        return f"<Lyapunov exponents of {self.name}: {numbers(self.exponents[0])} to {numbers(self.exponents[-1])}>"
+
+    def summary(self) -> str:
+        """The largest exponent in words, and the table."""
+        top, low, high = self.exponents[0], self.by_row[:, 0].min(), self.by_row[:, 0].max()
+        return (
+            f"{self.name} ({self.kind}, {self.units} units): the largest Lyapunov exponent is {numbers(top)} a step "
+            f"({numbers(low)} to {numbers(high)} in {len(self.by_row)} rows, {self.steps} steps in all). "
+            f"{said(float(top))}\n\n{text_table(self.table())}"
+        )
+
+    def table(self) -> Table:
+        """The largest, the middle and the smallest exponents."""
+        S = len(self.exponents)
+        chosen = sorted({*range(min(3, S)), S // 2, S - 1})
+        rows = [[f"{i + 1} of {S}", numbers(self.exponents[i]), numbers(np.exp(self.exponents[i]))] for i in chosen]
+        return ("exponent", "a step", "factor a step"), rows
+
+    def _figure(self) -> Figure:
+        from . import style
+
+        figure, axes = style.figure(title=f"{self.title}: {self.name} ({self.kind})")
+        axis = axes[0, 0]
+        number = np.arange(1, len(self.exponents) + 1)
+        finite = np.isfinite(self.exponents)
+        axis.plot(number[finite], self.exponents[finite], label="mean over rows", **style.line(1, len(number)))
+        axis.fill_between(
+            number[finite],
+            self.by_row.min(axis=0)[finite],
+            self.by_row.max(axis=0)[finite],
+            color=style.PALETTE[1],
+            alpha=0.2,
+            linewidth=0,
+            label="from row to row",
+        )
+        axis.axhline(0, color=style.GREY, linewidth=1, linestyle=":")
+        axis.set_xlabel("number of the exponent, largest first")
+        axis.set_ylabel("exponent (1/step)")
+        axis.legend()
+        return figure
+
+
+def lyapunov(model: Any, x: Any, *, layer: int = 0, skip: int = 0, rows: int = ROWS) -> Lyapunov:
+    """The Lyapunov exponents of a recurrent layer over the sequences x.
+
+    Args:
+        model: a model or a layer.
+        x: its inputs, as for a call; masked steps are left out.
+        layer: the number of the recurrent layer, in the order of the model.
+        skip: how many steps at the beginning are run but not counted, while the directions settle.
+        rows: how many rows of x are followed.
+
+    Raises:
+        TypeError, ValueError: model is none or has no such layer; no step is left to count.
+
+    Example:
+        >>> lab.lyapunov(model, x).exponents[0]
+    """
+    found = places(model)
+    if isinstance(layer, bool) or not isinstance(layer, int) or not 0 <= layer < len(found):
+        raise ValueError(f"layer must be a number from 0 to {len(found) - 1}, got {layer!r}")
+    if isinstance(skip, bool) or not isinstance(skip, int) or skip < 0:
+        raise ValueError(f"skip must be a number of steps, 0 or more, got {skip!r}")
+    rows = ops.check_count("rows", rows)
+    place, run = next((p, r) for p, r in run_forward(model, x) if p.cell is found[layer].cell)
+    running = run.running[:rows]
+    counted = running & (np.cumsum(running, axis=1) > skip)
+    if not counted.any():
+        raise ValueError(f"x must have rows of more than {skip} steps, as skip says, got {running.sum(axis=1).max()}")
+    by_row, steps = exponents(step_jacobians(run, rows), counted)
+    kept = steps > 0
+    by_row = -np.sort(-by_row[kept], axis=1)
+    return Lyapunov(place.name, place.kind, place.cell.units, by_row.mean(axis=0), by_row, int(steps.sum()))
+
+
+def exponents(jacobians: Array, counted: NDArray[np.bool_]) -> tuple[Array, NDArray[np.intp]]:
+    """(n, S) exponents of each row from (n, T, S, S) Jacobians, over the steps of `counted` (n, T); and their number.
+
+    NaN for rows without such a step.
+    """
+    n, T, S, _ = jacobians.shape
+    # from a random frame: no direction is left out by chance, as the axes may be
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((S, S)))[0] * np.ones((n, 1, 1))
+    total, steps = np.zeros((n, S)), counted.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for t in range(T):
+            Q, R = np.linalg.qr(jacobians[:, t] @ Q)
+            logs = np.log(np.abs(np.diagonal(R, axis1=1, axis2=2)))
+            total += np.where(counted[:, t, None], logs, 0)
+        return total / steps[:, None], steps
+
+
+def said(top: float) -> str:
+    """A largest exponent in words."""
+    if not np.isfinite(top):
+        return "A step wipes out what was before."
+    if abs(top) < 1e-3:
+        return "Small differences neither grow nor die out: gradients keep their size."
+    if top < 0:
+        return (
+            f"Small differences die out, by the factor {numbers(np.exp(top))} a step, and gradients vanish with them."
+        )
+    return f"Small differences grow, by the factor {numbers(np.exp(top))} a step: chaos, in which gradients explode."

@@ -1,0 +1,233 @@
+"""Vanishing and exploding gradients: how much of a gradient is left so many steps back, cell by cell, side by side.
+
+    dL/dh_t = (d h_T / d h_t)^T dL/dh_T,    d h_T / d h_t = J_T J_(T-1) ... J_(t+1)
+
+A product of many Jacobians shrinks or grows exponentially, unless something keeps it at 1. In an LSTM that is the
+forget gate. With c_t = f_t c_(t-1) + i_t g_t, where h_(t-1) = o_(t-1) act(c_(t-1)) goes into each gate, four terms
+make up
+
+    dc_t/dc_(t-1) = diag(f_t)                                                  direct
+                  + diag(c_(t-1) rec'(f_t)) U_f^T D_(t-1)                      by the forget gate
+                  + diag(g_t rec'(i_t)) U_i^T D_(t-1)                          by the input gate
+                  + diag(i_t act'(g_t)) U_c^T D_(t-1)                          by the candidate
+
+    D_(t-1) = diag(o_(t-1) act'(c_(t-1)))
+
+of which the first alone, over many steps, gives the product of the forget gates.
+
+Source: Hochreiter 1991; Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import ops
+from ..layers.module import Module
+from ..layers.tracing import Run
+from ..models.steps import Stepper
+from .cell_terms import cell_terms, products_after
+from .exponents import exponents
+from .horizons import Clipping, Horizon, clipping, horizon
+from .jacobians import ROWS, products, spectral_norms, step_jacobians, values
+from .probes import learn, made, scaled
+from .result import Result, Table, text_table
+from .watching import Place, located, numbers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Curve:
+    """One recurrent layer at one scale of its recurrent weights. States count from 0, the initial one, to T.
+
+    Attributes:
+        label: what pictures call the layer. kind, units: SimpleRNN, LSTM or GRU, and its size. scale: the factor.
+        loss: (T + 1,) the norm of dL/dh_t, the mean over rows.
+        chain: (n, T + 1) spectral norms of d h_T / d h_t. whole_chain: of d s_T / d s_t, for an LSTM with s = [h c].
+        step: (n, T) spectral norms of d h_t / d h_(t-1).
+        horizon: of the mean of `chain` over rows.
+        exponents: (S,) Lyapunov exponents, largest first, means over rows.
+        terms: of an LSTM, by TERMS: (n, T) spectral norms of the four terms of dc_t/dc_(t-1); NaN at t = 1, as h_0 does
+            not come from c_0, but for the direct one. whole: (n, T) of their sum.
+        forget_product: of an LSTM (n, T + 1), the mean over units of the product of the forget gates of steps t + 1 to
+            T.
+        clipping: where a bound was given.
+    """
+
+    label: str
+    kind: str
+    units: int
+    scale: float
+    loss: Array
+    chain: Array
+    whole_chain: Array
+    step: Array
+    horizon: Horizon
+    exponents: Array
+    terms: Mapping[str, Array] | None
+    whole: Array | None
+    forget_product: Array | None
+    clipping: Clipping | None
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return len(self.loss) - 1
+
+    def __repr__(self) -> str:
+        return f"<{self.label} x {numbers(self.scale)}: {self.horizon}>"
+
+
+@dataclass(frozen=True, repr=False)
+class GradientFlow(Result):
+    """What `gradient_flow` found.
+
+    Attributes:
+        curves: one for each recurrent layer and scale.
+        scales: in the order in which they were given.
+        loss_said: which loss dL/dh_t is of.
+    """
+
+    curves: tuple[Curve, ...]
+    scales: tuple[float, ...]
+    loss_said: str
+    title = "Vanishing and exploding gradients"
+
+    @property
+    def labels(self) -> list[str]:
+        """The layers, each once."""
+        return list(dict.fromkeys(curve.label for curve in self.curves))
+
+    def __repr__(self) -> str:
+        return f"<GradientFlow of {', '.join(self.labels)} at scales {', '.join(map(numbers, self.scales))}>"
+
+    def summary(self) -> str:
+        """A sentence for each curve, and the table."""
+        said = [f"Going back in time through {self.curves[0].steps} steps, by the scale of the recurrent weights:"]
+        for c in self.curves:
+            said.append(f"- {c.label}, weights x {numbers(c.scale)}: the gradient {c.horizon}.")
+            if c.forget_product is not None and c.steps:
+                said[-1] += (
+                    f" The forget gates alone keep {numbers(c.forget_product[:, 0].mean())} of c over all steps."
+                )
+            if c.clipping is not None:
+                said[-1] += f" {str(c.clipping).capitalize()}."
+        said.append(self.loss_said)
+        return "\n".join(said) + "\n\n" + text_table(self.table())
+
+    def table(self) -> Table:
+        """A row a curve."""
+        header = ("layer", "scale", "halves in", "doubles in", "R²", "|dh_T/dh_0|", "|dL/dh_0|", "|dL/dh_T|")
+        rows = []
+        for c in self.curves:
+            halves, doubles = (f"{numbers(c.horizon.steps)} steps" if c.horizon.slope * s > 0 else "-" for s in (-1, 1))
+            shown = (c.horizon.r2, c.chain[:, 0].mean(), c.loss[0], c.loss[-1], c.exponents[0])
+            rows.append([c.label, numbers(c.scale), halves, doubles, *map(numbers, shown)])
+        return (*header, "Lyapunov (1/step)"), rows
+
+    def _figure(self) -> Figure:
+        from .pictures_flow import draw
+
+        return draw(self)
+
+
+def gradient_flow(
+    models: Any,
+    x: Any,
+    y: Any = None,
+    scales: Sequence[float] = (0.5, 1.0, 1.5),
+    clipnorm: float | None = None,
+    *,
+    units: int = 32,
+    seed: int = 0,
+    rows: int = ROWS,
+) -> GradientFlow:
+    """How gradients vanish or explode on their way back, for several cells and scales of the recurrent weights.
+
+    Args:
+        models: a model or a layer, or a name, "SimpleRNN", "LSTM" or "GRU", of which a layer of `units` units is made
+            with Keras's defaults, orthogonal recurrent weights; or a list of them. They are as before afterwards.
+        x: inputs (B, T, features), the same for all.
+        y: targets, for compiled models, whose own loss is taken; a name gets a Dense layer and the squared error. None:
+            the loss is the sum of the last outputs, scaled so that its gradient by them has norm 1 a row.
+        scales: factors of all recurrent weights.
+        clipnorm: a bound to show what clipping by norm does.
+        units, seed: of layers made from names.
+        rows: how many rows of x Jacobians are computed for.
+
+    Raises:
+        TypeError, ValueError: an argument that does not fit; models are as they were.
+
+    Example:
+        >>> result = lab.gradient_flow(["SimpleRNN", "LSTM", "GRU"], x)
+        >>> print(result.summary())
+    """
+    chosen = list(models) if isinstance(models, (list, tuple)) else [models]
+    if not chosen:
+        raise ValueError("models must hold one model at least, got none")
+    factors = tuple(ops.check_number("scales", s, 0) for s in scales)
+    if not factors:
+        raise ValueError("scales must hold one number at least, got none")
+    bound = None if clipnorm is None else float(ops.check_number("clipnorm", clipnorm, 0))
+    rows, units = ops.check_count("rows", rows), ops.check_count("units", units)
+    probes = [made(model, x, y, units, seed) for model in chosen]
+    names = [model if isinstance(model, str) else None for model in chosen]
+    curves: list[Curve] = []
+    for model, name in zip(probes, names, strict=True):
+        for scale in factors:
+            with scaled(model, scale):
+                gradients, runs = learn(model, x, y)
+                clipped = None if bound is None else clipping(gradients, bound)
+                found = [(p, r) for p, r in located(model, runs) if r.gradients is not None]
+                for place, run in found:
+                    label = name if name is not None else place.name
+                    if name is None and sum(isinstance(m, Module) for m in chosen) > 1:
+                        label = f"{model.name}: {label}" if isinstance(model, Stepper) else label
+                    curves.append(_curve(place, run, label, scale, rows, clipped))
+    order = {label: i for i, label in enumerate(dict.fromkeys(c.label for c in curves))}
+    curves.sort(key=lambda c: order[c.label])
+    if not curves:
+        raise ValueError("models must have a recurrent layer that a gradient reaches: all are frozen")
+    said = "dL/dh_t is of the models' own loss." if y is not None else "dL/dh_t is of the sum of the last outputs."
+    return GradientFlow(tuple(curves), factors, said)
+
+
+def _curve(place: Place, run: Run, label: str, scale: float, rows: int, clipped: Clipping | None) -> Curve:
+    assert run.gradients is not None
+    assert run.initial is not None
+    H = place.cell.units
+    dh = np.concatenate([run.initial[0][:, None], run.gradients[0]], axis=1).astype(np.float64)
+    jacobians = step_jacobians(run, rows)
+    chain = products(jacobians)
+    norms = spectral_norms(chain[:, :, :H, :H])
+    by_row, steps = exponents(jacobians, run.running[:rows])
+    terms = whole = forget = None
+    if place.kind == "LSTM":
+        v = values(run, rows)
+        terms, whole = cell_terms(v, **place.cell.options)
+        forget = products_after(np.where(v.running[:, :, None], v.gates[1], 1)).mean(axis=2)
+    return Curve(
+        label=label,
+        kind=place.kind,
+        units=H,
+        scale=scale,
+        loss=np.sqrt((dh**2).sum(axis=2)).mean(axis=0),
+        chain=norms,
+        whole_chain=spectral_norms(chain),
+        step=spectral_norms(jacobians[:, :, :H, :H]),
+        horizon=horizon(norms.mean(axis=0)),
+        exponents=-np.sort(-by_row[steps > 0], axis=1).mean(axis=0) if steps.any() else np.zeros(jacobians.shape[-1]),
+        terms=terms,
+        whole=whole,
+        forget_product=forget,
+        clipping=clipped,
+    )

@@ -1,0 +1,212 @@
+"""What a cell keeps, stores and tells: its gates, its cell state and its hidden state over sequences.
+
+    LSTM    c' = f c + i g    h' = o act(c')        keep by f, store g by i, tell by o
+    GRU     h' = z h + (1 - z) g                    keep by z, store g by 1 - z; r says what g sees of h
+
+A unit that keeps the part f of its state at each step holds what is 1 / (1 - f) steps old on the average (a geometric
+series): that, with the mean of f over the steps, is its mean memory time.
+
+Source: Hochreiter and Schmidhuber 1997, Gers, Schmidhuber and Cummins 2000 for the LSTM; Cho et al. 2014 for the GRU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .jacobians import values
+from .result import Result, Table, text_table
+from .watching import Place, numbers, places, run_forward
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+#: The gates of a cell: name, letter in the contract, and the part it plays, in the order of a step.
+PARTS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "SimpleRNN": (),
+    "LSTM": (("forget", "f", "keep"), ("input", "i", "store"), ("candidate", "c", "store"), ("output", "o", "output")),
+    "GRU": (("update", "z", "keep"), ("reset", "r", "reset"), ("candidate", "h", "store")),
+}
+#: The gate that says how much of the state is kept.
+KEEPS = {"LSTM": "forget", "GRU": "update"}
+#: A gate nearer to 0 or 1 than this, or a candidate nearer to -1 or 1, is saturated: its slope is below 0.05.
+NEAR = 0.05
+#: Activations from 0 to 1 at their ends, and from -1 to 1.
+GATING, SIGNED = ("sigmoid", "hard_sigmoid"), ("tanh", "softsign", "hard_tanh")
+
+
+@dataclass(frozen=True, repr=False)
+class Gates(Result):
+    """What `gates` found. Arrays are float64 and in the order in which the layer ran the steps.
+
+    Attributes:
+        name, kind, units: of the layer; kind is SimpleRNN, LSTM or GRU. backwards: whether it ran the last step first.
+        gates: (n, T, units) by name: an LSTM's forget, input, candidate, output; a GRU's update, reset, candidate;
+            none of a SimpleRNN. NaN at masked steps.
+        states: (n, T, units) by letter: h, and of an LSTM c, after each step; carried at masked ones.
+        running: (n, T) booleans, the steps that ran.
+        saturated: by gate, the part of its values that are within NEAR of an end; gates without ends are left out.
+        shut, open: by gate from 0 to 1, the part of its values within NEAR of 0, and of 1.
+        memory: (units,) mean memory time in steps, 1 / (1 - f) of the mean of the gate that keeps; None where no gate
+            from 0 to 1 does.
+        order: (units,) units by memory, the longest first; without gates by the size of h.
+        row: the row that is drawn.
+    """
+
+    name: str
+    kind: str
+    units: int
+    backwards: bool
+    gates: Mapping[str, Array]
+    states: Mapping[str, Array]
+    running: NDArray[np.bool_]
+    saturated: Mapping[str, float]
+    shut: Mapping[str, float]
+    open: Mapping[str, float]
+    memory: Array | None
+    order: NDArray[np.intp]
+    row: int
+    others: int
+    title = "What a cell keeps, stores and tells"
+
+    def __repr__(self) -> str:
+        return f"<Gates of {self.name} ({self.kind}, {self.units} units, {self.running.shape[1]} steps)>"
+
+    def summary(self) -> str:
+        """What the gates do on the whole, and the table."""
+        n, T = self.running.shape
+        said = [f"{self.name} ({self.kind}, {self.units} units) ran {n} sequences of up to {T} steps."]
+        if self.others:
+            said[0] += f" The model has {self.others} more recurrent {'layer' if self.others == 1 else 'layers'}."
+        if self.memory is not None:
+            by_size = np.sort(self.memory)  # not np.median: memories may be infinite
+            low, high = by_size[[0, -1]]
+            middle = (by_size[(self.units - 1) // 2] + by_size[self.units // 2]) / 2
+            said.append(
+                f"The {KEEPS[self.kind]} gate gives its units a mean memory of {numbers(middle)} steps (median), from "
+                f"{numbers(low)} to {numbers(high)}."
+            )
+        for name, part in self.saturated.items():
+            if part > 0.5:
+                said.append(
+                    f"{part:.0%} of the {name} values are saturated, so little gradient passes through them: smaller "
+                    "weights or inputs would open them."
+                )
+        if self.kind == "SimpleRNN":
+            said.append("A SimpleRNN has no gates: each step writes all of h anew.")
+        return "\n".join(said) + "\n\n" + text_table(self.table())
+
+    def table(self) -> Table:
+        """Means and extremes of each gate and state over the steps that ran."""
+        rows = []
+        for name, values_ in {**self.gates, **self.states}.items():
+            seen = values_[self.running]
+            rows.append(
+                [
+                    name,
+                    *(
+                        numbers(v)
+                        for v in ((seen.mean(), seen.std(), seen.min(), seen.max()) if seen.size else [0] * 4)
+                    ),
+                    *(f"{part[name]:.1%}" if name in part else "-" for part in (self.shut, self.open, self.saturated)),
+                ]
+            )
+        return ("gate or state", "mean", "std", "min", "max", "near 0", "near 1", "saturated"), rows
+
+    def _figure(self) -> Figure:
+        from .pictures_gates import draw
+
+        return draw(self)
+
+
+def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -> Gates:
+    """Run a model on x, as for prediction, and look at the gates and states of one recurrent layer.
+
+    Args:
+        model: a model or a layer, of any structure.
+        x: its inputs, as for a call; masks and sequences of different lengths as well.
+        layer: which recurrent layer: a name, the beginning or an end of one, or a number in the order of the model;
+            the first where None.
+        row: the sequence that `draw` shows.
+
+    Raises:
+        TypeError, ValueError: model is none or has no such layer, or x no such row.
+
+    Example:
+        >>> result = lab.gates(model, x)
+        >>> result.gates["forget"].shape  # (B, T, units)
+        >>> result.draw("gates.png")
+    """
+    chosen = _choose(places(model), layer)
+    place, run = next((p, r) for p, r in run_forward(model, x) if p.cell is chosen.cell)
+    n, _ = run.shape
+    if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < n:
+        raise ValueError(f"row must be one of the {n} rows of x, from 0 on, got {row!r}")
+    held = values(run, n)
+    where = np.where(held.running, 0.0, np.nan)[:, :, None]
+    letters = place.cell.contract.gates
+    found = {name: held.gates[letters.index(letter)] + where for name, letter, _ in PARTS[place.kind]}
+    ends = {name: e for name in found if (e := gate_ends(place, name)) is not None}
+    shut, opened, saturated = {}, {}, {}
+    for name, low in ends.items():
+        seen = found[name][held.running]
+        parts = [float(np.mean(part)) if seen.size else 0.0 for part in (seen < low + NEAR, seen > 1 - NEAR)]
+        saturated[name] = sum(parts)
+        if low == 0:
+            shut[name], opened[name] = parts
+    states = dict(zip(place.cell.contract.states, held.after, strict=True))
+    memory = _memory(found[KEEPS[place.kind]], held.running) if KEEPS.get(place.kind) in shut else None
+    size = np.abs(states["h"][held.running]).mean(axis=0) if held.running.any() else np.zeros(place.cell.units)
+    return Gates(
+        name=place.name,
+        kind=place.kind,
+        units=place.cell.units,
+        backwards=place.backwards,
+        gates=found,
+        states=states,
+        running=held.running,
+        saturated=saturated,
+        shut=shut,
+        open=opened,
+        memory=memory,
+        order=np.argsort(-(size if memory is None else memory), kind="stable"),
+        row=row,
+        others=len(places(model)) - 1,
+    )
+
+
+def _memory(keep: Array, running: NDArray[np.bool_]) -> Array:
+    """(units,) 1 / (1 - f) for the mean f over all steps that ran; infinite where all is kept."""
+    if not running.any():
+        return np.ones(keep.shape[-1])
+    with np.errstate(divide="ignore"):
+        return np.asarray(1 / (1 - keep[running].mean(axis=0)))
+
+
+def gate_ends(place: Place, gate: str) -> float | None:
+    """The lower end of a gate's activation, whose upper one is 1; None where it has none."""
+    name = place.cell.options["activation" if gate == "candidate" else "recurrent_activation"]
+    return 0.0 if name in GATING else -1.0 if name in SIGNED else None
+
+
+def _choose(found: list[Place], layer: Any) -> Place:
+    if layer is None:
+        return found[0]
+    names = ", ".join(place.name for place in found)
+    if isinstance(layer, int) and not isinstance(layer, bool):
+        if not 0 <= layer < len(found):
+            raise ValueError(f"layer must be a number from 0 to {len(found) - 1} ({names}), got {layer}")
+        return found[layer]
+    if not isinstance(layer, str):
+        raise TypeError(f"layer must be a name or a number, got {layer!r}")
+    for fits in (str.__eq__, str.endswith, str.startswith):
+        match = [place for place in found if fits(place.name, layer)]
+        if match:
+            return match[0]
+    raise ValueError(f"layer must be one of {names}, got {layer!r}")

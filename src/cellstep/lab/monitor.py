@@ -1,0 +1,278 @@
+"""GradientMonitor: watches gradients and gates while a model trains, and says in words when something is wrong."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import ops
+from ..callbacks import Callback
+from ..callbacks.base import Logs
+from ..layers import trace
+from ..layers.tracing import Run
+from .advice import say
+from .gating import NEAR, PARTS, gate_ends
+from .result import Result, Table, text_table
+from .watching import Place, numbers, places
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+#: A unit whose h moves by no more than this over all steps and rows that are looked at is dead.
+STILL = 1e-4
+
+
+class GradientWarning(UserWarning):
+    """What a GradientMonitor warns of."""
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """One recurrent layer at one training step.
+
+    dh: (T,) the norm of dL/dh_t over the batch, in the order of processing. saturated: by gate, the part of its values
+    within 0.05 of an end, in the rows that are looked at. dead: how many units do not move there.
+    """
+
+    kind: str
+    units: int
+    dh: Array
+    saturated: Mapping[str, float]
+    dead: int
+
+    @property
+    def ratio(self) -> float:
+        """|dL/dh_1| / |dL/dh_T|: what is left of the gradient at the first step; NaN without any at the last."""
+        last = self.dh[-1] if len(self.dh) else 0.0
+        return float(self.dh[0] / last) if last > 0 else math.nan
+
+
+@dataclass(frozen=True)
+class Record:
+    """One training step: its number from 0 over all epochs; the mean loss of the epoch so far; a LayerRecord by name of
+    each recurrent layer; and by path of each weight the norm of its gradient, as the optimizer used it: after clipping.
+    """
+
+    step: int
+    loss: float
+    layers: Mapping[str, LayerRecord]
+    gradients: Mapping[str, float]
+
+
+class GradientMonitor(Callback, Result):
+    """A callback of `fit` that records how gradients flow through each recurrent layer, and warns in words when they
+    vanish or explode, gates saturate, units die, or numbers stop being numbers; once for each cause and layer.
+
+    Args:
+        every: record each so many training steps.
+        rows: how many rows of a batch gates and dead units are looked for in.
+        vanishing: warn when |dL/dh_1| / |dL/dh_T| is below this. Where the loss sees the output of every step, each
+            brings a gradient of its own, and what vanishes on long ways does not show in this ratio:
+            `lab.gradient_flow` does.
+        exploding: warn when it is above this.
+        saturated: warn when more than this part of a gate's values is within 0.05 of an end.
+        dead: warn when more than this part of the units do not move.
+        patience: in how many records in a row it must be so. NaN and infinity warn at once.
+        verbose: 0 warns by `warnings.warn` (GradientWarning), 1 prints instead.
+
+    Attributes:
+        records: a Record for each training step that was looked at.
+        warnings: the sentences so far.
+
+    What it shows is what training computes anyway: outputs, gradients and weights are as without it, to the bit.
+
+    Example:
+        >>> monitor = lab.GradientMonitor()
+        >>> model.fit(x, y, callbacks=[monitor])
+        >>> print(monitor.summary())
+        >>> monitor.draw("training.png")
+    """
+
+    title = "Gradients while training"
+
+    def __init__(
+        self,
+        every: int = 1,
+        *,
+        rows: int = 4,
+        vanishing: float = 1e-3,
+        exploding: float = 1e3,
+        saturated: float = 0.9,
+        dead: float = 0.1,
+        patience: int = 3,
+        verbose: int = 0,
+    ) -> None:
+        self.every, self.rows = ops.check_count("every", every), ops.check_count("rows", rows)
+        self.vanishing = ops.check_number("vanishing", vanishing, 0)
+        self.exploding = ops.check_number("exploding", exploding, 0)
+        self.saturated = ops.check_number("saturated", saturated, 0, 1)
+        self.dead = ops.check_number("dead", dead, 0, 1)
+        self.patience = ops.check_count("patience", patience)
+        if verbose not in (0, 1):
+            raise ValueError(f"verbose must be 0 or 1, got {verbose!r}")
+        self.verbose = verbose
+        self.records: list[Record] = []
+        self.warnings: list[str] = []
+        self._seen = 0
+        self._said: set[tuple[str, str]] = set()
+        self._lasting: dict[tuple[str, str], int] = {}
+        self._places: dict[int, Place] = {}
+        self._watch: AbstractContextManager[list[Run]] | None = None
+        self._runs: list[Run] = []
+
+    def __repr__(self) -> str:
+        return f"<GradientMonitor: {len(self.records)} records, {len(self.warnings)} warnings>"
+
+    # Watching
+
+    def set_model(self, model: Any) -> None:
+        places(model)  # an error here, before training, where there is nothing to watch
+        super().set_model(model)
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._places = {}
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        if self._seen % self.every == 0:
+            self._watch = trace()
+            self._runs = self._watch.__enter__()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        step, self._seen = self._seen, self._seen + 1
+        if self._watch is None:
+            return
+        runs = self._runs
+        self.close()
+        if not self._places:  # names are known when the model is built
+            self._places = {id(place.cell): place for place in places(self.model)}
+        record = Record(
+            step,
+            float((logs or {}).get("loss", math.nan)),
+            self._look(runs),
+            {w.path: _norm(w.grad) for w in self.model.trainable_weights},
+        )
+        self.records.append(record)
+        self._judge(record)
+
+    def close(self) -> None:
+        """Stop watching; also when an error has ended training."""
+        if self._watch is not None:
+            self._watch.__exit__(None, None, None)
+        self._watch, self._runs = None, []
+
+    def _look(self, runs: list[Run]) -> dict[str, LayerRecord]:
+        found: dict[str, LayerRecord] = {}
+        for run in runs:
+            place = self._places.get(id(run.cell))
+            if place is None or run.gradients is None or not all(run.shape):
+                continue
+            name, k = place.name, 1
+            while name in found:  # a layer that ran more than once
+                k += 1
+                name = f"{place.name} (call {k})"
+            saturated, dead = _look_inside(place, run, self.rows)
+            found[name] = LayerRecord(place.kind, place.cell.units, _norms(run.gradients[0]), saturated, dead)
+        return found
+
+    # Warning
+
+    def _judge(self, record: Record) -> None:
+        broken = [path for path, norm in record.gradients.items() if not math.isfinite(norm)]
+        self._note("nan", "", bool(broken) or not math.isfinite(record.loss), record, path=broken[0] if broken else "")
+        for name, layer in record.layers.items():
+            ratio = layer.ratio
+            self._note("vanishing", name, ratio < self.vanishing, record, layer=layer)
+            self._note("exploding", name, math.isfinite(ratio) and ratio > self.exploding, record, layer=layer)
+            self._note("dead", name, layer.dead > self.dead * layer.units, record, layer=layer)
+            for gate, part in layer.saturated.items():
+                self._note(f"saturated {gate}", name, part > self.saturated, record, layer=layer, gate=gate)
+
+    def _note(self, cause: str, name: str, so: bool, record: Record, **details: Any) -> None:
+        """Count the records in a row in which something is so, and say it when they are enough."""
+        key = (cause, name)
+        self._lasting[key] = self._lasting.get(key, 0) + 1 if so else 0
+        if key not in self._said and self._lasting[key] >= (1 if cause == "nan" else self.patience):
+            self._said.add(key)
+            sentence = say(cause, name, record.step, record.loss, **details)
+            self.warnings.append(sentence)
+            if self.verbose:
+                print(sentence)
+            else:
+                warnings.warn(sentence, GradientWarning, stacklevel=6)  # the line that calls fit
+
+    # Telling
+
+    def summary(self) -> str:
+        """What was seen on the whole, each warning, and the table."""
+        if not self.records:
+            return "Nothing was recorded: no training step was looked at."
+        said = [f"{len(self.records)} training steps were looked at, the last one step {self.records[-1].step}."]
+        said += self.warnings or ["Nothing was found to be wrong."]
+        return "\n".join(said) + "\n\n" + text_table(self.table())
+
+    def table(self) -> Table:
+        """A row for each layer: medians over the first and the last tenth of the records."""
+        header = (
+            "layer",
+            "records",
+            "|dL/dh_1|/|dL/dh_T|, first",
+            "last",
+            "most saturated gate, last",
+            "dead units, last",
+        )
+        rows = []
+        for name in dict.fromkeys(name for record in self.records for name in record.layers):
+            seen = [record.layers[name] for record in self.records if name in record.layers]
+            tenth = max(1, len(seen) // 10)
+            ratios = [float(np.median([layer.ratio for layer in part])) for part in (seen[:tenth], seen[-tenth:])]
+            gates = sorted((part, gate) for gate, part in seen[-1].saturated.items())
+            worst = f"{gates[-1][1]} {gates[-1][0]:.0%}" if gates else "-"
+            rows.append([name, str(len(seen)), *map(numbers, ratios), worst, f"{seen[-1].dead} of {seen[-1].units}"])
+        return header, rows
+
+    def _figure(self) -> Figure:
+        from .pictures_monitor import draw
+
+        return draw(self)
+
+
+def _look_inside(place: Place, run: Run, rows: int) -> tuple[dict[str, float], int]:
+    """The part of each gate's values that are saturated, and the number of dead units, in the first rows."""
+    gates, states = run.forward.read(rows)
+    running = None if run.forward.mask is None and run.forward.lengths is None else run.running[:rows]
+    letters, saturated = place.cell.contract.gates, {}
+    for name, letter, _ in PARTS[place.kind]:
+        low = gate_ends(place, name)
+        if low is not None:
+            values = gates[:, :, letters.index(letter)]
+            near = (values < low + NEAR) | (values > 1 - NEAR)  # False for the NaN of a masked step
+            total = values.size if running is None else int(running.sum()) * values.shape[2]
+            saturated[name] = float(np.count_nonzero(near)) / max(1, total)
+    h = states[0].reshape(-1, place.cell.units) if running is None else states[0][running]
+    dead = int(np.count_nonzero(np.ptp(h, axis=0) <= STILL)) if len(h) > 1 else 0
+    return saturated, dead
+
+
+def _norms(dh: Array) -> Array:
+    """(T,) norms over the batch of (B, T, H)."""
+    with np.errstate(over="ignore"):
+        squares = np.einsum("bth,bth->t", dh, dh)
+    if not np.isfinite(squares).all():  # float32 squares overflow above 1e19
+        squares = np.square(dh, dtype=np.float64).sum(axis=(0, 2))
+    return np.asarray(np.sqrt(squares.astype(np.float64)))
+
+
+def _norm(gradient: Array) -> float:
+    flat = gradient.reshape(-1)
+    with np.errstate(over="ignore"):
+        square = float(flat @ flat)
+    return math.sqrt(square) if math.isfinite(square) else float(np.linalg.norm(flat.astype(np.float64)))

@@ -1,0 +1,98 @@
+"""The models that `gradient_flow` looks at: made from names, with their recurrent weights scaled, and run both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..initializers import GlorotUniform, Orthogonal
+from ..layers import GRU, LSTM, Dense, SimpleRNN, nested, trace
+from ..layers.tracing import Run
+from ..models import Sequential
+from ..models.steps import Stepper
+from .watching import places
+
+Array = NDArray[Any]
+
+NAMED = {"SimpleRNN": SimpleRNN, "LSTM": LSTM, "GRU": GRU}
+
+
+def made(model: Any, x: Any, y: Any, units: int, seed: int) -> Any:
+    """The model itself, checked; or for a name a new layer with Keras's defaults, and where there is y a model of it.
+
+    Raises:
+        TypeError, ValueError: it is none of them, or not compiled, though there is y.
+    """
+    if not isinstance(model, str):
+        if isinstance(model, Stepper) and y is not None:
+            model.ready("gradient_flow")
+        elif y is not None:
+            raise TypeError(f"models must be compiled models, or names, where y is given, got {type(model).__name__}")
+        places(model)
+        return model
+    if model not in NAMED:
+        raise ValueError(f"models must be models, layers or some of {', '.join(NAMED)}, got {model!r}")
+    dtype = np.result_type(np.asarray(x).dtype, np.float32)
+    dtype = dtype if dtype.kind == "f" else np.dtype(np.float32)
+    layer = NAMED[model](
+        units,
+        kernel_initializer=GlorotUniform(seed=seed),
+        recurrent_initializer=Orthogonal(seed=seed + 1),
+        return_sequences=np.ndim(y) == 3,
+        dtype=dtype,
+    )
+    if y is None:
+        layer.build((None, None, np.shape(x)[-1]))
+        return layer
+    head = Dense(np.shape(y)[-1], kernel_initializer=GlorotUniform(seed=seed + 2), dtype=dtype)
+    net = Sequential([layer, head], name=model)
+    net.compile("sgd", "mse")
+    net.build((None, None, np.shape(x)[-1]))
+    return net
+
+
+@contextmanager
+def scaled(model: Any, scale: float) -> Iterator[None]:
+    """All recurrent weights of a model times a number, within the block."""
+    weights = {id(p.cell): p.cell for p in places(model) if p.cell.built}
+    before = [(cell.recurrent_kernel, cell.recurrent_kernel.numpy()) for cell in weights.values()]
+    try:
+        for weight, value in before:
+            weight.assign(value * value.dtype.type(scale))
+        yield
+    finally:
+        for weight, value in before:
+            weight.assign(value)
+
+
+def learn(model: Any, x: Any, y: Any) -> tuple[dict[str, Array], list[Run]]:
+    """The gradients of all weights, by path, and the runs of the cells, forward and backward."""
+    with trace() as runs:
+        if y is not None:
+            return dict(model.gradients(x, y)[0]), runs
+        weights = model.trainable_weights
+        before = [w.grad.copy() for w in weights]
+        try:
+            for w in weights:
+                w.zero_grad()
+            outputs, pullback = model.forward(x)
+            slopes: list[Any] = [_last(a) for a in nested.flatten(outputs)]
+            if not isinstance(model, Stepper):
+                slopes[1:] = [None] * (len(slopes) - 1)  # the final states of a layer that returns them
+            pullback(nested.pack(outputs, slopes), need_dx=False)
+            return {w.path: w.grad.copy() for w in weights}, runs
+        finally:
+            for w, grad in zip(weights, before, strict=True):
+                w.grad[...] = grad
+
+
+def _last(output: Any) -> Array:
+    """The gradient of the sum of the last outputs, of norm 1 a row."""
+    d: Array = np.zeros_like(output)
+    last = d[:, -1] if d.ndim > 2 else d
+    last[...] = 1 / np.sqrt(last[0].size)
+    return d
