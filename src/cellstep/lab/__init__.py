@@ -20,19 +20,24 @@ _PLACES = {
     "BPTT": ".back_through_time:BPTT",
     "Result": ".result:Result",
     "bptt": ".back_through_time:bptt",
+    "Unrolled": ".unroll:Unrolled",
+    "unroll": ".unroll:unroll",
 }
 
 __all__ = [
     "BPTT",
     "Result",
+    "Unrolled",
     "bptt",
     "style",
+    "unroll",
 ]
 
 if TYPE_CHECKING:
     from . import style
     from .back_through_time import BPTT, bptt
     from .result import Result
+    from .unroll import Unrolled, unroll
 
 
 def __getattr__(name: str) -> Any:
