@@ -24,10 +24,12 @@ _PLACES = {
     "GradientWarning": ".monitor:GradientWarning",
     "Lyapunov": ".exponents:Lyapunov",
     "Result": ".result:Result",
+    "Unrolled": ".unroll:Unrolled",
     "bptt": ".back_through_time:bptt",
     "gates": ".gating:gates",
     "gradient_flow": ".flow:gradient_flow",
     "lyapunov": ".exponents:lyapunov",
+    "unroll": ".unroll:unroll",
 }
 
 __all__ = [
@@ -38,11 +40,13 @@ __all__ = [
     "GradientWarning",
     "Lyapunov",
     "Result",
+    "Unrolled",
     "bptt",
     "gates",
     "gradient_flow",
     "lyapunov",
     "style",
+    "unroll",
 ]
 
 if TYPE_CHECKING:
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
     from .gating import Gates, gates
     from .monitor import GradientMonitor, GradientWarning
     from .result import Result
+    from .unroll import Unrolled, unroll
 
 
 def __getattr__(name: str) -> Any:
