@@ -13,7 +13,6 @@ ALL = pages.pages()
 #: What a page needs besides the package.
 NEEDS = {"docs/scikit-learn.md": "sklearn"}
 WITH_CODE = [page for page in ALL if "```python\n" in (ROOT / page).read_text(encoding="utf-8")]
-PICTURE = re.compile(r"!\[[^\]]*\]\((?!https?:)([^)\s]+)\)")
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +26,7 @@ def test_blocks_run_in_order_and_print_what_the_page_says(page: str, tmp_path: P
     if page in NEEDS:
         pytest.importorskip(NEEDS[page])
     assert pages.run(page) >= 1
-    # a picture that a page shows from a folder of its own name is drawn by the page
-    shown = [Path(target) for target in PICTURE.findall((ROOT / page).read_text(encoding="utf-8"))]
-    own = [target.name for target in shown if target.parent.name == Path(page).stem]
-    assert [name for name in own if not (tmp_path / name).exists()] == []
+    assert [name for name in pages.own_pictures(page) if not (tmp_path / name).exists()] == []
 
 
 def test_the_pages_are_found() -> None:

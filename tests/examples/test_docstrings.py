@@ -33,6 +33,13 @@ def examples() -> list[doctest.DocTest]:
     return list(found.values())
 
 
+def small_model() -> cellstep.Sequential:
+    """What examples may call `model`, beside data for it, `x` (8, 5, 3) and `y` (8, 1)."""
+    model = cellstep.Sequential([cellstep.Input((None, 3)), cellstep.layers.GRU(4), cellstep.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
 FOUND = examples()
 
 
@@ -45,6 +52,8 @@ def test_it_gives_what_it_says(example: doctest.DocTest, tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     cellstep.set_random_seed(0)
     names: dict[str, Any] = {"np": np, "cellstep": cellstep, "layers": cellstep.layers, "Input": cellstep.Input}
+    names |= {"lab": cellstep.lab, "model": small_model()}
+    names |= {"x": np.ones((8, 5, 3), "float32"), "y": np.ones((8, 1), "float32")}
     for module in COMMON:
         names.update({n: getattr(getattr(cellstep, module), n) for n in getattr(cellstep, module).__all__})
     example.globs = {**example.globs, **names}

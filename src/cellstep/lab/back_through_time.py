@@ -156,7 +156,8 @@ def bptt(model: Any, x: Any, y: Any, sample_weight: Any = None, *, rows: int = R
     Example:
         >>> result = lab.bptt(model, x, y)
         >>> print(result.summary())
-        >>> result.draw("bptt.png")
+        The loss is ...
+        >>> figure = result.draw("bptt.png")
     """
     if not isinstance(model, Stepper):
         raise TypeError(f"model must be a compiled model, got {type(model).__name__}")

@@ -107,8 +107,7 @@ class MaxPooling1D(_Pooling1D):
 class AveragePooling1D(_Pooling1D):
     """The mean of each feature in each window: (B, T, C) to (B, windows, C).
 
-    Args:
-        as for MaxPooling1D. With padding="same" the steps that were added do not count in the mean.
+    Arguments are those of MaxPooling1D. With padding="same" the steps that were added do not count in the mean.
 
     Example:
         >>> y = AveragePooling1D(2)(np.ones((1, 6, 3)))

@@ -70,8 +70,10 @@ def trace() -> Iterator[list[Run]]:
 
     Example:
         >>> with layers.trace() as runs:
-        ...     model.gradients(x, y)
-        >>> np.linalg.norm(runs[0].gradients[0], axis=-1)  # (B, T): how much of the gradient reaches each step
+        ...     grads, loss = model.gradients(x, y)
+        >>> norms = np.linalg.norm(runs[0].gradients[0], axis=-1)  # how much of the gradient reaches each step
+        >>> norms.shape
+        (8, 5)
     """
     runs: list[Run] = []
     token = _runs.set(runs)

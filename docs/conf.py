@@ -1,0 +1,63 @@
+"""The documentation site: Markdown pages, docstrings, equations as MathML. It builds without a network.
+
+sphinx-build -W --keep-going -n docs build/site
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cellstep
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+project = "cellstep"
+copyright = "the authors of cellstep, Apache License 2.0"
+version = release = cellstep.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "docstrings",
+    "mathml",
+    "repository",
+    "boxes",
+    "gallery",
+]
+exclude_patterns = ["_extensions", "_static"]
+suppress_warnings = ["config.cache"]
+
+# Markdown: `$...$` and `$$...$$` as code hosts know them, `#anchors` of headings, cards by ::: fences
+myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline", "deflist"]
+myst_heading_anchors = 3
+myst_links_external_new_tab = False
+
+# types in annotations of other packages: their documentation is on another site
+nitpick_ignore_regex = [("py:.*", r"(numpy|collections|typing|matplotlib)\..*")]
+# and of parts of the lab's results, whose names are not public
+nitpick_ignore_regex += [("py:class", r"cellstep\.lab\.\w+\.\w+")]
+
+# docstrings: Google's sections; signatures without types, as shapes and dtypes stand in the text
+default_role = "code"
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+autodoc_inherit_docstrings = False
+autodoc_class_signature = "mixed"
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+napoleon_custom_sections = [("Source", "notes"), ("Weights", "notes")]
+add_module_names = False
+toc_object_entries_show_parents = "hide"
+
+html_math_renderer = "mathml"
+html_theme = "furo"
+html_title = f"cellstep {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+pygments_style = "tango"
+pygments_dark_style = "native"
