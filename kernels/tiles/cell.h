@@ -9,9 +9,12 @@
 
 /* Activations that are not known when compiling go through one copy of the switch, not one at each use. */
 static __attribute__((noinline)) vec activate_any(int code, vec v) { return activate(code, v); }
-static __attribute__((noinline)) vec derivative_any(int code, vec y) { return derivative(code, y); }
+static __attribute__((noinline)) vec derivative_any(int code, vec kept) { return derivative(code, kept); }
 #define ACT(code, v) (__builtin_constant_p(code) ? activate(code, v) : activate_any(code, v))
-#define DER(code, y) (__builtin_constant_p(code) ? derivative(code, y) : derivative_any(code, y))
+#define DER(code, kept) (__builtin_constant_p(code) ? derivative(code, kept) : derivative_any(code, kept))
+/* What a gate row keeps of a gate, from its input v and output y, for DER; and the output again from what is kept. */
+#define KEEP(code, v, y) ((code) < FIRST_OF_INPUT ? (y) : (v))
+#define VALUE(code, kept) ((code) < FIRST_OF_INPUT ? (kept) : activate_any(code, kept))
 
 /* The first n lanes of a block of units; all of them but at the right edge. */
 INLINE vec get(const real *p, long n) {
