@@ -12,7 +12,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from . import kernels
+from . import kernels, registry
 from .kernels.reference.activations import activate, derivative
 
 Array = NDArray[Any]
@@ -48,7 +48,7 @@ class Activation:
             raise TypeError(f"name must be a word, got {name!r}")
         if not callable(forward):
             raise TypeError(f"forward must be a function of x that gives (y, pullback), got {forward!r}")
-        self.name = name
+        self.name = self.__name__ = name
         self.__doc__ = doc or f"The activation {name}."
         self._forward = forward
         #: The pullback as a function of the output alone, where it is one.
@@ -81,10 +81,19 @@ class Activation:
     def __repr__(self) -> str:
         return f"<activation {self.name}>"
 
+    def __deepcopy__(self, memo: Any) -> Activation:
+        return self  # nothing in it changes
+
     def __reduce__(self) -> tuple[Any, ...]:
         if _TABLE.get(self.name) is self:
             return get, (self.name,)
-        return Activation, (self.name, self._forward, self.__doc__, self.of_output)
+        return _restored, (self.name, self._forward, self.__doc__, self.of_output)
+
+
+def _restored(name: str, *rest: Any) -> Activation:
+    """The registered activation of this name; one made anew where there is none."""
+    found = registry.find(name)
+    return found if isinstance(found, Activation) else Activation(name, *rest)
 
 
 def _of_kernels(name: str) -> Activation:
@@ -189,15 +198,15 @@ def __getattr__(name: str) -> Activation:
 
 
 def get(identifier: Any, argument: str = "activation") -> Activation:
-    """An activation from its name, or itself; None is linear.
+    """An activation from its name, its configuration, or itself; None is linear.
 
     Args:
-        identifier: "relu", an `Activation`, or None.
+        identifier: "relu", an `Activation`, what `serialize` gave, or None.
         argument: the name to blame in a message.
 
     Raises:
-        ValueError: no activation has this name. TypeError: it is none of these; the message says how to make one of a
-            function.
+        ValueError: no activation has this name. TypeError: it is none of these. The message says how to make one of a
+            function that has no gradient.
     """
     if identifier is None:
         return _TABLE["linear"]
@@ -207,8 +216,12 @@ def get(identifier: Any, argument: str = "activation") -> Activation:
         name = _ALIASES.get(identifier, identifier)
         if name in _TABLE:
             return _TABLE[name]
-        why = f"; {name} {_NOT_BY_NAME[name]}" if name in _NOT_BY_NAME else ""
-        raise ValueError(f"{argument} must be one of {', '.join(_TABLE)}, got {identifier!r}{why}")
+        if registry.find(name) is None:
+            why = f"; {name} {_NOT_BY_NAME[name]}" if name in _NOT_BY_NAME else ""
+            raise ValueError(f"{argument} must be one of {', '.join(NAMES)}, got {identifier!r}{why}")
+        return get(registry.find(name), argument)
+    if isinstance(identifier, dict):
+        return get(registry.read_function(argument, identifier), argument)
     if callable(identifier):
         name = getattr(identifier, "__name__", "name")
         raise TypeError(
@@ -223,7 +236,10 @@ def register(activation: Activation) -> Activation: ...
 @overload
 def register(activation: str) -> Callable[[Forward], Activation]: ...
 def register(activation: Activation | str) -> Any:
-    """Make an activation known by its name, so that layers take the name, and configurations that hold it can be read.
+    """Make an activation known by its name: layers take the name, and configurations and files hold and find it.
+
+    It goes where `saving.register_keras_serializable()` would put it, so that Keras finds in a file the function that
+    is registered there by the same name.
 
     Args:
         activation: an `Activation`; or its name, to decorate the function forward(x) -> (y, pullback) that it is made
@@ -248,7 +264,8 @@ def register(activation: Activation | str) -> Any:
     if not isinstance(activation, Activation):
         raise TypeError(f"activation must be an Activation or the name of a new one, got {activation!r}")
     _check_free(activation.name)
-    _TABLE[activation.name] = activation
+    registry.register_keras_serializable(name=activation.name)(activation)
+    registry.get_custom_objects()[activation.name] = activation
     return activation
 
 
@@ -257,22 +274,24 @@ def _check_free(name: str) -> None:
         raise ValueError(f"expected a name that Keras has not taken, got {name!r}")
 
 
-def serialize(activation: Activation) -> str:
-    """What a configuration holds of an activation: its name.
+def serialize(activation: Activation) -> Any:
+    """What a configuration holds of an activation: its name, or Keras's dictionary for one of your own.
 
     Raises:
-        TypeError: nothing leads back from the name, as it is not registered.
+        TypeError: nothing would lead back to it, as it is not registered.
     """
-    if _TABLE.get(activation.name) is not activation:
+    if _TABLE.get(activation.name) is activation:
+        return activation.name
+    if not registry.is_registered(activation):
         name = activation.name
         raise TypeError(
             f"activation {name!r} is not registered, so a configuration cannot hold it: activations.register(it)"
         )
-    return activation.name
+    return registry.written_function("activation", activation)
 
 
 def for_kernels(activation: Activation, known: Sequence[str] = kernels.ACTIVATIONS) -> str | Activation:
     """What `ops.pack` and, with other names known, stages of streams take: the name of one that compiled code computes;
     any other itself, which runs in NumPy."""
     name = activation.name
-    return name if name in known and _TABLE[name] is activation else activation
+    return name if name in known and _TABLE.get(name) is activation else activation

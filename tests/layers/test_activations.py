@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from slopes import check_gradients
 import cellstep
 from cellstep import activations, kernels, layers
 from cellstep.activations import Activation, register
+from cellstep.saving import custom_object_scope, get_custom_objects, load_model
 
 RNG = np.random.default_rng(8)
 B, T, I, H = 3, 4, 2, 3  # noqa: E741
@@ -39,8 +41,10 @@ def identical(x: Any) -> Any:
 
 @pytest.fixture
 def registered() -> Iterator[Activation]:
+    known = dict(get_custom_objects())
     yield register(Activation("bent", bent))
-    del activations._TABLE["bent"]
+    get_custom_objects().clear()
+    get_custom_objects().update(known)
 
 
 def made(name: str, activation: Any, **options: Any) -> Any:
@@ -117,7 +121,7 @@ def test_a_model_trains_with_it_and_explains_it(registered: Activation, capsys: 
     assert said in capsys.readouterr().out
 
 
-def test_a_registered_one_goes_through_configurations_and_copies(registered: Activation) -> None:
+def test_a_registered_one_goes_through_configurations_copies_and_files(registered: Activation, tmp_path: Path) -> None:
     for layer in (
         layers.LSTM(H, "bent", recurrent_activation=registered),
         layers.Dense(H, registered),
@@ -126,12 +130,17 @@ def test_a_registered_one_goes_through_configurations_and_copies(registered: Act
     ):
         config = json.loads(json.dumps(layer.get_config()))
         assert type(layer).from_config(config).activation is registered
+        assert config["activation"]["registered_name"] == "Custom>bent"
         assert copy.deepcopy(layer).activation is registered
     both = layers.Bidirectional(layers.GRU(H, activation="bent", dtype="float64"))
     check_gradients(both, X)
     model = cellstep.Sequential([cellstep.Input((T, I)), layers.LSTM(H, "bent")])
     assert cellstep.models.clone_model(model).layers[0].activation is registered
     assert pickle.loads(pickle.dumps(registered)) is registered
+    model.save(tmp_path / "bent.keras")
+    again = load_model(tmp_path / "bent.keras")
+    assert again.layers[0].activation is registered
+    np.testing.assert_array_equal(again.predict(X, verbose=0), model.predict(X, verbose=0))
 
 
 def test_one_that_is_not_registered_is_copied_but_not_written_down() -> None:
@@ -145,17 +154,34 @@ def test_one_that_is_not_registered_is_copied_but_not_written_down() -> None:
     np.testing.assert_array_equal(copy.deepcopy(layer)(X), layer(X))
 
 
+def test_one_in_a_scope_is_found_by_its_name() -> None:
+    own = Activation("bent", bent)
+    written = {"module": "builtins", "class_name": "function", "config": "bent", "registered_name": "bent"}
+    with custom_object_scope({"bent": own}):
+        assert activations.get("bent") is own is activations.get(written)
+    with pytest.raises(ValueError, match=r"activation must be one of .* got 'bent'"):
+        activations.get("bent")
+    with pytest.raises(ValueError, match=r"activation must be a known function, got 'bent': register it, or give"):
+        activations.get(written)
+    with (
+        custom_object_scope({"bent": bent}),
+        pytest.raises(TypeError, match=r"must have a gradient, got the function bent; make it activations.Activation"),
+    ):
+        layers.LSTM(H, "bent")
+
+
 def test_register() -> None:
     @register("doubled")
     def doubled(x: Any) -> Any:
         """Twice."""
         return 2 * x, lambda dy: 2 * dy
 
-    assert activations.get("doubled") is doubled is activations.doubled
+    assert activations.get("doubled") is doubled is activations.get("Custom>doubled")
     assert doubled.__doc__ == "Twice."
     np.testing.assert_array_equal(doubled([1, 2]), [2.0, 4.0])
     assert register(Activation("doubled", bent)) is activations.get("doubled")
-    del activations._TABLE["doubled"]
+    for name in ("doubled", "Custom>doubled"):
+        del get_custom_objects()[name]
     for name in ("relu", "swish", "glu"):
         with pytest.raises(ValueError, match=f"expected a name that Keras has not taken, got '{name}'"):
             register(name)
