@@ -1,7 +1,7 @@
 /* What the cells' tiles share: rows, blocks of units, and the loop over both.
 
-   A cell writes two functions of one block, forward and backward, and the loops are made from them: once with tanh and
-   sigmoid known to the compiler, once for any other pair of activations. */
+   A cell writes two functions of one block, forward and backward, and the loops are made from them: with tanh and
+   sigmoid known to the compiler, with sigmoid known, and for any other pair of activations. */
 #ifndef CELLSTEP_CELL_H
 #define CELLSTEP_CELL_H
 #include "activations.h"
@@ -41,10 +41,11 @@ INLINE void put(real *p, vec v, long n) {
          j++, u += VL)
 
 /* Calls loop(args..., act, rec) with the activations as constants where they are the usual ones. */
-#define SPECIALISE(s, loop, ...)                                                                \
-    do {                                                                                        \
-        if ((s)->act == TANH && (s)->rec == SIGMOID) loop((s), __VA_ARGS__, TANH, SIGMOID);     \
-        else loop((s), __VA_ARGS__, (s)->act, (s)->rec);                                        \
+#define SPECIALISE(s, loop, ...)                                                   \
+    do {                                                                           \
+        if ((s)->rec != SIGMOID) loop((s), __VA_ARGS__, (s)->act, (s)->rec);       \
+        else if ((s)->act == TANH) loop((s), __VA_ARGS__, TANH, SIGMOID);          \
+        else loop((s), __VA_ARGS__, (s)->act, SIGMOID);                            \
     } while (0)
 
 INLINE void carry(const cs_span *s, const void *from, void *to, long row) {
