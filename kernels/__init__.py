@@ -50,8 +50,8 @@ CELLS: Mapping[str, Cell] = {
     "gru": Cell("gru", "zrh", ("h",), ("activation", "recurrent_activation", "reset_after")),
 }
 
-#: Activations that every backend computes. The position is the code that the C tiles switch on. Each one's derivative
-#: is a function of its output alone, so a tape keeps outputs and nothing else.
+#: Activations that every backend computes: all of Keras that work number by number and are known by name. The position
+#: is the code that compiled loops switch on. First those whose derivative is a function of their output.
 ACTIVATIONS: tuple[str, ...] = (
     "linear",
     "tanh",
@@ -66,7 +66,23 @@ ACTIVATIONS: tuple[str, ...] = (
     "relu6",
     "leaky_relu",
     "hard_tanh",
+    "celu",
+    "log_sigmoid",
+    "squareplus",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "soft_shrink",
+    "hard_shrink",
+    "gelu",
+    "silu",
+    "hard_silu",
+    "mish",
+    "tanh_shrink",
 )
+
+#: The last of them, whose derivative is a function of their input: their output rises and falls, or no formula leads
+#: back from it. Where one of these stands, a tape keeps its input too, or in the place of its output.
+OF_INPUT: tuple[str, ...] = ACTIVATIONS[ACTIVATIONS.index("gelu") :]
 
 FUNCTIONS: tuple[str, ...] = ("pack", "tape", "step", "forward", "backward", "read", "supports")
 BACKENDS: tuple[str, ...] = ("cython", "numba", "numpy")

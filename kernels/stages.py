@@ -14,6 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from . import ACTIVATIONS, Cell, Kernels
+from .reference.activations import Differentiable
 
 Array = NDArray[Any]
 
@@ -49,18 +50,18 @@ class Recur:
 
 @dataclass(frozen=True)
 class Dense:
-    """activation(x W + b): W (I, N), b (N,) or None, activation one of STREAMED."""
+    """activation(x W + b): W (I, N), b (N,) or None, activation one of STREAMED. The chain in NumPy takes any."""
 
     W: Array
     b: Array | None
-    activation: str
+    activation: str | Differentiable
 
 
 @dataclass(frozen=True)
 class Activate:
-    """One of STREAMED, applied to each row."""
+    """An activation as in `Dense`, applied to each row."""
 
-    activation: str
+    activation: str | Differentiable
 
 
 Stage = Lookup | Mask | Recur | Dense | Activate

@@ -142,7 +142,7 @@ def test_step_copies_states_and_keeps_inputs() -> None:
         ({"W": np.ones((3, 15))}, ValueError, r"expected W of shape \(features, 16\), got \(3, 15\)"),
         ({"W": np.ones((0, 16))}, ValueError, "at least one feature and one unit"),
         ({"b": np.ones(15)}, ValueError, r"expected b of shape \(16,\), got \(15,\)"),
-        ({"activation": "gelu"}, ValueError, "activation must be one of .* got 'gelu'"),
+        ({"activation": "softmax"}, ValueError, "activation must be one of .* got 'softmax'"),
         ({"reset_after": True}, TypeError, "lstm takes the options activation, recurrent_activation, got"),
     ],
 )

@@ -5,11 +5,13 @@ import numpy as np
 cimport numpy as cnp
 from libc.string cimport memcpy, memset
 
-from cellstep.kernels import ACTIVATIONS
+from cellstep.kernels import ACTIVATIONS, OF_INPUT
 
 from .tiles cimport borrow, give_back, tiles_for
 
 cnp.import_array()
+
+cdef int first_of_input = ACTIVATIONS.index(OF_INPUT[0])
 
 
 cdef class Memory:
@@ -131,7 +133,8 @@ cdef class Packed:
 
 
 cdef class Tape:
-    """Gate rows z (T, B, width) after activation, h and c (T + 1, B, Hp) with row 0 the initial states.
+    """Gate rows z (T, B, width), after activation but where its derivative asks for the argument (`OF_INPUT`); h and c
+    (T + 1, B, Hp) with row 0 the initial states.
 
     x is the caller's array, not a copy. Forward may fill a tape again, backward may read it more than once.
     """
@@ -148,7 +151,7 @@ cdef class Tape:
         cdef cnp.ndarray array
         cdef long n, T = self.T, H = packed.H, VL = packed.tiles.VL, esize = packed.esize
         cdef long b, t, j, g, g0, row, base, gates = packed.columns // packed.Hp
-        cdef int region
+        cdef int region, code, candidate = 2 if gates > 1 else 0
         cdef const char *src
         cdef char *dst
         if out is None:
@@ -166,6 +169,10 @@ cdef class Tape:
                             memcpy(dst + ((g0 + g) * H + j) * esize, src + g * VL * esize, min(VL, H - j) * esize)
                     g0 += packed.gates[region]
                     base += packed.gates[region] * packed.Hp
+                for g in range(gates):
+                    code = packed.act if g == candidate else packed.rec
+                    if code >= first_of_input:
+                        packed.tiles.activate(code, H, dst + g * H * esize, dst + g * H * esize)
                 dst += gates * H * esize
         if self.ragged is not None:
             ends = self.ragged[2 * self.B : 3 * self.B][self.ragged[self.B : self.B + n]]

@@ -2,7 +2,8 @@
 
 The code of an activation is its position in `kernels.ACTIVATIONS`. Which one it is gets decided once for a stretch, so
 that each loop below is one that the compiler can vectorise. exp is written out for the same reason: a call into the C
-library for each unit takes several times as long. Definitions and constants are those of `reference/activations.py`.
+library for each unit takes several times as long, and is left to the rare ones (log1p, erfc). Definitions and constants
+are those of `reference/activations.py`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from llvmlite import ir  # type: ignore[import-untyped, unused-ignore]
 from numba import types
 from numba.extending import intrinsic, overload
 
-from .. import ACTIVATIONS
-from ..reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
+from .. import ACTIVATIONS, OF_INPUT
+from ..reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE, SHRINK
 from .common import Array
 from .jit import inner
 
@@ -25,7 +26,18 @@ _CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
 LINEAR, TANH, SIGMOID, RELU = (_CODES[n] for n in ("linear", "tanh", "sigmoid", "relu"))
 HARD_SIGMOID, SOFTSIGN, ELU, SELU = (_CODES[n] for n in ("hard_sigmoid", "softsign", "elu", "selu"))
 SOFTPLUS, EXPONENTIAL, RELU6 = (_CODES[n] for n in ("softplus", "exponential", "relu6"))
-LEAKY_RELU, HARD_TANH = (_CODES[n] for n in ("leaky_relu", "hard_tanh"))
+LEAKY_RELU, HARD_TANH, CELU, LOG_SIGMOID = (_CODES[n] for n in ("leaky_relu", "hard_tanh", "celu", "log_sigmoid"))
+SQUAREPLUS, SPARSE_PLUS, SPARSE_SIGMOID = (_CODES[n] for n in ("squareplus", "sparse_plus", "sparse_sigmoid"))
+SOFT_SHRINK, HARD_SHRINK, GELU, SILU = (_CODES[n] for n in ("soft_shrink", "hard_shrink", "gelu", "silu"))
+HARD_SILU, MISH, TANH_SHRINK = (_CODES[n] for n in ("hard_silu", "mish", "tanh_shrink"))
+#: From this code on a derivative is a function of the input.
+FIRST_OF_INPUT = _CODES[OF_INPUT[0]]
+
+_HALF_ROOT, _DENSITY = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)
+#: So large that exp of minus it is 0, and the square of minus a half of it.
+_FAR = 1500.0
+#: From here on v * v + 1 is v * v, which may not be finite much longer.
+_SQUARE = 1e9
 
 
 def _exp_parts(v: Any) -> tuple[Any, Any]:
@@ -112,7 +124,7 @@ def activate(code: int, v: Array) -> None:
     elif code == SOFTSIGN:
         for j in range(v.size):
             v[j] = v[j] / (one + abs(v[j]))
-    elif code == ELU:
+    elif code in (ELU, CELU):
         for j in range(v.size):
             s, p = _exp_parts(zero if v[j] > zero else v[j])
             v[j] = v[j] if v[j] > zero else s * p + (s - one)
@@ -140,11 +152,84 @@ def activate(code: int, v: Array) -> None:
         for j in range(v.size):
             a = -one if v[j] < -one else v[j]
             v[j] = one if a > one else a
+    else:
+        _activate_more(code, v)
+
+
+@inner
+def _activate_more(code: int, v: Array) -> None:
+    """`activate` for the codes from LOG_SIGMOID on."""
+    real = v.dtype.type
+    zero, one, two, three, six, half, far = real(0), real(1), real(2), real(3), real(6), real(0.5), real(_FAR)
+    if code == LOG_SIGMOID:
+        for j in range(v.size):
+            s, p = _exp_parts(-abs(v[j]))
+            v[j] = (zero if v[j] > zero else v[j]) - math.log1p(s + s * p)
+    elif code == SQUAREPLUS:
+        square = real(_SQUARE)
+        for j in range(v.size):
+            a = half * abs(v[j])
+            a = a + (a if a > square else math.sqrt(a * a + one))
+            v[j] = one / a if v[j] < zero else a
+    elif code == SPARSE_PLUS:
+        for j in range(v.size):
+            a = half * (zero if v[j] < -one else v[j] + one)
+            v[j] = a * a if v[j] < one else v[j]
+    elif code == SPARSE_SIGMOID:
+        for j in range(v.size):
+            a = v[j] + one
+            a = zero if a < zero else a
+            v[j] = half * (two if a > two else a)
+    elif code == SOFT_SHRINK:
+        edge = real(SHRINK)
+        for j in range(v.size):
+            a = -edge if v[j] < -edge else v[j]
+            v[j] = v[j] - (edge if a > edge else a)
+    elif code == HARD_SHRINK:
+        edge = real(SHRINK)
+        for j in range(v.size):
+            v[j] = zero if abs(v[j]) <= edge else v[j]
+    elif code == GELU:
+        root = real(_HALF_ROOT)
+        for j in range(v.size):
+            a = -far if v[j] < -far else v[j]
+            v[j] = a * (half * math.erfc(-root * a))
+    elif code == SILU:
+        for j in range(v.size):
+            s, p = _exp_parts(-abs(v[j]))
+            e = s + s * p
+            a = -far if v[j] < -far else v[j]
+            v[j] = a * ((e if a < zero else one) / (one + e))
+    elif code == HARD_SILU:
+        for j in range(v.size):
+            a = -three if v[j] < -three else v[j]
+            gate = a + three
+            v[j] = a * ((six if gate > six else gate) / six)
+    elif code == MISH:
+        for j in range(v.size):
+            s, p = _exp_parts(-abs(v[j]))
+            e = s + s * p
+            a = -far if v[j] < -far else v[j]
+            v[j] = a * _tanh_softplus(e, a < zero)
+    elif code == TANH_SHRINK:
+        for j in range(v.size):
+            s, p = _exp_parts(-two * abs(v[j]))
+            e = s * p + (s - one)
+            v[j] = v[j] - math.copysign(e / (e + two), v[j])
+
+
+@inner
+def _tanh_softplus(e: Any, left: bool) -> Any:
+    """tanh(softplus(v)) = n / (n + 2), n = exp(v) (exp(v) + 2), from e = exp(-|v|); on the right both over exp(2 v)."""
+    one, two = type(e)(1), type(e)(2)
+    over = e * (e + two) if left else one + two * e
+    return over / (over + (two if left else two * e * e))
 
 
 @inner
 def derive(code: int, y: Array, d: Array) -> None:
-    """d (n,) is multiplied by the derivative of the activation, where y (n,) is its output."""
+    """d (n,) is multiplied by the derivative of the activation, where y (n,) is its output; from FIRST_OF_INPUT on y is
+    its input."""
     real = d.dtype.type
     zero, one, six = real(0), real(1), real(6)
     if code == TANH:
@@ -163,7 +248,7 @@ def derive(code: int, y: Array, d: Array) -> None:
         for j in range(d.size):
             a = one - abs(y[j])
             d[j] = d[j] * (a * a)
-    elif code == ELU:
+    elif code in (ELU, CELU):
         for j in range(d.size):
             d[j] = d[j] * (one if y[j] > zero else y[j] + one)
     elif code == SELU:
@@ -186,3 +271,59 @@ def derive(code: int, y: Array, d: Array) -> None:
     elif code == HARD_TANH:
         for j in range(d.size):
             d[j] = d[j] * (one if -one < y[j] < one else zero)
+    else:
+        _derive_more(code, y, d)
+
+
+@inner
+def _derive_more(code: int, y: Array, d: Array) -> None:
+    """`derive` for the codes from LOG_SIGMOID on."""
+    real = d.dtype.type
+    zero, one, two, three, six, half, far = real(0), real(1), real(2), real(3), real(6), real(0.5), real(_FAR)
+    if code == LOG_SIGMOID:
+        for j in range(d.size):
+            d[j] = d[j] * -math.expm1(y[j])
+    elif code == SQUAREPLUS:
+        for j in range(d.size):
+            q = y[j] if y[j] < one else one / y[j]
+            d[j] = d[j] * ((q * q if y[j] < one else one) / (one + q * q))
+    elif code == SPARSE_PLUS:
+        for j in range(d.size):
+            a = math.sqrt(y[j])
+            d[j] = d[j] * (one if a > one else a)
+    elif code == SPARSE_SIGMOID:
+        for j in range(d.size):
+            d[j] = d[j] * (half if zero < y[j] < one else zero)
+    elif code in (SOFT_SHRINK, HARD_SHRINK):
+        for j in range(d.size):
+            d[j] = d[j] * (one if y[j] != zero else zero)
+    elif code == GELU:
+        root, density = real(_HALF_ROOT), real(_DENSITY)
+        for j in range(d.size):
+            a = min(max(y[j], -far), far)
+            s, p = _exp_parts(-half * a * a)
+            d[j] = d[j] * (half * math.erfc(-root * a) + a * density * (s + s * p))
+    elif code == SILU:
+        for j in range(d.size):
+            s, p = _exp_parts(-abs(y[j]))
+            e = s + s * p
+            a = min(max(y[j], -far), far)
+            near, rest = one / (one + e), e / (one + e)
+            d[j] = d[j] * ((rest if a < zero else near) + a * near * rest)
+    elif code == HARD_SILU:
+        for j in range(d.size):
+            a = min(max(y[j], -three), three)
+            d[j] = d[j] * ((a + three) / six + (a / six if -three < a < three else zero))
+    elif code == MISH:
+        for j in range(d.size):
+            s, p = _exp_parts(-abs(y[j]))
+            e = s + s * p
+            a = min(max(y[j], -far), far)
+            t = _tanh_softplus(e, a < zero)
+            d[j] = d[j] * (t + a * (one - t * t) * ((e if a < zero else one) / (one + e)))
+    elif code == TANH_SHRINK:
+        for j in range(d.size):
+            s, p = _exp_parts(-two * abs(y[j]))
+            e = s * p + (s - one)
+            t = e / (e + two)
+            d[j] = d[j] * (t * t)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ACTIVATIONS
+from .. import ACTIVATIONS, OF_INPUT
 from . import team
 from .jit import inner, row
 from .products import add_product, add_weights, aligned, panels
@@ -183,7 +183,8 @@ class Packed:
 
     W (I, N), U (H, N) and, of a GRU, Uh, the rest of U, in panels; b (P,) one value for each pre-activation of a row,
     zeros where the cell has no bias; Wt and Ut the transposes of all of W and U, for backward alone, else without
-    elements. act, rec: codes of the activations. none1, none2 and none3 stand for absent arrays.
+    elements. act, rec: codes of the activations; of_input: whether one of them has a derivative that is a function of
+    its input. none1, none2 and none3 stand for absent arrays.
     """
 
     I: int  # noqa: E741 - the contract's letter
@@ -197,6 +198,7 @@ class Packed:
     Ut: Array
     act: int
     rec: int
+    of_input: bool
     none1: Array
     none2: Array
     none3: Array
@@ -229,6 +231,7 @@ def pack_weights(
         Ut=rest[-1] if whole else none3,
         act=ACTIVATIONS.index(activation),
         rec=ACTIVATIONS.index(recurrent_activation),
+        of_input=activation in OF_INPUT or recurrent_activation in OF_INPUT,
         none1=none1,
         none2=none2,
         none3=none3,
@@ -242,7 +245,8 @@ NO_LENGTHS = np.empty(0, np.int32)
 
 class TapePart(NamedTuple):
     """What a forward pass keeps of some rows: z (T, B, P), the gates and what else a step computed, if the cell keeps
-    any; h and, with two states, c (B, T + 1, H), which start with the initial state."""
+    any; v (T, B, P), the arguments of activations, without elements where no derivative asks for them; h and, with two
+    states, c (B, T + 1, H), which start with the initial state."""
 
     rows: slice
     kept: tuple[Array, ...]
@@ -272,12 +276,14 @@ def groups(B: int) -> list[slice]:
 
 
 def new_tape(p: Packed, B: int, T: int, P: int, states: int) -> Tape:
-    """A tape for B rows of T steps with P values a step, of a cell with one or two states."""
+    """A tape for B rows of T steps with P gates and other values a step, of a cell with one or two states."""
     parts = []
     for rows in groups(B):
         n = rows.stop - rows.start
         gates = [aligned((T, n, P), p.dtype)] if P else []
-        parts.append(TapePart(rows, (*gates, *(aligned((n, T + 1, p.H), p.dtype) for _ in range(states)))))
+        arguments = aligned((T, n, p.b.size), p.dtype) if p.of_input else p.none3
+        states_ = (aligned((n, T + 1, p.H), p.dtype) for _ in range(states))
+        parts.append(TapePart(rows, (*gates, arguments, *states_)))
     return Tape(parts, p.none3, NO_MASK, NO_LENGTHS, p.none2)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .activations import activate, derive
+from .activations import FIRST_OF_INPUT, activate, derive
 from .common import (
     Array,
     Lengths,
@@ -72,7 +72,7 @@ def gru_tape(packed: Packed, B: int, T: int) -> Tape:
     return new_tape(packed, B, T, packed.b.size, states=1)
 
 
-@kernel("a3 a3 a3 a1 int int v3 mask lengths drop a3 a2 a3 a3")
+@kernel("a3 a3 a3 a1 int int v3 mask lengths drop a3 a2 a3 a3 a3")
 def _forward(
     W: Array,
     U: Array,
@@ -87,6 +87,7 @@ def _forward(
     y: Array,
     h: Array,
     tape_z: Array,
+    tape_v: Array,
     tape_h: Array,
 ) -> None:
     """h (B, H): the initial state in, the final one out. tape_h says by its size whether there is a tape."""
@@ -95,6 +96,7 @@ def _forward(
     reset_after = P == 4 * H
     one = W.dtype.type(1)
     taped, wanted, dropped = tape_h.size > 0, y.size > 0, drop.size > 0
+    arguments = tape_v.size > 0
     hd = square(B, H, W) if dropped else h
     if taped:
         for i in range(B):
@@ -116,6 +118,8 @@ def _forward(
                 add_product(hd, 0, Uh, 0, H, z[s], 3 * H, H, edge)
             for i in range(B):
                 if runs(mask, lengths, i, t):
+                    if arguments:
+                        copy(z[s, i, : 2 * H], tape_v[t, i, : 2 * H])
                     activate(rec, z[s, i, : 2 * H])
                     r, xh = z[s, i, H : 2 * H], z[s, i, 2 * H : 3 * H]
                     if reset_after:
@@ -131,6 +135,8 @@ def _forward(
                 hi = h[i]
                 if runs(mask, lengths, i, t):
                     zi, hh = z[s, i, :H], z[s, i, 2 * H : 3 * H]
+                    if arguments:
+                        copy(hh, tape_v[t, i, 2 * H : 3 * H])
                     activate(act, hh)
                     for j in range(H):
                         hi[j] = zi[j] * hi[j] + (one - zi[j]) * hh[j]
@@ -147,7 +153,7 @@ def _weights(p: Packed) -> tuple[Any, ...]:
 def gru_step(packed: Packed, x: Array, h: Array) -> None:
     """One step for B rows, in place: x (B, I) in; h (B, H) in and out. No tape."""
     p = packed
-    run_forward(_forward[p.dtype], p, _weights(p), x[:, None], None, None, None, (p.none3, h), 2)
+    run_forward(_forward[p.dtype], p, _weights(p), x[:, None], None, None, None, (p.none3, h), 3)
 
 
 def gru_forward(
@@ -165,10 +171,10 @@ def gru_forward(
     p = packed
     hT[...] = h0
     outputs = (p.none3 if y is None else y, hT)
-    run_forward(_forward[p.dtype], p, _weights(p), x, mask, lengths, drop, outputs, 2, tape)
+    run_forward(_forward[p.dtype], p, _weights(p), x, mask, lengths, drop, outputs, 3, tape)
 
 
-@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a3 a2 a3 v3 a2 a2 a1")
+@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a3 a2 a3 a3 v3 a2 a2 a1")
 def _backward(
     Wt: Array,
     Ut: Array,
@@ -183,6 +189,7 @@ def _backward(
     dhs: Array,
     dh: Array,
     tape_z: Array,
+    tape_v: Array,
     tape_h: Array,
     dW: Array,
     dU: Array,
@@ -194,6 +201,7 @@ def _backward(
     reset_after = P == 4 * H
     one = Ut.dtype.type(1)
     dropped = drop.size > 0
+    by_act, by_rec = (tape_v if act >= FIRST_OF_INPUT else tape_z), (tape_v if rec >= FIRST_OF_INPUT else tape_z)
     chunk = steps_at_once(B, T)
     # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
     dz, dzp, dqp = cube(chunk, B, P, Ut), lying(chunk * B, 3 * H, Ut), lying(chunk * B, H, Ut)
@@ -223,15 +231,15 @@ def _backward(
                 for j in range(H):
                     dxh[j] = d[j] * (one - z[j])
                     d[j] = d[j] * z[j]
-                derive(rec, z, di)
-                derive(act, hh, dxh)
+                derive(rec, by_rec[t, i, :H], di)
+                derive(act, by_act[t, i, 2 * H : 3 * H], dxh)
                 if reset_after:
                     # hh = act(xh + r q)
                     q, dq = tape_z[t, i, 3 * H :], dz[s, i, 3 * H :]
                     for j in range(H):
                         dr[j] = dxh[j] * q[j]
                         dq[j] = dxh[j] * r[j]
-                    derive(rec, r, dr)
+                    derive(rec, by_rec[t, i, H : 2 * H], dr)
                 else:
                     fill(dr)
             if not reset_after:
@@ -245,7 +253,7 @@ def _backward(
                             before[i, j] += ds[i, j] * r[j]
                         if dropped:
                             multiply(drop[i], dr)
-                        derive(rec, r, dr)
+                        derive(rec, by_rec[t, i, H : 2 * H], dr)
             # hz, hr and q
             add_product(dz[s], 0, Ut, 0, 2 * H, before, 0, H, edge)
             if reset_after:
@@ -296,4 +304,4 @@ def gru_backward(
 
 def gru_read(packed: Packed, tape: Tape, gates: Array | None, h: Array | None) -> None:
     """What a tape keeps of its first rows: see `kernels.reference.gru.gru_read`."""
-    read_rows(tape, gates, 1, 3, (h,))
+    read_rows(tape, gates, 2, 3, (h,))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .activations import activate, derive
+from .activations import FIRST_OF_INPUT, activate, derive
 from .common import (
     Array,
     Lengths,
@@ -70,7 +70,7 @@ def _cell(act: int, rec: int, z: Array, h: Array, c: Array) -> None:
         h[j] = o[j] * h[j]
 
 
-@kernel("a3 a3 a1 int int v3 mask lengths drop a3 a2 a2 a3 a3 a3")
+@kernel("a3 a3 a1 int int v3 mask lengths drop a3 a2 a2 a3 a3 a3 a3")
 def _forward(
     W: Array,
     U: Array,
@@ -85,6 +85,7 @@ def _forward(
     h: Array,
     c: Array,
     tape_z: Array,
+    tape_v: Array,
     tape_h: Array,
     tape_c: Array,
 ) -> None:
@@ -92,6 +93,7 @@ def _forward(
     B, T = x.shape[:2]
     P = b.size
     taped, wanted, dropped = tape_h.size > 0, y.size > 0, drop.size > 0
+    arguments = tape_v.size > 0
     hd = square(B, h.shape[1], W) if dropped else h
     if taped:
         for r in range(B):
@@ -111,6 +113,8 @@ def _forward(
             add_product(hd, 0, U, 0, h.shape[1], z[s], 0, P, edge)
             for r in range(B):
                 if runs(mask, lengths, r, t):
+                    if arguments:
+                        copy(z[s, r], tape_v[t, r])
                     _cell(act, rec, z[s, r], h[r], c[r])
                 if wanted:
                     copy(h[r], y[r, t])
@@ -126,7 +130,7 @@ def _weights(p: Packed) -> tuple[Any, ...]:
 def lstm_step(packed: Packed, x: Array, h: Array, c: Array) -> None:
     """One step for B rows, in place: x (B, I) in; h and c (B, H) in and out. No tape."""
     p = packed
-    run_forward(_forward[p.dtype], p, _weights(p), x[:, None], None, None, None, (p.none3, h, c), 3)
+    run_forward(_forward[p.dtype], p, _weights(p), x[:, None], None, None, None, (p.none3, h, c), 4)
 
 
 def lstm_forward(
@@ -146,15 +150,28 @@ def lstm_forward(
     p = packed
     hT[...], cT[...] = h0, c0
     outputs = (p.none3 if y is None else y, hT, cT)
-    run_forward(_forward[p.dtype], p, _weights(p), x, mask, lengths, drop, outputs, 3, tape)
+    run_forward(_forward[p.dtype], p, _weights(p), x, mask, lengths, drop, outputs, 4, tape)
 
 
 @inner
 def _cell_back(
-    act: int, rec: int, z: Array, c_before: Array, c: Array, dh: Array, dc: Array, dz: Array, a: Array, d: Array
+    act: int,
+    rec: int,
+    z: Array,
+    v: Array,
+    c_before: Array,
+    c: Array,
+    dh: Array,
+    dc: Array,
+    dz: Array,
+    a: Array,
+    d: Array,
 ) -> None:
-    """One row of one step backwards: dz (4H,) from dh and dc (H,), and dc becomes that of c_before. a, d: scratch."""
+    """One row of one step backwards: dz (4H,) from dh and dc (H,), and dc becomes that of c_before.
+
+    z and v (4H,): gates, and their arguments where a derivative asks for them; a, d: scratch."""
     H = dh.size
+    by_act, by_rec = (v if act >= FIRST_OF_INPUT else z), (v if rec >= FIRST_OF_INPUT else z)
     i, f, g, o = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
     di, df, dg, do = dz[:H], dz[H : 2 * H], dz[2 * H : 3 * H], dz[3 * H :]
     # h' = o act(c')
@@ -163,7 +180,7 @@ def _cell_back(
     for j in range(H):
         do[j] = dh[j] * a[j]
         d[j] = dh[j] * o[j]
-    derive(act, a, d)
+    derive(act, c if act >= FIRST_OF_INPUT else a, d)
     for j in range(H):
         dc[j] += d[j]
     # c' = f c + i g
@@ -174,12 +191,12 @@ def _cell_back(
         df[j] = dc[j] * c_before[j]
         dc[j] = dc[j] * f[j]
     # gates = activation(z)
-    derive(rec, z[: 2 * H], dz[: 2 * H])
-    derive(act, g, dg)
-    derive(rec, o, do)
+    derive(rec, by_rec[: 2 * H], dz[: 2 * H])
+    derive(act, by_act[2 * H : 3 * H], dg)
+    derive(rec, by_rec[3 * H :], do)
 
 
-@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a3 a3 a2 a2 a3 v3 a3 a2 a2 a1")
+@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a3 a3 a2 a2 a3 a3 v3 a3 a2 a2 a1")
 def _backward(
     Wt: Array,
     Ut: Array,
@@ -196,6 +213,7 @@ def _backward(
     dh: Array,
     dc: Array,
     tape_z: Array,
+    tape_v: Array,
     tape_h: Array,
     tape_c: Array,
     dW: Array,
@@ -205,7 +223,7 @@ def _backward(
     """dh and dc (B, H): the final states' gradients in, the initial ones' out."""
     B, T = x.shape[:2]
     P, H = tape_z.shape[2], tape_c.shape[2]
-    dropped = drop.size > 0
+    dropped, arguments = drop.size > 0, tape_v.size > 0
     chunk = steps_at_once(B, T)
     # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
     dz, dzp = cube(chunk, B, P, Ut), lying(chunk * B, P, Ut)
@@ -225,9 +243,9 @@ def _backward(
                     copy(dc[r], dcs[r, t])
                 fill(before[r])
                 if runs(mask, lengths, r, t):
-                    _cell_back(
-                        act, rec, tape_z[t, r], tape_c[r, t], tape_c[r, t + 1], dh[r], dc[r], dz[s, r], ad[0], ad[1]
-                    )
+                    z = tape_z[t, r]
+                    v = tape_v[t, r] if arguments else z
+                    _cell_back(act, rec, z, v, tape_c[r, t], tape_c[r, t + 1], dh[r], dc[r], dz[s, r], ad[0], ad[1])
                 else:
                     fill(dz[s, r])
             # z = b + x W + (drop h) U
@@ -271,4 +289,4 @@ def lstm_backward(
 
 def lstm_read(packed: Packed, tape: Tape, gates: Array | None, h: Array | None, c: Array | None) -> None:
     """What a tape keeps of its first rows: see `kernels.reference.lstm.lstm_read`."""
-    read_rows(tape, gates, 1, 4, (h, c))
+    read_rows(tape, gates, 2, 4, (h, c))

@@ -12,7 +12,7 @@ from .common import Array, Tape
 def read_rows(tape: Tape, gates: Array | None, skip: int, G: int, states: Sequence[Array | None]) -> None:
     """Copy what a tape keeps of its first rows: gates (n, T, G, H), and one (n, T, H) a state, each None if not wanted.
 
-    skip: how many arrays of a part come before its states: 1, its z, or 0 where h is the only gate.
+    skip: how many arrays of a part come before its states: 2, z and v, or 1, v, where h is the only gate.
     """
     for part in tape.parts:
         for k, state in enumerate(states):
@@ -22,7 +22,7 @@ def read_rows(tape: Tape, gates: Array | None, skip: int, G: int, states: Sequen
         if gates is not None:
             to = gates[part.rows]
             n, T, _, H = to.shape
-            values = part.kept[0][:, :n, : G * H].swapaxes(0, 1) if skip else part.kept[0][:n, 1:]
+            values = part.kept[0][:, :n, : G * H].swapaxes(0, 1) if skip == 2 else part.kept[1][:n, 1:]
             to[...] = values.reshape(n, T, G, H)
     if gates is not None and tape.lengths.size:
         gates[np.arange(gates.shape[1]) >= tape.lengths[: len(gates), None]] = np.nan

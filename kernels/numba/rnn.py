@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .activations import activate, derive
+from .activations import FIRST_OF_INPUT, activate, derive
 from .common import (
     Array,
     Lengths,
@@ -52,7 +52,7 @@ def rnn_tape(packed: Packed, B: int, T: int) -> Tape:
     return new_tape(packed, B, T, 0, states=1)
 
 
-@kernel("a3 a3 a1 int v3 mask lengths drop a3 a2 a3")
+@kernel("a3 a3 a1 int v3 mask lengths drop a3 a2 a3 a3")
 def _forward(
     W: Array,
     U: Array,
@@ -64,12 +64,14 @@ def _forward(
     drop: Array,
     y: Array,
     h: Array,
+    tape_v: Array,
     tape_h: Array,
 ) -> None:
     """h (B, H): the initial state in, the final one out. tape_h says by its size whether there is a tape."""
     B, T = x.shape[:2]
     H = b.size
     taped, wanted, dropped = tape_h.size > 0, y.size > 0, drop.size > 0
+    arguments = tape_v.size > 0
     hd = square(B, h.shape[1], W) if dropped else h
     if taped:
         for r in range(B):
@@ -87,6 +89,8 @@ def _forward(
             add_product(hd, 0, U, 0, H, z[s], 0, H, edge)
             for r in range(B):
                 if runs(mask, lengths, r, t):
+                    if arguments:
+                        copy(z[s, r], tape_v[t, r])
                     copy(z[s, r], h[r])
                     activate(act, h[r])
                 if wanted:
@@ -102,7 +106,7 @@ def _weights(p: Packed) -> tuple[Any, ...]:
 def rnn_step(packed: Packed, x: Array, h: Array) -> None:
     """One step for B rows, in place: x (B, I) in; h (B, H) in and out. No tape."""
     p = packed
-    run_forward(_forward[p.dtype], p, _weights(p), x[:, None], None, None, None, (p.none3, h), 1)
+    run_forward(_forward[p.dtype], p, _weights(p), x[:, None], None, None, None, (p.none3, h), 2)
 
 
 def rnn_forward(
@@ -120,10 +124,10 @@ def rnn_forward(
     p = packed
     hT[...] = h0
     outputs = (p.none3 if y is None else y, hT)
-    run_forward(_forward[p.dtype], p, _weights(p), x, mask, lengths, drop, outputs, 1, tape)
+    run_forward(_forward[p.dtype], p, _weights(p), x, mask, lengths, drop, outputs, 2, tape)
 
 
-@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a3 a2 v3 a2 a2 a1")
+@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a3 a2 a3 v3 a2 a2 a1")
 def _backward(
     Wt: Array,
     Ut: Array,
@@ -137,6 +141,7 @@ def _backward(
     dx: Array,
     dhs: Array,
     dh: Array,
+    tape_v: Array,
     tape_h: Array,
     dW: Array,
     dU: Array,
@@ -165,7 +170,7 @@ def _backward(
                 if runs(mask, lengths, r, t):
                     # h' = act(z)
                     copy(dh[r], dz[s, r])
-                    derive(act, row(tape_h, r, t + 1), dz[s, r])
+                    derive(act, tape_v[t, r] if act >= FIRST_OF_INPUT else row(tape_h, r, t + 1), dz[s, r])
                 else:
                     fill(dz[s, r])
             # z = b + x W + (drop h) U
@@ -206,4 +211,4 @@ def rnn_backward(
 
 def rnn_read(packed: Packed, tape: Tape, gates: Array | None, h: Array | None) -> None:
     """What a tape keeps of its first rows: see `kernels.reference.rnn.rnn_read`."""
-    read_rows(tape, gates, 0, 1, (h,))
+    read_rows(tape, gates, 1, 1, (h,))

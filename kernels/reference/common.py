@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .activations import Differentiable, Pullback
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -16,14 +18,15 @@ Mask = NDArray[np.bool_]
 class Packed:
     """Weights as `pack` leaves them: copies that nobody writes to.
 
-    W (I, G*H), U (H, G*H), b of the cell's bias shape, or None where the cell has no bias.
+    W (I, G*H), U (H, G*H), b of the cell's bias shape, or None where the cell has no bias. An activation is a name of
+    the contract; this backend alone takes any other function with its gradient too.
     """
 
     W: Array
     U: Array
     b: Array | None
-    activation: str
-    recurrent_activation: str = ""
+    activation: str | Differentiable
+    recurrent_activation: str | Differentiable = "linear"
     reset_after: bool = False
     backward: bool = True
 
@@ -68,7 +71,8 @@ class Tape:
     """What one forward pass keeps for one or more backward passes.
 
     x and drop are the caller's arrays, not copies: they must not change before backward. `kept` holds the
-    cell's own arrays, each (T, B, ...) or (T + 1, B, H) with row 0 the initial state.
+    cell's own arrays, each (T, B, ...) or (T + 1, B, H) with row 0 the initial state; `backs` each step's maps from
+    gradients of activations to those of their arguments.
     """
 
     B: int
@@ -77,6 +81,7 @@ class Tape:
     run: Mask | None = None
     drop: Array | None = None
     kept: dict[str, Array] | None = None
+    backs: list[tuple[Pullback, ...]] = field(default_factory=list)
 
 
 def read_gates(tape: Tape, values: Array, gates: Array | None) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ACTIVATIONS
-from .activations import activate, derivative
+from .activations import Differentiable, Pullback, apply
 from .common import Array, Mask, Packed, Tape, active_steps, dropped, frozen, read_gates, read_states
 
 
@@ -34,8 +34,8 @@ def gru_pack(
     W: Array,
     U: Array,
     b: Array | None,
-    activation: str,
-    recurrent_activation: str,
+    activation: str | Differentiable,
+    recurrent_activation: str | Differentiable,
     reset_after: bool,
     backward: bool,
 ) -> Packed:
@@ -52,10 +52,11 @@ def gru_tape(packed: Packed, B: int, T: int) -> Tape:
     return Tape(B, T)
 
 
-def _step(packed: Packed, x: Array, h: Array, hd: Array) -> tuple[Array, Array, Array]:
-    """One step: x (B, I), h and hd (B, H). Returns the gates z r hh (B, 3, H) after activation, s (B, H) and the new h.
+def _step(packed: Packed, x: Array, h: Array, hd: Array) -> tuple[Array, Array, Array, tuple[Pullback, ...]]:
+    """One step: x (B, I), h and hd (B, H).
 
-    s is the factor that r meets: q with reset_after, the product r hd without.
+    Returns the gates z r hh (B, 3, H) after activation, s (B, H), the new h, and for each gate the map from its
+    gradient to that of its argument. s is the factor that r meets: q with reset_after, the product r hd without.
     """
     act, rec = packed.activation, packed.recurrent_activation
     H = packed.H
@@ -65,18 +66,18 @@ def _step(packed: Packed, x: Array, h: Array, hd: Array) -> tuple[Array, Array, 
         if packed.b is not None:
             zx, zh = zx + packed.b[0], zh + packed.b[1]
         (xz, xr, xh), (hz, hr, q) = np.split(zx, 3, axis=1), np.split(zh, 3, axis=1)
-        z, r = activate(rec, xz + hz), activate(rec, xr + hr)
+        (z, z_back), (r, r_back) = apply(rec, xz + hz), apply(rec, xr + hr)
         s = q
-        hh = activate(act, xh + r * q)
+        hh, hh_back = apply(act, xh + r * q)
     else:
         if packed.b is not None:
             zx = zx + packed.b
         (xz, xr, xh), (hz, hr) = np.split(zx, 3, axis=1), np.split(hd @ packed.U[:, : 2 * H], 2, axis=1)
-        z, r = activate(rec, xz + hz), activate(rec, xr + hr)
+        (z, z_back), (r, r_back) = apply(rec, xz + hz), apply(rec, xr + hr)
         s = r * hd
-        hh = activate(act, xh + s @ packed.U[:, 2 * H :])
+        hh, hh_back = apply(act, xh + s @ packed.U[:, 2 * H :])
     h_new = z * h + (1 - z) * hh
-    return np.stack([z, r, hh], axis=1), s, h_new
+    return np.stack([z, r, hh], axis=1), s, h_new, (z_back, r_back, hh_back)
 
 
 def gru_step(packed: Packed, x: Array, h: Array) -> None:
@@ -112,16 +113,18 @@ def gru_forward(
     run = active_steps(B, T, mask, lengths)
     h = h0
     kept: dict[str, list[Array]] = {"gates": [], "s": [], "h": [h]}
+    backs: list[tuple[Pullback, ...]] = []
     for t in range(T):
-        gates, s, h_new = _step(packed, x[:, t], h, dropped(h, drop))
+        gates, s, h_new, back = _step(packed, np.where(run[t], x[:, t], 0), h, dropped(h, drop))
         h = np.where(run[t], h_new, h)
         if y is not None:
             y[:, t] = h
         if tape is not None:
             for name, value in (("gates", gates), ("s", s), ("h", h)):
                 kept[name].append(value)
+            backs.append(back)
     if tape is not None:
-        tape.x, tape.run, tape.drop = x, run, drop
+        tape.x, tape.run, tape.drop, tape.backs = x, run, drop, backs
         tape.kept = {name: np.array(values) for name, values in kept.items()}
     hT[...] = h
 
@@ -149,12 +152,12 @@ def gru_backward(
     assert tape.run is not None
     assert tape.kept is not None
     x, run, drop, h = tape.x, tape.run, tape.drop, tape.kept["h"]
-    act, rec = packed.activation, packed.recurrent_activation
     B, T, H = tape.B, tape.T, packed.H
     Uzr, Uh = packed.U[:, : 2 * H], packed.U[:, 2 * H :]
     dh = np.zeros((B, H), packed.dtype) if dhT is None else np.array(dhT)
     for t in reversed(range(T)):
         (z, r, hh), s = np.moveaxis(tape.kept["gates"][t], 1, 0), tape.kept["s"][t]
+        z_back, r_back, hh_back = tape.backs[t]
         hd = dropped(h[t], drop)
         if dy is not None:
             dh = dh + dy[:, t]
@@ -163,7 +166,7 @@ def gru_backward(
         # h' = z h + (1 - z) hh
         dz, dhh, dh_prev, dhd = dh * (h[t] - hh), dh * (1 - z), dh * z, np.zeros_like(dh)
         # hh = act(xh + r q), with q = b1 + hd Uh; or hh = act(xh + s Uh), with s = r hd
-        dxh = dhh * derivative(act, hh)
+        dxh = hh_back(dhh)
         if packed.reset_after:
             dr, dq = dxh * s, dxh * r
         else:
@@ -171,7 +174,7 @@ def gru_backward(
             dr, dq = ds * hd, dxh
             dhd = dhd + ds * r
         # z = rec(xz + hz), r = rec(xr + hr)
-        dzr = np.concatenate([dz * derivative(rec, z), dr * derivative(rec, r)], axis=1)
+        dzr = np.concatenate([z_back(dz), r_back(dr)], axis=1)
         dhd = dhd + dzr @ Uzr.T
         if packed.reset_after:
             dhd = dhd + dq @ Uh.T

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ACTIVATIONS
-from .activations import activate, derivative
+from .activations import Differentiable, Pullback, apply
 from .common import Array, Mask, Packed, Tape, active_steps, dropped, frozen, read_gates, read_states
 
 
@@ -29,7 +29,12 @@ def lstm_supports(dtype: np.dtype[Any], activation: str, recurrent_activation: s
 
 
 def lstm_pack(
-    W: Array, U: Array, b: Array | None, activation: str, recurrent_activation: str, backward: bool
+    W: Array,
+    U: Array,
+    b: Array | None,
+    activation: str | Differentiable,
+    recurrent_activation: str | Differentiable,
+    backward: bool,
 ) -> Packed:
     """Copy W (I, 4H), U (H, 4H) and b (4H,) or None. `backward` says whether backward will be called."""
     bias = None if b is None else frozen(b)
@@ -41,22 +46,27 @@ def lstm_tape(packed: Packed, B: int, T: int) -> Tape:
     return Tape(B, T)
 
 
-def _step(packed: Packed, x: Array, hd: Array, c: Array) -> tuple[Array, Array, Array]:
-    """One step: x (B, I), hd and c (B, H). Returns the gates (B, 4, H) after activation, and the new h and c."""
+def _step(packed: Packed, x: Array, hd: Array, c: Array) -> tuple[Array, Array, Array, Array, tuple[Pullback, ...]]:
+    """One step: x (B, I), hd and c (B, H).
+
+    Returns the gates i f g o (B, 4, H) after activation, a = act(c'), the new h and c, and for each of the five
+    activations the map from its gradient to that of its argument.
+    """
     act, rec = packed.activation, packed.recurrent_activation
     z = x @ packed.W + hd @ packed.U
     if packed.b is not None:
         z = z + packed.b
     zi, zf, zc, zo = np.split(z, 4, axis=1)
-    i, f, g, o = activate(rec, zi), activate(rec, zf), activate(act, zc), activate(rec, zo)
+    (i, i_back), (f, f_back), (g, g_back), (o, o_back) = apply(rec, zi), apply(rec, zf), apply(act, zc), apply(rec, zo)
     c_new = f * c + i * g
-    h_new = o * activate(act, c_new)
-    return np.stack([i, f, g, o], axis=1), h_new, c_new
+    a, a_back = apply(act, c_new)
+    h_new = o * a
+    return np.stack([i, f, g, o], axis=1), a, h_new, c_new, (i_back, f_back, g_back, o_back, a_back)
 
 
 def lstm_step(packed: Packed, x: Array, h: Array, c: Array) -> None:
     """One step for B rows, in place: x (B, I) in; h and c (B, H) in and out. No tape."""
-    _, h[...], c[...] = _step(packed, x, h, c)
+    _, _, h[...], c[...], _ = _step(packed, x, h, c)
 
 
 def lstm_forward(
@@ -87,17 +97,19 @@ def lstm_forward(
     B, T, _ = x.shape
     run = active_steps(B, T, mask, lengths)
     h, c = h0, c0
-    kept: dict[str, list[Array]] = {"gates": [], "h": [h], "c": [c]}
+    kept: dict[str, list[Array]] = {"gates": [], "a": [], "h": [h], "c": [c]}
+    backs: list[tuple[Pullback, ...]] = []
     for t in range(T):
-        gates, h_new, c_new = _step(packed, x[:, t], dropped(h, drop), c)
+        gates, a, h_new, c_new, back = _step(packed, np.where(run[t], x[:, t], 0), dropped(h, drop), c)
         h, c = np.where(run[t], h_new, h), np.where(run[t], c_new, c)
         if y is not None:
             y[:, t] = h
         if tape is not None:
-            for name, value in (("gates", gates), ("h", h), ("c", c)):
+            for name, value in (("gates", gates), ("a", a), ("h", h), ("c", c)):
                 kept[name].append(value)
+            backs.append(back)
     if tape is not None:
-        tape.x, tape.run, tape.drop = x, run, drop
+        tape.x, tape.run, tape.drop, tape.backs = x, run, drop, backs
         tape.kept = {name: np.array(values) for name, values in kept.items()}
     hT[...], cT[...] = h, c
 
@@ -128,28 +140,25 @@ def lstm_backward(
     assert tape.run is not None
     assert tape.kept is not None
     x, run, drop, h, c = tape.x, tape.run, tape.drop, tape.kept["h"], tape.kept["c"]
-    act, rec = packed.activation, packed.recurrent_activation
     B, T, H = tape.B, tape.T, packed.H
     dh = np.zeros((B, H), packed.dtype) if dhT is None else np.array(dhT)
     dc = np.zeros((B, H), packed.dtype) if dcT is None else np.array(dcT)
     for t in reversed(range(T)):
-        i, f, g, o = np.moveaxis(tape.kept["gates"][t], 1, 0)
+        (i, f, g, o), a = np.moveaxis(tape.kept["gates"][t], 1, 0), tape.kept["a"][t]
+        i_back, f_back, g_back, o_back, a_back = tape.backs[t]
         if dy is not None:
             dh = dh + dy[:, t]
         if dhs is not None:
             dhs[:, t] = dh
         if dcs is not None:
             dcs[:, t] = dc
-        a = activate(act, c[t + 1])
-        # h' = o act(c')
+        # h' = o a, a = act(c')
         do = dh * a
-        dct = dc + dh * o * derivative(act, a)
+        dct = dc + a_back(dh * o)
         # c' = f c + i g
         di, df, dg = dct * g, dct * c[t], dct * i
         # gates = activation(z)
-        dz = np.concatenate(
-            [di * derivative(rec, i), df * derivative(rec, f), dg * derivative(act, g), do * derivative(rec, o)], axis=1
-        )
+        dz = np.concatenate([i_back(di), f_back(df), g_back(dg), o_back(do)], axis=1)
         dz = np.where(run[t], dz, 0)
         # z = b + x W + hd U; a masked row may hold anything, NaN too: it is left out, not multiplied by zero
         xt, ht = np.where(run[t], x[:, t], 0), np.where(run[t], dropped(h[t], drop), 0)

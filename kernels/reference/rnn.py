@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ACTIVATIONS
-from .activations import activate, derivative
+from .activations import Differentiable, Pullback, apply
 from .common import Array, Mask, Packed, Tape, active_steps, dropped, frozen, read_gates, read_states
 
 
@@ -25,7 +25,7 @@ def rnn_supports(dtype: np.dtype[Any], activation: str) -> bool:
     return np.dtype(dtype).char in "fd" and activation in ACTIVATIONS
 
 
-def rnn_pack(W: Array, U: Array, b: Array | None, activation: str, backward: bool) -> Packed:
+def rnn_pack(W: Array, U: Array, b: Array | None, activation: str | Differentiable, backward: bool) -> Packed:
     """Copy W (I, H), U (H, H) and b (H,) or None. `backward` says whether backward will be called."""
     bias = None if b is None else frozen(b)
     return Packed(frozen(W), frozen(U), bias, activation, backward=backward)
@@ -36,17 +36,17 @@ def rnn_tape(packed: Packed, B: int, T: int) -> Tape:
     return Tape(B, T)
 
 
-def _step(packed: Packed, x: Array, hd: Array) -> Array:
-    """One step: x (B, I), hd (B, H). Returns the new h."""
+def _step(packed: Packed, x: Array, hd: Array) -> tuple[Array, Pullback]:
+    """One step: x (B, I), hd (B, H). Returns the new h, and the map from its gradient to that of z."""
     z = x @ packed.W + hd @ packed.U
     if packed.b is not None:
         z = z + packed.b
-    return activate(packed.activation, z)
+    return apply(packed.activation, z)
 
 
 def rnn_step(packed: Packed, x: Array, h: Array) -> None:
     """One step for B rows, in place: x (B, I) in; h (B, H) in and out. No tape."""
-    h[...] = _step(packed, x, h)
+    h[...] = _step(packed, x, h)[0]
 
 
 def rnn_forward(
@@ -77,14 +77,17 @@ def rnn_forward(
     run = active_steps(B, T, mask, lengths)
     h = h0
     kept: dict[str, list[Array]] = {"h": [h]}
+    backs: list[tuple[Pullback, ...]] = []
     for t in range(T):
-        h = np.where(run[t], _step(packed, x[:, t], dropped(h, drop)), h)
+        h_new, back = _step(packed, np.where(run[t], x[:, t], 0), dropped(h, drop))
+        h = np.where(run[t], h_new, h)
         if y is not None:
             y[:, t] = h
         if tape is not None:
             kept["h"].append(h)
+            backs.append((back,))
     if tape is not None:
-        tape.x, tape.run, tape.drop = x, run, drop
+        tape.x, tape.run, tape.drop, tape.backs = x, run, drop, backs
         tape.kept = {name: np.array(values) for name, values in kept.items()}
     hT[...] = h
 
@@ -120,7 +123,8 @@ def rnn_backward(
         if dhs is not None:
             dhs[:, t] = dh
         # h' = act(z)
-        dz = np.where(run[t], dh * derivative(packed.activation, h[t + 1]), 0)
+        (back,) = tape.backs[t]
+        dz = np.where(run[t], back(dh), 0)
         # z = b + x W + hd U; a masked row may hold anything, NaN too: it is left out, not multiplied by zero
         xt, ht = np.where(run[t], x[:, t], 0), np.where(run[t], dropped(h[t], drop), 0)
         if dx is not None:

@@ -1,7 +1,7 @@
 /* What the cells' tiles share: rows, blocks of units, and the loop over both.
 
-   A cell writes two functions of one block, forward and backward, and the loops are made from them: once with tanh and
-   sigmoid known to the compiler, once for any other pair of activations. */
+   A cell writes two functions of one block, forward and backward, and the loops are made from them: with tanh and
+   sigmoid known to the compiler, with sigmoid known, and for any other pair of activations. */
 #ifndef CELLSTEP_CELL_H
 #define CELLSTEP_CELL_H
 #include "activations.h"
@@ -9,9 +9,12 @@
 
 /* Activations that are not known when compiling go through one copy of the switch, not one at each use. */
 static __attribute__((noinline)) vec activate_any(int code, vec v) { return activate(code, v); }
-static __attribute__((noinline)) vec derivative_any(int code, vec y) { return derivative(code, y); }
+static __attribute__((noinline)) vec derivative_any(int code, vec kept) { return derivative(code, kept); }
 #define ACT(code, v) (__builtin_constant_p(code) ? activate(code, v) : activate_any(code, v))
-#define DER(code, y) (__builtin_constant_p(code) ? derivative(code, y) : derivative_any(code, y))
+#define DER(code, kept) (__builtin_constant_p(code) ? derivative(code, kept) : derivative_any(code, kept))
+/* What a gate row keeps of a gate, from its input v and output y, for DER; and the output again from what is kept. */
+#define KEEP(code, v, y) ((code) < FIRST_OF_INPUT ? (y) : (v))
+#define VALUE(code, kept) ((code) < FIRST_OF_INPUT ? (kept) : activate_any(code, kept))
 
 /* The first n lanes of a block of units; all of them but at the right edge. */
 INLINE vec get(const real *p, long n) {
@@ -38,10 +41,11 @@ INLINE void put(real *p, vec v, long n) {
          j++, u += VL)
 
 /* Calls loop(args..., act, rec) with the activations as constants where they are the usual ones. */
-#define SPECIALISE(s, loop, ...)                                                                \
-    do {                                                                                        \
-        if ((s)->act == TANH && (s)->rec == SIGMOID) loop((s), __VA_ARGS__, TANH, SIGMOID);     \
-        else loop((s), __VA_ARGS__, (s)->act, (s)->rec);                                        \
+#define SPECIALISE(s, loop, ...)                                                   \
+    do {                                                                           \
+        if ((s)->rec != SIGMOID) loop((s), __VA_ARGS__, (s)->act, (s)->rec);       \
+        else if ((s)->act == TANH) loop((s), __VA_ARGS__, TANH, SIGMOID);          \
+        else loop((s), __VA_ARGS__, (s)->act, SIGMOID);                            \
     } while (0)
 
 INLINE void carry(const cs_span *s, const void *from, void *to, long row) {

@@ -2,8 +2,9 @@
      reset_after:  g = act(xh + r hh),  xh = b0 + x W,  hh = b1 + h U
      before:       g = act(xh),         xh = b + x W + (r h) U
 
-   A gate row is [z r] by blocks of VL units, then xh, then hh (reset_after) or r h (before): pre-activations on entry,
-   [z r], g, and hh or r h on exit. Gradients lie gate after gate: z, r, xh, hh. Cho et al. 2014; reset_after as in cuDNN and Keras. */
+   A gate row is [z r] by blocks of VL units, then xh, then hh (reset_after) or r h (before): pre-activations on entry;
+   what is kept of [z r] and g, and hh or r h, on exit. Gradients lie gate after gate: z, r, xh, hh. Cho et al. 2014;
+   reset_after as in cuDNN and Keras. */
 #ifndef CELLSTEP_GRU_H
 #define CELLSTEP_GRU_H
 #include "cell.h"
@@ -23,11 +24,11 @@ INLINE void gru_after_forward_loop(const cs_span *s, void *gates, const void *h0
         }
         FOR_BLOCKS(s) {
             PARTS(real, ROW, gates);
-            vec z = ACT(rec, load(zr)), r = ACT(rec, load(zr + VL));
-            vec g = ACT(act, fma_(r, load(hpart), load(cand)));
-            store(zr, z);
-            store(zr + VL, r);
-            store(cand, g);
+            vec vz = load(zr), vr = load(zr + VL), z = ACT(rec, vz), r = ACT(rec, vr);
+            vec vg = fma_(r, load(hpart), load(cand)), g = ACT(act, vg);
+            store(zr, KEEP(rec, vz, z));
+            store(zr + VL, KEEP(rec, vr, r));
+            store(cand, KEEP(act, vg, g));
             put(ROW(h1, row, s->ldh) + u, mix(z, get(CROW(h0, row, s->ldh) + u, n), g), n);
         }
     }
@@ -43,10 +44,11 @@ INLINE void gru_after_backward_loop(const cs_span *s, const void *gates, void *d
             continue;
         }
         real *dhp = ROW(dh0, row, s->ldh) + u;
-        vec z = load(zr), r = load(zr + VL), g = load(cand), h = get(CROW(h0, row, s->ldh) + u, n), dh = get(dhp, n);
-        vec dg = dh * (all(1) - z) * DER(act, g); /* h' = z h + (1 - z) g;  g = act(xh + r hh) */
-        put(dzp, dh * (h - g) * DER(rec, z), n);
-        put(drp, dg * load(hpart) * DER(rec, r), n);
+        vec kz = load(zr), kr = load(zr + VL), kg = load(cand), h = get(CROW(h0, row, s->ldh) + u, n), dh = get(dhp, n);
+        vec z = VALUE(rec, kz), r = VALUE(rec, kr), g = VALUE(act, kg);
+        vec dg = dh * (all(1) - z) * DER(act, kg); /* h' = z h + (1 - z) g;  g = act(xh + r hh) */
+        put(dzp, dh * (h - g) * DER(rec, kz), n);
+        put(drp, dg * load(hpart) * DER(rec, kr), n);
         put(dcand, dg, n);
         put(dcand + s->Hp, dg * r, n);
         put(dhp, dh * z, n); /* the product with U that follows adds its share */
@@ -59,15 +61,14 @@ INLINE void gru_before_gates_loop(const cs_span *s, void *gates, const void *h0,
         PARTS(real, ROW, gates);
         (void)run;
         (void)cand;
-        vec z = ACT(rec, load(zr)), r = ACT(rec, load(zr + VL));
-        store(zr, z);
-        store(zr + VL, r);
+        vec vz = load(zr), vr = load(zr + VL), r = ACT(rec, vr);
+        store(zr, KEEP(rec, vz, ACT(rec, vz)));
+        store(zr + VL, KEEP(rec, vr, r));
         put(hpart, r * get(CROW(h0, row, s->ldh) + u, n), n);
     }
 }
 
 INLINE void gru_before_states_loop(const cs_span *s, void *gates, const void *h0, void *h1, int act, int rec) {
-    (void)rec;
     FOR_ROWS(s) {
         if (!run) {
             carry(s, h0, h1, row);
@@ -76,9 +77,9 @@ INLINE void gru_before_states_loop(const cs_span *s, void *gates, const void *h0
         FOR_BLOCKS(s) {
             PARTS(real, ROW, gates);
             (void)hpart;
-            vec g = ACT(act, load(cand));
-            store(cand, g);
-            put(ROW(h1, row, s->ldh) + u, mix(load(zr), get(CROW(h0, row, s->ldh) + u, n), g), n);
+            vec vg = load(cand), g = ACT(act, vg);
+            store(cand, KEEP(act, vg, g));
+            put(ROW(h1, row, s->ldh) + u, mix(VALUE(rec, load(zr)), get(CROW(h0, row, s->ldh) + u, n), g), n);
         }
     }
 }
@@ -95,9 +96,10 @@ INLINE void gru_before_dstates_loop(const cs_span *s, const void *gates, void *d
         }
         real *dhp = ROW(dh0, row, s->ldh) + u;
         (void)drp;
-        vec z = load(zr), g = load(cand), h = get(CROW(h0, row, s->ldh) + u, n), dh = get(dhp, n);
-        put(dzp, dh * (h - g) * DER(rec, z), n); /* h' = z h + (1 - z) g */
-        put(dcand, dh * (all(1) - z) * DER(act, g), n);
+        vec kz = load(zr), kg = load(cand), h = get(CROW(h0, row, s->ldh) + u, n), dh = get(dhp, n);
+        vec z = VALUE(rec, kz), g = VALUE(act, kg);
+        put(dzp, dh * (h - g) * DER(rec, kz), n); /* h' = z h + (1 - z) g */
+        put(dcand, dh * (all(1) - z) * DER(act, kg), n);
         put(dhp, dh * z, n);
     }
 }
@@ -111,8 +113,8 @@ INLINE void gru_before_dgates_loop(const cs_span *s, const void *gates, void *dg
         (void)cand;
         (void)hpart;
         real *drp = ROW(dgates, row, s->ldz) + s->Hp + u, *dhp = ROW(dh0, row, s->ldh) + u;
-        vec r = load(zr + VL), drh = get(CROW(drh0, row, s->ldh) + u, n);
-        put(drp, drh * get(CROW(h0, row, s->ldh) + u, n) * DER(rec, r), n); /* rh = r h */
+        vec kr = load(zr + VL), r = VALUE(rec, kr), drh = get(CROW(drh0, row, s->ldh) + u, n);
+        put(drp, drh * get(CROW(h0, row, s->ldh) + u, n) * DER(rec, kr), n); /* rh = r h */
         put(dhp, fma_(drh, r, get(dhp, n)), n);
     }
 }

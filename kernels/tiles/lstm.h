@@ -1,7 +1,8 @@
 /* LSTM: i = rec(zi)  f = rec(zf)  g = act(zc)  o = rec(zo);  c' = f c + i g;  h' = o act(c').
 
-   A gate row holds [i f g o] for each block of VL units: pre-activations on entry, gates on exit; backward reads the
-   gates and leaves their gradients gate after gate. Hochreiter and Schmidhuber 1997, forget gate of Gers, Schmidhuber and Cummins 2000. */
+   A gate row holds [i f g o] for each block of VL units: pre-activations on entry, what is kept of the gates on exit;
+   backward reads that and leaves gradients gate after gate. Hochreiter and Schmidhuber 1997, forget gate of Gers,
+   Schmidhuber and Cummins 2000. */
 #ifndef CELLSTEP_LSTM_H
 #define CELLSTEP_LSTM_H
 #include "cell.h"
@@ -16,13 +17,13 @@ INLINE void lstm_forward_loop(const cs_span *s, void *z, const void *c0, void *c
         }
         FOR_BLOCKS(s) {
             real *gates = ROW(z, row, s->ldz) + 4 * u;
-            vec i = ACT(rec, load(gates)), f = ACT(rec, load(gates + VL));
-            vec g = ACT(act, load(gates + 2 * VL)), o = ACT(rec, load(gates + 3 * VL));
+            vec zi = load(gates), zf = load(gates + VL), zc = load(gates + 2 * VL), zo = load(gates + 3 * VL);
+            vec i = ACT(rec, zi), f = ACT(rec, zf), g = ACT(act, zc), o = ACT(rec, zo);
             vec c = fma_(f, get(CROW(c0, row, s->ldh) + u, n), i * g);
-            store(gates, i);
-            store(gates + VL, f);
-            store(gates + 2 * VL, g);
-            store(gates + 3 * VL, o);
+            store(gates, KEEP(rec, zi, i));
+            store(gates + VL, KEEP(rec, zf, f));
+            store(gates + 2 * VL, KEEP(act, zc, g));
+            store(gates + 3 * VL, KEEP(rec, zo, o));
             put(ROW(c1, row, s->ldh) + u, c, n);
             put(ROW(h1, row, s->ldh) + u, o * ACT(act, c), n);
         }
@@ -39,14 +40,15 @@ INLINE void lstm_backward_loop(const cs_span *s, const void *z, void *dz, const 
         }
         const real *gates = CROW(z, row, s->ldz) + 4 * u;
         real *dhp = ROW(dh0, row, s->ldh) + u, *dcp = ROW(dc0, row, s->ldh) + u;
-        vec i = load(gates), f = load(gates + VL), g = load(gates + 2 * VL), o = load(gates + 3 * VL);
-        vec a = ACT(act, get(CROW(c1, row, s->ldh) + u, n)), dh = get(dhp, n);
-        vec dc = fma_(dh * o, DER(act, a), get(dcp, n)); /* h' = o act(c') */
+        vec ki = load(gates), kf = load(gates + VL), kg = load(gates + 2 * VL), ko = load(gates + 3 * VL);
+        vec i = VALUE(rec, ki), f = VALUE(rec, kf), g = VALUE(act, kg), o = VALUE(rec, ko);
+        vec c_new = get(CROW(c1, row, s->ldh) + u, n), a = ACT(act, c_new), dh = get(dhp, n);
+        vec dc = fma_(dh * o, DER(act, KEEP(act, c_new, a)), get(dcp, n)); /* h' = o act(c') */
         vec c = get(CROW(c0, row, s->ldh) + u, n);
-        put(dgates, dc * g * DER(rec, i), n); /* c' = f c + i g */
-        put(dgates + s->Hp, dc * c * DER(rec, f), n);
-        put(dgates + 2 * s->Hp, dc * i * DER(act, g), n);
-        put(dgates + 3 * s->Hp, dh * a * DER(rec, o), n); /* h' = o act(c') */
+        put(dgates, dc * g * DER(rec, ki), n); /* c' = f c + i g */
+        put(dgates + s->Hp, dc * c * DER(rec, kf), n);
+        put(dgates + 2 * s->Hp, dc * i * DER(act, kg), n);
+        put(dgates + 3 * s->Hp, dh * a * DER(rec, ko), n); /* h' = o act(c') */
         put(dcp, dc * f, n);
         put(dhp, all(0), n); /* the product with U that follows adds its share */
     }

@@ -3,8 +3,7 @@
 #define CELLSTEP_RNN_H
 #include "cell.h"
 
-INLINE void rnn_forward_loop(const cs_span *s, void *z, const void *h0, void *h1, int act, int rec) {
-    (void)rec;
+INLINE void rnn_forward_loop(const cs_span *s, void *z, const void *h0, void *h1, int act) {
     FOR_ROWS(s) {
         if (!run) {
             carry(s, h0, h1, row);
@@ -12,32 +11,33 @@ INLINE void rnn_forward_loop(const cs_span *s, void *z, const void *h0, void *h1
         }
         FOR_BLOCKS(s) {
             real *g = ROW(z, row, s->ldz) + u;
-            vec h = ACT(act, get(g, n));
-            put(g, h, n);
+            vec v = get(g, n), h = ACT(act, v);
+            put(g, KEEP(act, v, h), n);
             put(ROW(h1, row, s->ldh) + u, h, n);
         }
     }
 }
 
-INLINE void rnn_backward_loop(const cs_span *s, const void *z, void *dz, void *dh, int act, int rec) {
-    (void)rec;
+INLINE void rnn_backward_loop(const cs_span *s, const void *z, void *dz, void *dh, int act) {
     FOR_ROWS(s) FOR_BLOCKS(s) {
         real *dg = ROW(dz, row, s->ldz) + u, *d = ROW(dh, row, s->ldh) + u;
         if (!run) {
             zero_gates(s, dg, 1, n);
             continue;
         }
-        vec h = get(CROW(z, row, s->ldz) + u, n);
-        put(dg, get(d, n) * DER(act, h), n); /* h' = act(z) */
+        vec kept = get(CROW(z, row, s->ldz) + u, n);
+        put(dg, get(d, n) * DER(act, kept), n); /* h' = act(z) */
         put(d, all(0), n);                   /* all that h gave to h' goes through z, in the product that follows */
     }
 }
 
 static void rnn_forward(const cs_span *s, void *z, const void *h0, void *h1) {
-    SPECIALISE(s, rnn_forward_loop, z, h0, h1);
+    if (s->act == TANH) rnn_forward_loop(s, z, h0, h1, TANH);
+    else rnn_forward_loop(s, z, h0, h1, s->act);
 }
 static void rnn_backward(const cs_span *s, const void *z, void *dz, void *dh) {
-    SPECIALISE(s, rnn_backward_loop, z, dz, dh);
+    if (s->act == TANH) rnn_backward_loop(s, z, dz, dh, TANH);
+    else rnn_backward_loop(s, z, dz, dh, s->act);
 }
 
 #endif

@@ -1,68 +1,113 @@
-"""Activations of Dense and Activation layers, with Keras's names and default constants, each with its derivative.
+"""Activations, with Keras's names and default constants, and those of your own.
 
-The thirteen that recurrent kernels know are theirs (`kernels.ACTIVATIONS`); the others here run in NumPy only.
-An `Activation` is a function of an array; `activation.forward(x)` gives the pullback too.
+An `Activation` is a function of an array; `activation.forward(x)` gives the pullback too. Those that work number by
+number run in the kernels; softmax and its kin, which look at a whole row, in NumPy.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import kernels
-from .kernels.reference.activations import activate, derivative, sigmoid
+from . import kernels, registry
+from .kernels.reference.activations import activate, derivative
 
 Array = NDArray[Any]
 Pullback = Callable[[Array], Array]
+Forward = Callable[[Array], tuple[Array, Pullback]]
 
 
 class Activation:
-    """A named function of an array, with its gradient. Get one with `activations.get("relu")`, or by its name here."""
+    """A named function of an array, with its gradient: `activations.get("relu")`, `activations.relu`, or your own.
+    Wherever a layer takes the name of an activation, it takes one of these.
+
+    Args:
+        name: what configurations and messages call it; `register` makes it known by that name.
+        forward: x -> (y, pullback), with y of x's shape, and pullback(dy) -> dx the gradient of x from that of y. x is
+            an array of any shape with features last, float32 or float64; what it gives is cast to x's dtype.
+        doc: a sentence about it.
+        of_output: the pullback as a function of y alone, where it is one: layers then need not keep x.
+
+    Recurrent cells run an activation of your own step by step in NumPy: slowly, but forward, backward and in streams.
+
+    Raises:
+        TypeError: name is no text, or forward cannot be called.
+
+    Example:
+        >>> sine = Activation("sine", lambda x: (np.sin(x), lambda dy: dy * np.cos(x)))
+        >>> layer = layers.SimpleRNN(8, activation=sine)
+    """
 
     def __init__(
-        self,
-        name: str,
-        forward: Callable[[Array], tuple[Array, Pullback]],
-        doc: str = "",
-        of_output: Callable[[Array], Pullback] | None = None,
+        self, name: str, forward: Forward, doc: str = "", of_output: Callable[[Array], Pullback] | None = None
     ) -> None:
-        self.name = name
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"name must be a word, got {name!r}")
+        if not callable(forward):
+            raise TypeError(f"forward must be a function of x that gives (y, pullback), got {forward!r}")
+        self.name = self.__name__ = name
         self.__doc__ = doc or f"The activation {name}."
         self._forward = forward
         #: The pullback as a function of the output alone, where it is one.
         self.of_output = of_output
 
     def forward(self, x: Array) -> tuple[Array, Pullback]:
-        """y of x's shape and dtype, and the map from dy to dx."""
-        return self._forward(x)
+        """y of x's shape and dtype, and the map from dy to dx.
+
+        Raises:
+            TypeError, ValueError: the function gave something else.
+        """
+        made: Any = self._forward(x)
+        if not isinstance(made, tuple) or len(made) != 2 or not callable(made[1]):
+            raise TypeError(f"expected forward of activation {self.name!r} to give (y, pullback), got {made!r}")
+        y, pullback = made
+        return self._like(x, y, "y"), lambda dy: self._like(x, pullback(dy), "dx")
+
+    def _like(self, x: Array, given: Any, what: str) -> Array:
+        """An array that a function of the user's gave, in x's dtype."""
+        a: Array = np.asarray(given, x.dtype)
+        if a.shape != x.shape:
+            raise ValueError(f"expected {what} of activation {self.name!r} of x's shape {x.shape}, got {a.shape}")
+        return a
 
     def __call__(self, x: Any) -> Array:
         """The activation of an array; integers become float64."""
         a = np.asarray(x)
-        return self._forward(a if a.dtype.kind == "f" else a.astype(np.float64))[0]
+        return self.forward(a if a.dtype.kind == "f" else a.astype(np.float64))[0]
 
     def __repr__(self) -> str:
         return f"<activation {self.name}>"
 
+    def __deepcopy__(self, memo: Any) -> Activation:
+        return self  # nothing in it changes
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return get, (self.name,)
+        if _TABLE.get(self.name) is self:
+            return get, (self.name,)
+        return _restored, (self.name, self._forward, self.__doc__, self.of_output)
 
 
-def _of_output(name: str) -> Activation:
-    """One of the kernels' activations: its derivative is a function of its output."""
+def _restored(name: str, *rest: Any) -> Activation:
+    """The registered activation of this name; one made anew where there is none."""
+    found = registry.find(name)
+    return found if isinstance(found, Activation) else Activation(name, *rest)
 
-    def back(y: Array) -> Pullback:
-        return lambda dy: dy * derivative(name, y)
+
+def _of_kernels(name: str) -> Activation:
+    """One of the kernels' activations."""
+
+    def back(kept: Array) -> Pullback:
+        return lambda dy: dy * derivative(name, kept)
 
     def forward(x: Array) -> tuple[Array, Pullback]:
         y = _computed(name, x)
-        return y, back(y)
+        return y, back(x if of_input else y)
 
-    return Activation(name, forward, of_output=back)
+    of_input = name in kernels.OF_INPUT
+    return Activation(name, forward, of_output=None if of_input else back)
 
 
 def _computed(name: str, x: Array) -> Array:
@@ -87,15 +132,6 @@ def _linear_back(y: Array) -> Pullback:
     return lambda dy: dy
 
 
-def _of_input(name: str, f: Callable[[Array], Array], df: Callable[[Array], Array]) -> Activation:
-    """An elementwise activation f, with its derivative df as a function of the input."""
-
-    def forward(x: Array) -> tuple[Array, Pullback]:
-        return np.asarray(f(x), x.dtype), lambda dy: dy * np.asarray(df(x), x.dtype)
-
-    return Activation(name, forward)
-
-
 def _softmax(x: Array) -> tuple[Array, Pullback]:
     _check_rows(x)
     y = _computed("softmax", x if x.dtype.char in "fd" else x.astype(np.float64)).astype(x.dtype, copy=False)
@@ -113,91 +149,64 @@ def _log_softmax(x: Array) -> tuple[Array, Pullback]:
     return y, lambda dy: dy - np.exp(y) * dy.sum(axis=-1, keepdims=True)
 
 
+def _sparsemax(x: Array) -> tuple[Array, Pullback]:
+    """max(x - tau, 0), with tau such that a row adds up to 1. Martins and Astudillo 2016."""
+    _check_rows(x)
+    from_largest = -np.sort(-x, axis=-1)
+    sums, count = from_largest.cumsum(axis=-1) - 1, np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
+    # a row with NaN has none that is kept
+    kept = np.maximum((count * from_largest > sums).sum(axis=-1, keepdims=True), 1)
+    tau = np.take_along_axis(sums, kept - 1, axis=-1) / kept
+    y = np.maximum(x - tau, 0)
+
+    def pullback(dy: Array) -> Array:
+        support = y > 0
+        mean = (dy * support).sum(axis=-1, keepdims=True) / np.maximum(support.sum(axis=-1, keepdims=True), 1)
+        return np.asarray((dy - mean) * support)
+
+    return y, pullback
+
+
 def _check_rows(x: Array) -> None:
     if x.ndim < 1 or x.shape[-1] == 0:
         raise ValueError(f"expected x with a last axis of one entry or more for a softmax, got shape {x.shape}")
 
 
-# NumPy has no erf; the C library's, one element at a time (0.1 us), is exact in float64.
-_erf_of_objects = np.frompyfunc(math.erf, 1, 1)
-
-
-def _gauss_cdf(x: Array) -> Array:
-    return 0.5 * (1 + np.asarray(_erf_of_objects(x / math.sqrt(2.0)), np.float64))
-
-
-def _gauss_pdf(x: Array) -> Array:
-    return np.exp(-0.5 * np.square(x, dtype=np.float64)) / math.sqrt(2 * math.pi)
-
-
-def _softplus(x: Array) -> Array:
-    return activate("softplus", x)
-
-
-def _hard_gate(x: Array) -> Array:
-    return activate("hard_sigmoid", x)
-
-
-def _mish_slope(x: Array) -> Array:
-    t = np.tanh(_softplus(x))
-    return np.asarray(t + x * (1 - t * t) * sigmoid(x))
-
-
-_ELEMENTWISE: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
-    "gelu": (lambda x: x * _gauss_cdf(x), lambda x: _gauss_cdf(x) + x * _gauss_pdf(x)),
-    "silu": (lambda x: x * sigmoid(x), lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x)))),
-    "hard_silu": (
-        lambda x: x * _hard_gate(x),
-        lambda x: _hard_gate(x) + x * ((x > -3) & (x < 3)) / 6,
-    ),
-    "mish": (lambda x: x * np.tanh(_softplus(x)), _mish_slope),
-    "celu": (lambda x: activate("elu", x), lambda x: np.where(x > 0, 1, np.exp(np.minimum(x, 0)))),
-    "log_sigmoid": (lambda x: -_softplus(-x), lambda x: sigmoid(-x)),
-    "squareplus": (lambda x: (x + np.sqrt(x * x + 4)) / 2, lambda x: (1 + x / np.sqrt(x * x + 4)) / 2),
-    "tanh_shrink": (lambda x: x - np.tanh(x), lambda x: np.tanh(x) ** 2),
-    "soft_shrink": (lambda x: np.where(np.abs(x) > 0.5, x - 0.5 * np.sign(x), 0 * x), lambda x: np.abs(x) > 0.5),
-    "hard_shrink": (lambda x: np.where(np.abs(x) > 0.5, x, 0 * x), lambda x: np.abs(x) > 0.5),
-    "sparse_plus": (
-        lambda x: np.where(x <= -1, 0 * x, np.where(x < 1, (x + 1) ** 2 / 4, x)),
-        lambda x: np.where(x <= -1, 0 * x, np.where(x < 1, (x + 1) / 2, 1 + 0 * x)),
-    ),
-    "sparse_sigmoid": (
-        lambda x: np.minimum(np.maximum((x + 1) / 2, 0), 1),
-        lambda x: ((x > -1) & (x < 1)) / 2,
-    ),
-}
-
 _TABLE: dict[str, Activation] = {
-    **{name: _of_output(name) for name in kernels.ACTIVATIONS},
+    **{name: _of_kernels(name) for name in kernels.ACTIVATIONS},
     "linear": Activation("linear", _linear, of_output=_linear_back),
-    **{name: _of_input(name, *pair) for name, pair in _ELEMENTWISE.items()},
     "softmax": Activation("softmax", _softmax, "exp(x) over its sum along the last axis.", _softmax_back),
     "log_softmax": Activation("log_softmax", _log_softmax, "The logarithm of softmax."),
+    "sparsemax": Activation(
+        "sparsemax", _sparsemax, "The point nearest to x whose entries are none below 0 and add to 1."
+    ),
 }
 _ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
-#: Keras has these; they need arguments or change the shape.
-_NOT_BUILT = ("glu", "sparsemax", "threshold")
+#: Keras has these, but no layer of Keras's can take them by name either.
+_NOT_BY_NAME = {"glu": "halves its last axis", "threshold": "needs arguments"}
 
+#: Keras's activations by name; `register` adds others.
 NAMES: tuple[str, ...] = tuple(_TABLE)
 
 
 def __getattr__(name: str) -> Activation:
     """`activations.relu` is `activations.get("relu")`."""
+    name = _ALIASES.get(name, name)
     if name in _TABLE:
         return _TABLE[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def get(identifier: Any, argument: str = "activation") -> Activation:
-    """An activation from its name, or itself; None is linear.
+    """An activation from its name, its configuration, or itself; None is linear.
 
     Args:
-        identifier: "relu", an `Activation`, or None.
+        identifier: "relu", an `Activation`, what `serialize` gave, or None.
         argument: the name to blame in a message.
 
     Raises:
-        ValueError: no activation has this name. TypeError: it is no name.
-        NotImplementedError: an activation of Keras that is not built, or a function of the user's.
+        ValueError: no activation has this name. TypeError: it is none of these. The message says how to make one of a
+            function that has no gradient.
     """
     if identifier is None:
         return _TABLE["linear"]
@@ -207,18 +216,82 @@ def get(identifier: Any, argument: str = "activation") -> Activation:
         name = _ALIASES.get(identifier, identifier)
         if name in _TABLE:
             return _TABLE[name]
-        if name in _NOT_BUILT:
-            raise NotImplementedError(f"{argument}={identifier!r} is not built yet; there are {', '.join(NAMES)}")
-        raise ValueError(f"{argument} must be one of {', '.join(NAMES)}, got {identifier!r}")
+        if registry.find(name) is None:
+            why = f"; {name} {_NOT_BY_NAME[name]}" if name in _NOT_BY_NAME else ""
+            raise ValueError(f"{argument} must be one of {', '.join(NAMES)}, got {identifier!r}{why}")
+        return get(registry.find(name), argument)
+    if isinstance(identifier, dict):
+        return get(registry.read_function(argument, identifier), argument)
     if callable(identifier):
-        raise NotImplementedError(f"{argument} must be the name of an activation; functions are not built yet")
-    raise TypeError(f"{argument} must be the name of an activation or None, got {identifier!r}")
+        name = getattr(identifier, "__name__", "name")
+        raise TypeError(
+            f"{argument} must have a gradient, got the function {name}; "
+            f"make it activations.Activation({name!r}, forward) with forward(x) giving (y, pullback)"
+        )
+    raise TypeError(f"{argument} must be the name of an activation, an Activation or None, got {identifier!r}")
 
 
-def get_recurrent(identifier: Any, argument: str) -> Activation:
-    """As `get`, for a recurrent cell: NotImplementedError for those that the kernels do not compute."""
-    found = get(identifier, argument)
-    if found.name not in kernels.ACTIVATIONS:
-        known = ", ".join(kernels.ACTIVATIONS)
-        raise NotImplementedError(f"{argument}={found.name!r} is not built for recurrent cells; they compute {known}")
-    return found
+@overload
+def register(activation: Activation) -> Activation: ...
+@overload
+def register(activation: str) -> Callable[[Forward], Activation]: ...
+def register(activation: Activation | str) -> Any:
+    """Make an activation known by its name: layers take the name, and configurations and files hold and find it.
+
+    It goes where `saving.register_keras_serializable()` would put it, so that Keras finds in a file the function that
+    is registered there by the same name.
+
+    Args:
+        activation: an `Activation`; or its name, to decorate the function forward(x) -> (y, pullback) that it is made
+            of. One registered before under that name is replaced.
+
+    Returns:
+        The activation; for a name the decorator, which gives it.
+
+    Raises:
+        ValueError: the name is that of one of the library's own. TypeError: neither an activation nor a name.
+
+    Example:
+        >>> @register("sine")
+        ... def sine(x):
+        ...     return np.sin(x), lambda dy: dy * np.cos(x)
+        >>> layer = layers.GRU(8, activation="sine")
+    """
+    if isinstance(activation, str):
+        name = activation
+        _check_free(name)
+        return lambda forward: register(Activation(name, forward, forward.__doc__ or ""))
+    if not isinstance(activation, Activation):
+        raise TypeError(f"activation must be an Activation or the name of a new one, got {activation!r}")
+    _check_free(activation.name)
+    registry.register_keras_serializable(name=activation.name)(activation)
+    registry.get_custom_objects()[activation.name] = activation
+    return activation
+
+
+def _check_free(name: str) -> None:
+    if name in (*NAMES, *_ALIASES, *_NOT_BY_NAME):
+        raise ValueError(f"expected a name that Keras has not taken, got {name!r}")
+
+
+def serialize(activation: Activation) -> Any:
+    """What a configuration holds of an activation: its name, or Keras's dictionary for one of your own.
+
+    Raises:
+        TypeError: nothing would lead back to it, as it is not registered.
+    """
+    if _TABLE.get(activation.name) is activation:
+        return activation.name
+    if not registry.is_registered(activation):
+        name = activation.name
+        raise TypeError(
+            f"activation {name!r} is not registered, so a configuration cannot hold it: activations.register(it)"
+        )
+    return registry.written_function("activation", activation)
+
+
+def for_kernels(activation: Activation, known: Sequence[str] = kernels.ACTIVATIONS) -> str | Activation:
+    """What `ops.pack` and, with other names known, stages of streams take: the name of one that compiled code computes;
+    any other itself, which runs in NumPy."""
+    name = activation.name
+    return name if name in known and _TABLE.get(name) is activation else activation

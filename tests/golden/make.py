@@ -39,6 +39,10 @@ ACTIVATIONS = (
     *("linear", "tanh", "sigmoid", "relu", "hard_sigmoid", "softsign", "elu", "selu", "softplus", "exponential"),
     *("relu6", "leaky_relu", "hard_tanh"),
 )
+MORE_ACTIVATIONS = (
+    *("celu", "log_sigmoid", "squareplus", "sparse_plus", "sparse_sigmoid", "soft_shrink", "hard_shrink"),
+    *("gelu", "silu", "hard_silu", "mish", "tanh_shrink"),
+)
 #: Weights are divided by this: else one overflows within five steps, and the other is flat everywhere.
 SMALLER = {"exponential": 8, "hard_tanh": 3}
 MASKS = {
@@ -90,13 +94,20 @@ def rows() -> Iterator[tuple[str, str, dict[str, Any], bool, str | None]]:
         for cell, options in gated[:2]:
             yield "torch", cell, options, True, mask
             yield "torch", cell, options, False, mask
+    for i, activation in enumerate(MORE_ACTIVATIONS):
+        yield "keras", "rnn", {"activation": activation}, True, None
+        cell, options = gated[i % 3]
+        other = {"activation": activation, "recurrent_activation": MORE_ACTIVATIONS[-1 - i]}
+        yield "keras", cell, {**options, **other}, True, "holes"
 
 
 def main(folder: Path) -> None:
     peers: dict[str, dict[str, Case]] = {"keras": {}, "torch": {}}
     for seed, (peer, cell, options, bias, mask) in enumerate(rows()):
         given = draw(seed, cell, options.get("reset_after", False), bias, mask)
-        given |= {name: given[name] / SMALLER.get(options["activation"], 1) for name in ("W", "U")}
+        # gates that nothing bounds make states grow
+        gate = 2 if options.get("recurrent_activation") in MORE_ACTIVATIONS else 1
+        given |= {name: given[name] / SMALLER.get(options["activation"], gate) for name in ("W", "U")}
         found = (by_keras if peer == "keras" else by_torch)(cell, options, given)
         assert all(np.isfinite(a).all() for a in found.values())
         words = [cell, *(str(v) for v in options.values()), *([] if bias else ["no_bias"]), *([mask] if mask else [])]

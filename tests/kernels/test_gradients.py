@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from drive import Array, assert_close, backward, forward
-from table import ACTIVATED, MASKS, NO_BIAS, TINY, VARIANTS, Problem, Shape, Variant, problem
+from table import ACTIVATED, MASKS, NO_BIAS, OF_INPUT, TINY, VARIANTS, Problem, Shape, Variant, problem
 
 from cellstep import kernels
 
@@ -113,7 +113,7 @@ def test_gradients_are_the_slopes_of_the_outputs(backend: kernels.Backend, v: Va
 
 
 @pytest.mark.parametrize("mask", ["none", "holes", "lengths"])
-@pytest.mark.parametrize("v", VARIANTS, ids=str)
+@pytest.mark.parametrize("v", [*VARIANTS, *OF_INPUT], ids=str)
 def test_gradients_with_dropped_states(backend: kernels.Backend, v: Variant, mask: str) -> None:
     check(backend, problem(v, Shape(4, 3, 2, 4), mask=mask, drop=True))
 

@@ -11,13 +11,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from drive import assert_all_same, assert_close, assert_same, backward, forward, pack, step
-from table import ACTIVATED, DTYPES, SMALL, VARIANTS, Problem, Shape, Variant, problem
+from table import ACTIVATED, DTYPES, OF_INPUT, SMALL, VARIANTS, Problem, Shape, Variant, problem
 
 from cellstep import kernels
 
 ODD = Shape(6, 5, 3, 21)
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 every_cell = pytest.mark.parametrize("v", VARIANTS, ids=str)
+every_tape = pytest.mark.parametrize("v", [*VARIANTS, *OF_INPUT], ids=str)
 
 
 def poisoned(p: Problem) -> Problem:
@@ -74,7 +75,7 @@ def test_a_masked_step_repeats_the_output_before_it(backend: kernels.Backend, v:
 
 
 @both_dtypes
-@every_cell
+@every_tape
 def test_weights_gradients_take_nothing_from_masked_steps(backend: kernels.Backend, v: Variant, dtype: str) -> None:
     p = problem(v, ODD, dtype, "holes")
     clean, dirty = backward(backend, p, forward(backend, p)), backward(backend, p, forward(backend, poisoned(p)))
@@ -85,7 +86,7 @@ def test_weights_gradients_take_nothing_from_masked_steps(backend: kernels.Backe
 
 
 @both_dtypes
-@every_cell
+@every_tape
 def test_lengths_are_the_right_padded_mask(backend: kernels.Backend, v: Variant, dtype: str) -> None:
     with_lengths = problem(v, ODD, dtype, "lengths")
     with_mask = replace(with_lengths, lengths=None, mask=with_lengths.run)
@@ -123,7 +124,7 @@ def test_dropping_states_is_dropping_rows_of_the_recurrent_weights(backend: kern
 
 
 @both_dtypes
-@every_cell
+@every_tape
 def test_a_tape_is_filled_again_with_and_without_dropped_states(
     backend: kernels.Backend, v: Variant, dtype: str
 ) -> None:
@@ -157,7 +158,7 @@ def test_a_mask_that_is_all_true_is_no_mask(backend: kernels.Backend, v: Variant
     "shape", [SMALL, Shape(40, 1, 9, 33), Shape(7, 13, 70, 17), Shape(5, 2, 3, 1), Shape(9, 2, 40, 100)], ids=str
 )
 @both_dtypes
-@every_cell
+@every_tape
 def test_a_stream_of_steps_is_the_sequence(backend: kernels.Backend, v: Variant, dtype: str, shape: Shape) -> None:
     p = problem(v, shape, dtype)
     y, finals, _, _ = forward(backend, p)
@@ -184,7 +185,7 @@ def test_a_sequence_in_two_halves_is_the_whole(backend: kernels.Backend, v: Vari
 @pytest.mark.parametrize("drop", [False, True], ids=["", "dropped"])
 @pytest.mark.parametrize("mask", ["none", "lengths", "holes"])
 @both_dtypes
-@every_cell
+@every_tape
 def test_a_row_does_not_depend_on_its_batch(
     backend: kernels.Backend, v: Variant, dtype: str, mask: str, drop: bool
 ) -> None:
@@ -204,7 +205,7 @@ def test_a_row_does_not_depend_on_its_batch(
 
 
 @both_dtypes
-@every_cell
+@every_tape
 def test_a_tape_changes_no_output(backend: kernels.Backend, v: Variant, dtype: str) -> None:
     p = problem(v, Shape(7, 9, 12, 34), dtype, "holes")
     taped = forward(backend, p)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drive import Array, assert_all_same, backward, forward, pack, step
-from table import DTYPES, THREADED, VARIANTS, Shape, Variant, problem
+from table import DTYPES, OF_INPUT, THREADED, VARIANTS, Shape, Variant, problem
 from test_chain import chain, dense, inputs
 
 from cellstep import kernels, set_num_threads
@@ -46,7 +46,7 @@ def test_the_number_of_threads_leaves_no_trace(backend: kernels.Backend) -> None
         if most == 1:
             pytest.skip(f"{backend.name} has one thread here")
         try:
-            for v, dtype, shape in itertools.product(VARIANTS, DTYPES, THREADED):
+            for v, dtype, shape in itertools.product((*VARIANTS, *OF_INPUT[1:4]), DTYPES, THREADED):
                 set_num_threads(1)
                 alone = everything(backend, v, dtype, shape)
                 for n in range(2, min(most, 4) + 1):
@@ -60,7 +60,7 @@ def test_the_number_of_threads_leaves_no_trace(backend: kernels.Backend) -> None
 def digest(backend: kernels.Backend) -> str:
     """A hash of the bits of many answers."""
     found = hashlib.sha256()
-    for v in VARIANTS:
+    for v in (*VARIANTS, *OF_INPUT):
         for dtype in DTYPES:
             for shape in (*THREADED, Shape(6, 5, 7, 33)):
                 for a in everything(backend, v, dtype, shape):

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from drive import assert_all_same, assert_close, assert_same, backward, forward, read
-from table import DTYPES, EMPTY, MASKS, SMALL, THREADED, VARIANTS, Shape, Variant, problem
+from table import DTYPES, EMPTY, MASKS, OF_INPUT, SMALL, THREADED, VARIANTS, Shape, Variant, problem
 
 from cellstep import get_num_threads, kernels, set_num_threads
 
@@ -80,7 +80,7 @@ def test_a_trace_is_the_same_for_any_number_of_threads(v: Variant, shape: Shape,
 
 @pytest.mark.parametrize("shape", [SMALL, ODD, *EMPTY, *THREADED], ids=str)
 @pytest.mark.parametrize("mask", MASKS)
-@every_cell
+@pytest.mark.parametrize("v", [*VARIANTS, *OF_INPUT], ids=str)
 def test_a_tape_tells_gates_and_states(
     backend: kernels.Backend, reference: kernels.Backend, v: Variant, mask: str, shape: Shape
 ) -> None:

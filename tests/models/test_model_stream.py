@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from streaming import assert_same, stepped
 
-from cellstep import kernels, layers
+from cellstep import activations, kernels, layers
 from cellstep.layers import GRU, LSTM, RNN, Activation, Dense, Dropout, Embedding, Input, Masking, SimpleRNN
 from cellstep.models import Sequential
 
@@ -70,6 +70,7 @@ def models(dtype: str) -> dict[str, Sequential]:
         ],
         "softmax": [SimpleRNN(8, **options), head(21, dtype, "softmax"), Dropout(0.1, dtype=dtype)],
         "no cell": [head(5, dtype), Activation("tanh", dtype=dtype)],
+        "of inputs": [GRU(9, activation="silu", **options), head(5, dtype, "gelu"), Activation("mish", dtype=dtype)],
         "one dense": [head(5, dtype)],
         "one activation": [Activation("softmax", dtype=dtype)],
         "one mask": [Masking(0.0, dtype=dtype)],
@@ -98,6 +99,25 @@ def test_a_stream_gives_what_the_model_gives(on: kernels.Backend, name: str, dty
             np.testing.assert_array_equal(stepped(model.stream(), x[-1:]), by_step[-1:])
         else:
             close(by_block, by_step)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_stream_of_activations_that_only_numpy_knows(on: kernels.Backend, dtype: str) -> None:
+    own = activations.Activation("bent", lambda x: (x / (1 + x * x), lambda dy: dy * (1 - x * x) / (1 + x * x) ** 2))
+    model = Sequential(
+        [
+            Input((None, 4)),
+            LSTM(8, activation=own, recurrent_activation="softmax", return_sequences=True, dtype=dtype),
+            head(6, dtype, "log_softmax"),
+            Activation(own, dtype=dtype),
+        ]
+    )
+    x = sequence(3, 9, 4, dtype)
+    stream = model.stream(3)
+    y = model.forward(x)[0]
+    close(stepped(stream, x), y)
+    stream.reset()
+    close(stream.steps(x), y)
 
 
 def test_a_model_of_cells_alone_gives_the_same_bits(on: kernels.Backend) -> None:
@@ -231,14 +251,6 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "backwards": (
         lambda: Sequential([Input((None, 3)), LSTM(3, go_backwards=True, name="r")]),
         *(ValueError, "go_backwards must be False to stream r, got True"),
-    ),
-    "activation": (
-        lambda: Sequential([Input((None, 3)), Dense(3, "gelu", name="d")]),
-        *(NotImplementedError, "activation='gelu' of d is not built for streams; they compute .*softmax"),
-    ),
-    "activation layer": (
-        lambda: Sequential([Input((None, 3)), Activation("mish", name="a")]),
-        *(NotImplementedError, "activation='mish' of a is not built for streams"),
     ),
     "dtypes": (
         lambda: Sequential([Input((None, 3)), LSTM(3, dtype="float64", name="l"), Dense(1, name="d")]),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from .. import activations, ops
-from ..kernels.stages import Activate, Stage
+from .. import activations
+from ..kernels.stages import STREAMED, Activate, Stage
 from .base import Array, Layer, LayerOptions, Pullback
 
 
@@ -13,8 +13,7 @@ class Activation(Layer):
     """Applies an activation to inputs of any shape.
 
     Args:
-        activation: a name from `activations`; None is linear.
-        **options: name, dtype, trainable, activity_regularizer, as for every layer.
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
     A mask is passed on.
 
@@ -44,7 +43,7 @@ class Activation(Layer):
         return y, pullback
 
     def stages(self) -> list[Stage]:
-        return [Activate(ops.check_streamed(self.name, self.activation.name))]
+        return [Activate(activations.for_kernels(self.activation, STREAMED))]
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "activation": self.activation.name}
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}

@@ -62,7 +62,7 @@ class RecurrentCell(Module):
     ) -> None:
         super().__init__(name, dtype, trainable)
         self.units = ops.check_count("units", units)
-        self.activation = activations.get_recurrent(activation, "activation")
+        self.activation = activations.get(activation, "activation")
         self.use_bias = ops.check_bool("use_bias", use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.recurrent_initializer = initializers.get(recurrent_initializer)
@@ -144,9 +144,11 @@ class RecurrentCell(Module):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What `pack` takes besides the weights: names of activations, and flags."""
+        """What `pack` takes besides the weights: names of activations, or those that kernels do not know; and flags."""
         values = {name: getattr(self, name) for name in self.contract.options}
-        return {k: v.name if isinstance(v, activations.Activation) else v for k, v in values.items()}
+        return {
+            k: activations.for_kernels(v) if isinstance(v, activations.Activation) else v for k, v in values.items()
+        }
 
     def packed(self, backward: bool) -> ops.Packed:
         """The weights packed for the active backend; packed again only when a weight or the backend changed.
@@ -323,7 +325,7 @@ class RecurrentCell(Module):
         for key in self.config_keys:
             value = getattr(self, key)
             if isinstance(value, activations.Activation):
-                value = value.name
+                value = activations.serialize(value)
             elif key.endswith("_initializer"):
                 value = initializers.serialize(value)
             elif key.endswith("_regularizer"):

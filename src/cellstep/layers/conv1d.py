@@ -28,7 +28,7 @@ class Conv1D(Multiplying):
             "causal", zeros on the left alone: an output sees no step after its own.
         data_format: "channels_last", or "channels_first" for (B, C, T).
         groups: into so many parts the features of the inputs and the filters are cut, each part seeing its own alone.
-        activation: a name from `activations`; None is linear.
+        activation: a name or an `Activation` from `activations`; None is linear.
         use_bias: whether there is a bias.
         kernel_initializer, bias_initializer: whatever `initializers.get` takes.
         kernel_regularizer, bias_regularizer: whatever `regularizers.get` takes.
@@ -231,7 +231,7 @@ class Conv1D(Multiplying):
             "data_format": self.data_format,
             "dilation_rate": list(self.dilation_rate),
             "groups": self.groups,
-            "activation": self.activation.name,
+            "activation": activations.serialize(self.activation),
             "use_bias": self.use_bias,
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),

@@ -17,7 +17,7 @@ class Dense(Multiplying):
 
     Args:
         units: the size of the outputs' last axis.
-        activation: a name from `activations`; None is linear.
+        activation: a name or an `Activation` from `activations`; None is linear.
         use_bias: whether there is a bias.
         kernel_initializer, bias_initializer: whatever `initializers.get` takes.
         kernel_regularizer, bias_regularizer: whatever `regularizers.get` takes.
@@ -115,14 +115,14 @@ class Dense(Multiplying):
         return y, pullback
 
     def stages(self) -> list[stages.Stage]:
-        activation = ops.check_streamed(self.name, self.activation.name)
+        activation = activations.for_kernels(self.activation, stages.STREAMED)
         return [stages.Dense(self.kernel.value, None if self.bias is None else self.bias.value, activation)]
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,
-            "activation": self.activation.name,
+            "activation": activations.serialize(self.activation),
             "use_bias": self.use_bias,
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),

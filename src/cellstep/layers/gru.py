@@ -20,7 +20,7 @@ class GRUCell(RecurrentCell):
 
     Args:
         units: the size of h.
-        activation, recurrent_activation: ones that recurrent kernels compute; None is linear.
+        activation, recurrent_activation: names or `Activation`s from `activations`; None is linear.
         use_bias: whether there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: whatever `initializers.get` takes.
         *_regularizer, *_constraint: whatever `regularizers.get` and `constraints.get` take.
@@ -94,7 +94,7 @@ class GRUCell(RecurrentCell):
             dtype=dtype,
             trainable=trainable,
         )
-        self.recurrent_activation = activations.get_recurrent(recurrent_activation, "recurrent_activation")
+        self.recurrent_activation = activations.get(recurrent_activation, "recurrent_activation")
         self.reset_after = ops.check_bool("reset_after", reset_after)
         self.implementation = check_implementation(implementation)
 

@@ -21,7 +21,7 @@ class LSTMCell(RecurrentCell):
 
     Args:
         units: the size of h and of c.
-        activation, recurrent_activation: ones that recurrent kernels compute; None is linear.
+        activation, recurrent_activation: names or `Activation`s from `activations`; None is linear.
         use_bias: whether there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: whatever `initializers.get` takes.
         unit_forget_bias: begin the forget gate's bias at 1, and the other gates' as bias_initializer says.
@@ -94,7 +94,7 @@ class LSTMCell(RecurrentCell):
             dtype=dtype,
             trainable=trainable,
         )
-        self.recurrent_activation = activations.get_recurrent(recurrent_activation, "recurrent_activation")
+        self.recurrent_activation = activations.get(recurrent_activation, "recurrent_activation")
         self.unit_forget_bias = ops.check_bool("unit_forget_bias", unit_forget_bias)
         self.implementation = check_implementation(implementation)
 

@@ -15,7 +15,7 @@ class SimpleRNNCell(RecurrentCell):
 
     Args:
         units: the size of h.
-        activation: one that recurrent kernels compute; None is linear.
+        activation: a name or an `Activation` from `activations`; None is linear.
         use_bias: whether there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: whatever `initializers.get` takes.
         *_regularizer, *_constraint: whatever `regularizers.get` and `constraints.get` take.

@@ -53,7 +53,12 @@ def _cells(part: Any) -> list[RecurrentCell]:
 def _kernel(layer: Any, cell: RecurrentCell) -> str:
     """Which kernel a cell's sequences run on."""
     backend, options = kernels.active(), cell.options
-    chosen = ", ".join(f"{name}={value}" for name, value in options.items())
+    names = {name: getattr(value, "name", value) for name, value in options.items()}
+    chosen = ", ".join(f"{name}={value}" for name, value in names.items())
+    if foreign := [f"{key}={names[key]}" for key, value in options.items() if names[key] is not value]:
+        return (
+            f"step by step in NumPy and slowly, as no kernel computes {' and '.join(foreign)}; {cell.dtype}, {chosen}"
+        )
     full = backend[cell.contract.name].supports(cell.dtype, *options.values())
     pace = "at full speed" if full else "slowly: this backend has no fast kernel for these"
     size = ""

@@ -192,7 +192,7 @@ class Sequential(Model):
 
         Raises:
             ValueError: the model is not built or not over sequences, or a layer's argument has no meaning step by step.
-            NotImplementedError: layers of several dtypes, or an activation that streams do not compute.
+            NotImplementedError: layers of several dtypes.
         """
         asked = None if self.head is None else self.head.dtype
         return make_stream(self.name, self.layers, self.shapes()[0], asked, batch_size)

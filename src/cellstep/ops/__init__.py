@@ -23,7 +23,7 @@ from .checks import (
     rows,
 )
 from .products import FUSED, Matrix, add_gradients, matmul
-from .streams import Chain, check_named_states, check_rows, check_streamed, make_chain
+from .streams import Chain, check_named_states, check_rows, make_chain
 
 __all__ = [
     "FUSED",
@@ -48,7 +48,6 @@ __all__ = [
     "check_rows",
     "check_sizes",
     "check_states",
-    "check_streamed",
     "contiguous",
     "describe",
     "empty",

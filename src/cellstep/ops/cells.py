@@ -133,7 +133,8 @@ def pack(
         b: the cell's bias shape, or None.
         backward: whether a pullback will be wanted.
         backend: the active one where None.
-        **options: the cell's options, all of them: `activation`, ...
+        **options: the cell's options, all of them: `activation`, ... An activation may also be an object with
+            `forward(x) -> (y, pullback)`; the reference backend, which alone runs those, is taken then.
 
     Raises:
         ValueError, TypeError: shapes, dtypes or options that do not fit.
@@ -141,9 +142,12 @@ def pack(
     backend = kernels.active() if backend is None else backend
     if set(options) != set(cell.options):
         raise TypeError(f"{cell.name} takes the options {', '.join(cell.options)}, got {', '.join(sorted(options))}")
-    for name in ("activation", "recurrent_activation"):
-        if name in options and options[name] not in kernels.ACTIVATIONS:
-            raise ValueError(f"{name} must be one of {', '.join(kernels.ACTIVATIONS)}, got {options[name]!r}")
+    for name in {"activation", "recurrent_activation"} & set(options):
+        chosen = options[name]
+        if not isinstance(chosen, str) and hasattr(chosen, "forward"):
+            backend = kernels.load("numpy")
+        elif chosen not in kernels.ACTIVATIONS:
+            raise ValueError(f"{name} must be one of {', '.join(kernels.ACTIVATIONS)}, got {chosen!r}")
     U = np.asarray(U)
     if U.dtype not in (np.float32, np.float64):
         raise TypeError(f"expected U to be float32 or float64, got dtype {U.dtype}")

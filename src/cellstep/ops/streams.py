@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
-from ..kernels.stages import STREAMED, Lookup, Stage
+from ..kernels.chain import Chain as NumpyChain
+from ..kernels.stages import Lookup, Recur, Stage
 from .checks import Dims, as_array, check_indices, contiguous, describe, plain
 
 Array = NDArray[Any]
@@ -27,7 +28,7 @@ class Chain(Protocol):
 def make_chain(
     stages: Sequence[Stage], B: int, inputs: int | None, outputs: int, dtype: np.dtype[Any], integers: bool = False
 ) -> Chain:
-    """A chain of the active backend.
+    """A chain of the active backend; one in NumPy where a stage has an activation that is a function of the user's.
 
     Args:
         stages: in order.
@@ -58,8 +59,17 @@ def make_chain(
         odd = [word for word, is_so in _oddities(out).items() if is_so]
         raise ValueError(f"{wanted} {', '.join([*odd, str(out.dtype)])} of shape {out.shape}")
 
-    made: Chain = kernels.active().chain(stages, B, inputs, dtype, cast, check)
+    backend = kernels.active()
+    kind = backend.chain if all(_runs_on(backend, stage) for stage in stages) else NumpyChain
+    made: Chain = kind(stages, B, inputs, dtype, cast, check)
     return made
+
+
+def _runs_on(backend: kernels.Backend, stage: Stage) -> bool:
+    """Whether the backend's own chain takes the stage."""
+    if isinstance(stage, Recur):
+        return stage.kernels == backend[stage.cell.name]
+    return isinstance(getattr(stage, "activation", ""), str)
 
 
 def _oddities(a: Array) -> dict[str, bool]:
@@ -69,16 +79,6 @@ def _oddities(a: Array) -> dict[str, bool]:
         "not aligned": not a.flags.aligned,
         "read-only": not a.flags.writeable,
     }
-
-
-def check_streamed(layer: str, activation: str) -> str:
-    """The activation, if streams compute it."""
-    if activation not in STREAMED:
-        known = ", ".join(STREAMED)
-        raise NotImplementedError(
-            f"activation={activation!r} of {layer} is not built for streams; they compute {known}"
-        )
-    return activation
 
 
 def check_named_states(value: Any, wanted: Mapping[str, tuple[int, ...]], dtype: np.dtype[Any]) -> list[Array]:

@@ -77,7 +77,7 @@ static void lstm(long B, long H) {
 }
 
 int main(void) {
-    for (int code = 0; code < 13; code++) {
+    for (int code = 0; code < 25; code++) {
         real *in = zeros(4096), *y = zeros(4096);
         for (int i = 0; i < 4096; i++) in[i] = (real)((i - 2048) * 0.011);
         TABLE.activate(code, 4096, in, y);
