@@ -84,8 +84,8 @@ class Layer(Module):
         super().__init__(name, dtype, trainable)
         self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
 
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
+    def shared_config(self) -> dict[str, Any]:
+        config = super().shared_config()
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return config
