@@ -12,6 +12,7 @@ from .base import Array, Layer, Pullback
 from .cell import RecurrentCell
 from .module import Module, Shape, serialize
 from .orders import arrange
+from .penalties import Run, Share
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
 from .states import flatten, given_states, like, nest, split_gradients
 from .stream import Stream
@@ -210,14 +211,34 @@ class RNN(Layer):
         assert pullback is not None
         return y, pullback
 
+    def inside(
+        self, x: Any, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None, **options: Any
+    ) -> Run:
+        """Where sequences are returned from a layer that goes backwards, rows begin at their own ends, as alone."""
+        if not (padding and self.go_backwards and self.return_sequences):
+            return super().inside(x, mask, training, tape, padding, share, **options)
+        if mask is None:
+            raise ValueError(
+                f"go_backwards of {self.name} must be False where x had lengths that a layer below has lost, got True: "
+                "it would begin with padding"
+            )
+        y, pullback = self._run(x, mask, options.get("initial_state"), training, options.get("lengths"), tape, padding)
+        return Run(y, self.compute_mask(x, mask), pullback)
+
     def _run(
-        self, x: Any, mask: Any, initial_state: Any, training: bool, lengths: Any, tape: bool
+        self,
+        x: Any,
+        mask: Any,
+        initial_state: Any,
+        training: bool,
+        lengths: Any,
+        tape: bool,
+        padding: bool = False,
     ) -> tuple[Any, Pullback | None]:
         runner = self.runner
         # weights of another width are refused before they are made
-        x, order = arrange(
-            x, mask, lengths, self.dtype, self.features, self.go_backwards, by_row=not self.has_python_cells
-        )
+        by_row = not self.has_python_cells
+        x, order = arrange(x, mask, lengths, self.dtype, self.features, self.go_backwards, by_row, padding)
         self.build(x.shape)
         B = x.shape[0]
         shown = order.shown if self.zero_output_for_mask else None
