@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -309,18 +310,19 @@ class RNN(Layer):
     def stages(self) -> list[Stage]:
         if self.go_backwards:
             raise ValueError(f"go_backwards must be False to stream {self.name}, got True: its first step is the last")
-        if self.initial:
-            raise NotImplementedError(f"trainable_initial_state of {self.name} is not built for streams: set the state")
+        first = iter([w.numpy() for w in self.initial])
         stages: list[Stage] = []
         for cell in _cells(self.runner):
             if not isinstance(cell, RecurrentCell):
                 raise NotImplementedError(f"{self.name} runs a cell written in Python, so it cannot be streamed")
             packed = cell.packed(backward=False)
-            stages.append(Recur(packed.cell, packed.kernels, packed.weights, self.zero_output_for_mask))
+            mine = tuple(islice(first, len(packed.cell.states)))
+            stages.append(Recur(packed.cell, packed.kernels, packed.weights, self.zero_output_for_mask, mine))
         return stages
 
     def stream(self, batch_size: int = 1) -> Stream:
-        """A stream of this layer with the weights it has now, whose states begin at zero.
+        """A stream of this layer with the weights it has now. Its states begin at zero, or at the initial ones
+        that are weights.
 
         A step gives the output of that step, whatever return_sequences and return_state are. The states of a
         `stateful` layer are its own, and the stream's are the stream's.
