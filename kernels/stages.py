@@ -40,12 +40,14 @@ class Mask:
 @dataclass(frozen=True)
 class Recur:
     """One step of a cell: `packed` from `kernels.pack`. A row that is not there keeps its states, and its output is its
-    h again, or zeros with `zero_masked`."""
+    h again, or zeros with `zero_masked`. A stream begins with `first`, a vector (H,) a state, where it is not empty; a
+    chain by itself begins with zeros."""
 
     cell: Cell
     kernels: Kernels
     packed: Any
     zero_masked: bool
+    first: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,6 @@ def test_trainable_initial_states_come_last_and_give_way_to_those_given(on: kern
     again = layers.deserialize(layers.serialize(layer))
     assert again.trainable_initial_state
     assert "trainable_initial_state" not in plain.get_config()
-    with pytest.raises(NotImplementedError, match=r"trainable_initial_state of .* is not built for streams"):
-        layer.stream()
 
 
 def test_a_frozen_initial_state_gets_no_gradient() -> None:

@@ -84,8 +84,8 @@ class Layer(Module):
         super().__init__(name, dtype, trainable)
         self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
 
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
+    def shared_config(self) -> dict[str, Any]:
+        config = super().shared_config()
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return config
@@ -160,11 +160,6 @@ class Layer(Module):
         self, x: Any, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None, **options: Any
     ) -> Run:
         """`run` without this layer's own penalty; a layer that holds layers passes theirs on."""
-        if padding and getattr(self, "go_backwards", False) and getattr(self, "return_sequences", False):
-            raise ValueError(
-                f"go_backwards of {self.name} must be False where x has lengths and sequences are returned, got True: "
-                "padding would come first; use Bidirectional, or return the last output alone"
-            )
         pullback: Any = None
         if tape:
             y, pullback = self.forward(x, mask=mask, training=training, **options)

@@ -221,7 +221,7 @@ class Module:
         Raises:
             NotImplementedError: they are not.
         """
-        config = {"name": self.name, "trainable": self.trainable, "dtype": str(self.dtype)}
+        config = self.shared_config()
         if self._arguments is None:
             return config
         parameters = inspect.signature(type(self).__init__).parameters
@@ -236,6 +236,10 @@ class Module:
                     f"{{**super().get_config(), {name!r}: ...}}, and read it again in from_config"
                 )
         return {**self._arguments, **config}
+
+    def shared_config(self) -> dict[str, Any]:
+        """What every class has in its configuration."""
+        return {"name": self.name, "trainable": self.trainable, "dtype": str(self.dtype)}
 
     def get_build_config(self) -> dict[str, Any] | None:
         """What else `build_from_config` needs to make the weights that this has, or None."""

@@ -64,24 +64,39 @@ class Turned(Order):
         return dx[:, ::-1]
 
 
-class RowsTurned(Order):
-    """Each row's last step first; its outputs are moved to the end, where turning the whole would have left them."""
+class EachTurned(Order):
+    """Each row's last step first, in the order and with the outputs that the row has alone; padding stays behind it.
 
-    def __init__(self, lengths: Array, B: int, T: int) -> None:
-        super().__init__(None, lengths, B, T)
-        self._rows = [(b, int(n), T - int(n)) for b, n in enumerate(lengths)]
+    Args:
+        ends: (B,) where each row ends.
+        steps: (B, T) booleans, False also at steps within rows that are masked; None where there are no such.
+    """
 
-    @property
-    def shown(self) -> Array:
-        T = self._size[1]
-        found: Array = np.arange(T) >= T - self.lengths[:, None]
-        return found
+    def __init__(self, ends: Array, steps: Array | None, B: int, T: int) -> None:
+        self._rows = [(b, int(n), T - int(n)) for b, n in enumerate(ends)]
+        super().__init__(None if steps is None else self.inputs(steps), ends if steps is None else None, B, T)
 
     def inputs(self, x: Array) -> Array:
         out = np.zeros(x.shape, x.dtype)
         for b, n, _ in self._rows:
             out[b, :n] = x[b, :n][::-1]
         return out
+
+    def input_gradients(self, dx: Array) -> Array:
+        return self.inputs(dx)
+
+
+class RowsTurned(EachTurned):
+    """Each row's last step first; its outputs are moved to the end, where turning the whole would have left them."""
+
+    def __init__(self, lengths: Array, B: int, T: int) -> None:
+        super().__init__(lengths, None, B, T)
+
+    @property
+    def shown(self) -> Array:
+        T = self._size[1]
+        found: Array = np.arange(T) >= T - self.lengths[:, None]
+        return found
 
     def outputs(self, y: Array, before: Array | None) -> Array:
         out = np.empty_like(y)
@@ -97,9 +112,6 @@ class RowsTurned(Order):
             out[b, :n] = dy[b, gap:]
             dbefore[b] = dy[b, :gap].sum(0)
         return out, dbefore
-
-    def input_gradients(self, dx: Array) -> Array:
-        return self.inputs(dx)
 
 
 class Ragged(Order):
@@ -132,6 +144,14 @@ def right_padded(steps: Array) -> Array | None:
     return lengths
 
 
+def each_turned(steps: Array) -> EachTurned:
+    """Rows turned within what runs of them; a row ends behind its last step that is not masked."""
+    B, T = steps.shape
+    ends = (steps * np.arange(1, T + 1)).max(axis=1, initial=0).astype(np.int32)
+    holes = (np.arange(T) < ends[:, None]) & ~steps
+    return EachTurned(ends, steps if holes.any() else None, B, T)
+
+
 def arrange(
     x: Array | Sequence[Array],
     mask: Any,
@@ -140,6 +160,7 @@ def arrange(
     features: int | str,
     backwards: bool,
     by_row: bool,
+    padding: bool = False,
 ) -> tuple[Array, Order]:
     """x (B, T, features) in the order of processing, and that order.
 
@@ -149,6 +170,7 @@ def arrange(
         dtype, features: what x has to be.
         backwards: last step first.
         by_row: rows may be turned within their own lengths.
+        padding: steps behind the last that runs do not exist, so that backwards a row begins at its own end.
 
     Raises:
         ValueError, TypeError: an argument that does not fit.
@@ -162,6 +184,9 @@ def arrange(
     order: Order = Order(mask, lengths, B, T)
     if backwards:
         steps = ops.running(mask, lengths, B, T, False)
-        ends = right_padded(steps) if by_row and steps is not None else None
-        order = Turned(steps, B, T) if ends is None else RowsTurned(ends, B, T)
+        if padding and steps is not None:
+            order = each_turned(steps)
+        else:
+            ends = right_padded(steps) if by_row and steps is not None else None
+            order = Turned(steps, B, T) if ends is None else RowsTurned(ends, B, T)
     return order.inputs(a), order

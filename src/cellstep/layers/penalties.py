@@ -39,7 +39,8 @@ def penalized(regularizer: Regularizer, ran: Run, padding: bool, share: Share) -
     """A run with the penalty of each of its outputs, over the number of rows as in Keras.
 
     Masked steps count as they do there; steps that do not exist at all, which the mask says where `padding` is True,
-    count as zeros and have no gradient.
+    count as zeros and have no gradient. (A mask that says both, as of Masking over sequences of different lengths, does
+    not tell them apart: then masked steps do not count either.)
     """
     y, mask, pullback, inner = ran
     outputs = nested.flatten(y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from .base import Array, Layer, Pullback
 from .cell import RecurrentCell
 from .module import Module, Shape, serialize
 from .orders import arrange
+from .penalties import Run, Share
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
 from .states import flatten, given_states, like, nest, split_gradients
 from .stream import Stream
@@ -210,14 +212,34 @@ class RNN(Layer):
         assert pullback is not None
         return y, pullback
 
+    def inside(
+        self, x: Any, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None, **options: Any
+    ) -> Run:
+        """Where sequences are returned from a layer that goes backwards, rows begin at their own ends, as alone."""
+        if not (padding and self.go_backwards and self.return_sequences):
+            return super().inside(x, mask, training, tape, padding, share, **options)
+        if mask is None:
+            raise ValueError(
+                f"go_backwards of {self.name} must be False where x had lengths that a layer below has lost, got True: "
+                "it would begin with padding"
+            )
+        y, pullback = self._run(x, mask, options.get("initial_state"), training, options.get("lengths"), tape, padding)
+        return Run(y, self.compute_mask(x, mask), pullback)
+
     def _run(
-        self, x: Any, mask: Any, initial_state: Any, training: bool, lengths: Any, tape: bool
+        self,
+        x: Any,
+        mask: Any,
+        initial_state: Any,
+        training: bool,
+        lengths: Any,
+        tape: bool,
+        padding: bool = False,
     ) -> tuple[Any, Pullback | None]:
         runner = self.runner
         # weights of another width are refused before they are made
-        x, order = arrange(
-            x, mask, lengths, self.dtype, self.features, self.go_backwards, by_row=not self.has_python_cells
-        )
+        by_row = not self.has_python_cells
+        x, order = arrange(x, mask, lengths, self.dtype, self.features, self.go_backwards, by_row, padding)
         self.build(x.shape)
         B = x.shape[0]
         shown = order.shown if self.zero_output_for_mask else None
@@ -288,18 +310,19 @@ class RNN(Layer):
     def stages(self) -> list[Stage]:
         if self.go_backwards:
             raise ValueError(f"go_backwards must be False to stream {self.name}, got True: its first step is the last")
-        if self.initial:
-            raise NotImplementedError(f"trainable_initial_state of {self.name} is not built for streams: set the state")
+        first = iter([w.numpy() for w in self.initial])
         stages: list[Stage] = []
         for cell in _cells(self.runner):
             if not isinstance(cell, RecurrentCell):
                 raise NotImplementedError(f"{self.name} runs a cell written in Python, so it cannot be streamed")
             packed = cell.packed(backward=False)
-            stages.append(Recur(packed.cell, packed.kernels, packed.weights, self.zero_output_for_mask))
+            mine = tuple(islice(first, len(packed.cell.states)))
+            stages.append(Recur(packed.cell, packed.kernels, packed.weights, self.zero_output_for_mask, mine))
         return stages
 
     def stream(self, batch_size: int = 1) -> Stream:
-        """A stream of this layer with the weights it has now, whose states begin at zero.
+        """A stream of this layer with the weights it has now. Its states begin at zero, or at the initial ones
+        that are weights.
 
         A step gives the output of that step, whatever return_sequences and return_state are. The states of a
         `stateful` layer are its own, and the stream's are the stream's.

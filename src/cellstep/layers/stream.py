@@ -90,6 +90,9 @@ class Stream:
         # the chain's own methods, so that no frame of Python comes between
         self.step = self._chain.step
         self.steps = self._chain.steps
+        self._first = _first_states(stages)
+        if self._first is not None:
+            self.reset()
 
     @property
     def state(self) -> StreamState:
@@ -105,19 +108,31 @@ class Stream:
         self._chain.set_states(ops.check_named_states(value, self._shapes, self.dtype))
 
     def reset(self, rows: Any = None) -> None:
-        """Begin again with zeros: all rows, or those that an int, a slice, a list of ints or booleans selects.
+        """Begin again with zeros, or with the initial states that a layer has as weights.
+
+        Args:
+            rows: those that an int, a slice, a list of ints or booleans selects; all where None.
 
         Raises:
             ValueError: there are no such rows.
         """
         chosen = slice(None) if rows is None else ops.check_rows(rows, self.batch_size)
         states = self._chain.get_states()
-        for state in states:
-            state[chosen] = 0
+        beginning: Sequence[Any] = self._first or [0] * len(states)
+        for state, first in zip(states, beginning, strict=True):
+            state[chosen] = first
         self._chain.set_states(states)
 
     def __repr__(self) -> str:
         return f"<Stream of {self.name}, batch_size={self.batch_size}>"
+
+
+def _first_states(stages: Sequence[tuple[str, Stage]]) -> list[Array] | None:
+    """A vector for each state, of zeros where a layer has no other; None where no layer has."""
+    recurrent = [stage for _, stage in stages if isinstance(stage, Recur)]
+    if not any(stage.first for stage in recurrent):
+        return None
+    return [a for stage in recurrent for a in stage.first or [np.zeros(stage.packed.H)] * len(stage.cell.states)]
 
 
 def _state_shapes(stages: Sequence[tuple[str, Stage]], B: int) -> dict[str, tuple[int, int]]:

@@ -23,6 +23,9 @@ class TimeDistributed(Layer):
         layer: whose inputs are (B, ...).
         name, dtype, trainable: as for every layer; dtype is that of the layer.
 
+    The layer is called once a step, so its activity_regularizer gives a penalty a step. (Keras keeps those of layers in
+    a model here, and loses that of the layer itself.)
+
     A mask (B, T, ...) is passed on, and given to the layer step by step.
 
     Example:

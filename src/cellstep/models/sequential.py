@@ -184,7 +184,7 @@ class Sequential(Model):
         return [stage for layer in self.layers for stage in layer.stages()]
 
     def stream(self, batch_size: int = 1) -> Stream:
-        """A stream of this model with the weights it has now, whose states begin at zero.
+        """A stream of this model with the weights it has now, whose states begin as those of `RNN.stream`.
 
         Each step goes through all layers; its outputs are those of a sequence that ends there, whatever
         return_sequences is. Inputs are (B, features) a step, or (B,) whole numbers where Embedding comes first. The
