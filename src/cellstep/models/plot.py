@@ -43,7 +43,7 @@ def model_to_dot(
     shapes = _shapes(model) if show_shapes or show_dtype else {}
 
     def label(layer: Any, places: list[int]) -> str:
-        lines = [f"{layer.name} ({type(layer).__name__})" if show_layer_names else type(layer).__name__]
+        lines = [f"{layer.name} ({layer.keras_name})" if show_layer_names else layer.keras_name]
         activation = getattr(getattr(layer, "activation", None), "name", None)
         if show_layer_activations and activation:
             lines.append(f"activation: {activation}")

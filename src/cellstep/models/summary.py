@@ -28,9 +28,9 @@ def is_wired(model: Any) -> bool:
 def _rows(model: Any, wired: bool, expand: bool, show_trainable: bool, indent: str) -> list[tuple[str, ...]]:
     shapes, sources = _shapes(model), _sources(model) if is_wired(model) else {}
     rows = []
-    for layer in model.layers:
+    for layer in model.operations:
         row = [
-            f"{indent}{layer.name} ({type(layer).__name__})",
+            f"{indent}{layer.name} ({layer.keras_name})",
             shapes.get(id(layer), "?"),
             f"{layer.count_params():,}" if layer.built else "0 (unbuilt)",
         ]
