@@ -9,6 +9,7 @@ made of tensors, and runs the calls between its inputs and its outputs.
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -219,10 +220,22 @@ def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[s
                     f"expected {name} of {layer.name} to hold symbolic tensors alone, got {type(part).__name__}"
                 )
     shape = x.shape if isinstance(x, SymbolicTensor) else nested.change(x, lambda tensor: tensor.shape)
+    _check_options(layer, options)
     layer.build(shape)
     _check_states(layer, x, states)
     node = Node(layer, x, mask, states, options)
-    return node.give(layer.compute_output_shape(shape), layer.output_dtype, layer.nodes)
+    return node.give(layer.call_shape(shape, options), layer.output_dtype, layer.nodes)
+
+
+def _check_options(layer: Layer, options: dict[str, Any]) -> None:
+    """TypeError for an option that the layer's forward does not take, or one that holds tensors."""
+    taken = inspect.signature(type(layer).forward).parameters
+    for name, value in options.items():
+        if name not in taken and not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values()):
+            known = ", ".join([key for key in taken if key != "self"])
+            raise TypeError(f"{layer.name} takes {known} when it is called, got {name}")
+        if is_symbolic(value):
+            raise TypeError(f"{name} of {layer.name} must hold no symbolic tensors; only x, mask and initial_state can")
 
 
 def _check_states(layer: Layer, x: Any, states: list[Any] | None) -> None:

@@ -22,7 +22,7 @@ def functional_config(model: Any) -> dict[str, Any]:
         return {"class_name": "__keras_tensor__", "config": config}
 
     for step in graph.steps:
-        made = step.layer.compute_output_shape(nested.change(step.x, shapes.__getitem__))
+        made = step.shape(nested.change(step.x, shapes.__getitem__))
         number = len(calls[id(step.layer)])
         for i, (place, shape) in enumerate(zip(step.places, nested.shapes(made), strict=True)):
             shapes[place], dtypes[place] = shape, str(step.layer.output_dtype)

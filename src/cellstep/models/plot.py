@@ -126,6 +126,6 @@ def _shapes(model: Any) -> dict[int, Any]:
         raise ValueError(f"{model.name} is not built, so it has no shapes to show: give it an Input, or call it once")
     shapes: dict[int, Any] = dict(zip(graph.inputs, heads, strict=True))
     for step in graph.steps:
-        made = step.layer.compute_output_shape(nested.change(step.x, shapes.__getitem__))
+        made = step.shape(nested.change(step.x, shapes.__getitem__))
         shapes.update(zip(step.places, nested.shapes(made), strict=True))
     return shapes

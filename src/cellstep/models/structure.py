@@ -107,7 +107,7 @@ class Structure(Ends):
 
     @property
     def output_dtype(self) -> np.dtype[Any]:
-        return self.parts[-1].output_dtype if self.parts else self.dtype  # type: ignore[attr-defined, no-any-return]
+        return self.parts[-1].output_dtype if self.parts else self.dtype  # type: ignore[attr-defined]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """A layer by name, or by its place in `layers`.

@@ -53,7 +53,7 @@ def _shapes(model: Any) -> dict[int, str]:
     places: dict[int, Any] = dict(zip(graph.inputs, heads, strict=True))
     found = {id(head): str(tuple(head.batch_shape)) for head in model._heads}
     for step in graph.steps:
-        made = nested.shapes(step.layer.compute_output_shape(nested.change(step.x, places.__getitem__)))
+        made = nested.shapes(step.shape(nested.change(step.x, places.__getitem__)))
         places.update(zip(step.places, made, strict=True))
         text = str(tuple(made[0])) if step.single else "[" + ", ".join(str(tuple(s)) for s in made) + "]"
         found.setdefault(id(step.layer), text)

@@ -19,10 +19,10 @@ Back = Callable[[Array], Sequence[Array | None]]
 Rule = Callable[..., tuple[Any, Back]]
 
 
-def to_shape(d: Any, like: Any) -> Array:
+def to_shape(gradient: Any, like: Any) -> Array:
     """The gradient of an argument from that of what it was broadcast to."""
     shape = np.shape(like)
-    d = np.asarray(d)
+    d: Array = np.asarray(gradient)
     if d.shape == shape:
         return d
     d = d.sum(axis=tuple(range(d.ndim - len(shape))))
@@ -32,8 +32,8 @@ def to_shape(d: Any, like: Any) -> Array:
 
 def floats(x: Any) -> Array:
     """x, or where it holds whole numbers the same in float32."""
-    a = np.asarray(x)
-    return a if a.dtype.kind == "f" else a.astype(np.float32)
+    a: Array = np.asarray(x)
+    return np.asarray(a if a.dtype.kind == "f" else a.astype(np.float32))
 
 
 def binary(value: Callable[..., Any], slopes: Callable[..., tuple[Any, Any]]) -> Rule:

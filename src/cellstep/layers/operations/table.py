@@ -74,8 +74,8 @@ for _name, _function in {
     "LogicalOr": np.logical_or,
 }.items():
     _add(_name, a.without(_function), *_TWO)
-for _name, _function in {"LogicalNot": np.logical_not, "Floor": np.floor, "Ceil": np.ceil, "Isnan": np.isnan}.items():
-    _add(_name, a.without(_function))
+for _name, _test in {"LogicalNot": np.logical_not, "Floor": np.floor, "Ceil": np.ceil, "Isnan": np.isnan}.items():
+    _add(_name, a.without(_test))
 
 _add("Negative", a.unary(np.negative, lambda x, y: -1))
 _add("Absolute", a.unary(np.abs, lambda x, y: np.sign(x)))
