@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("kernels",),
     ("ops", "random", "registry", "lookup", "utils"),
-    ("activations", "constraints", "initializers", "layers", "regularizers", "sampling"),
+    ("activations", "constraints", "initializers", "layers", "math", "regularizers", "sampling"),
     ("callbacks", "losses", "metrics", "models", "optimizers"),
     ("bridges", "cli", "config", "lab", "saving", "sklearn", "__main__"),
 )

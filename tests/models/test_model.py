@@ -329,7 +329,7 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
         *(ValueError, "layers must have names of their own in functional.*, got a second 'd'"),
     ),
     "values": (lambda: np.sin(T), TypeError, "has no values before a model runs"),
-    "index": (lambda: T[:, 0], TypeError, "cannot be indexed"),
+    "index": (lambda: T[:, [0]], TypeError, "takes slices, integers, None and"),
     "truth": (lambda: bool(T), TypeError, "has no values"),
     "state array": (
         lambda: GRU(2)(Input((None, 2)), initial_state=np.ones((1, 2))),

@@ -180,7 +180,7 @@ class Neither(Model):
 
 class Sums(Model):
     def call(self, x: Any) -> Any:
-        return np.tanh(x)
+        return np.sort(x)
 
 
 @pytest.mark.parametrize(

@@ -137,3 +137,23 @@ def test_without_what_it_was_compiled_with(tmp_path: Path) -> None:
     for first, second in WAYS.values():
         trained(first, "normalized")[0].save(tmp_path / "m.keras")
         assert not second.saving.load_model(tmp_path / "m.keras", compile=False).compiled
+
+
+def looking(k: Any) -> Any:
+    """Attention that also gives its weights, and a Bidirectional layer that begins with states."""
+    L = k.layers
+    x, z = L.Input((5, 4), name="x"), L.Input((5, 4), name="z")
+    y, weights = L.Attention(name="look")([x, z], return_attention_scores=True, use_causal_mask=True)
+    first = [L.Dense(3, name=f"s{i}")(L.GlobalAveragePooling1D(name=f"p{i}")(z)) for i in range(2)]
+    both = L.Bidirectional(L.GRU(3), name="both")(y, initial_state=first)
+    return k.Model([x, z], [both, weights], name="looking")
+
+
+def test_options_of_calls_go_both_ways(tmp_path: Path) -> None:
+    data = [np.random.default_rng(i).standard_normal((2, 5, 4)).astype("float32") for i in range(2)]
+    for first, second in WAYS.values():
+        net = looking(first)
+        net.save(tmp_path / "m.keras")
+        again = second.saving.load_model(tmp_path / "m.keras")
+        for a, b in zip(net(data), again(data), strict=True):
+            close(a, b)

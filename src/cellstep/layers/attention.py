@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Unpack
 
 import numpy as np
@@ -74,6 +74,14 @@ class Attention(Layer):
         """The shape of the outputs for a list of two or three shapes."""
         query, value, _ = self._shapes(input_shape)
         return (*query[:-1], value[-1])
+
+    def call_shape(self, input_shape: Any, options: Mapping[str, Any]) -> Any:
+        """The shape of the outputs; and of the weights, where a call returns them."""
+        outputs = self.compute_output_shape(input_shape)
+        if not options.get("return_attention_scores"):
+            return outputs
+        query, value, _ = self._shapes(input_shape)
+        return [outputs, (*query[:-1], value[1])]
 
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
         """The query's mask, or None."""

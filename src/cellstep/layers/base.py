@@ -12,6 +12,7 @@ written to before the last of those calls.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, TypedDict
 
 import numpy as np
@@ -218,6 +219,10 @@ class Layer(Module):
     def compute_output_shape(self, input_shape: Shape) -> Any:
         """The shape of the outputs for inputs of this shape, None for open axes."""
         return tuple(input_shape)
+
+    def call_shape(self, input_shape: Any, options: Mapping[str, Any]) -> Any:
+        """The shape of the outputs of a call with these options, where they make a difference."""
+        return self.compute_output_shape(input_shape)
 
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
         """The mask for the next layer, given this layer's inputs and their mask; None where there is none."""

@@ -108,6 +108,11 @@ class Bidirectional(Layer):
         forward, backward = self.forward_layer.states, self.backward_layer.states
         return None if forward is None or backward is None else [*forward, *backward]
 
+    @property
+    def state_size(self) -> list[Any]:
+        """The sizes of the forward layer's states, then of the backward layer's."""
+        return [*self.forward_layer.state_size, *self.backward_layer.state_size]
+
     def reset_states(self, rows: Any = None) -> None:
         """Begin the next call of a stateful layer anew, for all rows or some; see `RNN.reset_states`."""
         self.forward_layer.reset_states(rows)

@@ -9,6 +9,7 @@ made of tensors, and runs the calls between its inputs and its outputs.
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -41,18 +42,104 @@ class SymbolicTensor:
     def ndim(self) -> int:
         return len(self.shape)
 
+    # Operators: each is an operation of `cellstep.math`
+
     def __add__(self, other: Any) -> Any:
-        return _merged("Add", self, other)
+        return _operation("Add", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _operation("Add", other, self)
 
     def __sub__(self, other: Any) -> Any:
-        return _merged("Subtract", self, other)
+        return _operation("Subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _operation("Subtract", other, self)
 
     def __mul__(self, other: Any) -> Any:
-        return _merged("Multiply", self, other)
+        return _operation("Multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _operation("Multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _operation("TrueDivide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _operation("TrueDivide", other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return _operation("Power", self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return _operation("Power", other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return _operation("Mod", self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return _operation("Mod", other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return _operation("FloorDivide", self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _operation("FloorDivide", other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return _operation("Matmul", self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return _operation("Matmul", other, self)
+
+    def __gt__(self, other: Any) -> Any:
+        return _operation("Greater", self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return _operation("GreaterEqual", self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return _operation("Less", self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return _operation("LessEqual", self, other)
+
+    def __and__(self, other: Any) -> Any:
+        return _operation("LogicalAnd", self, other)
+
+    def __or__(self, other: Any) -> Any:
+        return _operation("LogicalOr", self, other)
+
+    def __neg__(self) -> Any:
+        return _operation("Negative", self)
+
+    def __abs__(self) -> Any:
+        return _operation("Absolute", self)
+
+    def __invert__(self) -> Any:
+        return _operation("LogicalNot", self)
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = key if isinstance(key, tuple) else (key,)
+        for part in parts:
+            if not (part is None or part is Ellipsis or isinstance(part, int | np.integer | slice)):
+                raise TypeError(
+                    f"{self!r} takes slices, integers, None and ... in brackets, got {part!r}; use cellstep.math.take "
+                    "for several places"
+                )
+        return _operation("GetItem", self, parts)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        # NumPy asks here for array + tensor, and for np.tanh(tensor)
+        kind = _UFUNCS.get(ufunc.__name__)
+        if method != "__call__" or kind is None or options:
+            self._refuse()
+        return _operation(kind, *inputs)
 
     def _refuse(self) -> NoReturn:
         raise TypeError(
-            f"{self!r} has no values before a model runs: call layers on it, then Model(inputs, outputs) on arrays"
+            f"{self!r} has no values before a model runs: call layers on it, or functions of cellstep.math, then "
+            "Model(inputs, outputs) on arrays"
         )
 
     def __array__(self, *args: Any, **options: Any) -> NoReturn:
@@ -69,9 +156,6 @@ class SymbolicTensor:
 
     def __iter__(self) -> NoReturn:
         self._refuse()
-
-    def __getitem__(self, key: Any) -> NoReturn:
-        raise TypeError(f"{self!r} cannot be indexed: use a layer such as Lambda")
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor {self.name} {self.shape} {self.dtype}>"
@@ -136,10 +220,22 @@ def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[s
                     f"expected {name} of {layer.name} to hold symbolic tensors alone, got {type(part).__name__}"
                 )
     shape = x.shape if isinstance(x, SymbolicTensor) else nested.change(x, lambda tensor: tensor.shape)
+    _check_options(layer, options)
     layer.build(shape)
     _check_states(layer, x, states)
     node = Node(layer, x, mask, states, options)
-    return node.give(layer.compute_output_shape(shape), layer.output_dtype, layer.nodes)
+    return node.give(layer.call_shape(shape, options), layer.output_dtype, layer.nodes)
+
+
+def _check_options(layer: Layer, options: dict[str, Any]) -> None:
+    """TypeError for an option that the layer's forward does not take, or one that holds tensors."""
+    taken = inspect.signature(type(layer).forward).parameters
+    for name, value in options.items():
+        if name not in taken and not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values()):
+            known = ", ".join([key for key in taken if key != "self"])
+            raise TypeError(f"{layer.name} takes {known} when it is called, got {name}")
+        if is_symbolic(value):
+            raise TypeError(f"{name} of {layer.name} must hold no symbolic tensors; only x, mask and initial_state can")
 
 
 def _check_states(layer: Layer, x: Any, states: list[Any] | None) -> None:
@@ -158,9 +254,34 @@ def _check_states(layer: Layer, x: Any, states: list[Any] | None) -> None:
             )
 
 
-def _merged(name: str, a: Any, b: Any) -> Any:
-    from . import merging
+#: What NumPy's functions are called here.
+_UFUNCS = {
+    "add": "Add",
+    "subtract": "Subtract",
+    "multiply": "Multiply",
+    "divide": "TrueDivide",
+    "power": "Power",
+    "matmul": "Matmul",
+    "maximum": "Maximum",
+    "minimum": "Minimum",
+    "negative": "Negative",
+    "absolute": "Absolute",
+    "tanh": "Tanh",
+    "exp": "Exp",
+    "log": "Log",
+    "sqrt": "Sqrt",
+    "square": "Square",
+    "greater": "Greater",
+    "greater_equal": "GreaterEqual",
+    "less": "Less",
+    "less_equal": "LessEqual",
+}
 
-    if not isinstance(b, SymbolicTensor):
-        return NotImplemented
-    return getattr(merging, name)()([a, b])
+
+def _operation(name: str, *arguments: Any) -> Any:
+    from .operations import apply
+
+    for argument in arguments:
+        if not isinstance(argument, SymbolicTensor | int | float | np.ndarray | np.generic | list | tuple):
+            return NotImplemented
+    return apply(name, list(arguments), {})

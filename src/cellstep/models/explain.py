@@ -29,8 +29,8 @@ def _machine() -> list[str]:
 
 def _layers(model: Any, indent: str) -> list[str]:
     lines = []
-    for layer in model.layers:
-        head = f"{indent}{layer.name} ({type(layer).__name__})"
+    for layer in model.operations:
+        head = f"{indent}{layer.name} ({layer.keras_name})"
         if hasattr(layer, "layers"):
             lines += [f"{head}: a model", *_layers(layer, indent + "  ")]
             continue

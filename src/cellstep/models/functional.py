@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..layers import SymbolicTensor, deserialize, merging, nested, serialize
-
-#: Operations on tensors that Keras writes down as such, and the layers that do the same.
-_OPERATIONS = {"Add": merging.Add, "Subtract": merging.Subtract, "Multiply": merging.Multiply}
+from ..layers.operations import OPERATIONS, Operation, Slot, apply_named, decoded, encoded, replaced
 
 
 def functional_config(model: Any) -> dict[str, Any]:
@@ -17,14 +15,14 @@ def functional_config(model: Any) -> dict[str, Any]:
     history: dict[int, tuple[str, int, int]] = {p: (h.name, 0, 0) for p, h in zip(graph.inputs, heads, strict=True)}
     shapes: dict[int, Any] = {p: h.batch_shape for p, h in zip(graph.inputs, heads, strict=True)}
     dtypes: dict[int, str] = {p: str(h.dtype) for p, h in zip(graph.inputs, heads, strict=True)}
-    calls: dict[int, list[dict[str, Any]]] = {id(layer): [] for layer in model.layers}
+    calls: dict[int, list[dict[str, Any]]] = {id(layer): [] for layer in model.operations}
 
     def tensor(place: int) -> dict[str, Any]:
         config = {"shape": list(shapes[place]), "dtype": dtypes[place], "keras_history": list(history[place])}
         return {"class_name": "__keras_tensor__", "config": config}
 
     for step in graph.steps:
-        made = step.layer.compute_output_shape(nested.change(step.x, shapes.__getitem__))
+        made = step.shape(nested.change(step.x, shapes.__getitem__))
         number = len(calls[id(step.layer)])
         for i, (place, shape) in enumerate(zip(step.places, nested.shapes(made), strict=True)):
             shapes[place], dtypes[place] = shape, str(step.layer.output_dtype)
@@ -34,9 +32,13 @@ def functional_config(model: Any) -> dict[str, Any]:
             options["mask"] = nested.change(step.mask, tensor)
         if step.states is not None:
             options["initial_state"] = [tensor(place) for place in step.states]
-        calls[id(step.layer)].append({"args": [nested.change(step.x, tensor)], "kwargs": options})
+        args = [nested.change(step.x, tensor)]
+        if isinstance(step.layer, Operation):
+            args = operation_args(step.layer, [tensor(place) for place in nested.flatten(step.x)])
+            options = {key: encoded(step.layer.options.get(key)) for key in step.layer.kind.in_call}
+        calls[id(step.layer)].append({"args": args, "kwargs": options})
 
-    functional = {layer.name for layer in model.layers if layer.keras_name == "Functional"}
+    functional = {layer.name for layer in model.operations if layer.keras_name == "Functional"}
 
     def end(name: str, number: int, index: int) -> list[Any]:
         # here, and here alone, Keras counts the calls of a functional model from 1
@@ -49,11 +51,33 @@ def functional_config(model: Any) -> dict[str, Any]:
         "name": model.name,
         "trainable": model.trainable,
         "layers": [
-            {**serialize(layer), "name": layer.name, "inbound_nodes": calls[id(layer)]} for layer in model.layers
+            {**_layer_config(part), "name": part.name, "inbound_nodes": calls[id(part)]} for part in model.operations
         ],
         "input_layers": place_of(model._inputs, graph.inputs),
         "output_layers": place_of(model._outputs, graph.outputs),
     }
+
+
+def _layer_config(layer: Any) -> dict[str, Any]:
+    """A layer as Keras writes it; an operation has another form there, and its constants stand in its call."""
+    if not isinstance(layer, Operation):
+        return serialize(layer)
+    own = {key: value for key, value in layer.options.items() if key not in layer.kind.in_call}
+    return {
+        "module": layer.keras_module,
+        "class_name": layer.operation,
+        "config": {"name": layer.name, **encoded(own)},
+        "registered_name": layer.operation,
+    }
+
+
+def operation_args(layer: Operation, tensors: list[Any]) -> list[Any]:
+    """The arguments of an operation's call, with these in place of tensors."""
+
+    def argument(leaf: Any) -> Any:
+        return tensors[leaf.number] if isinstance(leaf, Slot) else encoded(leaf)
+
+    return [replaced(part, argument) for part in layer.arguments]
 
 
 def from_functional(cls: Any, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -69,11 +93,13 @@ def from_functional(cls: Any, config: Mapping[str, Any], custom_objects: Mapping
     waiting: list[tuple[str, Any]] = []
     for entry in config["layers"]:
         name = entry.get("name") or entry["config"]["name"]
-        if str(entry.get("module") or "").startswith("keras.src.ops") and entry["class_name"] not in _OPERATIONS:
-            foreign[name] = entry["class_name"]
-            continue
-        operation = str(entry.get("module") or "").startswith("keras.src.ops")
-        layers[name] = _OPERATIONS[entry["class_name"]](name=name) if operation else deserialize(entry, custom_objects)
+        if str(entry.get("module") or "").startswith("keras.src.ops"):
+            if entry["class_name"] not in OPERATIONS:
+                foreign[name] = entry["class_name"]
+                continue
+            layers[name] = _Operator(entry["class_name"], entry["config"], name)
+        else:
+            layers[name] = deserialize(entry, custom_objects)
         counted[name] = int(entry["class_name"] in ("Functional", "Model"))
         waiting += [(name, call) for call in entry["inbound_nodes"]]
     reader = _Reader(layers, counted, foreign)
@@ -99,6 +125,19 @@ def from_functional(cls: Any, config: Mapping[str, Any], custom_objects: Mapping
     return made
 
 
+class _Operator:
+    """Makes the operation that a configuration describes, once its call says on what."""
+
+    def __init__(self, operation: str, config: Mapping[str, Any], name: str) -> None:
+        self.operation, self.name = operation, name
+        self.options = {key: decoded(value) for key, value in config.items() if key in OPERATIONS[operation].options}
+        self.nodes: list[Any] = []
+
+    def call(self, args: Sequence[Any], options: Mapping[str, Any]) -> None:
+        own = {key: decoded(value) for key, value in options.items() if value is not None}
+        self.nodes += apply_named(self.operation, list(args), {**self.options, **own}, self.name).nodes
+
+
 class _Reader:
     """Makes the calls that a configuration describes."""
 
@@ -116,6 +155,13 @@ class _Reader:
     def call(self, name: str, call: Any) -> bool:
         """Make one call; False if what it needs is not there yet."""
         args, options = _modern(call)
+        layer = self.layers[name]
+        if isinstance(layer, _Operator):
+            tensors = [self.find(*leaf["config"]["keras_history"]) for leaf in _tensors_in(args)]
+            if any(tensor is None for tensor in tensors):
+                return False
+            layer.call(_constants(_replace(args, iter(tensors))), options)
+            return True
         if len(args) == 2 and isinstance(self.layers[name], merging.Merge):
             args = [list(args)]
         mask = options.get("mask")
@@ -146,6 +192,13 @@ class _Reader:
                 raise ValueError(f"config must say which call gives {places[0]}, got number {places[1]}")
             return found
         return [self.ends(place) for place in places]
+
+
+def _constants(value: Any) -> Any:
+    """What stands between tensors, decoded."""
+    if isinstance(value, list | tuple):
+        return [_constants(part) for part in value]
+    return value if isinstance(value, SymbolicTensor) else decoded(value)
 
 
 def call_keys(call: Any) -> list[str]:

@@ -36,6 +36,10 @@ class Step:
         self.sources: list[int] = [*nested.flatten(self.x), *(self.states or ())]
         self.needs: list[int] = [*self.sources, *([] if self.mask is None else nested.flatten(self.mask))]
 
+    def shape(self, x: Any) -> Any:
+        """The shape of what it gives for x of this shape, or structure of shapes."""
+        return self.layer.call_shape(x, self.options)
+
 
 class Graph:
     """Steps between input and output places.
@@ -246,7 +250,7 @@ class Graph:
         """The shapes of the outputs for those of the inputs."""
 
         def call(step: Step, x: Any, mask: Any, states: Any) -> Any:
-            shape = step.layer.compute_output_shape(x)
+            shape = step.shape(x)
             return tuple(shape) if step.single else nested.shapes(shape)
 
         return self.replay(shapes, call)

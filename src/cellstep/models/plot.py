@@ -43,7 +43,7 @@ def model_to_dot(
     shapes = _shapes(model) if show_shapes or show_dtype else {}
 
     def label(layer: Any, places: list[int]) -> str:
-        lines = [f"{layer.name} ({type(layer).__name__})" if show_layer_names else type(layer).__name__]
+        lines = [f"{layer.name} ({layer.keras_name})" if show_layer_names else layer.keras_name]
         activation = getattr(getattr(layer, "activation", None), "name", None)
         if show_layer_activations and activation:
             lines.append(f"activation: {activation}")
@@ -126,6 +126,6 @@ def _shapes(model: Any) -> dict[int, Any]:
         raise ValueError(f"{model.name} is not built, so it has no shapes to show: give it an Input, or call it once")
     shapes: dict[int, Any] = dict(zip(graph.inputs, heads, strict=True))
     for step in graph.steps:
-        made = step.layer.compute_output_shape(nested.change(step.x, shapes.__getitem__))
+        made = step.shape(nested.change(step.x, shapes.__getitem__))
         shapes.update(zip(step.places, nested.shapes(made), strict=True))
     return shapes

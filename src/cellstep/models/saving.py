@@ -57,6 +57,8 @@ def _content(model: Any) -> dict[str, bytes]:
     counts = Counter(_numbers(config))
     _forget_single(config, counts)
     metadata = {"keras_version": KERAS_VERSION, "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
+    if model.optimizer is not None:
+        model.optimizer.build(model.trainable_weights)  # Keras misses its state in the file of a model not trained yet
     buffer = io.BytesIO()
     with weights._h5py().File(buffer, "w") as file:
         weights.write(model, file)

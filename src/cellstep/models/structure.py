@@ -8,6 +8,7 @@ import numpy as np
 
 from ..layers import SymbolicTensor, nested
 from ..layers.module import Module
+from ..layers.operations import Operation
 from ..layers.variable import Variable
 from .ends import Ends
 from .graph import Graph
@@ -44,7 +45,15 @@ class Structure(Ends):
 
     @property
     def layers(self) -> list[Any]:
-        """The layers, each once; those that give the inputs too, if the model is made of tensors."""
+        """The layers, each once; those that give the inputs too, if the model is made of tensors.
+
+        As in Keras, what functions of `cellstep.math` and operators between tensors do is in `operations` alone.
+        """
+        return [part for part in self.parts if not isinstance(part, Operation)]
+
+    @property
+    def operations(self) -> list[Any]:
+        """The layers, and the operations between tensors, those that are furthest from the outputs first."""
         return list(self.parts)
 
     @property
@@ -98,7 +107,7 @@ class Structure(Ends):
 
     @property
     def output_dtype(self) -> np.dtype[Any]:
-        return self.layers[-1].output_dtype if self.layers else self.dtype
+        return self.parts[-1].output_dtype if self.parts else self.dtype  # type: ignore[attr-defined]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """A layer by name, or by its place in `layers`.

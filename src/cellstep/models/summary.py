@@ -28,9 +28,9 @@ def is_wired(model: Any) -> bool:
 def _rows(model: Any, wired: bool, expand: bool, show_trainable: bool, indent: str) -> list[tuple[str, ...]]:
     shapes, sources = _shapes(model), _sources(model) if is_wired(model) else {}
     rows = []
-    for layer in model.layers:
+    for layer in model.operations:
         row = [
-            f"{indent}{layer.name} ({type(layer).__name__})",
+            f"{indent}{layer.name} ({layer.keras_name})",
             shapes.get(id(layer), "?"),
             f"{layer.count_params():,}" if layer.built else "0 (unbuilt)",
         ]
@@ -53,7 +53,7 @@ def _shapes(model: Any) -> dict[int, str]:
     places: dict[int, Any] = dict(zip(graph.inputs, heads, strict=True))
     found = {id(head): str(tuple(head.batch_shape)) for head in model._heads}
     for step in graph.steps:
-        made = nested.shapes(step.layer.compute_output_shape(nested.change(step.x, places.__getitem__)))
+        made = nested.shapes(step.shape(nested.change(step.x, places.__getitem__)))
         places.update(zip(step.places, made, strict=True))
         text = str(tuple(made[0])) if step.single else "[" + ", ".join(str(tuple(s)) for s in made) + "]"
         found.setdefault(id(step.layer), text)

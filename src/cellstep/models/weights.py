@@ -193,7 +193,8 @@ def read(model: Any, file: Any, path: Any, skip_mismatch: bool = False) -> dict[
     for weight, array in found:
         weight.assign(array)
     optimizer = model.optimizer
-    if optimizer is not None and state:
+    unused = len(state) <= 2 and "0" in state and not state["0"]  # Keras writes no more before the first step
+    if optimizer is not None and state and not unused:
         optimizer.build(model.trainable_weights)
         try:
             optimizer.load_own_variables(state)

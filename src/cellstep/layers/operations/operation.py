@@ -1,0 +1,277 @@
+"""Operation: one call of a function such as `mean` on tensors, as a layer without weights.
+
+    last = h[:, -1]                      # an Operation "GetItem"
+    share = math.softmax(h / 2, axis=1)  # two more
+
+It holds what it was called with, with a Slot where each tensor stood. As in Keras no mask goes through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from ... import ops
+from .. import nested
+from ..base import Array, Layer, Pullback
+from ..module import auto_name
+from ..symbolic import SymbolicTensor
+from .table import OPERATIONS, Kind
+
+#: Sizes that stand for open axes while the shape of the outputs is found out; with many divisors, for reshapes.
+TRIED = (12, 24)
+
+
+class Slot(NamedTuple):
+    """Where a tensor goes, by its number."""
+
+    number: int
+
+
+def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
+    """Do an operation: at once on arrays, later where there are tensors among the arguments."""
+    tensors = [leaf for leaf in leaves(arguments) if isinstance(leaf, SymbolicTensor)]
+    if not tensors:
+        kind = OPERATIONS[name]
+        return kind.rule(*_passed(kind, arguments, None), **options)[0]
+    layer = apply_named(name, arguments, options)
+    return layer.nodes[0].structure
+
+
+def apply_named(operation: str, arguments: list[Any], options: dict[str, Any], name: str | None = None) -> Operation:
+    """The Operation that is made, and called, for such arguments."""
+    tensors = [leaf for leaf in leaves(arguments) if isinstance(leaf, SymbolicTensor)]
+    numbers = iter(range(len(tensors)))
+    held = replaced(arguments, lambda leaf: Slot(next(numbers)) if isinstance(leaf, SymbolicTensor) else leaf)
+    layer = Operation(operation, held, options, name=name)
+    layer(tensors[0] if len(tensors) == 1 else tensors)
+    return layer
+
+
+class Operation(Layer):
+    """An operation between tensors. Functions of `cellstep.math` and Python's operators make them.
+
+    Args:
+        operation: Keras's name, such as "Mean".
+        arguments: what it is called with, a Slot for each tensor.
+        options: what else it takes.
+        name, dtype, trainable: as for every layer.
+
+    Raises:
+        ValueError: there is no such operation.
+    """
+
+    supports_masking = False
+
+    def __init__(
+        self,
+        operation: str,
+        arguments: list[Any],
+        options: dict[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+    ) -> None:
+        if operation not in OPERATIONS:
+            raise ValueError(f"operation must be one of {', '.join(OPERATIONS)}, got {operation!r}")
+        super().__init__(auto_name(operation) if name is None else name, dtype, trainable)
+        self.operation, self.arguments, self.options = operation, arguments, dict(options or {})
+        #: The dtypes of the tensors, and of the outputs; known once it was called on tensors.
+        self._dtypes: list[np.dtype[Any]] | None = None
+        self._gives: np.dtype[Any] = self.dtype
+
+    @property
+    def kind(self) -> Kind:
+        """Its row in the table."""
+        return OPERATIONS[self.operation]
+
+    @property
+    def keras_module(self) -> str:
+        return f"keras.src.ops.{self.kind.module}"
+
+    @property
+    def keras_name(self) -> str:
+        return self.operation
+
+    @property
+    def output_dtype(self) -> np.dtype[Any]:
+        return self._gives
+
+    def __call__(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
+    ) -> Any:
+        tensors = nested.flatten(x)
+        if any(isinstance(tensor, SymbolicTensor) for tensor in tensors):
+            self._dtypes = [tensor.dtype for tensor in tensors]
+            found = [d for d in self._dtypes if d.kind == "f"]
+            self.dtype = np.result_type(*found) if found else self.dtype
+        return super().__call__(x, mask, initial_state, training, **options)
+
+    def compute_mask(self, x: Any, mask: Any = None) -> None:
+        """None: as in Keras, a mask ends here."""
+        return None
+
+    def drops_mask(self, mask: Any) -> None:
+        """Says nothing, as Keras does not."""
+
+    def forward(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
+    ) -> tuple[Any, Pullback]:
+        """The outcome, and a pullback that gives the gradient of each tensor, None for one that has none."""
+        self.stateless(initial_state)
+        given = nested.flatten(x)
+        y, back = self._do([self._cast(i, a) for i, a in enumerate(given)])
+
+        def pullback(dy: Any, need_dx: bool = True) -> Any:
+            if not need_dx:
+                return None
+            found = _passed_back(self.kind, self.arguments, back(dy))
+            dx = [None if d is None or a.dtype.kind != "f" else d.astype(a.dtype, copy=False) for d, a in _pairs(found)]
+            return dx[0] if not isinstance(x, list | tuple) else dx
+
+        def _pairs(found: dict[int, Any]) -> Iterator[tuple[Any, Any]]:
+            return ((found.get(i), np.asarray(a)) for i, a in enumerate(given))
+
+        return y, pullback
+
+    def _cast(self, i: int, value: Any) -> Array:
+        a = ops.plain("x", value)
+        wanted = a.dtype if self._dtypes is None else self._dtypes[i]
+        return a.astype(wanted, copy=False) if wanted.kind == "f" else a
+
+    def _do(self, arrays: list[Array]) -> tuple[Any, Callable[[Any], Any]]:
+        filled = replaced(self.arguments, lambda leaf: arrays[leaf.number] if isinstance(leaf, Slot) else leaf)
+        with np.errstate(all="ignore"):
+            y, back = self.kind.rule(*_passed(self.kind, filled, self.dtype), **self.options)
+        return nested.change(y, self._own) if isinstance(y, list) else self._own(y), back
+
+    def _own(self, y: Any) -> Array:
+        """Floats in this operation's dtype: whole numbers divided are float64 in NumPy, and float32 in Keras."""
+        a = np.asarray(y)
+        keep = a.dtype.kind != "f" or self.operation in ("Cast", "OneHot") or self.options.get("dtype")
+        return a if keep else a.astype(self.dtype, copy=False)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """What the operation gives for ones, an axis being open that follows an open one.
+
+        Raises:
+            ValueError: inputs of these shapes do not go together.
+        """
+        shapes = nested.shapes(input_shape)
+        kinds = self._dtypes or [self.dtype] * len(shapes)
+        found = []
+        for size in TRIED:
+            ones = [np.ones([size if n is None else n for n in s], d) for s, d in zip(shapes, kinds, strict=True)]
+            try:
+                y = self._do(ones)[0]
+            except (ValueError, IndexError, TypeError) as error:
+                listed = ", ".join(ops.describe(s) for s in shapes)
+                raise ValueError(
+                    f"expected inputs that {self.kind.function} can take, got shapes {listed}: {error}"
+                ) from None
+            found.append(y)
+        self._gives = nested.flatten(found[0])[0].dtype
+        pairs = zip(*(nested.flatten(y) for y in found), strict=True)
+        made = [tuple(m if m == n else None for m, n in zip(p.shape, q.shape, strict=True)) for p, q in pairs]
+        return made if isinstance(found[0], list) else made[0]
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        arguments = [encoded(argument) for argument in self.arguments]
+        return {**config, "operation": self.operation, "arguments": arguments, "options": encoded(self.options)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        arguments, options = decoded(config["arguments"]), decoded(config["options"])
+        return cls(**{**config, "arguments": arguments, "options": options})
+
+
+def _passed(kind: Kind, arguments: list[Any], dtype: Any) -> list[Any]:
+    """The arguments of the rule: arrays for lists of numbers, but for what indexes."""
+    if kind.name == "GetItem":
+        return [*_arrays(arguments[:1], dtype), arguments[1]]
+    return _arrays(arguments, dtype)
+
+
+def _passed_back(kind: Kind, arguments: list[Any], gradients: Any) -> dict[int, Any]:
+    """Gradients by the numbers of their slots."""
+    places = arguments[0] if kind.arguments[0].startswith("*") else arguments
+    return {p.number: d for p, d in zip(places, gradients, strict=False) if isinstance(p, Slot)}
+
+
+def _arrays(arguments: list[Any], dtype: Any) -> list[Any]:
+    """Lists of numbers as arrays, constants in `dtype` where they are floats; what indexes stays as it is."""
+
+    def array(value: Any) -> Any:
+        if isinstance(value, np.ndarray) and dtype is not None and value.dtype.kind == "f":
+            return value.astype(dtype, copy=False)
+        return value
+
+    found: list[Any] = []
+    for argument in arguments:
+        if isinstance(argument, list) and any(isinstance(part, np.ndarray) for part in argument):
+            found.append([array(np.asarray(part)) for part in argument])
+        elif isinstance(argument, list) and argument and all(_number(part) for part in nested.flatten(argument)):
+            found.append(array(np.asarray(argument)))
+        else:
+            found.append(array(argument))
+    return found
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and value is not None
+
+
+def leaves(structure: Any) -> list[Any]:
+    """What is in lists, tuples and slices."""
+    if isinstance(structure, list | tuple) and not isinstance(structure, Slot):
+        return [leaf for part in structure for leaf in leaves(part)]
+    return [structure]
+
+
+def replaced(structure: Any, function: Callable[[Any], Any]) -> Any:
+    """The same lists and tuples with `function` of what is in them."""
+    if isinstance(structure, list | tuple) and not isinstance(structure, Slot):
+        return type(structure)([replaced(part, function) for part in structure])
+    return function(structure)
+
+
+def encoded(value: Any) -> Any:
+    """A constant as Keras writes it into JSON."""
+    if isinstance(value, Slot):
+        return {"class_name": "__slot__", "config": value.number}
+    if isinstance(value, list | tuple):
+        return [encoded(part) for part in value]
+    if isinstance(value, dict):
+        return {key: encoded(part) for key, part in value.items()}
+    if isinstance(value, slice):
+        parts = {key: encoded(getattr(value, key)) for key in ("start", "stop", "step")}
+        return {"class_name": "__slice__", "config": parts}
+    if value is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(value, np.ndarray) and value.ndim:
+        return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": str(value.dtype)}}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.item()
+    return str(value) if isinstance(value, np.dtype) else value
+
+
+def decoded(value: Any) -> Any:
+    """A constant from what `encoded` gave, or Keras."""
+    if isinstance(value, list | tuple):
+        return [decoded(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    name, config = value.get("class_name"), value.get("config")
+    if name == "__slot__":
+        return Slot(value["config"])
+    if name == "__slice__":
+        return slice(*(decoded(value["config"][key]) for key in ("start", "stop", "step")))
+    if name == "__ellipsis__":
+        return Ellipsis
+    if name in ("__numpy__", "__tensor__") and isinstance(config, dict):
+        return np.asarray(config["value"], config["dtype"])
+    return {key: decoded(part) for key, part in value.items()}

@@ -1,0 +1,141 @@
+"""Operations along axes: sums, means, extremes; and products of arrays. Rules are as in `arithmetic`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .arithmetic import Array, Back, to_shape
+
+
+def _axes(x: Any, axis: Any) -> tuple[int, ...]:
+    """The axes counted from the front."""
+    if axis is None:
+        return tuple(range(np.ndim(x)))
+    return tuple(int(a) % np.ndim(x) for a in (axis if isinstance(axis, list | tuple) else [axis]))
+
+
+def _spread(d: Array, x: Any, axes: tuple[int, ...]) -> Array:
+    """What was reduced, with its axes back, broadcast to x."""
+    return np.broadcast_to(np.reshape(d, [1 if i in axes else n for i, n in enumerate(np.shape(x))]), np.shape(x))
+
+
+def total(x: Any, axis: Any = None, keepdims: bool = False) -> tuple[Any, Back]:
+    """The sum along axes, or of all."""
+    axes = _axes(x, axis)
+    return np.sum(x, axes, keepdims=keepdims), lambda dy: [_spread(dy, x, axes)]
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> tuple[Any, Back]:
+    """The mean along axes, or of all."""
+    axes = _axes(x, axis)
+    count = math.prod(np.shape(x)[a] for a in axes)
+    return np.mean(x, axes, keepdims=keepdims), lambda dy: [_spread(dy, x, axes) / count]
+
+
+def variance(x: Any, axis: Any = None, keepdims: bool = False) -> tuple[Any, Back]:
+    """The mean square of what differs from the mean."""
+    axes = _axes(x, axis)
+    count = math.prod(np.shape(x)[a] for a in axes)
+    away = x - np.mean(x, axes, keepdims=True)
+    return np.mean(away * away, axes, keepdims=keepdims), lambda dy: [_spread(dy, x, axes) * away * (2 / count)]
+
+
+def deviation(x: Any, axis: Any = None, keepdims: bool = False) -> tuple[Any, Back]:
+    """The root of the variance."""
+    y, back = variance(x, axis, keepdims)
+    root = np.sqrt(y)
+
+    def through(dy: Array) -> Any:
+        with np.errstate(all="ignore"):
+            return back(dy / (2 * root))
+
+    return root, through
+
+
+def _extreme(reduce: Any) -> Any:
+    def rule(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> tuple[Any, Back]:
+        axes = _axes(x, axis)
+        bound = {} if initial is None else {"initial": initial}
+        y = reduce(x, axis=axes, keepdims=keepdims, **bound)
+
+        def back(dy: Array) -> list[Array | None]:
+            best = np.equal(x, _spread(y, x, axes))
+            # those that are equal share it, as in Keras on JAX
+            return [best * (_spread(dy, x, axes) / np.maximum(best.sum(axes, keepdims=True), 1))]
+
+        return y, back
+
+    return rule
+
+
+largest, smallest = _extreme(np.max), _extreme(np.min)
+
+
+def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> tuple[Any, Back]:
+    """The sums of all up to each place."""
+
+    def back(dy: Array) -> list[Array | None]:
+        if axis is None:
+            return [np.cumsum(dy[::-1])[::-1].reshape(np.shape(x))]
+        return [np.flip(np.cumsum(np.flip(dy, axis), axis), axis)]
+
+    return np.cumsum(x, axis, dtype), back
+
+
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> tuple[Any, Back]:
+    """The place of the largest along an axis, int32."""
+    return np.argmax(x, axis, keepdims=keepdims).astype(np.int32), lambda dy: [None]
+
+
+def matmul(x1: Any, x2: Any) -> tuple[Any, Back]:
+    """Products of matrices, as `numpy.matmul`."""
+    a = x1[None] if np.ndim(x1) == 1 else x1
+    b = x2[:, None] if np.ndim(x2) == 1 else x2
+    y = np.matmul(x1, x2)
+
+    def back(dy: Array) -> list[Array | None]:
+        d = dy[..., None] if np.ndim(x2) == 1 else dy
+        d = np.expand_dims(d, -2) if np.ndim(x1) == 1 else d
+        da, db = np.matmul(d, np.swapaxes(b, -1, -2)), np.matmul(np.swapaxes(a, -1, -2), d)
+        return [to_shape(da, a).reshape(np.shape(x1)), to_shape(db, b).reshape(np.shape(x2))]
+
+    return y, back
+
+
+def dot(x1: Any, x2: Any) -> tuple[Any, Back]:
+    """Sums over the last axis of x1 and the last but one of x2, as `numpy.dot`; for x2 of at most two axes."""
+    if np.ndim(x2) > 2:
+        raise ValueError(f"expected x2 of dot to have at most two axes, got shape {np.shape(x2)}; use matmul or einsum")
+    if np.ndim(x1) == 0 or np.ndim(x2) == 0:
+        return np.multiply(x1, x2), lambda dy: [to_shape(dy * x2, x1), to_shape(dy * x1, x2)]
+    return matmul(x1, x2)
+
+
+def einsum(*operands: Any, subscripts: str) -> tuple[Any, Back]:
+    """Sums of products by letters, "bij,bjk->bik": of one or two arrays, each letter once in each of them."""
+    terms, arrow, out = subscripts.replace(" ", "").partition("->")
+    letters = terms.split(",")
+    plain = arrow and "." not in subscripts and all(len(set(t)) == len(t) for t in (*letters, out))
+    if not plain or len(letters) != len(operands) or len(letters) > 2:
+        raise NotImplementedError(
+            "subscripts must be like 'bij,bjk->bik', for one or two arrays, without an ellipsis or a letter twice in "
+            f"one array, got {subscripts!r} for {len(operands)} arrays"
+        )
+
+    def back(dy: Array) -> list[Array | None]:
+        return [_partial(i, dy) for i in range(len(operands))]
+
+    def _partial(i: int, dy: Array) -> Array:
+        others = [(letters[j], operands[j]) for j in range(len(operands)) if j != i]
+        known = set(out).union(*(names for names, _ in others))
+        kept = "".join(c for c in letters[i] if c in known)
+        names = ",".join([out, *(other for other, _ in others)])
+        found = np.einsum(f"{names}->{kept}", dy, *(value for _, value in others), optimize=True)
+        # a letter that stands here alone was summed over: its gradient is the same everywhere
+        shape = [size if c in known else 1 for c, size in zip(letters[i], operands[i].shape, strict=True)]
+        return np.array(np.broadcast_to(found.reshape(shape), operands[i].shape))
+
+    return np.einsum(subscripts, *operands, optimize=True), back

@@ -1,0 +1,143 @@
+"""Operations that move entries about: parts, joins, axes, repetitions. Rules are as in `arithmetic`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .arithmetic import Array, Back
+
+
+def get_item(x: Any, key: Any) -> tuple[Any, Back]:
+    """x[key]: slices, integers, None and an ellipsis."""
+    key = tuple(key) if isinstance(key, list) else key
+    y = np.asarray(x[key])
+
+    def back(dy: Array) -> list[Array | None]:
+        dx = np.zeros_like(x, dy.dtype)
+        dx[key] = dy  # basic indices name no place twice
+        return [dx, None]
+
+    return y, back
+
+
+def concatenate(xs: Sequence[Any], axis: int = -1) -> tuple[Any, Back]:
+    """Arrays one after another along an axis."""
+    ends = np.cumsum([np.shape(x)[axis] for x in xs])[:-1]
+    return np.concatenate(xs, axis), lambda dy: np.split(dy, ends, axis)
+
+
+def stack(x: Sequence[Any], axis: int = 0) -> tuple[Any, Back]:
+    """Arrays of one shape along a new axis."""
+    return np.stack(x, axis), lambda dy: [np.take(dy, i, axis) for i in range(len(x))]
+
+
+def split(x: Any, indices_or_sections: Any, axis: int = 0) -> tuple[Any, Any]:
+    """Parts along an axis: so many equal ones, or those between indices."""
+    sections = indices_or_sections
+    if not isinstance(sections, int):
+        sections = [int(i) for i in sections]
+    parts = np.split(x, sections, axis)
+
+    def back(dy: Sequence[Array | None]) -> list[Array | None]:
+        given = [np.zeros_like(part) if d is None else d for part, d in zip(parts, dy, strict=True)]
+        return [np.concatenate(given, axis)]
+
+    return parts, back
+
+
+def reshape(x: Any, newshape: Any) -> tuple[Any, Back]:
+    """The same entries in another shape; -1 stands for what is left, None too."""
+    shape = [-1 if size is None else int(size) for size in (newshape if np.ndim(newshape) else [newshape])]
+    return np.reshape(x, shape), lambda dy: [dy.reshape(np.shape(x))]
+
+
+def expand_dims(x: Any, axis: Any) -> tuple[Any, Back]:
+    """New axes of length 1."""
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    return np.expand_dims(x, axis), lambda dy: [dy.reshape(np.shape(x))]
+
+
+def squeeze(x: Any, axis: Any = None) -> tuple[Any, Back]:
+    """Without axes of length 1: these, or all."""
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    return np.squeeze(x, axis), lambda dy: [dy.reshape(np.shape(x))]
+
+
+def transpose(x: Any, axes: Any = None) -> tuple[Any, Back]:
+    """The axes in another order, by default turned around."""
+    order = list(range(np.ndim(x)))[::-1] if axes is None else [int(a) % np.ndim(x) for a in axes]
+    return np.transpose(x, order), lambda dy: [np.transpose(dy, np.argsort(order))]
+
+
+def swapaxes(x: Any, axis1: int, axis2: int) -> tuple[Any, Back]:
+    """Two axes in each other's place."""
+    return np.swapaxes(x, axis1, axis2), lambda dy: [np.swapaxes(dy, axis1, axis2)]
+
+
+def moveaxis(x: Any, source: Any, destination: Any) -> tuple[Any, Back]:
+    """An axis, or several, in another place."""
+    return np.moveaxis(x, source, destination), lambda dy: [np.moveaxis(dy, destination, source)]
+
+
+def flip(x: Any, axis: Any = None) -> tuple[Any, Back]:
+    """The entries in opposite order along an axis, several, or all."""
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    return np.flip(x, axis), lambda dy: [np.flip(dy, axis)]
+
+
+def roll(x: Any, shift: Any, axis: Any = None) -> tuple[Any, Back]:
+    """The entries moved along an axis; those that fall off come in at the beginning."""
+    return np.roll(x, shift, axis), lambda dy: [np.roll(dy, -np.asarray(shift), axis)]
+
+
+def repeat(x: Any, repeats: int, axis: int | None = None) -> tuple[Any, Back]:
+    """Each entry so many times in a row, along an axis, or of the flat array."""
+    place = 0 if axis is None else axis % np.ndim(x)
+
+    def back(dy: Array) -> list[Array | None]:
+        shape = list(dy.shape)
+        shape[place : place + 1] = [shape[place] // repeats, repeats]
+        return [dy.reshape(shape).sum(place + 1).reshape(np.shape(x))]
+
+    return np.repeat(x, repeats, axis), back
+
+
+def tile(x: Any, repeats: Any) -> tuple[Any, Back]:
+    """The whole array so many times along each axis."""
+    y = np.tile(x, repeats)
+
+    def back(dy: Array) -> list[Array | None]:
+        shape = (1,) * (y.ndim - np.ndim(x)) + np.shape(x)
+        pairs = [n for size, whole in zip(shape, y.shape, strict=True) for n in (whole // max(size, 1), size)]
+        return [dy.reshape(pairs).sum(tuple(range(0, 2 * y.ndim, 2))).reshape(np.shape(x))]
+
+    return y, back
+
+
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> tuple[Any, Back]:
+    """More entries before and behind, of one value, 0 by default."""
+    if mode != "constant":
+        raise NotImplementedError(f"mode={mode!r} is not built; expected mode='constant', got {mode!r}")
+    widths = np.broadcast_to(np.asarray(pad_width, int), (np.ndim(x), 2))
+    kept = tuple(slice(a, a + size) for (a, _), size in zip(widths, np.shape(x), strict=True))
+    value = 0 if constant_values is None else constant_values
+    return np.pad(x, widths, constant_values=value), lambda dy: [dy[kept]]
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> tuple[Any, Back]:
+    """The entries at these places along an axis, or of the flat array."""
+    indices = np.asarray(indices)
+    y = np.take(x, indices, axis)
+
+    def back(dy: Array) -> list[Array | None]:
+        dx = np.zeros_like(x, dy.dtype)
+        flat, place = (dx.reshape(-1), 0) if axis is None else (dx, axis % dx.ndim)
+        rows = np.moveaxis(flat, place, 0)
+        given = np.moveaxis(dy, range(place, place + indices.ndim), range(indices.ndim))
+        np.add.at(rows, indices, given)  # one place may be taken several times
+        return [dx, None]
+
+    return y, back
