@@ -24,12 +24,12 @@ _PLACES = {
     "GradientWarning": ".monitor:GradientWarning",
     "Lyapunov": ".exponents:Lyapunov",
     "Result": ".result:Result",
-    "Unrolled": ".unroll:Unrolled",
+    "Unrolled": ".unrolling:Unrolled",
     "bptt": ".back_through_time:bptt",
     "gates": ".gating:gates",
     "gradient_flow": ".flow:gradient_flow",
     "lyapunov": ".exponents:lyapunov",
-    "unroll": ".unroll:unroll",
+    "unroll": ".unrolling:unroll",
 }
 
 __all__ = [
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from .gating import Gates, gates
     from .monitor import GradientMonitor, GradientWarning
     from .result import Result
-    from .unroll import Unrolled, unroll
+    from .unrolling import Unrolled, unroll
 
 
 def __getattr__(name: str) -> Any:
