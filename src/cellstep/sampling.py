@@ -41,7 +41,7 @@ def distribution(
         ValueError, TypeError: an argument that is none of these; a row of values that is no distribution.
 
     Example:
-        >>> distribution([0.5, 0.3, 0.15, 0.05], top_p=0.75).tolist()
+        >>> distribution([0.5, 0.3, 0.15, 0.05], top_p=0.75).round(3).tolist()
         [0.625, 0.375, 0.0, 0.0]
     """
     temperature = ops.check_number("temperature", temperature, 0)

@@ -15,7 +15,7 @@ MODULES = [
     *("cellstep", "cellstep.layers", "cellstep.models", "cellstep.losses", "cellstep.metrics", "cellstep.optimizers"),
     *("cellstep.optimizers.schedules", "cellstep.callbacks", "cellstep.initializers", "cellstep.regularizers"),
     *("cellstep.constraints", "cellstep.activations", "cellstep.lab", "cellstep.sklearn", "cellstep.utils"),
-    *("cellstep.kernels", "cellstep.sampling", "cellstep.saving"),
+    *("cellstep.kernels", "cellstep.math", "cellstep.sampling", "cellstep.saving"),
 ]
 
 

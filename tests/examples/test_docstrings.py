@@ -51,12 +51,15 @@ def test_there_are_examples() -> None:
 def test_it_gives_what_it_says(example: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     cellstep.set_random_seed(0)
+    cellstep.layers.reset_names()
     names: dict[str, Any] = {"np": np, "cellstep": cellstep, "layers": cellstep.layers, "Input": cellstep.Input}
     names |= {"lab": cellstep.lab, "model": small_model()}
     names |= {"x": np.ones((8, 5, 3), "float32"), "y": np.ones((8, 1), "float32")}
     for module in COMMON:
         names.update({n: getattr(getattr(cellstep, module), n) for n in getattr(cellstep, module).__all__})
-    example.globs = {**example.globs, **names}
+    # what the module itself defines goes by its own name there: activations.Activation is not the layer
+    own = {n: v for n, v in example.globs.items() if getattr(v, "__module__", None) == example.globs["__name__"]}
+    example.globs = {**example.globs, **names, **own}
     said: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     runner.run(example, out=said.append)

@@ -108,7 +108,7 @@ def lyapunov(model: Any, x: Any, *, layer: int = 0, skip: int = 0, rows: int = R
         TypeError, ValueError: model is none or has no such layer; no step is left to count.
 
     Example:
-        >>> lab.lyapunov(model, x).exponents[0]
+        >>> largest = lab.lyapunov(model, x).exponents[0]
     """
     found = places(model)
     if isinstance(layer, bool) or not isinstance(layer, int) or not 0 <= layer < len(found):

@@ -169,7 +169,7 @@ def gradient_flow(
 
     Example:
         >>> result = lab.gradient_flow(["SimpleRNN", "LSTM", "GRU"], x)
-        >>> print(result.summary())
+        >>> report = result.summary()
     """
     chosen = list(models) if isinstance(models, (list, tuple)) else [models]
     if not chosen:

@@ -140,8 +140,8 @@ def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -
 
     Example:
         >>> result = lab.gates(model, x)
-        >>> result.gates["forget"].shape  # (B, T, units)
-        >>> result.draw("gates.png")
+        >>> z = result.gates["update"]  # (B, T, units); of an LSTM there are input, forget and output
+        >>> figure = result.draw("gates.png")
     """
     chosen = _choose(places(model), layer)
     place, run = next((p, r) for p, r in run_forward(model, x) if p.cell is chosen.cell)

@@ -92,9 +92,9 @@ class GradientMonitor(Callback, Result):
 
     Example:
         >>> monitor = lab.GradientMonitor()
-        >>> model.fit(x, y, callbacks=[monitor])
-        >>> print(monitor.summary())
-        >>> monitor.draw("training.png")
+        >>> history = model.fit(x, y, callbacks=[monitor], verbose=0)
+        >>> report = monitor.summary()
+        >>> figure = monitor.draw("training.png")
     """
 
     title = "Gradients while training"

@@ -86,8 +86,8 @@ def unroll(
 
     Example:
         >>> from cellstep import Input, Sequential, layers
-        >>> lab.unroll(Sequential([Input((None, 3)), layers.LSTM(8), layers.Dense(1)]), steps=5)
-        <Unrolled sequential, steps 5>
+        >>> lab.unroll(Sequential([Input((None, 3)), layers.LSTM(8), layers.Dense(1)], name="net"), steps=5)
+        <Unrolled net, steps 5>
     """
     if isinstance(columns, bool) or not isinstance(columns, int) or columns < 3:
         raise ValueError(f"columns must be a whole number, 3 or more, got {columns!r}")

@@ -13,7 +13,8 @@ class Activation(Layer):
     """Applies an activation to inputs of any shape.
 
     Args:
-        return {**super().get_config(), "activation": activations.serialize(self.activation)}
+        activation: whatever `activations.get` takes.
+        **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     A mask is passed on.
 
