@@ -183,8 +183,9 @@ class Packed:
 
     W (I, N), U (H, N) and, of a GRU, Uh, the rest of U, in panels; b (P,) one value for each pre-activation of a row,
     zeros where the cell has no bias; Wt and Ut the transposes of all of W and U, for backward alone, else without
-    elements. act, rec: codes of the activations; of_input: whether one of them has a derivative that is a function of
-    its input. none1, none2 and none3 stand for absent arrays.
+    elements. act, rec: codes of the activations; arguments: how many of a row's pre-activations a tape keeps for
+    derivatives that are functions of them: none, the candidate's H, or all P. none1, none2 and none3 stand for absent
+    arrays.
     """
 
     I: int  # noqa: E741 - the contract's letter
@@ -198,7 +199,7 @@ class Packed:
     Ut: Array
     act: int
     rec: int
-    of_input: bool
+    arguments: int
     none1: Array
     none2: Array
     none3: Array
@@ -231,7 +232,7 @@ def pack_weights(
         Ut=rest[-1] if whole else none3,
         act=ACTIVATIONS.index(activation),
         rec=ACTIVATIONS.index(recurrent_activation),
-        of_input=activation in OF_INPUT or recurrent_activation in OF_INPUT,
+        arguments=b.size if recurrent_activation in OF_INPUT else U.shape[0] if activation in OF_INPUT else 0,
         none1=none1,
         none2=none2,
         none3=none3,
@@ -245,7 +246,7 @@ NO_LENGTHS = np.empty(0, np.int32)
 
 class TapePart(NamedTuple):
     """What a forward pass keeps of some rows: z (T, B, P), the gates and what else a step computed, if the cell keeps
-    any; v (T, B, P), the arguments of activations, without elements where no derivative asks for them; h and, with two
+    any; v (T, B, `arguments`), pre-activations, without elements where no derivative asks for them; h and, with two
     states, c (B, T + 1, H), which start with the initial state."""
 
     rows: slice
@@ -281,7 +282,7 @@ def new_tape(p: Packed, B: int, T: int, P: int, states: int) -> Tape:
     for rows in groups(B):
         n = rows.stop - rows.start
         gates = [aligned((T, n, P), p.dtype)] if P else []
-        arguments = aligned((T, n, p.b.size), p.dtype) if p.of_input else p.none3
+        arguments = aligned((T, n, p.arguments), p.dtype) if p.arguments else p.none3
         states_ = (aligned((n, T + 1, p.H), p.dtype) for _ in range(states))
         parts.append(TapePart(rows, (*gates, arguments, *states_)))
     return Tape(parts, p.none3, NO_MASK, NO_LENGTHS, p.none2)

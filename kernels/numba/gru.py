@@ -96,7 +96,8 @@ def _forward(
     reset_after = P == 4 * H
     one = W.dtype.type(1)
     taped, wanted, dropped = tape_h.size > 0, y.size > 0, drop.size > 0
-    arguments = tape_v.size > 0
+    # of the arguments, all or the candidate's alone
+    arguments, alone = tape_v.size > 0, tape_v.shape[2] == H
     hd = square(B, H, W) if dropped else h
     if taped:
         for i in range(B):
@@ -118,7 +119,7 @@ def _forward(
                 add_product(hd, 0, Uh, 0, H, z[s], 3 * H, H, edge)
             for i in range(B):
                 if runs(mask, lengths, i, t):
-                    if arguments:
+                    if arguments and not alone:
                         copy(z[s, i, : 2 * H], tape_v[t, i, : 2 * H])
                     activate(rec, z[s, i, : 2 * H])
                     r, xh = z[s, i, H : 2 * H], z[s, i, 2 * H : 3 * H]
@@ -136,7 +137,7 @@ def _forward(
                 if runs(mask, lengths, i, t):
                     zi, hh = z[s, i, :H], z[s, i, 2 * H : 3 * H]
                     if arguments:
-                        copy(hh, tape_v[t, i, 2 * H : 3 * H])
+                        copy(hh, tape_v[t, i] if alone else tape_v[t, i, 2 * H : 3 * H])
                     activate(act, hh)
                     for j in range(H):
                         hi[j] = zi[j] * hi[j] + (one - zi[j]) * hh[j]
@@ -202,6 +203,7 @@ def _backward(
     one = Ut.dtype.type(1)
     dropped = drop.size > 0
     by_act, by_rec = (tape_v if act >= FIRST_OF_INPUT else tape_z), (tape_v if rec >= FIRST_OF_INPUT else tape_z)
+    candidate = 0 if by_act.shape[2] == H else 2 * H
     chunk = steps_at_once(B, T)
     # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
     dz, dzp, dqp = cube(chunk, B, P, Ut), lying(chunk * B, 3 * H, Ut), lying(chunk * B, H, Ut)
@@ -232,7 +234,7 @@ def _backward(
                     dxh[j] = d[j] * (one - z[j])
                     d[j] = d[j] * z[j]
                 derive(rec, by_rec[t, i, :H], di)
-                derive(act, by_act[t, i, 2 * H : 3 * H], dxh)
+                derive(act, by_act[t, i, candidate : candidate + H], dxh)
                 if reset_after:
                     # hh = act(xh + r q)
                     q, dq = tape_z[t, i, 3 * H :], dz[s, i, 3 * H :]

@@ -91,10 +91,11 @@ def _forward(
 ) -> None:
     """h and c (B, H): the initial states in, the final ones out. tape_h says by its size whether there is a tape."""
     B, T = x.shape[:2]
-    P = b.size
+    P, H = b.size, h.shape[1]
     taped, wanted, dropped = tape_h.size > 0, y.size > 0, drop.size > 0
-    arguments = tape_v.size > 0
-    hd = square(B, h.shape[1], W) if dropped else h
+    # of the arguments, all or the candidate's alone
+    arguments, alone = tape_v.size > 0, tape_v.shape[2] == H
+    hd = square(B, H, W) if dropped else h
     if taped:
         for r in range(B):
             copy(h[r], tape_h[r, 0])
@@ -110,11 +111,11 @@ def _forward(
             t = t0 + s
             if dropped:
                 drop_rows(drop, h, hd)
-            add_product(hd, 0, U, 0, h.shape[1], z[s], 0, P, edge)
+            add_product(hd, 0, U, 0, H, z[s], 0, P, edge)
             for r in range(B):
                 if runs(mask, lengths, r, t):
                     if arguments:
-                        copy(z[s, r], tape_v[t, r])
+                        copy(z[s, r, 2 * H : 3 * H] if alone else z[s, r], tape_v[t, r])
                     _cell(act, rec, z[s, r], h[r], c[r])
                 if wanted:
                     copy(h[r], y[r, t])
@@ -169,9 +170,11 @@ def _cell_back(
 ) -> None:
     """One row of one step backwards: dz (4H,) from dh and dc (H,), and dc becomes that of c_before.
 
-    z and v (4H,): gates, and their arguments where a derivative asks for them; a, d: scratch."""
+    z (4H,): gates; v: their arguments where a derivative asks for them, (4H,) or the candidate's (H,); a, d: scratch.
+    """
     H = dh.size
-    by_act, by_rec = (v if act >= FIRST_OF_INPUT else z), (v if rec >= FIRST_OF_INPUT else z)
+    by_rec = v if rec >= FIRST_OF_INPUT else z
+    by_act = z[2 * H : 3 * H] if act < FIRST_OF_INPUT else v if v.size == H else v[2 * H : 3 * H]
     i, f, g, o = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
     di, df, dg, do = dz[:H], dz[H : 2 * H], dz[2 * H : 3 * H], dz[3 * H :]
     # h' = o act(c')
@@ -192,7 +195,7 @@ def _cell_back(
         dc[j] = dc[j] * f[j]
     # gates = activation(z)
     derive(rec, by_rec[: 2 * H], dz[: 2 * H])
-    derive(act, by_act[2 * H : 3 * H], dg)
+    derive(act, by_act, dg)
     derive(rec, by_rec[3 * H :], do)
 
 

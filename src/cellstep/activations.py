@@ -37,7 +37,7 @@ class Activation:
         TypeError: name is no text, or forward cannot be called.
 
     Example:
-        >>> sine = Activation("sine", lambda x: (np.sin(x), lambda dy: dy * np.cos(x)))
+        >>> sine = cellstep.activations.Activation("sine", lambda x: (np.sin(x), lambda dy: dy * np.cos(x)))
         >>> layer = layers.SimpleRNN(8, activation=sine)
     """
 
@@ -252,7 +252,7 @@ def register(activation: Activation | str) -> Any:
         ValueError: the name is that of one of the library's own. TypeError: neither an activation nor a name.
 
     Example:
-        >>> @register("sine")
+        >>> @cellstep.activations.register("sine")
         ... def sine(x):
         ...     return np.sin(x), lambda dy: dy * np.cos(x)
         >>> layer = layers.GRU(8, activation="sine")
