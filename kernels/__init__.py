@@ -90,6 +90,7 @@ _MODULES = {"cython": "cython", "numba": "numba", "numpy": "reference"}
 _CHAINS = {"cython": "cython.chain", "numba": "chain", "numpy": "chain"}
 _PRODUCTS = {"cython": "cython.products", "numba": "reference.products", "numpy": "reference.products"}
 _NORMS = {"cython": "cython.norms", "numba": "reference.norms", "numpy": "reference.norms"}
+_SPLITS = {"cython": "cython.job", "numba": "numba.common", "numpy": "reference.common"}
 _UPDATES = {"cython": "cython.updates", "numba": "reference.updates", "numpy": "reference.updates"}
 
 #: What a backend's chain offers; README.md says what they do.
@@ -117,6 +118,15 @@ UPDATES: Mapping[str, tuple[str, ...]] = {
     "adam": ("value", "grad", "m", "v", "v_hat", "s", "lr", "beta_1", "beta_2", "epsilon", "step"),
     "rmsprop": ("value", "grad", "v", "mean", "velocity", "s", "lr", "rho", "momentum", "epsilon"),
 }
+
+
+class Split(NamedTuple):
+    """How a call is shared: between how many threads, in "rows" or "units", how many of these a part has, and why."""
+
+    threads: int
+    what: str
+    shares: list[int]
+    why: str
 
 
 def parameters(cell: Cell, function: str) -> tuple[str, ...]:
@@ -185,6 +195,10 @@ class Backend:
     def norms(self) -> Any:
         """The module with the functions of `NORMS`; imported when the first layer needs one."""
         return importlib.import_module(f"{__name__}.{_NORMS[self.name]}")
+
+    def split_of(self, packed: Any, shape: tuple[int, int, int], backward: bool = False) -> Split:
+        """How a call of a cell for x of this shape (B, T, I) would be shared now, from the plan that it would make."""
+        return Split(*importlib.import_module(f"{__name__}.{_SPLITS[self.name]}").split_of(packed, shape, backward))
 
     @property
     def updates(self) -> Any:

@@ -28,13 +28,18 @@ cdef enum:
     GRADIENT_ROWS = 256
 
 
+cdef void size(Job *j, Packed p, long B, long T) noexcept:
+    """Begin a job with what its plan follows from."""
+    memset(j, 0, sizeof(Job))
+    j.tiles = p.tiles
+    j.B, j.T, j.inputs, j.H = B, T, p.inputs, p.H
+    j.Hp, j.columns, j.width, j.esize = p.Hp, p.columns, p.width, p.esize
+
+
 cdef int begin(Job *j, Packed p, object x, list keep) except -1:
     """The part of a job that both directions need: sizes, weights, x."""
     cdef cnp.ndarray xs = x
-    memset(j, 0, sizeof(Job))
-    j.tiles = p.tiles
-    j.B, j.T, j.inputs, j.H = xs.shape[0], xs.shape[1], p.inputs, p.H
-    j.Hp, j.columns, j.width, j.esize = p.Hp, p.columns, p.width, p.esize
+    size(j, p, xs.shape[0], xs.shape[1])
     j.regions, j.gates = p.regions, p.gates
     j.W, j.U, j.UT, j.WT = p.W, p.U, p.UT, p.WT
     j.bias, j.recurrent_bias = p.bias, p.recurrent_bias
@@ -76,6 +81,34 @@ cdef void plan(Job *j, double row_steps) noexcept nogil:
         if not worth_meeting(j, n):
             n, j.by_rows = min(threads_now(), j.B), True
     j.threads = max(1, n)
+
+
+def split_of(Packed packed, shape, bint backward=False):
+    """How a call for x of this shape (B, T, I), all of whose steps run, would be shared now: threads, "rows" or
+    "units", how many of them each thread has, and why."""
+    cdef long B = shape[0], T = shape[1]
+    cdef Job j
+    cdef Part p
+    cdef int i, limit = threads_now()
+    size(&j, packed, B, T)
+    plan(&j, (2. if backward else 1.) * B * T)
+    rows = j.by_rows or j.threads == 1
+    shares = []
+    for i in range(j.threads):
+        p = part_of(&j, i, j.threads)
+        units = min(j.H, p.span.j1 * j.tiles.VL) - min(j.H, p.span.j0 * j.tiles.VL)
+        shares.append(p.b1 - p.b0 if rows else units)
+    if limit == 1:
+        why = "a call may use one thread"
+    elif j.alone < CALL_NS:
+        why = f"about {j.alone / 1e3:.0f} us of work, and a second thread pays from {CALL_NS // 1000}"
+    elif not j.by_rows:
+        why = "threads that keep their share of the weights in their own caches gain more than meeting each step costs"
+    elif j.B >= limit * ROWS_EACH:
+        why = "threads with rows of their own never meet"
+    else:
+        why = "threads with units of their own would meet each step, which costs more than it saves"
+    return j.threads, "rows" if rows else "units", shares, why
 
 
 cdef int plan_ragged(Job *j, list keep) except -1:

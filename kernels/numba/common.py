@@ -288,6 +288,30 @@ def new_tape(p: Packed, B: int, T: int, P: int, states: int) -> Tape:
     return Tape(parts, p.none3, NO_MASK, NO_LENGTHS, p.none2)
 
 
+def work_of(p: Packed, B: int, T: int, inputs: int) -> int:
+    """The multiply-adds of a forward pass over x (B, T, inputs)."""
+    return T * B * p.b.size * (inputs + p.H)
+
+
+def split_of(p: Packed, shape: tuple[int, int, int], backward: bool = False) -> tuple[int, str, list[int], str]:
+    """How a call for x of this shape (B, T, I) would be shared now: threads, "rows", how many of them each part has,
+    and why."""
+    B = shape[0]
+    work = work_of(p, *shape) * (2 if backward else 1)
+    parts = groups(B) if backward else team.rows(B, work)
+    limit = team.get_num_threads()
+    threads = min(len(parts), limit) if work >= team.PAYS else 1
+    if limit == 1:
+        why = "a call may use one thread"
+    elif work < team.PAYS:
+        why = f"{work / 1e6:.1f} million multiply-adds, and a second thread pays from {team.PAYS / 1e6:.1f}"
+    elif len(parts) == 1:
+        why = "so few rows are not shared"
+    else:
+        why = "parts of the batch never meet" + (", and their number follows from the batch alone" if backward else "")
+    return threads, "rows", [part.stop - part.start for part in parts], why
+
+
 def run_forward(
     kernel: Callable[..., None],
     p: Packed,
@@ -308,13 +332,12 @@ def run_forward(
         outputs: y, or an array without elements, and the states, in and out.
         kept: how many arrays a tape has. tape: is filled, or None.
     """
-    B, T, I = x.shape  # noqa: E741
-    work = T * B * p.b.size * (I + p.H)
+    work = work_of(p, *x.shape)
     mask, lengths = NO_MASK if mask is None else mask, NO_LENGTHS if lengths is None else lengths
     arrays = (x, mask, lengths, p.none2 if drop is None else drop, *outputs)
     if tape is None:
         none = (p.none3,) * kept
-        parts = [TapePart(rows, none) for rows in team.rows(B, work)]
+        parts = [TapePart(rows, none) for rows in team.rows(len(x), work)]
     else:
         tape.x, tape.mask, tape.lengths, tape.drop = arrays[:4]
         parts = tape.parts
@@ -353,13 +376,12 @@ def run_backward(
     if len(tape.parts) == 1:
         kernel(*weights, *arrays, *tape.parts[0].kept, *totals)
         return
-    B, T, I = tape.x.shape  # noqa: E741
     own = [totals, *(tuple(np.zeros_like(a) for a in totals) for _ in tape.parts[1:])]
     calls = [
         partial(kernel, *weights, *(a[part.rows] for a in arrays), *part.kept, *added)
         for part, added in zip(tape.parts, own, strict=True)
     ]
-    team.run(calls, 2 * T * B * p.b.size * (I + p.H))
+    team.run(calls, 2 * work_of(p, *tape.x.shape))
     for added in own[1:]:
         for total, a in zip(totals, added, strict=True):
             total += a

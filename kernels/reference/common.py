@@ -96,3 +96,8 @@ def read_states(values: Array, out: Array | None) -> None:
     """out (n, T, H) = values (T + 1, B, H) of the first n rows, without the initial states; nothing for None."""
     if out is not None:
         out[...] = values[1:, : len(out)].swapaxes(0, 1)
+
+
+def split_of(p: Packed, shape: tuple[int, int, int], backward: bool = False) -> tuple[int, str, list[int], str]:
+    """How a call for x of this shape (B, T, I) is shared: not at all."""
+    return 1, "rows", [shape[0]], "NumPy runs all rows at once"

@@ -130,7 +130,7 @@ def test_keys_are_those_of_keras_and_every_argument_has_one(name: str) -> None:
     config = layer.get_config()
     assert sorted(config) == sorted(KEYS[name])
     arguments = set(inspect.signature(type(layer)).parameters)
-    dropped = {"weights", "lora_rank", "lora_alpha", "quantization_config", "shape", "batch_size", "tensor"}
+    dropped = {"weights", "lora_rank", "lora_alpha", "quantization_config", "shape", "batch_size", "input_tensor"}
     # beyond Keras: in the configuration where they are used
     dropped |= {"trainable_initial_state", "num_layers"}
     if "options" in arguments:

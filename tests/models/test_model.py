@@ -278,7 +278,8 @@ def test_explain_names_kernels(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "backend " in out.splitlines()[0]
     assert "enc (LSTM): lstm_forward and _backward" in out
-    assert "each (Dense): NumPy" in out
+    assert "each (Dense): products of" in out
+    assert "masking (Masking): NumPy" in out
 
 
 def test_streams_need_layers_in_one_line() -> None:

@@ -86,8 +86,10 @@ class SpatialDropout1D(Dropout):
 
     axes = ("batch", "time", "features")
 
-    def __init__(self, rate: float, seed: int | None = None, **options: Unpack[LayerOptions]) -> None:
-        super().__init__(rate, (None, 1, None), seed, **options)
+    def __init__(
+        self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None, **options: Any
+    ) -> None:
+        super().__init__(rate, (None, 1, None), seed, name=name, dtype=dtype, **options)
 
     def get_config(self) -> dict[str, Any]:
         """The keys that Keras has here."""

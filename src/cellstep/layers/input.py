@@ -20,7 +20,7 @@ class InputLayer(Layer):
         batch_size: a fixed batch size, or None.
         dtype: "float32" where None. An integer dtype refuses floats; apart from that each layer casts for itself.
         batch_shape: shape with the batch size in front, in place of both.
-        sparse, ragged, tensor, optional: not built.
+        sparse, ragged, input_tensor, optional: not built.
         name: automatic where None.
 
     Example:
@@ -36,13 +36,13 @@ class InputLayer(Layer):
         sparse: bool | None = None,
         ragged: bool | None = None,
         batch_shape: Any = None,
-        name: str | None = None,
-        tensor: None = None,
+        input_tensor: None = None,
         optional: bool = False,
+        name: str | None = None,
     ) -> None:
         super().__init__(name)
         not_built(False, sparse=sparse or False, ragged=ragged or False, optional=optional)
-        not_built(tensor=tensor)
+        not_built(input_tensor=input_tensor)
         if (shape is None) == (batch_shape is None):
             raise ValueError("expected shape or batch_shape, got " + ("neither" if shape is None else "both"))
         if batch_shape is not None and batch_size is not None:
@@ -126,13 +126,13 @@ def Input(
 ) -> SymbolicTensor:
     """The tensor that a model begins with: at the head of a Sequential, or to call layers on.
 
-    Args: those of InputLayer.
+    Args: those of InputLayer, whose input_tensor is called tensor here.
 
     Example:
         >>> x = Input((None, 16))
         >>> model = Model(x, Dense(1)(GRU(32)(x)))
     """
-    layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, name, tensor, optional)
+    layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name)
     return layer.nodes[0].outputs[0]
 
 

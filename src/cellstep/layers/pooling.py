@@ -25,9 +25,10 @@ class _Pooling1D(Weightless):
         strides: Any = None,
         padding: str = "valid",
         data_format: str | None = None,
-        **options: Unpack[LayerOptions],
+        name: str | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(name, **options)
         self.pool_size = ops.check_sizes("pool_size", pool_size, 1)
         self.strides = self.pool_size if strides is None else ops.check_sizes("strides", strides, 1)
         self.padding = ops.check_choice("padding", padding, ("valid", "same"))
@@ -80,9 +81,10 @@ class MaxPooling1D(_Pooling1D):
         strides: Any = None,
         padding: str = "valid",
         data_format: str | None = None,
-        **options: Unpack[LayerOptions],
+        name: str | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(pool_size, strides, padding, data_format, **options)
+        super().__init__(pool_size, strides, padding, data_format, name, **options)
 
     def pool(self, x: Array) -> tuple[Array, Back]:
         count = self.windows.count(x.shape[1])

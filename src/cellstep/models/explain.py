@@ -1,61 +1,111 @@
-"""What a model runs on: for each layer which kernel, on which backend, and why."""
+"""What a model runs on: for each layer which kernel, on which backend, between how many threads, and why."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
-from .. import kernels
-from ..layers import InputLayer, RecurrentCell
+from .. import kernels, ops
+from ..layers import InputLayer, LayerNormalization, RecurrentCell, TimeDistributed, nested
+from ..layers.multiplying import Multiplying
+
+#: Rows of a call where neither the caller nor the Input says how many, as `predict` takes them.
+ROWS = 32
 
 
-def explanation(model: Any) -> str:
-    """A few lines about the backend, then one or more about each layer."""
+def explanation(model: Any, batch_size: int | None = None, steps: int | None = None) -> str:
+    """A few lines about the backend, then one or more about each layer.
+
+    Args:
+        model: built, or only its kernels are told.
+        batch_size: rows of a call; the Input's, or 32, where None.
+        steps: of a sequence, where the Input leaves them open; then without them nothing is said about threads.
+    """
+    rows = None if batch_size is None else ops.check_count("batch_size", batch_size)
+    steps = None if steps is None else ops.check_count("steps", steps)
     lines = [f"backend {kernels.active().name}: {kernels.active().why}", *_machine()]
-    return "\n".join([*lines, *_layers(model, "")])
+    shapes = None
+    if model.built and model.input_shape is not None:
+        shapes = [_sized(shape, rows, steps) for shape in nested.shapes(model.input_shape)]
+    return "\n".join([*lines, *_layers(model, shapes, "")])
+
+
+def _sized(shape: Any, rows: int | None, steps: int | None) -> tuple[int | None, ...]:
+    """A shape with the batch size, and the steps where they are open."""
+    batch, *sizes = shape
+    if sizes and sizes[0] is None:
+        sizes[0] = steps
+    return (rows or batch or ROWS, *sizes)
 
 
 def _machine() -> list[str]:
     """The instruction set and the threads, as far as the active backend says."""
-    if kernels.active().name != "cython":
-        return ["one thread"]
-    tiles = importlib.import_module(f"{kernels.__name__}.cython.tiles")
-    n = tiles.get_num_threads()
-    split = (
-        "one thread" if n == 1 else f"up to {n} threads a call: each takes rows of a batch, or units where rows are few"
-    )
-    return [f"instruction set {tiles.isa()}: {tiles.isa_why()}", split]
+    if kernels.active().name == "cython":
+        tiles = importlib.import_module(f"{kernels.__name__}.cython.tiles")
+        return [f"instruction set {tiles.isa()}: {tiles.isa_why()}", _threads(tiles.get_num_threads())]
+    if kernels.active().name == "numba":
+        return [_threads(importlib.import_module(f"{kernels.__name__}.numba.team").get_num_threads())]
+    return ["one thread, but for what NumPy does by itself"]
 
 
-def _layers(model: Any, indent: str) -> list[str]:
+def _threads(n: int) -> str:
+    return "one thread" if n == 1 else f"up to {n} threads a call"
+
+
+def _layers(model: Any, shapes: list[Any] | None, indent: str) -> list[str]:
+    inputs = {} if shapes is None else _inputs(model, shapes)
     lines = []
     for layer in model.operations:
         head = f"{indent}{layer.name} ({layer.keras_name})"
-        if hasattr(layer, "layers"):
-            lines += [f"{head}: a model", *_layers(layer, indent + "  ")]
-            continue
+        given = inputs.get(id(layer))
         if isinstance(layer, InputLayer):
             continue
-        cells = list(dict.fromkeys(_cells(layer)))
-        if not cells:
-            lines.append(f"{head}: NumPy, one call over the whole batch")
-        lines += [f"{head}: {_kernel(layer, cell)}" for cell in cells]
+        if hasattr(layer, "layers"):
+            inner = None if given is None else nested.shapes(given)
+            lines += [f"{head}: a model", *_layers(layer, inner, indent + "  ")]
+            continue
+        found = list({id(cell): (cell, shape) for cell, shape in _cells(layer, given)}.values())
+        if not found:
+            lines.append(f"{head}: {_other(layer)}")
+        for cell, shape in found:
+            lines.append(f"{head}: {_kernel(cell)}")
+            lines += [f"{indent}  {line}" for line in _split(cell, shape)]
     return lines
 
 
-def _cells(part: Any) -> list[RecurrentCell]:
-    """The cells in a layer, at any depth."""
+def _inputs(model: Any, shapes: list[Any]) -> dict[int, Any]:
+    """The shape, or shapes, that each layer is called on first."""
+    graph = model._graph or next(iter(model._graphs.values()), None)
+    seen: dict[int, Any] = {}
+
+    def call(step: Any, x: Any, mask: Any, states: Any) -> Any:
+        seen.setdefault(id(step.layer), x)
+        shape = step.layer.compute_output_shape(x)
+        return tuple(shape) if step.single else nested.shapes(shape)
+
+    if graph is not None:
+        graph.replay(shapes, call)
+    return seen
+
+
+def _cells(part: Any, shape: Any) -> Iterator[tuple[RecurrentCell, Any]]:
+    """The cells in a layer, at any depth, each with the shape of the sequences that it runs over, or None."""
     if isinstance(part, RecurrentCell):
-        return [part]
-    return [cell for inner in part.parts for cell in _cells(inner)]
+        yield part, shape
+        return
+    if isinstance(part, TimeDistributed) and shape is not None and None not in shape[:2]:
+        rows = shape[0] * shape[1] if part.layer.independent_rows(False) else shape[0]
+        shape = (rows, *shape[2:])
+    for inner in part.parts:
+        yield from _cells(inner, shape)
 
 
-def _kernel(layer: Any, cell: RecurrentCell) -> str:
+def _kernel(cell: RecurrentCell) -> str:
     """Which kernel a cell's sequences run on."""
     backend, options = kernels.active(), cell.options
-    names = {name: getattr(value, "name", value) for name, value in options.items()}
-    chosen = ", ".join(f"{name}={value}" for name, value in names.items())
-    if foreign := [f"{key}={names[key]}" for key, value in options.items() if names[key] is not value]:
+    chosen = ", ".join(f"{name}={getattr(value, 'name', value)}" for name, value in options.items())
+    if foreign := _foreign(cell):
         return (
             f"step by step in NumPy and slowly, as no kernel computes {' and '.join(foreign)}; {cell.dtype}, {chosen}"
         )
@@ -66,3 +116,35 @@ def _kernel(layer: Any, cell: RecurrentCell) -> str:
         kilobytes = sum(w.size * w.dtype.itemsize for w in cell.weights) / 1024
         size = f", {kilobytes:.1f} KB of weights"
     return f"{cell.contract.name}_forward and _backward of {backend.name}, {cell.dtype}, {chosen}, {pace}{size}"
+
+
+def _foreign(cell: RecurrentCell) -> list[str]:
+    """The options that are functions of the user's, which no kernel computes."""
+    return [f"{key}={value.name}" for key, value in cell.options.items() if hasattr(value, "name")]
+
+
+def _split(cell: RecurrentCell, shape: Any) -> list[str]:
+    """How calls of this shape are shared, forward and backward; nothing where a size is open."""
+    if not cell.built or shape is None or len(shape) != 3 or None in shape[:2] or _foreign(cell):
+        return []
+    size = (shape[0], shape[1], cell.kernel.shape[0])
+    lines = []
+    for way, backward in (("forward", False), ("backward", True)):
+        packed = cell.packed(backward=backward).weights
+        threads, what, shares, why = kernels.active().split_of(packed, size, backward)
+        each = "-".join(str(n) for n in sorted({min(shares), max(shares)}))
+        parts = f"{len(shares)} parts of {each} {what}" if len(shares) > 1 else f"all {each} {what} in one part"
+        lines.append(
+            f"{way} of {size[0]} x {size[1]} steps: {threads} thread{'s' if threads > 1 else ''}, {parts}: {why}"
+        )
+    return lines
+
+
+def _other(layer: Any) -> str:
+    """What a layer without cells runs on."""
+    backend = kernels.active()
+    if isinstance(layer, Multiplying) or any(isinstance(part, Multiplying) for part in layer.parts):
+        return "products of cython, rows shared where that pays" if backend.name == "cython" else "products of NumPy"
+    if isinstance(layer, LayerNormalization) and backend.name == "cython":
+        return "norms of cython"
+    return "NumPy, one call over the whole batch"

@@ -291,11 +291,23 @@ class Model(Making):
         not_built(positions=positions, layer_range=layer_range)
         print_summary(self, line_length, print_fn, expand_nested, show_trainable)
 
-    def explain(self, print_fn: Callable[[str], Any] | None = None) -> None:
-        """Print which kernel each layer runs on, and why; see `models.explain`."""
+    def explain(
+        self,
+        print_fn: Callable[[str], Any] | None = None,
+        *,
+        batch_size: int | None = None,
+        steps: int | None = None,
+    ) -> None:
+        """Print which kernel each layer runs on, between how many threads, by rows or by units, and why.
+
+        Args:
+            print_fn: called with the text; by default it is printed.
+            batch_size: rows of a call; the Input's, or 32, where None.
+            steps: of a sequence, where the Input leaves them open; without them nothing is said about threads.
+        """
         from .explain import explanation
 
-        (print_fn or print)(explanation(self))
+        (print_fn or print)(explanation(self, batch_size, steps))
 
     def get_config(self) -> dict[str, Any]:
         """Of a model made of tensors its layers and calls; of a subclass what its constructor was given."""
