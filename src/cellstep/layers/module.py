@@ -189,6 +189,13 @@ class Module:
         """The penalties that training adds to the loss: one for each trainable weight with a regularizer."""
         return regularizers.penalties(self.trainable_weights)
 
+    def add_loss(self, loss: Any) -> None:
+        """NotImplementedError: what is added to the loss needs a gradient, which a number has not."""
+        raise NotImplementedError(
+            "add_loss is not built: give the layer an activity_regularizer, the weight a regularizer, or the model an "
+            "output with a loss of its own"
+        )
+
     def get_weights(self) -> list[NDArray[Any]]:
         """Copies of all weights, in order."""
         return [w.numpy() for w in self.weights]
