@@ -161,6 +161,21 @@ class Module:
         return [w for w in self.weights if not w.trainable]
 
     @property
+    def variables(self) -> list[Variable]:
+        """As `weights`."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """As `trainable_weights`."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """As `non_trainable_weights`."""
+        return self.non_trainable_weights
+
+    @property
     def trainable(self) -> bool:
         """Whether pullbacks add to the gradients of the weights; setting it sets every weight's, but for those that
         no gradient ever changes."""
