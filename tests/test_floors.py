@@ -16,10 +16,10 @@ ROOT = Path(__file__).parent.parent
 #: From the ground up. Modules of one floor may import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("kernels",),
-    ("ops", "random", "registry", "lookup", "utils"),
-    ("activations", "constraints", "initializers", "layers", "math", "regularizers", "sampling"),
+    ("ops", "random", "registry", "lookup"),
+    ("activations", "backend", "constraints", "initializers", "layers", "math", "regularizers", "sampling"),
     ("callbacks", "losses", "metrics", "models", "optimizers"),
-    ("bridges", "cli", "config", "lab", "saving", "sklearn", "__main__"),
+    ("bridges", "cli", "config", "lab", "saving", "sklearn", "utils", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 #: The package itself holds every public name, and is imported by none but the top floor.

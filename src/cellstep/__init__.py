@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 #: Where each public name lives: a module, or a name in a module.
 _PLACES = {
     "activations": ".activations",
+    "backend": ".backend",
     "callbacks": ".callbacks",
     "constraints": ".constraints",
     "initializers": ".initializers",
@@ -33,9 +34,16 @@ _PLACES = {
     "sampling": ".sampling",
     "saving": ".saving",
     "utils": ".utils",
+    "Initializer": ".initializers:Initializer",
     "Input": ".layers:Input",
+    "Layer": ".layers:Layer",
+    "Loss": ".losses:Loss",
+    "Metric": ".metrics:Metric",
     "Model": ".models:Model",
+    "Optimizer": ".optimizers:Optimizer",
+    "Regularizer": ".regularizers:Regularizer",
     "Sequential": ".models:Sequential",
+    "Variable": ".layers:Variable",
     "get_num_threads": ".config:get_num_threads",
     "set_num_threads": ".config:set_num_threads",
     "set_random_seed": ".random:set_random_seed",
@@ -44,11 +52,19 @@ _PLACES = {
 }
 
 __all__ = [
+    "Initializer",
     "Input",
+    "Layer",
+    "Loss",
+    "Metric",
     "Model",
+    "Optimizer",
+    "Regularizer",
     "Sequential",
+    "Variable",
     "__version__",
     "activations",
+    "backend",
     "callbacks",
     "constraints",
     "get_num_threads",
@@ -74,6 +90,7 @@ __all__ = [
 if TYPE_CHECKING:
     from . import (
         activations,
+        backend,
         callbacks,
         constraints,
         initializers,
@@ -91,10 +108,15 @@ if TYPE_CHECKING:
         utils,
     )
     from .config import get_num_threads, set_num_threads, show_config
+    from .initializers import Initializer
     from .kernels import use as use_backend
-    from .layers import Input
+    from .layers import Input, Layer, Variable
+    from .losses import Loss
+    from .metrics import Metric
     from .models import Model, Sequential
+    from .optimizers import Optimizer
     from .random import set_random_seed
+    from .regularizers import Regularizer
 
 
 def __getattr__(name: str) -> Any:

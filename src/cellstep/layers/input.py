@@ -18,7 +18,8 @@ class InputLayer(Layer):
     Args:
         shape: without the batch size; None for an axis of any size.
         batch_size: a fixed batch size, or None.
-        dtype: "float32" where None. An integer dtype refuses floats; apart from that each layer casts for itself.
+        dtype: that of `backend.floatx()` where None. An integer dtype refuses floats; apart from that each layer casts
+            for itself.
         batch_shape: shape with the batch size in front, in place of both.
         sparse, ragged, input_tensor, optional: not built.
         name: automatic where None.
@@ -55,7 +56,7 @@ class InputLayer(Layer):
             if not self.batch_shape:
                 raise ValueError("expected batch_shape with the batch size in front, got ()")
         try:
-            self.dtype = np.dtype("float32" if dtype is None else dtype)
+            self.dtype = np.dtype(ops.floatx() if dtype is None else dtype)
         except TypeError:
             raise ValueError(f"dtype must be the name of a NumPy dtype, got {dtype!r}") from None
         self.build(self.batch_shape)

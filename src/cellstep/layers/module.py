@@ -161,6 +161,21 @@ class Module:
         return [w for w in self.weights if not w.trainable]
 
     @property
+    def variables(self) -> list[Variable]:
+        """As `weights`."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """As `trainable_weights`."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """As `non_trainable_weights`."""
+        return self.non_trainable_weights
+
+    @property
     def trainable(self) -> bool:
         """Whether pullbacks add to the gradients of the weights; setting it sets every weight's, but for those that
         no gradient ever changes."""
@@ -188,6 +203,13 @@ class Module:
     def losses(self) -> list[float]:
         """The penalties that training adds to the loss: one for each trainable weight with a regularizer."""
         return regularizers.penalties(self.trainable_weights)
+
+    def add_loss(self, loss: Any) -> None:
+        """NotImplementedError: what is added to the loss needs a gradient, which a number has not."""
+        raise NotImplementedError(
+            "add_loss is not built: give the layer an activity_regularizer, the weight a regularizer, or the model an "
+            "output with a loss of its own"
+        )
 
     def get_weights(self) -> list[NDArray[Any]]:
         """Copies of all weights, in order."""

@@ -6,8 +6,10 @@ value, dy_pred = loss.value_and_grad(y_true, y_pred, sample_weight, mask)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from .. import registry
 from ..lookup import Lookup
 from .base import Loss
 from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
@@ -27,6 +29,7 @@ from .regression import (
     Poisson,
     SquaredHinge,
 )
+from .tracing import FunctionLoss
 
 CLASSES: tuple[type[Loss], ...] = (
     MeanSquaredError,
@@ -57,6 +60,7 @@ __all__ = [
     "CategoricalFocalCrossentropy",
     "CategoricalHinge",
     "CosineSimilarity",
+    "FunctionLoss",
     "Hinge",
     "Huber",
     "KLDivergence",
@@ -90,22 +94,43 @@ BY_NAME = _LOOKUP.by_name
 
 
 def get(identifier: Any) -> Loss:
-    """The loss for a name, for a configuration, or the loss itself.
+    """The loss for a name, for a configuration, for a function (see `FunctionLoss`), or the loss itself.
 
     Raises:
-        ValueError: no loss has this name; the message lists the names.
-        TypeError: neither a name nor a Loss. A bare function has no gradient here: subclass `Loss`.
+        ValueError: no loss has this name; the message lists the names. TypeError: none of these.
     """
     if isinstance(identifier, str) and identifier in BY_NAME:
         return BY_NAME[identifier](name=identifier)
+    own = registry.find(identifier)
+    if own is not None and not isinstance(own, type):
+        return FunctionLoss(own)
+    if callable(identifier) and not isinstance(identifier, type | Loss):
+        named = getattr(identifier, "loss_name", None)
+        return FunctionLoss(identifier) if named is None else get(named)
     return _LOOKUP.get(identifier)
 
 
 def serialize(loss: Loss) -> dict[str, Any]:
-    """Keras's dictionary {module, class_name, config, registered_name}; TypeError for a class of the user's."""
+    """Keras's dictionary {module, class_name, config, registered_name}; TypeError for an unregistered function."""
+    if isinstance(loss, FunctionLoss):
+        return registry.written_function("loss", loss.fn)
     return _LOOKUP.serialize(loss)
 
 
 def deserialize(config: dict[str, Any]) -> Loss:
     """A loss from what `serialize` gave, or Keras; ValueError for an unknown class."""
     return _LOOKUP.get(config)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    """A loss as a function of arrays, as Keras has it beside the class: its values, neither weighted nor averaged."""
+
+    def function(y_true: Any, y_pred: Any, **options: Any) -> Any:
+        return BY_NAME[name](**options).values(y_true, y_pred)
+
+    function.__name__ = function.__qualname__ = function.loss_name = name  # type: ignore[attr-defined]
+    function.__doc__ = f"The values of `{BY_NAME[name].__name__}(**options)` for arrays; as a `loss`, that class."
+    return function
+
+
+globals().update({name: _function(name) for name in [*_SHORT, *(c.default_name for c in CLASSES), "huber"]})

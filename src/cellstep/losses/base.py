@@ -28,7 +28,8 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "
 
 
 class Loss:
-    """Base class of losses. A subclass implements `prepare` and `forward`.
+    """Base class of losses. A subclass of yours writes `call` as in Keras, with functions of `cellstep.math`; those of
+    this package write `prepare` and `forward`, which need no tensors.
 
     Args:
         name: the name in logs; by default the class name in snake case.
@@ -64,15 +65,41 @@ class Loss:
         Raises:
             ValueError: the shapes do not go together, or a live target is out of range.
         """
-        raise NotImplementedError(f"{type(self).__name__} must implement prepare")
+        from . import tracing
+
+        self._check_written()
+        return tracing.targets(y_true, y_pred, live)
 
     def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
-        """Values of y_pred.shape[:-1], and the pullback from their gradients to that of y_pred."""
-        raise NotImplementedError(f"{type(self).__name__} must implement forward")
+        """Values, one for each entry of `value_shape`, and the pullback from their gradients to that of y_pred."""
+        from . import tracing
 
-    def value_shape(self, y_pred: Array) -> tuple[int, ...]:
-        """The shape of the values for these predictions: all axes but the last."""
-        return y_pred.shape[:-1]
+        self._check_written()
+        return tracing.trace(self, y_true, y_pred).forward(y_true, y_pred)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The values, computed by operators and functions of `cellstep.math`; their gradient follows from that."""
+        raise NotImplementedError(f"{type(self).__name__}.call is not written")
+
+    def value_shape(self, y_pred: Array, y_true: Array) -> tuple[int, ...]:
+        """The shape of the values for these predictions: all axes but the last, or what `call` gives."""
+        if type(self).call is Loss.call:
+            return y_pred.shape[:-1]
+        from . import tracing
+
+        shape = tracing.trace(self, tracing.targets(y_true, y_pred), y_pred).shape
+        return tuple(len(y_pred) if size is None else size for size in shape)
+
+    def _check_written(self) -> None:
+        if type(self).call is Loss.call:
+            raise NotImplementedError(
+                f"{type(self).__name__} must write call(y_true, y_pred) with functions of cellstep.math, or prepare "
+                "and forward"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copy and pickle: all but what was traced."""
+        return {key: value for key, value in self.__dict__.items() if key != "_cached_traces"}
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that would make an equal loss, ready for JSON."""
@@ -150,7 +177,7 @@ class Loss:
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None, mask: ArrayLike | None
     ) -> tuple[Any, Callable[[], Array]]:
         pred, true = self._predictions(y_pred), np.asarray(y_true)
-        shape = self.value_shape(pred)
+        shape = self.value_shape(pred, true)
         keep = None if mask is None else align("mask", np.asarray(mask).astype(bool, copy=False), shape)
         skip = self.ignored(true, pred)
         if skip is not None:

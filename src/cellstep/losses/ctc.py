@@ -44,7 +44,7 @@ class CTC(Loss):
     ) -> None:
         super().__init__(name, reduction, dtype)
 
-    def value_shape(self, y_pred: Array) -> tuple[int, ...]:
+    def value_shape(self, y_pred: Array, y_true: Array) -> tuple[int, ...]:
         if y_pred.ndim != 3:
             raise ValueError(f"y_pred must be (batch, time, classes) for CTC, got shape {y_pred.shape}")
         return y_pred.shape[:1]

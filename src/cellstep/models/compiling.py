@@ -55,6 +55,8 @@ def _written(argument: str, given: Any) -> Any:
         return metrics.serialize(given)
     if isinstance(given, type):
         return given.__name__
+    if callable(given) and hasattr(given, "loss_name"):
+        return given.loss_name
     if callable(given):
         return registry.written_function(argument, given)
     return given

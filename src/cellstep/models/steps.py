@@ -61,8 +61,9 @@ class Stepper(Layer):
 
         Args:
             optimizer: a name or an Optimizer.
-            loss: a name or a Loss; with several outputs one for all of them, a list, or a dictionary by names of
-                outputs, where None is no loss. None for a model that only predicts.
+            loss: a name, a Loss, or a function of (y_true, y_pred), see `losses.FunctionLoss`; with several outputs one
+                for all of them, a list, or a dictionary by names of outputs, where None is no loss. None for a model
+                that only predicts.
             loss_weights: what each output's loss counts, a list or a dictionary; 1 where None.
             metrics: names, Metric objects or functions of (y_true, y_pred). They see the mask, not the weights. With
                 several outputs a list of lists, or a dictionary by names.

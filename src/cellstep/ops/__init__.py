@@ -19,8 +19,10 @@ from .checks import (
     describe,
     empty,
     float_dtype,
+    floatx,
     plain,
     rows,
+    set_floatx,
 )
 from .products import FUSED, Matrix, add_gradients, matmul
 from .streams import Chain, check_named_states, check_rows, make_chain
@@ -52,6 +54,7 @@ __all__ = [
     "describe",
     "empty",
     "float_dtype",
+    "floatx",
     "forward",
     "make_chain",
     "matmul",
@@ -60,5 +63,6 @@ __all__ = [
     "plain",
     "rows",
     "running",
+    "set_floatx",
     "step",
 ]

@@ -20,10 +20,30 @@ FLOATS = (np.dtype("float32"), np.dtype("float64"))
 Dims = tuple[int | str, ...]
 
 
+_default = FLOATS[0]
+
+
+def floatx() -> str:
+    """The dtype of layers and inputs that are given none: "float32", or what `set_floatx` was given."""
+    return str(_default)
+
+
+def set_floatx(value: str) -> None:
+    """Make layers and inputs that are given no dtype, from now on, float32 or float64.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    global _default
+    if value is None:
+        raise ValueError("value must be 'float32' or 'float64', got None")
+    _default = float_dtype("value", value)
+
+
 def float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
-    """float32 or float64 as a NumPy dtype; None means float32. Keras's DTypePolicy dictionaries are read too."""
+    """float32 or float64 as a NumPy dtype; None means `floatx()`. Keras's DTypePolicy dictionaries are read too."""
     if dtype is None:
-        return FLOATS[0]
+        return _default
     if isinstance(dtype, dict):
         dtype = dtype.get("config", {}).get("name", dtype)
     try:

@@ -1,4 +1,4 @@
-"""Small helpers for data, as in `keras.utils`."""
+"""Arrays for models: one-hot labels, padded sequences, vectors of length 1."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .ops import check_count
-from .random import set_random_seed
-
-__all__ = ["pad_sequences", "set_random_seed", "to_categorical"]
+from ..ops import check_count
 
 Array = NDArray[Any]
 
@@ -97,3 +94,20 @@ def pad_sequences(
         if len(kept):
             row[slice(size - len(kept), size) if padding == "pre" else slice(len(kept))] = kept
     return out
+
+
+def normalize(x: ArrayLike, axis: int = -1, order: int = 2) -> Array:
+    """x divided by its norm along an axis; where that is 0, x as it is.
+
+    Args:
+        x: (...) numbers. axis: along which. order: of the norm, such as 2 for the root of the sum of squares.
+
+    Example:
+        >>> normalize([[3.0, 4.0], [0.0, 0.0]])
+        array([[0.6, 0.8],
+               [0. , 0. ]])
+    """
+    a = np.asarray(x)
+    norm = np.atleast_1d(np.linalg.norm(a, order, axis))
+    norm[norm == 0] = 1
+    return np.asarray(a / np.expand_dims(norm, axis))

@@ -1,0 +1,29 @@
+"""Settings of the process, as in `keras.backend`: the dtype of layers that are given none, and the automatic names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .layers import SymbolicTensor, reset_names
+from .ops import floatx, set_floatx
+
+__all__ = ["clear_session", "epsilon", "floatx", "is_keras_tensor", "set_floatx"]
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Begin the automatic names again at `lstm`. Nothing else is kept between models, so nothing else is cleared.
+
+    Args:
+        free_memory: accepted as in Keras; what nobody holds is freed at once.
+    """
+    reset_names()
+
+
+def epsilon() -> float:
+    """What losses keep probabilities and divisors away from 0 by: 1e-7, not to be changed."""
+    return 1e-7
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether x is a tensor without values yet, such as `Input` gives."""
+    return isinstance(x, SymbolicTensor)

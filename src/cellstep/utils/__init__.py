@@ -1,0 +1,49 @@
+"""Helpers, as in `keras.utils`: for arrays, datasets, randomness, pictures of models and names of one's own classes."""
+
+from __future__ import annotations
+
+from ..backend import clear_session, is_keras_tensor
+from ..models.plot import model_to_dot, plot_model
+from ..random import set_random_seed
+from ..registry import (
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from .arrays import normalize, pad_sequences, to_categorical
+from .datasets import (
+    PyDataset,
+    pack_x_y_sample_weight,
+    split_dataset,
+    timeseries_dataset_from_array,
+    unpack_x_y_sample_weight,
+)
+
+#: What Keras called PyDataset before.
+Sequence = PyDataset
+CustomObjectScope = custom_object_scope
+
+__all__ = [
+    "CustomObjectScope",
+    "PyDataset",
+    "Sequence",
+    "clear_session",
+    "custom_object_scope",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "is_keras_tensor",
+    "model_to_dot",
+    "normalize",
+    "pack_x_y_sample_weight",
+    "pad_sequences",
+    "plot_model",
+    "register_keras_serializable",
+    "set_random_seed",
+    "split_dataset",
+    "timeseries_dataset_from_array",
+    "to_categorical",
+    "unpack_x_y_sample_weight",
+]

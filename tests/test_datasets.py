@@ -1,0 +1,159 @@
+"""Datasets of `utils`: batches by number in `fit`, windows of a series against a loop, splits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cellstep
+from cellstep import backend, layers, models, utils
+
+SERIES = np.arange(40.0).reshape(20, 2)
+
+
+class Batches(utils.PyDataset):
+    """Three batches, the last epoch's end noted."""
+
+    ended = 0
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Any:
+        return np.full((2, 3), index, "float32"), np.full((2, 1), index, "float32")
+
+    def on_epoch_end(self) -> None:
+        self.ended += 1
+
+
+def test_a_dataset_by_number_is_trained_on() -> None:
+    net = models.Sequential([layers.Input((3,)), layers.Dense(1)])
+    net.compile("sgd", "mse")
+    data = Batches(workers=2, use_multiprocessing=True)
+    history = net.fit(data, epochs=2, verbose=0)
+    assert history.params["steps"] == data.num_batches == 3
+    assert data.ended == 2
+    assert net.predict(data, verbose=0).shape == (6, 1)
+    assert utils.Sequence is utils.PyDataset
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"sequence_stride": 3},
+        {"sampling_rate": 2, "start_index": 3, "end_index": 18},
+        {"sequence_stride": 2, "sampling_rate": 3, "batch_size": None},
+    ],
+)
+def test_windows_are_those_of_a_loop(options: dict[str, Any]) -> None:
+    targets = np.arange(100, 120)
+    made = utils.timeseries_dataset_from_array(SERIES, targets, 4, **{"batch_size": 3, **options})
+    stride, rate = options.get("sequence_stride", 1), options.get("sampling_rate", 1)
+    first, end = options.get("start_index", 0), options.get("end_index", 20)
+    wanted, labels, i = [], [], first
+    while i + 3 * rate < end:
+        wanted.append(SERIES[[i + k * rate for k in range(4)]])
+        labels.append(targets[i])
+        i += stride
+    batches = [made[i] for i in range(len(made))]
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in batches]), wanted)
+    np.testing.assert_array_equal(np.concatenate([y for _, y in batches]), labels)
+    assert all(len(x) == 3 for x, _ in batches[:-1])
+    if options.get("batch_size", 3) is None:
+        assert len(made) == 1
+
+
+def test_windows_without_targets_and_in_random_order() -> None:
+    plain = utils.timeseries_dataset_from_array(SERIES[:, 0], None, 5)
+    np.testing.assert_array_equal(plain[0], [np.arange(i, i + 5) * 2 for i in range(16)])
+    mixed = [utils.timeseries_dataset_from_array(SERIES[:, 0], None, 5, shuffle=True, seed=3)[0] for _ in "ab"]
+    np.testing.assert_array_equal(*mixed)
+    assert (mixed[0] != plain[0]).any()
+    np.testing.assert_array_equal(np.sort(mixed[0][:, 0]), plain[0][:, 0])
+
+
+def test_fewer_targets_than_windows() -> None:
+    made = utils.timeseries_dataset_from_array(SERIES, SERIES[4:], 4)
+    x, y = made[0]
+    assert len(x) == 16
+    np.testing.assert_array_equal(y, x[:, 0] + 8)
+
+
+def test_a_forecast_from_windows() -> None:
+    cellstep.set_random_seed(0)
+    wave = np.sin(np.arange(300) / 5)[:, None].astype("float32")
+    data = utils.timeseries_dataset_from_array(wave, wave[10:], 10, batch_size=32, shuffle=True, seed=1)
+    net = models.Sequential([layers.Input((10, 1)), layers.GRU(8), layers.Dense(1)])
+    net.compile(cellstep.optimizers.Adam(0.02), "mse")
+    assert net.fit(data, epochs=12, verbose=0).history["loss"][-1] < 0.01
+
+
+def test_splits() -> None:
+    x, y = SERIES, np.arange(20)
+    (left, first), (right, second) = utils.split_dataset((x, y), left_size=0.75)
+    np.testing.assert_array_equal(np.concatenate([left, right]), x)
+    assert (len(first), len(second)) == (15, 5)
+    a, b = utils.split_dataset(y, right_size=4, shuffle=True, seed=2)
+    assert len(b) == 4
+    np.testing.assert_array_equal(np.sort(np.concatenate([a, b])), y)
+    assert [len(part) for part in utils.split_dataset(y, 3, 5)] == [3, 5]
+
+
+def test_vectors_of_length_1() -> None:
+    np.testing.assert_allclose(utils.normalize([[3.0, 4.0], [0.0, 0.0]]), [[0.6, 0.8], [0, 0]])
+    np.testing.assert_allclose(utils.normalize(SERIES + 1, axis=0, order=1).sum(axis=0), 1)
+
+
+def test_packing_batches() -> None:
+    for parts in ((1, 2, 3), (1, 2, None), (1, None, None)):
+        assert utils.unpack_x_y_sample_weight(utils.pack_x_y_sample_weight(*parts)) == parts
+
+
+def test_the_dtype_of_what_is_given_none() -> None:
+    backend.set_floatx("float64")
+    try:
+        net = models.Sequential([layers.Input((None, 3)), layers.GRU(2), layers.Dense(2)])
+        assert backend.floatx() == "float64"
+        assert net(np.ones((1, 4, 3))).dtype == np.float64
+        assert layers.Input((3,)).dtype == np.float64
+    finally:
+        backend.set_floatx("float32")
+    assert layers.Dense(2).dtype == np.float32
+
+
+def test_names_begin_again() -> None:
+    utils.clear_session()
+    assert [layers.GRU(2).name for _ in "ab"] == ["gru", "gru_1"]
+    utils.clear_session()
+    assert layers.GRU(2).name == "gru"
+    assert utils.is_keras_tensor(layers.Input((2,)))
+
+
+def test_weights_by_their_other_names() -> None:
+    net = models.Sequential([layers.Input((3,)), layers.BatchNormalization()])
+    assert [w.name for w in net.variables] == [w.name for w in net.weights]
+    assert (len(net.trainable_variables), len(net.non_trainable_variables)) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("run", "error", "words"),
+    [
+        (lambda u: u.timeseries_dataset_from_array(SERIES, None, 21), ValueError, "data must have 21 steps or more"),
+        (lambda u: u.timeseries_dataset_from_array(SERIES, [], 2), ValueError, "got 20 steps and 0 targets"),
+        (lambda u: u.timeseries_dataset_from_array(SERIES, None, 2, end_index=30), ValueError, "order within 0 .. 20"),
+        (lambda u: u.timeseries_dataset_from_array(SERIES, None, 2)[9], IndexError, "index must be below 1, "),
+        (lambda u: u.split_dataset((SERIES, SERIES[:3]), 0.5), ValueError, r"arrays of one length, got \[3, 20\]"),
+        (lambda u: u.split_dataset(SERIES), TypeError, "left_size or right_size must be given"),
+        (lambda u: u.split_dataset(SERIES, 1.5), ValueError, "left_size must be between 0 and 1 as a share, got 1.5"),
+        (lambda u: u.split_dataset(SERIES, 15, 6), ValueError, "together at most 20, got 15 and 6"),
+        (lambda u: len(u.PyDataset()), NotImplementedError, "PyDataset must write __len__"),
+        (lambda u: u.unpack_x_y_sample_weight((1, 2, 3, 4)), ValueError, "got 4 parts"),
+        (lambda u: backend.set_floatx("float16"), ValueError, "value must be 'float32' or 'float64', got 'float16'"),
+    ],
+)
+def test_errors(run: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        run(utils)
