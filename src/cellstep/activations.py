@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from . import kernels, registry
 from .kernels.reference.activations import activate, derivative
+from .lookup import unknown
 
 Array = NDArray[Any]
 Pullback = Callable[[Array], Array]
@@ -217,8 +218,11 @@ def get(identifier: Any, argument: str = "activation") -> Activation:
         if name in _TABLE:
             return _TABLE[name]
         if registry.find(name) is None:
-            why = f"; {name} {_NOT_BY_NAME[name]}" if name in _NOT_BY_NAME else ""
-            raise ValueError(f"{argument} must be one of {', '.join(NAMES)}, got {identifier!r}{why}")
+            if name in _NOT_BY_NAME:
+                raise ValueError(
+                    f"{argument} must be known by its name, got {identifier!r}; {name} {_NOT_BY_NAME[name]}"
+                )
+            raise ValueError(unknown(argument, identifier, NAMES, "activation"))
         return get(registry.find(name), argument)
     if isinstance(identifier, dict):
         return get(registry.read_function(argument, identifier), argument)
