@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from . import kernels, registry
 from .kernels.reference.activations import activate, derivative
 from .lookup import unknown
+from .ops import shown
 
 Array = NDArray[Any]
 Pullback = Callable[[Array], Array]
@@ -219,17 +220,15 @@ def get(identifier: Any, argument: str = "activation") -> Activation:
             return _TABLE[name]
         if registry.find(name) is None:
             if name in _NOT_BY_NAME:
-                raise ValueError(
-                    f"{argument} must be known by its name, got {identifier!r}; {name} {_NOT_BY_NAME[name]}"
-                )
-            raise ValueError(unknown(argument, identifier, NAMES, "activation"))
+                raise ValueError(f"{unknown(argument, identifier, NAMES)}; {name} {_NOT_BY_NAME[name]}")
+            raise ValueError(unknown(argument, identifier, NAMES))
         return get(registry.find(name), argument)
     if isinstance(identifier, dict):
         return get(registry.read_function(argument, identifier), argument)
     if callable(identifier):
         name = getattr(identifier, "__name__", "name")
         raise TypeError(
-            f"{argument} must have a gradient, got the function {name}; "
+            f"{argument} must have a gradient, got {shown(identifier) if name == 'name' else f'the function {name}'}; "
             f"make it activations.Activation({name!r}, forward) with forward(x) giving (y, pullback)"
         )
     raise TypeError(f"{argument} must be the name of an activation, an Activation or None, got {identifier!r}")

@@ -284,7 +284,7 @@ def get(identifier: Any, argument: str = "initializer") -> Callable[..., Array]:
         return identifier  # type: ignore[no-any-return]
     if isinstance(identifier, (str, dict)):
         what = identifier.get("class_name") if isinstance(identifier, dict) else identifier
-        raise ValueError(unknown(argument, what, [_snake(c.__name__) for c in CLASSES], "initializer"))
+        raise ValueError(unknown(argument, what, [_snake(c.__name__) for c in CLASSES]))
     wanted = "a name, an Initializer or a function of a shape"
     raise TypeError(f"{argument} must be {wanted}, got {ops.shown(identifier)}")
 

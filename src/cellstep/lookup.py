@@ -15,16 +15,16 @@ from .ops import shown
 T = TypeVar("T")
 
 
-def unknown(argument: str, name: Any, known: Sequence[str], kind: str) -> str:
+def unknown(argument: str, name: Any, known: Sequence[str]) -> str:
     """The message for a name that nothing has: all names where they are few, else those that are most like it.
 
     Args:
-        argument: what to blame. name: what came. known: the names that there are. kind: of what, as "loss".
+        argument: what to blame. name: what came. known: the names that there are.
     """
     if sum(map(len, known)) < 160:
         return f"{argument} must be one of {', '.join(known)}, got {name!r}"
     like = " or ".join(closest(str(name), known) or known[:3])
-    return f"{argument} must be the name of one of the {len(known)} {kind}s here, such as {like}, got {name!r}"
+    return f"{argument} must be one of the {len(known)} names there are, such as {like}, got {name!r}"
 
 
 class Lookup(Generic[T]):
@@ -76,7 +76,7 @@ class Lookup(Generic[T]):
             what = f"a name, a configuration or a cellstep {self.kind}"
             raise TypeError(f"{argument or self.kind} must be {what}, got {shown(identifier)}")
         if name not in self.by_name:
-            raise ValueError(unknown(argument or self.kind, name, list(self.names), self.kind))
+            raise ValueError(unknown(argument or self.kind, name, list(self.names)))
         return self._made(self.by_name[name], identifier)
 
     @staticmethod

@@ -128,7 +128,7 @@ class RNN(Layer):
             if len(input_shape) == 2:
                 hint = "; a recurrent layer before it needs return_sequences=True"
             elif len(input_shape) == 4 and input_shape[0] is None:
-                hint = "; the shape of an Input is without the batch size"
+                hint = "; x has an axis too many, or the shape of an Input the batch size"
             raise ValueError(
                 f"expected inputs of {self.name} of shape (batch, time, features), "
                 f"got {ops.describe(input_shape)}{hint}"

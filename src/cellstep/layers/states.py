@@ -52,7 +52,9 @@ def given_states(runner: Any, states: Any, dtype: Any, B: int, way: str = "") ->
         flat = [flat]
     if len(flat) != len(sizes):
         wanted = f"{len(sizes)} array{'s' if len(sizes) > 1 else ''} ({', '.join(names)})"
-        got = len(flat) if isinstance(states, (list, tuple)) or np.ndim(states) else ops.shown(states)
+        got: Any = len(flat)
+        if not isinstance(states, (list, tuple)) and not np.ndim(states):
+            got = f"a {type(states).__name__}" if isinstance(states, dict) else ops.shown(states)
         raise ValueError(f"expected initial_state to be {wanted}, got {got}")
     return [
         ops.contiguous(ops.as_array(f"initial_state {name}", s, dtype, (B, n)))

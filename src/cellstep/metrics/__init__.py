@@ -141,10 +141,10 @@ def check(identifier: Any) -> None:
     """Raise what `get` would, before any data has been seen."""
     if isinstance(identifier, str):
         if identifier not in _BY_NAME and identifier not in ACCURACY and registry.find(identifier) is None:
-            raise ValueError(unknown("metrics", identifier, [*ACCURACY, "mse", "mae", *_CLASSES], "metric"))
+            raise ValueError(unknown("metrics", identifier, [*ACCURACY, "mse", "mae", *_CLASSES]))
     elif isinstance(identifier, dict):
         if registry.find(identifier) is None and identifier.get("class_name") not in _WRITTEN:
-            raise ValueError(unknown("metrics", identifier.get("class_name"), list(_NAMED), "metric"))
+            raise ValueError(unknown("metrics", identifier.get("class_name"), list(_NAMED)))
     elif not isinstance(identifier, Metric) and not callable(identifier):
         raise TypeError(f"metrics must be names, cellstep.metrics.Metric objects or functions, got {shown(identifier)}")
 
