@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from . import kernels, registry
 from .kernels.reference.activations import activate, derivative
+from .lookup import unknown
+from .ops import shown
 
 Array = NDArray[Any]
 Pullback = Callable[[Array], Array]
@@ -217,15 +219,16 @@ def get(identifier: Any, argument: str = "activation") -> Activation:
         if name in _TABLE:
             return _TABLE[name]
         if registry.find(name) is None:
-            why = f"; {name} {_NOT_BY_NAME[name]}" if name in _NOT_BY_NAME else ""
-            raise ValueError(f"{argument} must be one of {', '.join(NAMES)}, got {identifier!r}{why}")
+            if name in _NOT_BY_NAME:
+                raise ValueError(f"{unknown(argument, identifier, NAMES)}; {name} {_NOT_BY_NAME[name]}")
+            raise ValueError(unknown(argument, identifier, NAMES))
         return get(registry.find(name), argument)
     if isinstance(identifier, dict):
         return get(registry.read_function(argument, identifier), argument)
     if callable(identifier):
         name = getattr(identifier, "__name__", "name")
         raise TypeError(
-            f"{argument} must have a gradient, got the function {name}; "
+            f"{argument} must have a gradient, got {shown(identifier) if name == 'name' else f'the function {name}'}; "
             f"make it activations.Activation({name!r}, forward) with forward(x) giving (y, pullback)"
         )
     raise TypeError(f"{argument} must be the name of an activation, an Activation or None, got {identifier!r}")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import ops
+from .keywords import Keywords
 from .lookup import Lookup
 
 Array = NDArray[Any]
@@ -22,7 +23,7 @@ Array = NDArray[Any]
 EPSILON = 1e-7
 
 
-class Constraint:
+class Constraint(metaclass=Keywords):
     """A function from a weight to an allowed weight. A subclass lists its constructor's arguments in `arguments`.
 
     Example:

@@ -18,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import ops, random, registry
+from .keywords import Keywords
+from .lookup import unknown
 
 Array = NDArray[Any]
 
 
-class Initializer:
+class Initializer(metaclass=Keywords):
     """Gives an array for a shape and a dtype. A subclass lists its constructor's arguments in `arguments`."""
 
     arguments: tuple[str, ...] = ()
@@ -65,7 +67,7 @@ class Constant(Initializer):
     arguments = ("value",)
 
     def __init__(self, value: float = 0.0) -> None:
-        self.value = float(value)
+        self.value = ops.check_number("value", value)
 
     def values(self, shape: tuple[int, ...]) -> Array:
         return np.full(shape, self.value)
@@ -100,7 +102,7 @@ class RandomUniform(Seeded):
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.minval, self.maxval = float(minval), float(maxval)
+        self.minval, self.maxval = ops.check_number("minval", minval), ops.check_number("maxval", maxval)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return rng.uniform(self.minval, self.maxval, shape)
@@ -113,7 +115,7 @@ class RandomNormal(Seeded):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.mean, self.stddev = float(mean), float(stddev)
+        self.mean, self.stddev = ops.check_number("mean", mean), ops.check_number("stddev", stddev, 0)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return rng.normal(self.mean, self.stddev, shape)
@@ -152,7 +154,7 @@ class VarianceScaling(Seeded):
         seed: int | None = None,
     ) -> None:
         super().__init__(seed)
-        if not scale > 0:
+        if not ops.check_number("scale", scale) > 0:
             raise ValueError(f"scale must be positive, got {scale}")
         if mode not in (modes := ("fan_in", "fan_out", "fan_avg")):
             raise ValueError(f"mode must be one of {', '.join(modes)}, got {mode!r}")
@@ -251,8 +253,12 @@ _BY_NAME: dict[str, type[Initializer]] = {
 }
 
 
-def get(identifier: Any) -> Callable[..., Array]:
+def get(identifier: Any, argument: str = "initializer") -> Callable[..., Array]:
     """An initializer from its name, its configuration, or itself. Any function of (shape, dtype) will do.
+
+    Args:
+        identifier: one of these.
+        argument: the name to blame in a message.
 
     Raises:
         ValueError: no initializer has this name. TypeError: it is none of these.
@@ -278,8 +284,9 @@ def get(identifier: Any) -> Callable[..., Array]:
         return identifier  # type: ignore[no-any-return]
     if isinstance(identifier, (str, dict)):
         what = identifier.get("class_name") if isinstance(identifier, dict) else identifier
-        raise ValueError(f"initializer must be one of {', '.join(_snake(c.__name__) for c in CLASSES)}, got {what!r}")
-    raise TypeError(f"initializer must be a name, an Initializer or a function of a shape, got {identifier!r}")
+        raise ValueError(unknown(argument, what, [_snake(c.__name__) for c in CLASSES]))
+    wanted = "a name, an Initializer or a function of a shape"
+    raise TypeError(f"{argument} must be {wanted}, got {ops.shown(identifier)}")
 
 
 def serialize(initializer: Any) -> Any:

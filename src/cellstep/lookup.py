@@ -9,8 +9,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from . import registry
+from .keywords import closest
+from .ops import shown
 
 T = TypeVar("T")
+
+
+def unknown(argument: str, name: Any, known: Sequence[str]) -> str:
+    """The message for a name that nothing has: all names where they are few, else those that are most like it.
+
+    Args:
+        argument: what to blame. name: what came. known: the names that there are.
+    """
+    if sum(map(len, known)) < 160:
+        return f"{argument} must be one of {', '.join(known)}, got {name!r}"
+    like = " or ".join(closest(str(name), known) or known[:3])
+    return f"{argument} must be one of the {len(known)} names there are, such as {like}, got {name!r}"
 
 
 class Lookup(Generic[T]):
@@ -60,9 +74,9 @@ class Lookup(Generic[T]):
         name = identifier.get("class_name") if isinstance(identifier, dict) else identifier
         if not isinstance(name, str):
             what = f"a name, a configuration or a cellstep {self.kind}"
-            raise TypeError(f"{argument or self.kind} must be {what}, got {identifier!r}")
+            raise TypeError(f"{argument or self.kind} must be {what}, got {shown(identifier)}")
         if name not in self.by_name:
-            raise ValueError(f"{argument or self.kind} must be one of {', '.join(self.names)}, got {name!r}")
+            raise ValueError(unknown(argument or self.kind, name, list(self.names)))
         return self._made(self.by_name[name], identifier)
 
     @staticmethod

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import ops
+from .keywords import Keywords
 from .lookup import Lookup
 
 Array = NDArray[Any]
 
 
-class Regularizer:
+class Regularizer(metaclass=Keywords):
     """A penalty. A subclass gives its value and its gradient, and lists its constructor's arguments in `arguments`.
 
     Example:

@@ -79,7 +79,7 @@ CONSTRUCTORS: list[Row] = [
     (lambda: layers.Attention(score_mode="add"), ValueError, "score_mode must be one of 'dot', 'concat', got 'add'"),
     (lambda: layers.Attention(dropout=2), ValueError, "dropout must be a number from 0 to 1, got 2"),
     (lambda: layers.AdditiveAttention(score_mode="dot"), TypeError, "score_mode"),
-    (lambda: layers.TimeDistributed("dense"), TypeError, "layer must be one of cellstep.layers, got 'dense'"),
+    (lambda: layers.TimeDistributed("dense"), TypeError, "layer must be a layer, such as .*, got 'dense'"),
     (lambda: layers.TimeDistributed(layers.LSTM(2, return_state=True)), ValueError, "layer must return one array"),
     (lambda: layers.TimeDistributed(layers.Dense(2), dtype="float64"), ValueError, "dtype must be that of the layer"),
     (lambda: layers.Lambda(3), TypeError, "function must be a function, got 3"),

@@ -216,7 +216,7 @@ P = np.full((2, 3), 1 / 3)
         (
             lambda: losses.get("hinges"),
             ValueError,
-            "loss must be one of mse, mae, bce, .*mean_squared_error.*got 'hinges'",
+            "loss must be one of .* hinge.*got 'hinges'",
         ),
         (lambda: losses.get(3), TypeError, "loss must be a name, a configuration or a cellstep loss, got 3"),
         (lambda: losses.MeanSquaredError(reduction="avg"), ValueError, "reduction must be one of .*got 'avg'"),

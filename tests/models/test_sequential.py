@@ -246,8 +246,8 @@ def test_summary_is_a_plain_table(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("run", "error", "words"),
     [
-        (lambda: Sequential([3]), TypeError, "layer must be one of cellstep.layers, got 3"),
-        (lambda: Sequential([LSTM]), TypeError, "layer must be one of cellstep.layers"),
+        (lambda: Sequential([3]), TypeError, "layer must be a layer, .*, got 3"),
+        (lambda: Sequential([LSTM]), TypeError, r"layer must be a layer.*; LSTM\(...\) makes one"),
         (lambda: Sequential([Dense(1, name="a"), Dense(1, name="a")]), ValueError, "a second 'a'"),
         (lambda: Sequential([LSTM(1, return_state=True)]), ValueError, "return_state=True"),
         (lambda: Sequential([Dense(1), Input((1,))]), ValueError, "layer as an Input must be the first"),

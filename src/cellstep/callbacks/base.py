@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..keywords import Keywords
+
 Logs = Mapping[str, float] | None
 
 
-class Callback:
+class Callback(metaclass=Keywords):
     """Base class of callbacks; override any of the hooks.
 
     `logs` holds the running means of the epoch, after validation also those with `val_`. Setting

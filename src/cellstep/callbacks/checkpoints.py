@@ -56,6 +56,8 @@ class ModelCheckpoint(Monitor):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
+        if not isinstance(filepath, str | os.PathLike):
+            raise TypeError(f"filepath must be a path, got {filepath!r}")
         self.filepath = os.fspath(filepath)
         self.save_best_only, self.save_weights_only, self.verbose = save_best_only, save_weights_only, verbose
         wanted = ".weights.h5" if save_weights_only else ".keras"

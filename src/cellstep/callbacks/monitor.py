@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+from ..ops import check_number, shown
 from .base import Callback, Logs
 
 
@@ -22,7 +23,9 @@ class Monitor(Callback):
     def __init__(self, monitor: str, mode: str, min_delta: float = 0) -> None:
         if mode not in ("auto", "min", "max"):
             raise ValueError(f"mode must be 'auto', 'min' or 'max', got {mode!r}")
-        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
+        if not isinstance(monitor, str):
+            raise TypeError(f"monitor must be a key of the logs, such as 'val_loss', got {shown(monitor)}")
+        self.monitor, self.mode, self.min_delta = monitor, mode, abs(check_number("min_delta", min_delta))
         self.best: float | None = None
 
     def watched(self, logs: Logs) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..ops import check_natural, check_number
 from .base import Callback, Logs
 from .monitor import Monitor
 
@@ -83,10 +84,10 @@ class ReduceLROnPlateau(Monitor):
         min_lr: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        if not 0 < factor < 1:
+        if not 0 < check_number("factor", factor) < 1:
             raise ValueError(f"factor must be above 0 and below 1, got {factor!r}")
-        self.factor, self.patience, self.verbose = factor, patience, verbose
-        self.cooldown, self.min_lr = cooldown, min_lr
+        self.factor, self.patience, self.verbose = factor, check_natural("patience", patience), verbose
+        self.cooldown, self.min_lr = check_natural("cooldown", cooldown), check_number("min_lr", min_lr, 0)
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs = None) -> None:

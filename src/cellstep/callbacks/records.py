@@ -73,7 +73,9 @@ class LambdaCallback(Callback):
     def __init__(self, **hooks: Callable[..., Any] | None) -> None:
         for name, function in hooks.items():
             if not name.startswith("on_") or not hasattr(Callback, name):
-                raise TypeError(f"LambdaCallback got an unknown hook {name!r}")
+                raise TypeError(
+                    f"LambdaCallback takes no argument {name!r}, but hooks of Callback such as on_epoch_end"
+                )
             if function is not None:
                 if not callable(function):
                     raise TypeError(f"{name} must be a function, got {function!r}")

@@ -52,6 +52,20 @@ class LayerOptions(NamedOptions, total=False):
     activity_regularizer: Any
 
 
+def check_layer(value: Any, name: str = "layer") -> Layer:
+    """A layer; TypeError for anything else, that says what was meant where it can."""
+    if isinstance(value, Layer):
+        return value
+    hint = ""
+    if isinstance(value, type) and issubclass(value, Layer):
+        hint = f"; {value.__name__}(...) makes one"
+    elif hasattr(value, "state_size"):
+        hint = "; RNN(cell) makes a layer of a cell"
+    elif isinstance(value, list | tuple):
+        hint = "; a Sequential of them is one"
+    raise TypeError(f"{name} must be a layer, such as LSTM(32), got {ops.shown(value)}{hint}")
+
+
 class Layer(Module):
     """A layer: weights, and a function of arrays with its gradient.
 
@@ -102,7 +116,7 @@ class Layer(Module):
             initial_state: for recurrent layers.
             training: whether dropout drops.
         """
-        raise NotImplementedError(f"{type(self).__name__}.forward is not written")
+        raise NotImplementedError(f"{type(self).__name__}.forward(x, ...) -> (y, pullback) is not written")
 
     def __call__(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
@@ -116,13 +130,22 @@ class Layer(Module):
             if training is not None:
                 options["training"] = ops.check_bool("training", training)
             return connect(self, x, mask, initial_state, options)
+        if type(self).forward is Layer.forward:
+            return self.forward(x)  # which says that it is not written, also where `call` is, as in Keras
         if self.activity_regularizer is not None:  # so that `losses` has its penalty
             return self.run(x, mask, bool(training), False, initial_state=initial_state, **options).y
         return self.call(x, mask=mask, initial_state=initial_state, training=bool(training), **options)
 
     def call(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any) -> Any:
         """What a call gives for arrays."""
-        return self.forward(x, mask=mask, initial_state=initial_state, training=training, **options)[0]
+        return self._pair(self.forward(x, mask=mask, initial_state=initial_state, training=training, **options))[0]
+
+    def _pair(self, given: Any) -> Any:
+        """What `forward` gave; TypeError unless it is outputs and a pullback."""
+        if not (isinstance(given, tuple) and len(given) == 2 and callable(given[1])):
+            got = type(given).__name__
+            raise TypeError(f"{type(self).__name__}.forward must return (y, pullback), got {got}")
+        return given
 
     def run(
         self,
@@ -163,7 +186,7 @@ class Layer(Module):
         """`run` without this layer's own penalty; a layer that holds layers passes theirs on."""
         pullback: Any = None
         if tape:
-            y, pullback = self.forward(x, mask=mask, training=training, **options)
+            y, pullback = self._pair(self.forward(x, mask=mask, training=training, **options))
         else:
             y = self.call(x, mask=mask, training=training, **options)
         passed = self.compute_mask(x, mask)
@@ -215,6 +238,13 @@ class Layer(Module):
                 f"{len(self.nodes)} calls"
             )
         return self.nodes[0]
+
+    def same_features(self, features: int | None, built: int | None) -> None:
+        """ValueError where the layer was built for inputs of another width; None where that is not known."""
+        if features is not None and built is not None and features != built:
+            raise ValueError(
+                f"expected inputs of {self.name} with the {built} features that it was built for, got {features}"
+            )
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
         """The shape of the outputs for inputs of this shape, None for open axes."""

@@ -64,9 +64,9 @@ class RecurrentCell(Module):
         self.units = ops.check_count("units", units)
         self.activation = activations.get(activation, "activation")
         self.use_bias = ops.check_bool("use_bias", use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.recurrent_initializer = initializers.get(recurrent_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
+        self.recurrent_initializer = initializers.get(recurrent_initializer, "recurrent_initializer")
+        self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
         self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
         self.recurrent_regularizer = regularizers.get(recurrent_regularizer, "recurrent_regularizer")
         self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
@@ -103,12 +103,15 @@ class RecurrentCell(Module):
 
     def get_initial_state(self, batch_size: int) -> list[Array]:
         """Zeros (batch_size, units), one array a state."""
+        batch_size = ops.check_natural("batch_size", batch_size)
         return [np.zeros((batch_size, self.units), self.dtype) for _ in self.contract.states]
 
     def make_weights(self, input_shape: Shape) -> None:
         features = input_shape[-1] if input_shape else None
         if not features:
-            raise ValueError(f"expected inputs with a known number of features, 1 or more, got shape {input_shape}")
+            raise ValueError(
+                f"expected inputs of {self.path} with a known number of features, 1 or more, got shape {input_shape}"
+            )
         columns = self.contract.G * self.units
         self.kernel = self.add_weight(
             "kernel",

@@ -80,8 +80,8 @@ class Conv1D(Multiplying):
             raise ValueError(f"filters must be a multiple of groups, got {filters} filters and {groups} groups")
         self.activation = activations.get(activation)
         self.use_bias = ops.check_bool("use_bias", use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
+        self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
         self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
         self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
         self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
@@ -116,7 +116,8 @@ class Conv1D(Multiplying):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 3:
             raise ValueError(f"expected inputs of shape (batch, time, features), got {ops.describe(input_shape)}")
-        batch, time, _ = by_time(tuple(input_shape), self.data_format)
+        batch, time, features = by_time(tuple(input_shape), self.data_format)
+        self.same_features(features, self.kernel.shape[1] * self.groups if self.built else None)
         return by_time((batch, None if time is None else self.windows.count(time), self.filters), self.data_format)
 
     def forward(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Unpack
 
 from .. import activations, constraints, initializers, ops, regularizers
@@ -56,9 +57,14 @@ class Dense(Multiplying):
         super().__init__(activity_regularizer=activity_regularizer, **options)
         self.units = ops.check_count("units", units)
         self.activation = activations.get(activation)
+        if self.units == 1 and self.activation.name in ("softmax", "log_softmax"):
+            warnings.warn(
+                f"activation={self.activation.name!r} over units=1 gives a constant: use 'sigmoid', or 2 units",
+                stacklevel=3,
+            )
         self.use_bias = ops.check_bool("use_bias", use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
+        self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
         self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
         self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
         self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
@@ -88,6 +94,7 @@ class Dense(Multiplying):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self.same_features(input_shape[-1], self.kernel.shape[0] if self.built else None)
         return (*input_shape[:-1], self.units)
 
     def forward(

@@ -55,7 +55,7 @@ class Embedding(Layer):
         super().__init__(**options)
         self.input_dim = ops.check_count("input_dim", input_dim)
         self.output_dim = ops.check_count("output_dim", output_dim)
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_initializer = initializers.get(embeddings_initializer, "embeddings_initializer")
         self.mask_zero = ops.check_bool("mask_zero", mask_zero)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer, "embeddings_regularizer")
         self.embeddings_constraint = constraints.get(embeddings_constraint, "embeddings_constraint")

@@ -18,8 +18,8 @@ class InputLayer(Layer):
     Args:
         shape: without the batch size; None for an axis of any size.
         batch_size: a fixed batch size, or None.
-        dtype: that of `backend.floatx()` where None. An integer dtype refuses floats; apart from that each layer casts
-            for itself.
+        dtype: that of `backend.floatx()` where None. An integer dtype refuses fractions; apart from that each layer
+            casts for itself.
         batch_shape: shape with the batch size in front, in place of both.
         sparse, ragged, input_tensor, optional: not built.
         name: automatic where None.
@@ -66,33 +66,49 @@ class InputLayer(Layer):
     ) -> tuple[Any, Pullback]:
         """x as an array, unchanged."""
         self.stateless(initial_state)
-        a = self._fitting(ops.plain("x", x))
+        a = self._fitting(ops.plain("x", x), "x")
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             return dy if need_dx else None
 
         return a, pullback
 
-    def checked(self, x: Any) -> Any:
+    def checked(self, x: Any, name: str = "x", rows: bool = True) -> Any:
         """x as an array that fits, as a model takes it: an axis of length 1 at the end may be missing, or be too many.
 
+        Where integers are asked for, floats will do that are whole.
+
+        Args:
+            x: an array, or a nested list. name: what messages call it.
+            rows: whether there have to be as many rows as the Input has; False for what is still to be cut to batches.
+
         Raises:
-            ValueError: another shape. TypeError: floats where integers are asked for.
+            ValueError: another shape, or fractions where integers are asked for. TypeError: no numbers there.
         """
-        a = x if type(x) is np.ndarray else ops.plain("x", x)
+        a = x if type(x) is np.ndarray else ops.plain(name, x)
         wanted = self.batch_shape
         if a.ndim == len(wanted) - 1 and wanted[-1] == 1:
             a = a[..., None]
         elif a.ndim == len(wanted) + 1 and a.shape[-1] == 1:
             a = a[..., 0]
-        return self._fitting(a)
+        return self._fitting(a, name, rows)
 
-    def _fitting(self, a: Any) -> Any:
-        wanted = self.batch_shape
+    def _fitting(self, a: Any, name: str, rows: bool = True) -> Any:
+        wanted = self.batch_shape if rows else (None, *self.batch_shape[1:])
         if len(wanted) != a.ndim or any([w is not None and w != s for w, s in zip(wanted, a.shape, strict=True)]):
-            raise ValueError(f"expected x of shape {ops.describe(wanted)}, got {a.shape}")
-        if self.dtype.kind in "iu" and a.dtype.kind not in "iu":
-            raise TypeError(f"expected x to hold integers, as the dtype of {self.name} is {self.dtype}, got {a.dtype}")
+            raise ValueError(f"expected {name} of shape {ops.describe(wanted)}, got {a.shape}{_hint(wanted, a, name)}")
+        if self.dtype.kind in "iu" and a.dtype.kind not in "iub":
+            if a.dtype.kind != "f":
+                got = ops.kind(name, a)
+                raise TypeError(
+                    f"expected {name} to hold integers, as the dtype of {self.name} is {self.dtype}, got {got}"
+                )
+            whole = a == np.floor(a)
+            if not whole.all():
+                raise ValueError(
+                    f"expected {name} to hold integers, as the dtype of {self.name} is {self.dtype}, got {a[~whole][0]}"
+                )
+            return a.astype(self.dtype)
         return a
 
     @property
@@ -135,6 +151,15 @@ def Input(
     """
     layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name)
     return layer.nodes[0].outputs[0]
+
+
+def _hint(wanted: Shape, a: Any, name: str) -> str:
+    """The usual reason why an array has another shape, for the end of a message."""
+    if a.ndim + 1 == len(wanted):
+        return f"; {name}[None] is a batch of one"
+    if a.ndim == len(wanted) and wanted[0] is not None and a.shape[0] != wanted[0]:
+        return f"; the Input has batch_size={wanted[0]}"
+    return ""
 
 
 def _sizes(name: str, shape: Any) -> Shape:

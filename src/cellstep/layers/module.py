@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from .. import constraints, initializers, ops, registry, regularizers
+from ..keywords import Keywords
 from .variable import Variable
 from .variable import count as count_numbers
 
@@ -53,6 +55,12 @@ def check_name(name: Any) -> str:
     return name
 
 
+def check_config(kind: type[Any], config: Any) -> None:
+    """TypeError unless this can be the configuration of an object of the class."""
+    if not isinstance(config, dict):
+        raise TypeError(f"config of {kind.__name__} must be a dictionary, as get_config gives, got {ops.shown(config)}")
+
+
 def not_built(default: Any = None, **arguments: Any) -> None:
     """NotImplementedError for the first argument that is not at its default: nothing is silently ignored."""
     for name, value in arguments.items():
@@ -60,7 +68,28 @@ def not_built(default: Any = None, **arguments: Any) -> None:
             raise NotImplementedError(f"{name} is not built yet; expected {name}={default!r}, got {value!r}")
 
 
-class Module:
+class ModuleKeywords(Keywords):
+    """Takes what Keras 3 still takes for older code, with a warning as there: the shape of a model's inputs beside the
+    arguments of its first layer, which `Sequential` asks for, and the length of an Embedding's, which nothing needs."""
+
+    _proof = "_lock"
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        known = cls.keyword_names() if options else None
+        old = [] if known is None else [k for k in ("input_shape", "input_dim", "input_length") if k not in known]
+        given = {k: options.pop(k) for k in old if k in options}
+        made = super().__call__(*args, **options)
+        for name, value in given.items():
+            if name == "input_length":
+                what = "has no effect: leave it away"
+            else:
+                made.asked_shape = value if name == "input_shape" else (value,)
+                what = "is older Keras: put an Input(shape) before the layer"
+            warnings.warn(f"{name} of {cls.__name__} {what}", stacklevel=2)
+        return made
+
+
+class Module(metaclass=ModuleKeywords):
     """A named holder of weights.
 
     A subclass says in `make_weights(input_shape)` which weights it has, and in `get_config` what its constructor took.
@@ -73,6 +102,9 @@ class Module:
 
     #: What the constructor of a user's class was given, for `get_config`.
     _arguments: dict[str, Any] | None = None
+
+    #: `input_shape` or `input_dim` of older Keras, as a shape without the batch size.
+    asked_shape: Any = None
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         made = super().__new__(cls)
@@ -101,6 +133,8 @@ class Module:
         Raises:
             ValueError: the layer cannot take such inputs.
         """
+        if isinstance(input_shape, str) or not isinstance(input_shape, Iterable):
+            raise TypeError(f"input_shape must be a tuple, the batch size first, got {ops.shown(input_shape)}")
         with self._lock:
             if not self.built:
                 try:
@@ -221,6 +255,8 @@ class Module:
         Raises:
             ValueError, TypeError: too few, too many, or a wrong shape; nothing was written.
         """
+        if weights is None or isinstance(weights, str):
+            raise TypeError(f"weights must be a list of arrays, got {weights!r}")
         values, variables = list(weights), self.weights
         if len(values) != len(variables):
             hint = "" if self.built else "; the layer is not built yet, so it has none"
@@ -273,6 +309,7 @@ class Module:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Make one from what `get_config` gave. Keras's own configurations are read too."""
+        check_config(cls, config)
         return cls(**config)
 
     def grads_of(self, variables: Iterable[Variable | None]) -> list[NDArray[Any] | None]:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from .. import ops, random, regularizers
 from .cell import RecurrentCell
+from .module import check_config
 from .recurrent import RNN
 from .stacked_rnn_cells import StackedRNNCells
 
@@ -72,6 +73,7 @@ class OverCell(RNN):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
+        check_config(cls, config)
         return cls(**config)
 
 

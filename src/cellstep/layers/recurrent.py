@@ -124,7 +124,15 @@ class RNN(Layer):
 
     def make_weights(self, input_shape: Shape) -> None:
         if len(input_shape) != 3:
-            raise ValueError(f"expected inputs of shape (batch, time, features), got {ops.describe(input_shape)}")
+            hint = ""
+            if len(input_shape) == 2:
+                hint = "; a recurrent layer before it needs return_sequences=True"
+            elif len(input_shape) == 4 and input_shape[0] is None:
+                hint = "; x has an axis too many, or the shape of an Input the batch size"
+            raise ValueError(
+                f"expected inputs of {self.name} of shape (batch, time, features), "
+                f"got {ops.describe(input_shape)}{hint}"
+            )
         self._width = input_shape[2]
         build_cell(self.cell, self.path, (input_shape[0], input_shape[2]))
         if self.trainable_initial_state:
@@ -170,7 +178,8 @@ class RNN(Layer):
         self.reset_states(rows)
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
-        batch, time, _ = input_shape
+        batch, time, features = input_shape
+        self.same_features(features, self._width)
         units = self.runner.output_size
         output = (batch, time, units) if self.return_sequences else (batch, units)
         states = nest(self.runner, [(batch, n) for n in self.runner.state_sizes])

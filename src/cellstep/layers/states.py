@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import ops
 from .runner import Array
 
@@ -49,7 +51,11 @@ def given_states(runner: Any, states: Any, dtype: Any, B: int, way: str = "") ->
     if not isinstance(flat, (list, tuple)):
         flat = [flat]
     if len(flat) != len(sizes):
-        raise ValueError(f"expected initial_state to be {len(sizes)} arrays ({', '.join(names)}), got {len(flat)}")
+        wanted = f"{len(sizes)} array{'s' if len(sizes) > 1 else ''} ({', '.join(names)})"
+        got: Any = len(flat)
+        if not isinstance(states, (list, tuple)) and not np.ndim(states):
+            got = f"a {type(states).__name__}" if isinstance(states, dict) else ops.shown(states)
+        raise ValueError(f"expected initial_state to be {wanted}, got {got}")
     return [
         ops.contiguous(ops.as_array(f"initial_state {name}", s, dtype, (B, n)))
         for name, n, s in zip(names, sizes, flat, strict=True)

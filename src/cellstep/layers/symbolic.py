@@ -155,7 +155,7 @@ class SymbolicTensor:
         self._refuse()
 
     def __iter__(self) -> NoReturn:
-        self._refuse()
+        raise TypeError(f"{self!r} is one tensor, and cannot be unpacked: return_state=True makes a layer give several")
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor {self.name} {self.shape} {self.dtype}>"

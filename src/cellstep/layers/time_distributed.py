@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import ops
 from ..kernels.stages import Activate, Dense, Stage
-from .base import Array, Layer, Pullback
+from .base import Array, Layer, Pullback, check_layer
 from .module import Shape, serialize
 from .penalties import Run, Share
 
@@ -43,8 +43,7 @@ class TimeDistributed(Layer):
         trainable: bool = True,
         activity_regularizer: Any = None,
     ) -> None:
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layer must be one of cellstep.layers, got {layer!r}")
+        layer = check_layer(layer)
         if getattr(layer, "return_state", False):
             raise ValueError(f"layer must return one array, got {layer.name} with return_state=True")
         super().__init__(name, layer.dtype if dtype is None else dtype, trainable, activity_regularizer)

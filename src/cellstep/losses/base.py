@@ -18,6 +18,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .. import ops
+from ..keywords import Keywords
+
 Array = NDArray[Any]
 Pullback = Callable[[Array], Array]
 
@@ -27,7 +30,7 @@ EPSILON = 1e-7
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
 
 
-class Loss:
+class Loss(metaclass=Keywords):
     """Base class of losses. A subclass of yours writes `call` as in Keras, with functions of `cellstep.math`; those of
     this package write `prepare` and `forward`, which need no tensors.
 
@@ -52,7 +55,7 @@ class Loss:
             raise ValueError(f"reduction must be one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
         self.name = name or self.default_name
         self.reduction = reduction
-        self.dtype = None if dtype is None else np.dtype(dtype)
+        self.dtype = None if dtype is None else ops.float_dtype("dtype", dtype)
 
     def prepare(self, y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array:
         """Check targets against predictions and return them in the form that `forward` takes.
@@ -218,7 +221,7 @@ def as_weights(sample_weight: ArrayLike) -> Array:
     """`sample_weight` as an array of real numbers, or TypeError."""
     weights = np.asarray(sample_weight)
     if weights.dtype.kind not in "fiub":
-        raise TypeError(f"sample_weight must hold real numbers, got dtype {weights.dtype}")
+        raise TypeError(f"sample_weight must hold real numbers, got {ops.kind('sample_weight', weights)}")
     return weights
 
 
@@ -237,6 +240,15 @@ def align(name: str, array: Array, shape: tuple[int, ...]) -> Array:
     return out.reshape(sizes)
 
 
+def steps_hint(have: int, want: int) -> str:
+    """The usual reason why targets of `have` axes do not go with predictions of `want`, for the end of a message."""
+    if want == 3 and have < 3:
+        return "; return_sequences=False in the last recurrent layer gives one prediction a row"
+    if want == 2 and have == 3:
+        return "; return_sequences=True in the last recurrent layer gives one prediction a step"
+    return ""
+
+
 def match(y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array:
     """Targets cast to the predictions' dtype and given their shape, where only a last axis of length 1 differs.
 
@@ -247,8 +259,9 @@ def match(y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array
         ValueError: any other difference of shape. Nothing is broadcast: (B, 1) against (B, 4) is a mistake.
     """
     if y_true.dtype.kind not in "fiub":
-        raise TypeError(f"y_true must hold real numbers, got dtype {y_true.dtype}")
+        raise TypeError(f"y_true must hold real numbers, got {ops.kind('y_true', y_true)}")
     if y_true.shape != y_pred.shape and (*y_true.shape, 1) != y_pred.shape and y_true.shape != (*y_pred.shape, 1):
-        raise ValueError(f"y_true must have the shape {y_pred.shape} of y_pred, got {y_true.shape}")
+        hint = steps_hint(y_true.ndim, y_pred.ndim)
+        raise ValueError(f"y_true must have the shape {y_pred.shape} of y_pred, got {y_true.shape}{hint}")
     true = y_true.reshape(y_pred.shape).astype(y_pred.dtype, copy=False)
     return true if live is None else np.where(live[..., None], true, 0)

@@ -7,12 +7,14 @@ in Keras: a saturated output does not learn. Give logits where that matters.
 
 from __future__ import annotations
 
+import warnings
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .base import EPSILON, Array, Loss, Pullback, match
+from .. import ops
+from .base import EPSILON, Array, Loss, Pullback, match, steps_hint
 
 
 class Crossentropy(Loss):
@@ -25,7 +27,7 @@ class Crossentropy(Loss):
         if axis != -1:
             raise NotImplementedError(f"axis other than -1 is not implemented, got {axis!r}")
         self.axis = axis
-        self.from_logits = bool(from_logits)
+        self.from_logits = ops.check_bool("from_logits", from_logits)
 
 
 def _clipped(p: Array) -> NDArray[np.bool_]:
@@ -68,6 +70,13 @@ class BinaryCrossentropy(Crossentropy):
 
     def prepare(self, y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array:
         t = match(y_true, y_pred, live)
+        if t.size and (t.min() < 0 or t.max() > 1):
+            bad = t.min() if t.min() < 0 else t.max()
+            warnings.warn(
+                f"y_true of {self.name} should be from 0 to 1, got {bad:g}; for classes 0, 1, 2, ... use "
+                "sparse_categorical_crossentropy",
+                stacklevel=2,
+            )
         s = self.label_smoothing
         return t * (1 - s) + s / 2 if s else t
 
@@ -127,9 +136,17 @@ class CategoricalCrossentropy(Crossentropy):
 
     def prepare(self, y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array:
         if y_true.shape != y_pred.shape:
+            labels = y_true.shape in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1))
+            hint = steps_hint(y_true.ndim, y_pred.ndim)
+            hint = "; for integer labels use sparse_categorical_crossentropy" if labels else hint
             raise ValueError(
-                f"y_true must have the shape {y_pred.shape} of y_pred, one entry a class, got {y_true.shape}; "
-                "for integer labels use sparse_categorical_crossentropy"
+                f"y_true must have the shape {y_pred.shape} of y_pred, one entry a class, got {y_true.shape}{hint}"
+            )
+        if y_pred.shape[-1] == 1:
+            warnings.warn(
+                f"y_pred of {self.name} should have 2 classes or more, got 1, whose probability is always 1; with a "
+                "sigmoid use binary_crossentropy",
+                stacklevel=2,
             )
         t = match(y_true, y_pred, live)
         s = self.label_smoothing
@@ -198,8 +215,16 @@ class SparseCategoricalCrossentropy(Crossentropy):
             bad = labels[labels != np.trunc(labels)].flat[0]
             raise ValueError(f"y_true must hold integer labels, got {bad}")
         if labels.size and not (labels.min() >= 0 and labels.max() < classes):
-            bad = labels[(labels < 0) | (labels >= classes)].flat[0]
-            raise ValueError(f"y_true must hold labels from 0 to {classes - 1} for {classes} classes, got {bad}")
+            low, high = labels.min(), labels.max()
+            bad = low if low < 0 else high
+            hint = f"; the last layer needs {int(high) + 1} units for it"
+            if low < 0:
+                hint = f"; ignore_class={int(low)} of the loss leaves such labels out"
+            elif low == 1 and high == classes:
+                hint = "; labels begin at 0, so give y - 1"
+            raise ValueError(
+                f"y_true must hold labels from 0 to {classes - 1}, as there are {classes} units, got {bad}{hint}"
+            )
         return labels.astype(np.intp)[..., None]
 
     def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
@@ -232,8 +257,13 @@ class SparseCategoricalCrossentropy(Crossentropy):
 def _label_shape(y_true: Array, y_pred: Array) -> Array:
     """Labels in the shape y_pred.shape[:-1], or an error that says so."""
     if y_true.dtype.kind not in "fiub":
-        raise TypeError(f"y_true must hold integer labels, got dtype {y_true.dtype}")
+        raise TypeError(f"y_true must hold integer labels, got {ops.kind('y_true', y_true)}")
     shape = y_pred.shape[:-1]
     if y_true.shape != shape and y_true.shape != (*shape, 1):
-        raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {y_true.shape}")
+        hint = "; for one-hot targets use categorical_crossentropy"
+        if y_true.shape != y_pred.shape:
+            hint = steps_hint(y_true.ndim + 1, y_pred.ndim)
+        raise ValueError(
+            f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {y_true.shape}{hint}"
+        )
     return y_true.reshape(shape)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import registry
+from ..lookup import unknown
+from ..ops import shown
 from .accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -139,13 +141,12 @@ def check(identifier: Any) -> None:
     """Raise what `get` would, before any data has been seen."""
     if isinstance(identifier, str):
         if identifier not in _BY_NAME and identifier not in ACCURACY and registry.find(identifier) is None:
-            known = [*ACCURACY, "mse", "mae", *_CLASSES]
-            raise ValueError(f"metrics must be among {', '.join(known)}, got {identifier!r}")
+            raise ValueError(unknown("metrics", identifier, [*ACCURACY, "mse", "mae", *_CLASSES]))
     elif isinstance(identifier, dict):
         if registry.find(identifier) is None and identifier.get("class_name") not in _WRITTEN:
-            raise ValueError(f"metrics must be among {', '.join(_NAMED)}, got {identifier.get('class_name')!r}")
+            raise ValueError(unknown("metrics", identifier.get("class_name"), list(_NAMED)))
     elif not isinstance(identifier, Metric) and not callable(identifier):
-        raise TypeError(f"metrics must be names, cellstep.metrics.Metric objects or functions, got {identifier!r}")
+        raise TypeError(f"metrics must be names, cellstep.metrics.Metric objects or functions, got {shown(identifier)}")
 
 
 def get(

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import registry
+from ..keywords import Keywords
 from ..losses.base import Array, Loss, align, as_weights
 
 
-class Metric:
+class Metric(metaclass=Keywords):
     """Base class of metrics. A subclass implements `update_state`, `result` and `reset_state`.
 
     Attributes:

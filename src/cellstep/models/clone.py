@@ -39,6 +39,9 @@ def clone_model(
     if not isinstance(model, Model):
         raise TypeError(f"model must be a Sequential or a Model, got {model!r}")
 
+    if clone_function is not None and not callable(clone_function):
+        raise TypeError(f"clone_function must be a function of a layer, got {clone_function!r}")
+
     def copied(layer: Layer) -> Any:
         if recursive and isinstance(layer, Model):
             return clone_model(layer, None, clone_function, None, True)

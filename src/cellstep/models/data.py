@@ -51,9 +51,7 @@ def numbers(name: str, value: Any) -> Any:
     """
     if isinstance(value, Ragged):
         return value
-    array = ops.plain(name, value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"expected {name} to hold real numbers, got dtype {array.dtype}")
+    array = ops.real(name, value)
     if array.ndim == 0:
         raise ValueError(f"expected {name} to have one row a sample, got a scalar")
     return array
@@ -199,13 +197,15 @@ def class_weights(class_weight: ClassWeight, y: Array, one_hot: bool, sparse: bo
         TypeError: class_weight is no dictionary. ValueError: targets do not say one class each.
     """
     if not isinstance(class_weight, Mapping):
-        raise TypeError(f"class_weight must be a dictionary of class to weight, got {class_weight!r}")
+        raise TypeError(f"class_weight must be a dictionary of class to weight, got {ops.shown(class_weight)}")
     if not (one_hot or sparse) and y.ndim > 1 and y.shape[-1] != 1:
         raise ValueError(f"class_weight needs one class a row, got y of shape {y.shape}")
     labels = y.argmax(-1) if one_hot else np.round(y[..., 0] if y.ndim > 1 and y.shape[-1] == 1 else y)
     weights = np.ones(labels.shape)
     for label, weight in class_weight.items():
-        weights[labels == label] = weight
+        if isinstance(label, str):
+            raise TypeError(f"class_weight must have classes, which are integers, for keys, got {label!r}")
+        weights[labels == label] = ops.check_number(f"class_weight[{label}]", weight)
     return weights
 
 
@@ -215,7 +215,7 @@ def split(data: Batch, fraction: float) -> tuple[Batch, Batch]:
     Raises:
         ValueError: the fraction is not between 0 and 1, or a part would be empty.
     """
-    if not 0 < fraction < 1:
+    if not 0 < ops.check_number("validation_split", fraction) < 1:
         raise ValueError(f"validation_split must be between 0 and 1, got {fraction!r}")
     n = rows(data.x)
     at = math.floor(n * (1 - fraction))

@@ -52,7 +52,7 @@ class Ends(Trainer):
                 values[i], masks[i], real = value.padded(), value.mask(), True
             head = self._heads[i] if self._heads else None
             if head is not None:
-                values[i] = head.checked(values[i])
+                values[i] = head.checked(values[i], "x" if n == 1 else self.input_names[i])
             if given[i] is not None:
                 a = ops.plain("x", values[i])
                 if a.ndim < 2:
@@ -94,6 +94,10 @@ class Ends(Trainer):
                 wanted = len(self._heads[i].batch_shape) if self._heads else None
                 if wanted is None or value[0].ndim == wanted:
                     return value[0]
+            wanted = len(self._heads[i].batch_shape) if self._heads else 0
+            shapes = {part.shape for part in value if isinstance(part, np.ndarray)}
+            if len(value) > 1 and any(len(shape) == wanted and shape[-1] != 1 for shape in shapes):
+                raise ValueError(f"expected {name} to be one array, as it is one input, got a list of {len(value)}")
             found = ragged(name, value)
             if found is not None:
                 return found
@@ -118,6 +122,9 @@ class Ends(Trainer):
     def given(self, x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
         if self._inputs is not None:
             parts = self.inputs_of(x)
+            for i, head in enumerate(self._heads):
+                if not isinstance(parts[i], Ragged):
+                    parts[i] = head.checked(parts[i], "x" if len(parts) == 1 else self.input_names[i], rows=False)
             x = parts[0] if isinstance(self._inputs, int) else parts
         elif not several(x) and not isinstance(x, dict):
             found = ragged("x", x)

@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from ..kernels.stages import Stage
 from ..layers import Input, InputLayer, Layer, Stream, SymbolicTensor, deserialize, serialize
-from ..layers.module import Module, Shape
+from ..layers.base import check_layer
+from ..layers.module import Module, Shape, check_config
 from ..layers.penalties import PLAIN, Run, Share
 from .graph import Graph
 from .model import Model
@@ -34,6 +35,8 @@ class Sequential(Model):
         self._inputs = self._outputs = 0
         self._graph = Graph.chain([])
         self._input_shape: Shape | None = None
+        if isinstance(layers, Module | str | int | float | type):
+            raise TypeError(f"layers must be a list, as in Sequential([LSTM(32), Dense(1)]), got {layers!r}")
         for layer in layers or ():
             self.add(layer)
 
@@ -74,8 +77,7 @@ class Sequential(Model):
         """
         if isinstance(layer, SymbolicTensor) and isinstance(layer.node.layer, InputLayer):
             layer = layer.node.layer
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layer must be one of cellstep.layers, got {layer!r}")
+        layer = check_layer(layer)
         if isinstance(layer, InputLayer):
             if self._parts or self._heads:
                 raise ValueError("layer as an Input must be the first, got one after others")
@@ -85,7 +87,12 @@ class Sequential(Model):
         if any(layer.name == other.name for other in self._parts):
             raise ValueError(f"layer must have a name of its own in the model, got a second {layer.name!r}")
         if getattr(layer, "return_state", False):
-            raise ValueError(f"layer must return one array, got {layer.name} with return_state=True")
+            raise ValueError(
+                f"layer must return one array in a Sequential, got {layer.name} with return_state=True; "
+                "Model(inputs, outputs) takes it"
+            )
+        if layer.asked_shape is not None and not self._parts and not self._heads:
+            self.add(Input(layer.asked_shape))
         if isinstance(layer, Model) and not self._parts and not self._heads and isinstance(layer.input_shape, tuple):
             self._input_shape = layer.input_shape  # a model that is built says itself what its input is
         if not self.trainable:
@@ -209,6 +216,11 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
         """A model of the same layers with new weights. Keras's own configurations are read too."""
+        check_config(cls, config)
+        if "layers" not in config:
+            raise ValueError(
+                f"config of {cls.__name__} must have layers, got {', '.join(map(str, config)) or 'nothing'}"
+            )
         layers = [deserialize(layer, custom_objects) for layer in config["layers"]]
         made = cls(layers, config.get("trainable") is not False, config.get("name"))
         if config.get("build_input_shape") and made.layers:

@@ -18,6 +18,7 @@ from .compiled import Compiled
 from .data import Batch, ClassWeight
 from .ragged import Ragged
 from .scoring import Score, score
+from .undo import undone_on_error
 
 Array = NDArray[Any]
 Logs = dict[str, float]
@@ -202,17 +203,19 @@ class Stepper(Layer):
         self.prepare(made.x)
         compiled.optimizer.build(self.trainable_weights)
         compiled.optimizer.zero_grad()
-        value, parts, scored = self.learn(made)
-        compiled.update(value, parts, *scored)
+        with undone_on_error(self):
+            value, parts, scored = self.learn(made)
+            compiled.update(value, parts, *scored)
         compiled.optimizer.apply()
 
     def test(self, made: Batch) -> None:
         """Forward, the loss and the metrics."""
         compiled = self.ready("testing")
         made = self._complete(made)
-        ran = self.run(made.x, tape=False)
-        value, parts, _, scored = self.score(ran, made, gradient=False)
-        compiled.update(value, parts, *scored)
+        with undone_on_error(self):
+            ran = self.run(made.x, tape=False)
+            value, parts, _, scored = self.score(ran, made, gradient=False)
+            compiled.update(value, parts, *scored)
 
     def learn(self, made: Batch) -> tuple[float, list[float], tuple[Any, ...]]:
         """Forward and backward: adds to the gradients of the weights.
@@ -250,7 +253,7 @@ class Stepper(Layer):
 
     def _complete(self, made: Batch) -> Batch:
         if made.y is None:
-            raise ValueError("y must be given, or come with the batches of x, got None")
+            raise ValueError("y must be given, beside x or in each of its batches, got None")
         if not data.rows(made.x):
             shape = next(leaf.shape for leaf in nested.flatten(made.x))
             raise ValueError(f"x must have at least one row, got shape {shape}")
@@ -259,7 +262,7 @@ class Stepper(Layer):
     def returned(self, return_dict: bool) -> Any:
         """The results so far, as evaluate returns them."""
         results = self.ready("results").results()
-        if return_dict:
+        if ops.check_bool("return_dict", return_dict):
             return in_order(results)
         return list(results.values()) if len(results) > 1 else results["loss"]
 

@@ -98,12 +98,14 @@ class Trainer(Stepper):
         compiled = self.ready("fit")
         learn = self.train if tbptt is None else Windows(self, tbptt).train
         epochs = ops.check_count("epochs", epochs)
+        initial_epoch = ops.check_natural("initial_epoch", initial_epoch)
         ops.check_bool("shuffle", shuffle)
         if validation_split and validation_data is None:
             if data.is_stream(x):
                 raise ValueError("validation_split needs x to be an array, got an iterable of batches")
             (x, y, sample_weight), validation_data = data.split(self.given(x, y, sample_weight), validation_split)
-        source = self._source(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
+        steps = None if steps_per_epoch is None else ops.check_count("steps_per_epoch", steps_per_epoch)
+        source = self._source(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
         validation = None
         if validation_data is not None:
             given = (validation_data,) if data.is_stream(validation_data) else validation_data
@@ -111,9 +113,12 @@ class Trainer(Stepper):
                 raise TypeError(f"validation_data must be a tuple or an iterable, got {type(given).__name__}")
             if not 1 <= len(given) <= 3:
                 raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight), got {len(given)} parts")
-            size = validation_batch_size or (None if data.is_stream(validation_data) else batch_size)
+            size = None if data.is_stream(validation_data) else batch_size
+            if validation_batch_size is not None:
+                size = ops.check_count("validation_batch_size", validation_batch_size)
             vx, vy, vw = (*given, None, None)[:3]
-            validation = self._source(vx, vy, vw, size, validation_steps)
+            steps = None if validation_steps is None else ops.check_count("validation_steps", validation_steps)
+            validation = self._source(vx, vy, vw, size, steps)
         due = _schedule(validation_freq)
         hooks = self._callbacks(callbacks, [History()], verbose, epochs, source.steps)
         history: History = hooks.find(History)
@@ -122,7 +127,7 @@ class Trainer(Stepper):
         logs: Logs = {}
         try:
             hooks.call("on_train_begin", {})
-            first = _epoch("initial_epoch", initial_epoch) if self.resume_epoch is None else self.resume_epoch
+            first = initial_epoch if self.resume_epoch is None else self.resume_epoch
             self.resume_epoch = None
             for epoch in range(first, epochs):
                 compiled.reset()
@@ -263,7 +268,8 @@ class Trainer(Stepper):
         if data.is_stream(x):
             for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
                 if value is not None:
-                    raise ValueError(f"{name} must be None where x makes batches, got {type(value).__name__}")
+                    got = f"one where x is a {type(x).__name__}"
+                    raise ValueError(f"{name} must be None where x makes batches, got {got}")
 
             def make(*parts: Any) -> Batch:
                 made = self.given(*parts)
@@ -281,8 +287,8 @@ class Trainer(Stepper):
     def _callbacks(
         self, callbacks: Callbacks, extra: Sequence[Callback], verbose: str | int, epochs: int, steps: int | None
     ) -> CallbackList:
-        if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+        if not isinstance(verbose, str | int) or verbose not in ("auto", 0, 1, 2):
+            raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {ops.shown(verbose)}")
         shown = [ProgressLog(1 if verbose == "auto" else int(verbose))] if verbose else []
         return CallbackList(callbacks, [*extra, *shown], self, {"verbose": verbose, "epochs": epochs, "steps": steps})
 
@@ -298,10 +304,6 @@ def _joined(parts: Sequence[Any]) -> Any:
             "lengths of its sequences on the way"
         )
     return np.concatenate(parts)
-
-
-def _epoch(name: str, value: Any) -> int:
-    return 0 if value == 0 else ops.check_count(name, value)
 
 
 def _schedule(freq: int | Sequence[int]) -> Any:

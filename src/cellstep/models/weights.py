@@ -42,6 +42,8 @@ def _h5py() -> Any:
 
 def check_path(filepath: Any, *endings: str) -> Path:
     """The path; ValueError unless it ends in .weights.h5, as Keras wants it, or in one of the endings."""
+    if not isinstance(filepath, str | os.PathLike):
+        raise TypeError(f"filepath must be a path that ends in .weights.h5, got {filepath!r}")
     path = Path(filepath)
     if not path.name.endswith((".weights.h5", *endings)):
         raise ValueError(f"filepath must end in {' or '.join(['.weights.h5', *endings])}, got {os.fspath(filepath)!r}")
@@ -163,7 +165,11 @@ def load(model: Any, filepath: Any, skip_mismatch: bool = False) -> dict[str, An
     path, h5py = check_path(filepath, ".keras"), _h5py()
     if not model.built:
         raise ValueError(f"{model.name} must be built before weights are loaded: give it an Input, or call it once")
+    if not path.is_file():
+        raise FileNotFoundError(f"filepath must be a file that exists, got {os.fspath(filepath)!r}")
     if path.suffix != ".keras":
+        if not h5py.is_hdf5(path):
+            raise ValueError(f"filepath must be an HDF5 file, got another kind of file in {os.fspath(filepath)!r}")
         with h5py.File(path, "r") as file:
             return read(model, file, path, skip_mismatch)
     with opened(path) as archive:

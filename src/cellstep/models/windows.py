@@ -21,6 +21,7 @@ from ..layers import nested
 from ..layers.module import Module
 from .data import Batch
 from .ragged import Ragged
+from .undo import undone_on_error
 
 
 class Windows:
@@ -77,7 +78,8 @@ class Windows:
                     model.run(_cut(made, begin, after, begin).x, training=True, tape=False)
                     kept = [layer.states for layer in layers]
                     _set(layers, first)
-                self._window(_cut(made, begin, end, done), done - begin)
+                with undone_on_error(model):
+                    self._window(_cut(made, begin, end, done), done - begin)
                 if after < end:
                     _set(layers, kept)
                 begin, done = after, end

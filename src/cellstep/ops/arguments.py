@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import describe
+from .checks import describe, shown
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
@@ -19,7 +19,7 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """
     found = value.lower() if isinstance(value, str) else value
     if found not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {shown(value)}")
     return str(found)
 
 
@@ -42,10 +42,10 @@ def check_sizes(name: str, value: Any, n: int, zero: bool = False) -> tuple[int,
         wanted = f"{name} must be {'an integer from 0 up' if zero else 'a positive integer'}"
     entries = [value] * n if np.ndim(value) == 0 and not isinstance(value, str) else value
     if isinstance(entries, str) or not isinstance(entries, (list, tuple)) or len(entries) != n:
-        raise ValueError(f"{wanted}, got {value!r}")
+        raise ValueError(f"{wanted}, got {shown(value)}")
     sizes = tuple(as_integer(wanted, entry, value) for entry in entries)
     if min(sizes) < low:
-        raise ValueError(f"{wanted}, got {value!r}")
+        raise ValueError(f"{wanted}, got {shown(value)}")
     return sizes
 
 
@@ -56,7 +56,7 @@ def as_integer(wanted: str, entry: Any, whole: Any) -> int:
             return operator.index(entry)
         except TypeError:
             pass
-    raise TypeError(f"{wanted}, got {whole!r}")
+    raise TypeError(f"{wanted}, got {shown(whole)}")
 
 
 def check_axes(name: str, value: Any) -> int | list[int]:
@@ -70,7 +70,7 @@ def check_axes(name: str, value: Any) -> int | list[int]:
         return as_integer(wanted, value, value)
     axes = [as_integer(wanted, axis, value) for axis in value]
     if not axes or len(set(axes)) < len(axes):
-        raise ValueError(f"{wanted} that differ, got {value!r}")
+        raise ValueError(f"{wanted} that differ, got {shown(value)}")
     return axes
 
 

@@ -5,6 +5,7 @@ Each raises one sentence that names the argument, what was wanted and what came,
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 from typing import Any
@@ -90,10 +91,32 @@ def fits(a: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
 
 
 def _cast(name: str, value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    return np.asarray(real(name, value), dtype=dtype)
+
+
+def real(name: str, value: Any) -> NDArray[Any]:
+    """The value as an ndarray of real numbers (floats, integers, booleans), in the dtype that it has.
+
+    Raises:
+        TypeError: it holds something else. ValueError: a ragged list.
+    """
     a = plain(name, value)
     if a.dtype.kind not in "fiub":
-        raise TypeError(f"expected {name} to hold real numbers, got dtype {a.dtype}")
-    return np.asarray(a, dtype=dtype)
+        raise TypeError(f"expected {name} to hold real numbers, got {kind(name, a)}")
+    return a
+
+
+def kind(name: str, a: NDArray[Any]) -> str:
+    """What an array of no real numbers holds, and how numbers are made of it, for the end of a message."""
+    if a.dtype.kind in "US":
+        hint = "" if a.ndim == 0 else f"; np.unique({name}, return_inverse=True)[1] numbers them"
+        return f"dtype {a.dtype}, {'strings' if a.ndim else 'a string'}{hint}"
+    if a.dtype.kind == "O":
+        if a.ndim == 0:
+            function = "; call it, if it makes batches" if callable(a[()]) else ""
+            return f"dtype object, a {type(a[()]).__name__}{function}"
+        return f"dtype object; np.asarray({name}, 'float32') makes numbers of it, if it holds nothing else"
+    return f"dtype {a.dtype}"
 
 
 def plain(name: str, value: Any) -> NDArray[Any]:
@@ -101,12 +124,23 @@ def plain(name: str, value: Any) -> NDArray[Any]:
     ragged list."""
     if value is None:
         raise TypeError(f"expected {name} to be an array, got None")
+    if not isinstance(value, np.ndarray) and hasattr(value, "toarray"):
+        what = f"a {type(value).__name__}; {name}.toarray() makes one"
+        raise TypeError(f"expected {name} to be a dense array, got {what}")
     try:
         a = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        what = f"{type(value).__name__}: {error}"
+    except ValueError:
+        what = f"a {type(value).__name__} whose parts differ in shape"
         raise ValueError(f"expected {name} to be an array or an even nested list, got {what}") from None
     return a
+
+
+def shown(value: Any) -> str:
+    """A value for a message: its repr on one line, cut where it is long; the shape of an array."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"an array of shape {value.shape}"
+    line = " ".join(repr(value).split())
+    return line if len(line) <= 100 else f"{line[:90]}..."
 
 
 def check_indices(name: str, value: Any, entries: int) -> NDArray[np.intp]:
@@ -119,8 +153,8 @@ def check_indices(name: str, value: Any, entries: int) -> NDArray[np.intp]:
     if a.dtype.kind == "f":
         if not (np.isfinite(a) & (np.floor(a) == a)).all():
             raise ValueError(f"expected {name} to hold whole numbers, got fractions, NaN or infinity")
-    elif a.dtype.kind not in "iu":
-        raise TypeError(f"expected {name} to hold integers, got dtype {a.dtype}")
+    elif a.dtype.kind not in "iub":
+        raise TypeError(f"expected {name} to hold integers, got {kind(name, a)}")
     if a.size and (a.min() < 0 or a.max() >= entries):
         wrong = a.min() if a.min() < 0 else a.max()
         raise ValueError(f"expected {name} between 0 and input_dim - 1 = {entries - 1}, got {wrong}")
@@ -150,13 +184,18 @@ def contiguous(a: NDArray[Any]) -> NDArray[Any]:
 
 
 def check_mask(mask: Any, B: int, T: int) -> NDArray[np.bool_]:
-    """(B, T) booleans; True where the row runs."""
+    """(B, T) booleans; True where the row runs. Numbers will do where they are 0 and 1."""
     a = plain("mask", mask)
-    if a.dtype.kind != "b":
-        raise TypeError(f"expected mask to hold booleans, got dtype {a.dtype}; mask.astype(bool) makes them")
+    if a.dtype.kind not in "biuf":
+        raise TypeError(f"expected mask to hold booleans, got dtype {a.dtype}")
     if a.shape != (B, T):
         raise ValueError(f"expected mask of shape (batch, time) = ({B}, {T}), got {a.shape}")
-    return a
+    if a.dtype.kind == "b":
+        return a
+    steps: NDArray[np.bool_] = a != 0
+    if not (a == steps).all():
+        raise ValueError(f"expected mask to hold booleans, or 0 and 1, got {a[a != steps][0]}")
+    return steps
 
 
 def check_lengths(lengths: Any, B: int, T: int) -> NDArray[np.int32]:
@@ -174,28 +213,37 @@ def check_lengths(lengths: Any, B: int, T: int) -> NDArray[np.int32]:
 
 def check_count(name: str, value: Any) -> int:
     """A positive int, for `units` and the like; TypeError for what is no integer, ValueError below 1."""
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be a positive integer, got {value!r}")
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a positive integer, got {value!r}") from None
-    if number < 1:
-        raise ValueError(f"{name} must be a positive integer, got {number}")
+    return _integer(name, value, 1, "a positive integer")
+
+
+def check_natural(name: str, value: Any) -> int:
+    """An int, 0 or more, for epochs that are done and the like; TypeError for what is no integer, ValueError below."""
+    return _integer(name, value, 0, "an integer, 0 or more")
+
+
+def _integer(name: str, value: Any, low: int, wanted: str) -> int:
+    number = None
+    if not isinstance(value, (bool, np.bool_)):
+        with contextlib.suppress(TypeError):
+            number = operator.index(value)
+    if number is None:
+        raise TypeError(f"{name} must be {wanted}, got {shown(value)}")
+    if number < low:
+        raise ValueError(f"{name} must be {wanted}, got {number}")
     return number
 
 
 def check_bool(name: str, value: Any) -> bool:
     """True or False, and nothing that merely counts as one."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+        raise TypeError(f"{name} must be True or False, got {shown(value)}")
     return bool(value)
 
 
 def check_rate(name: str, value: Any) -> float:
     """A float in 0 .. 1, for dropout."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number from 0 to 1, got {value!r}")
+        raise TypeError(f"{name} must be a number from 0 to 1, got {shown(value)}")
     if not 0 <= value <= 1:
         raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
     return float(value)
@@ -211,7 +259,7 @@ def check_number(name: str, value: Any, low: float = -math.inf, high: float = ma
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name} must be a number, got {value!r}")
+        raise TypeError(f"{name} must be a number, got {shown(value)}")
     result = float(value)
     if not (math.isfinite(result) and low <= result <= high):
         wanted = "" if math.isinf(low) else f", {low:g} or more" if math.isinf(high) else f" from {low:g} to {high:g}"

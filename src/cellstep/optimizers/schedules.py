@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from ..keywords import Keywords
 from ..lookup import Lookup
 from ..ops import check_number as number
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(metaclass=Keywords):
     """A function from a step to a learning rate. A subclass lists its constructor's arguments in `arguments`."""
 
     arguments: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self, TypedDict
 
+from ..keywords import Keywords
 from ..ops import check_bool, check_count
 from ..ops import check_number as number
 from . import schedules
@@ -31,7 +32,7 @@ class Options(TypedDict, total=False):
     name: str | None
 
 
-class Settings:
+class Settings(metaclass=Keywords):
     """The arguments of all optimizers.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..ops import check_count
+from ..ops import check_count, plain, shown
 
 Array = NDArray[Any]
 
@@ -79,10 +79,20 @@ def pad_sequences(
     for name, way in (("padding", padding), ("truncating", truncating)):
         if way not in ("pre", "post"):
             raise ValueError(f"{name} must be 'pre' or 'post', got {way!r}")
+    if isinstance(sequences, str) or not hasattr(sequences, "__iter__"):
+        raise TypeError(f"sequences must be a list of lists or arrays, got {shown(sequences)}")
     if any(not hasattr(s, "__len__") for s in sequences):
         bad = next(s for s in sequences if not hasattr(s, "__len__"))
         raise TypeError(f"sequences must be lists or arrays, got {bad!r} among them")
-    arrays = [np.asarray(s) for s in sequences]
+    arrays = [plain(f"sequences[{i}]", s) for i, s in enumerate(sequences)]
+    for a in arrays if np.dtype(dtype).kind in "iu" else ():
+        if a.dtype.kind in "US":
+            raise TypeError(f"sequences must hold numbers, as dtype is {dtype!r}, got strings; dtype=object keeps them")
+        if a.dtype.kind == "f" and (a != np.trunc(a)).any():
+            raise ValueError(
+                f"sequences must hold integers, as dtype is {dtype!r}, got {a[a != np.trunc(a)][0]}; dtype='float32' "
+                "keeps fractions"
+            )
     longest = max((len(a) for a in arrays), default=0)
     size = longest if maxlen is None else check_count("maxlen", maxlen)
     steps = {a.shape[1:] for a in arrays if len(a)}

@@ -1,0 +1,79 @@
+"""Keywords: a metaclass that checks by name what a constructor is given, and that the constructor did its work.
+
+Python says of `Adam(lr=0.1)` that some `__init__`, here that of a base class, got an unexpected argument. The message
+of this one names the class that was called, and the argument that was meant.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABCMeta
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+#: Arguments of older Keras, and what to write for them.
+RENAMED = {
+    "lr": "learning_rate is its name",
+    "decay": "give learning_rate a schedule of optimizers.schedules",
+    "batch_input_shape": "put an Input(batch_shape=...) before the layer",
+    "time_major": "x is always (batch, time, features)",
+}
+
+
+class Keywords(ABCMeta):
+    """The metaclass of everything with a constructor that users call."""
+
+    #: Of a class: an attribute that its base constructor sets; absent where a subclass forgot to call it.
+    _proof = ""
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        """Make an object.
+
+        Raises:
+            TypeError: an argument that no constructor of the class takes.
+            RuntimeError: a subclass's `__init__` did not call that of its base.
+        """
+        if options:
+            cls._check(options)
+        made = super().__call__(*args, **options)
+        if cls._proof and not hasattr(made, cls._proof):
+            raise RuntimeError(f"{cls.__name__}.__init__ must call super().__init__() first")
+        return made
+
+    def _check(cls, options: dict[str, Any]) -> None:
+        known = cls.keyword_names()
+        if known is None:
+            return
+        for name in options:
+            if name not in known:
+                close = get_close_matches(name, known, 1)
+                hint = RENAMED.get(name) or (f"{close[0]} is the nearest to it" if close else "")
+                raise TypeError(f"{cls.__name__} takes no argument {name!r}{hint and '; '}{hint}")
+
+    def keyword_names(cls) -> set[str] | None:
+        """The names that constructors take, from the class up as far as they pass others on; None where any will do."""
+        known: set[str] = set()
+        for owner in cls.__mro__:
+            if "__init__" not in vars(owner):
+                continue
+            if not owner.__module__.startswith("cellstep."):
+                return None  # what a user's constructor makes of **options is its own affair
+            parameters = list(inspect.signature(vars(owner)["__init__"]).parameters.values())[1:]
+            known |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                return known
+        return known
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The constructor's, without self: what `help` and `inspect` show."""
+        whole = inspect.signature(cls.__init__)  # type: ignore[misc]
+        parameters = list(whole.parameters.values())[1:]
+        return whole.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+
+
+def closest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """Up to n of the names that are most like this one, whatever its case; none where nothing is."""
+    names = {k.lower(): k for k in reversed(list(known))}
+    return [names[k] for k in get_close_matches(name.lower(), list(names), n, 0.5)]
