@@ -56,7 +56,8 @@ def test_numbers_are_those_of_the_lab(kind: Any) -> None:
     """The first step, whose weights are those before training."""
     x, y = normal(B, T, FEATURES), normal(B, 1, seed=1)
     model = net(kind(5, name="cell"))
-    gradients, loss = model.gradients(x, y)
+    with layers.trace() as runs:
+        gradients, loss = model.gradients(x, y)
     through, gates = lab.bptt(model, x, y), lab.gates(model, x[:4])
     monitor = lab.GradientMonitor()
     fit(model, monitor, x)
@@ -66,7 +67,9 @@ def test_numbers_are_those_of_the_lab(kind: Any) -> None:
     assert record.gradients == pytest.approx({p: np.linalg.norm(g) for p, g in gradients.items()}, rel=1e-5)
     layer = record.layers["cell"]
     np.testing.assert_allclose(layer.dh, through.layers[0].dh[1:], rtol=1e-5)
-    assert layer.ratio == pytest.approx(through.layers[0].dh[1] / through.layers[0].dh[T], rel=1e-5)
+    assert runs[0].gradients is not None
+    first, last = (np.sqrt(sum((g[:, t] ** 2).sum() for g in runs[0].gradients)) for t in (0, -1))
+    assert layer.kept == pytest.approx(first / last, rel=1e-5)
     assert layer.saturated == pytest.approx(dict(gates.saturated))
     assert (layer.kind, layer.units, layer.dead) == (kind.__name__, 5, 0)
 
@@ -93,12 +96,49 @@ def test_a_net_that_forgets() -> None:
     assert len(caught) == 1
     (sentence,) = monitor.warnings
     assert str(caught[0].message) == sentence
-    ratio = monitor.records[2].layers["cell"].ratio
+    dh = monitor.records[2].layers["cell"].dh
+    ratio = dh[0] / dh[-1]
     assert ratio < 1e-3
-    assert sentence.startswith("Training step 2: cell (SimpleRNN): gradients vanish. |dL/dh| at the first step is")
-    assert f"{ratio:.2e} of what it is 11 steps later" in sentence
+    assert sentence.startswith("Training step 2: cell (SimpleRNN): gradients vanish.")
+    assert f"{ratio:.2e} of one is left after 11 steps back" in sentence
     assert "LSTM or a GRU" in sentence
     assert sentence in monitor.summary()
+
+
+@pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.LSTM, layers.GRU])
+def test_what_is_kept_where_the_loss_sees_every_step(kind: Any) -> None:
+    """Held against one backward pass for each step, from the gradient that is there and from nothing else."""
+    layer = kind(5, name="cell", return_sequences=True)
+    model = cellstep.Sequential([cellstep.Input((None, FEATURES)), layer, layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = normal(B, T, FEATURES), normal(B, T, 1, seed=1)
+    again = kind(5, return_state=True)
+    again.build((None, None, FEATURES))
+    again.set_weights(layer.get_weights())
+    with layers.trace() as runs:
+        model.gradients(x, y)
+    assert runs[0].gradients is not None
+    logs = []
+    for t in range(1, T):
+        states = again(x[:, :t])[1:]
+        _, back = again.forward(x[:, t : t + 1], initial_state=states)
+        arrived = [g[:, t] for g in runs[0].gradients]
+        _, left = back([None, *arrived])
+        logs.append(0.5 * np.log(sum((a**2).sum() for a in left) / sum((a**2).sum() for a in arrived)))
+    monitor = lab.GradientMonitor()
+    model.fit(x, y, batch_size=B, verbose=0, callbacks=[monitor])
+    assert monitor.records[0].layers["cell"].kept == pytest.approx(np.exp(sum(logs)), rel=1e-3)
+
+
+def test_a_net_that_forgets_though_the_loss_sees_every_step() -> None:
+    model = net(layers.SimpleRNN(6, name="cell", return_sequences=True))
+    model.layers[0].cell.recurrent_kernel.assign(0.2 * np.eye(6))
+    monitor = lab.GradientMonitor(patience=1)
+    x = normal(B, T, FEATURES)
+    with pytest.warns(GradientWarning, match="gradients vanish"):
+        model.fit(x, x[:, :, :1], batch_size=B, verbose=0, callbacks=[monitor])
+    dh = monitor.records[0].layers["cell"].dh
+    assert dh[0] > 0.1 * dh[-1]
 
 
 def test_a_net_that_explodes() -> None:
@@ -108,8 +148,8 @@ def test_a_net_that_explodes() -> None:
     with pytest.warns(GradientWarning, match="gradients explode"):
         fit(model, monitor)
     # eleven steps from h_12 to h_1, threefold each
-    assert monitor.records[0].layers["cell"].ratio == pytest.approx(3**11, rel=1e-5)
-    assert "1.77e+05 times what it is 11 steps later" in monitor.warnings[0]
+    assert monitor.records[0].layers["cell"].kept == pytest.approx(3**11, rel=1e-5)
+    assert "One is 1.77e+05 times as large after 11 steps back" in monitor.warnings[0]
     assert "clipnorm" in monitor.warnings[0]
 
 
@@ -192,7 +232,7 @@ def test_the_table_and_the_errors() -> None:
     monitor = lab.GradientMonitor()
     fit(net(layers.LSTM(4, name="cell")), monitor, normal(20 * B, T, FEATURES))
     header, rows = monitor.table()
-    ratios = [record.layers["cell"].ratio for record in monitor.records]
+    ratios = [record.layers["cell"].kept for record in monitor.records]
     assert rows[0][0:2] == ["cell", "20"]
     assert float(rows[0][2]) == pytest.approx(np.median(ratios[:2]), rel=5e-3)
     assert float(rows[0][3]) == pytest.approx(np.median(ratios[-2:]), rel=5e-3)
@@ -209,9 +249,9 @@ def test_the_table_and_the_errors() -> None:
 
 
 def test_large_gradients_do_not_overflow() -> None:
-    from cellstep.lab.monitor import _norm, _norms
+    from cellstep.lab.monitor import _norm, _squares
 
     big = np.full((2, 3, 4), 1e25, np.float32)
-    np.testing.assert_allclose(_norms(big), 1e25 * 8**0.5, rtol=1e-6)
+    np.testing.assert_allclose(_squares(big), 8e50, rtol=1e-6)
     assert _norm(big) == pytest.approx(1e25 * 24**0.5, rel=1e-6)
     assert np.isnan(_norm(big * np.float32(np.nan)))

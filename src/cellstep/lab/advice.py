@@ -39,13 +39,13 @@ def say(cause: str, name: str, step: int, loss: float, *, layer: Any = None, gat
     steps = len(layer.dh) - 1
     if cause == "vanishing":
         return (
-            f"{head}: gradients vanish. |dL/dh| at the first step is {numbers(layer.ratio)} of what it is {steps} "
-            f"steps later, so what happened early is hardly learned. {LASTING[layer.kind]}"
+            f"{head}: gradients vanish. {numbers(layer.kept)} of one is left after {steps} steps back, so "
+            f"what happened early is hardly learned. {LASTING[layer.kind]}"
         )
     if cause == "exploding":
         return (
-            f"{head}: gradients explode. |dL/dh| at the first step is {numbers(layer.ratio)} times what it is {steps} "
-            "steps later. Try clipnorm=1.0 in the optimizer, a smaller learning rate, or smaller recurrent weights."
+            f"{head}: gradients explode. One is {numbers(layer.kept)} times as large after {steps} steps back. "
+            "Try clipnorm=1.0 in the optimizer, a smaller learning rate, or smaller recurrent weights."
         )
     if cause == "dead":
         return (

@@ -108,7 +108,10 @@ def lyapunov(model: Any, x: Any, *, layer: int = 0, skip: int = 0, rows: int = R
         TypeError, ValueError: model is none or has no such layer; no step is left to count.
 
     Example:
-        >>> largest = lab.lyapunov(model, x).exponents[0]
+        >>> from cellstep import lab
+        >>> net = SimpleRNN(8)  # orthogonal weights and tanh: small differences die out
+        >>> bool(lab.lyapunov(net, np.random.default_rng(0).standard_normal((2, 50, 3))).exponents[0] < 0)
+        True
     """
     found = places(model)
     if isinstance(layer, bool) or not isinstance(layer, int) or not 0 <= layer < len(found):

@@ -139,9 +139,10 @@ def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -
         TypeError, ValueError: model is none or has no such layer, or x no such row.
 
     Example:
-        >>> result = lab.gates(model, x)
-        >>> z = result.gates["update"]  # (B, T, units); of an LSTM there are input, forget and output
-        >>> figure = result.draw("gates.png")
+        >>> from cellstep import lab
+        >>> model = cellstep.Sequential([Input((12, 3)), LSTM(4), Dense(1)])
+        >>> lab.gates(model, np.ones((8, 12, 3))).gates["forget"].shape  # rows, steps, units
+        (8, 12, 4)
     """
     chosen = _choose(places(model), layer)
     place, run = next((p, r) for p, r in run_forward(model, x) if p.cell is chosen.cell)

@@ -39,21 +39,23 @@ class GradientWarning(UserWarning):
 class LayerRecord:
     """One recurrent layer at one training step.
 
-    dh: (T,) the norm of dL/dh_t over the batch, in the order of processing. saturated: by gate, the part of its values
-    within 0.05 of an end, in the rows that are looked at. dead: how many units do not move there.
+    Attributes:
+        kind, units: of the layer.
+        dh: (T,) the norm of dL/dh_t over the batch, in the order of processing.
+        kept: what is left of a gradient that goes back from step T to step 1: the product over the steps of what each
+            passes on, |(d s_(t+1)/d s_t)^T dL/ds_(t+1)| / |dL/ds_(t+1)|, with s = h, or [h c]. Where the loss sees the
+            last output alone it is |dL/ds_1| / |dL/ds_T|; where it sees all, gradients that join on the way are left
+            out. NaN where there is none.
+        saturated: by gate, the part of its values within 0.05 of an end, in the rows that are looked at.
+        dead: how many units do not move there.
     """
 
     kind: str
     units: int
     dh: Array
+    kept: float
     saturated: Mapping[str, float]
     dead: int
-
-    @property
-    def ratio(self) -> float:
-        """|dL/dh_1| / |dL/dh_T|: what is left of the gradient at the first step; NaN without any at the last."""
-        last = self.dh[-1] if len(self.dh) else 0.0
-        return float(self.dh[0] / last) if last > 0 else math.nan
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,8 @@ class GradientMonitor(Callback, Result):
     Args:
         every: record each so many training steps.
         rows: how many rows of a batch gates and dead units are looked for in.
-        vanishing: warn when |dL/dh_1| / |dL/dh_T| is below this. Where the loss sees the output of every step, each
-            brings a gradient of its own, and what vanishes on long ways does not show in this ratio:
-            `lab.gradient_flow` does.
-        exploding: warn when it is above this.
+        vanishing: warn when less than this is left of a gradient that goes back over all steps (`LayerRecord.kept`).
+        exploding: warn when more than this is.
         saturated: warn when more than this part of a gate's values is within 0.05 of an end.
         dead: warn when more than this part of the units do not move.
         patience: in how many records in a row it must be so. NaN and infinity warn at once.
@@ -91,10 +91,13 @@ class GradientMonitor(Callback, Result):
     What it shows is what training computes anyway: outputs, gradients and weights are as without it, to the bit.
 
     Example:
+        >>> from cellstep import lab
+        >>> model = cellstep.Sequential([Input((12, 3)), LSTM(4, name="memory"), Dense(1)])
+        >>> model.compile("sgd", "mse")
         >>> monitor = lab.GradientMonitor()
-        >>> history = model.fit(x, y, callbacks=[monitor], verbose=0)
-        >>> report = monitor.summary()
-        >>> figure = monitor.draw("training.png")
+        >>> history = model.fit(np.ones((64, 12, 3)), np.ones((64, 1)), verbose=0, callbacks=[monitor])
+        >>> len(monitor.records), monitor.records[0].layers["memory"].dh.shape  # a norm for each of 12 steps
+        (2, (12,))
     """
 
     title = "Gradients while training"
@@ -180,7 +183,8 @@ class GradientMonitor(Callback, Result):
                 k += 1
                 name = f"{place.name} (call {k})"
             saturated, dead = _look_inside(place, run, self.rows)
-            found[name] = LayerRecord(place.kind, place.cell.units, _norms(run.gradients[0]), saturated, dead)
+            dh, kept = reach(run)
+            found[name] = LayerRecord(place.kind, place.cell.units, dh, kept, saturated, dead)
         return found
 
     # Warning
@@ -189,9 +193,9 @@ class GradientMonitor(Callback, Result):
         broken = [path for path, norm in record.gradients.items() if not math.isfinite(norm)]
         self._note("nan", "", bool(broken) or not math.isfinite(record.loss), record, path=broken[0] if broken else "")
         for name, layer in record.layers.items():
-            ratio = layer.ratio
-            self._note("vanishing", name, ratio < self.vanishing, record, layer=layer)
-            self._note("exploding", name, math.isfinite(ratio) and ratio > self.exploding, record, layer=layer)
+            kept = layer.kept
+            self._note("vanishing", name, kept < self.vanishing, record, layer=layer)
+            self._note("exploding", name, math.isfinite(kept) and kept > self.exploding, record, layer=layer)
             self._note("dead", name, layer.dead > self.dead * layer.units, record, layer=layer)
             for gate, part in layer.saturated.items():
                 self._note(f"saturated {gate}", name, part > self.saturated, record, layer=layer, gate=gate)
@@ -224,7 +228,7 @@ class GradientMonitor(Callback, Result):
         header = (
             "layer",
             "records",
-            "|dL/dh_1|/|dL/dh_T|, first",
+            "kept over all steps: first",
             "last",
             "most saturated gate, last",
             "dead units, last",
@@ -233,7 +237,7 @@ class GradientMonitor(Callback, Result):
         for name in dict.fromkeys(name for record in self.records for name in record.layers):
             seen = [record.layers[name] for record in self.records if name in record.layers]
             tenth = max(1, len(seen) // 10)
-            ratios = [float(np.median([layer.ratio for layer in part])) for part in (seen[:tenth], seen[-tenth:])]
+            ratios = [float(np.median([layer.kept for layer in part])) for part in (seen[:tenth], seen[-tenth:])]
             gates = sorted((part, gate) for gate, part in seen[-1].saturated.items())
             worst = f"{gates[-1][1]} {gates[-1][0]:.0%}" if gates else "-"
             rows.append([name, str(len(seen)), *map(numbers, ratios), worst, f"{seen[-1].dead} of {seen[-1].units}"])
@@ -262,13 +266,29 @@ def _look_inside(place: Place, run: Run, rows: int) -> tuple[dict[str, float], i
     return saturated, dead
 
 
-def _norms(dh: Array) -> Array:
-    """(T,) norms over the batch of (B, T, H)."""
-    with np.errstate(over="ignore"):
-        squares = np.einsum("bth,bth->t", dh, dh)
+def reach(run: Run) -> tuple[Array, float]:
+    """(T,) the norms of dL/dh_t over the batch; and how much of a gradient is kept from the last step to the first."""
+    assert run.gradients is not None
+    dh, *others = run.gradients
+    squares = _squares(dh)
+    other = sum((_squares(d) for d in others), np.zeros(1))
+    # what came from the step after: all but what the output of the step brought
+    passed = squares if run.above is None else _squares(dh - run.above)
+    arrived, left = (squares + other)[1:], (passed + other)[:-1]
+    some = arrived > 0
+    if not some.any():
+        return np.sqrt(squares), math.nan
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        return np.sqrt(squares), float(np.exp(0.5 * np.log(left[some] / arrived[some]).sum()))
+
+
+def _squares(a: Array) -> Array:
+    """(T,) sums of squares over the batch of (B, T, H), in float64."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("bth,bth->t", a, a)
     if not np.isfinite(squares).all():  # float32 squares overflow above 1e19
-        squares = np.square(dh, dtype=np.float64).sum(axis=(0, 2))
-    return np.asarray(np.sqrt(squares.astype(np.float64)))
+        squares = np.square(a, dtype=np.float64).sum(axis=(0, 2))
+    return np.asarray(squares, np.float64)
 
 
 def _norm(gradient: Array) -> float:

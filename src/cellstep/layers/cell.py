@@ -225,7 +225,7 @@ class RecurrentCell(Module):
                 traces = None if traced is None else traced.new_gradients()
                 dx, dfirst = run_back(dy if sequences else None, dlast, dW, dU, db, need_dx, traces)
             if traced is not None:
-                traced.initial = dfirst
+                traced.initial, traced.above = dfirst, dy if sequences else None
             if keep is not None and dx is not None:
                 dx = dropped(dx, keep, self.dropout)
             return dx, list(dfirst)

@@ -32,12 +32,15 @@ class Run:
             each with the other held, with all that reaches it: from the output of that step, from later steps and from
             the final states. At a masked step what is carried. None until the backward pass has run.
         initial: the same for the initial states, one (B, units) a state.
+        above: (B, T, units) the part of the gradient by h that the outputs of each step bring; None where the cell gave
+            its last output alone, and there is no part but at the end.
     """
 
     cell: Any
     forward: ops.Pullback
     gradients: tuple[Array, ...] | None = None
     initial: tuple[Array, ...] | None = None
+    above: Array | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -69,11 +72,12 @@ def trace() -> Iterator[list[Run]]:
     A run holds the tape: drop the list when you are done. One trace within another takes over until it ends.
 
     Example:
+        >>> layer = GRU(4)
         >>> with layers.trace() as runs:
-        ...     grads, loss = model.gradients(x, y)
-        >>> norms = np.linalg.norm(runs[0].gradients[0], axis=-1)  # how much of the gradient reaches each step
-        >>> norms.shape
-        (8, 5)
+        ...     y, pullback = layer.forward(np.ones((2, 5, 3)))
+        ...     dx = pullback(np.ones_like(y))
+        >>> np.linalg.norm(runs[0].gradients[0], axis=-1).shape  # how much of the gradient reaches each step, by row
+        (2, 5)
     """
     runs: list[Run] = []
     token = _runs.set(runs)
