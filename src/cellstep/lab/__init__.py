@@ -30,6 +30,7 @@ _PLACES = {
     "gates": ".gating:gates",
     "gradient_flow": ".flow:gradient_flow",
     "lyapunov": ".exponents:lyapunov",
+    "report": ".page:report",
     "style": ".style",
     "tasks": ".tasks",
     "unroll": ".unrolling:unroll",
@@ -50,6 +51,7 @@ __all__ = [
     "gates",
     "gradient_flow",
     "lyapunov",
+    "report",
     "style",
     "tasks",
     "unroll",
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from .flow import GradientFlow, gradient_flow
     from .gating import Gates, gates
     from .monitor import GradientMonitor, GradientWarning
+    from .page import report
     from .result import Result
     from .unrolling import Unrolled, unroll
 
