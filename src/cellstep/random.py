@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import operator
 import random as _python
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,20 @@ def set_random_seed(seed: int) -> None:
     _python.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - users' own data often comes from it
     _root = np.random.default_rng(seed)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Inside, every source of randomness runs from this seed; afterwards each goes on as if nothing had been."""
+    global _root
+    kept = _root, _python.getstate(), np.random.get_state()  # noqa: NPY002
+    set_random_seed(seed)
+    try:
+        yield
+    finally:
+        _root = kept[0]
+        _python.setstate(kept[1])
+        np.random.set_state(kept[2])  # noqa: NPY002
 
 
 def check_seed(seed: Any) -> int:

@@ -159,11 +159,13 @@ def test_files_and_notebooks(tmp_path: Path) -> None:
     text = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert text == drawn.svg == drawn._repr_svg_() == lab.unroll(make("many_to_one"), 3).svg
     assert repr(drawn) == "<Unrolled games, steps 3>"
-    assert drawn.summary() == (
-        "games unrolled over 3 steps, from the inputs up. input_layer: 3 steps. 1. memory (LSTM, with kernel (3, 32), "
-        "recurrent_kernel (8, 32), bias (32) shared by all steps) hands h and c on from step to step, and gives the "
-        "last output alone. 2. out (Dense, with kernel (8, 1), bias (1)) works once."
-    )
+    assert drawn.summary().splitlines() == [
+        "games unrolled over 3 steps, from the inputs up:",
+        "- input_layer: 3 steps.",
+        "- 1. memory (LSTM, with kernel (3, 32), recurrent_kernel (8, 32), bias (32) shared by all steps) hands h and "
+        "c on from step to step, and gives the last output alone.",
+        "- 2. out (Dense, with kernel (8, 1), bias (1)) works once.",
+    ]
 
 
 @pytest.mark.parametrize(

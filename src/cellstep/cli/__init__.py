@@ -1,4 +1,4 @@
-"""The command line: `python -m cellstep demo`, `bench` and `info`."""
+"""The command line: `python -m cellstep demo`, `bench`, `lab` and `info`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text}")
-    return number
-
-
-def _seed(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 2**32:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 2**32 - 1, got {text}")
-    return number
+from . import lab
+from .arguments import positive, seed
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,8 +24,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="CSV with the columns team, date, opponent, goals_for, goals_against; default: a generated league",
     )
-    demo.add_argument("--seed", type=_seed, default=0, help="of the generated league and the weights (default 0)")
-    demo.add_argument("--epochs", type=_positive, default=None, help="passes over the training games")
+    demo.add_argument("--seed", type=seed, default=0, help="of the generated league and the weights (default 0)")
+    demo.add_argument("--epochs", type=positive, default=None, help="passes over the training games")
     bench = commands.add_parser(
         "bench",
         help="time this machine's steps, sequences and training passes against every peer that is installed",
@@ -53,11 +42,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--no-picture", dest="picture", action="store_const", const=None, help="draw none")
     bench.add_argument(
         "--seconds",
-        type=_positive,
+        type=positive,
         default=60,
         help="begin no more rows after that, and name those left out (default 60)",
     )
     bench.add_argument("--json", metavar="FILE", help="write all figures there too")
+    lab.add_parser(commands)
     commands.add_parser("info", help="versions, backend, instruction set, threads")
     return parser
 
@@ -81,6 +71,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.command == "bench":
         return _bench(args)
+    if args.command == "lab":
+        try:
+            lab.run(args)
+        except (ImportError, OSError, TypeError, ValueError) as error:
+            return _refuse(error)
+        return 0
     from . import demo
     from .games import DataError
 

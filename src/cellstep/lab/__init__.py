@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 #: Where each public name lives: a module, or a name in a module.
 _PLACES = {
-    "style": ".style",
     "BPTT": ".back_through_time:BPTT",
+    "Comparison": ".comparison:Comparison",
     "Gates": ".gating:Gates",
     "GradientFlow": ".flow:GradientFlow",
     "GradientMonitor": ".monitor:GradientMonitor",
@@ -26,14 +26,19 @@ _PLACES = {
     "Result": ".result:Result",
     "Unrolled": ".unrolling:Unrolled",
     "bptt": ".back_through_time:bptt",
+    "compare": ".comparison:compare",
     "gates": ".gating:gates",
     "gradient_flow": ".flow:gradient_flow",
     "lyapunov": ".exponents:lyapunov",
+    "report": ".page:report",
+    "style": ".style",
+    "tasks": ".tasks",
     "unroll": ".unrolling:unroll",
 }
 
 __all__ = [
     "BPTT",
+    "Comparison",
     "Gates",
     "GradientFlow",
     "GradientMonitor",
@@ -42,20 +47,25 @@ __all__ = [
     "Result",
     "Unrolled",
     "bptt",
+    "compare",
     "gates",
     "gradient_flow",
     "lyapunov",
+    "report",
     "style",
+    "tasks",
     "unroll",
 ]
 
 if TYPE_CHECKING:
-    from . import style
+    from . import style, tasks
     from .back_through_time import BPTT, bptt
+    from .comparison import Comparison, compare
     from .exponents import Lyapunov, lyapunov
     from .flow import GradientFlow, gradient_flow
     from .gating import Gates, gates
     from .monitor import GradientMonitor, GradientWarning
+    from .page import report
     from .result import Result
     from .unrolling import Unrolled, unroll
 

@@ -128,8 +128,8 @@ def _lengths(model: Any, steps: int | Sequence[int] | None) -> list[int]:
 
 
 def describe(title: str, rows: Sequence[Row]) -> str:
-    """A sentence for each row, from the inputs up."""
-    return " ".join([f"{title}, from the inputs up.", *(_sentence(row) for row in rows)])
+    """A line for each row, from the inputs up."""
+    return "\n".join([f"{title}, from the inputs up:", *(f"- {_sentence(row)}" for row in rows)])
 
 
 def _sentence(row: Row) -> str:

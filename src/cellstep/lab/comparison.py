@@ -1,0 +1,245 @@
+"""compare: SimpleRNN, LSTM and GRU on one task, with as many parameters or for as long, over several seeds.
+
+What is better on a task is a matter of chance too: of the weights at the start and of the samples. So each cell is
+trained once for each seed, all cells on the same samples, and a difference is claimed only where the interval of the
+differences, seed by seed, does not hold zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import runs, tasks
+from .intervals import differs, interval
+from .result import Result, Table, text_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+SCORES = {"mse": "mean squared error", "accuracy": "accuracy", "crossentropy": "cross-entropy"}
+UNITS = {"mse": "", "accuracy": "", "crossentropy": "nats/step"}
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(Result):
+    """Scores of n cells at m memory lengths over s seeds, at k checks of each training.
+
+    Attributes:
+        task: what was learned. cells: names, n. match: "parameters" or "time". budget: updates, or seconds, of a run.
+        lengths: (m,) memory lengths, steps. seeds: (s,).
+        units, parameters: (n, m) of each model, the Dense head counted in.
+        updates: (n, m, s, k) optimizer steps done. seconds: (n, m, s, k) of training, judging left out.
+        scores: (n, m, s, k) on held-out samples, float64.
+        baseline: (m, s) the score without memory.
+    """
+
+    task: tasks.Task
+    cells: tuple[str, ...]
+    match: str
+    budget: float
+    lengths: Array
+    seeds: Array
+    units: Array
+    parameters: Array
+    updates: Array
+    seconds: Array
+    scores: Array
+    baseline: Array
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return f"{self._listed(self.cells)} on the task {self.task.name!r}"
+
+    @property
+    def final(self) -> Array:
+        """(n, m, s) scores at the end of training."""
+        return np.asarray(self.scores[..., -1])
+
+    def interval(self) -> tuple[Array, Array, Array]:
+        """Mean of `final` over seeds, and the lower and the upper end of its 95 % t-interval: (n, m) each."""
+        return interval(self.final)
+
+    def differs(self, a: str, b: str, length: int) -> int:
+        """1 where cell a is shown to be better than b at a length, -1 worse, 0 where no difference is shown."""
+        i, j, at = self.cells.index(a), self.cells.index(b), list(self.lengths).index(length)
+        pairs = len(self.cells) * (len(self.cells) - 1) // 2
+        sign = 1 if self.task.higher_is_better else -1
+        return sign * differs(self.final[i, at], self.final[j, at], max(pairs, 1))
+
+    def remembers(self, cell: str) -> int | None:
+        """The longest memory length at which a cell is shown to beat the score without memory; None for none."""
+        i, sign = self.cells.index(cell), 1 if self.task.higher_is_better else -1
+        found = [
+            int(length)
+            for at, length in enumerate(self.lengths)
+            if differs(self.final[i, at], self.baseline[at], len(self.lengths)) == sign
+        ]
+        return max(found, default=None)
+
+    def table(self) -> Table:
+        """A row for each memory length and cell."""
+        mean, low, high = self.interval()
+        header = (self.task.memory, "cell", "units", "parameters", SCORES[self.task.score], "95 % interval", "seconds")
+        rows = []
+        for at, length in enumerate(self.lengths):
+            for i, cell in enumerate(self.cells):
+                ends = "-" if np.isnan(low[i, at]) else f"{low[i, at]:.4f} .. {high[i, at]:.4f}"
+                size = (str(self.units[i, at]), str(self.parameters[i, at]))
+                seconds = f"{self.seconds[i, at, :, -1].mean():.2f}"
+                rows.append((str(length), cell, *size, f"{mean[i, at]:.4f}", ends, seconds))
+            rows.append((str(length), "no memory", "-", "-", f"{self.baseline[at].mean():.4f}", "-", "-"))
+        return header, rows
+
+    def summary(self) -> str:
+        """What was done, what was shown, and the table."""
+        if self.match == "parameters":
+            how = f"as many parameters as the nearest number of units gives, {self.budget:g} updates each"
+        else:
+            how = f"the same units, {self.budget:g} seconds of training each"
+        n = len(self.seeds)
+        head = (
+            f"Task {self.task.name}: {self.task.about}. {self._listed(self.cells)} with {how}, over {n} "
+            f"seed{'s' * (n > 1)}; {'higher' if self.task.higher_is_better else 'lower'} is better."
+        )
+        sentences = [head, *self._verdicts()]
+        if n > 1:
+            sentences.append(
+                "Intervals are 95 % t-intervals over seeds; differences are judged seed by seed, with the level raised "
+                "for the number of pairs."
+            )
+        return "\n".join([*sentences, "", text_table(self.table())])
+
+    def _verdicts(self) -> list[str]:
+        if len(self.seeds) < 2:
+            return ["One seed has no interval, so no difference is shown; give seeds=5 or more."]
+        found = []
+        for length in self.lengths:
+            better = {pair: self.differs(*pair, length) for pair in combinations(self.cells, 2)}
+            claims = [f"{a if sign > 0 else b} beats {b if sign > 0 else a}" for (a, b), sign in better.items() if sign]
+            open_ = [f"{a} and {b}" for (a, b), sign in better.items() if not sign]
+            parts = [*([", ".join(claims)] if claims else [])]
+            parts += [f"no difference shown between {self._listed(open_, 'nor between')}"] if open_ else []
+            if parts:
+                found.append(f"At {self.task.memory} {length}: {'; '.join(parts)}.")
+        reach = {cell: self.remembers(cell) for cell in self.cells}
+        known = [f"{cell} {length}" for cell, length in reach.items() if length is not None]
+        unknown = [cell for cell, length in reach.items() if length is None]
+        if known:
+            found.append(
+                f"Longest {self.task.memory} at which the score without memory is beaten: {', '.join(known)} steps."
+            )
+        if unknown:
+            found.append(f"Not shown to beat it anywhere: {self._listed(unknown)}.")
+        return found
+
+    @staticmethod
+    def _listed(names: Sequence[str], last: str = "and") -> str:
+        return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
+
+    def _figure(self) -> Figure:
+        from .pictures_compare import draw
+
+        return draw(self)
+
+    def __repr__(self) -> str:
+        return f"<Comparison {self.task.name}: {', '.join(self.cells)}, {len(self.seeds)} seeds>"
+
+
+def compare(
+    task: Any,
+    cells: Sequence[str] = ("SimpleRNN", "LSTM", "GRU"),
+    budget: float | None = None,
+    seeds: int = 5,
+    match: str = "parameters",
+    *,
+    units: int = 24,
+    lengths: Sequence[int] | None = None,
+    checks: int = 8,
+    rate: float = 5e-3,
+    seed: int = 0,
+) -> Comparison:
+    """Train cells on a task, and say which is better, if that is shown.
+
+    Args:
+        task: "adding", "copy", "parity" or "digits" (see `lab.tasks`), a Task, or (x, y): x (n, steps, features),
+            y (n,) classes or (n,) or (n, outputs) floats.
+        cells: two or more of SimpleRNN, LSTM and GRU.
+        budget: of each run: optimizer updates, 1500 where None; with match="time" seconds of training, 5.
+        seeds: how often each is trained: with seed, seed + 1, ...
+        match: "parameters": each cell has the units whose number of parameters, the Dense head counted in, is nearest
+            to that of a GRU with `units` units, and does the same number of updates. "time": each has `units` units,
+            and trains for the same time. Then results depend on the machine; by parameters they repeat bit for bit.
+        units: see match.
+        lengths: memory lengths to sweep; the task's own where None.
+        checks: how often a run is judged on its way.
+        rate: the learning rate of Adam, the same for all; gradients are clipped to norm 1.
+        seed: the first one. The caller's random numbers are not touched.
+
+    Raises:
+        ValueError, TypeError: an argument that does not fit.
+
+    Example:
+        >>> lab.compare("parity", cells=("LSTM", "GRU"), budget=20, seeds=2, lengths=(2,), units=4)
+        <Comparison parity: LSTM, GRU, 2 seeds>
+    """
+    chosen = tasks.get(task)
+    names, sweep = _check(chosen, cells, seeds, match, lengths)
+    for name, value in (("units", units), ("checks", checks)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
+    by_time = match == "time"
+    spent = (5.0 if by_time else 1500) if budget is None else budget
+    if not spent > 0 or (not by_time and spent < checks):
+        raise ValueError(f"budget must be above 0, of updates no less than checks={checks}, got {spent}")
+    shape = len(names), len(sweep), seeds, checks
+    updates, seconds, scores = np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape)
+    baseline = np.zeros((len(sweep), seeds))
+    sizes, counts = np.zeros(shape[:2], np.int64), np.zeros(shape[:2], np.int64)
+    for at, length in enumerate(sweep):
+        for s in range(seeds):
+            # seeds of data and of weights differ by the second number
+            data = chosen.data(length, np.random.default_rng([seed + s, 0]), runs.HELD)
+            baseline[at, s] = data.baseline
+            features = data.held[0].shape[-1]
+            for i, cell in enumerate(names):
+                size = units
+                if not by_time:
+                    wanted = runs.parameters("GRU", units, features, chosen.outputs)
+                    size = runs.matched_units(cell, wanted, features, chosen.outputs)
+                sizes[i, at], counts[i, at] = size, runs.parameters(cell, size, features, chosen.outputs)
+                run = runs.train(chosen, data, cell, size, seed + s, spent, by_time, checks, rate)
+                updates[i, at, s], seconds[i, at, s], scores[i, at, s] = run
+    first = np.arange(seed, seed + seeds)
+    return Comparison(
+        chosen, names, match, spent, np.array(sweep), first, sizes, counts, updates, seconds, scores, baseline
+    )
+
+
+def _check(
+    task: tasks.Task, cells: Sequence[str], seeds: int, match: str, lengths: Sequence[int] | None
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names of cells, and lengths."""
+    known = ", ".join(runs.CELLS)
+    if isinstance(cells, str) or len(set(cells)) != len(cells) or len(cells) < 2:
+        raise ValueError(f"cells must be two or more different ones of {known}, got {cells!r}")
+    for cell in cells:
+        if cell not in runs.CELLS:
+            raise ValueError(f"cells must be two or more different ones of {known}, got {cell!r}")
+    if match not in ("parameters", "time"):
+        raise ValueError(f"match must be 'parameters' or 'time', got {match!r}")
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise ValueError(f"seeds must be a whole number above 0, got {seeds!r}")
+    sweep = task.lengths if lengths is None else tuple(lengths)
+    if not sweep or len(set(sweep)) != len(sweep) or any(length < 2 for length in sweep):
+        raise ValueError(f"lengths must be different whole numbers, 2 or more, got {lengths!r}")
+    if task.name == "given" and sweep != task.lengths:
+        raise ValueError(f"lengths must be None for your own data, of {task.lengths[0]} steps, got {lengths!r}")
+    return tuple(cells), tuple(sorted(sweep))

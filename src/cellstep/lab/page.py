@@ -1,0 +1,165 @@
+"""A page: results of the lab as one HTML file that needs nothing else: no network, no fonts, no scripts."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import re
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, Protocol
+
+from . import style
+from .result import Table, text_table
+
+#: A picture is never drawn smaller than this part of its size: letters of 10 points would be too small to read.
+SMALLEST = 0.55
+
+_STYLE = """
+:root { color-scheme: light }
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 1rem; max-width: 52rem; color: #1a1a1a; background: #fff;
+  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; overflow-wrap: break-word }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0.5rem 0 1rem }
+h2 { font-size: 1.25rem; line-height: 1.3; margin: 2.5rem 0 0.5rem; padding-top: 1rem; border-top: 1px solid #d9d9d9 }
+p, li { margin: 0.5rem 0; max-width: 42rem }
+ul { padding-left: 1.2rem }
+nav ul { margin: 0; padding-left: 1.2rem }
+a { color: #005a8e }
+figure { margin: 1rem 0 }
+img { display: block; max-width: 100%; height: auto }
+.scroll { overflow-x: auto; margin: 1rem 0 }
+.scroll:focus-visible { outline: 2px solid #0072b2 }
+table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; white-space: nowrap }
+th, td { padding: 0.3rem 0.75rem; text-align: right; border-bottom: 1px solid #d9d9d9; font-weight: normal }
+th:first-child { text-align: left }
+thead th { font-weight: 600; border-bottom: 2px solid #595959; vertical-align: bottom }
+@media print { h2, figure, tr { break-inside: avoid } }
+"""
+
+
+class Shown(Protocol):
+    """What a page can hold: every result of the lab, `Unrolled` too."""
+
+    @property
+    def title(self) -> str: ...
+
+    def summary(self) -> str: ...
+
+
+def report(results: Sequence[Shown] | Shown, path: str | Path, title: str = "Lab report") -> Path:
+    """Write results to a page: of each its title, its summary, its picture and its table.
+
+    Args:
+        results: in order; one alone may come bare.
+        path: the file, `.html` or `.htm`.
+        title: of the page.
+
+    Returns:
+        the path.
+
+    Raises:
+        ValueError: another ending, or no results. ImportError: matplotlib is missing. Nothing is written then.
+
+    Example:
+        >>> lab.report([lab.unroll(model, 5), lab.gates(model, x)], "report.html", title="What the model keeps")
+    """
+    target = Path(path)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"path must end in .html, got {str(path)!r}")
+    text = page(results, title)
+    target.write_text(text, encoding="utf-8")
+    return target
+
+
+def page(results: Sequence[Shown] | Shown, title: str = "Lab report") -> str:
+    """The text of the page; see `report`."""
+    shown: list[Any] = list(results) if isinstance(results, list | tuple) else [results]
+    if not shown:
+        raise ValueError("results must hold one result or more, got none")
+    alone = len(shown) == 1 and shown[0].title == title
+    sections = [_section(result, f"result-{i}", not alone) for i, result in enumerate(shown, 1)]
+    links = [f'<li><a href="#result-{i}">{escape(result.title)}</a></li>' for i, result in enumerate(shown, 1)]
+    contents = ['<nav aria-label="Contents"><ul>', *links, "</ul></nav>"] if len(shown) > 1 else []
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(title)}</title>",
+            f"<style>{_STYLE}</style>",
+            "</head>",
+            "<body>",
+            f"<h1>{escape(title)}</h1>",
+            *contents,
+            "<main>",
+            *sections,
+            "</main>",
+            "</body>",
+            "</html>",
+            "",
+        ]
+    )
+
+
+def _section(result: Any, anchor: str, headed: bool) -> str:
+    table: Table | None = result.table() if hasattr(result, "table") else None
+    sentences = prose(result.summary(), table)
+    parts = [f'<section id="{anchor}">', *([f"<h2>{escape(result.title)}</h2>"] if headed else [])]
+    for is_list, group in itertools.groupby(sentences, lambda sentence: sentence.startswith("- ")):
+        items = [escape(sentence.removeprefix("- ")) for sentence in group]
+        parts += (
+            ["<ul>", *(f"<li>{item}</li>" for item in items), "</ul>"]
+            if is_list
+            else [f"<p>{item}</p>" for item in items]
+        )
+    parts += ["<figure>", _image(result, sentences), "</figure>"]
+    if table is not None:
+        parts.append(_table(table, result.title))
+    return "\n".join([*parts, "</section>"])
+
+
+def prose(summary: str, table: Table | None) -> list[str]:
+    """The paragraphs of a summary, without the table in plain characters at its end; spaces that line up text in
+    columns become single ones."""
+    if table is not None:
+        summary = summary.removesuffix(text_table(table))
+    return [re.sub(r"\s+", " ", line).strip() for line in summary.splitlines() if line.strip()]
+
+
+def _image(result: Any, sentences: list[str]) -> str:
+    """The picture as part of the page; a reader who does not see it hears the summary. Where the page is too narrow for
+    its text to be read, it scrolls."""
+    data = result.svg.encode() if hasattr(result, "svg") else style.picture(result.draw(), "svg")
+    width = re.search(rb'<svg[^>]* width="([\d.]+)(pt)?"', data)
+    pixels = 0.0 if width is None else float(width[1]) * (4 / 3 if width[2] else 1)
+    source = f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"
+    alt = escape(" ".join(sentence.removeprefix("- ") for sentence in sentences))
+    label = escape(f"Picture: {result.title}")
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">'
+        f'<img alt="{alt}" style="min-width:{SMALLEST * pixels:.0f}px" src="{source}"></div>'
+    )
+
+
+def _table(table: Table, title: str) -> str:
+    """A table that scrolls by itself where the page is narrower, by keyboard too."""
+    header, rows = table
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    body = [
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
+        for row in rows
+    ]
+    label = escape(f"Table: {title}")
+    return "\n".join(
+        [
+            f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table>',
+            f"<thead><tr>{head}</tr></thead>",
+            "<tbody>",
+            *body,
+            "</tbody></table></div>",
+        ]
+    )

@@ -1,0 +1,81 @@
+"""Runs: models of matched size, and one training of one of them, judged as it goes."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import layers, models, optimizers, random
+from .tasks import Data, Task
+
+CELLS: dict[str, Any] = {"SimpleRNN": layers.SimpleRNN, "LSTM": layers.LSTM, "GRU": layers.GRU}
+#: Rows in a batch, and held out to be judged on.
+BATCH, HELD = 32, 500
+
+
+def parameters(cell: str, units: int, features: int, outputs: int) -> int:
+    """How many numbers a layer of so many units and its Dense head learn.
+
+    A gate has `units` columns of features + units weights and one bias; a GRU's gate, reset after the product as in
+    Keras, has two biases.
+    """
+    gates, biases = {"SimpleRNN": (1, 1), "LSTM": (4, 1), "GRU": (3, 2)}[cell]
+    return gates * units * (features + units + biases) + (units + 1) * outputs
+
+
+def matched_units(cell: str, wanted: int, features: int, outputs: int) -> int:
+    """The units, 1 or more, whose number of parameters is nearest to the one wanted; the fewer of two equally near."""
+    units = 1
+    while parameters(cell, units + 1, features, outputs) <= wanted:
+        units += 1
+    here, next_ = (parameters(cell, n, features, outputs) for n in (units, units + 1))
+    return units if abs(wanted - here) <= abs(next_ - wanted) else units + 1
+
+
+class Run(NamedTuple):
+    """updates, seconds, scores: at each check. seconds counts training alone."""
+
+    updates: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+def model_for(task: Task, cell: str, units: int, rate: float) -> models.Sequential:
+    """A recurrent layer and a Dense head, compiled."""
+    head = "linear" if task.score == "mse" else "softmax"
+    recurrent = CELLS[cell](units, return_sequences=task.sequences)
+    model = models.Sequential([recurrent, layers.Dense(task.outputs, activation=head)])
+    loss = "mse" if task.score == "mse" else "sparse_categorical_crossentropy"
+    model.compile(optimizers.Adam(rate, global_clipnorm=1.0), loss=loss)
+    return model
+
+
+def train(
+    task: Task, data: Data, cell: str, units: int, seed: int, budget: float, by_time: bool, checks: int, rate: float
+) -> Run:
+    """Train one net and judge it `checks` times, evenly over its budget; the last time at its end.
+
+    Args:
+        seed: of the weights and the batches. The caller's own random numbers are not touched.
+        budget: seconds of training where by_time, else updates.
+    """
+    with random.seeded(seed):
+        model = model_for(task, cell, units, rate)
+        rng = np.random.default_rng([seed, 1])
+        model(data.held[0][:1])  # builds it, outside of the clock
+        spent, updates, rows = 0.0, 0, []
+        for check in range(1, checks + 1):
+            until = budget * check / checks
+            while (spent if by_time else updates) < (until if by_time else round(until)):
+                x, y = data.batch(rng, BATCH)
+                began = time.perf_counter()
+                model.train_on_batch(x, y)
+                spent += time.perf_counter() - began
+                updates += 1
+            score = task.judge(data.held[1], np.asarray(model.predict(data.held[0], verbose=0)))
+            rows.append((updates, spent, score))
+    updates_, seconds, scores = map(np.array, zip(*rows, strict=True))
+    return Run(updates_, seconds, scores)

@@ -1,0 +1,168 @@
+"""Comparisons: matched sizes, intervals, repeatable runs, and words that claim no more than is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import re
+
+import numpy as np
+import pytest
+
+from cellstep import Input, Sequential, lab, layers
+from cellstep.lab import intervals, runs, tasks
+from cellstep.random import make_seed
+
+
+@pytest.mark.parametrize("cell", runs.CELLS)
+def test_parameters_are_those_of_the_model(cell: str) -> None:
+    for units, features, outputs in ((1, 1, 1), (7, 3, 2), (24, 10, 9)):
+        model = Sequential([Input((None, features)), runs.CELLS[cell](units), layers.Dense(outputs)])
+        assert runs.parameters(cell, units, features, outputs) == model.count_params()
+
+
+@pytest.mark.parametrize("cell", runs.CELLS)
+def test_matched_units_are_the_nearest(cell: str) -> None:
+    for wanted in (1, 50, 777, 2041, 12345):
+        counts = [abs(runs.parameters(cell, units, 2, 1) - wanted) for units in range(1, 150)]
+        assert runs.matched_units(cell, wanted, 2, 1) == 1 + int(np.argmin(counts))
+
+
+def test_quantiles_are_those_of_the_tables() -> None:
+    # printed in every table of Student's t, two-sided 95 % and 99 %
+    table = {1: (12.7062, 63.6567), 2: (4.3027, 9.9248), 3: (3.1824, 5.8409), 4: (2.7764, 4.6041), 9: (2.2622, 3.2498)}
+    for df, (t95, t99) in table.items():
+        assert intervals.t_quantile(0.975, df) == pytest.approx(t95, abs=6e-5)
+        assert intervals.t_quantile(0.995, df) == pytest.approx(t99, abs=6e-5)
+    assert intervals.t_cdf(-1.0, 1) == pytest.approx(0.25)  # Cauchy: 1/2 + atan(t) / pi
+    assert intervals.t_cdf(2.0, 2) == pytest.approx(0.5 + 2.0 / (2 * np.sqrt(6)))
+
+
+def test_the_interval_by_hand() -> None:
+    # mean 4, standard deviation sqrt(10), standard error sqrt(2), t of four degrees of freedom 2.77644511
+    mean, low, high = intervals.interval(np.array([0.0, 2.0, 4.0, 6.0, 8.0]))
+    assert mean == 4
+    assert (low, high) == pytest.approx((4 - 2.77644511 * np.sqrt(2), 4 + 2.77644511 * np.sqrt(2)), abs=1e-7)
+    assert np.isnan(intervals.interval(np.array([1.0]))[1])
+
+
+def test_the_interval_covers_as_often_as_it_says() -> None:
+    draws = np.random.default_rng(0).normal(3.0, 2.0, (20_000, 5))
+    _, low, high = intervals.interval(draws)
+    assert np.mean((low < 3) & (high > 3)) == pytest.approx(0.95, abs=0.005)
+
+
+def test_differences_are_paired_and_careful() -> None:
+    seeds = np.array([0.0, 10.0, 20.0, 30.0])
+    assert intervals.differs(seeds + 1 + np.array([0.1, -0.1, 0.1, -0.1]), seeds) == 1
+    assert intervals.differs(seeds, seeds + 1 + np.array([0.1, -0.1, 0.1, -0.1])) == -1
+    assert intervals.differs(seeds, seeds[::-1]) == 0
+    just = np.array([1.0, 1.0, 1.0, 4.0])  # mean 1.75, standard error 0.75: t = 2.33
+    assert intervals.differs(just, np.zeros(4), level=0.85) == 1
+    assert intervals.differs(just, np.zeros(4), pairs=3, level=0.85) == 0
+    assert intervals.differs(np.ones(1), np.zeros(1)) == 0
+
+
+def small(**options: object) -> lab.Comparison:
+    settings: dict[str, object] = {"budget": 24, "seeds": 2, "lengths": (4, 8), "units": 6, "checks": 3, **options}
+    return lab.compare("adding", **settings)
+
+
+def test_seeds_repeat_bit_for_bit_and_the_callers_numbers_go_on() -> None:
+    random.seed(5)
+    np.random.seed(5)  # noqa: NPY002
+    first = small()
+    after = random.random(), np.random.random()  # noqa: NPY002
+    random.seed(5)
+    np.random.seed(5)  # noqa: NPY002
+    assert after == (random.random(), np.random.random())  # noqa: NPY002
+    make_seed()  # another state of the package's own generator
+    second = small()
+    assert first.scores.tobytes() == second.scores.tobytes()
+    alone = small(cells=("GRU", "LSTM"), seeds=1, seed=1, lengths=(8,))
+    assert alone.scores[0, 0, 0].tobytes() == first.scores[2, 1, 1].tobytes()
+
+
+def test_shapes_and_sizes() -> None:
+    made = small()
+    assert made.scores.shape == made.seconds.shape == (3, 2, 2, 3)
+    assert (made.updates == [8, 16, 24]).all()
+    assert (np.diff(made.seconds, axis=-1) > 0).all()
+    assert made.units[2].tolist() == [6, 6]
+    wanted = runs.parameters("GRU", 6, 2, 1)
+    assert made.units[0, 0] == runs.matched_units("SimpleRNN", wanted, 2, 1)
+    header, rows = made.table()
+    assert len(rows) == 8
+    assert all(len(row) == len(header) for row in rows)
+    assert rows[0][:4] == ("4", "SimpleRNN", str(made.units[0, 0]), str(made.parameters[0, 0]))
+    assert repr(made) == "<Comparison adding: SimpleRNN, LSTM, GRU, 2 seeds>"
+
+
+def test_equal_time() -> None:
+    made = small(match="time", budget=0.15, seeds=1, lengths=(4,))
+    assert (made.units == 6).all()
+    assert (made.seconds[..., -1] >= 0.15).all()
+    assert "the same units, 0.15 seconds of training each, over 1 seed;" in made.summary()
+
+
+def test_a_gru_learns_to_remember() -> None:
+    made = lab.compare("parity", ("SimpleRNN", "GRU"), budget=150, seeds=3, lengths=(2,), units=16, checks=2)
+    assert made.final[1].min() > 0.95
+    assert made.remembers("GRU") == 2
+
+
+def judged(scores: object) -> lab.Comparison:
+    """A comparison of accuracies (cells, lengths, seeds) made by hand."""
+    final = np.array(scores, float)
+    n, m, s = final.shape
+    ones = np.ones((n, m, s, 1))
+    return lab.Comparison(
+        *(tasks.get("parity"), ("SimpleRNN", "LSTM", "GRU")[:n], "parameters", 10, np.array([2, 8][:m])),
+        *(np.arange(s), np.full((n, m), 4), np.full((n, m), 99), ones.astype(int), ones, final[..., None]),
+        np.full((m, s), 0.5),
+    )
+
+
+def test_words_when_intervals_overlap() -> None:
+    made = judged([[[0.6, 0.7, 0.8], [0.5, 0.49, 0.51]], [[0.7, 0.6, 0.75], [0.9, 0.91, 0.92]]])
+    text = made.summary()
+    assert "At delay 2: no difference shown between SimpleRNN and LSTM." in text
+    assert "At delay 8: LSTM beats SimpleRNN." in text
+    assert "Longest delay at which the score without memory is beaten: LSTM 8 steps." in text
+    assert "Not shown to beat it anywhere: SimpleRNN." in text
+    one = judged([[[0.6]], [[0.9]]])
+    assert "One seed has no interval, so no difference is shown" in one.summary()
+    assert "beats" not in one.summary()
+
+
+def test_lower_is_better_of_errors() -> None:
+    made = judged([[[0.1, 0.11, 0.12]], [[0.9, 0.91, 0.92]]])
+    assert made.differs("LSTM", "SimpleRNN", 2) == 1
+    errors = dataclasses.replace(made, task=tasks.get("adding"))
+    assert errors.differs("LSTM", "SimpleRNN", 2) == -1
+    assert errors.remembers("SimpleRNN") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cells": "LSTM"}, "cells must be two or more different ones of SimpleRNN, LSTM, GRU, got 'LSTM'"),
+        ({"cells": ("LSTM", "Mamba")}, "cells must be two or more different ones of SimpleRNN, LSTM, GRU, got 'Mamba'"),
+        ({"match": "speed"}, "match must be 'parameters' or 'time', got 'speed'"),
+        ({"seeds": 0}, "seeds must be a whole number above 0, got 0"),
+        ({"units": 2.5}, "units must be a whole number above 0, got 2.5"),
+        ({"lengths": ()}, "lengths must be different whole numbers, 2 or more, got ()"),
+        ({"budget": 2}, "budget must be above 0, of updates no less than checks=3, got 2"),
+    ],
+)
+def test_errors(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        small(**options)
+
+
+def test_own_data_have_one_length() -> None:
+    x, y = np.random.default_rng(0).random((40, 5, 2)), np.arange(40) % 3
+    made = lab.compare((x, y), budget=8, seeds=1, units=4)
+    assert made.lengths.tolist() == [5]
+    with pytest.raises(ValueError, match=r"lengths must be None for your own data, of 5 steps, got \(4,\)"):
+        lab.compare((x, y), budget=8, seeds=1, lengths=(4,))
