@@ -29,7 +29,7 @@ class TimeDistributed(Layer):
     A mask (B, T, ...) is passed on, and given to the layer step by step.
 
     Example:
-        >>> y = TimeDistributed(Dense(4))(np.ones((2, 5, 3)))
+        >>> y = TimeDistributed(layers.Dense(4))(np.ones((2, 5, 3)))
     """
 
     layer: Layer
