@@ -35,35 +35,11 @@ class Keywords(ABCMeta):
             RuntimeError: a subclass's `__init__` did not call that of its base.
         """
         if options:
-            cls._check(options)
+            _check(cls, options)
         made = super().__call__(*args, **options)
         if cls._proof and not hasattr(made, cls._proof):
             raise RuntimeError(f"{cls.__name__}.__init__ must call super().__init__() first")
         return made
-
-    def _check(cls, options: dict[str, Any]) -> None:
-        known = cls.keyword_names()
-        if known is None:
-            return
-        for name in options:
-            if name not in known:
-                close = get_close_matches(name, known, 1)
-                hint = RENAMED.get(name) or (f"{close[0]} is the nearest to it" if close else "")
-                raise TypeError(f"{cls.__name__} takes no argument {name!r}{hint and '; '}{hint}")
-
-    def keyword_names(cls) -> set[str] | None:
-        """The names that constructors take, from the class up as far as they pass others on; None where any will do."""
-        known: set[str] = set()
-        for owner in cls.__mro__:
-            if "__init__" not in vars(owner):
-                continue
-            if not owner.__module__.startswith("cellstep."):
-                return None  # what a user's constructor makes of **options is its own affair
-            parameters = list(inspect.signature(vars(owner)["__init__"]).parameters.values())[1:]
-            known |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-                return known
-        return known
 
     @property
     def __signature__(cls) -> inspect.Signature:
@@ -71,6 +47,32 @@ class Keywords(ABCMeta):
         whole = inspect.signature(cls.__init__)  # type: ignore[misc]
         parameters = list(whole.parameters.values())[1:]
         return whole.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+
+
+def _check(kind: type, options: dict[str, Any]) -> None:
+    known = keyword_names(kind)
+    if known is None:
+        return
+    for name in options:
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            hint = RENAMED.get(name) or (f"{close[0]} is the nearest to it" if close else "")
+            raise TypeError(f"{kind.__name__} takes no argument {name!r}{hint and '; '}{hint}")
+
+
+def keyword_names(kind: type) -> set[str] | None:
+    """The names that constructors take, from the class up as far as they pass others on; None where any will do."""
+    known: set[str] = set()
+    for owner in kind.__mro__:
+        if "__init__" not in vars(owner):
+            continue
+        if not owner.__module__.startswith("cellstep."):
+            return None  # what a user's constructor makes of **options is its own affair
+        parameters = list(inspect.signature(vars(owner)["__init__"]).parameters.values())[1:]
+        known |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return known
+    return known
 
 
 def closest(name: str, known: Iterable[str], n: int = 3) -> list[str]:

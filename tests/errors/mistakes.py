@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from cellstep import (
     optimizers,
     utils,
 )
+from cellstep.keywords import Keywords, keyword_names
 
 #: What was done, how, the exception, and the whole sentence.
 Row = tuple[str, Callable[[], Any], type[Exception], str]
@@ -142,31 +144,47 @@ def check(make: Callable[[], Any], error: type[Exception], sentence: str) -> Non
     assert str(caught.value) == sentence
 
 
-def _arguments() -> set[str]:
+def _arguments(modules: Sequence[Any]) -> set[str]:
     """The names of all arguments of the public functions, classes and their methods."""
     found: set[str] = set()
-    for module in (cellstep, callbacks, initializers, layers, losses, metrics, models, optimizers, utils):
+    for module in modules:
         for name in getattr(module, "__all__", dir(module)):
             thing = getattr(module, name)
-            things = [thing, *(getattr(thing, m) for m in dir(thing) if m[0] != "_" or m == "__call__")]
-            for function in things if isinstance(thing, type) else [thing]:
-                if callable(function) and not isinstance(function, type(Any)):
-                    try:
+            methods = [getattr(thing, m) for m in dir(thing) if m[0] != "_" or m == "__call__"]
+            for function in [thing, *methods] if isinstance(thing, type) else [thing]:
+                if isinstance(function, Keywords):
+                    found |= keyword_names(function) or set()
+                elif inspect.isfunction(function) or isinstance(function, type):
+                    with contextlib.suppress(TypeError, ValueError):
                         found |= set(inspect.signature(function).parameters)
-                    except (TypeError, ValueError):
-                        continue
-    return found - {"self", "args", "options", "name"}
+    return found - {"self", "args", "options"}
 
 
-def check_form(table: Sequence[Row]) -> None:
-    """Every message is one sentence on one line, not long, names an argument and what was wanted; none is twice."""
-    known = _arguments()
+def check_form(table: Sequence[Row], *more: Any) -> None:
+    """Every message is one sentence on one line, not long, names an argument and what was wanted; none is twice.
+
+    Args:
+        table: the rows. more: modules with further arguments.
+    """
+    public = (
+        cellstep,
+        callbacks,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        optimizers,
+        optimizers.schedules,
+        utils,
+    )
+    known = _arguments([*public, *more])
     for what, _, _, sentence in table:
         assert "\n" not in sentence, what
         assert len(sentence) < 300, what
         assert not re.search(r"[.!?] +[A-Z]", sentence), what
         assert not sentence.endswith((".", "!", "?")), what
-        assert re.search(r"\b(expected|must|should|takes|needs?|has|have|is|knows?|cannot)\b", sentence), what
+        assert re.search(r"\b(expected|must|should|takes|needs?|has|have|is|knows?|can|cannot)\b", sentence), what
         assert set(re.findall(r"[A-Za-z_]\w*", sentence)) & known, what
     assert len({row[0] for row in table}) == len(table)
     assert len({row[3] for row in table}) == len(table)

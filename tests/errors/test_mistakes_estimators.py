@@ -12,6 +12,7 @@ pytest.importorskip("sklearn")
 
 from mistakes import Row, X, check, check_form, rows
 
+import cellstep
 from cellstep import layers
 from cellstep.sklearn import RNNClassifier, windows
 
@@ -161,4 +162,4 @@ def test_the_sentence(make: Callable[[], Any], error: type[Exception], sentence:
 
 
 def test_the_form_of_all() -> None:
-    check_form(TABLE)
+    check_form(TABLE, cellstep.sklearn)

@@ -304,12 +304,6 @@ TABLE: list[Row] = [
         "go_backwards must be False to stream lstm, got True: its first step is the last",
     ),
     (
-        "stream state set",
-        lambda: setattr(lstm().stream(), "state", {"h": S}),
-        ValueError,
-        "expected state with lstm/h, lstm/c, got h",
-    ),
-    (
         "stream state list",
         lambda: setattr(lstm().stream(), "state", [S, S]),
         TypeError,
@@ -332,12 +326,6 @@ TABLE: list[Row] = [
         lambda: Sequential([layers.LSTM(3)]).stream(),
         ValueError,
         "sequential is not built: give it an Input, or call it once",
-    ),
-    (
-        "stream conv model",
-        lambda: Sequential([Input((5, 3)), layers.Conv1D(3, 2), layers.LSTM(3)]).stream(),
-        NotImplementedError,
-        "Conv1D.stages is not written, so conv1d cannot be streamed",
     ),
     (
         "stream seq2seq",

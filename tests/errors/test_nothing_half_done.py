@@ -21,7 +21,7 @@ def net() -> Sequential:
             Input((5, 3)),
             layers.LSTM(4, stateful=True),
             layers.BatchNormalization(),
-            layers.Dropout(0.1),
+            layers.Dropout(0.0),
             layers.Dense(1),
         ]
     )
@@ -96,8 +96,6 @@ def test_a_fit_that_fails_midway_keeps_the_whole_steps_before(last: Any) -> None
         yield last
 
     model, twin = net(), net()
-    model.get_layer("dropout" if model.layers[2].name == "dropout" else model.layers[2].name).rate = 0.0
-    twin.layers[2].rate = 0.0
     twin.set_weights(model.get_weights())
     for _ in range(2):
         twin.train_on_batch(X, Y)

@@ -180,7 +180,7 @@ CALLS: list[Row] = [
     (lambda: two(MASK), TypeError, r"expected mask of attention to be a list \[query mask, value mask\], got ndarray"),
     (lambda: two([MASK]), ValueError, r"expected mask of attention to be a list .* got 1 entries"),
     (lambda: two([None, MASK[:, :2]]), ValueError, r"expected mask of shape .* = \(2, 4\), got \(2, 2\)"),
-    (lambda: two([1.0 * MASK, None]), TypeError, "expected mask to hold booleans, got dtype float64"),
+    (lambda: two([0.5 * MASK, None]), ValueError, "expected mask to hold booleans, or 0 and 1, got 0.5"),
     (
         lambda: layers.Attention().forward([X, X], return_attention_scores=True)[1](X),
         ValueError,

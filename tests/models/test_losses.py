@@ -229,7 +229,7 @@ P = np.full((2, 3), 1 / 3)
         (lambda: losses.get("mse")(1, 1), ValueError, "y_pred must have at least one axis"),
         (lambda: losses.CategoricalCrossentropy()([0, 1], P), ValueError, "use sparse_categorical_crossentropy"),
         (lambda: S(P, P), ValueError, r"y_true must have the shape \(2,\) or \(2, 1\).*got \(2, 3\)"),
-        (lambda: S([0, 3], P), ValueError, "labels from 0 to 2 for 3 classes, got 3"),
+        (lambda: S([0, 3], P), ValueError, "labels from 0 to 2, as there are 3 units, got 3"),
         (lambda: S([0, -1], P), ValueError, "got -1"),
         (lambda: S([0, 0.5], P), ValueError, "integer labels, got 0.5"),
         (lambda: S([0, np.nan], P), ValueError, "integer labels, got nan"),

@@ -340,7 +340,7 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
         lambda: LSTM(2)(Input((None, 2)), initial_state=[Input((3,)), Input((2,))]),
         *(ValueError, "initial_state of lstm to be 2 tensors .* with 2, 2 units, got 2 with 3, 2"),
     ),
-    "no time": (lambda: GRU(2)(T), ValueError, r"expected inputs of shape \(batch, time, features\)"),
+    "no time": (lambda: GRU(2)(T), ValueError, r"expected inputs of gru of shape \(batch, time, features\)"),
     "inputs": (
         lambda: encoder_decoder()(X),
         *(ValueError, r"expected x to be 2 inputs \(x, z\), got one array"),
@@ -350,7 +350,7 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
         lambda: encoder_decoder()({"x": X, "y": Z}),
         *(ValueError, r"expected x to have the names of the inputs \(x, z\), got x, y"),
     ),
-    "shape": (lambda: encoder_decoder()([X, V]), ValueError, r"expected x of shape \(None, None, 2\), got \(3, 2\)"),
+    "shape": (lambda: encoder_decoder()([X, V]), ValueError, r"expected z of shape \(None, None, 2\), got \(3, 2\)"),
     "mask rank": (
         lambda: Sequential([GRU(2)])(X, mask=np.ones((3, 4, 2), bool)),
         *(ValueError, r"expected mask of shape \(3, 4\), got \(3, 4, 2\)"),

@@ -241,7 +241,7 @@ def test_names_and_configurations() -> None:
             "learning_rate_power must be 0 or less, got 0.5",
         ),
         (lambda: optimizers.Adagrad(initial_accumulator_value=-1), ValueError, "initial_accumulator_value must be"),
-        (lambda: optimizers.SGD(decay=0.1), TypeError, "unexpected keyword argument 'decay'"),
+        (lambda: optimizers.SGD(decay=0.1), TypeError, "SGD takes no argument 'decay'"),
     ],
 )
 def test_bad_arguments(make: Any, error: type[Exception], words: str) -> None:

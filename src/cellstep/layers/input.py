@@ -94,15 +94,11 @@ class InputLayer(Layer):
         return self._fitting(a, name, rows)
 
     def _fitting(self, a: Any, name: str, rows: bool = True) -> Any:
+        a = a if a.dtype.kind in "fiub" else ops.real(name, a)  # which says what else it holds
         wanted = self.batch_shape if rows else (None, *self.batch_shape[1:])
         if len(wanted) != a.ndim or any([w is not None and w != s for w, s in zip(wanted, a.shape, strict=True)]):
             raise ValueError(f"expected {name} of shape {ops.describe(wanted)}, got {a.shape}{_hint(wanted, a, name)}")
-        if self.dtype.kind in "iu" and a.dtype.kind not in "iub":
-            if a.dtype.kind != "f":
-                got = ops.kind(name, a)
-                raise TypeError(
-                    f"expected {name} to hold integers, as the dtype of {self.name} is {self.dtype}, got {got}"
-                )
+        if self.dtype.kind in "iu" and a.dtype.kind == "f":
             whole = a == np.floor(a)
             if not whole.all():
                 raise ValueError(

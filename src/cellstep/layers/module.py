@@ -15,7 +15,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from .. import constraints, initializers, ops, registry, regularizers
-from ..keywords import Keywords
+from ..keywords import Keywords, keyword_names
 from .variable import Variable
 from .variable import count as count_numbers
 
@@ -75,7 +75,7 @@ class ModuleKeywords(Keywords):
     _proof = "_lock"
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
-        known = cls.keyword_names() if options else None
+        known = keyword_names(cls) if options else None
         old = [] if known is None else [k for k in ("input_shape", "input_dim", "input_length") if k not in known]
         given = {k: options.pop(k) for k in old if k in options}
         made = super().__call__(*args, **options)
