@@ -275,6 +275,8 @@ def test_what_over_and_underflows() -> None:
         assert curve.horizon.points < 120
         assert curve.exponents[0] == pytest.approx(np.log(w), rel=1e-6)
         assert "zero or infinite at the other" in found.summary()
+        pytest.importorskip("matplotlib")
+        found.draw()  # warnings are errors
 
 
 def test_errors() -> None:

@@ -83,6 +83,11 @@ class Curve:
         """T."""
         return len(self.loss) - 1
 
+    @property
+    def mean_chain(self) -> Array:
+        """(T + 1,) the mean of `chain` over rows, which `horizon` is of."""
+        return _mean(self.chain)
+
     def __repr__(self) -> str:
         return f"<{self.label} x {numbers(self.scale)}: {self.horizon}>"
 
@@ -130,7 +135,7 @@ class GradientFlow(Result):
         rows = []
         for c in self.curves:
             halves, doubles = (f"{numbers(c.horizon.steps)} steps" if c.horizon.slope * s > 0 else "-" for s in (-1, 1))
-            shown = (c.horizon.r2, c.chain[:, 0].mean(), c.loss[0], c.loss[-1], c.exponents[0])
+            shown = (c.horizon.r2, c.mean_chain[0], c.loss[0], c.loss[-1], c.exponents[0])
             rows.append([c.label, numbers(c.scale), halves, doubles, *map(numbers, shown)])
         return (*header, "Lyapunov (1/step)"), rows
 
