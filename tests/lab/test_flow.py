@@ -182,8 +182,9 @@ def test_horizons_in_words() -> None:
     assert str(wild).startswith("roughly halves every")
     assert str(horizon(np.ones(31))).startswith("keeps its size, within 10% over 30 steps")
     assert "R² 1.00" in str(horizon(np.ones(31)))
-    assert str(horizon(np.array([0.0, 0.0, 1.0]))) == "is zero after a step"
-    assert str(horizon(np.array([1.0]))) == "has no step to go back"
+    assert str(horizon(np.array([0.0, 0.0, 1.0]))) == "is zero or not finite at 2 of 2 steps back"
+    assert str(horizon(np.array([np.nan, np.inf, 1.0]))) == "is zero or not finite at 2 of 2 steps back"
+    assert str(horizon(np.array([0.5, 1.0]))) == "goes back one step, too few for a line"
     gone = horizon(np.where(k > 20, 0, 2.0 ** (-k / 6)))
     assert "over 20 steps" in str(gone)
     assert "zero or infinite at the other 10" in str(gone)
@@ -263,6 +264,21 @@ def test_the_recurrent_weights_of_a_name_are_orthogonal_times_the_scale() -> Non
     np.testing.assert_allclose(curve.chain[0], 1.5 ** np.array([3, 2, 1, 0]), rtol=1e-6)
 
 
+def test_what_over_and_underflows() -> None:
+    layer = layers.SimpleRNN(2, activation="linear", dtype="float64")
+    layer.build((None, None, FEATURES))
+    for w, slope in ((1e3, np.log2(1e3)), (1e-3, -np.log2(1e3))):
+        layer.set_weights([np.ones((FEATURES, 2)), w * np.eye(2), np.zeros(2)])
+        found = lab.gradient_flow(layer, normal(1, 200, FEATURES), scales=[1.0], clipnorm=1.0)
+        (curve,) = found.curves
+        assert curve.horizon.slope == pytest.approx(slope, rel=1e-6)
+        assert curve.horizon.points < 120
+        assert curve.exponents[0] == pytest.approx(np.log(w), rel=1e-6)
+        assert "zero or infinite at the other" in found.summary()
+        pytest.importorskip("matplotlib")
+        found.draw()  # warnings are errors
+
+
 def test_errors() -> None:
     x = normal(B, T, FEATURES)
     with pytest.raises(ValueError, match="models must be models, layers or some of SimpleRNN, LSTM, GRU, got 'RNN'"):
@@ -273,6 +289,12 @@ def test_errors() -> None:
         lab.gradient_flow([], x)
     with pytest.raises(TypeError, match="models must be compiled models, or names, where y is given, got GRU"):
         lab.gradient_flow(layers.GRU(2), x, normal(B, 2))
+    with pytest.raises(ValueError, match=r"x must have shape \(batch, time, features\) where models are names, got"):
+        lab.gradient_flow("GRU", normal(B, T))
+    for empty in (normal(0, T, FEATURES), normal(B, 0, FEATURES)):
+        for function in (lab.gradient_flow, lab.gates, lab.lyapunov):
+            with pytest.raises(ValueError, match="x must have a row and a step at least, got"):
+                function(layers.GRU(2), empty)
     layer = made(layers.GRU)
     before = layer.get_weights()
     with pytest.raises(ValueError, match="expected x of shape"):

@@ -24,7 +24,7 @@ from ..layers.tracing import Run
 from ..models.steps import Stepper
 from .jacobians import MOST_BYTES, ROWS, products, spectral_norms, spectral_radii, step_jacobians
 from .result import Result, Table, text_table
-from .watching import Place, located, numbers, places
+from .watching import Place, located, norms, numbers, places
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -204,11 +204,11 @@ def _split(place: Place, run: Run, rows: int, scale: float) -> LayerBPTT:
         backwards=place.backwards,
         gates=cell.contract.gates,
         gradients=gradients,
-        norms={name: np.sqrt((g**2).reshape(T, -1).sum(axis=1)) for name, g in gradients.items()},
-        columns={name: np.sqrt((g**2).reshape(T, -1, G, H).sum(axis=(1, 3))) for name, g in gradients.items()},
-        dh=np.sqrt((dh**2).sum(axis=(0, 2))),
-        output=np.sqrt((direct**2).sum(axis=(0, 2))),
-        feedback=np.sqrt((feedback**2).sum(axis=(0, 2))),
+        norms={name: norms(g.reshape(T, -1), 1) for name, g in gradients.items()},
+        columns={name: norms(g.reshape(T, -1, G, H), (1, 3)) for name, g in gradients.items()},
+        dh=norms(dh, (0, 2)),
+        output=norms(direct, (0, 2)),
+        feedback=norms(feedback, (0, 2)),
         jacobians=jacobians,
         jacobian_norms=spectral_norms(jacobians),
         radii=spectral_radii(jacobians),
@@ -266,13 +266,11 @@ def _outputs_said(outputs: Mapping[str, Array]) -> str:
 def _layer_said(layer: LayerBPTT) -> str:
     T = layer.steps
     where = f"{layer.name} ({layer.kind}, {layer.units} units)"
-    if not T:
-        return f"{where} ran no step."
     last, first = layer.dh[-1], layer.dh[0]
     recent = layer.recent("recurrent_kernel")
     chain = layer.chain[:, 0].mean()
     said = [
-        f"{where} ran {T} steps" + (", the last one in time first." if layer.backwards else "."),
+        f"{where} ran {T} step{'s' * (T > 1)}" + (", the last one in time first." if layer.backwards else "."),
         f"The gradient of the loss by h is {numbers(last)} at step {T} and {numbers(first)} at the initial state.",
         f"The last {recent} of {T} steps hold 90% of what recurrent_kernel gets, counted by norms."
         if recent

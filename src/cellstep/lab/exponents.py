@@ -149,7 +149,9 @@ def exponents(jacobians: Array, counted: NDArray[np.bool_]) -> tuple[Array, NDAr
 
 def said(top: float) -> str:
     """A largest exponent in words."""
-    if not np.isfinite(top):
+    if np.isnan(top):
+        return "States or Jacobians are not finite, so there is no exponent."
+    if np.isinf(top):
         return "A step wipes out what was before."
     if abs(top) < 1e-3:
         return "Small differences neither grow nor die out: gradients keep their size."

@@ -37,7 +37,7 @@ from .horizons import Clipping, Horizon, clipping, horizon
 from .jacobians import ROWS, products, spectral_norms, step_jacobians, values
 from .probes import learn, made, scaled
 from .result import Result, Table, text_table
-from .watching import Place, located, numbers
+from .watching import Place, located, norms, numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,6 +82,11 @@ class Curve:
     def steps(self) -> int:
         """T."""
         return len(self.loss) - 1
+
+    @property
+    def mean_chain(self) -> Array:
+        """(T + 1,) the mean of `chain` over rows, which `horizon` is of."""
+        return _mean(self.chain)
 
     def __repr__(self) -> str:
         return f"<{self.label} x {numbers(self.scale)}: {self.horizon}>"
@@ -130,7 +135,7 @@ class GradientFlow(Result):
         rows = []
         for c in self.curves:
             halves, doubles = (f"{numbers(c.horizon.steps)} steps" if c.horizon.slope * s > 0 else "-" for s in (-1, 1))
-            shown = (c.horizon.r2, c.chain[:, 0].mean(), c.loss[0], c.loss[-1], c.exponents[0])
+            shown = (c.horizon.r2, c.mean_chain[0], c.loss[0], c.loss[-1], c.exponents[0])
             rows.append([c.label, numbers(c.scale), halves, doubles, *map(numbers, shown)])
         return (*header, "Lyapunov (1/step)"), rows
 
@@ -208,10 +213,10 @@ def _curve(place: Place, run: Run, label: str, scale: float, rows: int, clipped:
     assert run.gradients is not None
     assert run.initial is not None
     H = place.cell.units
-    dh = np.concatenate([run.initial[0][:, None], run.gradients[0]], axis=1).astype(np.float64)
+    dh = np.concatenate([run.initial[0][:, None], run.gradients[0]], axis=1)
     jacobians = step_jacobians(run, rows)
     chain = products(jacobians)
-    norms = spectral_norms(chain[:, :, :H, :H])
+    back = spectral_norms(chain[:, :, :H, :H])
     by_row, steps = exponents(jacobians, run.running[:rows])
     terms = whole = forget = None
     if place.kind == "LSTM":
@@ -223,14 +228,20 @@ def _curve(place: Place, run: Run, label: str, scale: float, rows: int, clipped:
         kind=place.kind,
         units=H,
         scale=scale,
-        loss=np.sqrt((dh**2).sum(axis=2)).mean(axis=0),
-        chain=norms,
+        loss=_mean(norms(dh, 2)),
+        chain=back,
         whole_chain=spectral_norms(chain),
         step=spectral_norms(jacobians[:, :, :H, :H]),
-        horizon=horizon(norms.mean(axis=0)),
+        horizon=horizon(_mean(back)),
         exponents=-np.sort(-by_row[steps > 0], axis=1).mean(axis=0) if steps.any() else np.zeros(jacobians.shape[-1]),
         terms=terms,
         whole=whole,
         forget_product=forget,
         clipping=clipped,
     )
+
+
+def _mean(by_row: Array) -> Array:
+    """The mean over rows of numbers that may be close to the largest there are."""
+    with np.errstate(over="ignore"):
+        return np.asarray((by_row / len(by_row)).sum(axis=0))

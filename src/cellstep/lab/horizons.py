@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .watching import numbers
+from .watching import norms, numbers
 
 Array = NDArray[Any]
 
@@ -42,7 +42,9 @@ class Horizon:
     def __str__(self) -> str:
         """The gradient halves every 6 steps (...)."""
         if np.isnan(self.slope):
-            return "is zero after a step" if self.length else "has no step to go back"
+            if self.length < 2:
+                return "goes back one step, too few for a line"
+            return f"is zero or not finite at {self.length - self.points} of {self.length} steps back"
         fit = f"line through log2 |dh_T/dh_t| over {self.points} steps, R² {self.r2:.2f}"
         if self.points < self.length:
             fit += f", zero or infinite at the other {self.length - self.points}"
@@ -56,14 +58,14 @@ class Horizon:
         return f"{loose}{verb} every {numbers(self.steps)} steps ({fit})"
 
 
-def horizon(norms: Array) -> Horizon:
-    """The line for norms (T + 1,) of d s_T / d s_t, t = 0 .. T; the last, of no step back, is left out.
+def horizon(chain: Array) -> Horizon:
+    """The line for the norms (T + 1,) of d s_T / d s_t, t = 0 .. T; the last, of no step back, is left out.
 
     The line need not go through it: the first step back may differ from all others, as in an LSTM, where it leads from
     h to c.
     """
-    back = np.arange(len(norms) - 1, 0, -1)
-    found = np.asarray(norms[:-1], np.float64)
+    back = np.arange(len(chain) - 1, 0, -1)
+    found = np.asarray(chain[:-1], np.float64)
     usable = np.isfinite(found) & (found > 0)
     if usable.sum() < 2:
         return Horizon(float("nan"), float("nan"), int(usable.sum()), len(back))
@@ -111,10 +113,11 @@ class Clipping:
 
 def clipping(gradients: Mapping[str, Array], clipnorm: float) -> Clipping:
     """What clipping does to gradients by path."""
-    before = {path: float(np.linalg.norm(g)) for path, g in gradients.items()}
+    before = {path: float(norms(g.reshape(-1), 0)) for path, g in gradients.items()}
     factors = {path: 1.0 if norm <= clipnorm else clipnorm / norm for path, norm in before.items()}
     after = {path: norm * factors[path] for path, norm in before.items()}
-    total, total_after = (float(np.sqrt(sum(n * n for n in norms.values()))) for norms in (before, after))
-    inner = sum(before[path] * after[path] for path in before)  # each gradient and its clipped self are parallel
-    direction = inner / (total * total_after) if total and total_after else 1.0
+    total, total_after = (float(norms(np.array([*each.values()]), 0)) for each in (before, after))
+    # each gradient and its clipped self are parallel
+    both = total and total_after
+    direction = sum(before[p] / total * (after[p] / total_after) for p in before) if both else 1.0
     return Clipping(clipnorm, before, after, total, total_after, min(1.0, direction), min(total, clipnorm))

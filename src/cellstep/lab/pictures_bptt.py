@@ -78,7 +78,7 @@ def _arrivals(axis: Any, layer: LayerBPTT) -> None:
         ("from step t + 1, by feedback", steps, layer.feedback, 1),
     )
     for name, at, values, which in lines:
-        shown = np.where(values > 0, values, np.nan)
+        shown = positive(values)
         # a lone point is seen only if it is marked
         points = len(at) if np.isfinite(shown).sum() > 2 else 1
         axis.plot(at, shown, label=name, **style.line(which, points))
@@ -101,7 +101,7 @@ def _chain(axis: Any, layer: LayerBPTT) -> None:
         lines.append(("|dc_t/dc_(t-1)|: the forget gate", steps, layer.c_norms, 0))
     for name, at, values, which in lines:
         mean = values.mean(axis=0)
-        axis.plot(at, np.where(mean > 0, mean, np.nan), label=name, **style.line(which, len(at)))
+        axis.plot(at, positive(mean), label=name, **style.line(which, len(at)))
     axis.axhline(1, color=style.GREY, linewidth=1, linestyle=":")
     log_axis(axis, np.concatenate([values.ravel() for _, _, values, _ in lines]), room=0.8)
     axis.set_title("The chain of Jacobians")
@@ -110,14 +110,20 @@ def _chain(axis: Any, layer: LayerBPTT) -> None:
     step_axis(axis, layer, 0)
 
 
+def positive(values: Array) -> Array:
+    """What a logarithmic axis can show; NaN for the rest, and for what overflows its limits."""
+    with np.errstate(invalid="ignore"):
+        return np.where((values > 0) & (values < 1e200), values, np.nan)
+
+
 def log_axis(axis: Any, values: Array, decades: float = 12, room: float = 0) -> None:
     """A logarithmic axis from the smallest positive value, or so many powers of ten below the largest, on.
 
     room: for a legend below, as a part of what the values take.
     """
-    positive = values[np.isfinite(values) & (values > 0)]
+    seen = values[np.isfinite(positive(values))]
     axis.set_yscale("log")
-    if positive.size:
-        low, high = max(positive.min(), positive.max() * 10.0**-decades), positive.max()
+    if seen.size:
+        low, high = max(seen.min(), seen.max() * 10.0**-decades), seen.max()
         below = max(high / low, 2.0) ** room
         axis.set_ylim(low / 1.6 / below, high * 1.6)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import style
-from .pictures_bptt import log_axis
+from .pictures_bptt import log_axis, positive
 from .watching import numbers
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def draw(result: GradientFlow) -> Figure:
     for column, label in enumerate(labels):
         curves = [curve for curve in result.curves if curve.label == label]
         _lines(axes[0, column], curves, [c.loss for c in curves], f"{label}: dL/dh_t")
-        _lines(axes[1, column], curves, [c.chain.mean(axis=0) for c in curves], f"{label}: dh_T/dh_t")
+        _lines(axes[1, column], curves, [c.mean_chain for c in curves], f"{label}: dh_T/dh_t")
         if curves[0].terms is None:
             _lines(axes[2, column], curves, [c.step.mean(axis=0) for c in curves], f"{label}: one step, dh_t/dh_(t-1)")
         else:
@@ -49,7 +49,7 @@ def _lines(axis: Any, curves: list[Curve], values: list[Array], title: str) -> N
     for k, (curve, value) in enumerate(zip(curves, values, strict=True)):
         T = curve.steps
         at = np.arange(T + 1 - len(value), T + 1)
-        axis.plot(at, np.where(value > 0, value, np.nan), label=f"weights x {numbers(curve.scale)}", **style.line(k, T))
+        axis.plot(at, positive(value), label=f"weights x {numbers(curve.scale)}", **style.line(k, T))
     log_axis(axis, np.concatenate(values))
     _finish(axis, title, "norm", curves[0].steps)
 
@@ -63,7 +63,7 @@ def _terms(axis: Any, curve: Curve) -> None:
     for k, (name, value, first) in enumerate(lines):
         at = np.arange(first, curve.steps + 1)
         which = 6 if first == 0 else k
-        axis.plot(at, np.where(value > 0, value, np.nan), label=name, **style.line(which, len(at)))
+        axis.plot(at, positive(value), label=name, **style.line(which, len(at)))
     seen = np.concatenate([value for _, value, _ in lines])
     log_axis(axis, seen, room=0.9)
     title = f"{curve.label} x {numbers(curve.scale)}: terms of dc_t/dc_(t-1)"

@@ -36,6 +36,8 @@ def made(model: Any, x: Any, y: Any, units: int, seed: int) -> Any:
         return model
     if model not in NAMED:
         raise ValueError(f"models must be models, layers or some of {', '.join(NAMED)}, got {model!r}")
+    if np.ndim(x) != 3:
+        raise ValueError(f"x must have shape (batch, time, features) where models are names, got {np.shape(x)}")
     dtype = np.result_type(np.asarray(x).dtype, np.float32)
     dtype = dtype if dtype.kind == "f" else np.dtype(np.float32)
     layer = NAMED[model](
@@ -94,5 +96,5 @@ def _last(output: Any) -> Array:
     """The gradient of the sum of the last outputs, of norm 1 a row."""
     d: Array = np.zeros_like(output)
     last = d[:, -1] if d.ndim > 2 else d
-    last[...] = 1 / np.sqrt(last[0].size)
+    last[...] = 1 / np.sqrt(np.prod(last.shape[1:]))
     return d

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..layers import RNN, RecurrentCell, StackedRNNCells, trace
 from ..layers.module import Module
 from ..layers.tracing import Run
+
+Array = NDArray[Any]
 
 #: What the cells are called, by the kernel contract's name.
 KINDS = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
@@ -62,9 +65,19 @@ def _cells(runner: Any) -> list[RecurrentCell]:
 
 
 def located(model: Any, runs: list[Run]) -> list[tuple[Place, Run]]:
-    """Each run with the place of its cell; a cell that ran more than once has the number of the run in its name."""
+    """Each run with the place of its cell; a cell that ran more than once has the number of the run in its name.
+
+    Raises:
+        ValueError: a run of no rows, or of no steps.
+    """
     by_cell = {id(place.cell): place for place in places(model)}
     mine = [(by_cell[id(run.cell)], run) for run in runs if id(run.cell) in by_cell]
+    for place, run in mine:
+        if not all(run.shape):
+            raise ValueError(
+                f"x must have a row and a step at least, got {run.shape[0]} rows of {run.shape[1]} steps "
+                f"at {place.name}"
+            )
     found: list[tuple[Place, Run]] = []
     for k, (place, run) in enumerate(mine):
         same = [i for i, (other, _) in enumerate(mine) if other is place]
@@ -81,6 +94,15 @@ def run_forward(model: Any, x: Any) -> list[tuple[Place, Run]]:
     with trace() as runs:
         model.forward(x)  # type: ignore[attr-defined]
     return located(model, runs)
+
+
+def norms(a: Array, axes: int | tuple[int, ...]) -> Array:
+    """Euclidean norms over some axes, in float64; no square over- or underflows."""
+    a = np.abs(a.astype(np.float64))
+    top = a.max(axis=axes, keepdims=True, initial=0)
+    with np.errstate(invalid="ignore"):
+        scaled = np.divide(a, top, out=np.zeros_like(a), where=top > 0)
+        return np.asarray(np.squeeze(top, axes) * np.sqrt((scaled**2).sum(axis=axes)))
 
 
 def numbers(values: Any, digits: int = 3) -> str:
