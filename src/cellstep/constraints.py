@@ -125,6 +125,9 @@ def _axes(axis: int | Sequence[int]) -> int | list[int]:
     return [int(a) for a in axis] if several else int(axis)  # type: ignore[union-attr, arg-type]
 
 
+#: Keras's other names of the classes.
+max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+
 _LOOKUP: Lookup[Constraint] = Lookup(
     "constraint",
     Constraint,

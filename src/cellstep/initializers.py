@@ -253,6 +253,15 @@ _BY_NAME: dict[str, type[Initializer]] = {
 }
 
 
+#: Keras's other names of the classes.
+zeros, ones, constant = Zeros, Ones, Constant
+random_uniform, random_normal, truncated_normal = RandomUniform, RandomNormal, TruncatedNormal
+variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform, GlorotNormal
+he_uniform, he_normal, lecun_uniform, lecun_normal = HeUniform, HeNormal, LecunUniform, LecunNormal
+orthogonal, identity = Orthogonal, Identity
+OrthogonalInitializer, IdentityInitializer = Orthogonal, Identity
+
+
 def get(identifier: Any, argument: str = "initializer") -> Callable[..., Array]:
     """An initializer from its name, its configuration, or itself. Any function of (shape, dtype) will do.
 

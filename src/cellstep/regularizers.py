@@ -149,6 +149,9 @@ def _floats(w: Any) -> Array:
     return a if a.dtype.kind == "f" else a.astype(np.float64)
 
 
+#: Keras's other names of the classes.
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
+
 _LOOKUP: Lookup[Regularizer] = Lookup(
     "regularizer",
     Regularizer,

@@ -47,6 +47,8 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "adagrad_zero": ("Adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.0, "epsilon": 0.01}),
     "adadelta": ("Adadelta", {}),
     "adadelta_paper": ("Adadelta", {"learning_rate": 1.0, "rho": 0.8, "epsilon": 0.01}),
+    "lamb": ("Lamb", {}),
+    "lamb_fast": ("Lamb", {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.8, "epsilon": 0.01}),
     "lion": ("Lion", {}),
     "lion_fast": ("Lion", {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.7}),
     "ftrl": ("Ftrl", {}),
@@ -137,6 +139,10 @@ _EACH = spread(2, 4, start=11) + 2.5
 _PROBABILITIES = 1 / (1 + np.exp(-_LOGITS))
 
 LOSSES: dict[str, LossCase] = {
+    "dice": LossCase("Dice", {}, (spread(2, 4, 3) > 0) * 1.0, softmax(_STEPS)),
+    "dice_rows": LossCase("Dice", {"axis": [1, 2]}, (spread(2, 4, 3) > 0) * 1.0, softmax(_STEPS)),
+    "tversky": LossCase("Tversky", {"alpha": 0.3, "beta": 0.7, "axis": [1]}, (_LOGITS > 0) * 1, _PROBABILITIES, _ROWS),
+    "gce": LossCase("CategoricalGeneralizedCrossEntropy", {"q": 0.7}, np.array([0, 2, 1, 2]), _PROBABILITIES, _ROWS),
     "mse": LossCase("MeanSquaredError", {}, spread(4, 3, start=1), _LOGITS, _ROWS),
     "mse_mask": LossCase("MeanSquaredError", {}, spread(2, 4, 3, start=1), _STEPS, _EACH, _MASK),
     "mae": LossCase("MeanAbsoluteError", {}, spread(4, 3, start=1) + 0.125, _LOGITS),
@@ -192,6 +198,7 @@ _TWELVE = spread(12, start=2) + 2.5
 _CLASSES = np.eye(3)[(np.arange(12) * 5 + np.arange(12) // 3) % 3]
 
 #: Class, arguments, targets, predictions, weights; two halves are added one after the other.
+_LABELS = (np.arange(12) % 3, np.arange(12) * 5 % 4)
 METRICS: dict[str, tuple[str, dict[str, Any], Array, Array, Array | None]] = {
     "precision": ("Precision", {}, _HITS, _SURE, _TWELVE),
     "precision_thresholds": ("Precision", {"thresholds": [0.7, 0.2, 0.5]}, _HITS, _SURE, None),
@@ -234,6 +241,15 @@ METRICS: dict[str, tuple[str, dict[str, Any], Array, Array, Array | None]] = {
     "squared_hinge": ("SquaredHinge", {}, _HITS, _SURE, None),
     "categorical_hinge": ("CategoricalHinge", {}, _CLASSES, _SURE, _TWELVE),
     "cosine": ("CosineSimilarity", {}, spread(12, 3), spread(12, 3, step=5), _TWELVE),
+    "precision_at": ("PrecisionAtRecall", {"recall": 0.6}, _HITS, _SURE, _TWELVE),
+    "recall_at": ("RecallAtPrecision", {"precision": 0.6, "num_thresholds": 9, "class_id": 1}, _HITS, _SURE, None),
+    "sensitivity_at": ("SensitivityAtSpecificity", {"specificity": 0.4}, _HITS, _SURE, _TWELVE),
+    "specificity_at": ("SpecificityAtSensitivity", {"sensitivity": 0.7, "num_thresholds": 1}, _HITS, _SURE, None),
+    "iou": ("IoU", {"num_classes": 4, "target_class_ids": [0, 2], "dtype": "float64"}, *_LABELS, _TWELVE),
+    "mean_iou": ("MeanIoU", {"num_classes": 3, "ignore_class": 1}, *_LABELS, None),
+    "binary_iou": ("BinaryIoU", {"threshold": 0.4, "dtype": "float64"}, _HITS[:, 0], _SURE[:, 0], _TWELVE),
+    "one_hot_iou": ("OneHotIoU", {"num_classes": 3, "target_class_ids": [1]}, _CLASSES, _SURE, None),
+    "one_hot_mean_iou": ("OneHotMeanIoU", {"num_classes": 3, "dtype": "float64"}, _CLASSES, _SURE, _TWELVE),
 }
 
 #: A tagger of padded sequences: tokens (N, T), 0 is padding; a label and a weight for each step.

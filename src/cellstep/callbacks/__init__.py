@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .averages import SwapEMAWeights
 from .base import Callback, CallbackList
 from .checkpoints import BackupAndRestore, ModelCheckpoint
 from .early_stopping import EarlyStopping
@@ -22,6 +23,7 @@ __all__ = [
     "ModelCheckpoint",
     "ProgressLog",
     "ReduceLROnPlateau",
+    "SwapEMAWeights",
     "TensorBoard",
     "TerminateOnNaN",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..ops import check_bool
 from .base import Callback, Logs
 
 
@@ -54,11 +55,20 @@ class CSVLogger(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Ends training after a batch whose loss is NaN or infinite."""
+    """Ends training after a batch whose loss is NaN or infinite.
+
+    Args:
+        raise_error: end it by a RuntimeError.
+    """
+
+    def __init__(self, raise_error: bool = False) -> None:
+        self.raise_error = check_bool("raise_error", raise_error)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         loss = (logs or {}).get("loss")
         if loss is not None and not math.isfinite(loss):
+            if self.raise_error:
+                raise RuntimeError(f"loss must be finite, got {loss} in batch {batch}")
             print(f"Batch {batch}: the loss is {loss}, training ends")
             self.model.stop_training = True
 
@@ -89,7 +99,8 @@ class TensorBoard(Callback):
         log_dir: the directory.
         update_freq: "epoch", or also `batch_loss` and the like each so many batches; "batch" is 1.
         write_graph: taken for Keras's sake; there is no graph to write.
-        histogram_freq, write_images, write_steps_per_second, profile_batch, embeddings_freq: not built.
+        histogram_freq, write_images, write_steps_per_second, profile_batch, embeddings_freq, embeddings_metadata: not
+            built.
 
     Raises:
         ImportError: when training begins and neither tensorboardX nor PyTorch with tensorboard is installed.
@@ -107,9 +118,12 @@ class TensorBoard(Callback):
         update_freq: str | int = "epoch",
         profile_batch: int = 0,
         embeddings_freq: int = 0,
+        embeddings_metadata: Any = None,
     ) -> None:
         asked = {"histogram_freq": histogram_freq, "write_images": write_images, "profile_batch": profile_batch}
         asked |= {"write_steps_per_second": write_steps_per_second, "embeddings_freq": embeddings_freq}
+        if embeddings_metadata is not None:
+            raise NotImplementedError(f"embeddings_metadata is not built; expected None, got {embeddings_metadata!r}")
         for name, value in asked.items():
             if value:
                 raise NotImplementedError(f"{name} is not built; expected {type(value)()!r}, got {value!r}")

@@ -15,6 +15,7 @@ from .base import Loss
 from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from .ctc import CTC
 from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
+from .overlap import CategoricalGeneralizedCrossEntropy, Dice, Tversky
 from .regression import (
     CategoricalHinge,
     CosineSimilarity,
@@ -50,6 +51,9 @@ CLASSES: tuple[type[Loss], ...] = (
     CategoricalHinge,
     CosineSimilarity,
     CTC,
+    Dice,
+    Tversky,
+    CategoricalGeneralizedCrossEntropy,
 )
 
 __all__ = [
@@ -58,8 +62,10 @@ __all__ = [
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
     "CosineSimilarity",
+    "Dice",
     "FunctionLoss",
     "Hinge",
     "Huber",
@@ -73,6 +79,7 @@ __all__ = [
     "Poisson",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "Tversky",
     "deserialize",
     "get",
     "serialize",

@@ -42,6 +42,8 @@ from .errors import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
+from .iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+from .operating import PrecisionAtRecall, RecallAtPrecision, SensitivityAtSpecificity, SpecificityAtSensitivity
 from .scores import F1Score, FBetaScore, R2Score
 
 #: Those that a name stands for, by that name.
@@ -89,9 +91,23 @@ _SHORT: dict[str, Callable[..., Metric]] = {
 }
 _SHORT |= {k.upper(): v for k, v in _SHORT.items()}
 _NAMED = {str(getattr(c, "__name__", "")): c for c in (*_CLASSES.values(), Accuracy, Mean, Sum)}
-_WRITTEN = _NAMED | {"MeanMetricWrapper": MeanMetricWrapper}
+#: Those that need arguments have no name of their own.
+_OF_ARGUMENTS = (
+    *(BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU),
+    *(PrecisionAtRecall, RecallAtPrecision, SensitivityAtSpecificity, SpecificityAtSensitivity, MeanMetricWrapper),
+)
+_WRITTEN = _NAMED | {c.__name__: c for c in _OF_ARGUMENTS}
 _BY_NAME = _CLASSES | _NAMED | _SHORT
 __all__ = [
+    "SpecificityAtSensitivity",
+    "SensitivityAtSpecificity",
+    "RecallAtPrecision",
+    "PrecisionAtRecall",
+    "OneHotMeanIoU",
+    "OneHotIoU",
+    "MeanIoU",
+    "IoU",
+    "BinaryIoU",
     "AUC",
     "Accuracy",
     "BinaryAccuracy",

@@ -25,7 +25,7 @@ def _at(thresholds: Thresholds, default: float) -> list[float]:
     return [t if t == default else check_number("thresholds", t, 0, 1) for t in given]
 
 
-def _divide(a: Array, b: Array) -> Array:
+def divide(a: Array, b: Array) -> Array:
     """a / b, 0 where b is."""
     return np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape), where=np.asarray(b) != 0)
 
@@ -130,7 +130,7 @@ class Precision(_OfClasses):
     default_name = "precision"
 
     def ratio(self) -> Array:
-        return _divide(self.tp, self.tp + self.fp)
+        return divide(self.tp, self.tp + self.fp)
 
 
 class Recall(_OfClasses):
@@ -139,7 +139,7 @@ class Recall(_OfClasses):
     default_name = "recall"
 
     def ratio(self) -> Array:
-        return _divide(self.tp, self.tp + self.fn)
+        return divide(self.tp, self.tp + self.fn)
 
 
 class _Counts(_AtThresholds):
@@ -255,14 +255,14 @@ class AUC(Confusion):
         if not self.multi_label:
             return float(area)
         weights = np.ones(area.shape) if self.label_weights is None else np.asarray(self.label_weights)
-        return float(_divide((area * weights).sum(), weights.sum()))
+        return float(divide((area * weights).sum(), weights.sum()))
 
     def _areas(self) -> Array:
         """The area between each two thresholds."""
-        recall = _divide(self.tp, self.tp + self.fn)
-        x, y = recall, _divide(self.tp, self.tp + self.fp)
+        recall = divide(self.tp, self.tp + self.fn)
+        x, y = recall, divide(self.tp, self.tp + self.fp)
         if self.curve == "ROC":
-            x, y = _divide(self.fp, self.fp + self.tn), recall
+            x, y = divide(self.fp, self.fp + self.tn), recall
         heights = {"minoring": np.minimum, "majoring": np.maximum}.get(self.summation_method, lambda a, b: (a + b) / 2)
         return np.asarray((x[:-1] - x[1:]) * heights(y[:-1], y[1:]))
 
@@ -270,8 +270,8 @@ class AUC(Confusion):
         """The same, where true positives are linear in all positives between two thresholds."""
         p = self.tp + self.fp
         dtp = self.tp[:-1] - self.tp[1:]
-        slope = _divide(dtp, np.maximum(p[:-1] - p[1:], 0))
+        slope = divide(dtp, np.maximum(p[:-1] - p[1:], 0))
         intercept = self.tp[1:] - slope * p[1:]
         both = (p[:-1] > 0) & (p[1:] > 0)
         ratio = np.divide(p[:-1], p[1:], out=np.ones(both.shape), where=both)
-        return _divide(slope * (dtp + intercept * np.log(ratio)), self.tp[1:] + self.fn[1:])
+        return divide(slope * (dtp + intercept * np.log(ratio)), self.tp[1:] + self.fn[1:])

@@ -13,7 +13,7 @@ from typing import Any
 from ..lookup import Lookup
 from . import schedules
 from .base import Optimizer
-from .momenta import Adamax, Lion, Nadam
+from .momenta import Adamax, Lamb, Lion, Nadam
 from .rules import SGD, Adam, AdamW, RMSprop
 from .sums import Adadelta, Adagrad, Ftrl
 
@@ -25,6 +25,7 @@ __all__ = [
     "AdamW",
     "Adamax",
     "Ftrl",
+    "Lamb",
     "Lion",
     "Nadam",
     "Optimizer",
@@ -38,7 +39,7 @@ __all__ = [
 _LOOKUP: Lookup[Optimizer] = Lookup(
     "optimizer",
     Optimizer,
-    {c.__name__.lower(): c for c in (SGD, Adam, RMSprop, AdamW, Nadam, Adamax, Adagrad, Adadelta, Lion, Ftrl)},
+    {c.__name__.lower(): c for c in (SGD, Adam, RMSprop, AdamW, Nadam, Adamax, Adagrad, Adadelta, Lion, Ftrl, Lamb)},
 )
 
 

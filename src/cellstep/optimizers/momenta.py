@@ -1,4 +1,4 @@
-"""Nadam, Adamax and Lion: rules of a running mean of the gradients, in NumPy over the flat buffers.
+"""Nadam, Adamax, Lamb and Lion: rules of a running mean of the gradients, in NumPy over the flat buffers.
 
 Formulas and the places of epsilon are Keras 3.15's. Nothing of the size of the weights is allocated in a step.
 """
@@ -154,3 +154,44 @@ class Lion(Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2}
+
+
+class Lamb(Optimizer):
+    """Adam's step of each variable, scaled to the norm of the variable: for large batches.
+
+    Args: as of `Nadam`.
+
+    Source: You et al. 2020.
+    """
+
+    slots = ("momentum", "velocity")
+    paired = slots
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1, self.beta_2 = below_one(beta_1=beta_1, beta_2=beta_2)
+        self.epsilon = number("epsilon", epsilon)
+
+    def update(self, flat: Flat, rate: float, step: int) -> None:
+        m, v, s, way = flat.slots["momentum"], flat.slots["velocity"], flat.scratch, flat.spare
+        _toward(m, flat.grad, 1 - self.beta_1, s)
+        _toward(v, np.multiply(flat.grad, flat.grad, out=s), 1 - self.beta_2, s)
+        np.divide(v, 1 - self.beta_2**step, out=s)
+        np.add(np.sqrt(s, out=s), self.epsilon, out=s)
+        np.divide(m, 1 - self.beta_1**step, out=way)
+        np.divide(way, s, out=way)
+        for at in flat.segments:
+            size = float(np.sqrt(np.multiply(flat.value[at], flat.value[at], out=s[at]).sum()))
+            length = float(np.sqrt(np.multiply(way[at], way[at], out=s[at]).sum()))
+            np.multiply(way[at], rate * (size / length if size > 0 and length > 0 else 1.0), out=way[at])
+        np.subtract(flat.value, way, out=flat.value)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {key: getattr(self, key) for key in ("beta_1", "beta_2", "epsilon")}
