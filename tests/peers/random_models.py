@@ -1,4 +1,4 @@
-"""Random small models, written down so that any library of the same names can make them.
+"""Random small models, written down.
 
 `configurations(seed, n)` gives the same n models for the same seed. Number i depends on (seed, i) alone, so that one
 that fails can be made again by itself: `configuration(seed, i)`.
@@ -7,13 +7,10 @@ that fails can be made again by itself: `configuration(seed, i)`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[Any]
+from written_models import Array, Call, Configuration, Made
 
 #: Smooth ones twice: kinks are where two roundings of one number may part.
 ACTIVATIONS = ["tanh", "tanh", "sigmoid", "softsign", "linear", "relu", "hard_sigmoid", "elu", "softplus", None]
@@ -23,82 +20,9 @@ GATES = ["sigmoid", "sigmoid", "hard_sigmoid", "tanh"]
 MODES = ["concat", "sum", "mul", "ave"]
 RECURRENT = ["SimpleRNN", "LSTM", "GRU"]
 ELEMENTWISE = ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"]
+#: Layers whose outputs Keras penalizes too: it takes the argument for SimpleRNN, and forgets it.
+FORGETS = ("SimpleRNN", "SpatialDropout1D")
 PENALTIES = [None, None, None, "l2", "l1", {"class_name": "L1L2", "config": {"l1": 0.02, "l2": 0.03}}]
-
-
-@dataclass(frozen=True)
-class Made:
-    """A layer by name and arguments; arguments may be such layers themselves, or lists of them."""
-
-    name: str
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def make(self, layers: Any) -> Any:
-        return getattr(layers, self.name)(**{key: _made(value, layers) for key, value in self.options.items()})
-
-    def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{k}={_text(v)}' for k, v in self.options.items())})"
-
-
-@dataclass(frozen=True)
-class Call:
-    """A layer called on tensors, by their numbers: those of the inputs first, then each call's outputs in turn."""
-
-    layer: Made
-    x: Any
-    mask: int | None = None
-    states: list[int] | None = None
-    outputs: int = 1
-
-    def __str__(self) -> str:
-        more = "" if self.mask is None else f", mask={self.mask}"
-        more += "" if self.states is None else f", initial_state={self.states}"
-        return f"{self.layer} of {self.x}{more}"
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """A model, its weights' seed, and what it learns from."""
-
-    seed: int
-    number: int
-    inputs: list[tuple[tuple[int | None, ...], str]]
-    calls: list[Call]
-    ends: list[int]
-    losses: list[Made]
-    x: list[Array]
-    y: list[Array]
-    weights: list[Array | None]
-
-    def __str__(self) -> str:
-        return "\n  ".join(
-            [
-                f"configuration({self.seed}, {self.number}): inputs {self.inputs}",
-                *map(str, self.calls),
-                f"outputs {self.ends}, losses {', '.join(map(str, self.losses))}",
-                f"shapes {[a.shape for a in self.x]}, weights {[None if w is None else w.shape for w in self.weights]}",
-            ]
-        )
-
-    def make(self, library: Any) -> Any:
-        """The model, compiled, of a module with `layers`, `losses` and `Model`."""
-        tensors = [
-            library.layers.Input(shape, dtype=dtype, name=f"x{i}") for i, (shape, dtype) in enumerate(self.inputs)
-        ]
-        first = list(tensors)
-        for call in self.calls:
-            x = [tensors[i] for i in call.x] if isinstance(call.x, list) else tensors[call.x]
-            options: dict[str, Any] = {} if call.mask is None else {"mask": tensors[call.mask]}
-            if call.states is not None:
-                options["initial_state"] = [tensors[i] for i in call.states]
-            y = call.layer.make(library.layers)(x, **options)
-            tensors += list(y) if isinstance(y, (list, tuple)) else [y]
-        model = library.Model(first, [tensors[i] for i in self.ends])
-        self.compile(model, library)
-        return model
-
-    def compile(self, model: Any, library: Any) -> None:
-        model.compile("sgd", [loss.make(library.losses) for loss in self.losses])
 
 
 def configurations(seed: int, n: int) -> Iterator[Configuration]:
@@ -109,18 +33,6 @@ def configurations(seed: int, n: int) -> Iterator[Configuration]:
 def configuration(seed: int, number: int) -> Configuration:
     """One model of this seed."""
     return _Drawing(seed, number).draw()
-
-
-def _made(value: Any, layers: Any) -> Any:
-    if isinstance(value, Made):
-        return value.make(layers)
-    return [_made(part, layers) for part in value] if isinstance(value, list) else value
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_text, value))}]"
-    return str(value) if isinstance(value, Made) else repr(value)
 
 
 class _Drawing:
@@ -171,7 +83,10 @@ class _Drawing:
         self.source()
         for _ in range(int(self.rng.integers(0, 4))):
             self.pick(
-                [self.recurrent, self.recurrent, self.encoder, self.feature, self.time, self.merge, self.attend]
+                [
+                    *(self.recurrent, self.recurrent, self.encoder, self.feature, self.time, self.merge, self.attend),
+                    self.within,
+                ]
             )()
         if self.chance(0.15) and self.steps is not None:
             # Keras 3.15 takes weights (B, 1) in a list for weights (B,)
@@ -184,7 +99,7 @@ class _Drawing:
 
     def call(self, name: str, options: dict[str, Any] | None = None, x: Any = None, **more: Any) -> int:
         """Call a layer on the tensor that goes on, or on those of x; the number of its first output."""
-        named = {**(options or {}), "name": f"layer{len(self.calls)}"}
+        named = {**(options or {}), **self.activity(name), "name": f"layer{len(self.calls)}"}
         made = Call(Made(name, named), self.now if x is None else x, **more)
         self.calls.append(made)
         first, self.count = self.count, self.count + made.outputs
@@ -226,6 +141,10 @@ class _Drawing:
         if kind == "given":
             self.mask = self.take(there, (open_axis,))
 
+    def activity(self, name: str) -> dict[str, Any]:
+        """Now and then a penalty of outputs."""
+        return {} if name in FORGETS or not self.chance(0.15) else {"activity_regularizer": self.pick(PENALTIES[3:])}
+
     def penalties(self, *names: str) -> dict[str, Any]:
         found = {f"{name}_regularizer": self.pick(PENALTIES) for name in names}
         return {name: value for name, value in found.items() if value is not None}
@@ -259,7 +178,7 @@ class _Drawing:
             inside: Any = Made("StackedRNNCells", {"cells": cells}) if self.chance() else cells
             self.now = self.call("RNN", {"cell": inside, **self.flags(), **back}, **masked, **more)
         else:
-            options = {**self.cell(name), **self.some(zero_output_for_mask=[True]), **back}
+            options = {**self.cell(name), **self.activity(name), **self.some(zero_output_for_mask=[True]), **back}
             mode = self.pick(MODES)
             both: dict[str, Any] = {"layer": Made(name, options), "merge_mode": mode}
             if self.chance(0.3):
@@ -309,6 +228,8 @@ class _Drawing:
             inner = self.pick(["Dense", "LayerNormalization"])
             options = self.dense() if inner == "Dense" else {}
             self.now = self.call(kind, {"layer": Made(inner, options)})
+        elif kind == "BatchNormalization" and self.width == 1 and self.carried:
+            return  # Keras 3.15 stops at one feature with a mask
         elif kind == "BatchNormalization":
             options = self.some(momentum=[0.5], center=[False], scale=[False], epsilon=[0.01])
             self.now = self.call(kind, {**options, **self.penalties("gamma", "beta")})
@@ -358,6 +279,21 @@ class _Drawing:
         else:
             return
         self.mask = None
+
+    def within(self) -> None:
+        """A recurrent layer within each step, over the step's features."""
+        if self.steps is None or self.inputs[0][0][0] is None:
+            return
+        steps, inner = self.steps, self.pick(["each", "both"])
+        shape = (steps, self.width, 1)
+        self.now = self.call("Reshape", {"target_shape": shape})
+        name = self.pick(RECURRENT)
+        layer = Made(name, {**self.cell(name), **self.some(go_backwards=[True] if inner == "each" else [False])})
+        if inner == "both":
+            layer = Made("Bidirectional", {"layer": Made(name, {**layer.options, **self.activity(name)})})
+            self.width *= 2
+        self.now = self.call("TimeDistributed", {"layer": layer})
+        self.carried = False
 
     def merge(self) -> None:
         """Two ways that meet."""

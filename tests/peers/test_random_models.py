@@ -15,7 +15,8 @@ import jax
 import keras
 import numpy as np
 import pytest
-from random_models import Configuration, configuration, configurations
+from random_models import configuration, configurations
+from written_models import Configuration
 
 import cellstep
 
