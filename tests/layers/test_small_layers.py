@@ -136,6 +136,20 @@ def test_activations_have_keras_values(name: str) -> None:
     np.testing.assert_allclose(activations.get(name)([-1.0, 0.0, 1.0]), VALUES[name], atol=1e-8)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sparsemax_is_the_nearest_point_of_the_simplex(dtype: str) -> None:
+    """Held against the tau that bisection finds, which makes a row add up to 1."""
+    x = np.random.default_rng(6).normal(size=(40, 7)).astype(dtype) * np.geomspace(0.01, 50, 40, dtype=dtype)[:, None]
+    low, high = x.max(axis=1, keepdims=True) - 1, x.max(axis=1, keepdims=True)
+    for _ in range(60):
+        middle = (low + high) / 2
+        large = np.maximum(x - middle, 0).sum(axis=1, keepdims=True) > 1
+        low, high = np.where(large, middle, low), np.where(large, high, middle)
+    y = activations.sparsemax(x)
+    np.testing.assert_allclose(y, np.maximum(x - low, 0), atol=2e-5 if dtype == "float32" else 1e-13)
+    np.testing.assert_allclose(activations.sparsemax([1, 0.5, -3]), [0.75, 0.25, 0])
+
+
 def test_activations_are_found_by_any_of_their_names() -> None:
     assert activations.get("swish") is activations.get("silu") is activations.silu
     assert activations.get(None) is activations.linear
