@@ -212,7 +212,7 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
         r"y to have names of outputs \(p, q\) .* got 'r'",
     ),
     "y missing": (lambda: net().fit([A, B], {"p": P}), ValueError, "y must be given for output q, which has a loss"),
-    "no y": (lambda: net().fit([A, B]), ValueError, "y must be given, or come with the batches of x, got None"),
+    "no y": (lambda: net().fit([A, B]), ValueError, "y must be given, beside x or in each of its batches, got None"),
     "rows": (
         lambda: net().fit([A, B[:5]], [P, Q]),
         ValueError,

@@ -19,8 +19,8 @@ class SwapEMAWeights(Callback):
         ValueError: when a run begins and the optimizer keeps no averages.
 
     Example:
-        >>> model.compile(optimizers.Adam(use_ema=True), "mse")
-        >>> model.fit(x, y, validation_split=0.1, callbacks=SwapEMAWeights())
+        >>> model.compile(cellstep.optimizers.Adam(use_ema=True), "mse")
+        >>> history = model.fit(x, y, validation_split=0.25, callbacks=SwapEMAWeights(), verbose=0)
     """
 
     def __init__(self, swap_on_epoch: bool = False) -> None:

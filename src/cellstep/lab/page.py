@@ -63,7 +63,7 @@ def report(results: Sequence[Shown] | Shown, path: str | Path, title: str = "Lab
         ValueError: another ending, or no results. ImportError: matplotlib is missing. Nothing is written then.
 
     Example:
-        >>> lab.report([lab.unroll(model, 5), lab.gates(model, x)], "report.html", title="What the model keeps")
+        >>> path = lab.report([lab.unroll(model, 5), lab.gates(model, x)], "report.html", title="What the model keeps")
     """
     target = Path(path)
     if target.suffix.lower() not in (".html", ".htm"):
