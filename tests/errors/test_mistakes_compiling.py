@@ -60,7 +60,8 @@ TABLE: list[Row] = [
         lambda: reg(optimizer="mse", loss="adam"),
         ValueError,
         (
-            "optimizer must be one of sgd, adam, rmsprop, adamw, nadam, adamax, adagrad, adadelta, lion, ftrl, lamb, got 'mse'"
+            "optimizer must be one of sgd, adam, rmsprop, adamw, nadam, adamax, adagrad, adadelta, lion, "
+            "ftrl, lamb, got 'mse'"
         ),
     ),
     (

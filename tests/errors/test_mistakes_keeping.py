@@ -147,7 +147,8 @@ TABLE: list[Row] = [
         lambda: optimizers.deserialize({"class_name": "Foo", "config": {}}),
         ValueError,
         (
-            "optimizer must be one of sgd, adam, rmsprop, adamw, nadam, adamax, adagrad, adadelta, lion, ftrl, lamb, got 'Foo'"
+            "optimizer must be one of sgd, adam, rmsprop, adamw, nadam, adamax, adagrad, adadelta, lion, "
+            "ftrl, lamb, got 'Foo'"
         ),
     ),
     (
