@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from cellstep import layers, ops
+from cellstep.lab.cell_terms import through_gates
 from cellstep.lab.jacobians import (
-    lstm_terms,
     products,
     spectral_norms,
     spectral_radii,
@@ -26,6 +26,8 @@ CELLS = {
     "rnn relu": lambda **o: layers.SimpleRNN(H, activation="relu", **o),
     "lstm": lambda **o: layers.LSTM(H, **o),
     "lstm odd": lambda **o: layers.LSTM(H, activation="softsign", recurrent_activation="hard_sigmoid", **o),
+    "lstm of inputs": lambda **o: layers.LSTM(H, activation="gelu", recurrent_activation="silu", **o),
+    "rnn that mixes": lambda **o: layers.SimpleRNN(H, activation="softmax", **o),
     "gru": lambda **o: layers.GRU(H, **o),
     "gru before": lambda **o: layers.GRU(H, reset_after=False, **o),
     "gru odd": lambda **o: layers.GRU(H, activation="elu", recurrent_activation="softsign", **o),
@@ -138,11 +140,22 @@ def test_norms_and_radii_of_known_matrices() -> None:
     np.testing.assert_allclose(spectral_radii(both), [1, 2, np.nan], rtol=1e-7)
 
 
-def test_the_terms_of_an_lstm_are_its_derivative_by_h() -> None:
-    run = traced(made("lstm"), normal(B, T, FEATURES))
-    whole = step_jacobians(run)
-    terms = lstm_terms(values(run), "tanh", "sigmoid")
-    np.testing.assert_allclose(sum(terms.values()), whole[:, :, H:, :H], rtol=1e-14)
+@pytest.mark.parametrize("name", ["lstm", "lstm odd", "lstm of inputs"])
+def test_the_terms_of_an_lstm_are_its_derivative_by_h(name: str) -> None:
+    mask = np.random.default_rng(1).random((B, T)) < 0.6
+    layer = made(name, recurrent_dropout=0.5, seed=3)
+    for options in ({}, {"mask": mask, "training": True}):
+        run = traced(layer, normal(B, T, FEATURES), **options)
+        whole, ran = step_jacobians(run), run.running
+        terms = through_gates(run, 4)
+        assert terms is not None
+        # three terms, which may cancel, added in another order
+        np.testing.assert_allclose(sum(terms.values())[ran], whole[ran][:, H:, :H], rtol=1e-14, atol=1e-15)
+
+
+def test_terms_need_activations_that_do_not_mix_units() -> None:
+    layer = layers.LSTM(H, activation="softmax", dtype="float64")
+    assert through_gates(traced(layer, normal(B, T, FEATURES)), 2) is None
 
 
 def test_too_many_of_them_are_refused() -> None:

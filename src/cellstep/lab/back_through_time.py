@@ -22,7 +22,7 @@ from .. import ops
 from ..layers import trace
 from ..layers.tracing import Run
 from ..models.steps import Stepper
-from .jacobians import MOST_BYTES, ROWS, products, spectral_norms, spectral_radii, step_jacobians
+from .jacobians import MOST_BYTES, ROWS, inputs, packed_again, products, spectral_norms, spectral_radii, step_jacobians
 from .result import Result, Table, text_table
 from .watching import Place, located, norms, numbers, places
 
@@ -231,19 +231,17 @@ def _parts(run: Run, scale: float) -> tuple[dict[str, Array], Array, Array]:
     size = 8 * T * sum(v.size for v in values.values() if v is not None)
     if size > MOST_BYTES:
         raise ValueError(f"x must have fewer steps: the parts of {T} steps take {size / 2**30:.1f} GiB, more than 1")
-    packed = ops.pack(cell.contract, *values.values(), backward=True, **cell.options)
+    packed = packed_again(run)
     _, states = forward.read()
     before = [np.concatenate([f[:, None], s[:, :-1]], axis=1) for f, s in zip(forward.first, states, strict=True)]
     assert run.gradients is not None
     above = [g.astype(np.float64) / scale for g in run.gradients]
     parts = {name: np.zeros((T, *v.shape)) for name, v in values.items() if v is not None}
-    feedback, running = np.zeros((B, T, cell.units)), run.running
+    x, feedback, running = inputs(run, B), np.zeros((B, T, cell.units)), run.running
     for t in range(T):
-        # a masked row may hold anything in x, NaN too
-        x = np.where(running[:, t, None], forward.x[:, t], 0).astype(np.float64)[:, None]
         first = [s[:, t].astype(np.float64) for s in before]
         *_, back = ops.forward(
-            packed, x, first, mask=running[:, t : t + 1], drop=forward.drop, sequences=False, tape=True
+            packed, x[:, t : t + 1], first, mask=running[:, t : t + 1], drop=forward.drop, sequences=False, tape=True
         )
         assert back is not None
         d = [parts[name][t] if name in parts else None for name in values]

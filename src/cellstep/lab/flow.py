@@ -57,7 +57,8 @@ class Curve:
         horizon: of the mean of `chain` over rows.
         exponents: (S,) Lyapunov exponents, largest first, means over rows.
         terms: of an LSTM, by TERMS: (n, T) spectral norms of the four terms of dc_t/dc_(t-1); NaN at t = 1, as h_0 does
-            not come from c_0, but for the direct one. whole: (n, T) of their sum.
+            not come from c_0, but for the direct one; None with an activation that is not one of the kernels'. whole:
+            (n, T) of their sum.
         forget_product: of an LSTM (n, T + 1), the mean over units of the product of the forget gates of steps t + 1 to
             T.
         clipping: where a bound was given.
@@ -221,7 +222,7 @@ def _curve(place: Place, run: Run, label: str, scale: float, rows: int, clipped:
     terms = whole = forget = None
     if place.kind == "LSTM":
         v = values(run, rows)
-        terms, whole = cell_terms(v, **place.cell.options)
+        terms, whole = cell_terms(run, rows) or (None, None)
         forget = products_after(np.where(v.running[:, :, None], v.gates[1], 1)).mean(axis=2)
     return Curve(
         label=label,

@@ -5,8 +5,9 @@
 s is h, or for an LSTM h and c side by side, [h c]. Steps count from 1 to T, states from 0, the initial one, to T. A
 step at which a row is masked carries its states, so its Jacobian is the identity.
 
-The formulas are the derivatives of the equations in kernels/reference, with every activation's derivative taken from
-its output. Source: Pascanu, Mikolov and Bengio 2013 for products of Jacobians and what becomes of gradients in them.
+Row i of a Jacobian is what backward makes of a gradient of 1 by s_t[i] alone, so the cells' own backward computes them,
+whatever the cell and its activations. Source: Pascanu, Mikolov and Bengio 2013 for products of Jacobians and what
+becomes of gradients in them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.reference.activations import activate, derivative
+from .. import ops
 from ..layers.tracing import Run
 
 Array = NDArray[Any]
@@ -33,16 +34,12 @@ class Values:
     """What the first n rows of a run held, in float64.
 
     gates (G, n, T, H) in Keras's order, zeros at masked steps. states: one (n, T + 1, H) a state, the first one first.
-    running (n, T). U (G, H, H): gate k sees h U[k]. drop (n, 1, H): what h is multiplied with before that. bias
-    (G, H): what is added to h U, in a GRU that resets after this product; zeros elsewhere.
+    running (n, T).
     """
 
     gates: Array
     states: tuple[Array, ...]
     running: NDArray[np.bool_]
-    U: Array
-    drop: Array
-    bias: Array
 
     @property
     def before(self) -> list[Array]:
@@ -54,34 +51,32 @@ class Values:
         """The states that each step leaves, (n, T, H) each."""
         return [s[:, 1:] for s in self.states]
 
-    @property
-    def through(self) -> Array:
-        """(G, n, 1, H, H): the derivative of each gate's h U by h."""
-        return np.asarray((self.U.swapaxes(1, 2)[:, None] * self.drop)[:, :, None])
-
 
 def values(run: Run, rows: int = ROWS) -> Values:
     """What a run held, for its first rows."""
-    forward, weight = run.forward, run.cell.recurrent_kernel.value.astype(np.float64)
-    gates, states = forward.read(rows)
-    n, _, G, H = gates.shape
+    gates, states = run.forward.read(rows)
+    n = len(gates)
     running = run.running[:n]
-    bias, drop = np.zeros((G, H)), np.ones((n, 1, H))
-    if run.cell.bias is not None and run.cell.bias.value.ndim == 2:
-        bias[...] = run.cell.bias.value[1].reshape(G, H)
-    if forward.drop is not None:
-        drop[:, 0] = forward.drop[:n]
     return Values(
         gates=np.moveaxis(np.where(running[:, :, None, None], gates, 0).astype(np.float64), 2, 0),
         states=tuple(
             np.concatenate([first[:n, None], after], axis=1).astype(np.float64)
-            for first, after in zip(forward.first, states, strict=True)
+            for first, after in zip(run.forward.first, states, strict=True)
         ),
         running=running,
-        U=np.moveaxis(weight.reshape(H, G, H), 1, 0),
-        drop=drop,
-        bias=bias,
     )
+
+
+def inputs(run: Run, rows: int) -> Array:
+    """x (n, T, I) of the first rows, in float64; zeros at masked steps, where it may hold anything."""
+    return np.where(run.running[:rows, :, None], run.forward.x[:rows], 0).astype(np.float64)
+
+
+def packed_again(run: Run) -> ops.Packed:
+    """The weights of a run's cell, in float64."""
+    weights = [run.cell.kernel, run.cell.recurrent_kernel, run.cell.bias]
+    copies = [None if w is None else w.value.astype(np.float64) for w in weights]
+    return ops.pack(run.cell.contract, *copies, backward=True, **run.cell.options)
 
 
 def step_jacobians(run: Run, rows: int = ROWS) -> Array:
@@ -98,69 +93,24 @@ def step_jacobians(run: Run, rows: int = ROWS) -> Array:
             f"rows and steps must be fewer: Jacobians of {n} rows, {T} steps and {S} states take "
             f"{size / 2**30:.1f} GiB, more than {MOST_BYTES / 2**30:g}"
         )
-    v = values(run, rows)
-    found = _STEPS[run.cell.contract.name](v, **run.cell.options)
-    return np.where(v.running[:, :, None, None], found, np.eye(S))
-
-
-def _rows(factors: Array, matrices: Array) -> Array:
-    """diag(factors) matrices: (..., H) and (..., H, H)."""
-    return factors[..., :, None] * matrices
-
-
-def _diagonal(factors: Array) -> Array:
-    return factors[..., :, None] * np.eye(factors.shape[-1])
-
-
-def _rnn(v: Values, activation: str) -> Array:
-    # h' = act(b + x W + h U)
-    return _rows(derivative(activation, v.gates[0]), v.through[0])
-
-
-def _lstm(v: Values, activation: str, recurrent_activation: str) -> Array:
-    _, f, _, o = v.gates
-    a = activate(activation, v.after[1])
-    # c' = f c + i g
-    dc_dc = _diagonal(f)
-    through_i, through_f, through_g = lstm_terms(v, activation, recurrent_activation).values()
-    dc_dh = through_i + through_f + through_g
-    # h' = o act(c')
-    slope = o * derivative(activation, a)
-    dh_dc = _rows(slope, dc_dc)
-    dh_dh = _rows(a * derivative(recurrent_activation, o), v.through[3]) + _rows(slope, dc_dh)
-    top, bottom = np.concatenate([dh_dh, dh_dc], axis=-1), np.concatenate([dc_dh, dc_dc], axis=-1)
-    return np.concatenate([top, bottom], axis=-2)
-
-
-def lstm_terms(v: Values, activation: str, recurrent_activation: str) -> dict[str, Array]:
-    """The three ways from h_(t-1) to c_t, by gate: i, f and g, each (n, T, H, H). Their sum is d c_t / d h_(t-1)."""
-    i, f, g, _ = v.gates
-    return {
-        "i": _rows(g * derivative(recurrent_activation, i), v.through[0]),
-        "f": _rows(v.before[1] * derivative(recurrent_activation, f), v.through[1]),
-        "g": _rows(i * derivative(activation, g), v.through[2]),
-    }
-
-
-def _gru(v: Values, activation: str, recurrent_activation: str, reset_after: bool) -> Array:
-    z, r, g = v.gates
-    h = v.before[0]
-    through = v.through
-    dz = _rows(derivative(recurrent_activation, z), through[0])
-    dr = _rows(derivative(recurrent_activation, r), through[1])
-    if reset_after:
-        # g = act(xh + r q), q = b1 + (drop h) U
-        q = (v.drop * h) @ v.U[2] + v.bias[2]
-        inside = _rows(q, dr) + _rows(r, through[2])
-    else:
-        # g = act(xh + (r drop h) U)
-        inside = v.U[2].T @ (_rows(v.drop * h, dr) + _diagonal(r * v.drop))
-    dg = _rows(derivative(activation, g), inside)
-    # h' = z h + (1 - z) g
-    return _diagonal(z) + _rows(h - g, dz) + _rows(1 - z, dg)
-
-
-_STEPS: dict[str, Any] = {"rnn": _rnn, "lstm": _lstm, "gru": _gru}
+    held, drop = values(run, n), run.forward.drop
+    # every step of every row as a sequence of one step
+    *_, back = ops.forward(
+        packed_again(run),
+        inputs(run, n).reshape(n * T, 1, -1),
+        [s.reshape(n * T, H) for s in held.before],
+        drop=None if drop is None else np.repeat(drop[:n], T, axis=0),
+        sequences=False,
+        tape=True,
+    )
+    assert back is not None
+    found = np.empty((n * T, S, S))
+    for i in range(S):
+        unit = np.zeros((n * T, S))
+        unit[:, i] = 1
+        _, row = back(None, np.split(unit, states, axis=1), None, None, None, False)
+        found[:, i] = np.concatenate(row, axis=1)
+    return np.where(held.running[:, :, None, None], found.reshape(n, T, S, S), np.eye(S))
 
 
 def products(steps: Array) -> Array:
