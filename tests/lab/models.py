@@ -47,6 +47,21 @@ def shared() -> Any:
     return Model(x, layers.LayerNormalization()(dense(dense(layers.Dense(4)(x)))), name="twice")
 
 
+def both_ways_encoder() -> Any:
+    source, target = Input((None, 7), name="source"), Input((None, 6), name="target")
+    _, *states = layers.Bidirectional(layers.LSTM(8, return_state=True), name="encoder")(source)
+    h, c = (layers.Concatenate(name=name)([states[i], states[i + 2]]) for i, name in enumerate("hc"))
+    y = layers.LSTM(16, return_sequences=True, name="decoder")(target, initial_state=[h, c])
+    return Model([source, target], layers.Dense(6)(y), name="both_ways_encoder")
+
+
+def with_a_vector() -> Any:
+    x, fixed = Input((6, 3)), Input((2,), name="fixed")
+    y = layers.LSTM(5, return_sequences=True)(layers.Conv1D(4, 3, padding="same")(x))
+    joined = layers.Concatenate()([layers.GlobalAveragePooling1D()(y), fixed])
+    return Model([x, fixed], layers.Dense(1)(joined), name="with_a_vector")
+
+
 #: What makes each, and the steps to draw it with.
 MODELS: dict[str, tuple[Any, Any]] = {
     "many_to_one": (many_to_one, 5),
@@ -54,6 +69,8 @@ MODELS: dict[str, tuple[Any, Any]] = {
     "both_ways": (both_ways, 4),
     "translator": (translator, [6, 5]),
     "attender": (attender, [6, 5]),
+    "both_ways_encoder": (both_ways_encoder, [6, 5]),
+    "with_a_vector": (with_a_vector, None),
     "backwards_stack": (backwards_stack, None),
     "shared": (shared, None),
 }

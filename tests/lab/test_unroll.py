@@ -154,6 +154,15 @@ def test_bands_of_two_sequences_stand_side_by_side() -> None:
     assert rows["concatenate"].level > rows["attention"].level
 
 
+def test_states_that_a_layer_reads_leave_the_ends_of_both_chains() -> None:
+    rows = {row.name: row for row in lab.unroll(make("both_ways_encoder"), [6, 5]).rows}
+    encoder = list(rows).index("encoder")
+    assert [(port.row, port.state) for port in rows["h"].sources] == [(encoder, 0), (encoder, 2)]
+    assert [(port.row, port.state) for port in rows["c"].sources] == [(encoder, 1), (encoder, 3)]
+    assert [list(rows)[port.row] for port in rows["decoder"].initial] == ["h", "c"]
+    assert rows["h"].kind == "single"
+
+
 def test_files_and_notebooks(tmp_path: Path) -> None:
     drawn = lab.unroll(make("many_to_one"), 3, tmp_path / "a.svg")
     text = (tmp_path / "a.svg").read_text(encoding="utf-8")

@@ -46,15 +46,17 @@ class Drawing(Layout):
 
     def _connect(self, source: Row, port: Port, row: Row) -> None:
         low, high = self._y(source) - self._half(source), self._y(row) + self._half(row)
-        if source.band != row.band:
-            self._cross(source, port, row, low, high)
-        elif port.state is None and source.steps and row.inside == source.steps:
+        if port.state is not None:
+            self._take_state(source, port.state, row)
+        elif source.band != row.band:
+            self._cross(source, row, low)
+        elif source.steps and row.inside == source.steps:
             for step, x in self._xs(row):
                 if step is not None:
                     self._up(x, low, high, source, row)
                     if row.kind == "pair":
                         self._feed_pair(row, x, high)
-        elif port.state is None and source.steps:
+        elif source.steps:
             for step, x in self._xs(source, source.steps):
                 if step is not None:
                     self._up(x, low, high, source, row)
@@ -68,19 +70,43 @@ class Drawing(Layout):
         else:
             self.canvas.arrow([(x, low), (x, high)], head=row.kind != "pair")
 
-    def _cross(self, source: Row, port: Port, row: Row, low: float, high: float) -> None:
+    def _cross(self, source: Row, row: Row, low: float) -> None:
         """From one band into another: up from its last column, then to the side of the row."""
         x, y = self._leave(source), self._y(row)
         right = self.left[row.band] > self.left[source.band]
         columns = self._xs(row)
-        side = columns[0][1] - BOX / 2 if right else columns[-1][1] + BOX / 2
-        start = low if port.state is None or row.level > source.level else self._y(source)
-        if source.steps and port.state is None:
+        half = self._breadth(row) / 2
+        side = columns[0][1] - half if right else columns[-1][1] + half
+        if source.steps:
             for step, at in self._xs(source, source.steps):
                 if step is not None:
                     self.canvas.arrow([(at, low), (at, y)], head=False)
             x = self._xs(source, source.steps)[0][1]
-        self.canvas.arrow([(x, start), (x, y), (side, y)])
+        self.canvas.arrow([(x, low), (x, y), (side, y)])
+
+    def _exit(self, row: Row, state: int) -> tuple[float, float, float]:
+        """Where the last of a state leaves a chain, and in which direction of x."""
+        columns = self._xs(row)
+        backwards = row.backwards or (row.kind == "pair" and state >= len(row.states))
+        aside = 0.0 if row.kind != "pair" else ASIDE if backwards else -ASIDE
+        sign = -1.0 if backwards else 1.0
+        x = columns[0 if backwards else -1][1] + aside + sign * BOX / 2
+        y = self._chain_y(row, "←" if backwards else "→") + self._lane(row, row.states[state % len(row.states)])
+        return x, y, sign
+
+    def _take_state(self, source: Row, state: int, row: Row) -> None:
+        """A last state that is the input of a layer: out of the chain, up, and to the side of the row's box."""
+        x, y, sign = self._exit(source, state)
+        letter = source.states[state % len(source.states)]
+        colour, dashes = _look(letter)
+        columns, half = self._xs(row), self._breadth(row) / 2
+        left = x < columns[0][1]
+        side = columns[0][1] - half if left else columns[-1][1] + half
+        turn = x + sign * (15 + 7 * (state % len(source.states)))
+        if not left:
+            turn = max(turn, side + 3 + 7 * (state % len(source.states)))
+        high = self._y(row) + (6.0 if state % 2 else -6.0)
+        self.canvas.arrow([(x, y), (turn, y), (turn, high), (side, high)], colour, dashes)
 
     def _hand_over(self, row: Row) -> None:
         """The first states that come from other rows."""
@@ -98,14 +124,10 @@ class Drawing(Layout):
             y1 = self._chain_y(row, "←" if backwards else "→") + self._lane(row, letter)
             colour, dashes = _look(letter)
             if port.state is not None:
-                x0 = self._xs(source)[0][1] - BOX / 2 if source.backwards else self._xs(source)[-1][1] + BOX / 2
-                lane = source.states[port.state % len(source.states)]
-                y0 = self._chain_y(source, "→") + self._lane(source, lane)
-                if source.kind == "pair":
-                    x0 += -ASIDE
+                x0, y0, _ = self._exit(source, port.state)
             else:
                 x0, y0 = self._leave(source) + self._breadth(source) / 2, self._y(source)
-            turn = self.left[row.band] - 14 + 8 * i if self.left[row.band] > x0 else x0 + 10
+            turn = self.left[row.band] - 3 + 7 * i if self.left[row.band] > x0 else x0 + 10
             points: list[Point] = [(x0, y0), (turn, y0), (turn, y1), (x1, y1)]
             self.canvas.arrow(points if abs(y0 - y1) > 0.5 else [points[0], points[-1]], colour, dashes)
             self.canvas.text(x1 - 16 if not backwards else x1 + 16, y1 + self._beside(row, letter), f"{letter}_0", 12)
@@ -119,7 +141,7 @@ class Drawing(Layout):
                 label = "…" if step is None else f"{row.letter}_{step}" if row.steps else row.letter
                 self.canvas.text(x, y, label, 15)
             return
-        self._badge(self.left[row.band] + 10, y - (30 if row.initial else 0), row)
+        self._badge(self.left[row.band] + 16, y - (30 if row.initial else 0), row)
         if row.kind == "chain":
             self._chain(row, columns, y, "←" if row.backwards else "→", 0.0)
         elif row.kind == "pair":

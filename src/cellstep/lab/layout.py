@@ -37,7 +37,8 @@ class Layout:
         for band in bands:
             most = max([self._width(row.inside) for row in rows if row.band == band and row.inside] or [0.0])
             self.left.append(at)
-            at = self.left[-1] + BEFORE + max(most, BOX) + AFTER
+            back = any(row.kind == "pair" or row.backwards for row in rows if row.band == band)
+            at = self.left[-1] + BEFORE + max(most, BOX) + AFTER + (20.0 if back else 0.0)
             self.right.append(at)
         self.width = max(at + EDGE, 340.0)
         levels = range(max(row.level for row in rows) + 1)
