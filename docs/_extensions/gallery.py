@@ -29,6 +29,12 @@ def explanation(program: Path) -> str:
     return " ".join(text.partition("\n\n")[0].split())
 
 
+def with_code(text: str) -> list[nodes.Node]:
+    """Text, with what stands in `backticks` as code."""
+    parts = text.split("`")
+    return [nodes.literal("", part) if number % 2 else nodes.Text(part) for number, part in enumerate(parts)]
+
+
 def picture(program: Path) -> Path | None:
     names = {program.stem, program.stem.replace("_", "-")}
     found = (DOCS / "pictures" / f"{name}{ending}" for name in names for ending in ENDINGS)
@@ -71,7 +77,7 @@ class Gallery(Directive):
                 card += nodes.reference("", "", nodes.image(uri=f"pictures/{shown.name}", alt=text), refuri=address)
             name = nodes.reference("", "", nodes.literal("", program.name), refuri=address)
             card += nodes.paragraph("", "", nodes.strong("", "", name))
-            card += nodes.paragraph("", explanation(program))
+            card += nodes.paragraph("", "", *with_code(explanation(program)))
             grid += card
         return [grid]
 

@@ -15,7 +15,15 @@ TEXT = "\n".join(path.read_text(encoding="utf-8") for path in sorted(API.glob("*
 MODULES = [
     *("cellstep", "cellstep.layers", "cellstep.models", "cellstep.losses", "cellstep.metrics", "cellstep.optimizers"),
     *("cellstep.optimizers.schedules", "cellstep.callbacks", "cellstep.initializers", "cellstep.regularizers"),
-    *("cellstep.constraints", "cellstep.activations", "cellstep.lab", "cellstep.sklearn", "cellstep.utils"),
+    *(
+        "cellstep.constraints",
+        "cellstep.activations",
+        "cellstep.lab",
+        "cellstep.lab.tasks",
+        "cellstep.lab.style",
+        "cellstep.sklearn",
+        "cellstep.utils",
+    ),
     *("cellstep.kernels", "cellstep.math", "cellstep.backend", "cellstep.sampling", "cellstep.saving"),
 ]
 
