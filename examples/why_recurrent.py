@@ -95,10 +95,11 @@ def draw(wrong: dict[str, list[float]], path: Path) -> None:
         ax.axvspan(1, WINDOW, color="#EEEEEE", label="lengths in training")
         for i, (name, error) in enumerate(wrong.items()):
             ax.plot(LENGTHS, [100 * e for e in error], label=name, **style.line(i, points=len(LENGTHS)))
-        ax.set_ylim(-2, 70)
+        ax.axhline(200 / 3, color=style.GREY, linestyle=":", label="guessing")
+        ax.set_ylim(-2, 75)
         ax.set_xlabel(style.label("length of the tape", "steps"))
         ax.set_ylabel(style.label("wrong answers on unseen tapes", "%"))
-        ax.legend(loc="upper left")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     style.save(figure, path, dpi=100)
 
 
