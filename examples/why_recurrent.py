@@ -28,6 +28,7 @@ from cellstep import layers
 NOTES, POSITIONS, WINDOW = 6, 3, 20  # set to 0, 1, 2; one further; one back; nothing
 CHANCES = [0.05, 0.05, 0.05, 0.15, 0.15, 0.55]
 LENGTHS = (1, 2, 5, 10, 15, 20, 25, 30, 40, 60)
+HELD = 500  # tapes that choose among nets
 RATES = (0.003, 0.01, 0.03)
 Tapes = list[np.ndarray]
 
@@ -107,18 +108,21 @@ def main(argv: Sequence[str] | None = None) -> dict[str, list[float]]:
     """Train and judge; returns the share of wrong answers by net, one for each of LENGTHS."""
     parser = argparse.ArgumentParser(description="A fixed window against a state, by the length of the sequence.")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--tapes", type=int, default=4000, help="to learn and to choose from")
     parser.add_argument("--picture", type=Path, help="write a picture there; needs matplotlib")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
+    if args.tapes < 2 * HELD:
+        parser.error(f"--tapes must be at least {2 * HELD}, got {args.tapes}")
 
     keras.utils.set_random_seed(args.seed)
-    x, y = tapes(np.random.randint(1, WINDOW + 1, 4000))
+    x, y = tapes(np.random.randint(1, WINDOW + 1, args.tapes))
     nets = {
         "dense, window of 20": (
             window,
-            *best([lambda: dense(26), lambda: dense(22, 22)], window(x), y, 500, args.epochs),
+            *best([lambda: dense(26), lambda: dense(22, 22)], window(x), y, HELD, args.epochs),
         ),
-        "GRU": (lambda x: x, *best([recurrent], x, y, 500, args.epochs)),
+        "GRU": (lambda x: x, *best([recurrent], x, y, HELD, args.epochs)),
     }
     for name, (_, model, share) in nets.items():
         print(f"{name:20}{model.count_params()} weights, {share:.1%} right on the tapes that chose it")
