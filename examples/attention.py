@@ -60,7 +60,7 @@ def pair() -> tuple[str, str]:
 
 
 def build(sources: int, targets: int, attend: bool, updates: int) -> tuple[keras.Model, keras.Model]:
-    """The model to train, and one of its layers that gives the decoder's states (B, T, H) and the encoder's (B, S, H).
+    """The model to train, and one of its layers that gives attention's weights (B, T, S).
 
     The first gives chances (B, T, targets) from source ids (B, S) and target ids (B, T), both padded with 0.
     """
@@ -71,11 +71,12 @@ def build(sources: int, targets: int, attend: bool, updates: int) -> tuple[keras
     state = decoder(
         layers.Embedding(targets, UNITS, mask_zero=True)(written), initial_state=layers.Concatenate()([ahead, back])
     )
-    seen = layers.Concatenate()([state, layers.Attention()([state, read])]) if attend else state
+    context, weights = layers.Attention()([state, read], return_attention_scores=True)
+    seen = layers.Concatenate()([state, context]) if attend else state
     model = keras.Model([source, written], layers.Dense(targets, activation="softmax")(seen))
     rate = keras.optimizers.schedules.CosineDecay(0.01, decay_steps=updates)
     model.compile(keras.optimizers.Adam(rate, global_clipnorm=1.0), loss="sparse_categorical_crossentropy")
-    return model, keras.Model([source, written], [state, read])
+    return model, keras.Model([source, written], weights)
 
 
 def write(model: keras.Model, x: np.ndarray, words: list[str]) -> list[list[str]]:
@@ -134,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> tuple[float, float]:
 
     shares, right = {}, {}
     for name, attend in (("without attention", False), ("with attention", True)):
-        model, inside = build(len(english), len(french), attend, args.epochs * -(-cut // 32))
+        model, looks = build(len(english), len(french), attend, args.epochs * -(-cut // 32))
         model.fit([x[:cut], y[:cut, :-1]], y[:cut, 1:], batch_size=32, epochs=args.epochs, verbose=0)
         written = write(model, x[cut:], french)
         good = np.array([text == target for text, (_, target) in zip(written, pairs[cut:], strict=True)])
@@ -149,8 +150,7 @@ def main(argv: Sequence[str] | None = None) -> tuple[float, float]:
     print(f"\n{' '.join(example)}\n-> {' '.join(text)}\n")
     if args.picture:
         prefix = np.array([[french.index(word) for word in [START, *text]]], "int32")
-        attention = next(layer for layer in model.layers if isinstance(layer, layers.Attention))
-        _, weights = attention(inside.predict([ids, prefix], verbose=0), return_attention_scores=True)
+        weights = looks.predict([ids, prefix], verbose=0)
         draw(example, [*text, END], weights[0], shares, args.picture)
     better, worse = right["with attention"], right["without attention"]
     print(f"Attention takes the share of right sentences from {worse:.0%} to {better:.0%}.")
