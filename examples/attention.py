@@ -112,7 +112,7 @@ def draw(source: list[str], target: list[str], weights: np.ndarray, shares: dict
         ax.set_ylim(0, 103)
         ax.set_xlabel(style.label("length of the source", "words"))
         ax.set_ylabel(style.label("sentences right", "%"))
-        ax.legend(loc="lower left")
+        ax.legend(loc="center right")
     style.save(figure, path, dpi=100)
 
 
