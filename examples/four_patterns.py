@@ -6,6 +6,9 @@ one to one     a number in, a number out: no time, so no recurrence
 one to many    one number in, a sequence out: the state has to remember the number
 many to one    a sequence in, one answer at its end
 many to many   an answer at every step
+
+Each has a program of its own that goes further: one_to_one.py, one_to_many.py, many_to_one.py, tagging.py for answers
+at every step, and attention.py for outputs of another length than the inputs.
 """
 
 from __future__ import annotations

@@ -60,6 +60,72 @@ def test_all_four_patterns_learn() -> None:
         assert error < plain / 5, name
 
 
+def test_one_to_one_needs_no_memory_unless_readings_have_an_order() -> None:
+    errors = example("one_to_one").main([])
+    floor, dense, gru = errors["best from one reading"], errors["dense net"], errors["GRU"]
+    assert floor[0] < dense[0] < 1.06 * floor[0]
+    assert floor[0] < gru[0]
+    assert gru[1] < 0.7 * floor[1]
+
+
+def test_one_to_many_goes_on_from_its_own_output() -> None:
+    errors = example("one_to_many").main([])
+    assert errors["noise in training"] <= 0.01
+    assert errors["no noise"] > 0.05
+
+
+def test_many_to_one_beats_the_commoner_result_beyond_luck(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    right = example("many_to_one").main([])
+    assert right["GRU, all games so far"] > right["the commoner result"] + 0.06
+    assert right["GRU, all games so far"] > right["the better win rate"]
+    assert "It beats the commoner result" in capsys.readouterr().out
+    season = tmp_path / "season.csv"
+    season.write_text("team,date,opponent,goals_for\nA,2014-10-08,B,1\n", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        example("many_to_one").main(["--data", str(season)])
+    assert "there is no 'goals_against'" in capsys.readouterr().err
+
+
+def test_tagging_needs_both_sides() -> None:
+    right = example("tagging").main([])
+    assert right["read from both sides"] >= 0.99
+    assert right["the word's commonest tag"] < right["read from the left"] < 0.97
+
+
+def test_attention_translates_what_one_state_cannot_hold() -> None:
+    better, worse = example("attention").main([])
+    assert better >= 0.95
+    assert worse < 0.5
+
+
+def test_a_state_reads_lengths_that_a_window_does_not() -> None:
+    program = example("why_recurrent")
+    fixed, free = program.main(["--epochs", "5"]).values()
+    assert max(free) <= 0.02
+    assert fixed[1] < 0.15  # it did learn what two steps mean
+    assert all(error > 0.3 for error, length in zip(fixed, program.LENGTHS, strict=True) if length >= 10)
+
+
+PICTURES = ("why_recurrent", "one_to_one", "one_to_many", "many_to_one", "tagging", "attention")
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_picture_is_drawn_and_there_is_one_in_the_documentation(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    kept = FOLDER.parent / "docs/pictures" / f"{name}.png"
+    assert kept.stat().st_size < 60_000
+    drawn = tmp_path / "picture.png"
+    example(name).main(["--epochs", "1", "--picture", str(drawn)])
+    assert size(drawn) == size(kept)
+
+
+def size(png: Path) -> bytes:
+    """Width and height, as the file's header says them."""
+    header = png.read_bytes()[:24]
+    assert header[:8] == b"\x89PNG\r\n\x1a\n"
+    return header[16:]
+
+
 def test_addition_is_right_on_unseen_sums() -> None:
     assert example("addition").main(["--epochs", "15"]) >= 0.9
 
