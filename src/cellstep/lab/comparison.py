@@ -112,8 +112,9 @@ class Comparison(Result):
         sentences = [head, *self._verdicts()]
         if n > 1:
             sentences.append(
-                "Intervals are 95 % t-intervals over seeds; differences are judged seed by seed, with the level raised "
-                "for the number of pairs."
+                "Intervals are 95 % t-intervals over seeds. Whether cells differ is judged by their differences seed "
+                "by seed, on the same samples, which sees more than whether intervals overlap; the level is raised for "
+                "the number of pairs."
             )
         return "\n".join([*sentences, "", text_table(self.table())])
 
