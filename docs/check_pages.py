@@ -27,13 +27,14 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 #: What a page says of itself: its width, what sticks out of it, pictures that are not there.
 REPORT = """(() => {
     const width = document.documentElement.clientWidth;
-    const boxed = e => { for (; e; e = e.parentElement) {
-        const s = getComputedStyle(e);
-        if (s.overflowX !== 'visible' || s.position === 'fixed') return true; } return false; };
+    const article = document.querySelector('article') || document.body;
+    const boxed = e => { for (; e && e !== article; e = e.parentElement)
+        if (['auto', 'scroll'].includes(getComputedStyle(e).overflowX)) return true;
+        return false; };
     return JSON.stringify({
         scroll: document.documentElement.scrollWidth,
         height: document.documentElement.scrollHeight,
-        wide: [...document.body.querySelectorAll('*')]
+        wide: [...article.querySelectorAll('*')]
             .filter(e => e.getBoundingClientRect().right > width + 1 && !boxed(e))
             .slice(0, 5).map(e => e.tagName + '.' + e.className + ': ' + e.textContent.trim().slice(0, 40)),
         pictures: [...document.images].filter(i => i.loading !== 'lazy' && !i.naturalWidth).map(i => i.src),
@@ -124,7 +125,8 @@ def look(browser: Browser, page: Path, width: int) -> tuple[list[str], int]:
     report = json.loads(browser.evaluate(REPORT))
     wrong = []
     if report["scroll"] > width:
-        wrong.append(f"scrolls sideways: {report['scroll']} pixels; {report['wide']}")
+        wrong.append(f"scrolls sideways: {report['scroll']} pixels")
+    wrong += [f"sticks out, and is in no box that scrolls: {element}" for element in report["wide"]]
     wrong += [f"picture does not show: {picture}" for picture in report["pictures"]]
     for event in browser.events:
         what, params = event.get("method"), event.get("params", {})

@@ -61,13 +61,13 @@ def write_pages(app: Sphinx) -> None:
 
 
 class Gallery(Directive):
-    """A grid of cards, one for each program."""
+    """A grid of cards, one for each program; those with pictures come first."""
 
     option_spec: ClassVar[dict[str, object]] = {}
 
     def run(self) -> list[nodes.Node]:
         grid = nodes.container(classes=["cards"])
-        for program in programs():
+        for program in sorted(programs(), key=lambda program: picture(program) is None):
             self.state.document.settings.env.note_dependency(str(program))
             card = nodes.container(classes=["card"])
             address = f"gallery/{program.stem}.html"
