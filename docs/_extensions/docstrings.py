@@ -15,7 +15,7 @@ MARKUP = re.compile(r"(`[^`]*`)|([*|])|(?<=\w)(_)(?!\w)")
 HEADER = re.compile(r"\s*(Args|Returns|Raises|Example|Examples|Attributes|Yields|Note|Source|Weights):\s*$")
 
 #: Where the next exception of a `Raises:` section begins.
-EXCEPTION = re.compile(r" (?=(?:[A-Z]\w*(?:Error|Warning), )*[A-Z]\w*(?:Error|Warning): )")
+EXCEPTION = re.compile(r"(?<!,) (?=(?:[A-Z]\w*(?:Error|Warning), )*[A-Z]\w*(?:Error|Warning): )")
 
 
 def escape(line: str) -> str:

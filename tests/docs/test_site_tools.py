@@ -68,7 +68,13 @@ def test_docstrings_become_restructured_text(monkeypatch: pytest.MonkeyPatch) ->
     assert docstrings.prepare(text) == [
         *(r"Says \*_initializer and net.classes\_, `as_it_is_*`:", "", "::", "", "    h = x * U", "", "Then more."),
     ]
-    sections = ["Raises:", "    TypeError: no tensor. ValueError: two layers", "    have one name.", "", "End."]
+    sections = [
+        "Raises:",
+        "    TypeError: no tensor. ValueError, ImportError: two layers",
+        "    have one name.",
+        "",
+        "End.",
+    ]
     assert docstrings.raises(sections) == [
-        *("Raises:", "    TypeError: no tensor.", "    ValueError: two layers have one name.", "", "End."),
+        *("Raises:", "    TypeError: no tensor.", "    ValueError, ImportError: two layers have one name.", "", "End."),
     ]
