@@ -13,10 +13,13 @@ import numpy as np
 from written_models import Array, Call, Configuration, Made
 
 #: Smooth ones twice: kinks are where two roundings of one number may part.
-ACTIVATIONS = ["tanh", "tanh", "sigmoid", "softsign", "linear", "relu", "hard_sigmoid", "elu", "softplus", None]
+ACTIVATIONS = [
+    *("tanh", "tanh", "sigmoid", "softsign", "linear", "relu", "hard_sigmoid", "elu", "softplus", None),
+    *("gelu", "silu", "mish", "celu", "hard_silu", "log_sigmoid", "squareplus", "tanh_shrink", "softmax"),
+]
 #: Those of layers that do not recur.
-MORE = [*ACTIVATIONS, "softmax", "gelu", "silu", "mish", "log_softmax", "exponential", "celu", "tanh_shrink"]
-GATES = ["sigmoid", "sigmoid", "hard_sigmoid", "tanh"]
+MORE = [*ACTIVATIONS, "log_softmax", "exponential", "sparse_plus", "sparse_sigmoid", "soft_shrink"]
+GATES = ["sigmoid", "sigmoid", "hard_sigmoid", "tanh", "sparse_sigmoid", "softmax", "hard_silu"]
 MODES = ["concat", "sum", "mul", "ave"]
 RECURRENT = ["SimpleRNN", "LSTM", "GRU"]
 ELEMENTWISE = ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"]

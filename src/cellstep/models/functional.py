@@ -157,6 +157,10 @@ class _Reader:
         args, options = _modern(call)
         layer = self.layers[name]
         if isinstance(layer, _Operator):
+            if any(leaf["config"]["keras_history"][0] in self.foreign for leaf in _tensors_in(args)):
+                # made of what is not known: part of a mask, or refused where a layer asks for it
+                self.foreign[name] = self.layers.pop(name).operation
+                return True
             tensors = [self.find(*leaf["config"]["keras_history"]) for leaf in _tensors_in(args)]
             if any(tensor is None for tensor in tensors):
                 return False
