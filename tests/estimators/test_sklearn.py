@@ -172,7 +172,7 @@ FITTED = RNNRegressor("gru", **{**SMALL, "epochs": 1})
         (lambda: windows(np.ones(3), 3), ValueError, "expected series of 4 steps or more for one window, got 3"),
         (lambda: windows(np.ones((2, 2, 2)), 3), ValueError, "expected series of shape"),
         (lambda: windows(np.ones(9), 3, target=np.ones(8)), ValueError, "expected target to have the 9 steps"),
-        (lambda: windows(np.ones(9), 3, horizon=-1), ValueError, "horizon must be a positive integer, got -1"),
+        (lambda: windows(np.ones(9), 3, horizon=-1), ValueError, "horizon must be an integer, 0 or more, got -1"),
     ],
 )
 def test_errors(make: Any, error: type[Exception], words: str) -> None:

@@ -116,10 +116,14 @@ def test_gates_that_have_no_ends() -> None:
 
 def test_saturated_gates_are_named() -> None:
     layer = made(layers.GRU)
-    layer.cell.bias.assign(layer.cell.bias.value + 50 * (np.arange(3 * H) < H))
+    bias = layer.cell.bias.value.copy()
+    layer.cell.bias.assign(bias + 50 * (np.arange(3 * H) < H))
     found = lab.gates(layer, normal(B, T, FEATURES))
     assert found.open["update"] == 1
-    assert "100% of the update values are saturated" in found.summary()
+    assert "100% of the update values are near 1: the state stays" in found.summary()
+    assert "saturated, so" not in found.summary()
+    layer.cell.bias.assign(bias - 50 * (np.arange(3 * H) < H))
+    assert "100% of the update values are saturated" in lab.gates(layer, normal(B, T, FEATURES)).summary()
 
 
 def test_which_layer() -> None:

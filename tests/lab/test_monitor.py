@@ -169,6 +169,17 @@ def test_gates_that_saturate_and_units_that_die() -> None:
     assert len(set(monitor.warnings)) == len(monitor.warnings)
 
 
+def test_a_gate_that_holds_is_no_fault() -> None:
+    for bias, warned in ((100, False), (-100, True)):
+        model = net(layers.LSTM(4, name="gated", bias_initializer=cellstep.initializers.Constant(0)))
+        model.layers[0].cell.bias.assign(bias * (np.arange(16) // 4 == 1))
+        monitor = lab.GradientMonitor(vanishing=0, verbose=1)
+        fit(model, monitor, normal(4 * B, T, FEATURES))
+        assert monitor.records[0].layers["gated"].saturated["forget"] == 1
+        assert monitor.records[0].layers["gated"].held == (bias > 0)
+        assert ("forget gate are saturated" in "\n".join(monitor.warnings)) == warned
+
+
 def test_numbers_that_are_none() -> None:
     model, x = net(layers.GRU(4)), normal(2 * B, T, FEATURES)
     x[B + 1, 3, 0] = np.nan

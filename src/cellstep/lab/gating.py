@@ -93,7 +93,12 @@ class Gates(Result):
                 f"{numbers(low)} to {numbers(high)}."
             )
         for name, part in self.saturated.items():
-            if part > 0.5:
+            if name == KEEPS.get(self.kind) and self.open.get(name, 0.0) > 0.5:
+                said.append(
+                    f"{self.open[name]:.0%} of the {name} values are near 1: the state stays as it is, and the gate "
+                    "itself learns slowly."
+                )
+            elif part > 0.5:
                 said.append(
                     f"{part:.0%} of the {name} values are saturated, so little gradient passes through them: smaller "
                     "weights or inputs would open them."

@@ -18,7 +18,7 @@ from ..callbacks.base import Logs
 from ..layers import trace
 from ..layers.tracing import Run
 from .advice import say
-from .gating import NEAR, PARTS, gate_ends
+from .gating import KEEPS, NEAR, PARTS, gate_ends
 from .result import Result, Table, text_table
 from .watching import Place, numbers, places
 
@@ -47,6 +47,8 @@ class LayerRecord:
             last output alone it is |dL/ds_1| / |dL/ds_T|; where it sees all, gradients that join on the way are left
             out. NaN where there is none.
         saturated: by gate, the part of its values within 0.05 of an end, in the rows that are looked at.
+        held: the part of the values of the gate that keeps (LSTM: forget, GRU: update) within 0.05 of 1. That gate is
+            saturated then too, but so that the state stays: nothing to warn of.
         dead: how many units do not move there.
     """
 
@@ -55,6 +57,7 @@ class LayerRecord:
     dh: Array
     kept: float
     saturated: Mapping[str, float]
+    held: float
     dead: int
 
 
@@ -182,9 +185,9 @@ class GradientMonitor(Callback, Result):
             while name in found:  # a layer that ran more than once
                 k += 1
                 name = f"{place.name} (call {k})"
-            saturated, dead = _look_inside(place, run, self.rows)
+            saturated, held, dead = _look_inside(place, run, self.rows)
             dh, kept = reach(run)
-            found[name] = LayerRecord(place.kind, place.cell.units, dh, kept, saturated, dead)
+            found[name] = LayerRecord(place.kind, place.cell.units, dh, kept, saturated, held, dead)
         return found
 
     # Warning
@@ -198,7 +201,9 @@ class GradientMonitor(Callback, Result):
             self._note("exploding", name, math.isfinite(kept) and kept > self.exploding, record, layer=layer)
             self._note("dead", name, layer.dead > self.dead * layer.units, record, layer=layer)
             for gate, part in layer.saturated.items():
-                self._note(f"saturated {gate}", name, part > self.saturated, record, layer=layer, gate=gate)
+                holds = gate == KEEPS.get(layer.kind) and layer.held > self.saturated
+                so = part > self.saturated and not holds
+                self._note(f"saturated {gate}", name, so, record, layer=layer, gate=gate)
 
     def _note(self, cause: str, name: str, so: bool, record: Record, **details: Any) -> None:
         """Count the records in a row in which something is so, and say it when they are enough."""
@@ -249,21 +254,25 @@ class GradientMonitor(Callback, Result):
         return draw(self)
 
 
-def _look_inside(place: Place, run: Run, rows: int) -> tuple[dict[str, float], int]:
-    """The part of each gate's values that are saturated, and the number of dead units, in the first rows."""
+def _look_inside(place: Place, run: Run, rows: int) -> tuple[dict[str, float], float, int]:
+    """The part of each gate's values that are saturated, that of the keeping gate near 1, and the number of dead units,
+    in the first rows."""
     gates, states = run.forward.read(rows)
     running = None if run.forward.mask is None and run.forward.lengths is None else run.running[:rows]
-    letters, saturated = place.cell.contract.gates, {}
+    letters, saturated, held = place.cell.contract.gates, {}, 0.0
     for name, letter, _ in PARTS[place.kind]:
         low = gate_ends(place, name)
         if low is not None:
             values = gates[:, :, letters.index(letter)]
-            near = (values < low + NEAR) | (values > 1 - NEAR)  # False for the NaN of a masked step
-            total = values.size if running is None else int(running.sum()) * values.shape[2]
-            saturated[name] = float(np.count_nonzero(near)) / max(1, total)
+            total = max(1, values.size if running is None else int(running.sum()) * values.shape[2])
+            # False for the NaN of a masked step
+            shut, opened = (float(np.count_nonzero(near)) / total for near in (values < low + NEAR, values > 1 - NEAR))
+            saturated[name] = shut + opened
+            if name == KEEPS[place.kind]:
+                held = opened
     h = states[0].reshape(-1, place.cell.units) if running is None else states[0][running]
     dead = int(np.count_nonzero(np.ptp(h, axis=0) <= STILL)) if len(h) > 1 else 0
-    return saturated, dead
+    return saturated, held, dead
 
 
 def reach(run: Run) -> tuple[Array, float]:
