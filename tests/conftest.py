@@ -14,7 +14,7 @@ import pytest
 with warnings.catch_warnings():
     # where nothing but NumPy is installed the import says so; test_selection.py tests that, here it is no error
     warnings.simplefilter("ignore", RuntimeWarning)
-    from cellstep import kernels
+    from cellstep import kernels, set_random_seed
 
 from table import BACKENDS
 
@@ -50,3 +50,9 @@ def backend(request: pytest.FixtureRequest) -> kernels.Backend:
 def reference() -> kernels.Backend:
     """The specification; in float64 it is what answers are held against."""
     return kernels.load("numpy")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Weights and masks that a test does not seed itself are the same in every run, whatever ran before."""
+    set_random_seed(0)
