@@ -83,9 +83,10 @@ def _pools() -> Any:
 
 
 def one_order() -> AbstractContextManager[Any]:
-    """One thread in NumPy's BLAS, which the head runs on: with more, sums depend on how many there are.
+    """One thread in NumPy's BLAS, which the head runs on without compiled kernels: with more, sums depend on how many
+    there are.
 
-    The recurrent kernels, where the work is, keep their threads: they give the same bits for any number.
+    The kernels, where the work is, keep their threads: they give the same bits for any number.
     """
     limited: AbstractContextManager[Any] = _pools().limit(limits=1, user_api="blas")
     return limited
