@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Protocol
 
+from .. import atomic
 from . import style
 from .result import Table, text_table
 
@@ -69,7 +70,7 @@ def report(results: Sequence[Shown] | Shown, path: str | Path, title: str = "Lab
     if target.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"path must end in .html, got {str(path)!r}")
     text = page(results, title)
-    target.write_text(text, encoding="utf-8")
+    atomic.write(target, text)
     return target
 
 

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import atomic
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -195,5 +197,5 @@ def save(figure: Figure, path: str | Path, dpi: int = DPI) -> Path:
         ValueError: path ends in something other than .png, .svg or .pdf.
     """
     target = Path(path)
-    target.write_bytes(picture(figure, ending(target), dpi))
+    atomic.write(target, picture(figure, ending(target), dpi))
     return target

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import atomic
 from .drawing import Drawing
 from .rows import Reader, Row, graph_of, input_lines
 
@@ -105,7 +106,7 @@ def _write(svg: str, path: str | Path) -> Path:
     target = Path(path)
     if target.suffix.lower() != ".svg":
         raise ValueError(f"path must end in .svg, as unroll draws nothing else, got {str(path)!r}")
-    target.write_text(svg, encoding="utf-8")
+    atomic.write(target, svg)
     return target
 
 

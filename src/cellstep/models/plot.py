@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .. import atomic
 from ..layers import nested
 from ..layers.module import not_built
 
@@ -103,7 +104,7 @@ def plot_model(
     )
     path = Path(to_file)
     if path.suffix in (".dot", ".gv"):
-        path.write_text(text, encoding="utf-8")
+        atomic.write(path, text)
         return path
     try:
         import graphviz
@@ -112,7 +113,7 @@ def plot_model(
             "plot_model needs Graphviz to draw: pip install graphviz, and install its program dot; or give a .dot file"
         ) from None
     try:
-        path.write_bytes(graphviz.Source(text).pipe(format=path.suffix[1:] or "png"))
+        atomic.write(path, graphviz.Source(text).pipe(format=path.suffix[1:] or "png"))
     except graphviz.ExecutableNotFound:
         raise ImportError("plot_model needs the program dot of Graphviz: install the package graphviz") from None
     return path

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import registry
+from ..atomic import replacing
 from ..layers import deserialize, serialize
 from ..layers.module import sharing
 from . import weights
@@ -45,7 +46,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
         raise NotImplementedError(f"zipped=False is not built yet; expected zipped=True, got {zipped!r}")
     weights.check_built(model)
     content = _content(model)
-    with weights.written_beside(path, overwrite) as beside, zipfile.ZipFile(beside, "w") as archive:
+    with replacing(path, overwrite) as file, zipfile.ZipFile(file, "w") as archive:
         for name, data in content.items():
             archive.writestr(name, data)
 

@@ -16,13 +16,13 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic import replacing
 from ..layers import InputLayer, Variable
 from ..layers.module import Module, snake_case
 from .archive import WEIGHTS, member, opened
@@ -48,24 +48,6 @@ def check_path(filepath: Any, *endings: str) -> Path:
     if not path.name.endswith((".weights.h5", *endings)):
         raise ValueError(f"filepath must end in {' or '.join(['.weights.h5', *endings])}, got {os.fspath(filepath)!r}")
     return path
-
-
-@contextmanager
-def written_beside(path: Path, overwrite: bool) -> Iterator[Path]:
-    """Where to write a file that is then moved to its place: a reader never sees half of it.
-
-    Raises:
-        FileExistsError: there is such a file, without `overwrite`.
-    """
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"filepath exists already: {path}; overwrite=True replaces it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield beside
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def places(module: Module, at: str = "") -> Iterator[tuple[str, Module]]:
@@ -113,14 +95,14 @@ def save(model: Any, filepath: Any, overwrite: bool = True, note: Mapping[str, A
         model: built. filepath: ends in .weights.h5. overwrite: replace a file that is there.
         note: attributes for the root of the file, which readers of weights pass by.
 
-    The file is written beside its place and then moved there: a reader never sees half of it.
+    The file at the path is replaced as a whole, or not at all; see `atomic.replacing`.
 
     Raises:
         ValueError: the model is not built, or the name. FileExistsError: there is such a file, without `overwrite`.
     """
     path, h5py = check_path(filepath), _h5py()
     check_built(model)
-    with written_beside(path, overwrite) as beside, h5py.File(beside, "w") as file:
+    with replacing(path, overwrite) as replacement, h5py.File(replacement, "w") as file:
         file.attrs.update(note or {})
         write(model, file)
 

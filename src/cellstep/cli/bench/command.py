@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from ... import atomic
 from . import compare, limits, peers, picture, table, threads
 from .interleaved import Pace
 from .shapes import SHORT
@@ -86,4 +86,4 @@ def save(path: str, facts: dict[str, Any], machine: dict[int, limits.Limits], me
         "limits": [m.as_dict() for m in machine.values()],
         "rows": [r.as_dict() for r in measured],
     }
-    Path(path).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    atomic.write(path, json.dumps(whole, indent=1) + "\n")

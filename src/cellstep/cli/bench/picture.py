@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ... import atomic
 from .compare import Row
 
 #: Hues that stay apart for colour-blind readers, after Okabe and Ito.
@@ -51,7 +52,8 @@ def draw(rows: Sequence[Row], path: str | Path, title: str) -> None:
     panels[0].set_ylabel("microseconds, median")
     panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     figure.suptitle(title, fontsize=9)
-    figure.savefig(path, dpi=130)
+    with atomic.replacing(path) as file:
+        figure.savefig(file, dpi=130, format=Path(path).suffix[1:] or "png")
 
 
 def _panel(axes: Any, rows: Sequence[Row], peers: Sequence[str]) -> None:
