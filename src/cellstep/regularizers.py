@@ -116,15 +116,15 @@ class OrthogonalRegularizer(Regularizer):
 
     def __call__(self, w: Any) -> float:
         unit, _ = self._units(w)
-        cosines = unit @ unit.T
+        cosines = ops.matmul(unit, unit.T)
         np.fill_diagonal(cosines, 0)
         return self._share(len(unit)) * float(np.abs(cosines).sum())
 
     def gradient(self, w: Any) -> Array:
         unit, inverse = self._units(w)
-        signs = np.sign(unit @ unit.T)
+        signs = np.sign(ops.matmul(unit, unit.T))
         np.fill_diagonal(signs, 0)
-        dunit = 2 * self._share(len(unit)) * (signs @ unit)
+        dunit = 2 * self._share(len(unit)) * ops.matmul(signs, unit)
         # a row's unit vector does not change along itself
         slope = (dunit - unit * (dunit * unit).sum(-1, keepdims=True)) * inverse
         return np.asarray(slope if self.mode == "rows" else slope.T, _floats(w).dtype)

@@ -151,7 +151,7 @@ class Attention(Layer):
         scale = self.scale.numpy()
 
         def back(ds: Array) -> tuple[Array, Array]:
-            self._add([(self.scale, np.vdot(ds, products))])
+            self._add([(self.scale, (ds * products).sum())])
             ds = ds * scale
             return ops.matmul(ds, key), ops.matmul(ds.swapaxes(1, 2), query)
 
@@ -169,10 +169,10 @@ class Attention(Layer):
         def back(ds: Array) -> tuple[Array, Array]:
             slopes = 1 - bent * bent
             ds_weighted = ds * weight
-            found = [(self.concat_score_weight, np.vdot(ds, total))]
+            found = [(self.concat_score_weight, (ds * total).sum())]
             if self.scale is not None:
                 along = np.einsum("bqvd,bqvd->bqv", slopes, sums)
-                found.append((self.scale, np.vdot(ds_weighted, along)))
+                found.append((self.scale, (ds_weighted * along).sum()))
             self._add(found)
             return _to_pairs(ds_weighted * scale, slopes)
 
@@ -291,11 +291,11 @@ class AdditiveAttention(Attention):
 
         def back(ds: Array) -> tuple[Array, Array]:
             if self.scale is not None:
-                self._add([(self.scale, ds.reshape(-1) @ bent.reshape(-1, len(scale)))])
+                self._add([(self.scale, np.einsum("bqv,bqvd->d", ds, bent))])
             dquery, dkey = _to_pairs(ds, 1 - bent * bent)
             return dquery * scale, dkey * scale
 
-        return np.matmul(bent, scale), back
+        return ops.matmul(bent, scale[:, None])[..., 0], back
 
     def get_config(self) -> dict[str, Any]:
         return {key: value for key, value in super().get_config().items() if key != "score_mode"}
@@ -303,6 +303,4 @@ class AdditiveAttention(Attention):
 
 def _to_pairs(ds: Array, slopes: Array) -> tuple[Array, Array]:
     """Sums of ds (B, Tq, Tv) times slopes (B, Tq, Tv, D) over the value's steps (B, Tq, D), and the query's."""
-    to_query = np.matmul(ds[:, :, None], slopes)[:, :, 0]
-    to_key = np.matmul(ds.transpose(0, 2, 1)[:, :, None], slopes.transpose(0, 2, 1, 3))[:, :, 0]
-    return to_query, to_key
+    return np.einsum("bqv,bqvd->bqd", ds, slopes), np.einsum("bqv,bqvd->bvd", ds, slopes)

@@ -158,20 +158,20 @@ class Dot(Merge):
         a, b = arrays
         pa, pb = self._places([a.ndim, b.ndim])
         da, db = (_unit(x, p) if self.normalize else (x, lambda d: d) for x, p in ((a, pa), (b, pb)))
-        # letters of einsum as numbers: 0 the batch, 1 the common axis
+        # axes by number: 0 the batch, 1 the common axis
         la = [0, *range(2, a.ndim)]
         la.insert(pa, 1)
         lb = [0, *range(a.ndim, a.ndim + b.ndim - 2)]
         lb.insert(pb, 1)
         out = [0, *(i for i in (*la, *lb) if i > 1)]
-        y = np.einsum(da[0], la, db[0], lb, out, optimize=True)
+        y = ops.einsum(da[0], la, db[0], lb, out)
         shape = y.shape if y.ndim > 1 else (*y.shape, 1)
 
         def spread(dy: Array) -> list[Array]:
             dz = dy.reshape(y.shape)
             return [
-                da[1](np.einsum(dz, out, db[0], lb, la, optimize=True)),
-                db[1](np.einsum(dz, out, da[0], la, lb, optimize=True)),
+                da[1](ops.einsum(dz, out, db[0], lb, la)),
+                db[1](ops.einsum(dz, out, da[0], la, lb)),
             ]
 
         return y.reshape(shape), spread

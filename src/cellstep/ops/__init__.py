@@ -28,7 +28,7 @@ from .checks import (
     set_floatx,
     shown,
 )
-from .products import FUSED, Matrix, add_gradients, matmul
+from .products import FUSED, Matrix, add_gradients, einsum, matmul
 from .streams import Chain, check_named_states, check_rows, make_chain
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "check_states",
     "contiguous",
     "describe",
+    "einsum",
     "empty",
     "float_dtype",
     "floatx",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
@@ -57,9 +60,41 @@ def add_gradients(x: Array, dz: Array, dW: Array | None, db: Array | None) -> No
 
 
 def matmul(a: Array, b: Array) -> Array:
-    """a (B, M, K) times b (B, K, N), matrix by matrix: (B, M, N)."""
+    """a (..., M, K) times b (..., K, N), matrix by matrix, the axes before broadcast: (..., M, N), of one dtype."""
+    (*before, M, K), N = a.shape, b.shape[-1]
+    if b.ndim == 2:  # one matrix of many rows
+        return _batched(a.reshape(1, math.prod(before) * M, K), b[None]).reshape(*before, M, N)
+    lead = np.broadcast_shapes(tuple(before), b.shape[:-2])
+    B = math.prod(lead)
+    a, b = (np.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b))
+    return _batched(a.reshape(B, M, K), b.reshape(B, K, N)).reshape(*lead, M, N)
+
+
+def _batched(a: Array, b: Array) -> Array:
     out = empty((a.shape[0], a.shape[1], b.shape[2]), a.dtype)
     if not b.swapaxes(1, 2).flags.c_contiguous:
         b = contiguous(b)
     kernels.active().products.product_batched(rows(a), b, out)
     return out
+
+
+def einsum(a: Array, a_axes: Sequence[Any], b: Array, b_axes: Sequence[Any], out_axes: Sequence[Any]) -> Array:
+    """`numpy.einsum` of two arrays of one dtype, whose axes have letters or numbers, each once in an array."""
+    a, a_axes = _summed(a, a_axes, {*b_axes, *out_axes})
+    b, b_axes = _summed(b, b_axes, {*a_axes, *out_axes})
+    batch = [c for c in a_axes if c in b_axes and c in out_axes]
+    inner = [c for c in a_axes if c in b_axes and c not in out_axes]
+    own_a, own_b = ([c for c in axes if c not in (*batch, *inner)] for axes in (a_axes, b_axes))
+    size = dict(zip((*a_axes, *b_axes), (*a.shape, *b.shape), strict=True))
+    B, M, K, N = (math.prod(size[c] for c in axes) for axes in (batch, own_a, inner, own_b))
+    left = a.transpose([a_axes.index(c) for c in (*batch, *own_a, *inner)]).reshape(B, M, K)
+    right = b.transpose([b_axes.index(c) for c in (*batch, *inner, *own_b)]).reshape(B, K, N)
+    order = [*batch, *own_a, *own_b]
+    y = matmul(left, right).reshape([size[c] for c in order])
+    return y.transpose([order.index(c) for c in out_axes])
+
+
+def _summed(x: Array, axes: Sequence[Any], kept: set[Any]) -> tuple[Array, list[Any]]:
+    """x summed over the axes that nothing else has, and the axes that are left."""
+    alone = tuple(i for i, c in enumerate(axes) if c not in kept)
+    return (x.sum(axis=alone) if alone else x), [c for c in axes if c in kept]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import ops
 from .arithmetic import Array, Back, to_shape
 
 
@@ -90,16 +91,36 @@ def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> tuple[Any
     return np.argmax(x, axis, keepdims=keepdims).astype(np.int32), lambda dy: [None]
 
 
+def _in_one_dtype(*arrays: Any) -> list[Array] | None:
+    """The arrays in the dtype of their product; None where that is not ours (and so no work for BLAS's threads)."""
+    dtype = np.result_type(*arrays)
+    return [np.asarray(x, dtype) for x in arrays] if dtype in (np.float32, np.float64) else None
+
+
+def _matmul(a: Any, b: Any) -> Array:
+    floats = _in_one_dtype(a, b)
+    return np.matmul(a, b) if floats is None else ops.matmul(*floats)
+
+
+def _einsum(terms: list[str], out: str, operands: Any) -> Array:
+    floats = _in_one_dtype(*operands)
+    if len(operands) == 1 or floats is None:
+        return np.asarray(np.einsum(f"{','.join(terms)}->{out}", *operands))
+    return ops.einsum(floats[0], terms[0], floats[1], terms[1], out)
+
+
 def matmul(x1: Any, x2: Any) -> tuple[Any, Back]:
     """Products of matrices, as `numpy.matmul`."""
     a = x1[None] if np.ndim(x1) == 1 else x1
     b = x2[:, None] if np.ndim(x2) == 1 else x2
-    y = np.matmul(x1, x2)
+    product = _matmul(a, b)
+    places = [axis for axis, x in ((-2, x1), (-1, x2)) if np.ndim(x) == 1]
+    y = product.squeeze(tuple(places))[()]
 
     def back(dy: Array) -> list[Array | None]:
         d = dy[..., None] if np.ndim(x2) == 1 else dy
         d = np.expand_dims(d, -2) if np.ndim(x1) == 1 else d
-        da, db = np.matmul(d, np.swapaxes(b, -1, -2)), np.matmul(np.swapaxes(a, -1, -2), d)
+        da, db = _matmul(d, np.swapaxes(b, -1, -2)), _matmul(np.swapaxes(a, -1, -2), d)
         return [to_shape(da, a).reshape(np.shape(x1)), to_shape(db, b).reshape(np.shape(x2))]
 
     return y, back
@@ -132,10 +153,9 @@ def einsum(*operands: Any, subscripts: str) -> tuple[Any, Back]:
         others = [(letters[j], operands[j]) for j in range(len(operands)) if j != i]
         known = set(out).union(*(names for names, _ in others))
         kept = "".join(c for c in letters[i] if c in known)
-        names = ",".join([out, *(other for other, _ in others)])
-        found = np.einsum(f"{names}->{kept}", dy, *(value for _, value in others), optimize=True)
+        found = _einsum([out, *(names for names, _ in others)], kept, [dy, *(value for _, value in others)])
         # a letter that stands here alone was summed over: its gradient is the same everywhere
         shape = [size if c in known else 1 for c, size in zip(letters[i], operands[i].shape, strict=True)]
         return np.array(np.broadcast_to(found.reshape(shape), operands[i].shape))
 
-    return np.einsum(subscripts, *operands, optimize=True), back
+    return _einsum(letters, out, operands)[()], back
