@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .. import ops, regularizers
+from .. import ops, optimizers, regularizers
 from ..layers import Layer, nested
 from ..layers.penalties import Run, Share
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
@@ -89,13 +89,32 @@ class Stepper(Layer):
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """The optimizer, or None before `compile`."""
-        return None if self._compiled is None else self._compiled.optimizer
+        """The optimizer, or None before `compile`. Another one can be set: a name or an Optimizer, which begins anew
+        for weights that it has not trained."""
+        return self.__dict__.get("optimizer") if self._compiled is None else self._compiled.optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: str | Optimizer) -> None:
+        found = optimizers.get(value)
+        if self._compiled is None:
+            self.__dict__["optimizer"] = found
+        else:
+            self._compiled.optimizer = found
 
     @property
     def loss(self) -> Any:
-        """The loss, or the list or dictionary of losses, or None."""
-        return None if self._compiled is None else self._compiled.loss
+        """The loss, or the list or dictionary of losses, or None. Setting it compiles again with the same optimizer
+        and metrics."""
+        return self.__dict__.get("loss") if self._compiled is None else self._compiled.loss
+
+    @loss.setter
+    def loss(self, value: Any) -> None:
+        compiled = self._compiled
+        if compiled is None:
+            self.__dict__["loss"] = value
+        else:
+            given = [metrics for _, metrics, _ in compiled.asked]
+            self._compiled = Compiled(compiled.optimizer, value, compiled.asked_weights, *given)
 
     @property
     def metrics(self) -> list[Metric]:

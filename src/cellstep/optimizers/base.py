@@ -2,19 +2,24 @@
 
 A step does, in Keras's order: undo the scale of the loss; add up gradients, where several steps share an update; clip;
 decay the weights; the rule; the moving average; the constraints.
+
+Slots belong to variables, and so does the number of updates that a rule corrects its means by, as in PyTorch: what a
+variable has is kept while it is frozen, or while another model is trained.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, Unpack
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .clipping import clip
-from .flat import Flat, Trainable, group
+from .flat import Flat, State, Trainable, group
 from .settings import Options, Rate, Settings
 
 Array = NDArray[Any]
@@ -38,9 +43,11 @@ class Optimizer(Settings):
 
     def __init__(self, learning_rate: Rate = 0.001, **options: Unpack[Options]) -> None:
         super().__init__(learning_rate, **options)
-        self._undecayed: tuple[set[int], re.Pattern[str] | None] = (set(), None)
+        self._undecayed: tuple[tuple[Trainable, ...], re.Pattern[str] | None] = ((), None)
         self._variables: tuple[Trainable, ...] = ()
         self._flats: list[Flat] = []
+        #: States of variables that were built once and are not among `_variables`.
+        self._resting: WeakKeyDictionary[Trainable, State] = WeakKeyDictionary()
 
     @property
     def built(self) -> bool:
@@ -53,13 +60,18 @@ class Optimizer(Settings):
 
     @iterations.setter
     def iterations(self, value: int) -> None:
-        self._calls = int(value) * (self.gradient_accumulation_steps or 1)
+        self._set_calls(int(value) * (self.gradient_accumulation_steps or 1))
+
+    def _set_calls(self, calls: int) -> None:
+        """Of the optimizer and of all its variables."""
+        self._calls = calls
+        self.restore({variable: state._replace(calls=calls) for variable, state in self.states().items()})
 
     def update(self, flat: Flat, rate: float, step: int) -> None:
         """Change `flat.value` in place from `flat.grad`.
 
         Args:
-            flat: the buffers. rate: the learning rate. step: which update this is, from 1.
+            flat: the buffers. rate: the learning rate. step: which update of these variables this is, from 1.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement update")
 
@@ -72,32 +84,47 @@ class Optimizer(Settings):
     def build(self, variables: Sequence[Trainable]) -> None:
         """Take charge of `variables`: move them into flat buffers, with fresh slots.
 
-        Called again with other variables, it keeps the slots of those that it has had all along.
+        Called again with other variables, it keeps the state of all that it has had and that still exist: they go on
+        with it when they come back.
         """
-        if len(variables) != len(self._variables) or any(
-            a is not b for a, b in zip(variables, self._variables, strict=True)
-        ):
-            flats = group(variables, self._all_slots)
-            for flat in flats:
-                for name, value in self.initial.items():
-                    flat.slots[name].fill(value)
-                for variable, at in zip(flat.variables, flat.segments, strict=True):
-                    for name in self._all_slots:
-                        before = self.slot(name, variable)
-                        if before is not None:
-                            flat.slots[name][at] = before
-            self._variables, self._flats = tuple(variables), flats
-        else:
+        if len(variables) == len(self._variables) and all(map(operator.is_, variables, self._variables)):
             for flat in self._flats:
                 flat.bind()
+        else:
+            self._arrange(variables, self.states())
+
+    def _arrange(self, variables: Sequence[Trainable], states: Mapping[Trainable, State]) -> None:
+        flats = group(variables, {**dict.fromkeys(self._all_slots, 0.0), **self.initial}, states)
+        chosen = set(variables)
+        resting = {v: state for v, state in states.items() if v not in chosen}
+        for v, (calls, slots) in resting.items():
+            # a view would keep all of an older buffer
+            resting[v] = State(calls, {k: a if a.base is None else a.copy() for k, a in slots.items()})
+        self._variables, self._flats, self._resting = tuple(variables), flats, WeakKeyDictionary(resting)
+
+    def states(self) -> dict[Trainable, State]:
+        """What is kept for each variable, also for those that are not trained at present; arrays are views."""
+        return dict(self._resting) | {v: state for flat in self._flats for v, state in flat.states()}
+
+    def restore(self, states: Mapping[Trainable, State]) -> None:
+        """Replace the states of all variables by what `states` gave, or equal arrays; others are forgotten."""
+        self._arrange(self._variables, states)
 
     def slot(self, name: str, variable: Trainable) -> Array | None:
         """The array (n,) that the rule keeps under `name` for a variable, or None; a view, not a copy."""
         for flat in self._flats:
-            found = flat.slot(name, variable)
-            if found is not None:
-                return found
-        return None
+            for other, at in zip(flat.variables, flat.segments, strict=True):
+                if other is variable and name in flat.slots:
+                    return flat.slots[name][at]
+        resting = self._resting.get(variable)
+        return None if resting is None else resting.slots.get(name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copy and pickle, which know no weak references."""
+        return self.__dict__ | {"_resting": dict(self._resting)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"_resting": WeakKeyDictionary(state["_resting"])})
 
     def zero_grad(self) -> None:
         """Set the gradients of all variables to zero."""
@@ -129,18 +156,24 @@ class Optimizer(Settings):
         if self.loss_scale_factor is not None:
             for flat in self._flats:
                 flat.grad /= self.loss_scale_factor
-        if self._gather():
-            rate, step = self.learning_rate, self.iterations + 1
-            clip(self._flats, self.clipnorm, self.global_clipnorm, self.clipvalue)
-            self._decay(rate)
-            for flat in self._flats:
-                self.update(flat, rate, step)
-        if self.use_ema:
-            self._average()
+        due = [flat for flat in self._flats if self._gather(flat)]
+        if due:
+            rate = self.learning_rate
+            clip(due, self.clipnorm, self.global_clipnorm, self.clipvalue)
+            self._decay(due, rate)
+            for flat in due:
+                self.update(flat, rate, self._updates(flat) + 1)
         for flat in self._flats:
+            if self.use_ema:
+                self._average(flat)
             flat.constrain()
             flat.touch()
+            flat.calls += 1
         self._calls += 1
+
+    def _updates(self, flat: Flat) -> int:
+        """The updates that the variables of a buffer have had."""
+        return flat.calls // (self.gradient_accumulation_steps or 1)
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[ArrayLike, Trainable]]) -> int:
         """`apply` for pairs of a gradient and its variable; the number of updates done."""
@@ -158,20 +191,19 @@ class Optimizer(Settings):
         for variable, array in zip(self._variables, arrays, strict=True):
             variable.grad[...] = array
 
-    def _gather(self) -> bool:
+    def _gather(self, flat: Flat) -> bool:
         """Whether this step updates; gradients are then the means since the last update, where they accumulate."""
         steps = self.gradient_accumulation_steps
         if steps is None:
             return True
-        due = (self._calls + 1) % steps == 0
-        for flat in self._flats:
-            gathered = flat.slots["gradient_accumulator"]
-            if due:
-                flat.grad += gathered
-                flat.grad /= steps
-                gathered.fill(0)
-            else:
-                gathered += flat.grad
+        due = (flat.calls + 1) % steps == 0
+        gathered = flat.slots["gradient_accumulator"]
+        if due:
+            flat.grad += gathered
+            flat.grad /= steps
+            gathered.fill(0)
+        else:
+            gathered += flat.grad
         return due
 
     def exclude_from_weight_decay(
@@ -188,28 +220,26 @@ class Optimizer(Settings):
         if self._variables:
             raise ValueError("exclude_from_weight_decay must be called before the optimizer is built")
         names = list(var_names or ())
-        self._undecayed = ({id(v) for v in var_list or ()}, re.compile("|".join(names)) if names else None)
+        self._undecayed = (tuple(var_list or ()), re.compile("|".join(names)) if names else None)
 
-    def _decay(self, rate: float) -> None:
+    def _decay(self, flats: Sequence[Flat], rate: float) -> None:
         if not self.weight_decay:
             return
-        these, names = self._undecayed
-        for flat in self._flats:
+        these, names = {id(v) for v in self._undecayed[0]}, self._undecayed[1]
+        for flat in flats:
             kept = [id(v) in these or (names is not None and names.search(v.name)) for v in flat.variables]
             for at in [s for s, k in zip(flat.segments, kept, strict=True) if not k] if any(kept) else [slice(None)]:
                 np.multiply(flat.value[at], self.weight_decay * rate, out=flat.scratch[at])
                 np.subtract(flat.value[at], flat.scratch[at], out=flat.value[at])
 
-    def _average(self) -> None:
-        momentum = self.ema_momentum if self.iterations else 0.0
-        every = self.ema_overwrite_frequency
-        for flat in self._flats:
-            average = flat.slots["average"]
-            np.multiply(average, momentum, out=average)
-            np.multiply(flat.value, 1 - momentum, out=flat.scratch)
-            np.add(average, flat.scratch, out=average)
-            if every is not None and (self.iterations + 1) % every == 0:
-                flat.value[...] = average
+    def _average(self, flat: Flat) -> None:
+        updates, every = self._updates(flat), self.ema_overwrite_frequency
+        momentum, average = self.ema_momentum if updates else 0.0, flat.slots["average"]
+        np.multiply(average, momentum, out=average)
+        np.multiply(flat.value, 1 - momentum, out=flat.scratch)
+        np.add(average, flat.scratch, out=average)
+        if every is not None and (updates + 1) % every == 0:
+            flat.value[...] = average
 
     def finalize_variable_values(self, var_list: Sequence[Trainable] | None = None) -> None:
         """Put the moving averages into the variables, all or these; does nothing without `use_ema`."""
@@ -268,9 +298,9 @@ class Optimizer(Settings):
                 raise ValueError(
                     f"expected array {i + head} of the state to have shape {target.shape}, got {array.shape}"
                 )
-        self._calls = int(arrays[0])
         # files hold it in float32: one that was 0.1 stays 0.1
         if not self.scheduled and np.float32(self.learning_rate) != arrays[1]:
             self.learning_rate = float(arrays[1])
         for target, array in zip(targets, arrays[head:], strict=False):
             target[...] = array
+        self._set_calls(int(arrays[0]))

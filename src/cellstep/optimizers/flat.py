@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,13 @@ class Trainable(Protocol):
     def touch(self) -> None: ...
 
 
+class State(NamedTuple):
+    """What an optimizer keeps for one variable: the steps that it has taken part in, and its part (n,) of each slot."""
+
+    calls: int
+    slots: Mapping[str, Array]
+
+
 class Flat:
     """One buffer for the values, one for the gradients and one for each slot of the optimizer, all (N,).
 
@@ -39,13 +46,16 @@ class Flat:
         segments: where each variable is.
         value, grad: the storage that the variables are bound to.
         slots: the optimizer's arrays by name, zeros at first.
+        calls: the steps that these variables have taken part in.
         scratch: as long as the others; holds nothing between calls.
     """
 
-    def __init__(self, dtype: np.dtype[Any], variables: Sequence[Trainable], slots: Sequence[str]) -> None:
+    def __init__(
+        self, dtype: np.dtype[Any], variables: Sequence[Trainable], slots: Sequence[str], calls: int = 0
+    ) -> None:
         sizes = [int(np.prod(v.shape)) for v in variables]
         ends = np.cumsum([0, *sizes]).tolist()
-        self.variables = tuple(variables)
+        self.variables, self.calls = tuple(variables), calls
         self.segments = [slice(a, b) for a, b in pairwise(ends)]
         self.value = np.zeros(ends[-1], dtype)
         self.grad = np.zeros(ends[-1], dtype)
@@ -67,12 +77,10 @@ class Flat:
             if variable.buffer.base is not self.value:
                 variable.bind(self.value[at].reshape(variable.shape), self.grad[at].reshape(variable.shape))
 
-    def slot(self, name: str, variable: Trainable) -> Array | None:
-        """The part (n,) of a slot that belongs to a variable, or None where there is none."""
-        for other, at in zip(self.variables, self.segments, strict=True):
-            if other is variable and name in self.slots:
-                return self.slots[name][at]
-        return None
+    def states(self) -> Iterator[tuple[Trainable, State]]:
+        """Each variable with its state, whose arrays are views."""
+        for variable, at in zip(self.variables, self.segments, strict=True):
+            yield variable, State(self.calls, {name: array[at] for name, array in self.slots.items()})
 
     def constrain(self) -> None:
         """Make the values of each variable what its constraint allows."""
@@ -86,9 +94,22 @@ class Flat:
             variable.touch()
 
 
-def group(variables: Sequence[Trainable], slots: Sequence[str]) -> list[Flat]:
-    """One Flat for each dtype, variables in the order given, a variable that is given twice taken once."""
-    by_dtype: dict[np.dtype[Any], list[Trainable]] = {}
-    for variable in {id(v): v for v in variables}.values():
-        by_dtype.setdefault(np.dtype(variable.dtype), []).append(variable)
-    return [Flat(dtype, of_dtype, slots) for dtype, of_dtype in by_dtype.items()]
+def group(variables: Sequence[Trainable], slots: Mapping[str, float], states: Mapping[Trainable, State]) -> list[Flat]:
+    """One Flat for the variables of each dtype that have taken part in the same number of steps.
+
+    Args:
+        variables: their order is kept; one that is given twice is taken once.
+        slots: the names of the slots, and what they hold for a variable that is not in `states`.
+        states: what there is for variables already; it is copied.
+    """
+    alike: dict[tuple[np.dtype[Any], int], list[Trainable]] = {}
+    for variable in dict.fromkeys(variables):
+        calls = states[variable].calls if variable in states else 0
+        alike.setdefault((np.dtype(variable.dtype), calls), []).append(variable)
+    flats = [Flat(dtype, members, list(slots), calls) for (dtype, calls), members in alike.items()]
+    for flat in flats:
+        for variable, at in zip(flat.variables, flat.segments, strict=True):
+            before: Mapping[str, Any] = states[variable].slots if variable in states else slots
+            for name, array in flat.slots.items():
+                array[at] = before.get(name, slots[name])
+    return flats

@@ -48,17 +48,18 @@ class Nadam(Optimizer):
         super().__init__(learning_rate, **options)
         self.beta_1, self.beta_2 = below_one(beta_1=beta_1, beta_2=beta_2)
         self.epsilon = number("epsilon", epsilon)
-        self._product = (0, 1.0)
+        self._products = {0: 1.0}
 
     def _decay_at(self, step: int) -> float:
         return self.beta_1 * (1 - 0.5 * 0.96**step)
 
     def _product_to(self, step: int) -> float:
-        """The product of the decays of steps 1 .. step, kept from the step before."""
-        done, product = self._product if self._product[0] <= step else (0, 1.0)
+        """The product of the decays of steps 1 .. step, from the nearest before it that is kept."""
+        done = max(t for t in self._products if t <= step)
+        product = self._products.pop(done) if 0 < done < step else self._products[done]
         for t in range(done + 1, step + 1):
             product *= self._decay_at(t)
-        self._product = (step, product)
+        self._products[step] = product
         return product
 
     def update(self, flat: Flat, rate: float, step: int) -> None:
