@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import random as _python
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,15 +39,27 @@ def set_random_seed(seed: int) -> None:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Inside, every source of randomness runs from this seed; afterwards each goes on as if nothing had been."""
-    global _root
-    kept = _root, _python.getstate(), np.random.get_state()  # noqa: NPY002
+    undo = remembered()
     set_random_seed(seed)
     try:
         yield
     finally:
-        _root = kept[0]
-        _python.setstate(kept[1])
-        np.random.set_state(kept[2])  # noqa: NPY002
+        undo()
+
+
+def remembered() -> Callable[[], None]:
+    """A function that lets every source of randomness go on from where it is now."""
+    root, drawn = _root, _root.bit_generator.state
+    python, numpy = _python.getstate(), np.random.get_state()  # noqa: NPY002
+
+    def undo() -> None:
+        global _root
+        _root = root
+        _root.bit_generator.state = drawn
+        _python.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+    return undo
 
 
 def check_seed(seed: Any) -> int:

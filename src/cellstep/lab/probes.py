@@ -14,7 +14,8 @@ from ..layers import GRU, LSTM, Dense, SimpleRNN, nested, trace
 from ..layers.tracing import Run
 from ..models import Sequential
 from ..models.steps import Stepper
-from .watching import places
+from ..models.undo import unchanged
+from .watching import places, run_forward
 
 Array = NDArray[Any]
 
@@ -32,7 +33,8 @@ def made(model: Any, x: Any, y: Any, units: int, seed: int) -> Any:
             model.ready("gradient_flow")
         elif y is not None:
             raise TypeError(f"models must be compiled models, or names, where y is given, got {type(model).__name__}")
-        places(model)
+        if not all(place.cell.built for place in places(model)):
+            run_forward(model, x)  # so that the first scale finds weights
         return model
     if model not in NAMED:
         raise ValueError(f"models must be models, layers or some of {', '.join(NAMED)}, got {model!r}")
@@ -40,21 +42,23 @@ def made(model: Any, x: Any, y: Any, units: int, seed: int) -> Any:
         raise ValueError(f"x must have shape (batch, time, features) where models are names, got {np.shape(x)}")
     dtype = np.result_type(np.asarray(x).dtype, np.float32)
     dtype = dtype if dtype.kind == "f" else np.dtype(np.float32)
-    layer = NAMED[model](
-        units,
-        kernel_initializer=GlorotUniform(seed=seed),
-        recurrent_initializer=Orthogonal(seed=seed + 1),
-        return_sequences=np.ndim(y) == 3,
-        dtype=dtype,
-    )
-    if y is None:
-        layer.build((None, None, np.shape(x)[-1]))
-        return layer
-    head = Dense(np.shape(y)[-1], kernel_initializer=GlorotUniform(seed=seed + 2), dtype=dtype)
-    net = Sequential([layer, head], name=model)
-    net.compile("sgd", "mse")
-    net.build((None, None, np.shape(x)[-1]))
-    return net
+    with unchanged():  # the caller's random numbers
+        layer = NAMED[model](
+            units,
+            kernel_initializer=GlorotUniform(seed=seed),
+            recurrent_initializer=Orthogonal(seed=seed + 1),
+            return_sequences=np.ndim(y) == 3,
+            name=model.lower(),
+            dtype=dtype,
+        )
+        if y is None:
+            layer.build((None, None, np.shape(x)[-1]))
+            return layer
+        head = Dense(np.shape(y)[-1], kernel_initializer=GlorotUniform(seed=seed + 2), name="dense", dtype=dtype)
+        net = Sequential([layer, head], name=model)
+        net.compile("sgd", "mse")
+        net.build((None, None, np.shape(x)[-1]))
+        return net
 
 
 @contextmanager
@@ -76,20 +80,13 @@ def learn(model: Any, x: Any, y: Any) -> tuple[dict[str, Array], list[Run]]:
     with trace() as runs:
         if y is not None:
             return dict(model.gradients(x, y)[0]), runs
-        weights = model.trainable_weights
-        before = [w.grad.copy() for w in weights]
-        try:
-            for w in weights:
-                w.zero_grad()
+        with unchanged(model):
             outputs, pullback = model.forward(x)
             slopes: list[Any] = [_last(a) for a in nested.flatten(outputs)]
             if not isinstance(model, Stepper):
                 slopes[1:] = [None] * (len(slopes) - 1)  # the final states of a layer that returns them
             pullback(nested.pack(outputs, slopes), need_dx=False)
-            return {w.path: w.grad.copy() for w in weights}, runs
-        finally:
-            for w, grad in zip(weights, before, strict=True):
-                w.grad[...] = grad
+            return {w.path: w.grad for w in model.trainable_weights}, runs
 
 
 def _last(output: Any) -> Array:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..layers import RNN, RecurrentCell, StackedRNNCells, trace
 from ..layers.module import Module
 from ..layers.tracing import Run
+from ..models.undo import unchanged
 
 Array = NDArray[Any]
 
@@ -88,10 +89,13 @@ def located(model: Any, runs: list[Run]) -> list[tuple[Place, Run]]:
 
 
 def run_forward(model: Any, x: Any) -> list[tuple[Place, Run]]:
-    """Run a model or a layer on x, as for prediction, but with tapes; the runs of its recurrent cells."""
+    """Run a model or a layer on x, as for prediction, but with tapes; the runs of its recurrent cells.
+
+    It is what it was afterwards, but for weights that were not made before.
+    """
     if not isinstance(model, Module):
         raise TypeError(f"expected a model or a layer of cellstep, got {type(model).__name__}")
-    with trace() as runs:
+    with unchanged(model), trace() as runs:
         model.forward(x)  # type: ignore[attr-defined]
     return located(model, runs)
 

@@ -12,6 +12,7 @@ from .ends import several
 from .graph import Graph
 from .ragged import Ragged
 from .structure import Structure
+from .undo import unchanged
 
 
 class Making(Structure):
@@ -64,7 +65,8 @@ class Making(Structure):
         if self.built and (self._graph is not None or self._by_hand):
             return
         if self._by_hand:
-            self.run(x, tape=False)
+            with unchanged(self):
+                self.run(x, tape=False)
         elif self._by_call:
             self._traced(x, False)
         else:

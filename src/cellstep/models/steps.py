@@ -18,7 +18,7 @@ from .compiled import Compiled
 from .data import Batch, ClassWeight
 from .ragged import Ragged
 from .scoring import Score, score
-from .undo import undone_on_error
+from .undo import own_gradients, unchanged, undone_on_error
 
 Array = NDArray[Any]
 Logs = dict[str, float]
@@ -168,8 +168,15 @@ class Stepper(Layer):
         """Outputs (B, ...) for one batch."""
         return self(x)
 
-    def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[dict[str, Array], float]:
+    def gradients(
+        self, x: Any, y: Any, sample_weight: Any = None, *, advance: bool = False
+    ) -> tuple[dict[str, Array], float]:
         """The gradient of the loss by each trainable weight, in training, without a step.
+
+        Args:
+            x, y, sample_weight: one batch, as for `train_on_batch`.
+            advance: False only looks: states, moving statistics and random generators are as before, so that a second
+                call gives the same, with the same dropout. True, for a training loop of your own, lets them go on.
 
         Returns:
             path of the weight to its gradient, and the loss. What `Variable.grad` held before, it holds again.
@@ -184,17 +191,11 @@ class Stepper(Layer):
         self.ready("gradients")
         made = self._complete(self.given(x, y, sample_weight))
         self.prepare(made.x)
-        variables = self.trainable_weights
-        before = [w.grad.copy() for w in variables]
-        try:
-            for w in variables:
-                w.zero_grad()
+        kept = undone_on_error if ops.check_bool("advance", advance) else unchanged
+        with kept(self), own_gradients(self):
             value = self.learn(made)[0]
             scale = self.ready("gradients").optimizer.scale_loss(1.0)
-            return {w.path: w.grad / w.dtype.type(scale) for w in variables}, float(value)
-        finally:
-            for w, grad in zip(variables, before, strict=True):
-                w.grad[...] = grad
+            return {w.path: w.grad / w.dtype.type(scale) for w in self.trainable_weights}, float(value)
 
     def save_weights(self, filepath: Any, overwrite: bool = True, note: Mapping[str, Any] | None = None) -> None:
         """Write all weights, and the optimizer's state, to a .weights.h5 file that Keras reads; see `weights.save`."""

@@ -1,29 +1,84 @@
-"""Undo: what a step of training changes besides the weights that the optimizer writes last."""
+"""Undo: what a call changes besides the weights that an optimizer writes: states, statistics, gradients, generators."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
+from .. import random
 from ..layers.module import Module
 
 
 @contextmanager
 def undone_on_error(model: Module) -> Iterator[None]:
-    """Run a block; if it raises, moving means and the states of stateful layers are again what they were before."""
-    modules = list(_walk(model))
-    fixed = [(w, w.numpy()) for module in modules for w in module._weights if w.fixed]
-    # a layer that goes on replaces its list of states, and never writes into one
-    states = [(module, module.states) for module in modules if getattr(module, "stateful", False)]
+    """Run a block; if it raises, the model's states, moving statistics and random generators are what they were."""
+    undo = _remembered([model])
     try:
         yield
     except BaseException:
+        undo()
+        raise
+
+
+@contextmanager
+def unchanged(*modules: Module) -> Iterator[None]:
+    """Run a block that only looks at models or layers: afterwards they are what they were, whether it raised or not.
+
+    That is the states of stateful layers, moving statistics, gradients, and all random generators. Weights that the
+    block makes stay, as those that a call makes, and then what was drawn for them stays drawn.
+    """
+    built = [(module, module.built) for root in modules for module in _walk(root)]
+    undo, undo_random = _remembered(modules), random.remembered()
+    try:
+        with own_gradients(*modules):
+            yield
+    finally:
+        undo()
+        if all(module.built == before for module, before in built):
+            undo_random()
+
+
+@contextmanager
+def own_gradients(*modules: Module) -> Iterator[None]:
+    """Within the block the weights' gradients begin at zero; afterwards they are what they were."""
+    before = [(weight, weight._grad) for module in modules for weight in module.weights]
+    try:
+        for weight, _ in before:
+            weight._grad = None
+        yield
+    finally:
+        for weight, grad in before:
+            weight._grad = grad
+
+
+def _remembered(roots: Any) -> Callable[[], None]:
+    """A function that puts back what calls of the modules change from now on."""
+    modules = [module for root in roots for module in _walk(root)]
+    fixed = [(w, w.numpy()) for module in modules for w in module._weights if w.fixed]
+    # a layer that goes on replaces its list of states, and never writes into one
+    attributes = [(module, dict(vars(module))) for module in modules]
+    generators = [g for _, own in attributes for g in own.values() if isinstance(g, np.random.Generator)]
+    drawn = [(generator.bit_generator, generator.bit_generator.state) for generator in generators]
+
+    def undo() -> None:
         for weight, value in fixed:
             weight.assign(value)
-        for layer, before in states:
-            layer.states = before
-        raise
+        for bits, state in drawn:
+            bits.state = state
+        for module, before in attributes:
+            now = vars(module)
+            names = {*before, *now} if module.built == before["built"] else {"states"} & {*before}
+            for name in names:
+                if name == "_cached_penalties" or not name.startswith("_cached"):
+                    if name in before:
+                        now[name] = before[name]
+                    else:
+                        del now[name]
+
+    return undo
 
 
 def _walk(module: Module) -> Iterator[Any]:
