@@ -71,8 +71,9 @@ def test_a_generator_that_ends_ends_the_training_with_a_warning() -> None:
 def test_steps_cut_arrays_into_epochs_that_follow_each_other() -> None:
     seen = []
     net = linear(metrics=[lambda y_true, y_pred: seen.append(len(y_true)) or np.zeros(len(y_true))])
-    net.fit(X, Y, batch_size=4, epochs=2, steps_per_epoch=2, verbose=0)
-    assert seen == [4, 4, 2, 4]
+    with pytest.warns(UserWarning, match="x ran out of batches after 1 of steps_per_epoch=2"):
+        net.fit(X, Y, batch_size=4, epochs=3, steps_per_epoch=2, verbose=0)
+    assert seen == [4, 4, 2, 4, 4]
     seen.clear()
     net.fit(X, Y, steps_per_epoch=5, verbose=0)
     assert seen == [2] * 5

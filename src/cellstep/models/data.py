@@ -6,8 +6,8 @@ What a model takes is one array, or a list or dictionary of arrays; sequences of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sized
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,19 +28,11 @@ class Batch(NamedTuple):
     sample_weight: Any = None
 
 
-class Source(Protocol):
-    """Something that gives batches; `batches` is their number in one pass, None if unknown."""
-
-    batches: int | None
-
-    def __iter__(self) -> Iterator[Batch]: ...
-
-
 def is_stream(x: Any) -> bool:
     """Whether x makes batches rather than being data: an iterator, a generator, or an iterable that is no array."""
     if isinstance(x, np.ndarray | list | tuple | str | bytes | dict | Ragged) or hasattr(x, "__array__"):
         return False
-    return hasattr(x, "__iter__") or hasattr(x, "__next__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
+    return hasattr(x, "__iter__") or hasattr(x, "__next__") or by_number(x)
 
 
 def numbers(name: str, value: Any) -> Any:
@@ -84,27 +76,6 @@ def batch(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
     return Batch(*parts)
 
 
-class Arrays:
-    """Batches cut from arrays; the last one of a pass may be smaller.
-
-    Args:
-        data: all rows.
-        batch_size: rows in a batch.
-        rng: shuffles the rows anew for each pass; None keeps their order, and batches are views.
-    """
-
-    def __init__(self, data: Batch, batch_size: int, rng: np.random.Generator | None = None) -> None:
-        self.data, self.batch_size, self.rng = data, batch_size, rng
-        self.batches: int | None = math.ceil(rows(data.x) / batch_size)
-
-    def __iter__(self) -> Iterator[Batch]:
-        n = rows(self.data.x)
-        order = None if self.rng is None else self.rng.permutation(n)
-        for start in range(0, n, self.batch_size):
-            part = slice(start, start + self.batch_size)
-            yield take(self.data, part if order is None else order[part])
-
-
 def take(whole: Batch, chosen: Any) -> Batch:
     """Some rows of every array."""
 
@@ -114,74 +85,12 @@ def take(whole: Batch, chosen: Any) -> Batch:
     return Batch(*(nested.change(part, some) for part in whole))
 
 
-class Stream:
-    """Batches from an iterable of (x, y), (x, y, sample_weight), or x alone.
-
-    Args:
-        source: iterated once a pass. A generator has one pass. A sequence with `__len__` and `__getitem__` but no
-            `__iter__`, such as Keras's PyDataset, is gone through by number, and told `on_epoch_end` if it listens.
-        make: makes a Batch of the parts.
-        rng: takes the batches of such a sequence in random order; None keeps it.
-    """
-
-    def __init__(self, source: Any, make: Callable[..., Batch], rng: np.random.Generator | None = None) -> None:
-        self.source, self.make, self.rng = source, make, rng
-        self.batches: int | None = len(source) if isinstance(source, Sized) else None
-
-    def _items(self) -> Iterator[Any]:
-        if not by_number(self.source):
-            yield from self.source
-            return
-        n = len(self.source)
-        for i in range(n) if self.rng is None else self.rng.permutation(n):
-            yield self.source[int(i)]
-        if hasattr(self.source, "on_epoch_end"):
-            self.source.on_epoch_end()
-
-    def __iter__(self) -> Iterator[Batch]:
-        for item in self._items():
-            parts = item if isinstance(item, tuple | list) else (item,)
-            if not 1 <= len(parts) <= 3:
-                raise ValueError(f"expected batches (x, y) or (x, y, sample_weight), got {len(parts)} parts")
-            yield self.make(*parts)
-
-
 def by_number(source: Any) -> bool:
-    """Whether batches are asked for by number: the source has a length and items, and no iterator of its own."""
-    return hasattr(source, "__getitem__") and hasattr(source, "__len__") and not hasattr(source, "__iter__")
-
-
-class Epochs:
-    """A source cut into epochs: of `steps` batches each, or of one pass.
-
-    Attributes:
-        steps: batches in an epoch; None while it is not known.
-        exhausted: the source ran dry before an epoch was complete.
-    """
-
-    def __init__(self, source: Source, steps: int | None = None) -> None:
-        self.source = source
-        self.steps = source.batches if steps is None else steps
-        self.exhausted = False
-        self._fixed = steps is not None
-        self._pass: Iterator[Batch] = iter(())
-
-    def epoch(self) -> Iterator[Batch]:
-        """The batches of the next epoch."""
-        seen = 0
-        if not self._fixed:
-            self._pass = iter(self.source)
-        while not (self._fixed and seen == self.steps):
-            made = next(self._pass, None)
-            if made is None and self._fixed:
-                self._pass = iter(self.source)
-                made = next(self._pass, None)
-            if made is None:
-                break
-            seen += 1
-            yield made
-        self.exhausted = seen == 0 or (self._fixed and seen != self.steps)
-        self.steps = self.steps or seen
+    """Whether batches are asked for by number: a PyDataset, Keras's too, or what has a length and items but no iterator
+    of its own."""
+    if not hasattr(source, "__getitem__"):
+        return False
+    return hasattr(type(source), "num_batches") or (hasattr(source, "__len__") and not hasattr(source, "__iter__"))
 
 
 def class_weights(class_weight: ClassWeight, y: Array, one_hot: bool, sparse: bool) -> Array:

@@ -14,6 +14,7 @@ from ..callbacks import Callback, CallbackList, History, ProgressLog
 from ..layers import nested
 from . import data
 from .data import Batch, ClassWeight
+from .epochs import Arrays, Epochs, Stream
 from .steps import Logs, Stepper, in_order
 from .windows import Windows
 
@@ -61,7 +62,8 @@ class Trainer(Stepper):
 
         Args:
             x: (N, ...) inputs; a list or a dictionary for several; a list of arrays of different lengths for one of
-                sequences; or an iterable of batches (x, y) or (x, y, sample_weight), or a sequence of them by number.
+                sequences; or an iterable of batches (x, y) or (x, y, sample_weight), or a sequence of them by number;
+                neither need know its length.
             y: (N, ...) targets, likewise; None if x makes batches.
             batch_size: rows in a batch, 32 by default; None if x makes batches.
             epochs: the number of the last epoch.
@@ -75,8 +77,9 @@ class Trainer(Stepper):
             class_weight: class to weight.
             sample_weight: (N,) or (N, T) weights in the loss; with several outputs for all, or a list or dictionary.
             initial_epoch: epochs that are taken as done.
-            steps_per_epoch: batches in an epoch; the next epoch goes on where this one ended.
-            validation_steps: batches in a validation.
+            steps_per_epoch: batches in an epoch; the next epoch goes on where this one ended. When all are taken, an
+                epoch ends short, with a warning, and the next one begins anew.
+            validation_steps: batches in a validation, the first ones; a generator goes on.
             validation_batch_size: rows in a batch of it; `batch_size` where None.
             validation_freq: validate each so many epochs, or after these epochs, counted from 1.
             tbptt: (k1, k2) trains by truncated back-propagation through time: every k1 steps of the sequences there is
@@ -140,12 +143,15 @@ class Trainer(Stepper):
                     seen += 1
                     if self.stop_training:
                         break
-                if source.exhausted:
+                if source.over:
                     self._ran_dry(epoch, seen)
+                elif source.short:
+                    _warn_short("x", seen, "steps_per_epoch", source.steps)
                 if not seen:
                     break
                 logs = in_order(compiled.results())
                 if validation is not None and due(epoch + 1):
+                    validation.rewind()
                     logs = in_order(logs | {f"val_{k}": v for k, v in self._evaluate(validation, hooks).items()})
                 hooks.call("on_epoch_end", epoch, logs)
                 if self.stop_training:
@@ -217,6 +223,8 @@ class Trainer(Stepper):
             hooks.call("close")
         if not outputs:
             raise ValueError("x must give at least one batch, got none")
+        if source.short:
+            _warn_short("x", len(outputs), "steps", source.steps)
         return outputs[0] if len(outputs) == 1 else self.joined(outputs)
 
     def joined(self, outputs: Sequence[Any]) -> Any:
@@ -225,7 +233,7 @@ class Trainer(Stepper):
         columns = zip(*[nested.up_to(layout, batch) for batch in outputs], strict=True)
         return nested.pack(layout, [_joined(parts) for parts in columns])
 
-    def _evaluate(self, source: data.Epochs, hooks: CallbackList) -> Logs:
+    def _evaluate(self, source: Epochs, hooks: CallbackList) -> Logs:
         compiled = self.ready("evaluate")
         compiled.reset()
         hooks.call("on_test_begin", {})
@@ -236,9 +244,10 @@ class Trainer(Stepper):
             hooks.call("on_test_batch_end", seen, in_order(compiled.results()))
             seen += 1
         if not seen:
-            raise ValueError("the data to evaluate on must give at least one batch, got none")
-        if source.exhausted:
-            warnings.warn(f"the data to evaluate on ran out after {seen} of {source.steps} batches", stacklevel=3)
+            once = ", as a generator gives its batches once" if source.source.once else ""
+            raise ValueError(f"the data to evaluate on must give at least one batch, got none{once}")
+        if source.short:
+            _warn_short("the data to evaluate on", seen, "steps", source.steps)
         hooks.call("on_test_end", in_order(compiled.results()))
         return compiled.results()
 
@@ -262,7 +271,7 @@ class Trainer(Stepper):
         steps: int | None,
         shuffle: bool = False,
         class_weight: ClassWeight | None = None,
-    ) -> data.Epochs:
+    ) -> Epochs:
         steps = None if steps is None else ops.check_count("steps", steps)
         weigh = None if class_weight is None else self.weigher(class_weight)
         if data.is_stream(x):
@@ -275,14 +284,14 @@ class Trainer(Stepper):
                 made = self.given(*parts)
                 return made if weigh is None else weigh(made)
 
-            return data.Epochs(data.Stream(x, make, random.generator() if shuffle else None), steps)
+            return Epochs(Stream(x, make, random.generator() if shuffle else None), steps)
         whole = self.given(x, y, sample_weight)
         if weigh is not None:
             whole = weigh(whole)
         if batch_size is None:
             batch_size = -(-data.rows(whole.x) // steps) if steps else BATCH_SIZE
         size = ops.check_count("batch_size", batch_size)
-        return data.Epochs(data.Arrays(whole, size, random.generator() if shuffle else None), steps)
+        return Epochs(Arrays(whole, size, random.generator() if shuffle else None), steps)
 
     def _callbacks(
         self, callbacks: Callbacks, extra: Sequence[Callback], verbose: str | int, epochs: int, steps: int | None
@@ -291,6 +300,10 @@ class Trainer(Stepper):
             raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {ops.shown(verbose)}")
         shown = [ProgressLog(1 if verbose == "auto" else int(verbose))] if verbose else []
         return CallbackList(callbacks, [*extra, *shown], self, {"verbose": verbose, "epochs": epochs, "steps": steps})
+
+
+def _warn_short(what: str, seen: int, name: str, steps: int | None) -> None:
+    warnings.warn(f"{what} ran out of batches after {seen} of {name}={steps}", stacklevel=4)
 
 
 def _joined(parts: Sequence[Any]) -> Any:

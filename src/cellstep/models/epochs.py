@@ -1,0 +1,179 @@
+"""Epochs: passes over a source of batches, cut into epochs of a number of steps, as in Keras."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sized
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from .. import ops
+from .data import Batch, by_number, rows, take
+
+
+class Source(Protocol):
+    """Something that gives batches.
+
+    Attributes:
+        batches: their number in one pass, None if unknown.
+        once: whether there is one pass only.
+        rng: shuffles each pass; None keeps the order.
+    """
+
+    batches: int | None
+    once: bool
+    rng: np.random.Generator | None
+
+    def passed(self, skip: int) -> Iterator[Batch]:
+        """The batches of the next pass but the first `skip`."""
+        ...
+
+    def tell(self, event: str) -> None:
+        """Let the source know of "on_epoch_begin" or "on_epoch_end"."""
+        ...
+
+
+class Arrays:
+    """Batches cut from arrays; the last one of a pass may be smaller.
+
+    Args:
+        data: all rows.
+        batch_size: rows in a batch.
+        rng: shuffles the rows anew for each pass; None keeps their order, and batches are views.
+    """
+
+    once = False
+
+    def __init__(self, data: Batch, batch_size: int, rng: np.random.Generator | None = None) -> None:
+        self.data, self.batch_size, self.rng = data, batch_size, rng
+        self.batches: int | None = -(-rows(data.x) // batch_size)
+
+    def passed(self, skip: int) -> Iterator[Batch]:
+        n = rows(self.data.x)
+        order = None if self.rng is None else self.rng.permutation(n)
+        for start in range(skip * self.batch_size, n, self.batch_size):
+            part = slice(start, start + self.batch_size)
+            yield take(self.data, part if order is None else order[part])
+
+    def tell(self, event: str) -> None: ...
+
+
+class Stream:
+    """Batches from an iterable of (x, y), (x, y, sample_weight), or x alone.
+
+    Args:
+        source: iterated once a pass. A generator has one pass. A sequence of batches, such as Keras's PyDataset, is
+            gone through by number; one that does not know its length goes on until it raises IndexError.
+        make: makes a Batch of the parts.
+        rng: takes the batches of a sequence in random order; None keeps it.
+    """
+
+    def __init__(self, source: Any, make: Callable[..., Batch], rng: np.random.Generator | None = None) -> None:
+        self.source, self.make = source, make
+        self.once = hasattr(source, "__next__")
+        self.batches = known_length(source)
+        self.rng = rng if by_number(source) and self.batches is not None else None
+
+    def _numbers(self) -> Any:
+        if self.batches is None:
+            return itertools.count()
+        return range(self.batches) if self.rng is None else self.rng.permutation(self.batches)
+
+    def _items(self, skip: int) -> Iterator[Any]:
+        if not by_number(self.source):
+            yield from itertools.islice(self.source, skip, None)
+            return
+        for i in itertools.islice(self._numbers(), skip, None):
+            try:
+                item = self.source[int(i)]
+            except IndexError:
+                if self.batches is None:
+                    return
+                raise
+            yield item
+
+    def passed(self, skip: int) -> Iterator[Batch]:
+        for item in self._items(skip):
+            parts = item if isinstance(item, tuple | list) else (item,)
+            if not 1 <= len(parts) <= 3:
+                raise ValueError(f"expected batches (x, y) or (x, y, sample_weight), got {len(parts)} parts")
+            yield self.make(*parts)
+
+    def tell(self, event: str) -> None:
+        if hasattr(self.source, event):
+            getattr(self.source, event)()
+
+
+def known_length(source: Any) -> int | None:
+    """How many batches a source has, or None: endless ones, and others, raise TypeError from `len`."""
+    if by_number(source) and hasattr(type(source), "num_batches"):
+        length = source.num_batches
+        return None if length is None else ops.check_natural("num_batches", length)
+    try:
+        return len(source) if isinstance(source, Sized) else None
+    except TypeError:
+        return None
+
+
+class Place(NamedTuple):
+    """Where in a pass an epoch ended or was cut: the batches taken, and the state of `rng` when the pass began."""
+
+    taken: int
+    rng: Any
+
+
+class Epochs:
+    """A source cut into epochs: of one pass each, or of `steps` batches, which go on where the last epoch ended.
+
+    An epoch ends with the pass even if it is short of steps, and the next one begins another pass.
+
+    Attributes:
+        steps: batches in an epoch; None while it is not known.
+        short: the last epoch had fewer than the steps that were asked for.
+        over: there is nothing left for another epoch.
+    """
+
+    def __init__(self, source: Source, steps: int | None = None) -> None:
+        self.source = source
+        self.steps = source.batches if steps is None else steps
+        self.short = self.over = False
+        self._asked = steps
+        self._pass: Iterator[Batch] | None = None
+        self._taken, self._rng_state = 0, self._rng_now()
+
+    def epoch(self) -> Iterator[Batch]:
+        """The batches of the next epoch."""
+        self.short = self.over = False
+        self.source.tell("on_epoch_begin")
+        seen = 0
+        while self._asked is None or seen < self._asked:
+            if self._pass is None:
+                self._begin()
+            made = next(self._pass, None)  # type: ignore[arg-type]
+            if made is None and not seen and self._taken and not self.source.once:
+                self._begin()  # the pass had ended together with the last epoch
+                made = next(self._pass, None)  # type: ignore[arg-type]
+            if made is None:
+                break
+            seen += 1
+            self._taken += 1
+            yield made
+        self.short = self._asked is not None and seen < self._asked
+        self.over = seen == 0 or (self.short and self.source.once)
+        if (self.short or self._asked is None) and not self.source.once:
+            self._pass = None
+        self.steps = self.steps or seen
+        self.source.tell("on_epoch_end")
+
+    def rewind(self) -> None:
+        """Let the next epoch begin with a new pass, if the source has another."""
+        if not self.source.once:
+            self._pass = None
+
+    def _rng_now(self) -> Any:
+        return None if self.source.rng is None else self.source.rng.bit_generator.state
+
+    def _begin(self, skip: int = 0) -> None:
+        self._rng_state = self._rng_now()
+        self._taken, self._pass = skip, self.source.passed(skip)
