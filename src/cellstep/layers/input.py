@@ -29,6 +29,8 @@ class InputLayer(Layer):
         (None, None, 16)
     """
 
+    over_time = "step"
+
     def __init__(
         self,
         shape: Any = None,

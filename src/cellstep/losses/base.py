@@ -44,6 +44,9 @@ class Loss(metaclass=Keywords):
         ValueError: `reduction` is none of these.
     """
 
+    #: Whether each value follows from the last axis of one prediction and its target, whatever is beside it.
+    by_step: ClassVar[bool] = False
+
     default_name = "loss"
     #: The arguments of the constructor that `get_config` writes, besides name and reduction.
     arguments: ClassVar[tuple[str, ...]] = ()

@@ -28,6 +28,8 @@ class Metric(metaclass=Keywords):
 
     direction = ""
     default_name = ""
+    #: Whether it takes each prediction with its target by itself, whatever is beside it but along the last axis.
+    by_step: bool = False
     #: The arguments of the constructor that `get_config` writes, besides the name.
     arguments: tuple[str, ...] = ()
 
@@ -147,6 +149,11 @@ class MeanMetricWrapper(_Average):
         self.fn = fn
         self.options = options
 
+    @property
+    def by_step(self) -> bool:  # type: ignore[override]
+        """Whether the function is one of this package."""
+        return str(getattr(self.fn, "__module__", "")).startswith(__package__)
+
     def get_config(self) -> dict[str, Any]:
         """TypeError where the function is not registered."""
         if type(self) is not MeanMetricWrapper:  # a class with a function of its own
@@ -177,6 +184,11 @@ class LossMetric(_Average):
     def __init__(self, loss: Loss, name: str | None = None) -> None:
         super().__init__(name or loss.name)
         self.loss = loss
+
+    @property
+    def by_step(self) -> bool:  # type: ignore[override]
+        """As its loss."""
+        return self.loss.by_step
 
     def update_state(
         self,

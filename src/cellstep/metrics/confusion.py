@@ -34,6 +34,7 @@ class Confusion(Metric):
     """Gathers tp, fp, tn, fn: each (thresholds,), or (thresholds, labels) where labels are kept apart."""
 
     direction = "up"
+    by_step = True
 
     def __init__(self, name: str, thresholds: Sequence[float], apart: bool = False) -> None:
         super().__init__(name)

@@ -27,6 +27,7 @@ class IoU(Metric):
     """
 
     direction = "up"
+    by_step = True
     default_name = "io_u"
     arguments: tuple[str, ...] = (
         *("num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis"),

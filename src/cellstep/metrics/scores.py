@@ -26,6 +26,7 @@ class FBetaScore(Metric):
 
     default_name = "fbeta_score"
     direction = "up"
+    by_step = True
     arguments: tuple[str, ...] = ("average", "beta", "threshold")
 
     def __init__(
@@ -94,6 +95,7 @@ class R2Score(Metric):
 
     default_name = "r2_score"
     direction = "up"
+    by_step = True
     arguments = ("class_aggregation", "num_regressors")
 
     def __init__(

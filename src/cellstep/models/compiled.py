@@ -45,6 +45,10 @@ class Compiled:
                 raise TypeError(f"{name} must be a list or a dictionary, got {given!r}")
             for identifier in _leaves(given):
                 metrics.check(identifier)
+        #: Whether losses and metrics take each step of a sequence by itself.
+        self.by_step = all(loss.by_step for loss in _leaves(self.loss)) and all(
+            metrics.by_step(identifier) for _, given, _ in self.asked for identifier in _leaves(given)
+        )
         _check_weights(loss_weights)
         self._tracker = _mean("loss")
         self._parts: list[Metric] = []
@@ -97,8 +101,10 @@ class Compiled:
         y_pred: Sequence[Any],
         sample_weight: Sequence[Any],
         masks: Sequence[Any],
+        rows: int,
     ) -> None:
-        """Add a batch: the total loss and the losses of the outputs, which count once a row, and the metrics.
+        """Add a batch: the total loss and the losses of the outputs, which count once for each of `rows`, and the
+        metrics.
 
         Each of the sequences but `parts` has one entry an output.
         """
@@ -106,7 +112,6 @@ class Compiled:
             self._built = self._build(names, y, y_pred)
         for _, metric, i, weighted in self._built:
             metric.update_state(y[i], y_pred[i], sample_weight[i] if weighted else None, masks[i])
-        rows = len(y_pred[0])
         for tracker, number in zip((self._tracker, *self._parts), (value, *parts), strict=False):
             _add(tracker, float(number), rows)
 

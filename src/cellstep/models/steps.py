@@ -34,6 +34,10 @@ class Stepper(Layer):
         """Arrays in the structure of the inputs and the outputs, checked, from whatever a user gives for them."""
         return data.batch(x, y, sample_weight)
 
+    def run_apart(self, x: Any, **call: Any) -> Run:
+        """`run`, which may leave sequences of different lengths apart, as `Grouped`."""
+        return self.run(x, **call)
+
     def prepare(self, x: Any) -> None:
         """Make all weights, for inputs such as these."""
         raise NotImplementedError(f"{type(self).__name__} must implement prepare")
@@ -233,7 +237,7 @@ class Stepper(Layer):
         compiled = self.ready("testing")
         made = self._complete(made)
         with undone_on_error(self):
-            ran = self.run(made.x, tape=False)
+            ran = self.run_apart(made.x, tape=False)
             value, parts, _, scored = self.score(ran, made, gradient=False)
             compiled.update(value, parts, *scored)
 
@@ -244,7 +248,7 @@ class Stepper(Layer):
             the total loss, the losses of the outputs that have one, and what metrics need: names, targets,
             predictions, weights and masks of the outputs.
         """
-        ran = self.run(made.x, training=True, share=self.share())
+        ran = self.run_apart(made.x, training=True, share=self.share())
         value, parts, gradients, scored = self.score(ran, made, gradient=True)
         self.pull(ran, gradients)
         return value, parts, scored
