@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
 from .. import ops
@@ -17,8 +18,11 @@ from ..regularizers import Regularizer
 # variable, or an older value, for another, whatever the threads do.
 _versions = itertools.count(1)
 
+#: How arrays, NumPy's numbers and Python's compute.
+PLAIN = (None, np.ndarray.__array_ufunc__)
 
-class Variable:
+
+class Variable(NDArrayOperatorsMixin):
     """A named array that layers read and optimizers write.
 
     Attributes:
@@ -103,6 +107,14 @@ class Variable:
         self.buffer[...] = ops.as_array(self.path, value, self.dtype, self.shape)
         self.touch()
 
+    def assign_add(self, value: Any) -> None:
+        """Add an array of the same shape, or one that broadcasts to it, to the values."""
+        self.assign(np.broadcast_to(self.buffer + np.asarray(value), self.shape))
+
+    def assign_sub(self, value: Any) -> None:
+        """Take an array likewise away from the values."""
+        self.assign_add(-np.asarray(value))
+
     def touch(self) -> None:
         """Say that `buffer` was written to. Call it after the write, never before: a reader that sees the new
         version must find the new values."""
@@ -142,6 +154,21 @@ class Variable:
         if copy is False:
             raise ValueError(f"{self.path} is {self.dtype}; it cannot become {np.dtype(dtype)} without a copy")
         return np.array(self.buffer, dtype=dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        """Operators and NumPy's functions take the values, and give arrays."""
+        values = [part._view if isinstance(part, Variable) else part for part in inputs]
+        if any(getattr(type(part), "__array_ufunc__", None) not in PLAIN for part in values):
+            return NotImplemented  # a tensor, which says by itself that it takes no weights
+        return getattr(ufunc, method)(*values, **options)
+
+    # two weights are equal where they are one, as keys and in lists
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+    __hash__ = object.__hash__
+
+    def __float__(self) -> float:
+        return float(self.buffer)
 
     def __getstate__(self) -> dict[str, Any]:
         """For copy and pickle: arrays of its own, not a model's flat buffers, and no view, which would be a copy."""

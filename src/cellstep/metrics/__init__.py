@@ -145,7 +145,6 @@ __all__ = [
     "TopKCategoricalAccuracy",
     "TrueNegatives",
     "TruePositives",
-    "by_step",
     "check",
     "deserialize",
     "get",
@@ -164,13 +163,6 @@ def check(identifier: Any) -> None:
             raise ValueError(unknown("metrics", identifier.get("class_name"), list(_NAMED)))
     elif not isinstance(identifier, Metric) and not callable(identifier):
         raise TypeError(f"metrics must be names, cellstep.metrics.Metric objects or functions, got {shown(identifier)}")
-
-
-def by_step(identifier: Any) -> bool:
-    """Whether a metric takes each prediction by itself, as `Metric.by_step` says; False for one that is not known."""
-    if isinstance(identifier, str):
-        return registry.find(identifier) is None
-    return isinstance(identifier, Metric) and identifier.by_step
 
 
 def get(
@@ -195,7 +187,7 @@ def get(
     if isinstance(identifier, dict):
         return deserialize(identifier)
     if isinstance(identifier, type) and issubclass(identifier, Metric):
-        return identifier()  # type: ignore[call-arg]
+        return identifier()
     if isinstance(identifier, str) and registry.find(identifier) is not None:
         return get(registry.find(identifier))
     if not isinstance(identifier, str):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..losses.base import Array
@@ -69,8 +71,8 @@ class Accuracy(MeanMetricWrapper):
 
     direction = "up"
 
-    def __init__(self, name: str = "accuracy") -> None:
-        super().__init__(accuracy, name)
+    def __init__(self, name: str = "accuracy", dtype: Any = None) -> None:
+        super().__init__(accuracy, name, dtype)
 
 
 class BinaryAccuracy(MeanMetricWrapper):
@@ -80,9 +82,9 @@ class BinaryAccuracy(MeanMetricWrapper):
 
     arguments = ("threshold",)
 
-    def __init__(self, name: str = "binary_accuracy", threshold: float = 0.5) -> None:
+    def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
         self.threshold = threshold
-        super().__init__(binary_accuracy, name, threshold=threshold)
+        super().__init__(binary_accuracy, name, dtype, threshold=threshold)
 
 
 class CategoricalAccuracy(MeanMetricWrapper):
@@ -90,8 +92,8 @@ class CategoricalAccuracy(MeanMetricWrapper):
 
     direction = "up"
 
-    def __init__(self, name: str = "categorical_accuracy") -> None:
-        super().__init__(categorical_accuracy, name)
+    def __init__(self, name: str = "categorical_accuracy", dtype: Any = None) -> None:
+        super().__init__(categorical_accuracy, name, dtype)
 
 
 class SparseCategoricalAccuracy(MeanMetricWrapper):
@@ -99,8 +101,8 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
 
     direction = "up"
 
-    def __init__(self, name: str = "sparse_categorical_accuracy") -> None:
-        super().__init__(sparse_categorical_accuracy, name)
+    def __init__(self, name: str = "sparse_categorical_accuracy", dtype: Any = None) -> None:
+        super().__init__(sparse_categorical_accuracy, name, dtype)
 
 
 class TopKCategoricalAccuracy(MeanMetricWrapper):
@@ -109,9 +111,9 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
     direction = "up"
     arguments = ("k",)
 
-    def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy") -> None:
+    def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy", dtype: Any = None) -> None:
         self.k = check_count("k", k)
-        super().__init__(top_k_categorical_accuracy, name, k=self.k)
+        super().__init__(top_k_categorical_accuracy, name, dtype, k=self.k)
 
 
 class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
@@ -121,10 +123,14 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     arguments = ("k", "from_sorted_ids")
 
     def __init__(
-        self, k: int = 5, name: str = "sparse_top_k_categorical_accuracy", from_sorted_ids: bool = False
+        self,
+        k: int = 5,
+        name: str = "sparse_top_k_categorical_accuracy",
+        dtype: Any = None,
+        from_sorted_ids: bool = False,
     ) -> None:
         self.k, self.from_sorted_ids = check_count("k", k), check_bool("from_sorted_ids", from_sorted_ids)
-        super().__init__(sparse_top_k_categorical_accuracy, name, k=self.k, from_sorted_ids=self.from_sorted_ids)
+        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=self.k, from_sorted_ids=self.from_sorted_ids)
 
 
 def resolve(name: str, true_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> MeanMetricWrapper:

@@ -7,43 +7,118 @@ as in evaluation (Keras 3.15 on JAX forgets the mask in the metrics of training)
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import registry
+from .. import initializers, registry
 from ..keywords import Keywords
+from ..layers.module import auto_name
+from ..layers.variable import Variable
 from ..losses.base import Array, Loss, align, as_weights
+from ..ops import as_array, float_dtype
 
 
 class Metric(metaclass=Keywords):
-    """Base class of metrics. A subclass implements `update_state`, `result` and `reset_state`.
+    """Base class of metrics. A subclass writes `update_state(y_true, y_pred, sample_weight=None)` and `result`, and
+    makes what it gathers by `add_weight`; or keeps it elsewhere and writes `reset_state` too.
+
+    `fit` and `evaluate` give the mask of the outputs to an `update_state` that takes `mask`, and to no other, as Keras.
+
+    Args:
+        dtype: "float32" or "float64", of the weights that `add_weight` makes; by default `floatx()`. What the metrics
+            of this package gather is float64 whatever it is.
+        name: the key in logs; by default that of the class in snake case.
 
     Attributes:
-        name: the key in logs.
         direction: "up" where more is better, "down" where less is, "" where that is not known.
+
+    Example:
+        >>> class Hits(Metric):
+        ...     def __init__(self, name="hits", **options):
+        ...         super().__init__(name=name, **options)
+        ...         self.total = self.add_weight(name="total")
+        ...
+        ...     def update_state(self, y_true, y_pred, sample_weight=None):
+        ...         self.total.assign_add(np.sum(y_true == y_pred))
+        ...
+        ...     def result(self):
+        ...         return self.total
     """
+
+    _proof = "_variables"
+    _uncalled: ClassVar[Mapping[str, str]] = {
+        "reset_states": "reset_state is its name",
+        "stateless_update_state": "write update_state(y_true, y_pred, sample_weight)",
+        "stateless_result": "write result()",
+        "stateless_reset_state": "write reset_state()",
+    }
 
     direction = ""
     default_name = ""
-    #: Whether it takes each prediction with its target by itself, whatever is beside it but along the last axis.
-    by_step: bool = False
     #: The arguments of the constructor that `get_config` writes, besides the name.
     arguments: tuple[str, ...] = ()
+    #: The attributes that hold what was gathered.
+    gathered: tuple[str, ...] = ()
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+        self.name = name or self.default_name or auto_name(type(self).__name__)
+        self.dtype = str(float_dtype("dtype", dtype))
+        self._variables: list[Variable] = []
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that would make an equal metric, ready for JSON."""
-        return {key: getattr(self, key) for key in ("name", *self.arguments)}
+        return {key: getattr(self, key) for key in ("name", "dtype", *self.arguments)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Metric:
-        """A metric from what `get_config` gave, or Keras, whose dtype has no part here: all is gathered in float64."""
-        return cls(**{k: v for k, v in config.items() if k != "dtype"})
+        """A metric from what `get_config` gave, or Keras."""
+        return cls(**config)
+
+    def add_variable(
+        self, shape: Any = (), initializer: Any = None, dtype: Any = None, aggregation: str = "sum", name: Any = None
+    ) -> Variable:
+        """Make a weight that `reset_state` sets to zeros.
+
+        Args:
+            shape: its sizes. initializer: whatever `initializers.get` takes; zeros where None.
+            dtype: "float32" or "float64"; that of the metric where None.
+            aggregation: taken for Keras's sake. name: its name.
+        """
+        kind = float_dtype("dtype", dtype or self.dtype)
+        made = initializers.get(initializer or "zeros")(tuple(shape), dtype=kind)
+        name = name or "variable"
+        variable = Variable(np.asarray(made, kind), name=name, path=f"{self.name}/{name}", trainable=False)
+        self._variables.append(variable)
+        return variable
+
+    def add_weight(self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: Any = None) -> Variable:
+        """As `add_variable`."""
+        return self.add_variable(shape, initializer, dtype, name=name)
+
+    @property
+    def variables(self) -> list[Any]:
+        """What was gathered so far: each with name, value, shape, dtype, numpy() and assign(value)."""
+        inner = [metric for metric in vars(self).values() if isinstance(metric, Metric)]
+        return [*(Gathered(self, n) for n in self.gathered), *self._variables, *(v for m in inner for v in m.variables)]
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Add a batch, and give the result so far."""
+        self.update_state(*args, **options)
+        return self.result()
+
+    def update_from(self, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> None:
+        """`update_state` with those of the arguments that it takes."""
+        given = {"sample_weight": sample_weight, "mask": mask}
+        taken = parameters_of(type(self).update_state)
+        options = {name: value for name, value in given.items() if name in taken}
+        if sample_weight is not None:
+            options["sample_weight"] = sample_weight  # an error where it is not taken, and never left out
+        self.update_state(y_true, y_pred, **options)
 
     def update_state(
         self,
@@ -56,19 +131,64 @@ class Metric(metaclass=Keywords):
         raise NotImplementedError(f"{type(self).__name__} must implement update_state")
 
     def result(self) -> Any:
-        """The metric over everything added since the last reset."""
+        """The metric over everything added since the last reset: a number, an array, or a dictionary of them."""
         raise NotImplementedError(f"{type(self).__name__} must implement result")
 
     def reset_state(self) -> None:
         """Forget everything that was added."""
-        raise NotImplementedError(f"{type(self).__name__} must implement reset_state")
+        if not self.variables:
+            raise NotImplementedError(f"{type(self).__name__} must implement reset_state, as it has no weights")
+        for variable in self.variables:
+            variable.assign(np.zeros(variable.shape))
+
+
+class Gathered:
+    """What a metric gathered under a name, as a variable."""
+
+    def __init__(self, metric: Metric, name: str) -> None:
+        self.metric, self.attribute, self.name = metric, name, name.removeprefix("_")
+
+    @property
+    def value(self) -> NDArray[Any]:
+        return np.asarray(getattr(self.metric, self.attribute), np.float64)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.value.dtype
+
+    def numpy(self) -> NDArray[Any]:
+        """A copy of the values."""
+        return self.value.copy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.value, dtype=dtype)
+
+    def assign(self, value: Any) -> None:
+        """Replace the values by an array of the same shape; ValueError for another one."""
+        array = as_array(self.name, value, self.dtype, self.shape)
+        setattr(self.metric, self.attribute, array.copy() if array.ndim else float(array))
+
+    def __repr__(self) -> str:
+        return f"<Gathered {self.metric.name}/{self.name} {self.shape}>"
+
+
+@functools.cache
+def parameters_of(function: Any) -> frozenset[str]:
+    """The names of a function's parameters."""
+    return frozenset(inspect.signature(function).parameters)
 
 
 class _Average(Metric):
     """A weighted average, gathered in float64."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    gathered = ("total", "count")
+
+    def __init__(self, name: str, dtype: Any = None) -> None:
+        super().__init__(dtype, name)
         self.total = 0.0
         self.count = 0.0
 
@@ -101,9 +221,6 @@ class _Average(Metric):
         """The average; 0 where nothing was added, as in Keras."""
         return self.total / self.count if self.count else 0.0
 
-    def reset_state(self) -> None:
-        self.total = self.count = 0.0
-
 
 class Mean(_Average):
     """The weighted mean of the values that it is given.
@@ -111,8 +228,8 @@ class Mean(_Average):
     m = Mean(); m.update_state([1, 3], sample_weight=[3, 1]); m.result() gives 1.5.
     """
 
-    def __init__(self, name: str = "mean") -> None:
-        super().__init__(name)
+    def __init__(self, name: str = "mean", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
 
     def update_state(  # type: ignore[override]
         self, values: ArrayLike, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
@@ -124,8 +241,8 @@ class Mean(_Average):
 class Sum(_Average):
     """The weighted sum of the values that it is given."""
 
-    def __init__(self, name: str = "sum") -> None:
-        super().__init__(name)
+    def __init__(self, name: str = "sum", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
 
     def update_state(  # type: ignore[override]
         self, values: ArrayLike, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
@@ -144,15 +261,10 @@ class Sum(_Average):
 class MeanMetricWrapper(_Average):
     """The mean of `fn(y_true, y_pred, **options)`, which gives one value for each row, or for each row and step."""
 
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:
-        super().__init__(name or str(getattr(fn, "__name__", type(fn).__name__)))
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **options: Any) -> None:
+        super().__init__(name or str(getattr(fn, "__name__", type(fn).__name__)), dtype)
         self.fn = fn
         self.options = options
-
-    @property
-    def by_step(self) -> bool:  # type: ignore[override]
-        """Whether the function is one of this package."""
-        return str(getattr(self.fn, "__module__", "")).startswith(__package__)
 
     def get_config(self) -> dict[str, Any]:
         """TypeError where the function is not registered."""
@@ -181,14 +293,9 @@ class LossMetric(_Average):
 
     direction = "down"
 
-    def __init__(self, loss: Loss, name: str | None = None) -> None:
-        super().__init__(name or loss.name)
+    def __init__(self, loss: Loss, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(name or loss.name, dtype)
         self.loss = loss
-
-    @property
-    def by_step(self) -> bool:  # type: ignore[override]
-        """As its loss."""
-        return self.loss.by_step
 
     def update_state(
         self,

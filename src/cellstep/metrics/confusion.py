@@ -34,10 +34,10 @@ class Confusion(Metric):
     """Gathers tp, fp, tn, fn: each (thresholds,), or (thresholds, labels) where labels are kept apart."""
 
     direction = "up"
-    by_step = True
+    gathered = ("tp", "fp", "tn", "fn")
 
-    def __init__(self, name: str, thresholds: Sequence[float], apart: bool = False) -> None:
-        super().__init__(name)
+    def __init__(self, name: str | None, thresholds: Sequence[float], apart: bool = False, dtype: Any = None) -> None:
+        super().__init__(dtype, name)
         self._order = np.argsort(thresholds, kind="stable")
         self._sorted = np.asarray(thresholds, np.float64)[self._order]
         self._apart = apart
@@ -46,6 +46,7 @@ class Confusion(Metric):
     def reset_state(self) -> None:
         n = len(self._sorted)
         self.tp = self.fp = self.tn = self.fn = np.zeros((n, 1) if self._apart else n)
+        super().reset_state()
 
     def gather(self, t: Array, p: Array, w: Array) -> None:
         """Add labels, predictions and weights, all (N, n)."""
@@ -74,9 +75,9 @@ class _AtThresholds(Confusion):
     top_k: int | None = None
     class_id: int | None = None
 
-    def __init__(self, thresholds: Thresholds, name: str | None, default: float = 0.5) -> None:
+    def __init__(self, thresholds: Thresholds, name: str | None, dtype: Any, default: float = 0.5) -> None:
         self.thresholds = thresholds
-        super().__init__(name or self.default_name, _at(thresholds, default))
+        super().__init__(name, _at(thresholds, default), dtype=dtype)
 
     def ratio(self) -> Array:
         raise NotImplementedError
@@ -114,10 +115,11 @@ class _OfClasses(_AtThresholds):
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
+        dtype: Any = None,
     ) -> None:
         self.top_k = None if top_k is None else check_count("top_k", top_k)
         self.class_id = class_id
-        super().__init__(thresholds, name, 0.5 if top_k is None else -1e10)
+        super().__init__(thresholds, name, dtype, 0.5 if top_k is None else -1e10)
 
 
 class Precision(_OfClasses):
@@ -146,8 +148,8 @@ class Recall(_OfClasses):
 class _Counts(_AtThresholds):
     count: str
 
-    def __init__(self, thresholds: Thresholds = None, name: str | None = None) -> None:
-        super().__init__(thresholds, name)
+    def __init__(self, thresholds: Thresholds = None, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(thresholds, name, dtype)
 
     def ratio(self) -> Array:
         return np.asarray(getattr(self, self.count))
@@ -202,15 +204,13 @@ class AUC(Confusion):
         curve: str = "ROC",
         summation_method: str = "interpolation",
         name: str | None = None,
-        dtype: None = None,
+        dtype: Any = None,
         thresholds: Sequence[float] | None = None,
         multi_label: bool = False,
         num_labels: int | None = None,
         label_weights: Sequence[float] | None = None,
         from_logits: bool = False,
     ) -> None:
-        if dtype is not None:
-            raise NotImplementedError(f"dtype of AUC is not built, as counts are float64; expected None, got {dtype!r}")
         if curve not in ("ROC", "PR"):
             raise ValueError(f"curve must be 'ROC' or 'PR', got {curve!r}")
         if summation_method not in ("interpolation", "minoring", "majoring"):
@@ -229,7 +229,7 @@ class AUC(Confusion):
         self.label_weights = None if label_weights is None else [float(w) for w in label_weights]
         self.from_logits = check_bool("from_logits", from_logits)
         # the ends a little beyond 0 and 1, so that every prediction is above the first and none above the last
-        super().__init__(name or self.default_name, [-1e-7, *inner, 1 + 1e-7], self.multi_label)
+        super().__init__(name, [-1e-7, *inner, 1 + 1e-7], self.multi_label, dtype)
 
     def update_state(
         self,

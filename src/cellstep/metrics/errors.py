@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,15 +16,15 @@ from .base import LossMetric
 class MeanSquaredError(LossMetric):
     """The mean of (y_pred - y_true)**2."""
 
-    def __init__(self, name: str = "mean_squared_error") -> None:
-        super().__init__(losses.MeanSquaredError(), name)
+    def __init__(self, name: str = "mean_squared_error", dtype: Any = None) -> None:
+        super().__init__(losses.MeanSquaredError(), name, dtype)
 
 
 class MeanAbsoluteError(LossMetric):
     """The mean of abs(y_pred - y_true)."""
 
-    def __init__(self, name: str = "mean_absolute_error") -> None:
-        super().__init__(losses.MeanAbsoluteError(), name)
+    def __init__(self, name: str = "mean_absolute_error", dtype: Any = None) -> None:
+        super().__init__(losses.MeanAbsoluteError(), name, dtype)
 
 
 class BinaryCrossentropy(LossMetric):
@@ -32,10 +33,14 @@ class BinaryCrossentropy(LossMetric):
     arguments = ("from_logits", "label_smoothing")
 
     def __init__(
-        self, name: str = "binary_crossentropy", from_logits: bool = False, label_smoothing: float = 0.0
+        self,
+        name: str = "binary_crossentropy",
+        dtype: Any = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
     ) -> None:
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
-        super().__init__(losses.BinaryCrossentropy(from_logits, label_smoothing), name)
+        super().__init__(losses.BinaryCrossentropy(from_logits, label_smoothing), name, dtype)
 
 
 class CategoricalCrossentropy(LossMetric):
@@ -44,10 +49,14 @@ class CategoricalCrossentropy(LossMetric):
     arguments = ("from_logits", "label_smoothing")
 
     def __init__(
-        self, name: str = "categorical_crossentropy", from_logits: bool = False, label_smoothing: float = 0.0
+        self,
+        name: str = "categorical_crossentropy",
+        dtype: Any = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
     ) -> None:
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
-        super().__init__(losses.CategoricalCrossentropy(from_logits, label_smoothing), name)
+        super().__init__(losses.CategoricalCrossentropy(from_logits, label_smoothing), name, dtype)
 
 
 class SparseCategoricalCrossentropy(LossMetric):
@@ -58,11 +67,12 @@ class SparseCategoricalCrossentropy(LossMetric):
     def __init__(
         self,
         name: str = "sparse_categorical_crossentropy",
+        dtype: Any = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
     ) -> None:
         self.from_logits, self.ignore_class = from_logits, ignore_class
-        super().__init__(losses.SparseCategoricalCrossentropy(from_logits, ignore_class), name)
+        super().__init__(losses.SparseCategoricalCrossentropy(from_logits, ignore_class), name, dtype)
 
     def update_state(
         self,
@@ -84,8 +94,10 @@ class Perplexity(SparseCategoricalCrossentropy):
     Beyond Keras. Arguments as of `SparseCategoricalCrossentropy`.
     """
 
-    def __init__(self, name: str = "perplexity", from_logits: bool = False, ignore_class: int | None = None) -> None:
-        super().__init__(name, from_logits, ignore_class)
+    def __init__(
+        self, name: str = "perplexity", dtype: Any = None, from_logits: bool = False, ignore_class: int | None = None
+    ) -> None:
+        super().__init__(name, dtype, from_logits, ignore_class)
 
     def result(self) -> float:
         """1 and more; 0 where nothing was added."""
@@ -95,8 +107,8 @@ class Perplexity(SparseCategoricalCrossentropy):
 class RootMeanSquaredError(LossMetric):
     """The root of the mean of (y_pred - y_true)**2."""
 
-    def __init__(self, name: str = "root_mean_squared_error") -> None:
-        super().__init__(losses.MeanSquaredError(), name)
+    def __init__(self, name: str = "root_mean_squared_error", dtype: Any = None) -> None:
+        super().__init__(losses.MeanSquaredError(), name, dtype)
 
     def result(self) -> float:
         return math.sqrt(super().result())
@@ -105,57 +117,57 @@ class RootMeanSquaredError(LossMetric):
 class MeanAbsolutePercentageError(LossMetric):
     """100 times the mean of abs((y_pred - y_true) / y_true)."""
 
-    def __init__(self, name: str = "mean_absolute_percentage_error") -> None:
-        super().__init__(losses.MeanAbsolutePercentageError(), name)
+    def __init__(self, name: str = "mean_absolute_percentage_error", dtype: Any = None) -> None:
+        super().__init__(losses.MeanAbsolutePercentageError(), name, dtype)
 
 
 class MeanSquaredLogarithmicError(LossMetric):
     """The mean of (log(1 + y_pred) - log(1 + y_true))**2."""
 
-    def __init__(self, name: str = "mean_squared_logarithmic_error") -> None:
-        super().__init__(losses.MeanSquaredLogarithmicError(), name)
+    def __init__(self, name: str = "mean_squared_logarithmic_error", dtype: Any = None) -> None:
+        super().__init__(losses.MeanSquaredLogarithmicError(), name, dtype)
 
 
 class LogCoshError(LossMetric):
     """The mean of log(cosh(y_pred - y_true))."""
 
-    def __init__(self, name: str = "logcosh") -> None:
-        super().__init__(losses.LogCosh(), name)
+    def __init__(self, name: str = "logcosh", dtype: Any = None) -> None:
+        super().__init__(losses.LogCosh(), name, dtype)
 
 
 class Poisson(LossMetric):
     """The mean of y_pred - y_true log(y_pred)."""
 
-    def __init__(self, name: str = "poisson") -> None:
-        super().__init__(losses.Poisson(), name)
+    def __init__(self, name: str = "poisson", dtype: Any = None) -> None:
+        super().__init__(losses.Poisson(), name, dtype)
 
 
 class KLDivergence(LossMetric):
     """The mean of sum(y_true log(y_true / y_pred)) over the last axis."""
 
-    def __init__(self, name: str = "kl_divergence") -> None:
-        super().__init__(losses.KLDivergence(), name)
+    def __init__(self, name: str = "kl_divergence", dtype: Any = None) -> None:
+        super().__init__(losses.KLDivergence(), name, dtype)
 
 
 class Hinge(LossMetric):
     """The mean of max(1 - y_true y_pred, 0)."""
 
-    def __init__(self, name: str = "hinge") -> None:
-        super().__init__(losses.Hinge(), name)
+    def __init__(self, name: str = "hinge", dtype: Any = None) -> None:
+        super().__init__(losses.Hinge(), name, dtype)
 
 
 class SquaredHinge(LossMetric):
     """The mean of max(1 - y_true y_pred, 0)**2."""
 
-    def __init__(self, name: str = "squared_hinge") -> None:
-        super().__init__(losses.SquaredHinge(), name)
+    def __init__(self, name: str = "squared_hinge", dtype: Any = None) -> None:
+        super().__init__(losses.SquaredHinge(), name, dtype)
 
 
 class CategoricalHinge(LossMetric):
     """The mean of the hinge between the right class and its nearest rival."""
 
-    def __init__(self, name: str = "categorical_hinge") -> None:
-        super().__init__(losses.CategoricalHinge(), name)
+    def __init__(self, name: str = "categorical_hinge", dtype: Any = None) -> None:
+        super().__init__(losses.CategoricalHinge(), name, dtype)
 
 
 class CosineSimilarity(LossMetric):
@@ -163,8 +175,8 @@ class CosineSimilarity(LossMetric):
 
     direction = "up"
 
-    def __init__(self, name: str = "cosine_similarity") -> None:
-        super().__init__(losses.CosineSimilarity(), name)
+    def __init__(self, name: str = "cosine_similarity", dtype: Any = None) -> None:
+        super().__init__(losses.CosineSimilarity(), name, dtype)
 
     def result(self) -> float:
         return 0.0 - super().result()

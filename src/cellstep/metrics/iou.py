@@ -27,8 +27,8 @@ class IoU(Metric):
     """
 
     direction = "up"
-    by_step = True
     default_name = "io_u"
+    gathered = ("counts",)
     arguments: tuple[str, ...] = (
         *("num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis"),
     )
@@ -44,9 +44,7 @@ class IoU(Metric):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        super().__init__(name or self.default_name)
-        if dtype not in (None, "int", "float32", "float64"):
-            raise ValueError(f"dtype must be 'int', 'float32', 'float64' or None, got {dtype!r}")
+        super().__init__(None if dtype == "int" else dtype, name)
         if axis != -1:
             raise NotImplementedError(f"axis other than -1 is not built, got {axis!r}")
         self.num_classes = check_count("num_classes", num_classes)
@@ -60,6 +58,7 @@ class IoU(Metric):
 
     def reset_state(self) -> None:
         self.counts = np.zeros((self.num_classes, self.num_classes))
+        super().reset_state()
 
     def update_state(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -23,13 +25,13 @@ class _Best(Confusion):
     bounded: str
     wanted: str
 
-    def __init__(self, bound: float, num_thresholds: int, class_id: int | None, name: str | None) -> None:
+    def __init__(self, bound: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
         setattr(self, self.bounded, check_number(self.bounded, bound, 0, 1))
         n = self.num_thresholds = check_count("num_thresholds", num_thresholds)
         self.class_id = class_id
         # the first a little below 0: as in Keras every prediction is above it
         thresholds = [0.5] if n == 1 else [-1e-7, *((i + 1) / (n - 1) for i in range(n - 2)), 1.0]
-        super().__init__(name or self.default_name, thresholds)
+        super().__init__(name, thresholds, dtype=dtype)
 
     def update_state(
         self,
@@ -66,9 +68,14 @@ class PrecisionAtRecall(_Best):
     arguments = ("recall", "num_thresholds", "class_id")
 
     def __init__(
-        self, recall: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(recall, num_thresholds, class_id, name)
+        super().__init__(recall, num_thresholds, class_id, name, dtype)
 
 
 class RecallAtPrecision(_Best):
@@ -78,9 +85,14 @@ class RecallAtPrecision(_Best):
     arguments = ("precision", "num_thresholds", "class_id")
 
     def __init__(
-        self, precision: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None
+        self,
+        precision: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(precision, num_thresholds, class_id, name)
+        super().__init__(precision, num_thresholds, class_id, name, dtype)
 
 
 class SensitivityAtSpecificity(_Best):
@@ -90,9 +102,14 @@ class SensitivityAtSpecificity(_Best):
     arguments = ("specificity", "num_thresholds", "class_id")
 
     def __init__(
-        self, specificity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None
+        self,
+        specificity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(specificity, num_thresholds, class_id, name)
+        super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
 
 class SpecificityAtSensitivity(_Best):
@@ -102,6 +119,11 @@ class SpecificityAtSensitivity(_Best):
     arguments = ("sensitivity", "num_thresholds", "class_id")
 
     def __init__(
-        self, sensitivity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None
+        self,
+        sensitivity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(sensitivity, num_thresholds, class_id, name)
+        super().__init__(sensitivity, num_thresholds, class_id, name, dtype)

@@ -26,13 +26,18 @@ class FBetaScore(Metric):
 
     default_name = "fbeta_score"
     direction = "up"
-    by_step = True
     arguments: tuple[str, ...] = ("average", "beta", "threshold")
+    gathered = ("_tp", "_fp", "_fn")
 
     def __init__(
-        self, average: str | None = None, beta: float = 1.0, threshold: float | None = None, name: str | None = None
+        self,
+        average: str | None = None,
+        beta: float = 1.0,
+        threshold: float | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(name or self.default_name)
+        super().__init__(dtype, name)
         if average not in (None, "micro", "macro", "weighted"):
             raise ValueError(f"average must be None, 'micro', 'macro' or 'weighted', got {average!r}")
         self.average, self.beta = average, check_number("beta", beta)
@@ -43,6 +48,7 @@ class FBetaScore(Metric):
 
     def reset_state(self) -> None:
         self._tp = self._fp = self._fn = np.zeros(1)
+        super().reset_state()
 
     def update_state(
         self,
@@ -81,8 +87,14 @@ class F1Score(FBetaScore):
     default_name = "f1_score"
     arguments = ("average", "threshold")
 
-    def __init__(self, average: str | None = None, threshold: float | None = None, name: str | None = None) -> None:
-        super().__init__(average, 1.0, threshold, name)
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(average, 1.0, threshold, name, dtype)
 
 
 class R2Score(Metric):
@@ -95,13 +107,17 @@ class R2Score(Metric):
 
     default_name = "r2_score"
     direction = "up"
-    by_step = True
     arguments = ("class_aggregation", "num_regressors")
+    gathered = ("_sum", "_squares", "_residual", "_count", "_samples")
 
     def __init__(
-        self, class_aggregation: str | None = "uniform_average", num_regressors: int = 0, name: str | None = None
+        self,
+        class_aggregation: str | None = "uniform_average",
+        num_regressors: int = 0,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(name or self.default_name)
+        super().__init__(dtype, name)
         if class_aggregation not in (None, "uniform_average", "variance_weighted_average"):
             known = "None, 'uniform_average' or 'variance_weighted_average'"
             raise ValueError(f"class_aggregation must be {known}, got {class_aggregation!r}")
@@ -113,6 +129,7 @@ class R2Score(Metric):
     def reset_state(self) -> None:
         self._samples, self._count = 0, np.zeros(1)
         self._sum = self._squares = self._residual = np.zeros(1)
+        super().reset_state()
 
     def update_state(
         self,
