@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellstep import Input, Model, Sequential, layers, optimizers
+from cellstep import Input, Model, Sequential, layers, math, metrics, optimizers
 from cellstep.layers import GRU, LSTM, Dense, Dropout, Embedding, Masking, SimpleRNN, nested
 from cellstep.models import clone_model, model_to_dot, plot_model
 
@@ -388,3 +388,24 @@ def test_errors(name: str) -> None:
     run, error, words = ERRORS[name]
     with pytest.raises(error, match=words):
         run()
+
+
+def test_a_clone_is_compiled_as_its_model() -> None:
+    def own(y_true: Any, y_pred: Any) -> Any:
+        return math.mean((y_true - y_pred) ** 2, axis=-1)
+
+    x, y = np.ones((4, 3)), np.zeros((4, 1))
+    tensor = Input((3,))
+    for model in (Sequential([Input((3,)), Dense(1)]), Model(tensor, Dense(1)(tensor))):
+        assert not clone_model(model).compiled
+        model.compile(optimizers.Adam(0.03, clipnorm=1.0), own, metrics=[metrics.MeanAbsoluteError("far"), own, "mae"])
+        model.fit(x, y, verbose=0)
+        twin = clone_model(model)
+        assert twin.optimizer is not model.optimizer
+        assert twin.optimizer.iterations == 0
+        assert twin.optimizer.get_config() == model.optimizer.get_config()
+        twin.set_weights(model.get_weights())
+        before = model.evaluate(x, y, verbose=0, return_dict=True)
+        assert twin.evaluate(x, y, verbose=0, return_dict=True) == before
+        twin.fit(x, y, verbose=0)
+        assert model.evaluate(x, y, verbose=0, return_dict=True) == before

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..layers import Input, InputLayer, Layer, SymbolicTensor, nested
 from ..layers.module import not_built
+from .compiling import compile_as
 from .model import Model
 from .sequential import Sequential
 
@@ -18,7 +19,8 @@ def clone_model(
     call_function: None = None,
     recursive: bool = False,
 ) -> Model:
-    """A model of new layers, with weights of their own, that are called as those of `model` are.
+    """A model of new layers, with weights of their own, that are called as those of `model` are, and compiled likewise
+    where `model` is.
 
     Args:
         model: a Sequential, or a Model made of tensors.
@@ -53,6 +55,7 @@ def clone_model(
         twin = Sequential([*head, *map(copied, model.layers)], model.trainable, model.name)
         if model.built and not head and model.input_shape is not None:
             twin.build(model.input_shape)
+        compile_as(model, twin)
         return twin
     graph = model._graph
     if graph is None:
@@ -68,6 +71,8 @@ def clone_model(
     swap = {id(step.layer): step.layer for step in graph.steps}
     swap = {key: copied(layer) for key, layer in swap.items()}
     outputs = graph.reconnect(inputs, swap)
-    return type(model)(
+    copy = type(model)(
         nested.pack(model._inputs, inputs), nested.pack(model._outputs, outputs), model.name, model.trainable
     )
+    compile_as(model, copy)
+    return copy

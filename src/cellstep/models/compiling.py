@@ -44,6 +44,28 @@ def compile_from(model: Any, config: dict[str, Any]) -> None:
         raise ValueError(f"{error}; compile=False loads the model without it") from None
 
 
+def compile_as(model: Any, other: Any) -> None:
+    """Compile another model as one is, if it is, with an optimizer and metrics of its own."""
+    compiled = model._compiled
+    if compiled is None:
+        return
+    if any(map(model.overrides, ("get_compile_config", "compile_from_config", "compile"))):
+        other.compile_from_config(model.get_compile_config())
+        return
+    optimizer = type(compiled.optimizer).from_config(compiled.optimizer.get_config())
+    plain, weighted = (_anew(given) for _, given, _ in compiled.asked)
+    other.compile(optimizer, compiled.asked_loss, compiled.asked_weights, plain, weighted)
+
+
+def _anew(given: Any) -> Any:
+    """The same metrics, with nothing gathered yet."""
+    if isinstance(given, dict):
+        return {key: _anew(part) for key, part in given.items()}
+    if isinstance(given, list | tuple):
+        return [_anew(part) for part in given]
+    return type(given).from_config(given.get_config()) if isinstance(given, Metric) else given
+
+
 def _written(argument: str, given: Any) -> Any:
     if isinstance(given, dict):
         return {key: _written(argument, part) for key, part in given.items()}
