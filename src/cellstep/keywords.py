@@ -2,13 +2,16 @@
 
 Python says of `Adam(lr=0.1)` that some `__init__`, here that of a base class, got an unexpected argument. The message
 of this one names the class that was called, and the argument that was meant.
+
+It also refuses a user's class that overrides a method which Keras calls and this package does not: such a method would
+never run, and nothing would say so.
 """
 
 from __future__ import annotations
 
 import inspect
 from abc import ABCMeta
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -26,6 +29,23 @@ class Keywords(ABCMeta):
 
     #: Of a class: an attribute that its base constructor sets; absent where a subclass forgot to call it.
     _proof = ""
+
+    #: Of a class: methods that Keras calls and nothing here does, and what to write instead of overriding them.
+    _uncalled: Mapping[str, str] = {}
+
+    #: Of a class: methods that have no effect when they are overridden without the second one, in a subclass of a class
+    #: of this package that has the second one of its own; and what to write then.
+    _depends: Mapping[str, tuple[str, str]] = {}
+
+    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> None:
+        """Make a class.
+
+        Raises:
+            NotImplementedError: a user's class overrides a method that would never be called.
+        """
+        super().__init__(name, bases, namespace, **options)
+        if not of_package(cls):
+            _check_overrides(cls)
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
         """Make an object.
@@ -47,6 +67,31 @@ class Keywords(ABCMeta):
         whole = inspect.signature(cls.__init__)  # type: ignore[misc]
         parameters = list(whole.parameters.values())[1:]
         return whole.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+
+
+def of_package(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
+def owner_of(kind: type, name: str) -> type:
+    """The class that an attribute comes from."""
+    return next((owner for owner in kind.__mro__ if name in vars(owner)), object)
+
+
+def _check_overrides(kind: type) -> None:
+    """NotImplementedError for a method of a user's class that nothing here would call."""
+    for base in kind.__mro__:
+        for name, advice in vars(base).get("_uncalled", {}).items():
+            owner = owner_of(kind, name)
+            if owner is not object and not of_package(owner):
+                raise NotImplementedError(f"{kind.__name__}.{name} would never be called here: {advice}")
+        for name, (other, advice) in vars(base).get("_depends", {}).items():
+            owner, decides = owner_of(kind, name), owner_of(kind, other)
+            unseen = of_package(decides) and "_depends" not in vars(decides)
+            if not of_package(owner) and owner is not object and unseen:
+                raise NotImplementedError(
+                    f"{kind.__name__}.{name} would have no effect, as {decides.__name__} computes by {other}: {advice}"
+                )
 
 
 def _check(kind: type, options: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class Regularizer(metaclass=Keywords):
         ...     def gradient(self, w):
         ...         return np.full_like(w, 2 * (w - 1).sum())
     """
+
+    _depends: ClassVar[Mapping[str, tuple[str, str]]] = {"__call__": ("gradient", "write gradient(w) too")}
 
     arguments: tuple[str, ...] = ()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from typing import ClassVar
 
 from ..ops import check_number, shown
 from .base import Callback, Logs
@@ -19,6 +21,11 @@ class Monitor(Callback):
     Raises:
         ValueError: an unknown mode; or at the end of the first epoch, a monitored value that "auto" does not know.
     """
+
+    _uncalled: ClassVar[Mapping[str, str]] = {
+        "get_monitor_value": "override watched(logs)",
+        "in_cooldown": "override on_epoch_end(epoch, logs)",
+    }
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0) -> None:
         if mode not in ("auto", "min", "max"):

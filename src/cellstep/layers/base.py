@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from .. import ops, regularizers
 from ..kernels.stages import Stage
+from ..keywords import owner_of
 from ..regularizers import Regularizer
 from . import ragged
 from .module import Module, Shape
@@ -85,6 +86,18 @@ class Layer(Module):
     """
 
     supports_masking: ClassVar[bool] = True
+    _uncalled: ClassVar[Mapping[str, str]] = {"__call__": "write forward(x, ...), which gives (y, pullback)"}
+    _depends: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "call": ("forward", "write forward(x, ...), which gives (y, pullback)")
+    }
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Where a subclass writes `forward`, no ancestor's way around `forward` is taken."""
+        super().__init_subclass__(**options)
+        for name in ("call", "stages"):
+            owner = next(c for c in cls.__mro__ if name in vars(c) or "forward" in vars(c))
+            if name not in vars(owner) and "_depends" not in vars(owner_of(cls, name)):
+                setattr(cls, name, vars(Layer)[name])
 
     def __init__(
         self,
@@ -265,27 +278,6 @@ class Layer(Module):
         of your own that looks at its batch as a whole says False here.
         """
         return True
-
-    #: How far over time an output looks, which `reach` says for inputs of so many axes: "step", its own step alone;
-    #: "past", earlier steps too, by states that a layer can go on with; "sequence", all steps, or nobody knows.
-    over_time: ClassVar[str] = "sequence"
-
-    #: Whether a layer over whole sequences leaves masked steps out, however many there are behind a row.
-    skips_masked: ClassVar[bool] = False
-
-    #: Whether the layer looks at all steps of all rows together, as one set.
-    pools_steps: ClassVar[bool] = False
-
-    def reach(self, rank: int) -> str:
-        """How far over time an output looks, where inputs have `rank` axes: one of the words of `over_time`.
-
-        A layer of your own sets `over_time = "step"` to be trained in windows, or overrides this.
-        """
-        return self.over_time
-
-    def skips_padding(self, rank: int) -> bool:
-        """Whether rows give the same, and outputs of their steps keep the mask, however much padding is behind them."""
-        return self.supports_masking and (self.skips_masked or self.reach(rank) != "sequence")
 
     def stages(self) -> list[Stage]:
         """What a stream runs a step of this layer with, once it is built.

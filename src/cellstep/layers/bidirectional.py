@@ -47,7 +47,6 @@ class Bidirectional(Layer):
     """
 
     takes_ragged = True
-    skips_masked = True
 
     def __init__(
         self,
@@ -114,14 +113,14 @@ class Bidirectional(Layer):
         """The sizes of the forward layer's states, then of the backward layer's."""
         return [*self.forward_layer.state_size, *self.backward_layer.state_size]
 
-    def reset_states(self, rows: Any = None) -> None:
-        """Begin the next call of a stateful layer anew, for all rows or some; see `RNN.reset_states`."""
-        self.forward_layer.reset_states(rows)
-        self.backward_layer.reset_states(rows)
-
     def reset_state(self, rows: Any = None) -> None:
-        """As `reset_states`."""
-        self.reset_states(rows)
+        """Begin the next call of a stateful layer anew, for all rows or some; see `RNN.reset_state`."""
+        self.forward_layer.reset_state(rows)
+        self.backward_layer.reset_state(rows)
+
+    def reset_states(self, rows: Any = None) -> None:
+        """As `reset_state`."""
+        self.reset_state(rows)
 
     def independent_rows(self, training: bool) -> bool:
         """False where stateful: each call goes on from the one before."""

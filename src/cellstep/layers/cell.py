@@ -6,7 +6,7 @@ contract it is. `RNN` runs it over sequences by `run`; `cell(x_t, states)` runs 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +21,10 @@ from .variable import Variable
 Array = NDArray[Any]
 
 
+#: What a subclass of a cell is told that overrides what computes a step.
+BY_KERNELS = "kernels run this cell; write a Module with forward(x, states, training), which may hold such a cell"
+
+
 class RecurrentCell(Module):
     """Base of SimpleRNNCell, LSTMCell and GRUCell.
 
@@ -30,6 +34,7 @@ class RecurrentCell(Module):
         state_size: as in Keras, [units, units] for an LSTM and units for the others. output_size: units.
     """
 
+    _uncalled: ClassVar[Mapping[str, str]] = dict.fromkeys(("call", "forward", "__call__"), BY_KERNELS)
     contract: ClassVar[kernels.Cell]
     #: Keys of `get_config` after name, trainable and dtype; each is an attribute.
     config_keys: ClassVar[tuple[str, ...]]

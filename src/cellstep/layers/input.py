@@ -29,8 +29,6 @@ class InputLayer(Layer):
         (None, None, 16)
     """
 
-    over_time = "step"
-
     def __init__(
         self,
         shape: Any = None,

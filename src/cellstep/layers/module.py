@@ -7,10 +7,10 @@ import re
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
@@ -22,6 +22,12 @@ from .variable import count as count_numbers
 Shape = tuple[int | None, ...]
 
 _names: Counter[str] = Counter()
+#: False while layers are made that no one sees, so that those made later are called as if they had not been.
+counting_names: ContextVar[bool] = ContextVar("counting_names", default=True)
+#: What gives the penalties of weights.
+penalties_of: ContextVar[Callable[[Iterable[Any]], list[Any]]] = ContextVar(
+    "penalties_of", default=regularizers.penalties
+)
 _names_lock = threading.Lock()
 
 
@@ -34,6 +40,8 @@ def snake_case(name: str) -> str:
 def auto_name(class_name: str) -> str:
     """lstm, then lstm_1, lstm_2, ..., counted over the process."""
     stem = snake_case(class_name)
+    if not counting_names.get():
+        return stem
     with _names_lock:
         number = _names[stem]
         _names[stem] += 1
@@ -99,6 +107,20 @@ class Module(metaclass=ModuleKeywords):
         dtype: of weights and computation, float32 or float64.
         built: whether the weights exist.
     """
+
+    _uncalled: ClassVar[Mapping[str, str]] = {
+        "variables": "override weights",
+        "trainable_variables": "override trainable_weights, or set trainable of the layers",
+        "non_trainable_variables": "override non_trainable_weights, or set trainable of the layers",
+        "losses": "give the layer an activity_regularizer, or its weights a regularizer",
+        "compute_output_spec": "write compute_output_shape(input_shape)",
+        "symbolic_call": "write compute_output_shape(input_shape)",
+        "stateless_call": "write forward(x, training=False), which gives the outputs and a pullback",
+        "save_own_variables": "files hold the weights that add_weight makes; get_config can hold the rest",
+        "load_own_variables": "files hold the weights that add_weight makes; from_config can read the rest",
+        "save_assets": "files hold the weights that add_weight makes; get_config can hold the rest",
+        "load_assets": "files hold the weights that add_weight makes; from_config can read the rest",
+    }
 
     #: What the constructor of a user's class was given, for `get_config`.
     _arguments: dict[str, Any] | None = None
@@ -186,12 +208,6 @@ class Module(metaclass=ModuleKeywords):
         """The cells or layers inside."""
         return self._parts
 
-    def walk(self) -> Iterator[Module]:
-        """The module and all that it is made of."""
-        yield self
-        for part in self.parts:
-            yield from part.walk()
-
     @property
     def trainable_weights(self) -> list[Variable]:
         return [w for w in self.weights if w.trainable]
@@ -242,7 +258,7 @@ class Module(metaclass=ModuleKeywords):
     @property
     def losses(self) -> list[float]:
         """The penalties that training adds to the loss: one for each trainable weight with a regularizer."""
-        return regularizers.penalties(self.trainable_weights)
+        return penalties_of.get()(self.trainable_weights)
 
     def add_loss(self, loss: Any) -> None:
         """NotImplementedError: what is added to the loss needs a gradient, which a number has not."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from .. import ops
 from ..kernels.stages import Recur, Stage
 from .base import Array, Layer, Pullback
 from .cell import RecurrentCell
-from .module import Module, Shape, serialize
+from .module import Module, Shape, ours_function, serialize
 from .orders import arrange
 from .penalties import Run, Share
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
@@ -44,8 +45,8 @@ class RNN(Layer):
     Masks and lengths: at a masked step a row carries its states, and its output is the state h, which before the first
     running step is the initial one. What x holds there has no influence, not even as NaN.
 
-    Ragged inputs: x may be a list of arrays (steps, features) of any lengths, which runs in groups of similar ones.
-    go_backwards begins at each row's own end; sequences, and the gradients of x and of sequences, are lists too.
+    Ragged inputs: x may be a list of arrays (steps, features) of any lengths. No padding is run; go_backwards begins at
+    each row's own end; sequences, and the gradients of x and of sequences, are lists of arrays too.
 
     Raises:
         TypeError, ValueError: cell is none, has no state_size, or another dtype.
@@ -56,7 +57,7 @@ class RNN(Layer):
     """
 
     takes_ragged = True
-    skips_masked = True
+    _uncalled: ClassVar[Mapping[str, str]] = {"inner_loop": "write forward(x, ...), which gives (y, pullback)"}
 
     def __init__(
         self,
@@ -146,14 +147,18 @@ class RNN(Layer):
             return nest(self.runner, [np.repeat(w.value[None], batch_size, axis=0) for w in self.initial])
         return first_states(self.runner, batch_size)
 
-    def reach(self, rank: int) -> str:
-        return "past" if self.return_sequences and not self.go_backwards else "sequence"
+    @property
+    def own_first_states(self) -> bool:
+        """Whether a user's class overrides `get_initial_state`, of the layer or of a cell that kernels run."""
+        cells = [self.cell, *_cells(self.runner)]
+        makers = [type(part).get_initial_state for part in (self, *cells) if hasattr(part, "get_initial_state")]
+        return not all(map(ours_function, makers))
 
     def independent_rows(self, training: bool) -> bool:
         """False where stateful: each call goes on from the one before."""
         return not self.stateful
 
-    def reset_states(self, rows: Any = None) -> None:
+    def reset_state(self, rows: Any = None) -> None:
         """Begin the next call of a stateful layer anew.
 
         Args:
@@ -177,9 +182,9 @@ class RNN(Layer):
                 state[chosen] = value[chosen]
             self.states = states
 
-    def reset_state(self, rows: Any = None) -> None:
-        """As `reset_states`."""
-        self.reset_states(rows)
+    def reset_states(self, rows: Any = None) -> None:
+        """As `reset_state`."""
+        self.reset_state(rows)
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
         batch, time, features = input_shape
@@ -229,7 +234,8 @@ class RNN(Layer):
         self, x: Any, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None, **options: Any
     ) -> Run:
         """Where sequences are returned from a layer that goes backwards, rows begin at their own ends, as alone."""
-        if not (padding and self.go_backwards and self.return_sequences):
+        plain = not (padding and self.go_backwards and self.return_sequences)
+        if plain or not ours_function(type(self).forward):
             return super().inside(x, mask, training, tape, padding, share, **options)
         if mask is None:
             raise ValueError(
@@ -253,17 +259,23 @@ class RNN(Layer):
         # weights of another width are refused before they are made
         by_row = not self.has_python_cells
         x, order = arrange(x, mask, lengths, self.dtype, self.features, self.go_backwards, by_row, padding)
-        B, T = order.size
-        self.build((B, T, (x[0] if isinstance(x, list) else x).shape[-1]))
+        self.build(x.shape)
+        B = x.shape[0]
         shown = order.shown if self.zero_output_for_mask else None
         own = initial_state is None and self.states is None and bool(self.initial)
         states = self._first_states(initial_state, B)
-        call = {"sequences": self.return_sequences, "tape": tape, "training": training}
-        y, last, run_back = order.run(runner, x, states, **call)
+        y, last, run_back = runner.run(
+            x,
+            states,
+            mask=order.mask,
+            lengths=order.lengths,
+            sequences=self.return_sequences,
+            tape=tape,
+            training=training,
+        )
         if self.stateful:
             self.states = [s.copy() for s in last]
-        shape = (B, T, runner.output_size) if self.return_sequences else (B, runner.output_size)
-        output = y
+        shape, output = y.shape, y
         if self.return_sequences:
             output = order.outputs(y, None if states is None or runner.h is None else states[runner.h])
         output = self._shown(output, shown)
@@ -299,7 +311,11 @@ class RNN(Layer):
                 "reset_states() lets another batch size in"
             )
         if initial_state is None:
-            return self.states or (flatten(self.get_initial_state(B)) if self.initial else None)
+            if self.states is not None:
+                return self.states
+            if not self.own_first_states:
+                return flatten(self.get_initial_state(B)) if self.initial else None
+            initial_state = self.get_initial_state(B)
         return given_states(self.runner, initial_state, self.dtype, B)
 
     def _add_to_initial(self, dfirst: list[Array]) -> None:
@@ -317,6 +333,8 @@ class RNN(Layer):
     def stages(self) -> list[Stage]:
         if self.go_backwards:
             raise ValueError(f"go_backwards must be False to stream {self.name}, got True: its first step is the last")
+        if self.own_first_states:
+            raise NotImplementedError(f"get_initial_state of {self.name} is overridden, so it cannot be streamed")
         first = iter([w.numpy() for w in self.initial])
         stages: list[Stage] = []
         for cell in _cells(self.runner):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .cell import RecurrentCell
+from .cell import BY_KERNELS, RecurrentCell
 from .module import Module, Shape, serialize
 from .python_cell import PythonCell
 from .runner import Array, CellBack, RunBack, Runner
@@ -30,6 +30,8 @@ class StackedRNNCells(Module):
         >>> layer = RNN(StackedRNNCells([LSTMCell(8), GRUCell(4)]), return_sequences=True)
         >>> y = layer(np.ones((2, 5, 3)))
     """
+
+    _uncalled: ClassVar[Mapping[str, str]] = dict.fromkeys(("call", "forward", "__call__"), BY_KERNELS)
 
     def __init__(
         self, cells: Sequence[Any], *, name: str | None = None, dtype: Any = None, trainable: bool = True

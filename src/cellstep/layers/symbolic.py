@@ -180,6 +180,21 @@ class Node:
         self.outputs: list[SymbolicTensor] = []
         self.structure: Any = None
 
+    def run(self, values: list[Any]) -> Any:
+        """Give outputs with values, where all inputs have one; the layer does not keep the call."""
+        from .known import KnownTensor
+
+        value = {id(tensor): v for tensor, v in zip(self.inputs, values, strict=True)}
+        options = dict(self.options)
+        if self.states is not None:
+            options["initial_state"] = [value[id(tensor)] for tensor in self.states]
+        x = nested.change(self.x, lambda tensor: value[id(tensor)])
+        mask = None if self.mask is None else nested.change(self.mask, lambda tensor: value[id(tensor)])
+        y = self.layer.run(x, mask, options.pop("training", False), False, **options).y
+        self.outputs = [KnownTensor(np.asarray(v), self, i) for i, v in enumerate(nested.flatten(y))]
+        self.structure = nested.pack(y, self.outputs)
+        return self.structure
+
     def give(self, shape: Any, dtype: Any, nodes: list[Node]) -> Any:
         """Make the outputs, of one shape or a structure of shapes, join the layer's nodes, and return the outputs in
         that structure."""
@@ -224,6 +239,9 @@ def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[s
     layer.build(shape)
     _check_states(layer, x, states)
     node = Node(layer, x, mask, states, options)
+    values = [getattr(tensor, "value", None) for tensor in node.inputs]
+    if all(value is not None for value in values):
+        return node.run(values)
     return node.give(layer.call_shape(shape, options), layer.output_dtype, layer.nodes)
 
 

@@ -12,7 +12,7 @@ by zero: a masked step may hold NaN, and its label may be anything.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,8 +44,8 @@ class Loss(metaclass=Keywords):
         ValueError: `reduction` is none of these.
     """
 
-    #: Whether each value follows from the last axis of one prediction and its target, whatever is beside it.
-    by_step: ClassVar[bool] = False
+    _uncalled: ClassVar[Mapping[str, str]] = {"__call__": "write call(y_true, y_pred) with functions of cellstep.math"}
+    _depends: ClassVar[Mapping[str, tuple[str, str]]] = {"call": ("forward", "subclass losses.Loss")}
 
     default_name = "loss"
     #: The arguments of the constructor that `get_config` writes, besides name and reduction.

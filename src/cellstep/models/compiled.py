@@ -45,10 +45,6 @@ class Compiled:
                 raise TypeError(f"{name} must be a list or a dictionary, got {given!r}")
             for identifier in _leaves(given):
                 metrics.check(identifier)
-        #: Whether losses and metrics take each step of a sequence by itself.
-        self.by_step = all(loss.by_step for loss in _leaves(self.loss)) and all(
-            metrics.by_step(identifier) for _, given, _ in self.asked for identifier in _leaves(given)
-        )
         _check_weights(loss_weights)
         self._tracker = _mean("loss")
         self._parts: list[Metric] = []
@@ -92,37 +88,56 @@ class Compiled:
         for metric in self.metrics:
             metric.reset_state()
 
-    def update(
+    @property
+    def idle(self) -> bool:
+        """Whether nothing was added to the mean of the loss."""
+        return not self._tracker.count
+
+    @property
+    def met(self) -> bool:
+        """Whether the metrics know the outputs."""
+        return self._built is not None
+
+    def meet(self, names: Sequence[str | None], y: Sequence[Any], y_pred: Sequence[Any]) -> None:
+        """Make the metrics for such targets and outputs, one entry an output; does nothing where they are made."""
+        if self._built is None:
+            self._built = self._build(names, y, y_pred)
+
+    def measure(
         self,
-        value: float,
-        parts: Sequence[float],
         names: Sequence[str | None],
         y: Sequence[Any],
         y_pred: Sequence[Any],
         sample_weight: Sequence[Any],
         masks: Sequence[Any],
-        rows: int,
     ) -> None:
-        """Add a batch: the total loss and the losses of the outputs, which count once for each of `rows`, and the
-        metrics.
+        """Add a batch to the metrics; each of the sequences has one entry an output."""
+        self.meet(names, y, y_pred)
+        for _, metric, i, weighted in self._built or ():
+            metric.update_from(y[i], y_pred[i], sample_weight[i] if weighted else None, masks[i])
 
-        Each of the sequences but `parts` has one entry an output.
-        """
-        if self._built is None:
-            self._built = self._build(names, y, y_pred)
-        for _, metric, i, weighted in self._built:
-            metric.update_state(y[i], y_pred[i], sample_weight[i] if weighted else None, masks[i])
-        for tracker, number in zip((self._tracker, *self._parts), (value, *parts), strict=False):
+    def track(self, value: float, parts: Sequence[float], rows: int) -> None:
+        """Add a batch to the means of the total loss and of the losses of the outputs, which count once a row."""
+        _add(self._tracker, float(value), rows)
+        self.track_parts(parts, rows)
+
+    def track_parts(self, parts: Sequence[float], rows: int) -> None:
+        """Add a batch to the means of the losses of the outputs alone."""
+        for tracker, number in zip(self._parts, parts, strict=False):
             _add(tracker, float(number), rows)
 
-    def results(self) -> dict[str, float]:
-        """The means so far: `loss` first, then its parts, then the metrics; of several outputs by name, as in Keras."""
-        found = {tracker.name: tracker.result() for tracker in (self._tracker, *self._parts)}
+    def results(self) -> dict[str, Any]:
+        """The means so far: `loss` first, then its parts, then the metrics; of several outputs by name, as in Keras.
+
+        A metric whose result is an array gives that; of one that gives a dictionary the entries count as metrics.
+        """
+        found: dict[str, Any] = {tracker.name: tracker.result() for tracker in (self._tracker, *self._parts)}
         entries = self._built or []
         if self.losses is not None and len(self.losses) > 1:
             entries = sorted(entries, key=lambda entry: entry[0])
         for name, metric, _, _ in entries:
-            found[name] = float(metric.result())
+            result = metric.result()
+            found |= result if isinstance(result, dict) else {name: result}
         return found
 
     def _build(self, names: Sequence[str | None], y: Sequence[Any], y_pred: Sequence[Any]) -> list[Entry]:

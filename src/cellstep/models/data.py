@@ -49,6 +49,11 @@ def numbers(name: str, value: Any) -> Any:
     return array
 
 
+def several(x: Any) -> bool:
+    """Whether this is a list of arrays, none of them a row: several inputs or outputs of a model that does not say."""
+    return isinstance(x, list | tuple) and len(x) > 0 and all(hasattr(part, "shape") for part in x)
+
+
 def rows(x: Any) -> int:
     """How many rows the first array has."""
     return len(next(leaf for leaf in nested.flatten(x) if leaf is not None))

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from .. import ops
 from ..layers import InputLayer, nested
-from ..layers.ragged import groups
+from ..layers.penalties import Run
 from . import data
 from .data import Batch
-from .grouped import Grouped, masks_of
 from .ragged import Ragged, ragged
 from .training import Trainer
 
@@ -37,8 +36,7 @@ class Ends(Trainer):
     _by_hand: bool
 
     def _accept(self, x: Any, mask: Any, lengths: Any) -> tuple[list[Any], list[Any], bool]:
-        """Arrays and masks for each input, checked; and whether any mask stands for lengths. Where an input is Ragged
-        all of them are `Grouped`."""
+        """Arrays and masks for each input, checked; and whether any mask stands for lengths."""
         if type(x) is np.ndarray and mask is None and lengths is None and isinstance(self._inputs, int):
             # one array and nothing else: what a small model cannot afford to be slow
             return [self._heads[0].checked(x) if self._heads else x], [None], False
@@ -46,49 +44,23 @@ class Ends(Trainer):
         n = len(values)
         masks = [None] * n if mask is None else per_input("mask", mask, n)
         given = [None] * n if lengths is None else per_input("lengths", lengths, n)
-        rows = self._rows(values)
-        real = rows is not None
+        real = False
         for i, value in enumerate(values):
             if isinstance(value, Ragged):
-                assert rows is not None
                 if masks[i] is not None or given[i] is not None:
                     raise ValueError("mask and lengths must be None where x is a list of sequences, got one")
-                values[i] = self._checked(i, Grouped.split(rows, value))
-                masks[i] = masks_of(values[i])
-                continue
-            values[i] = self._checked(i, value)
+                values[i], masks[i], real = value.padded(), value.mask(), True
+            head = self._heads[i] if self._heads else None
+            if head is not None:
+                values[i] = head.checked(values[i], "x" if n == 1 else self.input_names[i])
             if given[i] is not None:
                 a = ops.plain("x", values[i])
                 if a.ndim < 2:
                     raise ValueError(f"lengths need x of shape (batch, time, ...), got {a.shape}")
                 masks[i], real = ops.running(masks[i], given[i], a.shape[0], a.shape[1], False), True
-            elif masks[i] is not None:
+            elif masks[i] is not None and not isinstance(value, Ragged):
                 masks[i] = _check_mask(masks[i], values[i])
-        if rows is not None:
-            values, masks = (
-                [a if a is None or isinstance(a, Grouped) else Grouped.split(rows, a) for a in some]
-                for some in (values, masks)
-            )
         return values, masks, real
-
-    def _rows(self, values: list[Any]) -> list[NDArray[Any]] | None:
-        """The groups of rows in which Ragged inputs are run; None where there are none."""
-        lengths = [value.lengths for value in values if isinstance(value, Ragged)]
-        if not lengths:
-            return None
-        fixed = [h for h, v in zip(self._heads, values, strict=False) if isinstance(v, Ragged) and h.batch_shape[1]]
-        return [np.arange(len(lengths[0]))] if fixed else groups(*lengths)
-
-    def _checked(self, i: int, value: Any) -> Any:
-        """Input number i as its InputLayer wants it."""
-        if not self._heads:
-            return value
-        head, name = self._heads[i], self.input_names[i] if len(self._heads) > 1 else "x"
-        if not isinstance(value, Grouped):
-            return head.checked(value, name)
-        if head.batch_shape[0] not in (None, len(value)):
-            head.checked(value.joined(), name)  # which says so
-        return Grouped(value.rows, [head.checked(part, name, rows=False) for part in value.parts], value.lengths)
 
     def inputs_of(self, x: Any) -> list[Any]:
         """One array, or Ragged, for each input, from what a user gives.
@@ -131,14 +103,33 @@ class Ends(Trainer):
                 return found
         return ops.plain(name, value)
 
+    def unpadded(self, x: Any, ran: Run) -> Any:
+        """The outputs of a run, as lists of rows where x is Ragged and they have its steps."""
+        if self._by_hand:
+            return ran.y
+        sequences = [part for part in self.inputs_of(x) if isinstance(part, Ragged)]
+        if not sequences:
+            return ran.y
+        masks = [ran.mask] if isinstance(self._outputs, int) else ran.mask
+        outputs = nested.flatten(ran.y)
+        for i, y in enumerate(outputs):
+            for given in sequences:
+                if masks is not None and masks[i] is not None and np.shape(y)[:2] == (len(given), given.steps):
+                    outputs[i] = given.cut(y)
+                    break
+        return nested.pack(ran.y, outputs)
+
     def given(self, x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
         if self._inputs is not None:
             parts = self.inputs_of(x)
             for i, head in enumerate(self._heads):
                 if not isinstance(parts[i], Ragged):
                     parts[i] = head.checked(parts[i], "x" if len(parts) == 1 else self.input_names[i], rows=False)
-            x = parts[0] if isinstance(self._inputs, int) else parts
-        elif not several(x) and not isinstance(x, dict):
+            if isinstance(x, dict):
+                x = dict(zip(self.input_names, parts, strict=True))
+            else:
+                x = parts[0] if isinstance(self._inputs, int) else parts
+        elif not data.several(x) and not isinstance(x, dict):
             found = ragged("x", x)
             x = ops.plain("x", x) if found is None else found
         return data.batch(x, self._targets("y", y, x), self._targets("sample_weight", sample_weight, x))
@@ -147,7 +138,9 @@ class Ends(Trainer):
         """Targets or weights: one array for one output, a list or a dictionary for several."""
         if value is None or isinstance(value, np.ndarray | Ragged):
             return value
-        many = not isinstance(self._outputs, int) if self._outputs is not None else several(value)
+        if self.own_targets and (isinstance(value, dict) or data.several(value)):
+            return nested.change(value, lambda part: None if part is None else self._target(name, part))
+        many = not isinstance(self._outputs, int) if self._outputs is not None else data.several(value)
         if isinstance(value, dict):
             unknown = [key for key in value if self.output_names and key not in self.output_names]
             if unknown:
@@ -171,11 +164,6 @@ class Ends(Trainer):
 
     def layout(self, y: Any) -> Any:
         return y if self._outputs is None else self._outputs
-
-
-def several(x: Any) -> bool:
-    """Whether this is a list of arrays, none of them a row: several inputs or outputs of a model that does not say."""
-    return isinstance(x, list | tuple) and len(x) > 0 and all(hasattr(part, "shape") for part in x)
 
 
 def per_input(name: str, value: Any, n: int) -> list[Any]:

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from .. import ops
 from ..layers import Input, InputLayer, Layer, SymbolicTensor, nested
-from .ends import several
+from ..layers.module import ours_function
+from .data import several
 from .graph import Graph
 from .ragged import Ragged
 from .structure import Structure
@@ -60,6 +61,10 @@ class Making(Structure):
             structure = [Input(batch_shape=(None, *tuple(s)[1:])) for s in shapes]
         self._trace(structure, False)
 
+    @property
+    def computes(self) -> bool:
+        return self._graph is not None or self._by_call or self._by_hand
+
     def prepare(self, x: Any) -> None:
         """Make all weights for such inputs."""
         if self.built and (self._graph is not None or self._by_hand):
@@ -94,7 +99,10 @@ class Making(Structure):
                 structure = {k: tensor(v) for k, v in x.items()}
             else:
                 structure = nested.change(x, tensor) if several(x) else tensor(x)
-            self._trace(structure, training)
+            if not self._heads and not ours_function(type(self).build):
+                self.build(nested.change(structure, lambda t: t.shape))
+            if training not in kept:
+                self._trace(structure, training)
         return kept[training]
 
     def _trace(self, structure: Any, training: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from ..layers.penalties import PLAIN, Run, Share
 from ..layers.symbolic import is_symbolic
 from .functional import from_functional, functional_config
 from .graph import Graph
-from .grouped import Grouped, join
 from .making import Making
 from .summary import print_summary
 
@@ -58,6 +57,9 @@ class Model(Making):
         TypeError: what is given is no tensor. ValueError: outputs depend on an Input that is not given, or two layers
         have one name.
     """
+
+    _uncalled: ClassVar[Mapping[str, str]] = {"__call__": "write call(x), or forward(x), which gives (y, pullback)"}
+    _depends: ClassVar[Mapping[str, tuple[str, str]]] = {"call": ("forward", "leave call away")}
 
     def __init__(
         self,
@@ -121,50 +123,14 @@ class Model(Making):
             share: how penalties count; see `Layer.run`.
             lengths: (B,) the number of steps of each row, in place of a mask; for several inputs a list.
         """
-        ran = self.run_apart(x, mask, training, tape, padding, share, lengths)
-        if not any(isinstance(y, Grouped) for y in nested.flatten(ran.y)):
-            return ran
-
-        def pullback(dy: Any, need_dx: bool = True) -> Any:
-            given = (
-                None
-                if dy is None
-                else [
-                    y if d is None else Grouped.split(y.rows, np.asarray(d), y.lengths)
-                    for y, d in zip(nested.flatten(ran.y), nested.flatten(dy), strict=True)
-                ]
-            )
-            return join(ran.pullback(None if given is None else nested.pack(ran.y, given), need_dx))
-
-        return ran._replace(y=join(ran.y), mask=join(ran.mask), pullback=pullback)
-
-    def run_apart(  # type: ignore[override]
-        self,
-        x: Any,
-        mask: Any = None,
-        training: bool = False,
-        tape: bool = True,
-        padding: bool = False,
-        share: Share | None = PLAIN,
-        lengths: Any = None,
-    ) -> Run:
-        """`run`, which leaves sequences of different lengths apart: outputs, masks and gradients are `Grouped`."""
         if self._by_hand:
             return self._run_by_hand(x, mask, training, tape, share, lengths)
-        if self._by_call:
-            graph = self._traced(x, training)
-        elif self._graph is not None:
-            graph = self._graph
-        else:
-            raise NotImplementedError(
-                f"{type(self).__name__} must be made of inputs and outputs, or write call(x) or forward(x)"
-            )
-        values, masks, real = self._accept(x, mask, lengths)
-        ys, shown, back, penalties = graph.run(values, masks, training, tape, real or padding, share)
+        ys, passed, back, penalties = self._through(x, mask, training, tape, padding, share, lengths)
         self.remember(penalties)
         one = isinstance(self._outputs, int)
         y = ys[0] if one else nested.pack(self._outputs, ys)
-        passed: Any = shown[0] if one else (None if all(m is None for m in shown) else shown)
+        if not ours_function(type(self).compute_mask):
+            passed = self.compute_mask(x, mask)
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             if back is None:
@@ -176,6 +142,23 @@ class Model(Making):
             return (dx[0] if isinstance(self._inputs, int) else nested.pack(self._inputs, dx)) if need_dx else None
 
         return Run(y, passed, pullback, penalties)
+
+    def _through(
+        self, x: Any, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None, lengths: Any
+    ) -> tuple[list[Any], Any, Any, tuple[float, ...]]:
+        """What the graph gives: outputs, flat, their masks, what goes back over it, and penalties."""
+        if self._by_call:
+            graph = self._traced(x, training)
+        elif self._graph is not None:
+            graph = self._graph
+        else:
+            raise NotImplementedError(
+                f"{type(self).__name__} must be made of inputs and outputs, or write call(x) or forward(x)"
+            )
+        values, masks, real = self._accept(x, mask, lengths)
+        ys, shown, back, penalties = graph.run(values, masks, training, tape, real or padding, share)
+        one = isinstance(self._outputs, int)
+        return ys, shown[0] if one else (None if all(m is None for m in shown) else shown), back, penalties
 
     def _run_by_hand(self, x: Any, mask: Any, training: bool, tape: bool, share: Share | None, lengths: Any) -> Run:
         given = {"mask": mask, "lengths": lengths, "training": training, "share": share}
@@ -190,7 +173,7 @@ class Model(Making):
         self.built = True
         y, pullback = made[:2]
         penalties = self._given_penalties(made, share, "share" in taken)
-        own = type(self).compute_mask is not Model.compute_mask
+        own = not ours_function(type(self).compute_mask)
         return Run(y, self.compute_mask(x, mask) if own else None, pullback if tape else None, penalties)
 
     def _given_penalties(self, made: tuple[Any, ...], share: Share | None, shared: bool) -> tuple[float, ...]:
@@ -230,8 +213,9 @@ class Model(Making):
             raise TypeError(
                 f"{self.name} takes x, mask, lengths and training, got {', '.join(options) or 'initial_state'}"
             )
-        ran = self.run_apart(x, mask, bool(training), False, lengths=lengths)
-        return nested.change(ran.y, _rows)
+        ran = self.run(x, mask, bool(training), False, lengths=lengths)
+        self.show(ran)
+        return ran.y if type(x) is np.ndarray else self.unpadded(x, ran)
 
     def call(self, x: Any, *args: Any, **options: Any) -> Any:
         """Outputs for arrays, without a tape. A subclass may write here how its layers are composed, as in Keras."""
@@ -256,11 +240,12 @@ class Model(Making):
         """
         self.stateless(initial_state)
         ran = self.run(x, mask, training, lengths=lengths)
+        self.show(ran)
         return ran.y, ran.pullback
 
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
-        """The mask that comes with the outputs for x, or None."""
-        return self.run(x, mask, tape=False).mask
+        """The mask that comes with the outputs for x, or None. What a subclass writes here takes its place."""
+        return None if self._by_hand else self._through(x, mask, False, False, False, None, None)[1]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the outputs for inputs of this shape, or structure of shapes."""
@@ -377,13 +362,6 @@ class Model(Making):
         from ..layers import serialize
 
         return json.dumps(serialize(self), **options)
-
-
-def _rows(y: Any) -> Any:
-    """An output as a user gets it: a list of rows where these have steps of their own."""
-    if not isinstance(y, Grouped):
-        return y
-    return y.joined() if y.lengths is None else y.sequences()
 
 
 def _path(graph: Graph) -> list[int]:

@@ -22,7 +22,6 @@ from ..layers import deserialize, serialize
 from ..layers.module import sharing
 from . import weights
 from .archive import CONFIG, METADATA, WEIGHTS, member, opened
-from .compiling import compile_config, compile_from
 
 #: The Keras whose format this is.
 KERAS_VERSION = "3.15.1"
@@ -54,7 +53,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
 def _content(model: Any) -> dict[str, bytes]:
     with sharing():
         config = serialize(model)
-    config["compile_config"] = compile_config(model)
+    config["compile_config"] = model.get_compile_config()
     counts = Counter(_numbers(config))
     _forget_single(config, counts)
     metadata = {"keras_version": KERAS_VERSION, "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
@@ -95,7 +94,7 @@ def load_model(
         with sharing():
             model = deserialize(config)
         if compile and config.get("compile_config"):
-            compile_from(model, config["compile_config"])
+            model.compile_from_config(config["compile_config"])
         weights.read_member(model, archive, path)
     return model
 

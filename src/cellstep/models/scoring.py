@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,18 +9,16 @@ import numpy as np
 
 from ..layers import nested
 from ..layers.penalties import Run
-from . import data
 from .compiled import Compiled
 from .data import Batch
-from .sides import sides
+from .ragged import Ragged
 
 
 class Score(NamedTuple):
     """What the loss says of a run.
 
     value: the total. parts: the losses of the outputs that have one. gradients: by the outputs, flat, None for zeros;
-    empty where none were asked for. scored: names, targets, predictions, weights and masks, one an output, and the
-    number of rows. Of sequences of different lengths predictions are the steps of all rows where that is enough.
+    empty where none were asked for. scored: names, targets, predictions, weights and masks, one an output.
     """
 
     value: Any
@@ -38,13 +35,9 @@ def score(
     Raises:
         ValueError: targets, weights or losses that do not go with the outputs.
     """
-    outputs = nested.flatten(ran.y)
     kinds = compiled.outputs(names)
-    targets = _per_output("y", made.y, ran.y, names, kinds)
-    weights = _per_output("sample_weight", made.sample_weight, ran.y, names, kinds)
-    masks = [None] * len(outputs) if ran.mask is None else nested.flatten(ran.mask)
-    found = list(map(functools.partial(sides, by_step=compiled.by_step), outputs, masks, targets, weights))
-    outputs, masks, targets, weights = ([side[i] for side in found] for i in range(4))
+    scored = entries(compiled, ran, made, names)
+    _, targets, outputs, weights, masks = scored
     total: Any = penalty
     parts: list[Any] = []
     gradients: list[Any] = []
@@ -57,14 +50,22 @@ def score(
         factor = compiled.weights[i]
         if gradient:
             value, slope = loss.value_and_grad(targets[i], outputs[i], weights[i], masks[i])
-            gradients.append(found[i].back(slope if factor is None else slope * slope.dtype.type(factor)))
+            gradients.append(slope if factor is None else slope * slope.dtype.type(factor))
         else:
             value = loss(targets[i], outputs[i], weights[i], masks[i])
         parts.append(value)
         total = total + (value if factor is None else factor * value)
-    return Score(
-        total, parts, gradients if gradient else [], (names, targets, outputs, weights, masks, data.rows(made.x))
-    )
+    return Score(total, parts, gradients if gradient else [], scored)
+
+
+def entries(compiled: Compiled, ran: Run, made: Batch, names: Sequence[str | None]) -> tuple[Any, ...]:
+    """What metrics need of a batch: names, targets, predictions, weights and masks, each with one entry an output."""
+    outputs = nested.flatten(ran.y)
+    kinds: Sequence[Any] = [None] * len(names) if compiled.loss is None else compiled.outputs(names)
+    targets = _per_output("y", made.y, ran.y, names, kinds)
+    weights = _per_output("sample_weight", made.sample_weight, ran.y, names, kinds)
+    masks = [None] * len(outputs) if ran.mask is None else nested.flatten(ran.mask)
+    return names, _unragged(targets, outputs, masks), outputs, _unragged(weights, outputs, masks), masks
 
 
 def _per_output(name: str, value: Any, y: Any, names: Sequence[Any], kinds: Sequence[Any]) -> list[Any]:
@@ -95,3 +96,18 @@ def _per_output(name: str, value: Any, y: Any, names: Sequence[Any], kinds: Sequ
     if value is None or n == 1 or name == "sample_weight":
         return [value] * n
     raise ValueError(f"expected {name} to be {n} arrays, one an output, got one")
+
+
+def _unragged(values: list[Any], outputs: Sequence[Any], masks: Sequence[Any]) -> list[Any]:
+    """Sequences of different lengths padded to their output."""
+    found = list(values)
+    for i, value in enumerate(found):
+        if isinstance(value, Ragged):
+            y, mask = outputs[i], masks[i]
+            if mask is None or np.shape(mask) != y.shape[:2] or value.steps > y.shape[1]:
+                raise ValueError(
+                    f"expected even targets, as the outputs {y.shape} do not keep the lengths of x, got sequences of "
+                    f"different lengths up to {value.steps}"
+                )
+            found[i] = value.padded(y.shape[1])
+    return found

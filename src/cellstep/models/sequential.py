@@ -9,7 +9,7 @@ from ..kernels.stages import Stage
 from ..layers import Input, InputLayer, Layer, Stream, SymbolicTensor, deserialize, serialize
 from ..layers.base import check_layer
 from ..layers.module import Module, Shape, check_config
-from ..layers.penalties import Run
+from ..layers.penalties import PLAIN, Run, Share
 from .graph import Graph
 from .model import Model
 from .stream import make_stream
@@ -164,12 +164,21 @@ class Sequential(Model):
 
     def prepare(self, x: Any) -> None:
         if not self.built:
-            self.build(self.inputs_of(x)[0].shape)
+            self.build(self._accept(x, None, None)[0][0].shape)
 
-    def run_apart(self, x: Any, *call: Any, **options: Any) -> Run:
+    def run(  # type: ignore[override]
+        self,
+        x: Any,
+        mask: Any = None,
+        training: bool = False,
+        tape: bool = True,
+        padding: bool = False,
+        share: Share | None = PLAIN,
+        lengths: Any = None,
+    ) -> Run:
         if not self.built:
             self.prepare(x)
-        return super().run_apart(x, *call, **options)
+        return super().run(x, mask, training, tape, padding, share, lengths)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the outputs for inputs of this shape."""
@@ -192,6 +201,8 @@ class Sequential(Model):
             ValueError: the model is not built or not over sequences, or a layer's argument has no meaning step by step.
             NotImplementedError: layers of several dtypes.
         """
+        if self._subclassed:
+            raise NotImplementedError(f"{type(self).__name__} says itself what to compute, so it cannot be streamed")
         asked = None if self.head is None else self.head.dtype
         return make_stream(self.name, self.layers, self.shapes()[0], asked, batch_size)
 

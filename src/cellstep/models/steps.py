@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops, optimizers, regularizers
 from ..layers import Layer, nested
+from ..layers.module import Module, ours_function
 from ..layers.penalties import Run, Share
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from ..metrics import Metric
 from ..optimizers import Optimizer
 from . import data, weights
 from .compiled import Compiled
+from .compiling import compile_config, compile_from
 from .data import Batch, ClassWeight
 from .ragged import Ragged
 from .scoring import Score, score
 from .undo import own_gradients, unchanged, undone_on_error
 
 Array = NDArray[Any]
-Logs = dict[str, float]
+#: Numbers by name; arrays where a metric gives one.
+Logs = dict[str, Any]
 
 
 class Stepper(Layer):
@@ -33,10 +37,6 @@ class Stepper(Layer):
     def given(self, x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
         """Arrays in the structure of the inputs and the outputs, checked, from whatever a user gives for them."""
         return data.batch(x, y, sample_weight)
-
-    def run_apart(self, x: Any, **call: Any) -> Run:
-        """`run`, which may leave sequences of different lengths apart, as `Grouped`."""
-        return self.run(x, **call)
 
     def prepare(self, x: Any) -> None:
         """Make all weights, for inputs such as these."""
@@ -86,6 +86,14 @@ class Stepper(Layer):
             raise ValueError(f"jit_compile must be 'auto', True or False, got {jit_compile!r}")
         self._compiled = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics)
 
+    def get_compile_config(self) -> dict[str, Any]:
+        """What `compile` was given, ready for JSON; empty before. TypeError for functions that are not registered."""
+        return compile_config(self)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as a configuration says, Keras's or one of `get_compile_config`; ValueError where it cannot."""
+        compile_from(self, config)
+
     @property
     def compiled(self) -> bool:
         """Whether `compile` has been called."""
@@ -122,18 +130,35 @@ class Stepper(Layer):
 
     @property
     def metrics(self) -> list[Metric]:
-        """The mean of the loss and the metrics. "accuracy" appears with the first batch, which says what it is."""
-        return [] if self._compiled is None else self._compiled.metrics
+        """The mean of the loss, the metrics, and those that are attributes of the model or of layers in it. What was
+        given to `compile` appears with the first batch, which says what "accuracy" is. A subclass may override this."""
+        return [*([] if self._compiled is None else self._compiled.metrics), *own_metrics(self)]
 
     @property
     def metrics_names(self) -> list[str]:
         """The names of what `evaluate` returns, in that order."""
-        return [] if self._compiled is None else list(self._compiled.results())
+        return list(self.get_metrics_result())
 
     def reset_metrics(self) -> None:
         """Start the means of the loss and of the metrics again."""
-        if self._compiled is not None:
-            self._compiled.reset()
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self) -> Logs:
+        """The values of all metrics by name: numbers, or arrays where a metric gives one."""
+        if self.overrides("metrics"):
+            found, rest = {}, self.metrics
+        else:
+            found, rest = {} if self._compiled is None else self._compiled.results(), own_metrics(self)
+        for metric in rest:
+            result = metric.result()
+            found |= result if isinstance(result, dict) else {metric.name: result}
+        return {name: plain_value(value) for name, value in found.items()}
+
+    def overrides(self, name: str) -> bool:
+        """Whether a method or property is not this package's, but that of a subclass or of the object."""
+        found = self.__dict__.get(name, getattr(type(self), name))
+        return not ours_function(getattr(found, "fget", found))
 
     def train_on_batch(
         self,
@@ -155,35 +180,41 @@ class Stepper(Layer):
         Returns:
             [loss, metric, ...] of the batch before the step; the loss alone if there are no metrics.
         """
-        self.ready("train_on_batch").reset()
+        self.ready("train_on_batch", "train_step", "compute_loss")
+        self.reset_metrics()
         made = self.given(x, y, sample_weight)
         if class_weight is not None:
             made = self.weigher(class_weight)(made)
-        self.train(made)
-        return self.returned(return_dict)
+        return self.returned(self.train(made), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics of one batch; arguments and results as in `train_on_batch`."""
-        self.ready("test_on_batch").reset()
-        self.test(self.given(x, y, sample_weight))
-        return self.returned(return_dict)
+        self.ready("test_on_batch", "test_step", "compute_loss")
+        self.reset_metrics()
+        return self.returned(self.test(self.given(x, y, sample_weight)), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs (B, ...) for one batch."""
+        return self.predicted(x)
+
+    def predicted(self, x: Any) -> Any:
+        """The outputs for a batch of `predict`."""
         return self(x)
 
     def gradients(
-        self, x: Any, y: Any, sample_weight: Any = None, *, advance: bool = False
-    ) -> tuple[dict[str, Array], float]:
+        self, x: Any, y: Any, sample_weight: Any = None, *, advance: bool = False, outputs: bool = False
+    ) -> tuple[Any, ...]:
         """The gradient of the loss by each trainable weight, in training, without a step.
 
         Args:
             x, y, sample_weight: one batch, as for `train_on_batch`.
             advance: False only looks: states, moving statistics and random generators are as before, so that a second
                 call gives the same, with the same dropout. True, for a training loop of your own, lets them go on.
+            outputs: give the outputs for x too.
 
         Returns:
-            path of the weight to its gradient, and the loss. What `Variable.grad` held before, it holds again.
+            path of the weight to its gradient, in the order of `trainable_weights`; the loss; and the outputs, where
+            `outputs` asks for them. What `Variable.grad` held before, it holds again.
 
         Example:
             >>> model = Sequential([Input((None, 3)), GRU(16, name="gru"), Dense(1)])
@@ -192,14 +223,16 @@ class Stepper(Layer):
             >>> grads["gru/gru_cell/kernel"].shape
             (3, 48)
         """
-        self.ready("gradients")
+        optimizer = self.ready("gradients", "compute_loss").optimizer
         made = self._complete(self.given(x, y, sample_weight))
         self.prepare(made.x)
         kept = undone_on_error if ops.check_bool("advance", advance) else unchanged
         with kept(self), own_gradients(self):
-            value = self.learn(made)[0]
-            scale = self.ready("gradients").optimizer.scale_loss(1.0)
-            return {w.path: w.grad / w.dtype.type(scale) for w in self.trainable_weights}, float(value)
+            ran, scored = self.learn(made)
+            self.show(ran)
+            scale = optimizer.scale_loss(1.0)
+            found = {w.path: w.grad / w.dtype.type(scale) for w in self.trainable_weights}
+        return (found, float(scored.value), ran.y) if outputs else (found, float(scored.value))
 
     def save_weights(self, filepath: Any, overwrite: bool = True, note: Mapping[str, Any] | None = None) -> None:
         """Write all weights, and the optimizer's state, to a .weights.h5 file that Keras reads; see `weights.save`."""
@@ -209,49 +242,68 @@ class Stepper(Layer):
         """Read weights that `save_weights` or `save` wrote, or Keras; see `weights.load`."""
         return weights.load(self, filepath, skip_mismatch)
 
-    def ready(self, method: str) -> Compiled:
+    def ready(self, method: str, *own: str) -> Compiled:
         """What was compiled.
+
+        Args:
+            method: what needs it, for the message. own: methods of which one that is overridden needs no loss.
 
         Raises:
             RuntimeError: nothing was, or without a loss.
         """
-        if self._compiled is None or self._compiled.loss is None:
-            what = "compile(optimizer, loss) must be called" if self._compiled is None else "compile needs a loss"
+        compiled = self._compiled
+        if compiled is None or (compiled.loss is None and not any(map(self.overrides, (*own, "compute_loss")))):
+            what = "compile(optimizer, loss) must be called" if compiled is None else "compile needs a loss"
             raise RuntimeError(f"{what} before {method}")
-        return self._compiled
+        return compiled
 
-    def train(self, made: Batch) -> None:
+    def train(self, made: Batch) -> Logs:
         """Forward, backward and one step of the optimizer, which comes last: nothing can fail after it."""
-        compiled = self.ready("training")
+        optimizer = self.ready("training").optimizer
         made = self._complete(made)
         self.prepare(made.x)
-        compiled.optimizer.build(self.trainable_weights)
-        compiled.optimizer.zero_grad()
+        optimizer.build(self.trainable_weights)
+        optimizer.zero_grad()
         with undone_on_error(self):
-            value, parts, scored = self.learn(made)
-            compiled.update(value, parts, *scored)
-        compiled.optimizer.apply()
+            ran, scored = self.learn(made)
+            logs = self.record(made, ran, scored)
+        self.update_weights()
+        return logs
 
-    def test(self, made: Batch) -> None:
+    def update_weights(self) -> None:
+        """One step of the optimizer with the gradients that there are, by its `apply_gradients` or `apply` where a
+        subclass of it overrides that."""
+        optimizer, variables = self.ready("training").optimizer, self.trainable_weights
+        if not ours_function(type(optimizer).apply_gradients):
+            optimizer.apply_gradients([(w.grad, w) for w in variables])
+        elif not ours_function(type(optimizer).apply):
+            optimizer.apply([w.grad for w in variables], variables)
+        else:
+            optimizer.apply()
+
+    def test(self, made: Batch) -> Logs:
         """Forward, the loss and the metrics."""
-        compiled = self.ready("testing")
         made = self._complete(made)
         with undone_on_error(self):
-            ran = self.run_apart(made.x, tape=False)
-            value, parts, _, scored = self.score(ran, made, gradient=False)
-            compiled.update(value, parts, *scored)
+            ran = self.run(made.x, tape=False)
+            return self.record(made, ran, self.score(ran, made, gradient=False))
 
-    def learn(self, made: Batch) -> tuple[float, list[float], tuple[Any, ...]]:
-        """Forward and backward: adds to the gradients of the weights.
+    def learn(self, made: Batch) -> tuple[Run, Score]:
+        """Forward and backward: adds to the gradients of the weights."""
+        ran = self.run(made.x, training=True, share=self.share())
+        scored = self.score(ran, made, gradient=True)
+        self.pull(ran, scored.gradients)
+        return ran, scored
 
-        Returns:
-            the total loss, the losses of the outputs that have one, and what metrics need: names, targets,
-            predictions, weights and masks of the outputs.
-        """
-        ran = self.run_apart(made.x, training=True, share=self.share())
-        value, parts, gradients, scored = self.score(ran, made, gradient=True)
-        self.pull(ran, gradients)
-        return value, parts, scored
+    def record(self, made: Batch, ran: Run, scored: Score) -> Logs:
+        """Add a batch to the means and the metrics; the logs so far."""
+        compiled = self.ready("training")
+        compiled.measure(*scored.scored)
+        compiled.track(scored.value, scored.parts, len(scored.scored[2][0]))
+        return self.get_metrics_result()
+
+    def show(self, ran: Run) -> None:
+        """Called with what a step ran."""
 
     def pull(self, ran: Run, gradients: Sequence[Any]) -> None:
         """Add to the gradients of the weights what a run's outputs give, flat, with None for zeros, and penalties; the
@@ -260,7 +312,8 @@ class Stepper(Layer):
         scale = optimizer.scale_loss(1.0)
         scaled = [None if d is None else optimizer.scale_loss(d) for d in gradients]
         ran.pullback(nested.pack(ran.y, scaled), need_dx=False)
-        regularizers.add_gradients(self.trainable_weights, scale)
+        if not self.overrides("compute_loss"):  # which has them where it wants them
+            regularizers.add_gradients(self.trainable_weights, scale)
 
     def share(self) -> Share:
         """How penalties count in training: their gradients are scaled as the loss is."""
@@ -276,19 +329,21 @@ class Stepper(Layer):
         return score(self.ready("training"), ran, made, names, self.penalties(ran), gradient)
 
     def _complete(self, made: Batch) -> Batch:
-        if made.y is None:
+        if made.y is None and not self.overrides("compute_loss"):
             raise ValueError("y must be given, beside x or in each of its batches, got None")
         if not data.rows(made.x):
             shape = next(leaf.shape for leaf in nested.flatten(made.x))
             raise ValueError(f"x must have at least one row, got shape {shape}")
         return made
 
-    def returned(self, return_dict: bool) -> Any:
-        """The results so far, as evaluate returns them."""
-        results = self.ready("results").results()
+    def returned(self, logs: Logs, return_dict: bool) -> Any:
+        """Logs as `evaluate` returns them: the loss first, then what `metrics` holds, then the rest by name."""
+        logs = plain_logs(logs)
         if ops.check_bool("return_dict", return_dict):
-            return in_order(results)
-        return list(results.values()) if len(results) > 1 else results["loss"]
+            return logs
+        listed = [name for name in self.get_metrics_result() if name in logs]
+        values = [logs[name] for name in dict.fromkeys([*listed, *logs])]
+        return values if len(values) > 1 else values[0] if values else []
 
     def weigher(self, class_weight: ClassWeight) -> Callable[[Batch], Batch]:
         """A function that gives a batch the weights of its classes."""
@@ -302,7 +357,7 @@ class Stepper(Layer):
             if len(targets) != 1 or isinstance(targets[0], Ragged):
                 what = "sequences of different lengths" if len(targets) == 1 else f"{len(targets)} outputs"
                 raise ValueError(f"class_weight needs a model with one output and even targets, got {what}")
-            kinds = [k for k in nested.flatten(self.loss) if k is not None]
+            kinds = [k for k in nested.flatten(self.loss) if k is not None] or [None]
             one_hot = isinstance(kinds[0], CategoricalCrossentropy)
             sparse = isinstance(kinds[0], SparseCategoricalCrossentropy)
             return made._replace(sample_weight=data.class_weights(class_weight, targets[0], one_hot, sparse))
@@ -310,6 +365,24 @@ class Stepper(Layer):
         return weigh
 
 
-def in_order(logs: Logs) -> Logs:
-    """Sorted by name, as Keras gives logs."""
-    return dict(sorted(logs.items()))
+def plain_logs(logs: Mapping[str, Any]) -> Logs:
+    """Logs sorted by name, as Keras gives them; the entries of dictionaries among them count as logs."""
+    found: Logs = {}
+    for name, value in sorted(logs.items()):
+        found |= plain_logs(value) if isinstance(value, Mapping) else {name: plain_value(value)}
+    return found
+
+
+def plain_value(value: Any) -> Any:
+    """A number as a float, an array as a new array."""
+    if isinstance(value, float | int):
+        return float(value)
+    array = np.asarray(value)
+    return float(array) if array.ndim == 0 and array.dtype.kind in "fiub" else array.copy()
+
+
+def own_metrics(module: Module) -> list[Metric]:
+    """The metrics that are attributes of a module, or of those in it that are no models with metrics of their own."""
+    found = [value for value in vars(module).values() if isinstance(value, Metric)]
+    inside = (own_metrics(part) for part in module.parts if not isinstance(part, Stepper))
+    return found + [metric for metrics in inside for metric in metrics]

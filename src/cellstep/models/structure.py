@@ -26,7 +26,7 @@ class Structure(Ends):
 
     @property
     def parts(self) -> list[Module]:
-        if self._graph is not None or not self._subclassed:
+        if self._graph is not None:
             return self._parts
         found: list[Module] = []
         for key, value in vars(self).items():

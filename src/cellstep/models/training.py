@@ -15,7 +15,8 @@ from ..layers import nested
 from . import data
 from .data import Batch, ClassWeight
 from .epochs import Arrays, Epochs, Stream
-from .steps import Logs, Stepper, in_order
+from .own_steps import OwnSteps
+from .steps import Logs, plain_logs
 from .windows import Windows
 
 Callbacks = Callback | Sequence[Callback] | None
@@ -24,7 +25,7 @@ Callbacks = Callback | Sequence[Callback] | None
 BATCH_SIZE = 32
 
 
-class Trainer(Stepper):
+class Trainer(OwnSteps):
     """A module that can be compiled, trained and evaluated over data of any size. A subclass implements `run`.
 
     Attributes:
@@ -98,8 +99,12 @@ class Trainer(Stepper):
             >>> len(history.history["val_loss"])
             5
         """
-        compiled = self.ready("fit")
+        compiled = self.ready("fit", "train_step")
         learn = self.train if tbptt is None else Windows(self, tbptt).train
+        if tbptt is not None and self.overrides("train_step"):
+            raise ValueError(
+                f"tbptt must be None, as {type(self).__name__}.train_step says what a step is, got {tbptt}"
+            )
         epochs = ops.check_count("epochs", epochs)
         initial_epoch = ops.check_natural("initial_epoch", initial_epoch)
         ops.check_bool("shuffle", shuffle)
@@ -111,6 +116,11 @@ class Trainer(Stepper):
         source = self._source(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
         validation = None
         if validation_data is not None:
+            if self.overrides("evaluate"):
+                name = type(self).__name__
+                raise NotImplementedError(
+                    f"{name}.evaluate would not be called by fit: override test_step(data) instead"
+                )
             given = (validation_data,) if data.is_stream(validation_data) else validation_data
             if not isinstance(given, tuple | list):
                 raise TypeError(f"validation_data must be a tuple or an iterable, got {type(given).__name__}")
@@ -133,13 +143,13 @@ class Trainer(Stepper):
             first = initial_epoch if self.resume_epoch is None else self.resume_epoch
             self.resume_epoch = None
             for epoch in range(first, epochs):
-                compiled.reset()
+                self.reset_metrics()
                 hooks.call("on_epoch_begin", epoch, {})
                 seen = 0
                 for made in source.epoch():
                     hooks.call("on_train_batch_begin", seen, {})
-                    learn(made)
-                    hooks.call("on_train_batch_end", seen, in_order(compiled.results()))
+                    logs = plain_logs(learn(made))
+                    hooks.call("on_train_batch_end", seen, logs)
                     seen += 1
                     if self.stop_training:
                         break
@@ -149,10 +159,10 @@ class Trainer(Stepper):
                     _warn_short("x", seen, "steps_per_epoch", source.steps)
                 if not seen:
                     break
-                logs = in_order(compiled.results())
+                logs = self.over_all(logs)
                 if validation is not None and due(epoch + 1):
                     validation.rewind()
-                    logs = in_order(logs | {f"val_{k}": v for k, v in self._evaluate(validation, hooks).items()})
+                    logs = plain_logs(logs | {f"val_{k}": v for k, v in self._evaluate(validation, hooks).items()})
                 hooks.call("on_epoch_end", epoch, logs)
                 if self.stop_training:
                     break
@@ -178,14 +188,14 @@ class Trainer(Stepper):
         Returns:
             [loss, metric, ...]; the loss alone if there are no metrics; or a dictionary with `return_dict`.
         """
-        self.ready("evaluate")
+        self.ready("evaluate", "test_step")
         source = self._source(x, y, sample_weight, batch_size, steps)
         hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
         try:
-            self._evaluate(source, hooks)
+            logs = self._evaluate(source, hooks)
         finally:
             hooks.call("close")
-        return self.returned(return_dict)
+        return self.returned(logs, return_dict)
 
     def predict(
         self,
@@ -203,12 +213,13 @@ class Trainer(Stepper):
         quiet = verbose == "auto" and not sys.stdout.isatty()
         verbose = 0 if quiet else verbose
         plain = verbose == 0 and batch_size is None and steps is None and callbacks is None
-        if plain and type(x) is np.ndarray and x.ndim and len(x) <= BATCH_SIZE:
+        own = self.overrides("predict_step")
+        if plain and not own and type(x) is np.ndarray and x.ndim and len(x) <= BATCH_SIZE:
             return self(x)  # what follows costs more than a small batch
         if not data.is_stream(x):
             x = self.given(x).x
             if not data.rows(x):
-                return self(x)
+                return self.predicted(x)
         source = self._source(x, None, None, batch_size, steps)
         hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
         outputs: list[Any] = []
@@ -216,7 +227,7 @@ class Trainer(Stepper):
             hooks.call("on_predict_begin", {})
             for step, made in enumerate(source.epoch()):
                 hooks.call("on_predict_batch_begin", step, {})
-                outputs.append(self(made.x))
+                outputs.append(self.predicted(made.x))
                 hooks.call("on_predict_batch_end", step, {"outputs": outputs[-1]})
             hooks.call("on_predict_end", {})
         finally:
@@ -229,27 +240,38 @@ class Trainer(Stepper):
 
     def joined(self, outputs: Sequence[Any]) -> Any:
         """The outputs of several batches as those of one; lists of sequences are joined as lists."""
-        layout = self.layout(outputs[0])
+        first = outputs[0]
+        own = self.overrides("predict_step") and (isinstance(first, dict | tuple) or data.several(first))
+        layout = nested.change(first, lambda _: 0) if own else self.layout(first)
         columns = zip(*[nested.up_to(layout, batch) for batch in outputs], strict=True)
         return nested.pack(layout, [_joined(parts) for parts in columns])
 
     def _evaluate(self, source: Epochs, hooks: CallbackList) -> Logs:
-        compiled = self.ready("evaluate")
-        compiled.reset()
+        self.ready("evaluate", "test_step")
+        self.reset_metrics()
+        logs: Logs = {}
         hooks.call("on_test_begin", {})
         seen = 0
         for made in source.epoch():
             hooks.call("on_test_batch_begin", seen, {})
-            self.test(made)
-            hooks.call("on_test_batch_end", seen, in_order(compiled.results()))
+            logs = plain_logs(self.test(made))
+            hooks.call("on_test_batch_end", seen, logs)
             seen += 1
         if not seen:
             once = ", as a generator gives its batches once" if source.source.once else ""
             raise ValueError(f"the data to evaluate on must give at least one batch, got none{once}")
         if source.short:
             _warn_short("the data to evaluate on", seen, "steps", source.steps)
-        hooks.call("on_test_end", in_order(compiled.results()))
-        return compiled.results()
+        logs = self.over_all(logs)
+        hooks.call("on_test_end", logs)
+        return logs
+
+    def over_all(self, logs: Logs) -> Logs:
+        """The logs of an epoch, from those of its last step: the values of the metrics, where those are what the step
+        gave, else as they are, as in Keras; also where a step of the model's own gave a loss and told no metric."""
+        found = plain_logs(self.get_metrics_result())
+        idle = self._compiled is None or ("loss" in found and self._compiled.idle and not self.overrides("metrics"))
+        return found if found.keys() == logs.keys() and not idle else logs
 
     def _ran_dry(self, epoch: int, seen: int) -> None:
         """Stop training, with a warning; an error if nothing came at all."""

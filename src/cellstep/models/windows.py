@@ -21,6 +21,7 @@ from ..layers import nested
 from ..layers.module import Module
 from .data import Batch
 from .ragged import Ragged
+from .steps import Logs
 from .undo import undone_on_error
 
 
@@ -61,12 +62,13 @@ class Windows:
             raise ValueError(f"tbptt needs a recurrent layer, and {self.model.name} has none")
         return found
 
-    def train(self, made: Batch) -> None:
-        """The windows of one batch, each with a step of the optimizer."""
+    def train(self, made: Batch) -> Logs:
+        """The windows of one batch, each with a step of the optimizer; the logs after the last."""
         model = self.model
         made = _even(model._complete(made))
         model.prepare(made.x)
         layers, T = self.recurrent(), self._steps(made)
+        logs: Logs = {}
         with _stateful(layers):
             begin, done = 0, 0
             while done < T:
@@ -79,17 +81,18 @@ class Windows:
                     kept = [layer.states for layer in layers]
                     _set(layers, first)
                 with undone_on_error(model):
-                    self._window(_cut(made, begin, end, done), done - begin)
+                    logs = self._window(_cut(made, begin, end, done), done - begin)
                 if after < end:
                     _set(layers, kept)
                 begin, done = after, end
+        return logs
 
-    def _window(self, made: Batch, before: int) -> None:
+    def _window(self, made: Batch, before: int) -> Logs:
         """One step of the optimizer: the loss of what comes after `before` steps, with gradients through all."""
         model = self.model
-        compiled = model.ready("fit")
-        compiled.optimizer.build(model.trainable_weights)
-        compiled.optimizer.zero_grad()
+        optimizer = model.ready("fit").optimizer
+        optimizer.build(model.trainable_weights)
+        optimizer.zero_grad()
         ran = model.run(made.x, training=True, share=model.share())
         steps = next(a.shape[1] for a in nested.flatten(made.x))
         for y in nested.flatten(ran.y):
@@ -101,17 +104,18 @@ class Windows:
         def late(a: Any) -> Any:
             return None if a is None else a[:, before:]
 
-        scored = ran._replace(y=nested.change(ran.y, late), mask=nested.change(ran.mask, late))
-        value, parts, gradients, entries = model.score(scored, made, gradient=True)
+        late_run = ran._replace(y=nested.change(ran.y, late), mask=nested.change(ran.mask, late))
+        scored = model.score(late_run, made, gradient=True)
         whole = []
-        for y, d in zip(nested.flatten(ran.y), gradients, strict=True):
+        for y, d in zip(nested.flatten(ran.y), scored.gradients, strict=True):
             full = np.zeros_like(y)
             if d is not None:
                 full[:, before:] = d
             whole.append(full)
         model.pull(ran, whole)
-        compiled.update(value, parts, *entries)
-        compiled.optimizer.apply()
+        logs: Logs = model.record(made, late_run, scored)
+        model.update_weights()
+        return logs
 
     def _steps(self, made: Batch) -> int:
         """The number of steps, which all inputs and targets share."""

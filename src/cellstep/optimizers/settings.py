@@ -5,8 +5,8 @@ They are checked and written down here; `base` says what they do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Self, TypedDict
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self, TypedDict
 
 from ..keywords import Keywords
 from ..ops import check_bool, check_count
@@ -52,6 +52,11 @@ class Settings(metaclass=Keywords):
     Raises:
         ValueError: a number out of range, or more than one way of clipping.
     """
+
+    _uncalled: ClassVar[Mapping[str, str]] = {
+        "update_step": "write update(flat, rate, step), which changes flat.value from flat.grad, and name slots",
+        "stateless_apply": "override apply(grads, trainable_variables)",
+    } | dict.fromkeys(("assign", "assign_add", "assign_sub"), "write update(flat, rate, step)")
 
     #: Steps done, for a learning rate that follows a schedule.
     _calls = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..backend import clear_session, is_keras_tensor
+from ..models.own_steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from ..models.plot import model_to_dot, plot_model
 from ..random import set_random_seed
 from ..registry import (
@@ -15,10 +16,8 @@ from ..registry import (
 from .arrays import normalize, pad_sequences, to_categorical
 from .datasets import (
     PyDataset,
-    pack_x_y_sample_weight,
     split_dataset,
     timeseries_dataset_from_array,
-    unpack_x_y_sample_weight,
 )
 
 #: What Keras called PyDataset before.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -199,25 +198,3 @@ def _rows(name: str, size: Any, n: int) -> int | None:
     if not 0 < size < 1:
         raise ValueError(f"{name} must be between 0 and 1 as a share, got {size!r}")
     return (math.floor if name == "left_size" else math.ceil)(n * float(size))
-
-
-def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """x alone, (x, y) or (x, y, sample_weight), as `fit` takes batches."""
-    if sample_weight is not None:
-        return x, y, sample_weight
-    if y is not None:
-        return x, y
-    return (x,) if isinstance(x, list | tuple) else x
-
-
-def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """(x, y, sample_weight) of a batch, None for what it has not.
-
-    Raises:
-        ValueError: more than three parts.
-    """
-    parts: Sequence[Any] = data if isinstance(data, tuple) else (data,)
-    if not 1 <= len(parts) <= 3:
-        raise ValueError(f"data must be x, (x, y) or (x, y, sample_weight), got {len(parts)} parts")
-    x, y, sample_weight = (*parts, None, None)[:3]
-    return x, y, sample_weight

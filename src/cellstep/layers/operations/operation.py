@@ -18,7 +18,6 @@ from .. import nested
 from ..base import Array, Layer, Pullback
 from ..module import auto_name
 from ..symbolic import SymbolicTensor
-from . import arithmetic
 from .table import OPERATIONS, Kind
 
 #: Sizes that stand for open axes while the shape of the outputs is found out; with many divisors, for reshapes.
@@ -37,18 +36,24 @@ def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
     if not tensors:
         kind = OPERATIONS[name]
         return kind.rule(*_passed(kind, arguments, None), **options)[0]
-    layer = apply_named(name, arguments, options)
-    return layer.nodes[0].structure
+    if not OPERATIONS[name].arguments[0].startswith("*"):
+        # where an array belongs a list of tensors stands for one
+        arguments = [apply("Stack", [list(a)], {}) if _has_tensors(a) else a for a in arguments]
+    return _called(name, arguments, options, None)[1]
 
 
 def apply_named(operation: str, arguments: list[Any], options: dict[str, Any], name: str | None = None) -> Operation:
     """The Operation that is made, and called, for such arguments."""
+    return _called(operation, arguments, options, name)[0]
+
+
+def _called(operation: str, arguments: list[Any], options: dict[str, Any], name: str | None) -> tuple[Operation, Any]:
+    """That Operation, and the tensors that it gave."""
     tensors = [leaf for leaf in leaves(arguments) if isinstance(leaf, SymbolicTensor)]
     numbers = iter(range(len(tensors)))
     held = replaced(arguments, lambda leaf: Slot(next(numbers)) if isinstance(leaf, SymbolicTensor) else leaf)
     layer = Operation(operation, held, options, name=name)
-    layer(tensors[0] if len(tensors) == 1 else tensors)
-    return layer
+    return layer, layer(tensors[0] if len(tensors) == 1 else tensors)
 
 
 class Operation(Layer):
@@ -110,18 +115,6 @@ class Operation(Layer):
             found = [d for d in self._dtypes if d.kind == "f"]
             self.dtype = np.result_type(*found) if found else self.dtype
         return super().__call__(x, mask, initial_state, training, **options)
-
-    def reach(self, rank: int) -> str:
-        """ "step" for what works number by number, or along the last axis of several; else "sequence"."""
-        if self.operation == "GetItem":
-            key = self.arguments[1] if isinstance(self.arguments[1], tuple) else ()
-            behind = key and key[0] is Ellipsis and len(key) < rank
-            whole = len(key) > 1 and all(isinstance(part, slice) and part == slice(None) for part in key[:2])
-            return "step" if behind or whole else "sequence"
-        by_number = self.kind.rule.__module__ == arithmetic.__name__
-        axis = {**self.kind.options, **self.options}.get("axis", -1 if by_number else None)
-        constants = [leaf for leaf in leaves(self.arguments) if not isinstance(leaf, Slot) and np.ndim(leaf)]
-        return "step" if axis == -1 and not constants and (by_number or rank > 2) else "sequence"
 
     def compute_mask(self, x: Any, mask: Any = None) -> None:
         """None: as in Keras, a mask ends here."""
@@ -232,6 +225,10 @@ def _arrays(arguments: list[Any], dtype: Any) -> list[Any]:
         else:
             found.append(array(argument))
     return found
+
+
+def _has_tensors(argument: Any) -> bool:
+    return isinstance(argument, list | tuple) and any(isinstance(part, SymbolicTensor) for part in argument)
 
 
 def _number(value: Any) -> bool:
