@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memset
 
 from .job cimport CALL_NS, plan, team
 from .products cimport SOFTMAX, run_product
-from .tiles cimport cs_denormals_flush, cs_denormals_restore
+from .tiles cimport cs_float_mode_restore, cs_float_mode_set
 
 
 cdef void lookup(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
@@ -136,11 +136,11 @@ cdef void run_block(Flow *f, View x, View y, long T) noexcept nogil:
 
 cdef void run_flow(Flow *f, View x, View y, long T) noexcept nogil:
     """y (B, T, outputs) from x (B, T, inputs), and the states T steps on."""
-    cdef uint64_t mode = cs_denormals_flush()
+    cdef uint64_t mode = cs_float_mode_set(True)
     cdef long t = 0, n
     while t < T:
         n = min(f.block, T - t)
         run_block(f, x, y, n)
         x.p, y.p = x.p + n * x.st, y.p + n * y.st
         t += n
-    cs_denormals_restore(mode)
+    cs_float_mode_restore(mode)

@@ -11,10 +11,11 @@ Ragged batches run longest row first, so that the rows of a step are the first o
 import numpy as np
 
 cimport numpy as cnp
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
 from .packed cimport aligned
-from .tiles cimport meeting_cost, parallel, threads as threads_now
+from .tiles cimport cs_float_mode_restore, cs_float_mode_set, meeting_cost, parallel, threads as threads_now
 
 cnp.import_array()
 
@@ -176,6 +177,7 @@ cdef int begin_forward(Job *j, object mask, object lengths, object y, Tape tape,
 cdef int begin_dropout(Job *j, object drop, Tape tape, list keep) except -1:
     """Recurrent dropout, once h holds the first states."""
     cdef size_t h = j.hsteps * j.ht
+    cdef uint64_t mode
     if tape is not None:
         tape.dropped, tape.hd = None, NULL
     if drop is None:
@@ -186,7 +188,9 @@ cdef int begin_dropout(Job *j, object drop, Tape tape, list keep) except -1:
         tape.dropped, tape.hd = memory, j.hd
     j.drop = j.hd + h
     load_rows(j, j.drop, drop)
+    mode = cs_float_mode_set(True)
     j.tiles.multiply_rows(j.B, j.H, j.hd, j.hb, j.h, j.hb, j.drop, j.hb, False)
+    cs_float_mode_restore(mode)
     return 0
 
 

@@ -7,7 +7,7 @@ cimport numpy as cnp
 from libc.stdint cimport uint64_t
 
 from .job cimport CALL_NS, team
-from .tiles cimport cs_denormals_flush, cs_denormals_restore, cs_tiles, cs_work, threads, tiles_for
+from .tiles cimport cs_float_mode_restore, cs_float_mode_set, cs_tiles, cs_work, threads, tiles_for
 
 cnp.import_array()
 
@@ -53,9 +53,9 @@ cdef int run(Rows *w, cs_work *part) except -1:
     cdef uint64_t mode
     with nogil:
         if alone < CALL_NS:
-            mode = cs_denormals_flush()
+            mode = cs_float_mode_set(True)
             part(w, 0, 1)
-            cs_denormals_restore(mode)
+            cs_float_mode_restore(mode)
         else:
             team(threads(), alone, part, w)
     return 0
@@ -80,7 +80,10 @@ def normalized_back(cnp.ndarray dy, normal, inverse, gamma, dx, dgamma, dbeta):
     """dx (N, F), overwritten; dgamma and dbeta (F,), added to."""
     cdef Rows w = rows_of(dy)
     w.gamma, w.y, w.normal, w.inverse = data(gamma), data(dx), data(normal), data(inverse)
+    cdef uint64_t mode
     if dgamma is not None or dbeta is not None:
+        mode = cs_float_mode_set(True)
         w.tiles.normalize_sums(w.rows, w.n, w.x, w.normal, data(dgamma), data(dbeta))
+        cs_float_mode_restore(mode)
     if dx is not None:
         run(&w, backward_part)

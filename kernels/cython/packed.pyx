@@ -3,11 +3,12 @@
 import numpy as np
 
 cimport numpy as cnp
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
 from cellstep.kernels import ACTIVATIONS, OF_INPUT
 
-from .tiles cimport borrow, give_back, tiles_for
+from .tiles cimport borrow, cs_float_mode_restore, cs_float_mode_set, give_back, tiles_for
 
 cnp.import_array()
 
@@ -108,12 +109,15 @@ cdef class Packed:
         """bias starts x's sums. A bias of two rows is added up, but for the candidate: there the second starts h's."""
         cdef cnp.ndarray row = np.zeros(self.columns // self.Hp * self.H, self.dtype)
         cdef cnp.ndarray recurrent = np.zeros_like(row)
+        cdef uint64_t mode
         if b is not None and b.ndim == 1:
             row[:] = b
         elif b is not None:
             row[:] = b[0]
-            row[: 2 * self.H] += b[1, : 2 * self.H]
             recurrent[:] = b[1]
+            mode = cs_float_mode_set(True)
+            self.tiles.add_rows(1, 2 * self.H, cnp.PyArray_DATA(row), 0, cnp.PyArray_DATA(recurrent), 0)
+            cs_float_mode_restore(mode)
         memset(self.bias, 0, 2 * self.width * self.esize)
         self.tiles.pack(1, self.vectors, self.first, self.count, cnp.PyArray_DATA(row), 0, self.bias)
         cdef cnp.ndarray packed
@@ -127,8 +131,11 @@ cdef class Packed:
     cdef int unpack_add(self, long rows, const char *src, object dst) except -1:
         """dst (rows, G*H) or (G*H,) += src, gradients gate after gate."""
         cdef cnp.ndarray out = dst
+        cdef uint64_t mode
         with nogil:
+            mode = cs_float_mode_set(True)
             self.tiles.unpack_add(rows, self.columns // self.Hp, self.H, self.Hp, src, cnp.PyArray_DATA(out))
+            cs_float_mode_restore(mode)
         return 0
 
 
@@ -152,6 +159,7 @@ cdef class Tape:
         cdef long n, T = self.T, H = packed.H, VL = packed.tiles.VL, esize = packed.esize
         cdef long b, t, j, g, g0, row, base, gates = packed.columns // packed.Hp
         cdef int region, code, candidate = 2 if gates > 1 else 0
+        cdef uint64_t mode
         cdef const char *src
         cdef char *dst
         if out is None:
@@ -160,6 +168,7 @@ cdef class Tape:
         n, dst = array.shape[0], <char *> cnp.PyArray_DATA(array)
         for b in range(n):
             row = b if self.ragged is None else self.ragged[self.B + b]
+            mode = cs_float_mode_set(True)
             for t in range(T):
                 g0 = base = 0
                 for region in range(packed.regions):
@@ -174,6 +183,7 @@ cdef class Tape:
                     if code >= first_of_input:
                         packed.tiles.activate(code, H, dst + g * H * esize, dst + g * H * esize)
                 dst += gates * H * esize
+            cs_float_mode_restore(mode)
         if self.ragged is not None:
             ends = self.ragged[2 * self.B : 3 * self.B][self.ragged[self.B : self.B + n]]
             out[np.arange(T) >= ends[:, None]] = np.nan

@@ -17,7 +17,7 @@ from cellstep.kernels import ACTIVATIONS
 from .job cimport CALL_NS, nanoseconds, team
 from .packed cimport aligned
 from .tiles cimport (
-    CS_FROM_BIAS, CS_FROM_ZERO, cs_denormals_flush, cs_denormals_restore, tiles_for, threads,
+    CS_FROM_BIAS, CS_FROM_ZERO, cs_float_mode_restore, cs_float_mode_set, tiles_for, threads,
 )
 
 cnp.import_array()
@@ -147,14 +147,14 @@ def product(Panels packed, cnp.ndarray x, str activation, cnp.ndarray y):
     if not B * T:
         return
     if <double> B * T * p.K * p.N < LONG_WORK:
-        mode = cs_denormals_flush()
+        mode = cs_float_mode_set(True)
         run_product(&p, a, b, B, T)
-        cs_denormals_restore(mode)
+        cs_float_mode_restore(mode)
     else:
         with nogil:
-            mode = cs_denormals_flush()
+            mode = cs_float_mode_set(True)
             run_product(&p, a, b, B, T)
-            cs_denormals_restore(mode)
+            cs_float_mode_restore(mode)
 
 
 # y (rows, N) = activation(x), by rows.
@@ -188,9 +188,9 @@ def activated(cnp.ndarray x, str activation, cnp.ndarray y):
     a.rows, a.N, a.row = x.shape[0], x.shape[1], x.shape[1] * x.itemsize
     alone = <double> x.size * ACTIVATION_WORK / a.tiles.VL
     if alone < CALL_NS:
-        mode = cs_denormals_flush()
+        mode = cs_float_mode_set(True)
         activation_part(&a, 0, 1)
-        cs_denormals_restore(mode)
+        cs_float_mode_restore(mode)
     else:
         with nogil:
             team(threads(), alone, activation_part, &a)
@@ -233,7 +233,7 @@ cdef void list_rows(Gradient *g, cnp.ndarray x, const char *dz, char *padded, lo
     g.dz = padded if padded != NULL else dz + r0 * row
 
 
-def product_gradients(cnp.ndarray x, cnp.ndarray dz, dW, db):
+def product_gradients(cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dW, cnp.ndarray db):
     """dW (K, N) += x^T dz and db (N,) += the sums of dz, over rows in order; x (B, T, K), dz (B, T, N)."""
     cdef Gradient g
     cdef long rows = x.shape[0] * x.shape[1], N = dz.shape[2], r = 0
@@ -241,8 +241,10 @@ def product_gradients(cnp.ndarray x, cnp.ndarray dz, dW, db):
     cdef char *sums = NULL
     cdef char *padded = NULL
     cdef char *lists = NULL
-    cdef cnp.ndarray out
+    cdef void *dW_out = NULL if dW is None else cnp.PyArray_DATA(dW)
+    cdef void *db_out = NULL if db is None else cnp.PyArray_DATA(db)
     cdef uint64_t mode
+    cdef int limit = threads()
     keep = []
     memset(&g, 0, sizeof(Gradient))
     g.tiles, g.K, g.esize = tiles_for(x.dtype == np.float64), x.shape[2], x.itemsize
@@ -255,9 +257,9 @@ def product_gradients(cnp.ndarray x, cnp.ndarray dz, dW, db):
         keep.append(aligned(min(rows, GRADIENT_ROWS) * g.Np * g.esize, True, &padded))
     keep.append(aligned(2 * GRADIENT_ROWS * sizeof(long), False, &lists))
     g.work_size = (g.tiles.gemm_tn_work(g.K) + 64) // 64 * 64
-    keep.append(aligned(threads() * g.work_size, False, &g.work))
+    keep.append(aligned(limit * g.work_size, False, &g.work))
     with nogil:
-        mode = cs_denormals_flush()
+        mode = cs_float_mode_set(True)
         while r < rows:
             g.n = min(rows - r, GRADIENT_ROWS)
             list_rows(&g, x, <const char *> cnp.PyArray_DATA(dz), padded, N, r, <long *> lists)
@@ -265,15 +267,13 @@ def product_gradients(cnp.ndarray x, cnp.ndarray dz, dW, db):
             if alone < CALL_NS:
                 gradient_part(&g, 0, 1)
             else:
-                team(threads(), alone, gradient_part, &g)
+                team(limit, alone, gradient_part, &g)
             r += g.n
-        cs_denormals_restore(mode)
-    if dW is not None:
-        out = dW
-        g.tiles.unpack_add(g.K, 1, N, g.Np, g.dW, cnp.PyArray_DATA(out))
-    if db is not None:
-        out = db
-        g.tiles.unpack_add(1, 1, N, g.Np, g.db, cnp.PyArray_DATA(out))
+        if g.dW != NULL:
+            g.tiles.unpack_add(g.K, 1, N, g.Np, g.dW, dW_out)
+        if g.db != NULL:
+            g.tiles.unpack_add(1, 1, N, g.Np, g.db, db_out)
+        cs_float_mode_restore(mode)
 
 
 # out (B, M, N) = a (B, M, K) b (B, K, N), the matrices of b packed by whoever multiplies with them.
@@ -326,9 +326,9 @@ def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
     keep.append(aligned(threads() * s.room_size, False, &s.room))
     alone = nanoseconds(s.tiles, s.M, <double> s.B * s.M * s.K * s.N, 0, s.esize)
     with nogil:
-        mode = cs_denormals_flush()
+        mode = cs_float_mode_set(True)
         if alone < CALL_NS or s.B == 1:
             batched_part(&s, 0, 1)
         else:
             team(threads(), alone, batched_part, &s)
-        cs_denormals_restore(mode)
+        cs_float_mode_restore(mode)

@@ -9,7 +9,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from .job cimport CALL_NS, nanoseconds
-from .tiles cimport CS_LAST_FIRST, cs_denormals_flush, cs_denormals_restore, threads
+from .tiles cimport CS_LAST_FIRST, cs_float_mode_restore, cs_float_mode_set, threads
 
 cnp.import_array()
 
@@ -59,7 +59,7 @@ cdef int begin_step(Step *s, Packed p, cnp.ndarray x, cnp.ndarray h) except -1:
     lay_out(s, p, x.shape[0])
     s.x, s.xb = <const char *> cnp.PyArray_DATA(x), x.strides[0]
     s.h = <char *> cnp.PyArray_DATA(h)
-    s.mode = cs_denormals_flush()
+    s.mode = cs_float_mode_set(True)
     # a hint for the cache alone: it does no harm if two threads write it at once
     if s.group != 0:
         s.turned = p.turned
@@ -68,7 +68,7 @@ cdef int begin_step(Step *s, Packed p, cnp.ndarray x, cnp.ndarray h) except -1:
 
 
 cdef void end_step(Step *s) noexcept nogil:
-    cs_denormals_restore(s.mode)
+    cs_float_mode_restore(s.mode)
     free(s.heap)
 
 

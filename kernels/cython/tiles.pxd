@@ -78,8 +78,8 @@ cdef extern from "team.h" nogil:
     int cs_has_openmp()
     void cs_meet(int me, int threads)
     int64_t cs_meeting_cost(int threads, int64_t alone)
-    uint64_t cs_denormals_flush()
-    void cs_denormals_restore(uint64_t before)
+    uint64_t cs_float_mode_set(bint flush)
+    void cs_float_mode_restore(uint64_t before)
 
 cdef extern from "memory.h" nogil:
     void *cs_borrow(size_t size)

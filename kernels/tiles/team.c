@@ -100,9 +100,9 @@ static void wait_a_little(int i, int spins) {
 }
 
 static void flushed(cs_work *work, void *job, int thread, int threads) {
-    uint64_t mode = cs_denormals_flush();
+    uint64_t mode = cs_float_mode_set(1);
     work(job, thread, threads);
-    cs_denormals_restore(mode);
+    cs_float_mode_restore(mode);
 }
 
 /* Waits for a call that this worker has not seen. */

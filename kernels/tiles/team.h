@@ -6,8 +6,9 @@
 typedef void cs_work(void *job, int thread, int threads);
 
 /* Runs work on a team of at most `threads` threads: the caller, and those workers that come soon, where one thread would
-   take about `alone` nanoseconds. Work is told how many they are. Denormals are flushed inside and each thread's mode is
-   restored. Calls from several threads at once: one has the team, the others run alone. */
+   take about `alone` nanoseconds. Work is told how many they are. It runs in the kernels' floating-point mode, with
+   denormals flushed, and each thread's own mode is restored. Calls from several threads at once: one has the team, the
+   others run alone. */
 void cs_parallel(int threads, int64_t alone, cs_work *work, void *job);
 
 /* Threads that a call may use now: OpenMP's limit for this thread (affinity, OMP_NUM_THREADS, threadpoolctl), at most
@@ -26,26 +27,33 @@ void cs_meet(int me, int threads);
    many, where they do not come at once. */
 int64_t cs_meeting_cost(int threads, int64_t alone);
 
-/* Flush-to-zero mode: returns what cs_denormals_restore puts back. */
+/* The floating-point mode of kernels, whatever the caller's is: rounding to nearest, no traps, and with `flush` denormal
+   numbers read and written as zeros. Returns the caller's mode, which cs_float_mode_restore puts back. */
 #if defined(__x86_64__) || defined(__i386__)
 #include <xmmintrin.h>
-static inline uint64_t cs_denormals_flush(void) {
+static inline uint64_t cs_float_mode_set(int flush) {
     unsigned before = _mm_getcsr();
-    _mm_setcsr(before | 0x8040u); /* FTZ and DAZ */
+    _mm_setcsr(flush ? 0x9fc0u : 0x1f80u); /* all exceptions masked; FTZ and DAZ */
     return before;
 }
-static inline void cs_denormals_restore(uint64_t before) { _mm_setcsr((unsigned)before); }
+static inline void cs_float_mode_restore(uint64_t before) { _mm_setcsr((unsigned)before); }
 #elif defined(__aarch64__)
-static inline uint64_t cs_denormals_flush(void) {
+static inline void cs_float_mode_restore(uint64_t before) { __asm__ volatile("msr fpcr, %0" ::"r"(before)); }
+static inline uint64_t cs_float_mode_set(int flush) {
     uint64_t before;
     __asm__ volatile("mrs %0, fpcr" : "=r"(before));
-    __asm__ volatile("msr fpcr, %0" ::"r"(before | (1ull << 24)));
+    cs_float_mode_restore(flush ? 1ull << 24 : 0); /* FZ */
     return before;
 }
-static inline void cs_denormals_restore(uint64_t before) { __asm__ volatile("msr fpcr, %0" ::"r"(before)); }
 #else
-static inline uint64_t cs_denormals_flush(void) { return 0; }
-static inline void cs_denormals_restore(uint64_t before) { (void)before; }
+#include <fenv.h>
+static inline uint64_t cs_float_mode_set(int flush) {
+    int before = fegetround();
+    (void)flush;
+    fesetround(FE_TONEAREST);
+    return (uint64_t)before;
+}
+static inline void cs_float_mode_restore(uint64_t before) { fesetround((int)before); }
 #endif
 
 #endif
