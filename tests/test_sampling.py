@@ -65,6 +65,41 @@ def test_top_p_takes_the_first_of_equals() -> None:
     close(distribution([0.25] * 4, top_p=0.5), [0.5, 0.5, 0, 0])
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    ("values", "top_p", "kept"),
+    [
+        ([0.7, 0.2, 0.1], 0.9, 2),
+        ([0.6, 0.3, 0.1], 0.9, 2),
+        ([0.4, 0.3, 0.2, 0.1], 0.7, 2),
+        ([0.3, 0.3, 0.3, 0.1], 0.9, 3),
+    ],
+)
+def test_top_p_means_the_decimal_number_in_any_dtype(dtype: str, values: list[float], top_p: float, kept: int) -> None:
+    """In float32 0.7 + 0.2 is a little less than 0.9."""
+    p = np.array(values, dtype)
+    for symbols, options in ((p, {}), (np.log(p), {"from_logits": True})):
+        got = distribution(symbols, top_p=top_p, **options)
+        assert (got > 0).sum() == kept, got
+    # one that is really needed stays
+    assert (distribution(p, top_p=top_p + 0.01) > 0).sum() == kept + 1
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-310, 1e-30, 1.0, 1e300])
+def test_no_number_warns(temperature: float) -> None:
+    """Whatever NumPy's error state is: far below the most likely symbol lies nothing."""
+    with np.errstate(all="raise"):
+        for values in ([0.5, 0.5 - 1e-9, 1e-9], [0.0, 1.0, 0.0], [1e-320, 1.0, 0.0]):
+            p = distribution(values, temperature)
+            assert p.sum() == pytest.approx(1)
+            assert sample(values, temperature, top_k=2, top_p=0.5, seed=0) == p.argmax() or temperature > 1
+        for logits in ([1e308, -1e308, 0.0], [-np.inf, 3.0, -1e300]):
+            assert distribution(logits, temperature, from_logits=True).sum() == pytest.approx(1)
+    for wrong in ([1e308, 1e308], [np.inf, -np.inf], [np.nan, 1.0]):
+        with pytest.raises(ValueError, match="values must be probabilities"):
+            distribution(wrong, temperature)
+
+
 def test_temperature_then_k_then_p() -> None:
     squared = P**2 / (P**2).sum()  # 0.685, 0.247, 0.062, 0.007
     first = squared[:3] / squared[:3].sum()
