@@ -11,7 +11,7 @@ import numpy as np
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memmove, memset
 
 from cellstep.kernels.stages import Activate, Dense, Lookup, Mask, Recur
 
@@ -170,7 +170,7 @@ cdef class Chain:
         self.flow.id_size = cnp.PyArray_ITEMSIZE(x)
         self.busy = True
         if self.flow.count == 0:
-            memcpy(b.p, a.p, self.B * T * width)
+            memmove(b.p, a.p, self.B * T * width)
         elif self.work * T < LONG_WORK:
             run_flow(&self.flow, a, b, T)
         else:

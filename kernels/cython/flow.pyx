@@ -75,7 +75,8 @@ cdef void copy(long B, long T, long n, View x, View y) noexcept nogil:
 cdef void recur_on_a_job(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
     cdef Job *j = &s.job
     j.x, j.xb, j.xt = x.p, x.sb, x.st
-    j.y, j.yb, j.yt = y.p, y.sb, y.st
+    # one step's outputs are its state: y may overlap x, which other threads may still read
+    j.y, j.yb, j.yt = y.p if T > 1 else NULL, y.sb, y.st
     j.active, j.T = f.there, T
     team(j.threads, j.alone, s.part, j)
     if T % 2:  # the last state is in the second of two slots
@@ -96,6 +97,7 @@ cdef View recur(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
     else:
         s.step.x, s.step.xb, s.step.active = x.p, x.sb, f.there
         s.rows(s.step)
+    if T == 1:
         h.p, h.sb, h.st = s.job.h, s.job.hb, 0
         if not s.zero_masked or f.there == NULL:
             return h

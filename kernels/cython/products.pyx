@@ -33,7 +33,7 @@ cdef enum:
 cdef class Panels:
     """W (K, N), and perhaps b (N,), in panels. Immutable once made: any number of threads may use one at a time.
 
-    W is laid out by rows or by columns; a transpose costs no copy.
+    W is C- or F-contiguous: a transpose costs no copy.
     """
 
     def __cinit__(self, cnp.ndarray W, b):
@@ -54,18 +54,16 @@ cdef class Panels:
 
 
 cdef int pack_matrix(const cs_tiles *tiles, cnp.ndarray W, char *at) except -1:
-    """W (K, N), either axis contiguous, into panels at `at`."""
+    """W (K, N), C- or F-contiguous, into panels at `at`."""
     cdef long VL = tiles.VL, K = W.shape[0], N = W.shape[1], vectors = (N + tiles.NR - 1) // tiles.NR * 2
     cdef cnp.ndarray lists
-    if N > 1 and W.strides[1] != W.itemsize:
-        if K > 1 and (W.strides[0] != W.itemsize or W.strides[1] != K * W.itemsize):
-            W = np.asfortranarray(W)
+    if not cnp.PyArray_IS_C_CONTIGUOUS(W):
         tiles.pack_transposed(N, 1, K, K, cnp.PyArray_DATA(W), at)
         return 0
     first = np.arange(vectors) * VL
     lists = np.array([first, np.clip(N - first, 0, VL)], np.dtype("l"))
     tiles.pack(K, vectors, <long *> cnp.PyArray_DATA(lists), <long *> cnp.PyArray_DATA(lists) + vectors,
-               cnp.PyArray_DATA(W), W.strides[0] // W.itemsize if K > 1 else N, at)
+               cnp.PyArray_DATA(W), N, at)
     return 0
 
 
@@ -282,7 +280,7 @@ cdef struct Batched:
     long B, M, K, N, Np, esize
     View a, out
     const char *b
-    long bb, ld      # bytes from matrix to matrix; columns from row to row of b, or of its transpose
+    long bb  # bytes from matrix to matrix
     bint transposed
     const long *first
     char *room
@@ -298,37 +296,38 @@ cdef void batched_part(void *batched, int thread, int threads_) noexcept nogil:
         if s.transposed:
             s.tiles.pack_transposed(s.N, 1, s.K, s.K, s.b + i * s.bb, <void *> W.data)
         else:
-            s.tiles.pack(s.K, vectors, s.first, s.first + vectors, s.b + i * s.bb, s.ld, <void *> W.data)
+            s.tiles.pack(s.K, vectors, s.first, s.first + vectors, s.b + i * s.bb, s.N, <void *> W.data)
         s.tiles.gemm(s.M, s.K, s.a.p + i * s.a.sb, s.a.st, &W, 0, 0, s.N, s.out.p + i * s.out.sb, s.out.st,
                      CS_FROM_ZERO, NULL)
 
 
 def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
-    """out (B, M, N) = a (B, M, K) b (B, K, N), matrix by matrix; b contiguous as it is or transposed."""
+    """out (B, M, N) = a (B, M, K) b (B, K, N), matrix by matrix; b or its transpose C-contiguous."""
     cdef Batched s
     cdef long VL
     cdef double alone
     cdef cnp.ndarray lists
     cdef uint64_t mode
+    cdef int limit = threads()
     keep = []
     s.tiles = tiles_for(a.dtype == np.float64)
     s.B, s.M, s.K, s.N, s.esize = a.shape[0], a.shape[1], a.shape[2], b.shape[2], a.itemsize
     if not s.B * s.M * s.N:
         return
     VL, s.Np = s.tiles.VL, (s.N + s.tiles.NR - 1) // s.tiles.NR * s.tiles.NR
-    s.transposed = b.strides[2] != s.esize and s.N > 1
+    s.transposed = not cnp.PyArray_IS_C_CONTIGUOUS(b)
     s.a, s.out = view_of(a), view_of(out)
-    s.b, s.bb, s.ld = <const char *> cnp.PyArray_DATA(b), b.strides[0], s.N
+    s.b, s.bb = <const char *> cnp.PyArray_DATA(b), s.K * s.N * s.esize
     first = np.arange(s.Np // VL) * VL
     lists = np.array([first, np.clip(s.N - first, 0, VL)], np.dtype("l"))
     s.first = <const long *> cnp.PyArray_DATA(lists)
     s.room_size = (s.K * s.Np * s.esize + 64) // 64 * 64
-    keep.append(aligned(threads() * s.room_size, False, &s.room))
+    keep.append(aligned(limit * s.room_size, False, &s.room))
     alone = nanoseconds(s.tiles, s.M, <double> s.B * s.M * s.K * s.N, 0, s.esize)
     with nogil:
         mode = cs_float_mode_set(True)
         if alone < CALL_NS or s.B == 1:
             batched_part(&s, 0, 1)
         else:
-            team(threads(), alone, batched_part, &s)
+            team(limit, alone, batched_part, &s)
         cs_float_mode_restore(mode)

@@ -43,7 +43,7 @@ class Packed:
 
 
 def product_pack(W: Array, b: Array | None) -> Packed:
-    """Copy W (K, N), contiguous by rows or by columns, and b (N,) or None."""
+    """Copy W (K, N), C- or F-contiguous, and b (N,) or None."""
     return Packed(W.copy(order="K"), None if b is None else b.copy())
 
 
@@ -67,7 +67,7 @@ def product_gradients(x: Array, dz: Array, dW: Array | None, db: Array | None) -
 
 
 def product_batched(a: Array, b: Array, out: Array) -> None:
-    """out (B, M, N) = a (B, M, K) b (B, K, N). b's matrices are C-contiguous, as they are or transposed."""
+    """out (B, M, N) = a (B, M, K) b (B, K, N), with b or its transpose (B, N, K) C-contiguous."""
     np.matmul(a, b, out=out)
 
 

@@ -97,18 +97,19 @@ INLINE int widest(blocks s, long left) {
     return v;
 }
 
-/* All row blocks against 2^v vectors of a panel: rows of A are `as` apart, or, where as is 0, each block of R rows is
-   stored [K][R]. */
+/* All row blocks against 2^v vectors of a panel. Rows of A are `as` apart, which may be any number, also 0 or negative. */
 INLINE void run_blocks(blocks s, int v, long K, const real *a, long as, const real *b, long bk, real *c, long cs,
                        int start, const real *bias) {
     const long R = s.low + 1, rows = s.extra * R;
-    const real *rest = a + rows * (as ? as : K);
-    if (s.extra) {
-        if (as) micros[R][v](s.extra, K, a, as, 1, R * as, b, bk, c, cs, start, bias);
-        else micros[R][v](s.extra, K, a, 1, R, R * K, b, bk, c, cs, start, bias);
-    }
-    if (as) micros[s.low][v](s.count - s.extra, K, rest, as, 1, s.low * as, b, bk, c + rows * cs, cs, start, bias);
-    else micros[s.low][v](s.count - s.extra, K, rest, 1, s.low, s.low * K, b, bk, c + rows * cs, cs, start, bias);
+    if (s.extra) micros[R][v](s.extra, K, a, as, 1, R * as, b, bk, c, cs, start, bias);
+    micros[s.low][v](s.count - s.extra, K, a + rows * as, as, 1, s.low * as, b, bk, c + rows * cs, cs, start, bias);
+}
+
+/* The same added to C, where each block of R rows of A is stored [K][R]. */
+INLINE void run_stored_blocks(blocks s, int v, long K, const real *a, const real *b, long bk, real *c, long cs) {
+    const long R = s.low + 1, rows = s.extra * R;
+    if (s.extra) micros[R][v](s.extra, K, a, 1, R, R * K, b, bk, c, cs, CS_FROM_C, 0);
+    micros[s.low][v](s.count - s.extra, K, a + rows * K, 1, s.low, s.low * K, b, bk, c + rows * cs, cs, CS_FROM_C, 0);
 }
 
 /* The last columns, where they are fewer than two vectors: through a small block of full width. */
@@ -202,7 +203,7 @@ static void gemm_tn(long M, long n, const void *a, const long *a_at, const void 
                     store(bpack + k * cols + l + VL, load(from + l + VL));
                 }
             }
-            run_blocks(split, v, rows, apack, 0, bpack, cols, (real *)C + at, cs, CS_FROM_C, 0);
+            run_stored_blocks(split, v, rows, apack, bpack, cols, (real *)C + at, cs);
         }
     }
 }

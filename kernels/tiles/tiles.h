@@ -11,7 +11,8 @@
                   LSTM  [i f c o] by blocks of VL  4 Hp wide
                   GRU   [z r] by blocks of VL, then x's part of the candidate, then h's part: 2 Hp + Hp + Hp wide
      gradients  of a gate row: gate after gate, each Hp wide
-   Leading dimensions ("ld...") and strides are in bytes, sizes in elements. Padding columns hold zeros. */
+   Leading dimensions ("ld...") and strides are in bytes, sizes in elements; of what is only read they may be 0 or
+   negative. Padding columns hold zeros. */
 #ifndef CELLSTEP_TILES_H
 #define CELLSTEP_TILES_H
 #include <stddef.h>

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from . import kernels, registry
 from .kernels.reference.activations import activate, derivative
 from .lookup import unknown
-from .ops import shown
+from .ops import contiguous, shown
 
 Array = NDArray[Any]
 Pullback = Callable[[Array], Array]
@@ -117,7 +117,7 @@ def _computed(name: str, x: Array) -> Array:
     that kernels have not."""
     if x.dtype.char not in "fd":
         return activate(name, x)
-    x = np.ascontiguousarray(x)
+    x = contiguous(x.astype(x.dtype.newbyteorder("="), copy=False))
     y: Array = kernels.active().empty(x.shape, x.dtype)
     if not x.size:
         return y

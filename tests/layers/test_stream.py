@@ -255,6 +255,23 @@ def test_streams_of_one_layer_run_on_many_threads(on: kernels.Backend) -> None:
             assert_same(on, found, expected)
 
 
+@pytest.mark.parametrize(("B", "H"), [(64, 128), (2, 512)], ids=["rows", "units"])
+def test_out_may_lie_anywhere_in_x(on: kernels.Backend, B: int, H: int) -> None:
+    """Also where threads share a step, and one ends while another still reads x."""
+    layer = layers.GRU(H)
+    layer.build((None, None, H))
+    stream, rng = layer.stream(B), np.random.default_rng(0)
+    stream.steps(sequence(B, 3, H))
+    before = stream.state
+    for _ in range(40):
+        room, at = rng.standard_normal(2 * B * H).astype("float32"), int(rng.integers(B * H))
+        x, out = room[: B * H].reshape(B, H), room[at : at + B * H].reshape(B, H)
+        stream.state = before
+        right = stream.step(x.copy())
+        stream.state = before
+        assert_same(on, stream.step(x, out), right)
+
+
 def test_the_callers_denormals_survive(on: kernels.Backend) -> None:
     tiny = np.full(4, 1e-310)
     stream = made().stream()

@@ -167,8 +167,9 @@ class Conv1D(Multiplying):
         padded = self.windows.pad(x)
         if G == 1 and (K == 1 or self.windows.rate == 1):
             padded = ops.contiguous(padded)
-            sb, st, sc = padded.strides
-            strides = (sb, st * self.windows.stride, sc)
+            # not its own strides: NumPy lets those of an axis of one entry be anything
+            size = padded.itemsize
+            strides = (padded.shape[1] * C * size, self.windows.stride * C * size, size)
             return np.lib.stride_tricks.as_strided(padded, (B, count, K * C), strides, writeable=False)
         columns = ops.empty((B, count, G, K, C // G), x.dtype)
         for k, tap in enumerate(self.windows.taps(padded, count)):

@@ -124,7 +124,7 @@ class Variable(NDArrayOperatorsMixin):
         """Move values and gradient into slices of a model's flat buffers, keeping their contents.
 
         Args:
-            value_buffer: (size,) or this shape, C-contiguous, writable, this dtype.
+            value_buffer: (size,) or this shape, C-contiguous, aligned, writable, this dtype.
             grad_buffer: the same.
 
         Raises:
@@ -133,10 +133,10 @@ class Variable(NDArrayOperatorsMixin):
         buffers = (("value_buffer", value_buffer), ("grad_buffer", grad_buffer))
         for name, b in buffers:
             fits = b.shape in ((self.size,), self.shape) and b.dtype == self.dtype
-            if not (fits and b.flags.c_contiguous and b.flags.writeable):
+            if not (fits and b.flags.carray):
                 raise ValueError(
-                    f"expected {name} to be a writable C-contiguous {self.dtype} array of shape ({self.size},), "
-                    f"got {b.dtype} {b.shape}"
+                    f"expected {name} to be a writable aligned C-contiguous {self.dtype} array of shape "
+                    f"({self.size},), got {b.dtype} {b.shape}"
                 )
         values, grads = value_buffer.reshape(self.shape), grad_buffer.reshape(self.shape)
         values[...] = self.buffer

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
-from .checks import Dims, as_array, check_lengths, check_mask, contiguous, empty, fits, rows
+from .checks import FLOATS, Dims, as_array, check_lengths, check_mask, contiguous, empty, fits, rows
 
 Array = NDArray[Any]
 States = tuple[Array, ...]
@@ -149,19 +149,20 @@ def pack(
         elif chosen not in kernels.ACTIVATIONS:
             raise ValueError(f"{name} must be one of {', '.join(kernels.ACTIVATIONS)}, got {chosen!r}")
     U = np.asarray(U)
-    if U.dtype not in (np.float32, np.float64):
+    dtype = next((known for known in FLOATS if known == U.dtype.newbyteorder("=")), None)
+    if dtype is None:
         raise TypeError(f"expected U to be float32 or float64, got dtype {U.dtype}")
     H = U.shape[0] if U.ndim else 0
     columns = cell.G * H
-    U = contiguous(as_array("U", U, U.dtype, ("units", columns)))
-    W = contiguous(as_array("W", W, U.dtype, ("features", columns)))
+    U = contiguous(as_array("U", U, dtype, ("units", columns)))
+    W = contiguous(as_array("W", W, dtype, ("features", columns)))
     if not (W.shape[0] and H):
         raise ValueError(f"expected at least one feature and one unit, got W {W.shape} and U {U.shape}")
     if b is not None:
-        b = contiguous(as_array("b", b, U.dtype, cell.bias_shape(H, bool(options.get("reset_after", False)))))
+        b = contiguous(as_array("b", b, dtype, cell.bias_shape(H, bool(options.get("reset_after", False)))))
     functions = backend[cell.name]
     weights = functions.pack(W, U, b, *(options[name] for name in cell.options), backward)
-    return Packed(cell, functions, weights, W.shape[0], H, U.dtype)
+    return Packed(cell, functions, weights, W.shape[0], H, dtype)
 
 
 def check_states(name: str, packed: Packed, states: Any, B: int) -> States:
@@ -226,7 +227,7 @@ def _fast_form(steps: NDArray[np.bool_]) -> tuple[NDArray[np.bool_] | None, NDAr
     if steps.all():
         return None, None
     if (steps[:, 1:] <= steps[:, :-1]).all():
-        return None, np.ascontiguousarray(steps.sum(axis=1), np.int32)
+        return None, steps.sum(axis=1, dtype=np.int32)
     return steps, None
 
 

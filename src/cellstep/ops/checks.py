@@ -183,6 +183,12 @@ def contiguous(a: NDArray[Any]) -> NDArray[Any]:
     return a if flags.c_contiguous and flags.aligned else a.copy()
 
 
+def either_contiguous(a: NDArray[Any]) -> NDArray[Any]:
+    """The array, or a C-contiguous aligned copy of it where it is neither C- nor F-contiguous, or not aligned."""
+    flags = a.flags
+    return a if flags.forc and flags.aligned else a.copy()
+
+
 def check_mask(mask: Any, B: int, T: int) -> NDArray[np.bool_]:
     """(B, T) booleans; True where the row runs. Numbers will do where they are 0 and 1."""
     a = plain("mask", mask)
@@ -191,7 +197,8 @@ def check_mask(mask: Any, B: int, T: int) -> NDArray[np.bool_]:
     if a.shape != (B, T):
         raise ValueError(f"expected mask of shape (batch, time) = ({B}, {T}), got {a.shape}")
     if a.dtype.kind == "b":
-        return a
+        a = a.view(np.uint8)  # a view of other memory may hold bytes other than 0 and 1, which are True as well
+        return np.asarray(a != 0, np.bool_)
     steps: NDArray[np.bool_] = a != 0
     if not (a == steps).all():
         raise ValueError(f"expected mask to hold booleans, or 0 and 1, got {a[a != steps][0]}")
@@ -208,7 +215,7 @@ def check_lengths(lengths: Any, B: int, T: int) -> NDArray[np.int32]:
     if a.size and (a.min() < 0 or a.max() > T):
         wrong = a.min() if a.min() < 0 else a.max()
         raise ValueError(f"expected lengths between 0 and the {T} steps of x, got {wrong}")
-    return np.ascontiguousarray(a, np.int32)
+    return contiguous(a.astype(np.int32, copy=False))
 
 
 def check_count(name: str, value: Any) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .. import kernels
 from ..kernels.stages import STREAMED
-from .checks import contiguous, empty, rows
+from .checks import contiguous, either_contiguous, empty, rows
 
 Array = NDArray[Any]
 
@@ -27,8 +27,9 @@ class Matrix:
 
     @classmethod
     def of(cls, W: Array, b: Array | None = None, backend: kernels.Backend | None = None) -> Matrix:
-        """Copy W, which lies by rows or by columns, and b into the layout of a backend, the active one where None."""
+        """Copy W and b into the layout of a backend, the active one where None."""
         functions = (kernels.active() if backend is None else backend).products
+        W = either_contiguous(W)
         bias = None if b is None else contiguous(b)
         return cls(functions, functions.product_pack(W, bias), W.shape[1])
 
@@ -72,7 +73,8 @@ def matmul(a: Array, b: Array) -> Array:
 
 def _batched(a: Array, b: Array) -> Array:
     out = empty((a.shape[0], a.shape[1], b.shape[2]), a.dtype)
-    if not b.swapaxes(1, 2).flags.c_contiguous:
+    by_columns = b.swapaxes(1, 2).flags
+    if not (by_columns.c_contiguous and by_columns.aligned):
         b = contiguous(b)
     kernels.active().products.product_batched(rows(a), b, out)
     return out
