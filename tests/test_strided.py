@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellstep import activations, layers
+from cellstep import activations, kernels, layers
 
 CALLS = os.environ.get("CELLSTEP_STRIDED_CALLS", "1500")
 SEED = os.environ.get("CELLSTEP_RANDOM_SEED", "0")
@@ -51,3 +51,11 @@ def test_activations_of_the_other_byte_order() -> None:
     for name in ("tanh", "gelu", "softmax"):
         y = activations.get(name)(x.astype(x.dtype.newbyteorder()))
         np.testing.assert_array_equal(y, activations.get(name)(x))
+
+
+def test_a_tape_beyond_all_memory(backend: kernels.Backend) -> None:
+    """A row that is broadcast over 2**57 steps takes eight bytes; what backward needs of each does not."""
+    with kernels.use(backend.name):
+        layer = layers.LSTM(9)
+        with pytest.raises((MemoryError, ValueError)):
+            layer.forward(np.broadcast_to(np.ones((1, 1, 2), np.float32), (1, 2**57, 2)))

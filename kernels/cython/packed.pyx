@@ -148,6 +148,8 @@ cdef class Tape:
 
     def __cinit__(self, Packed packed, long B, long T, int states):
         self.B, self.T = B, T
+        if (T + 1.) * B * (packed.width + states * packed.Hp) * packed.esize > 1e18:
+            raise MemoryError(f"no memory for what a backward pass over {T} steps of {B} rows needs")
         cdef size_t z = T * B * packed.width * packed.esize, h = (T + 1) * B * packed.Hp * packed.esize
         self.memory = aligned(z + states * h, False, &self.z)
         self.h = self.z + z

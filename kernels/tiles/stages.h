@@ -51,14 +51,14 @@ static void softmax(long rows, long n, void *p, long ld) {
 static void mark_rows(long rows, long n, double value, const void *src, long lds, void *dst, long ldd,
                       uint8_t *there) {
     real wanted = (real)value;
-    rint_t bits, want;
+    bits_t bits, want;
     memcpy(&want, &wanted, sizeof want);
     for (long r = 0; r < rows; r++) {
         const real *x = CROW(src, r, lds);
         int differs = 0;
         for (long i = 0; i < n && !differs; i++) {
             memcpy(&bits, x + i, sizeof bits);
-            differs = bits != want && ((bits | want) & ~((rint_t)1 << (8 * sizeof(rint_t) - 1))) != 0;
+            differs = bits != want && (bits_t)((bits | want) << 1) != 0;
         }
         there[r] = (uint8_t)differs;
         if (differs) memmove(ROW(dst, r, ldd), x, (size_t)n * sizeof(real));

@@ -16,9 +16,11 @@
 #ifdef CS_DOUBLE
 typedef double real;
 typedef int64_t rint_t;
+typedef uint64_t bits_t;
 #else
 typedef float real;
 typedef int32_t rint_t;
+typedef uint32_t bits_t;
 #endif
 
 #if defined(__AVX512F__)
