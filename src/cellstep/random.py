@@ -62,6 +62,51 @@ def remembered() -> Callable[[], None]:
     return undo
 
 
+def get_state() -> dict[str, Any]:
+    """The state of every source of randomness that `set_random_seed` restarts, in lists, dictionaries and arrays."""
+    version, numbers, gauss = _python.getstate()
+    return {
+        "cellstep": _root.bit_generator.state,
+        "numpy": np.random.get_state(legacy=False),  # noqa: NPY002
+        "python": [version, np.array(numbers, np.uint32), gauss],
+    }
+
+
+def check_state(state: Any) -> None:
+    """ValueError where this is nothing that `get_state` gave."""
+    try:
+        check_generator(_root, state["cellstep"])
+        np.random.RandomState().set_state(state["numpy"])
+        _python.Random().setstate(_python_state(state))
+    except _WRONG as error:
+        raise ValueError(f"expected the state of the random generators, got another: {error!r}") from None
+
+
+def set_state(state: Any) -> None:
+    """Take over what `get_state` gave, and `check_state` has checked."""
+    _root.bit_generator.state = state["cellstep"]
+    np.random.set_state(state["numpy"])  # noqa: NPY002
+    _python.setstate(_python_state(state))
+
+
+def check_generator(generator: np.random.Generator, state: Any) -> None:
+    """ValueError where this is no state for the `bit_generator` of a generator such as this."""
+    try:
+        type(generator.bit_generator)().state = state
+    except _WRONG as error:
+        kind = type(generator.bit_generator).__name__
+        raise ValueError(f"expected the state of a {kind}, got another: {error!r}") from None
+
+
+#: What NumPy and Python raise for states that are none.
+_WRONG = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
+
+
+def _python_state(state: Any) -> tuple[Any, ...]:
+    version, numbers, gauss = state["python"]
+    return version, tuple(np.asarray(numbers, np.uint32).tolist()), gauss
+
+
 def check_seed(seed: Any) -> int:
     """The seed as an int; TypeError or ValueError where it is no whole number >= 0."""
     if isinstance(seed, (bool, np.bool_)):

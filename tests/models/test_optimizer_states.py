@@ -236,3 +236,13 @@ def test_averages_of_a_layer_that_was_frozen_are_swapped_in_again() -> None:
     net.fit(X, Y, epochs=3, verbose=0, callbacks=callbacks.SwapEMAWeights(), validation_data=(X, Y))
     np.testing.assert_array_equal(frozen.value, before)
     np.testing.assert_array_equal(net.optimizer.slot("average", frozen), average)
+
+
+def test_a_count_of_steps_from_a_file_costs_no_time() -> None:
+    of = [Variable(np.ones(2), name="v")]
+    optimizer = optimizers.Nadam(0.1)
+    optimizer.build(of)
+    optimizer.iterations = 2**60
+    step(optimizer, of, [np.ones(2)])
+    assert optimizer.iterations == 2**60 + 1
+    assert np.isfinite(of[0].value).all()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .averages import SwapEMAWeights
+from .backup import BackupAndRestore
 from .base import Callback, CallbackList
-from .checkpoints import BackupAndRestore, ModelCheckpoint
+from .checkpoints import ModelCheckpoint
 from .early_stopping import EarlyStopping
 from .history import History
 from .progress import ProgressLog

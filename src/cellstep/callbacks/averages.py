@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops import check_bool
-from .base import Callback, Logs
+from ..ops import as_array, check_bool, check_natural
+from .base import Callback, Logs, checked
 
 
 class SwapEMAWeights(Callback):
@@ -32,6 +32,30 @@ class SwapEMAWeights(Callback):
         super().set_model(model)
         if model.optimizer is None or not model.optimizer.use_ema:
             raise ValueError("SwapEMAWeights needs an optimizer with use_ema=True, got use_ema=False")
+
+    def get_state(self) -> dict[str, Any]:
+        places = {id(variable): i for i, variable in enumerate(self.model.weights)}
+        return {
+            "swapped": self._swapped,
+            "averages": [[places[id(variable)], average] for variable, average in self._averages],
+        }
+
+    def check_state(self, state: Any) -> dict[str, Any]:
+        return checked(state, swapped=check_bool, averages=self._check_averages)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._swapped, self._averages = state["swapped"], state["averages"]
+
+    def _check_averages(self, name: str, value: Any) -> list[tuple[Any, Any]]:
+        weights, found = self.model.weights, []
+        if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+            raise TypeError(f"{name} must be pairs of a weight's number and an array, got {type(value).__name__}")
+        for number, average in value:
+            if check_natural("number of a weight", number) >= len(weights):
+                raise ValueError(f"{name} must be of {len(weights)} weights, got number {number}")
+            variable = weights[number]
+            found.append((variable, as_array(f"{name} of {variable.path}", average, variable.dtype, variable.shape)))
+        return found
 
     def _swap(self) -> None:
         optimizer = self.model.optimizer

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
 
 from ..keywords import Keywords
 
@@ -21,6 +23,8 @@ class Callback(metaclass=Keywords):
         params: {"verbose", "epochs", "steps"}; steps is None where it is not known yet.
     """
 
+    #: Whether the hooks of this callback come after those of all that have this False.
+    last: ClassVar[bool] = False
     model: Any = None
     params: Mapping[str, Any] = {}
 
@@ -29,6 +33,19 @@ class Callback(metaclass=Keywords):
 
     def set_params(self, params: Mapping[str, Any]) -> None:
         self.params = params
+
+    def get_state(self) -> dict[str, Any]:
+        """What this callback remembers between hooks, for `BackupAndRestore`: numbers, texts, None, arrays, and lists
+        and dictionaries of them."""
+        return {}
+
+    def check_state(self, state: Any) -> Any:
+        """A state that comes from a file, where tuples are lists; TypeError or ValueError where it is none of this
+        callback's. Changes nothing."""
+        return state
+
+    def set_state(self, state: Any) -> None:
+        """Take over a state that `get_state` gave in an earlier run, after `on_train_begin` of this one."""
 
     def on_train_begin(self, logs: Logs = None) -> None: ...
     def on_train_end(self, logs: Logs = None) -> None: ...
@@ -56,11 +73,26 @@ class Callback(metaclass=Keywords):
         """Called when training, testing or predicting is over, also when an exception ended it."""
 
 
+def checked(state: Any, **checks: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """The entries of a state, each by its check; TypeError or ValueError where there are others."""
+    if not isinstance(state, dict) or state.keys() != checks.keys():
+        got = ", ".join(state) if isinstance(state, dict) else type(state).__name__
+        raise ValueError(f"state must hold {', '.join(checks)}, got {got or 'nothing'}")
+    return {name: check(name, state[name]) for name, check in checks.items()}
+
+
+def number_or_none(name: str, value: Any) -> Any:
+    """A number, NaN and infinity among them, or None."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float | np.number)):
+        raise TypeError(f"{name} must be a number or None, got {value!r}")
+    return value
+
+
 class CallbackList:
     """The callbacks of one run, called in order.
 
     Args:
-        callbacks: None, a callback, or a sequence of them.
+        callbacks: None, a callback, or a sequence of them; those that ask to be `last` come last.
         extra: callbacks of the model's own, left out where one of the same class was given.
         model: set on each of them.
         params: set on each of them.
@@ -80,7 +112,8 @@ class CallbackList:
         for callback in given:
             if not isinstance(callback, Callback):
                 raise TypeError(f"callbacks must hold cellstep.callbacks.Callback objects, got {callback!r}")
-        self.callbacks = given + [e for e in extra if not any(isinstance(c, type(e)) for c in given)]
+        added = [e for e in extra if not any(isinstance(c, type(e)) for c in given)]
+        self.callbacks = sorted(given + added, key=lambda callback: callback.last)
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(params)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from ..ops import check_bool, check_natural, check_number
-from .base import Logs
+from ..ops import as_array, check_bool, check_natural, check_number
+from .base import Logs, checked, number_or_none
 from .monitor import Monitor
 
 
@@ -49,6 +50,29 @@ class EarlyStopping(Monitor):
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = None
         self.best_weights: Any = None
+
+    def get_state(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._remembered}
+
+    def check_state(self, state: Any) -> dict[str, Any]:
+        return checked(state, **self._remembered)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+    @property
+    def _remembered(self) -> dict[str, Callable[[str, Any], Any]]:
+        counts = dict.fromkeys(("wait", "stopped_epoch", "best_epoch"), check_natural)
+        return {**counts, "best": number_or_none, "best_weights": self._check_weights}
+
+    def _check_weights(self, name: str, value: Any) -> Any:
+        """Arrays as `get_weights` gives them, or None."""
+        if value is None:
+            return None
+        weights = self.model.weights
+        if not isinstance(value, list) or len(value) != len(weights):
+            raise ValueError(f"{name} must be {len(weights)} arrays or None, got {type(value).__name__}")
+        return [as_array(f"{name} of {w.path}", a, w.dtype, w.shape) for a, w in zip(value, weights, strict=True)]
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         current = self.watched(logs)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .base import Callback, Logs
+from typing import Any
+
+from ..ops import check_natural
+from .base import Callback, Logs, checked
 
 
 class History(Callback):
@@ -21,7 +24,28 @@ class History(Callback):
     def on_train_begin(self, logs: Logs = None) -> None:
         self.epoch = []
 
+    def get_state(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "history": self.history}
+
+    def check_state(self, state: Any) -> dict[str, Any]:
+        return checked(state, epoch=_epochs, history=_values)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.epoch, self.history = state["epoch"], state["history"]
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+
+
+def _epochs(name: str, value: Any) -> list[int]:
+    if not isinstance(value, list):
+        raise TypeError(f"{name} must be a list of numbers of epochs, got {value!r}")
+    return [check_natural(name, epoch) for epoch in value]
+
+
+def _values(name: str, value: Any) -> dict[str, list[Any]]:
+    if not isinstance(value, dict) or not all(isinstance(part, list) for part in value.values()):
+        raise TypeError(f"{name} must be a dictionary of lists, got {value!r}")
+    return value

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..ops import check_bool
-from .base import Callback, Logs
+from ..ops import check_bool, check_natural
+from .base import Callback, Logs, checked
 
 
 class CSVLogger(Callback):
@@ -28,11 +28,32 @@ class CSVLogger(Callback):
         self.filename, self.separator, self.append = Path(os.fspath(filename)), separator, append
         self._file: Any = None
         self._writer: Any = None
+        self._written: int | None = None
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.close()
-        self._header = not (self.append and self.filename.exists() and self.filename.stat().st_size)
-        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._written = self.filename.stat().st_size if self.append and self.filename.exists() else None
+
+    def get_state(self) -> dict[str, Any]:
+        """The size of the file: what a run that was cut wrote after its backup is taken away."""
+        return {"written": self._written, "columns": None if self._writer is None else list(self._writer.fieldnames)}
+
+    def check_state(self, state: Any) -> dict[str, Any]:
+        return checked(state, written=_size_or_none, columns=_texts_or_none)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._written, columns = state["written"], state["columns"]
+        if self._written is not None and self.filename.exists():
+            os.truncate(self.filename, min(self._written, self.filename.stat().st_size))
+            if columns is not None:
+                self._begin("a", columns)
+
+    def _begin(self, mode: str, columns: list[str]) -> Any:
+        self._file = self.filename.open(mode, newline="", encoding="utf-8")
+        self._writer = csv.DictWriter(
+            self._file, columns, restval="NA", extrasaction="ignore", delimiter=self.separator
+        )
+        return self._writer
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         logs = logs or {}
@@ -40,18 +61,28 @@ class CSVLogger(Callback):
             keys = sorted(logs)
             if not any(key.startswith("val_") for key in keys):
                 keys += [f"val_{key}" for key in keys]
-            self._writer = csv.DictWriter(
-                self._file, ["epoch", *keys], restval="NA", extrasaction="ignore", delimiter=self.separator
-            )
-            if self._header:
-                self._writer.writeheader()
+            header = not (self.append and self.filename.exists() and self.filename.stat().st_size)
+            writer = self._begin("a" if self.append else "w", ["epoch", *keys])
+            if header:
+                writer.writeheader()
         self._writer.writerow({"epoch": epoch, **logs})
         self._file.flush()
+        self._written = os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
         self._file = self._writer = None
+
+
+def _size_or_none(name: str, value: Any) -> int | None:
+    return None if value is None else check_natural(name, value)
+
+
+def _texts_or_none(name: str, value: Any) -> list[str] | None:
+    if value is not None and not (isinstance(value, list) and all(isinstance(part, str) for part in value)):
+        raise TypeError(f"{name} must be a list of names or None, got {value!r}")
+    return value
 
 
 class TerminateOnNaN(Callback):
@@ -149,6 +180,15 @@ class TensorBoard(Callback):
     def on_train_begin(self, logs: Logs = None) -> None:
         self._seen = 0
         self._find()
+
+    def get_state(self) -> dict[str, Any]:
+        return {"batches": self._seen}
+
+    def check_state(self, state: Any) -> dict[str, Any]:
+        return checked(state, batches=check_natural)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._seen = state["batches"]
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         self._seen += 1

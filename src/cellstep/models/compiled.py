@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .. import losses, metrics, optimizers
 from ..losses import Loss
 from ..metrics import Metric
+from . import gathered
 
 Array = NDArray[Any]
 #: The key in logs, the metric, its output, and whether it sees weights.
@@ -51,6 +52,8 @@ class Compiled:
         self._built: list[Entry] | None = None if any(_leaves(given) for _, given, _ in self.asked) else []
         self.losses: list[Loss | None] | None = None
         self.weights: list[float | None] = []
+        #: States that the metrics take over before the next batch.
+        self.pending: list[Any] = []
 
     def outputs(self, names: Sequence[str | None]) -> list[Loss | None]:
         """The loss of each output, once their names are known.
@@ -85,6 +88,7 @@ class Compiled:
 
     def reset(self) -> None:
         """Start the means again."""
+        self.pending = []
         for metric in self.metrics:
             metric.reset_state()
 
@@ -113,16 +117,32 @@ class Compiled:
     ) -> None:
         """Add a batch to the metrics; each of the sequences has one entry an output."""
         self.meet(names, y, y_pred)
+        self._take_over()
         for _, metric, i, weighted in self._built or ():
             metric.update_from(y[i], y_pred[i], sample_weight[i] if weighted else None, masks[i])
 
+    def states(self) -> list[Any]:
+        """What each of `metrics` has gathered, to become `pending` in another run."""
+        return [gathered.state(metric) for metric in self.metrics]
+
+    def _take_over(self) -> None:
+        """Give the metrics the states that are pending.
+
+        Raises:
+            ValueError: they are those of other metrics.
+        """
+        if self.pending:
+            states, self.pending = self.pending, []
+            gathered.take_over(self.metrics, states)
+
     def track(self, value: float, parts: Sequence[float], rows: int) -> None:
         """Add a batch to the means of the total loss and of the losses of the outputs, which count once a row."""
-        _add(self._tracker, float(value), rows)
         self.track_parts(parts, rows)
+        _add(self._tracker, float(value), rows)
 
     def track_parts(self, parts: Sequence[float], rows: int) -> None:
         """Add a batch to the means of the losses of the outputs alone."""
+        self._take_over()
         for tracker, number in zip(self._parts, parts, strict=False):
             _add(tracker, float(number), rows)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sized
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from .. import ops
+from .. import ops, random
 from .data import Batch, by_number, rows, take
 
 
@@ -19,11 +19,13 @@ class Source(Protocol):
         batches: their number in one pass, None if unknown.
         once: whether there is one pass only.
         rng: shuffles each pass; None keeps the order.
+        draws: whether giving batches may draw from the global random generators.
     """
 
     batches: int | None
     once: bool
     rng: np.random.Generator | None
+    draws: bool
 
     def passed(self, skip: int) -> Iterator[Batch]:
         """The batches of the next pass but the first `skip`."""
@@ -43,7 +45,7 @@ class Arrays:
         rng: shuffles the rows anew for each pass; None keeps their order, and batches are views.
     """
 
-    once = False
+    once = draws = False
 
     def __init__(self, data: Batch, batch_size: int, rng: np.random.Generator | None = None) -> None:
         self.data, self.batch_size, self.rng = data, batch_size, rng
@@ -73,6 +75,7 @@ class Stream:
         self.source, self.make = source, make
         self.once = hasattr(source, "__next__")
         self.batches = known_length(source)
+        self.draws = not by_number(source)
         self.rng = rng if by_number(source) and self.batches is not None else None
 
     def _numbers(self) -> Any:
@@ -80,10 +83,7 @@ class Stream:
             return itertools.count()
         return range(self.batches) if self.rng is None else self.rng.permutation(self.batches)
 
-    def _items(self, skip: int) -> Iterator[Any]:
-        if not by_number(self.source):
-            yield from itertools.islice(self.source, skip, None)
-            return
+    def _by_number(self, skip: int) -> Iterator[Any]:
         for i in itertools.islice(self._numbers(), skip, None):
             try:
                 item = self.source[int(i)]
@@ -94,11 +94,18 @@ class Stream:
             yield item
 
     def passed(self, skip: int) -> Iterator[Batch]:
-        for item in self._items(skip):
-            parts = item if isinstance(item, tuple | list) else (item,)
-            if not 1 <= len(parts) <= 3:
-                raise ValueError(f"expected batches (x, y) or (x, y, sample_weight), got {len(parts)} parts")
-            yield self.make(*parts)
+        if by_number(self.source):
+            return map(self._made, self._by_number(skip))
+        items = iter(self.source)
+        for _ in itertools.islice(items, skip):  # now, as an iterable may draw from generators that are set next
+            pass
+        return map(self._made, items)
+
+    def _made(self, item: Any) -> Batch:
+        parts = item if isinstance(item, tuple | list) else (item,)
+        if not 1 <= len(parts) <= 3:
+            raise ValueError(f"expected batches (x, y) or (x, y, sample_weight), got {len(parts)} parts")
+        return self.make(*parts)
 
     def tell(self, event: str) -> None:
         if hasattr(self.source, event):
@@ -114,13 +121,6 @@ def known_length(source: Any) -> int | None:
         return len(source) if isinstance(source, Sized) else None
     except TypeError:
         return None
-
-
-class Place(NamedTuple):
-    """Where in a pass an epoch ended or was cut: the batches taken, and the state of `rng` when the pass began."""
-
-    taken: int
-    rng: Any
 
 
 class Epochs:
@@ -140,13 +140,13 @@ class Epochs:
         self.short = self.over = False
         self._asked = steps
         self._pass: Iterator[Batch] | None = None
-        self._taken, self._rng_state = 0, self._rng_now()
+        self._taken = 0
+        self._begun: dict[str, Any] | None = None
 
-    def epoch(self) -> Iterator[Batch]:
-        """The batches of the next epoch."""
+    def epoch(self, seen: int = 0) -> Iterator[Batch]:
+        """The batches of the next epoch, or its rest, where `seen` batches of it have been given before."""
         self.short = self.over = False
         self.source.tell("on_epoch_begin")
-        seen = 0
         while self._asked is None or seen < self._asked:
             if self._pass is None:
                 self._begin()
@@ -171,9 +171,45 @@ class Epochs:
         if not self.source.once:
             self._pass = None
 
-    def _rng_now(self) -> Any:
-        return None if self.source.rng is None else self.source.rng.bit_generator.state
+    def place(self) -> dict[str, Any]:
+        """Where in a pass this is: the batches taken of it, and the random generators when it began; `taken` is None
+        between passes."""
+        if self._pass is None:
+            return {"taken": None, **self._generators()}
+        assert self._begun is not None
+        return {"taken": self._taken, **self._begun}
+
+    def check(self, place: Any) -> None:
+        """ValueError or TypeError where a place that comes from a file is none of this source."""
+        wanted = {"taken", "shuffle", "random"}
+        if not isinstance(place, dict) or place.keys() != wanted:
+            raise ValueError(f"place must hold {', '.join(sorted(wanted))}, got {ops.shown(place)}")
+        if place["taken"] is not None:
+            ops.check_natural("taken", place["taken"])
+        if (place["shuffle"] is None) != (self.source.rng is None):
+            raise ValueError("shuffle must be as in the run that was cut, got the other")
+        if self.source.rng is not None:
+            random.check_generator(self.source.rng, place["shuffle"])
+        if place["random"] is not None:
+            random.check_state(place["random"])
+
+    def go_to(self, place: Any) -> None:
+        """Take up a pass where it was; what had been taken of an iterable is taken again and passed by."""
+        if self.source.rng is not None:
+            self.source.rng.bit_generator.state = place["shuffle"]
+        if place["random"] is not None:
+            random.set_state(place["random"])
+        self._pass = None
+        if place["taken"] is not None:
+            self._begin(place["taken"])
+
+    def _generators(self) -> dict[str, Any]:
+        rng = self.source.rng
+        return {
+            "shuffle": None if rng is None else rng.bit_generator.state,
+            "random": random.get_state() if self.source.draws else None,
+        }
 
     def _begin(self, skip: int = 0) -> None:
-        self._rng_state = self._rng_now()
+        self._begun = self._generators()
         self._taken, self._pass = skip, self.source.passed(skip)

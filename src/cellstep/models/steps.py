@@ -15,7 +15,7 @@ from ..layers.penalties import Run, Share
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from ..metrics import Metric
 from ..optimizers import Optimizer
-from . import data, weights
+from . import data, gathered, weights
 from .compiled import Compiled
 from .compiling import compile_config, compile_from
 from .data import Batch, ClassWeight
@@ -139,8 +139,35 @@ class Stepper(Layer):
         """The names of what `evaluate` returns, in that order."""
         return list(self.get_metrics_result())
 
+    def metric_states(self) -> dict[str, Any]:
+        """What all metrics have gathered, for `resume_metrics`."""
+        compiled = self.ready("metric_states", "train_step")
+        return {"compiled": compiled.states(), "own": [gathered.state(metric) for metric in self._own_metrics()]}
+
+    def resume_metrics(self, states: Any) -> None:
+        """Go on with what equal metrics had gathered; those that the first batch makes do so then.
+
+        Raises:
+            ValueError: the states are those of other metrics; nothing was changed.
+        """
+        if (
+            not isinstance(states, dict)
+            or states.keys() != {"compiled", "own"}
+            or not isinstance(states["compiled"], list)
+        ):
+            raise ValueError(f"expected metrics to be compiled and own, got {ops.shown(states)}")
+        gathered.take_over(self._own_metrics(), states["own"])
+        self.ready("metric_states", "train_step").pending = states["compiled"]
+
+    def _own_metrics(self) -> list[Metric]:
+        """The metrics that were not given to `compile`."""
+        compiled = [] if self._compiled is None else self._compiled.metrics
+        return [metric for metric in self.metrics if not any(metric is other for other in compiled)]
+
     def reset_metrics(self) -> None:
         """Start the means of the loss and of the metrics again."""
+        if self._compiled is not None:
+            self._compiled.pending = []
         for metric in self.metrics:
             metric.reset_state()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..layers import nested
 from . import data
 from .data import Batch, ClassWeight
 from .epochs import Arrays, Epochs, Stream
+from .fitting import Fitting, warn_short
 from .own_steps import OwnSteps
 from .steps import Logs, plain_logs
 from .windows import Windows
@@ -31,12 +31,12 @@ class Trainer(OwnSteps):
     Attributes:
         history: the History of the last fit.
         stop_training: a callback sets it to end fit.
-        resume_epoch: a callback sets it when training begins, to begin with that epoch.
     """
 
     history: History | None = None
     stop_training = False
-    resume_epoch: int | None = None
+    resumed: tuple[Any, Any] | None = None
+    _cached_fitting: Fitting | None = None
 
     def fit(
         self,
@@ -99,7 +99,7 @@ class Trainer(OwnSteps):
             >>> len(history.history["val_loss"])
             5
         """
-        compiled = self.ready("fit", "train_step")
+        self.ready("fit", "train_step")
         learn = self.train if tbptt is None else Windows(self, tbptt).train
         if tbptt is not None and self.overrides("train_step"):
             raise ValueError(
@@ -137,40 +137,32 @@ class Trainer(OwnSteps):
         history: History = hooks.find(History)
         self.history = history
         self.stop_training = False
-        logs: Logs = {}
+        before, self._cached_fitting = self._cached_fitting, Fitting(self, source, validation, hooks, learn, due)
         try:
-            hooks.call("on_train_begin", {})
-            first = initial_epoch if self.resume_epoch is None else self.resume_epoch
-            self.resume_epoch = None
-            for epoch in range(first, epochs):
-                self.reset_metrics()
-                hooks.call("on_epoch_begin", epoch, {})
-                seen = 0
-                for made in source.epoch():
-                    hooks.call("on_train_batch_begin", seen, {})
-                    logs = plain_logs(learn(made))
-                    hooks.call("on_train_batch_end", seen, logs)
-                    seen += 1
-                    if self.stop_training:
-                        break
-                if source.over:
-                    self._ran_dry(epoch, seen)
-                elif source.short:
-                    _warn_short("x", seen, "steps_per_epoch", source.steps)
-                if not seen:
-                    break
-                logs = self.over_all(logs)
-                if validation is not None and due(epoch + 1):
-                    validation.rewind()
-                    logs = plain_logs(logs | {f"val_{k}": v for k, v in self._evaluate(validation, hooks).items()})
-                hooks.call("on_epoch_end", epoch, logs)
-                if self.stop_training:
-                    break
-            compiled.optimizer.finalize_variable_values(self.trainable_weights)
-            hooks.call("on_train_end", logs)
+            self._cached_fitting.run(initial_epoch, epochs)
         finally:
+            self._cached_fitting = before
             hooks.call("close")
         return history
+
+    def training_state(self) -> dict[str, Any]:
+        """All that the rest of the current `fit` depends on; for callbacks, which call it in on_train_batch_end or
+        on_epoch_end and come last.
+
+        Returns:
+            numbers, texts and arrays in lists and dictionaries.
+
+        Raises:
+            RuntimeError: there is no fit now.
+        """
+        if self._cached_fitting is None:
+            raise RuntimeError("training_state must be called during fit")
+        return self._cached_fitting.state()
+
+    def resume(self, state: Any, source: Any = "state") -> None:
+        """Let a `fit` that is about to begin take up the run whose `training_state` this is; for callbacks, which call
+        it in on_train_begin. The ValueError of a state that does not fit names `source`."""
+        self.resumed = state, source
 
     def evaluate(
         self,
@@ -192,7 +184,7 @@ class Trainer(OwnSteps):
         source = self._source(x, y, sample_weight, batch_size, steps)
         hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
         try:
-            logs = self._evaluate(source, hooks)
+            logs = self.evaluate_source(source, hooks)
         finally:
             hooks.call("close")
         return self.returned(logs, return_dict)
@@ -235,7 +227,7 @@ class Trainer(OwnSteps):
         if not outputs:
             raise ValueError("x must give at least one batch, got none")
         if source.short:
-            _warn_short("x", len(outputs), "steps", source.steps)
+            warn_short("x", len(outputs), "steps", source.steps)
         return outputs[0] if len(outputs) == 1 else self.joined(outputs)
 
     def joined(self, outputs: Sequence[Any]) -> Any:
@@ -246,7 +238,8 @@ class Trainer(OwnSteps):
         columns = zip(*[nested.up_to(layout, batch) for batch in outputs], strict=True)
         return nested.pack(layout, [_joined(parts) for parts in columns])
 
-    def _evaluate(self, source: Epochs, hooks: CallbackList) -> Logs:
+    def evaluate_source(self, source: Epochs, hooks: CallbackList) -> Logs:
+        """The logs of an epoch of batches: an evaluation, or the validation in a fit."""
         self.ready("evaluate", "test_step")
         self.reset_metrics()
         logs: Logs = {}
@@ -261,7 +254,7 @@ class Trainer(OwnSteps):
             once = ", as a generator gives its batches once" if source.source.once else ""
             raise ValueError(f"the data to evaluate on must give at least one batch, got none{once}")
         if source.short:
-            _warn_short("the data to evaluate on", seen, "steps", source.steps)
+            warn_short("the data to evaluate on", seen, "steps", source.steps)
         logs = self.over_all(logs)
         hooks.call("on_test_end", logs)
         return logs
@@ -272,17 +265,6 @@ class Trainer(OwnSteps):
         found = plain_logs(self.get_metrics_result())
         idle = self._compiled is None or ("loss" in found and self._compiled.idle and not self.overrides("metrics"))
         return found if found.keys() == logs.keys() and not idle else logs
-
-    def _ran_dry(self, epoch: int, seen: int) -> None:
-        """Stop training, with a warning; an error if nothing came at all."""
-        if not seen and not (self.history and self.history.epoch):
-            raise ValueError("x must give at least one batch, got none")
-        warnings.warn(
-            f"x ran out of batches in epoch {epoch + 1}, so training ends; "
-            "give an iterable that can be iterated again, or one that never ends with steps_per_epoch",
-            stacklevel=3,
-        )
-        self.stop_training = True
 
     def _source(
         self,
@@ -322,10 +304,6 @@ class Trainer(OwnSteps):
             raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {ops.shown(verbose)}")
         shown = [ProgressLog(1 if verbose == "auto" else int(verbose))] if verbose else []
         return CallbackList(callbacks, [*extra, *shown], self, {"verbose": verbose, "epochs": epochs, "steps": steps})
-
-
-def _warn_short(what: str, seen: int, name: str, steps: int | None) -> None:
-    warnings.warn(f"{what} ran out of batches after {seen} of {name}={steps}", stacklevel=4)
 
 
 def _joined(parts: Sequence[Any]) -> Any:

@@ -30,7 +30,7 @@ def unchanged(*modules: Module) -> Iterator[None]:
     That is the states of stateful layers, moving statistics, gradients, and all random generators. Weights that the
     block makes stay, as those that a call makes, and then what was drawn for them stays drawn.
     """
-    built = [(module, module.built) for root in modules for module in _walk(root)]
+    built = [(module, module.built) for root in modules for module in walk(root)]
     undo, undo_random = _remembered(modules), random.remembered()
     try:
         with own_gradients(*modules):
@@ -56,7 +56,7 @@ def own_gradients(*modules: Module) -> Iterator[None]:
 
 def _remembered(roots: Any) -> Callable[[], None]:
     """A function that puts back what calls of the modules change from now on."""
-    modules = [module for root in roots for module in _walk(root)]
+    modules = [module for root in roots for module in walk(root)]
     fixed = [(w, w.numpy()) for module in modules for w in module._weights if w.fixed]
     # a layer that goes on replaces its list of states, and never writes into one
     attributes = [(module, dict(vars(module))) for module in modules]
@@ -81,8 +81,8 @@ def _remembered(roots: Any) -> Callable[[], None]:
     return undo
 
 
-def _walk(module: Module) -> Iterator[Any]:
+def walk(module: Module) -> Iterator[Any]:
     """The module and all that it is made of."""
     yield module
     for part in module.parts:
-        yield from _walk(part)
+        yield from walk(part)

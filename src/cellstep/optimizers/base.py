@@ -55,6 +55,11 @@ class Optimizer(Settings):
         return bool(self._variables)
 
     @property
+    def calls(self) -> int:
+        """Steps done: updates, but where gradients accumulate."""
+        return self._calls
+
+    @property
     def iterations(self) -> int:
         return self._calls // (self.gradient_accumulation_steps or 1)
 
@@ -64,8 +69,7 @@ class Optimizer(Settings):
 
     def _set_calls(self, calls: int) -> None:
         """Of the optimizer and of all its variables."""
-        self._calls = calls
-        self.restore({variable: state._replace(calls=calls) for variable, state in self.states().items()})
+        self.restore(calls, {variable: state._replace(calls=calls) for variable, state in self.states().items()})
 
     def update(self, flat: Flat, rate: float, step: int) -> None:
         """Change `flat.value` in place from `flat.grad`.
@@ -76,7 +80,7 @@ class Optimizer(Settings):
         raise NotImplementedError(f"{type(self).__name__} must implement update")
 
     @property
-    def _all_slots(self) -> tuple[str, ...]:
+    def all_slots(self) -> tuple[str, ...]:
         """The rule's slots and those of the options, these first, as in Keras's files."""
         averaged = ("average",) if self.use_ema else ()
         return (*averaged, *(("gradient_accumulator",) if self.gradient_accumulation_steps else ()), *self.slots)
@@ -94,7 +98,7 @@ class Optimizer(Settings):
             self._arrange(variables, self.states())
 
     def _arrange(self, variables: Sequence[Trainable], states: Mapping[Trainable, State]) -> None:
-        flats = group(variables, {**dict.fromkeys(self._all_slots, 0.0), **self.initial}, states)
+        flats = group(variables, {**dict.fromkeys(self.all_slots, 0.0), **self.initial}, states)
         chosen = set(variables)
         resting = {v: state for v, state in states.items() if v not in chosen}
         for v, (calls, slots) in resting.items():
@@ -106,8 +110,10 @@ class Optimizer(Settings):
         """What is kept for each variable, also for those that are not trained at present; arrays are views."""
         return dict(self._resting) | {v: state for flat in self._flats for v, state in flat.states()}
 
-    def restore(self, states: Mapping[Trainable, State]) -> None:
-        """Replace the states of all variables by what `states` gave, or equal arrays; others are forgotten."""
+    def restore(self, calls: int, states: Mapping[Trainable, State]) -> None:
+        """Go on after so many steps with the states of variables that `states` gave, or equal arrays; the states of
+        others are forgotten."""
+        self._calls = calls
         self._arrange(self._variables, states)
 
     def slot(self, name: str, variable: Trainable) -> Array | None:
@@ -255,7 +261,7 @@ class Optimizer(Settings):
 
     def _stored(self) -> list[Array]:
         """The arrays of the state, views of a variable's shape, in the order of Keras's files."""
-        options = [s for s in self._all_slots if s not in self.slots]
+        options = [s for s in self.all_slots if s not in self.slots]
         single = [s for s in self.slots if s not in self.paired]
         blocks = [*((s,) for s in options), self.paired, *((s,) for s in single)]
         arrays = []

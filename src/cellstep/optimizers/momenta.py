@@ -58,6 +58,8 @@ class Nadam(Optimizer):
         done = max(t for t in self._products if t <= step)
         product = self._products.pop(done) if 0 < done < step else self._products[done]
         for t in range(done + 1, step + 1):
+            if product < 1e-300:
+                break  # as good as 0, however many steps a file claims
             product *= self._decay_at(t)
         self._products[step] = product
         return product

@@ -1,0 +1,68 @@
+"""Gathered: what metrics have gathered, as numbers and arrays that another run can go on with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..metrics import Metric
+
+
+def state(metric: Metric) -> dict[str, Any]:
+    """The numbers and arrays among the attributes of a metric, its weights, and the states of metrics inside it."""
+    return {
+        "attributes": {name: value for name, value in vars(metric).items() if _plain(value)},
+        "weights": [weight.numpy() for weight in metric._variables],
+        "inside": [state(part) for part in _inside(metric)],
+    }
+
+
+def take_over(metrics: Sequence[Metric], states: Any) -> None:
+    """Let metrics go on with states that equal ones had.
+
+    Raises:
+        ValueError: they are those of other metrics; nothing was changed.
+    """
+    if not isinstance(states, list) or len(states) != len(metrics):
+        got = len(states) if isinstance(states, list) else type(states).__name__
+        raise ValueError(f"expected states of {len(metrics)} metrics, got {got}")
+    for metric, found in zip(metrics, states, strict=True):
+        _check(metric, found)
+    for metric, found in zip(metrics, states, strict=True):
+        _set(metric, found)
+
+
+def _check(metric: Metric, found: Any) -> None:
+    own = state(metric)
+    fits = isinstance(found, dict) and found.keys() == own.keys() and isinstance(found["attributes"], dict)
+    fits = (
+        fits
+        and found["attributes"].keys() == own["attributes"].keys()
+        and all(map(_plain, found["attributes"].values()))
+    )
+    fits = fits and all(isinstance(found[k], list) and len(found[k]) == len(own[k]) for k in ("weights", "inside"))
+    fits = fits and all(np.shape(a) == b.shape for a, b in zip(found["weights"], own["weights"], strict=True))
+    if not fits:
+        names = ", ".join(own["attributes"])
+        raise ValueError(f"expected the state of {metric.name} to hold numbers for {names}, got others")
+    for part, inner in zip(_inside(metric), found["inside"], strict=True):
+        _check(part, inner)
+
+
+def _set(metric: Metric, found: dict[str, Any]) -> None:
+    vars(metric).update(found["attributes"])
+    for weight, value in zip(metric._variables, found["weights"], strict=True):
+        weight.assign(value)
+    for part, inner in zip(_inside(metric), found["inside"], strict=True):
+        _set(part, inner)
+
+
+def _inside(metric: Metric) -> list[Metric]:
+    return [part for part in vars(metric).values() if isinstance(part, Metric)]
+
+
+def _plain(value: Any) -> bool:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return value is None or number or (isinstance(value, np.ndarray) and value.dtype.kind in "fiub")
