@@ -9,6 +9,7 @@ never run, and nothing would say so.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from abc import ABCMeta
 from collections.abc import Iterable, Mapping
@@ -105,6 +106,7 @@ def _check(kind: type, options: dict[str, Any]) -> None:
             raise TypeError(f"{kind.__name__} takes no argument {name!r}{hint and '; '}{hint}")
 
 
+@functools.lru_cache(256)
 def keyword_names(kind: type) -> set[str] | None:
     """The names that constructors take, from the class up as far as they pass others on; None where any will do."""
     known: set[str] = set()

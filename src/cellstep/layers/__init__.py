@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import registry
+from ..ops import shown
 from .activation import Activation
 from .activity_regularization import ActivityRegularization
 from .attention import AdditiveAttention, Attention
@@ -39,7 +40,7 @@ from .merging import (
     multiply,
     subtract,
 )
-from .module import Module, offered, register, reset_names, serialize, shared
+from .module import Module, offered, register, reset_names, serialize
 from .noise import GaussianDropout, GaussianNoise
 from .pooling import (
     AveragePooling1D,
@@ -51,6 +52,7 @@ from .pooling import (
     MaxPool1D,
     MaxPooling1D,
 )
+from .reading import Reading, current
 from .rectifiers import ELU, LeakyReLU, PReLU, ReLU
 from .recurrent import RNN
 from .reshaping import Cropping1D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, ZeroPadding1D
@@ -156,22 +158,31 @@ def deserialize(config: dict[str, Any], custom_objects: Mapping[str, Any] | None
         TypeError: config is no such dictionary. ValueError: there is no such layer here.
     """
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
-        raise TypeError(f"expected config to be a dictionary with class_name and config, got {config!r}")
-    known, number = shared(), config.get("shared_object_id")
-    if number is not None and number in known:
-        return known[number]
+        raise TypeError(f"expected config to be a dictionary with class_name and config, got {shown(config)}")
+    file, number, build_config = current() or Reading(), config.get("shared_object_id"), config.get("build_config")
+    if not isinstance(number, int | None) or not isinstance(build_config, dict | None):
+        raise TypeError(
+            "expected config to have an integer as shared_object_id and a dictionary as build_config, where it has "
+            f"them, got {shown(number)} and {shown(build_config)}"
+        )
+    if number is not None and number in file.known:
+        return file.known[number]
+    with registry.custom_object_scope(custom_objects), file.at(config):
+        made = _class_of(config, custom_objects).from_config(config["config"])
+        made.build_from_config(build_config or {})
+    if number is not None:
+        file.known[number] = made
+    return made
+
+
+def _class_of(config: dict[str, Any], custom_objects: Mapping[str, Any] | None) -> type[Module]:
     name = str(config.get("class_name"))
     found = registry.find(config, custom_objects)
     if found is None:
         found = globals().get(name) if name in __all__ else offered(name)
     if not (isinstance(found, type) and issubclass(found, Module)):
         raise ValueError(
-            f"class_name must be that of a layer of cellstep.layers, got {name!r}; a class of your own must be "
-            f"registered, or given as custom_objects={{{name!r}: ...}}"
+            f"class_name must be that of a layer of cellstep.layers, got {shown(name)}; a class of your own must be "
+            f"registered, or given as custom_objects={{{shown(name)}: ...}}"
         )
-    with registry.custom_object_scope(custom_objects):
-        made = found.from_config(config["config"])
-        made.build_from_config(config.get("build_config") or {})
-    if number is not None:
-        known[number] = made
-    return made
+    return found

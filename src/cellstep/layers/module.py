@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .. import constraints, initializers, ops, registry, regularizers
 from ..keywords import Keywords, keyword_names
+from .reading import current
 from .variable import Variable
 from .variable import count as count_numbers
 
@@ -184,12 +185,15 @@ class Module(metaclass=ModuleKeywords):
             trainable: False for a weight that no gradient changes.
             regularizer, constraint: whatever `regularizers.get` and `constraints.get` take.
         """
-        made = initializers.get(initializer)(shape, dtype=self.dtype)
-        values = ops.as_array(f"the initial {name}", made, self.dtype, shape)
+        path, file, initialize = f"{self.path}/{name}", current(), initializers.get(initializer)
+        if file is None:
+            values = ops.as_array(f"the initial {name}", initialize(shape, dtype=self.dtype), self.dtype, shape)
+        else:
+            values = file.weights(path, shape, self.dtype)
         variable = Variable(
             values,
             name=name,
-            path=f"{self.path}/{name}",
+            path=path,
             trainable=trainable and self._trainable,
             regularizer=regularizers.get(regularizer),
             constraint=constraints.get(constraint),
@@ -391,29 +395,23 @@ def serialize(module: Module) -> dict[str, Any]:
     build_config = module.get_build_config()
     if build_config is not None:
         config["build_config"] = build_config
-    if _sharing.get() is not None:
+    if _sharing.get():
         config["shared_object_id"] = id(module)
     return config
 
 
-#: In a file, what `shared_object_id` stands for; None elsewhere.
-_sharing: ContextVar[dict[int, Module] | None] = ContextVar("sharing", default=None)
+#: Whether configurations say which layer they are of.
+_sharing: ContextVar[bool] = ContextVar("sharing", default=False)
 
 
 @contextmanager
 def sharing() -> Iterator[None]:
-    """Inside the `with`, a layer that stands in a configuration twice is one layer, as in Keras's files."""
-    token = _sharing.set({})
+    """Inside the `with`, a layer that stands in a configuration twice is marked as one layer, as in Keras's files."""
+    token = _sharing.set(True)
     try:
         yield
     finally:
         _sharing.reset(token)
-
-
-def shared() -> dict[int, Module]:
-    """The layers that were made from a configuration so far, by `shared_object_id`; empty outside of `sharing`."""
-    found = _sharing.get()
-    return {} if found is None else found
 
 
 def ours(kind: type) -> bool:

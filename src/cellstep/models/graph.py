@@ -59,6 +59,11 @@ class Graph:
         steps = [Step(layer, i, outputs=i + 1) for i, layer in enumerate(layers)]
         return cls(steps, [0], [len(steps)], len(steps) + 1)
 
+    def then(self, layer: Layer) -> Graph:
+        """A chain with one layer more."""
+        end = len(self.steps)
+        return Graph([*self.steps, Step(layer, end, outputs=end + 1)], [0], [end + 1], end + 2)
+
     @classmethod
     def of(cls, inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> Graph:
         """What lies between tensors.

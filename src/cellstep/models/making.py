@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -31,9 +32,8 @@ class Making(Structure):
         ]
         self._inputs, self._outputs = nested.pack(inputs, range(len(ins))), nested.pack(outputs, range(len(outs)))
         self._parts = list(self._graph.layers(self._heads))
-        names = [layer.name for layer in self._parts]
-        for layer_name in names:
-            if names.count(layer_name) > 1:
+        for layer_name, number in Counter(layer.name for layer in self._parts).items():
+            if number > 1:
                 raise ValueError(f"layers must have names of their own in {self.name}, got a second {layer_name!r}")
         self._cached_tensors = (ins, outs)
         self._describe(inputs, outputs, outs)

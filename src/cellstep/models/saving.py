@@ -20,11 +20,19 @@ from .. import registry
 from ..atomic import replacing
 from ..layers import deserialize, serialize
 from ..layers.module import sharing
-from . import weights
-from .archive import CONFIG, METADATA, WEIGHTS, member, opened
+from ..layers.reading import Reading, reading
+from ..ops import check_count, shown
+from . import archive, hdf5, weights
+from .archive import CONFIG, METADATA, WEIGHTS
+from .model import Model
 
 #: The Keras whose format this is.
 KERAS_VERSION = "3.15.1"
+
+#: Memory that a configuration takes: for each byte of its text at most, and for each object that is made of it.
+TEXT, OBJECT = 24, 2**13
+#: What constructors raise for configurations that are damaged, those of the user's classes too.
+DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None) -> None:
@@ -60,7 +68,7 @@ def _content(model: Any) -> dict[str, bytes]:
     if model.optimizer is not None:
         model.optimizer.build(model.trainable_weights)  # Keras misses its state in the file of a model not trained yet
     buffer = io.BytesIO()
-    with weights._h5py().File(buffer, "w") as file:
+    with hdf5.h5py().File(buffer, "w") as file:
         weights.write(model, file)
     return {
         METADATA: json.dumps(metadata).encode(),
@@ -70,7 +78,11 @@ def _content(model: Any) -> dict[str, bytes]:
 
 
 def load_model(
-    filepath: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
+    filepath: Any,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    max_bytes: int | None = None,
 ) -> Any:
     """Read a model that `save_model` wrote, or Keras.
 
@@ -79,24 +91,60 @@ def load_model(
         custom_objects: classes and functions of the user's by name; registered ones are known without.
         compile: also take the optimizer with its state, the loss and the metrics from the file.
         safe_mode: accepted as in Keras; code in a file is never run here, whatever it says.
+        max_bytes: the most memory that the model may take, for its configuration, layers and weights; by default 32 MiB
+            and 8 times the size of the file, which is more than honest files need.
 
     Raises:
-        ValueError: no such file, or it holds what is not known here. FileNotFoundError: there is none.
+        ValueError: the file is damaged, asks for more memory, or holds what is not known here; the message names the
+            file and the place. FileNotFoundError: there is none.
     """
-    path = filepath if hasattr(filepath, "read") else _path(filepath)
-    with opened(path) as archive, registry.custom_object_scope(custom_objects):
-        try:
-            config = json.loads(member(archive, CONFIG, path))
-        except ValueError as error:
-            if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-                raise ValueError(f"{path} must hold {CONFIG} as JSON, got a damaged one: {error}") from None
-            raise
-        with sharing():
-            model = deserialize(config)
-        if compile and config.get("compile_config"):
-            model.compile_from_config(config["compile_config"])
-        weights.read_member(model, archive, path)
+    limit = None if max_bytes is None else check_count("max_bytes", max_bytes)
+    if hasattr(filepath, "read"):
+        return _read(filepath, custom_objects, compile, limit)
+    with open(_path(filepath), "rb") as file:
+        return _read(file, custom_objects, compile, limit)
+
+
+def _read(file: Any, custom_objects: Mapping[str, Any] | None, compile: bool, max_bytes: int | None) -> Any:
+    path = archive.named(getattr(file, "name", file))
+    limit = archive.allowed(file, max_bytes)
+    with archive.opened(file, path) as members:
+        text = archive.member(members, CONFIG, path, limit // TEXT)
+        with registry.custom_object_scope(custom_objects), reading(Reading(limit)) as state:
+            try:
+                model = _made(_parsed(text, state), compile)
+            except DAMAGE as error:
+                place = f"in {' > '.join(state.place)}: " if state.place else ""
+                raise ValueError(f"{path} must hold a model in {CONFIG}, got {place}{_said(error)}") from error
+        content = archive.member(members, WEIGHTS, path, limit)
+    weights.read(model, io.BytesIO(content), path)
     return model
+
+
+def _made(config: Any, compile: bool) -> Any:
+    model = deserialize(config)
+    if not isinstance(model, Model):
+        raise TypeError(f"no model, but {shown(model)}")
+    if compile and config.get("compile_config"):
+        model.compile_from_config(config["compile_config"])
+    return model
+
+
+def _parsed(text: bytes, state: Reading) -> Any:
+    state.take(f"text of {len(text)} bytes", len(text) * TEXT)
+    objects = text.count(b'"class_name"')
+    state.take(f"a model of {objects} objects", objects * OBJECT)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"no JSON: {error}") from error
+
+
+def _said(error: BaseException) -> str:
+    """What an exception says, as a part of a sentence."""
+    if isinstance(error, KeyError):
+        return f"no {error}"
+    return "parts within parts without end" if isinstance(error, RecursionError) else str(error) or type(error).__name__
 
 
 def _path(filepath: Any) -> Path:

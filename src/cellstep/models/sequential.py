@@ -97,17 +97,22 @@ class Sequential(Model):
             self._input_shape = layer.input_shape  # a model that is built says itself what its input is
         if not self.trainable:
             layer.trainable = False
+        end = None
         if self._input_shape is not None:
-            layer.build(self.shapes()[-1])
+            shape = self.__dict__.get("_cached_end") or self.shapes()[-1]
+            layer.build(shape)
+            end = layer.compute_output_shape(shape)
             self.built = True
         self._parts.append(layer)
-        self._rewire()
+        self._rewire(self._graph.then(layer))
+        self._cached_end = end
 
-    def _rewire(self) -> None:
+    def _rewire(self, graph: Graph) -> None:
         layers: list[Any] = self._parts
-        self._graph = Graph.chain(layers)
+        self._graph = graph
         self.output_names = [layers[-1].name] if layers else []
-        self.__dict__.pop("_cached_tensors", None)
+        for name in ("_cached_tensors", "_cached_end"):
+            self.__dict__.pop(name, None)
 
     def pop(self) -> Layer:
         """Take the last layer away and return it.
@@ -122,7 +127,7 @@ class Sequential(Model):
         if not self._parts:
             self.built = False
             self._input_shape = None if self.head is None else self.head.batch_shape
-        self._rewire()
+        self._rewire(Graph.chain(self.layers))
         return layer
 
     def _tensors_now(self) -> tuple[list[Any], list[Any]]:

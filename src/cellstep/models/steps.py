@@ -265,9 +265,9 @@ class Stepper(Layer):
         """Write all weights, and the optimizer's state, to a .weights.h5 file that Keras reads; see `weights.save`."""
         weights.save(self, filepath, overwrite, note)
 
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> dict[str, Any]:
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, max_bytes: int | None = None) -> dict[str, Any]:
         """Read weights that `save_weights` or `save` wrote, or Keras; see `weights.load`."""
-        return weights.load(self, filepath, skip_mismatch)
+        return weights.load(self, filepath, skip_mismatch, max_bytes)
 
     def ready(self, method: str, *own: str) -> Compiled:
         """What was compiled.

@@ -5,7 +5,7 @@
     .../vars/0, 1, ...                     the weights that it owns itself, in order
     optimizer/vars/0, 1, ...               the state of the optimizer, if it has made a step
 
-Needs h5py. Nothing is assigned before the whole file has been read and fits.
+Needs h5py. Nothing is assigned before the whole file has been read and fits. A checksum of the file stands at its end.
 """
 
 from __future__ import annotations
@@ -13,31 +13,21 @@ from __future__ import annotations
 import io
 import os
 import warnings
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import replacing
 from ..layers import InputLayer, Variable
 from ..layers.module import Module, snake_case
-from .archive import WEIGHTS, member, opened
+from . import archive, hdf5
 
 Array = NDArray[Any]
-#: A file's arrays beside the layers'.
-OPTIMIZER = "optimizer"
-
-
-def _h5py() -> Any:
-    try:
-        import h5py  # type: ignore[import-untyped, unused-ignore]
-    except ImportError as error:
-        raise ImportError("files of models and weights need h5py: pip install h5py") from error
-    return h5py
+#: Where the optimizer's state is.
+STATE = "optimizer/vars"
 
 
 def check_path(filepath: Any, *endings: str) -> Path:
@@ -100,11 +90,13 @@ def save(model: Any, filepath: Any, overwrite: bool = True, note: Mapping[str, A
     Raises:
         ValueError: the model is not built, or the name. FileExistsError: there is such a file, without `overwrite`.
     """
-    path, h5py = check_path(filepath), _h5py()
+    path, h5py = check_path(filepath), hdf5.h5py()
     check_built(model)
-    with replacing(path, overwrite) as replacement, h5py.File(replacement, "w") as file:
-        file.attrs.update(note or {})
-        write(model, file)
+    with replacing(path, overwrite) as replacement:
+        with h5py.File(replacement, "w") as file:
+            file.attrs.update(note or {})
+            write(model, file)
+        hdf5.add_checksum(replacement)
 
 
 def check_built(model: Any) -> None:
@@ -125,109 +117,106 @@ def write(model: Any, file: Any) -> None:
     if optimizer is not None and optimizer.built:
         store: dict[str, Array] = {}
         optimizer.save_own_variables(store)
-        group = file.create_group(f"{OPTIMIZER}/vars")
+        group = file.create_group(STATE)
         group.attrs["name"] = optimizer.name
         for key, array in store.items():
             group[key] = array
 
 
-def load(model: Any, filepath: Any, skip_mismatch: bool = False) -> dict[str, Any]:
+def load(model: Any, filepath: Any, skip_mismatch: bool = False, max_bytes: int | None = None) -> dict[str, Any]:
     """Read weights that `save` wrote, or Keras; also the optimizer's state, where the model is compiled.
 
     Args:
         model: built. filepath: ends in .weights.h5, or in .keras: then it is a whole model's.
         skip_mismatch: leave layers as they are whose weights are not in the file or have other shapes, with a warning.
+        max_bytes: the most that the weights in a .keras file may take; see `load_model`.
 
     Returns:
         the attributes of the file's root.
 
     Raises:
-        ValueError: the model is not built, or the file does not fit it; nothing was assigned.
+        ValueError: the model is not built, or the file is damaged or does not fit it; nothing was assigned.
     """
-    path, h5py = check_path(filepath, ".keras"), _h5py()
+    path = check_path(filepath, ".keras")
     if not model.built:
         raise ValueError(f"{model.name} must be built before weights are loaded: give it an Input, or call it once")
     if not path.is_file():
         raise FileNotFoundError(f"filepath must be a file that exists, got {os.fspath(filepath)!r}")
-    if path.suffix != ".keras":
-        if not h5py.is_hdf5(path):
-            raise ValueError(f"filepath must be an HDF5 file, got another kind of file in {os.fspath(filepath)!r}")
-        with h5py.File(path, "r") as file:
-            return read(model, file, path, skip_mismatch)
-    with opened(path) as archive:
-        return read_member(model, archive, path, skip_mismatch)
+    with open(path, "rb") as file:
+        if path.suffix == ".keras":
+            limit = archive.allowed(file, max_bytes)
+            with archive.opened(file, str(path)) as members:
+                content = archive.member(members, archive.WEIGHTS, str(path), limit)
+            return read(model, io.BytesIO(content), str(path), skip_mismatch)
+        hdf5.check_checksum(file, str(path))
+        return read(model, file, str(path), skip_mismatch)
 
 
-def read_member(model: Any, archive: zipfile.ZipFile, path: Any, skip_mismatch: bool = False) -> dict[str, Any]:
-    """Read the weights in a `.keras` file."""
-    with _h5py().File(io.BytesIO(member(archive, WEIGHTS, path)), "r") as file:
-        return read(model, file, path, skip_mismatch)
-
-
-def read(model: Any, file: Any, path: Any, skip_mismatch: bool = False) -> dict[str, Any]:
-    """Assign the weights and the optimizer's state from an open HDF5 file; see `load`."""
-    found: list[tuple[Variable, Array]] = []
-    for at, module in places(model):
-        if isinstance(module, InputLayer) or not module._weights:
-            continue
+def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) -> dict[str, Any]:
+    """Assign the weights and the optimizer's state from an HDF5 file; see `load`."""
+    with hdf5.opened(content, path) as file:
+        found: list[tuple[Variable, hdf5.Entry]] = []
+        for at, module in places(model):
+            if isinstance(module, InputLayer):
+                continue
+            try:
+                found += _matched(file, f"{at}/vars".lstrip("/"), module, path)
+            except ValueError as error:
+                if not skip_mismatch:
+                    raise
+                warnings.warn(f"{module.name} keeps its weights: {error}", stacklevel=4)
+        state, misfit = _state(model, file)
+        note = file.notes()
+        arrays = [entry.read_as(weight.dtype) for weight, entry in found]
+    if misfit:
+        warnings.warn(f"the optimizer starts anew, as its state in {path} does not fit: {misfit}", stacklevel=4)
+    elif state:
         try:
-            found += _matched(file, f"{at}/vars".lstrip("/"), module, path)
-        except ValueError as error:
-            if not skip_mismatch:
-                raise
-            warnings.warn(f"{module.name} keeps its weights: {error}", stacklevel=4)
-    state = _arrays(file, f"{OPTIMIZER}/vars")
-    note = dict(file.attrs)
-    for weight, array in found:
+            model.optimizer.load_own_variables(state)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path} must hold the state of {model.optimizer.name}, got in {STATE}: {error}"
+            ) from error
+    for (weight, _), array in zip(found, arrays, strict=True):
         weight.assign(array)
-    optimizer = model.optimizer
-    unused = len(state) <= 2 and "0" in state and not state["0"]  # Keras writes no more before the first step
-    if optimizer is not None and state and not unused:
-        optimizer.build(model.trainable_weights)
-        try:
-            optimizer.load_own_variables(state)
-        except ValueError as error:
-            warnings.warn(f"the optimizer starts anew, as its state in {path} does not fit: {error}", stacklevel=4)
     return note
 
 
-def _matched(file: Any, place: str, module: Module, path: Any) -> list[tuple[Variable, Array]]:
+def _matched(file: hdf5.File, place: str, module: Module, path: str) -> list[tuple[Variable, hdf5.Entry]]:
     """The weights that a module owns itself with their arrays in the file; ValueError where they do not fit."""
-    arrays = _arrays(file, place)
-    if len(arrays) != len(module._weights):
-        raise ValueError(
-            f"{path} must hold {len(module._weights)} weights of {module.name} in {place}, got {len(arrays)}"
-        )
+    count = file.count(place)
+    if count != len(module._weights):
+        raise ValueError(f"{path} must hold {len(module._weights)} weights of {module.name} in {place}, got {count}")
     found = []
     for number, weight in enumerate(module._weights):
-        array = arrays[str(number)]
-        if array.shape != weight.shape:
+        entry = file.entry(f"{place}/{number}")
+        if entry.shape != weight.shape:
             raise ValueError(
-                f"{path} must hold {weight.path} of shape {weight.shape} in {place}/{number}, got {array.shape}"
+                f"{path} must hold {weight.path} of shape {weight.shape} in {entry.place}, got {entry.shape}"
             )
-        found.append((weight, array))
+        found.append((weight, entry))
     return found
 
 
-def _arrays(file: Any, place: str) -> dict[str, Array]:
-    """The datasets of a group; empty where there is none.
+def _state(model: Any, file: hdf5.File) -> tuple[dict[str, Array], str]:
+    """The arrays of the optimizer's state, none where there is none to take; and what does not fit, if something."""
+    count, optimizer = file.count(STATE), model.optimizer
+    if optimizer is None or not count:
+        return {}, ""
+    if count <= 2 and not _steps(file):
+        return {}, ""  # Keras writes no more before the first step
+    optimizer.build(model.trainable_weights)
+    kinds = optimizer.state_kinds()
+    if count != len(kinds):
+        return {}, f"expected the state of {optimizer.name} to hold {len(kinds)} arrays, got {count}"
+    entries = [file.entry(f"{STATE}/{number}") for number in range(count)]
+    for entry, (shape, _) in zip(entries, kinds, strict=True):
+        if entry.shape != shape:
+            return {}, f"expected {entry.place} of shape {shape}, got {entry.shape}"
+    return {str(i): entry.read_as(dtype) for i, (entry, (_, dtype)) in enumerate(zip(entries, kinds, strict=True))}, ""
 
-    Raises:
-        ValueError: something other than a plain dataset of numbers. Links could lead out of the file.
-    """
-    h5py, group = _h5py(), file
-    for name in place.split("/"):
-        link = group.get(name, getlink=True)
-        if link is None:
-            return {}
-        if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"{file.filename} must hold no links, got one at {place}")
-        group = group[name]
-    arrays = {}
-    for key in group:
-        entry: Any = group[key] if isinstance(group.get(key, getlink=True), h5py.HardLink) else None
-        plain = isinstance(entry, h5py.Dataset) and not entry.is_virtual and not entry.external
-        if not plain or entry.dtype.kind not in "fiub":
-            raise ValueError(f"{file.filename} must hold plain arrays of numbers, got something else at {place}/{key}")
-        arrays[key] = np.asarray(entry[()])
-    return arrays
+
+def _steps(file: hdf5.File) -> int:
+    """The number of steps in an optimizer's state."""
+    entry = file.entry(f"{STATE}/0")
+    return int(entry.read()) if entry.shape == () and entry.dtype.kind in "iu" else 1

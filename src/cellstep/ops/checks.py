@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
+import sys
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,8 @@ def shown(value: Any) -> str:
     """A value for a message: its repr on one line, cut where it is long; the shape of an array."""
     if isinstance(value, np.ndarray) and value.ndim:
         return f"an array of shape {value.shape}"
+    if isinstance(value, list | tuple | dict) and len(value) > 100:
+        return f"a {type(value).__name__} of {len(value)} entries"
     line = " ".join(repr(value).split())
     return line if len(line) <= 100 else f"{line[:90]}..."
 
@@ -235,8 +238,8 @@ def _integer(name: str, value: Any, low: int, wanted: str) -> int:
             number = operator.index(value)
     if number is None:
         raise TypeError(f"{name} must be {wanted}, got {shown(value)}")
-    if number < low:
-        raise ValueError(f"{name} must be {wanted}, got {number}")
+    if not low <= number <= sys.maxsize:
+        raise ValueError(f"{name} must be {wanted}{'' if number < low else ' that is a size'}, got {shown(number)}")
     return number
 
 

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..ops import check_natural
 from .clipping import clip
 from .flat import Flat, State, Trainable, group
 from .settings import Options, Rate, Settings
@@ -287,6 +288,11 @@ class Optimizer(Settings):
         for number_, array in enumerate(arrays):
             store[str(number_)] = array
 
+    def state_kinds(self) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+        """The shapes and dtypes of the arrays that `save_own_variables` writes."""
+        head = [np.zeros((), np.int32), *([] if self.scheduled else [np.zeros((), np.float32)])]
+        return [(array.shape, array.dtype) for array in (*head, *self._stored(), *self._scalars())]
+
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Take the state back that `save_own_variables` wrote, or Keras, for the variables that it is built for.
 
@@ -299,6 +305,7 @@ class Optimizer(Settings):
         if len(store) != wanted:
             raise ValueError(f"expected the state of {self.name} to hold {wanted} arrays, got {len(store)}")
         arrays = [np.asarray(store[str(i)]) for i in range(wanted)]
+        calls = check_natural("the number of steps", arrays[0][()])
         for i, (target, array) in enumerate(zip(targets, arrays[head:], strict=False)):
             if array.shape != target.shape:
                 raise ValueError(
@@ -309,4 +316,4 @@ class Optimizer(Settings):
             self.learning_rate = float(arrays[1])
         for target, array in zip(targets, arrays[head:], strict=False):
             target[...] = array
-        self._set_calls(int(arrays[0]))
+        self._set_calls(calls)

@@ -61,6 +61,8 @@ class Nadam(Optimizer):
             if product < 1e-300:
                 break  # as good as 0, however many steps a file claims
             product *= self._decay_at(t)
+            if not product:
+                break
         self._products[step] = product
         return product
 
