@@ -119,10 +119,12 @@ class File:
         group = self._group(above)
         with _blamed(self._path, place):
             data = None if group is None or not _hard(group, name) else group[name]
-            plain = isinstance(data, h5py().Dataset) and not (data.is_virtual or data.external or data.chunks)
-            entry = Entry(self._path, place, tuple(data.shape), data.dtype, data) if plain else None
-            plain = entry is not None and data.id.get_storage_size() == math.prod(entry.shape) * entry.dtype.itemsize
-        if entry is None or not plain or entry.dtype.kind not in "fiub":
+            entry = None
+            if isinstance(data, h5py().Dataset) and not (data.is_virtual or data.external or data.chunks):
+                entry = Entry(self._path, place, tuple(data.shape), data.dtype, data)
+                stored = data.id.get_storage_size()
+        whole = entry is not None and stored == math.prod(entry.shape) * entry.dtype.itemsize
+        if entry is None or not whole or entry.dtype.kind not in "fiub":
             raise ValueError(f"{self._path} must hold plain arrays of numbers, got something else at {place}")
         return entry
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from ..kernels.stages import Stage
 from ..layers import Input, InputLayer, Layer, Stream, SymbolicTensor, deserialize, serialize
@@ -104,7 +104,7 @@ class Sequential(Model):
             end = layer.compute_output_shape(shape)
             self.built = True
         self._parts.append(layer)
-        self._rewire(self._graph.then(layer))
+        self._rewire(cast(Graph, self._graph).then(layer))
         self._cached_end = end
 
     def _rewire(self, graph: Graph) -> None:
