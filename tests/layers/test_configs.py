@@ -132,7 +132,7 @@ def test_keys_are_those_of_keras_and_every_argument_has_one(name: str) -> None:
     arguments = set(inspect.signature(type(layer)).parameters)
     dropped = {"weights", "lora_rank", "lora_alpha", "quantization_config", "shape", "batch_size", "input_tensor"}
     # beyond Keras: in the configuration where they are used
-    dropped |= {"trainable_initial_state", "num_layers"}
+    dropped |= {"trainable_initial_state", "num_layers", "sparse"} - set(KEYS[name])
     if "options" in arguments:
         arguments = (arguments - {"options"}) | ({*SHARED, "activity_regularizer"} & set(KEYS[name]))
     if "activity_regularizer" not in config:  # as Keras, which most layers leave it to where it is None

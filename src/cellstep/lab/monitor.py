@@ -164,7 +164,7 @@ class GradientMonitor(Callback, Result):
             step,
             float((logs or {}).get("loss", math.nan)),
             self._look(runs),
-            {w.path: _norm(w.grad) for w in self.model.trainable_weights},
+            {w.path: _norm(w.grad_values) for w in self.model.trainable_weights},
         )
         self.records.append(record)
         self._judge(record)

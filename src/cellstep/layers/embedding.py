@@ -24,10 +24,20 @@ class Embedding(Layer):
         weights: the table to begin with, (input_dim, output_dim).
         embeddings_regularizer, embeddings_constraint: whatever `regularizers.get` and `constraints.get` take.
         lora_*, quantization_config: not built.
+        sparse: each step of an optimizer updates the rows that occur in its batch, and leaves the others and what it
+            keeps for them as they are. See below.
         **options: name, dtype, trainable, activity_regularizer, as for every layer; dtype is that of the outputs.
 
     Weights: embeddings (input_dim, output_dim). Inputs (B, ...) of whole numbers, outputs (B, ..., output_dim). Inputs
     have no gradient: the pullback returns None.
+
+    Updates: gradients, their clipping and their norms cost what the rows of a batch cost, however large the table is.
+    SGD without momentum and Adagrad, without weight decay, change no other rows, so their updates cost no more either.
+    With Adam and the others a row that does not occur still moves, as in Keras: its means decay, and drive it on for a
+    while. So each step runs over the whole table, a block at a time. `sparse=True` spares that, as PyTorch's does with
+    SparseAdam: a row's means decay, and it moves, and its weight decays, in the steps in which it occurs, that is has a
+    gradient other than 0. That is another rule, which ends in other weights. Corrections of the means count all steps.
+    A regularizer gives every row a gradient; moving averages (`use_ema`) and constraints treat all rows in any case.
 
     Example:
         >>> layer = Embedding(100, 8, mask_zero=True)
@@ -50,6 +60,8 @@ class Embedding(Layer):
         lora_rank: None = None,
         lora_alpha: None = None,
         quantization_config: None = None,
+        *,
+        sparse: bool = False,
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
@@ -57,6 +69,7 @@ class Embedding(Layer):
         self.output_dim = ops.check_count("output_dim", output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer, "embeddings_initializer")
         self.mask_zero = ops.check_bool("mask_zero", mask_zero)
+        self.sparse = ops.check_bool("sparse", sparse)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer, "embeddings_regularizer")
         self.embeddings_constraint = constraints.get(embeddings_constraint, "embeddings_constraint")
         not_built(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
@@ -75,6 +88,7 @@ class Embedding(Layer):
             regularizer=self.embeddings_regularizer,
             constraint=self.embeddings_constraint,
         )
+        self.embeddings.by_rows, self.embeddings.lazy = True, self.sparse
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)
@@ -98,9 +112,8 @@ class Embedding(Layer):
         def pullback(dy: Any, need_dx: bool = True) -> None:
             dy = self.gradient_array(dy, y.shape)
             with self._lock:  # threads may add to the same gradients
-                (grad,) = self.grads_of((self.embeddings,))
-                if grad is not None:
-                    add_rows(grad, rows.reshape(-1), dy.reshape(-1, self.output_dim))
+                if self.embeddings.trainable:
+                    self.embeddings.add_rows(rows.reshape(-1), dy.reshape(-1, self.output_dim))
 
         return y, pullback
 
@@ -117,28 +130,5 @@ class Embedding(Layer):
             "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
+            **({"sparse": True} if self.sparse else {}),
         }
-
-
-def add_rows(table: Array, places: NDArray[np.intp], rows: Array) -> None:
-    """table[places[n]] += rows[n] for all n, where a place may come often: table (V, D), places (N,), rows (N, D).
-
-    Rows of one place are added up two by two, then the sums two by two, and so on: rounding stays small however often
-    a place comes. `np.add.at` does it one by one, and takes ten times as long for 6400 rows of 128.
-    """
-    N = len(places)
-    if not N:
-        return
-    # sorting 16 bits is several times faster
-    order = np.argsort(places.astype(np.uint16) if len(table) <= 2**16 else places, kind="stable")
-    places, sums = places[order], np.take(rows, order, axis=0)
-    starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
-    counts = np.diff(starts, append=N)
-    rank = np.arange(N) - np.repeat(starts, counts)
-    left = np.repeat(counts, counts) - rank
-    step, pairs = 1, np.arange(N)
-    while step < counts.max():
-        pairs = pairs[((rank[pairs] & step) == 0) & (left[pairs] > step)]
-        sums[pairs] += sums[pairs + step]
-        step *= 2
-    table[places[starts]] += sums[starts]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .. import ops
 from ..constraints import Constraint
 from ..regularizers import Regularizer
+from .row_sums import sum_rows
 
 # One count for all variables: a version is never used twice, so a cache that compares versions cannot take one
 # variable, or an older value, for another, whatever the threads do.
@@ -33,6 +34,8 @@ class Variable(NDArrayOperatorsMixin):
         constraint: what the values become after each step of an optimizer, or None.
         version: changes whenever the values do.
         fixed: no gradient ever changes it, whatever `trainable` of its layer says: a moving mean, say.
+        by_rows: a batch's gradient is one of few rows, so that optimizers need not look at the others.
+        lazy: of such a one, rows whose gradient is 0 are not updated at all.
 
     Example:
         >>> v = Variable(np.zeros((2, 3), "float32"), name="kernel")
@@ -54,7 +57,10 @@ class Variable(NDArrayOperatorsMixin):
         self.trainable = trainable
         self.regularizer = regularizer
         self.constraint = constraint
+        self.by_rows = self.lazy = False
         self._grad: NDArray[Any] | None = None
+        #: What comes to the gradient: places along the first axis, each once and in order, and their rows.
+        self._rows: list[tuple[NDArray[np.intp], NDArray[Any]]] = []
         self._set_buffer(np.array(value, order="C"))
         self.version = next(_versions)
         self.fixed = False
@@ -91,11 +97,46 @@ class Variable(NDArrayOperatorsMixin):
         """What pullbacks have added up since it was last zeroed; writable, same shape and dtype."""
         if self._grad is None:
             self._grad = np.zeros(self.shape, self.dtype)
+        for places, rows in self._rows:
+            self._grad[places] += rows
+        self._rows = []
         return self._grad
+
+    def add_rows(self, places: NDArray[np.intp], rows: NDArray[Any]) -> None:
+        """Add rows (N, ...) to these places (N,) of the gradient, along its first axis; a place may come often."""
+        places, rows = sum_rows(places, rows)
+        if self._grad is None:
+            self._rows.append((places, rows))
+        else:
+            self._grad[places] += rows
+
+    @property
+    def row_grad(self) -> tuple[NDArray[np.intp], NDArray[Any]] | None:
+        """The places that the gradient was added to, in order, and their rows; None where `grad` was asked for."""
+        if self._grad is not None:
+            return None
+        if len(self._rows) != 1:
+            none = np.zeros(0, np.intp), np.zeros((0, *self.shape[1:]), self.dtype)
+            places, rows = zip(none, *self._rows, strict=True)
+            self._rows = [sum_rows(np.concatenate(places), np.concatenate(rows))]
+        return self._rows[0]
+
+    def set_row_grad(self, places: NDArray[np.intp], rows: NDArray[Any]) -> None:
+        """Make a gradient of these rows (N, ...), at places (N,) in order, each once."""
+        self._grad, self._rows = None, [(places, rows)]
+
+    @property
+    def grad_values(self) -> NDArray[Any]:
+        """The gradient, without rows that nothing was added to."""
+        rows = self.row_grad if self.by_rows else None
+        return self.grad if rows is None else rows[1]
 
     def zero_grad(self) -> None:
         """Set the gradient to zero."""
-        if self._grad is not None:
+        self._rows = []
+        if self.by_rows:
+            self._grad = None
+        elif self._grad is not None:
             self._grad[...] = 0
 
     def assign(self, value: Any) -> None:
@@ -140,7 +181,7 @@ class Variable(NDArrayOperatorsMixin):
                 )
         values, grads = value_buffer.reshape(self.shape), grad_buffer.reshape(self.shape)
         values[...] = self.buffer
-        grads[...] = 0 if self._grad is None else self._grad
+        grads[...] = 0 if self._grad is None and not self._rows else self.grad
         self._set_buffer(values)
         self._grad = grads
 

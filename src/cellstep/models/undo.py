@@ -44,14 +44,14 @@ def unchanged(*modules: Module) -> Iterator[None]:
 @contextmanager
 def own_gradients(*modules: Module) -> Iterator[None]:
     """Within the block the weights' gradients begin at zero; afterwards they are what they were."""
-    before = [(weight, weight._grad) for module in modules for weight in module.weights]
+    before = [(weight, weight._grad, weight._rows) for module in modules for weight in module.weights]
     try:
-        for weight, _ in before:
-            weight._grad = None
+        for weight, _, _ in before:
+            weight._grad, weight._rows = None, []
         yield
     finally:
-        for weight, grad in before:
-            weight._grad = grad
+        for weight, grad, rows in before:
+            weight._grad, weight._rows = grad, rows
 
 
 def _remembered(roots: Any) -> Callable[[], None]:

@@ -20,8 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..ops import check_natural
 from .clipping import clip
-from .flat import Flat, State, Trainable, group
+from .flat import Flat, Part, State, Trainable
+from .grouping import group
 from .settings import Options, Rate, Settings
+from .table import Table
 
 Array = NDArray[Any]
 
@@ -46,7 +48,7 @@ class Optimizer(Settings):
         super().__init__(learning_rate, **options)
         self._undecayed: tuple[tuple[Trainable, ...], re.Pattern[str] | None] = ((), None)
         self._variables: tuple[Trainable, ...] = ()
-        self._flats: list[Flat] = []
+        self._flats: list[Flat | Table] = []
         #: States of variables that were built once and are not among `_variables`.
         self._resting: WeakKeyDictionary[Trainable, State] = WeakKeyDictionary()
 
@@ -72,11 +74,12 @@ class Optimizer(Settings):
         """Of the optimizer and of all its variables."""
         self.restore(calls, {variable: state._replace(calls=calls) for variable, state in self.states().items()})
 
-    def update(self, flat: Flat, rate: float, step: int) -> None:
-        """Change `flat.value` in place from `flat.grad`.
+    def update(self, flat: Part, rate: float, step: int) -> None:
+        """Change `flat.value` in place from `flat.grad`, which stays.
 
         Args:
-            flat: the buffers. rate: the learning rate. step: which update of these variables this is, from 1.
+            flat: numbers of all variables, or of some. rate: the learning rate. step: which update of these variables
+                this is, from 1.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement update")
 
@@ -137,7 +140,7 @@ class Optimizer(Settings):
         """Set the gradients of all variables to zero."""
         for flat in self._flats:
             flat.bind()
-            flat.grad.fill(0)
+            flat.zero_grad()
 
     def scale_loss(self, loss: Any) -> Any:
         """The loss, or its gradient, times `loss_scale_factor`; as it is where there is none."""
@@ -162,23 +165,32 @@ class Optimizer(Settings):
             self._take(grads)
         if self.loss_scale_factor is not None:
             for flat in self._flats:
-                flat.grad /= self.loss_scale_factor
+                np.divide(flat.grad, self.loss_scale_factor, out=flat.grad)
         due = [flat for flat in self._flats if self._gather(flat)]
         if due:
             rate = self.learning_rate
-            clip(due, self.clipnorm, self.global_clipnorm, self.clipvalue)
-            self._decay(due, rate)
+            clip([flat.clipped for flat in due], self.clipnorm, self.global_clipnorm, self.clipvalue)
+            elementwise = getattr(type(self).update, "elementwise", False)
+            idle = elementwise and self._idle and not self.weight_decay
             for flat in due:
-                self.update(flat, rate, self._updates(flat) + 1)
+                for part in flat.parts(idle, elementwise):
+                    self._decay(part, rate)
+                    self.update(part, rate, self._updates(flat) + 1)
         for flat in self._flats:
             if self.use_ema:
-                self._average(flat)
+                for part in flat.pieces():
+                    self._average(part, self._updates(flat))
             flat.constrain()
             flat.touch()
             flat.calls += 1
         self._calls += 1
 
-    def _updates(self, flat: Flat) -> int:
+    @property
+    def _idle(self) -> bool:
+        """Whether an update leaves a number whose gradient is 0 as it is, and its slots; asked of elementwise ones."""
+        return False
+
+    def _updates(self, flat: Flat | Table) -> int:
         """The updates that the variables of a buffer have had."""
         return flat.calls // (self.gradient_accumulation_steps or 1)
 
@@ -198,19 +210,13 @@ class Optimizer(Settings):
         for variable, array in zip(self._variables, arrays, strict=True):
             variable.grad[...] = array
 
-    def _gather(self, flat: Flat) -> bool:
+    def _gather(self, flat: Flat | Table) -> bool:
         """Whether this step updates; gradients are then the means since the last update, where they accumulate."""
         steps = self.gradient_accumulation_steps
         if steps is None:
             return True
         due = (flat.calls + 1) % steps == 0
-        gathered = flat.slots["gradient_accumulator"]
-        if due:
-            flat.grad += gathered
-            flat.grad /= steps
-            gathered.fill(0)
-        else:
-            gathered += flat.grad
+        flat.gather(flat.slots["gradient_accumulator"], steps, due)
         return due
 
     def exclude_from_weight_decay(
@@ -229,18 +235,17 @@ class Optimizer(Settings):
         names = list(var_names or ())
         self._undecayed = (tuple(var_list or ()), re.compile("|".join(names)) if names else None)
 
-    def _decay(self, flats: Sequence[Flat], rate: float) -> None:
+    def _decay(self, flat: Part, rate: float) -> None:
         if not self.weight_decay:
             return
         these, names = {id(v) for v in self._undecayed[0]}, self._undecayed[1]
-        for flat in flats:
-            kept = [id(v) in these or (names is not None and names.search(v.name)) for v in flat.variables]
-            for at in [s for s, k in zip(flat.segments, kept, strict=True) if not k] if any(kept) else [slice(None)]:
-                np.multiply(flat.value[at], self.weight_decay * rate, out=flat.scratch[at])
-                np.subtract(flat.value[at], flat.scratch[at], out=flat.value[at])
+        kept = [id(v) in these or (names is not None and names.search(v.name)) for v in flat.variables]
+        for at in [s for s, k in zip(flat.segments, kept, strict=True) if not k] if any(kept) else [slice(None)]:
+            np.multiply(flat.value[at], self.weight_decay * rate, out=flat.scratch[at])
+            np.subtract(flat.value[at], flat.scratch[at], out=flat.value[at])
 
-    def _average(self, flat: Flat) -> None:
-        updates, every = self._updates(flat), self.ema_overwrite_frequency
+    def _average(self, flat: Part, updates: int) -> None:
+        every = self.ema_overwrite_frequency
         momentum, average = self.ema_momentum if updates else 0.0, flat.slots["average"]
         np.multiply(average, momentum, out=average)
         np.multiply(flat.value, 1 - momentum, out=flat.scratch)

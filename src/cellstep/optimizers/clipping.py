@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .flat import Flat
+from .flat import Part
 
 Array = NDArray[Any]
 
 
-def clip(flats: Sequence[Flat], clipnorm: float | None, global_clipnorm: float | None, clipvalue: float | None) -> None:
+def clip(flats: Sequence[Part], clipnorm: float | None, global_clipnorm: float | None, clipvalue: float | None) -> None:
     """Clip in the one way that is not None."""
     if clipvalue is not None:
         for flat in flats:

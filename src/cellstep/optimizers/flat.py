@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Update = TypeVar("Update", bound=Callable[..., None])
 
 
 class Trainable(Protocol):
@@ -38,31 +39,38 @@ class State(NamedTuple):
     slots: Mapping[str, Array]
 
 
-class Flat:
-    """One buffer for the values, one for the gradients and one for each slot of the optimizer, all (N,).
+def elementwise(update: Update) -> Update:
+    """Says of an optimizer's `update` that it treats each number by itself: it may be given a part of a variable.
+
+    It is said of the function, so an `update` that a subclass writes is one that may not.
+    """
+    update.elementwise = True  # type: ignore[attr-defined]
+    return update
+
+
+class Part:
+    """Numbers that a rule updates at once, with all that it needs of them. All arrays are (n,).
 
     Attributes:
-        variables: in the order of their segments.
+        variables: whose they are, in the order of their segments.
         segments: where each variable is.
-        value, grad: the storage that the variables are bound to.
-        slots: the optimizer's arrays by name, zeros at first.
-        calls: the steps that these variables have taken part in.
-        scratch: as long as the others; holds nothing between calls.
+        value, grad: the numbers and their gradients.
+        slots: the optimizer's arrays by name.
+        scratch: holds nothing between calls.
     """
 
     def __init__(
-        self, dtype: np.dtype[Any], variables: Sequence[Trainable], slots: Sequence[str], calls: int = 0
+        self,
+        variables: Sequence[Trainable],
+        segments: Sequence[slice],
+        value: Array,
+        grad: Array,
+        slots: Mapping[str, Array],
+        scratch: Array,
     ) -> None:
-        sizes = [int(np.prod(v.shape)) for v in variables]
-        ends = np.cumsum([0, *sizes]).tolist()
-        self.variables, self.calls = tuple(variables), calls
-        self.segments = [slice(a, b) for a, b in pairwise(ends)]
-        self.value = np.zeros(ends[-1], dtype)
-        self.grad = np.zeros(ends[-1], dtype)
-        self.slots = {name: np.zeros(ends[-1], dtype) for name in slots}
-        self.scratch = np.empty(ends[-1], dtype)
+        self.variables, self.segments = tuple(variables), list(segments)
+        self.value, self.grad, self.slots, self.scratch = value, grad, dict(slots), scratch
         self._spare: Array | None = None
-        self.bind()
 
     @property
     def spare(self) -> Array:
@@ -71,11 +79,18 @@ class Flat:
             self._spare = np.empty_like(self.value)
         return self._spare
 
-    def bind(self) -> None:
-        """Move every variable that is elsewhere into the buffers; values and gradients stay what they are."""
-        for variable, at in zip(self.variables, self.segments, strict=True):
-            if variable.buffer.base is not self.value:
-                variable.bind(self.value[at].reshape(variable.shape), self.grad[at].reshape(variable.shape))
+
+class Held:
+    """Variables that an optimizer has taken charge of, and what it keeps for them.
+
+    Attributes: variables, segments, slots: as of a Part. calls: the steps that these variables have taken part in.
+    """
+
+    def __init__(
+        self, variables: Sequence[Trainable], segments: Sequence[slice], slots: Mapping[str, Array], calls: int
+    ) -> None:
+        self.variables, self.segments = tuple(variables), list(segments)
+        self.slots, self.calls = dict(slots), calls
 
     def states(self) -> Iterator[tuple[Trainable, State]]:
         """Each variable with its state, whose arrays are views."""
@@ -94,22 +109,51 @@ class Flat:
             variable.touch()
 
 
-def group(variables: Sequence[Trainable], slots: Mapping[str, float], states: Mapping[Trainable, State]) -> list[Flat]:
-    """One Flat for the variables of each dtype that have taken part in the same number of steps.
+class Flat(Held, Part):
+    """One buffer for the values, one for the gradients and one for each slot of the optimizer, all (N,).
 
-    Args:
-        variables: their order is kept; one that is given twice is taken once.
-        slots: the names of the slots, and what they hold for a variable that is not in `states`.
-        states: what there is for variables already; it is copied.
+    Attributes: as of a Part, of which value and grad are the storage that the variables are bound to, and as of Held.
     """
-    alike: dict[tuple[np.dtype[Any], int], list[Trainable]] = {}
-    for variable in dict.fromkeys(variables):
-        calls = states[variable].calls if variable in states else 0
-        alike.setdefault((np.dtype(variable.dtype), calls), []).append(variable)
-    flats = [Flat(dtype, members, list(slots), calls) for (dtype, calls), members in alike.items()]
-    for flat in flats:
-        for variable, at in zip(flat.variables, flat.segments, strict=True):
-            before: Mapping[str, Any] = states[variable].slots if variable in states else slots
-            for name, array in flat.slots.items():
-                array[at] = before.get(name, slots[name])
-    return flats
+
+    def __init__(
+        self, dtype: np.dtype[Any], variables: Sequence[Trainable], slots: Mapping[str, float], calls: int = 0
+    ) -> None:
+        sizes = [int(np.prod(v.shape)) for v in variables]
+        ends = np.cumsum([0, *sizes]).tolist()
+        segments, N = [slice(a, b) for a, b in pairwise(ends)], ends[-1]
+        arrays = {name: np.full(N, first, dtype) for name, first in slots.items()}
+        Part.__init__(self, variables, segments, np.zeros(N, dtype), np.zeros(N, dtype), arrays, np.empty(N, dtype))
+        self.calls = calls
+        self.bind()
+
+    def bind(self) -> None:
+        """Move every variable that is elsewhere into the buffers; values and gradients stay what they are."""
+        for variable, at in zip(self.variables, self.segments, strict=True):
+            if variable.buffer.base is not self.value:
+                variable.bind(self.value[at].reshape(variable.shape), self.grad[at].reshape(variable.shape))
+
+    def zero_grad(self) -> None:
+        """Set the gradients to zero."""
+        self.grad.fill(0)
+
+    def gather(self, sums: Array, steps: int, due: bool) -> None:
+        """Add the gradients to `sums`; where due, their means become the gradients and they begin again at zero."""
+        if due:
+            self.grad += sums
+            self.grad /= steps
+            sums.fill(0)
+        else:
+            sums += self.grad
+
+    @property
+    def clipped(self) -> Part:
+        """What is clipped."""
+        return self
+
+    def parts(self, idle: bool, elementwise: bool) -> Iterator[Part]:
+        """What a rule is to update: all at once."""
+        yield self
+
+    def pieces(self) -> Iterator[Part]:
+        """All numbers."""
+        yield self

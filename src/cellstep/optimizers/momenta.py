@@ -11,7 +11,7 @@ import numpy as np
 
 from ..ops import check_number as number
 from .base import Array, Optimizer
-from .flat import Flat
+from .flat import Part, elementwise
 from .settings import Options, Rate, below_one
 
 
@@ -66,7 +66,8 @@ class Nadam(Optimizer):
         self._products[step] = product
         return product
 
-    def update(self, flat: Flat, rate: float, step: int) -> None:
+    @elementwise
+    def update(self, flat: Part, rate: float, step: int) -> None:
         m, v, s, g = flat.slots["momentum"], flat.slots["velocity"], flat.scratch, flat.grad
         product = self._product_to(step)
         now, following = self._decay_at(step), self._decay_at(step + 1)
@@ -113,7 +114,8 @@ class Adamax(Optimizer):
         self.beta_1, self.beta_2 = below_one(beta_1=beta_1, beta_2=beta_2)
         self.epsilon = number("epsilon", epsilon)
 
-    def update(self, flat: Flat, rate: float, step: int) -> None:
+    @elementwise
+    def update(self, flat: Part, rate: float, step: int) -> None:
         m, u, s = flat.slots["momentum"], flat.slots["norm"], flat.scratch
         _toward(m, flat.grad, 1 - self.beta_1, s)
         np.multiply(u, self.beta_2, out=u)
@@ -148,7 +150,8 @@ class Lion(Optimizer):
         if self.beta_1 == 0:
             raise ValueError(f"beta_1 must be above 0, got {beta_1!r}: without it Lion is the sign of the gradient")
 
-    def update(self, flat: Flat, rate: float, step: int) -> None:
+    @elementwise
+    def update(self, flat: Part, rate: float, step: int) -> None:
         m, s, other = flat.slots["momentum"], flat.scratch, flat.spare
         np.multiply(flat.grad, 1 - self.beta_1, out=s)
         np.add(np.multiply(m, self.beta_1, out=other), s, out=s)
@@ -184,7 +187,7 @@ class Lamb(Optimizer):
         self.beta_1, self.beta_2 = below_one(beta_1=beta_1, beta_2=beta_2)
         self.epsilon = number("epsilon", epsilon)
 
-    def update(self, flat: Flat, rate: float, step: int) -> None:
+    def update(self, flat: Part, rate: float, step: int) -> None:
         m, v, s, way = flat.slots["momentum"], flat.slots["velocity"], flat.scratch, flat.spare
         _toward(m, flat.grad, 1 - self.beta_1, s)
         _toward(v, np.multiply(flat.grad, flat.grad, out=s), 1 - self.beta_2, s)

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 from .. import kernels
 from ..ops import check_number as number
 from .base import Optimizer
-from .flat import Flat
+from .flat import Part, elementwise
 from .settings import Options, Rate, below_one
 
 
@@ -29,7 +29,12 @@ class SGD(Optimizer):
         self.nesterov = bool(nesterov)
         self.slots = ("momentum",) if self.momentum else ()
 
-    def update(self, flat: Flat, rate: float, step: int) -> None:
+    @property
+    def _idle(self) -> bool:
+        return not self.momentum
+
+    @elementwise
+    def update(self, flat: Part, rate: float, step: int) -> None:
         updates = kernels.active().updates
         if self.momentum:
             v = flat.slots["momentum"]
@@ -69,7 +74,8 @@ class Adam(Optimizer):
         self.amsgrad = bool(amsgrad)
         self.slots = ("momentum", "velocity", "velocity_hat") if self.amsgrad else ("momentum", "velocity")
 
-    def update(self, flat: Flat, rate: float, step: int) -> None:
+    @elementwise
+    def update(self, flat: Part, rate: float, step: int) -> None:
         s = flat.slots
         kernels.active().updates.adam(
             *(flat.value, flat.grad, s["momentum"], s["velocity"], s.get("velocity_hat"), flat.scratch),
@@ -136,7 +142,8 @@ class RMSprop(Optimizer):
             *(("average_gradient",) if self.centered else ()),
         )
 
-    def update(self, flat: Flat, rate: float, step: int) -> None:
+    @elementwise
+    def update(self, flat: Part, rate: float, step: int) -> None:
         s = flat.slots
         kernels.active().updates.rmsprop(
             *(flat.value, flat.grad, s["velocity"], s.get("average_gradient"), s.get("momentum"), flat.scratch),

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..ops import check_number as number
 from .base import Optimizer
-from .flat import Flat
+from .flat import Part, elementwise
 from .settings import Options, Rate
 
 
@@ -41,7 +41,12 @@ class Adagrad(Optimizer):
         self.epsilon = number("epsilon", epsilon)
         self.initial = {"accumulator": self.initial_accumulator_value}
 
-    def update(self, flat: Flat, rate: float, step: int) -> None:
+    @property
+    def _idle(self) -> bool:
+        return True
+
+    @elementwise
+    def update(self, flat: Part, rate: float, step: int) -> None:
         total, s = flat.slots["accumulator"], flat.scratch
         np.add(total, np.multiply(flat.grad, flat.grad, out=s), out=total)
         np.sqrt(np.add(total, self.epsilon, out=s), out=s)
@@ -78,7 +83,8 @@ class Adadelta(Optimizer):
         self.rho = number("rho", rho, 0, 1)
         self.epsilon = number("epsilon", epsilon)
 
-    def update(self, flat: Flat, rate: float, step: int) -> None:
+    @elementwise
+    def update(self, flat: Part, rate: float, step: int) -> None:
         squares, steps, s, delta = *(flat.slots[n] for n in self.slots), flat.scratch, flat.spare
         np.multiply(squares, self.rho, out=squares)
         np.multiply(flat.grad, flat.grad, out=s)
@@ -143,7 +149,8 @@ class Ftrl(Optimizer):
         self.beta = number("beta", beta, 0)
         self.initial = {"accumulator": self.initial_accumulator_value}
 
-    def update(self, flat: Flat, rate: float, step: int) -> None:
+    @elementwise
+    def update(self, flat: Part, rate: float, step: int) -> None:
         total, linear = flat.slots["accumulator"], flat.slots["linear"]
         value, g, new, s = flat.value, flat.grad, flat.scratch, flat.spare
         power = -self.learning_rate_power
