@@ -21,6 +21,9 @@ Array = NDArray[Any]
 #: What the stages `Dense` and `Activate` compute: the activations of the cells, and softmax over a row.
 STREAMED = (*ACTIVATIONS, "softmax")
 
+#: What a chain says to a second thread.
+BUSY = "a stream belongs to one thread at a time, and another thread is inside this one"
+
 
 @dataclass(frozen=True)
 class Lookup:

@@ -13,12 +13,13 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
-from cellstep.kernels.stages import Activate, Dense, Lookup, Mask, Recur
+from cellstep.kernels.stages import BUSY, Activate, Dense, Lookup, Mask, Recur
 
 from .flow cimport ACTIVATE, DENSE, LOOKUP, MASK, RECUR, Flow, Stage, run_flow
 from .job cimport begin, begin_forward
 from .packed cimport Packed, aligned
 from .products cimport Panels, View, code, describe
+from .slices cimport Slices, begin_slices, next_slice
 from .step cimport Step, lay_out
 from .tiles cimport tiles_for
 
@@ -28,6 +29,14 @@ cdef enum:
     LONG_WORK = 250_000  # multiply-adds of a call for which the GIL is released
     BLOCK_NUMBERS = 65536  # of a stage's outputs for a block of steps, which so stay in cache
     CHUNK_STEPS = 32
+
+cdef extern from *:
+    """
+    static int enter_once(int *busy) { return __atomic_exchange_n(busy, 1, __ATOMIC_ACQUIRE); }
+    static void leave(int *busy) { __atomic_store_n(busy, 0, __ATOMIC_RELEASE); }
+    """
+    int enter_once(int *busy) noexcept nogil  # 1 where somebody is inside
+    void leave(int *busy) noexcept nogil
 
 
 cdef class Chain:
@@ -40,7 +49,7 @@ cdef class Chain:
     cdef object dtype
     cdef long inputs  # 1 for whole numbers
     cdef int typenum, ndim
-    cdef bint busy
+    cdef int busy
     cdef double work
     cdef object cast, check
     cdef list keep
@@ -135,6 +144,10 @@ cdef class Chain:
             self.keep.append(aligned(self.flow.block * self.B * s.outputs * s.esize, False, &s.room))
         return 0
 
+    cdef inline object own(self, x):
+        """Whole numbers as a copy: without the GIL, another thread could change them once they are checked."""
+        return np.array(x) if self.ndim == 1 and cnp.PyArray_CheckExact(x) else x
+
     cdef inline bint fits(self, x, int ndim) noexcept:
         """Whether x can be read as it is: (B, I) or, with one dimension more, (B, T, I)."""
         if not cnp.PyArray_CheckExact(x):
@@ -161,27 +174,53 @@ cdef class Chain:
 
     cdef int run(self, cnp.ndarray x, cnp.ndarray y, long T) except -1:
         cdef View a, b
-        if self.busy:
-            raise RuntimeError("a stream belongs to one thread at a time, and another thread is inside this one")
         cdef long width = self.inputs * cnp.PyArray_ITEMSIZE(x)
+        self.enter()
         a.p, a.sb, a.st = <char *> cnp.PyArray_DATA(x), T * width, width
         width = self.N * self.flow.esize
         b.p, b.sb, b.st = <char *> cnp.PyArray_DATA(y), T * width, width
         self.flow.id_size = cnp.PyArray_ITEMSIZE(x)
-        self.busy = True
         if self.flow.count == 0:
             memmove(b.p, a.p, self.B * T * width)
         elif self.work * T < LONG_WORK:
             run_flow(&self.flow, a, b, T)
         else:
-            with nogil:
-                run_flow(&self.flow, a, b, T)
-        self.busy = False
+            self.run_long(a, b, T)
+        leave(&self.busy)
+        return 0
+
+    cdef int run_long(self, View x, View y, long T) except -1:
+        """Without the GIL, in slices. If a signal's handler raises in between, the states are again as they were."""
+        cdef Slices s
+        cdef long n
+        before = None
+        begin_slices(&s, T, (self.work / 16 + 100. * self.B * self.flow.count) * T)
+        try:
+            while next_slice(&s):
+                n = s.last - s.first
+                if s.first == 0 and n < T:
+                    before = self.new_states()
+                    self.copy_states(before, True)
+                with nogil:
+                    run_flow(&self.flow, x, y, n)
+                x.p, y.p = x.p + n * x.st, y.p + n * y.st
+        except BaseException:
+            if before is not None:
+                self.copy_states(before, False)
+            leave(&self.busy)
+            raise
+        return 0
+
+    cdef int enter(self) except -1:
+        if enter_once(&self.busy):
+            raise RuntimeError(BUSY)
         return 0
 
     def step(self, x, out=None):
         """One step: x (B, I), or (B,) whole numbers; gives (B, N), in `out` where there is one."""
         cdef cnp.npy_intp dims[2]
+        if self.work >= LONG_WORK:
+            x = self.own(x)
         if not self.fits(x, self.ndim):
             x = self.cast(x, False)
             if not self.fits(x, self.ndim):
@@ -208,6 +247,7 @@ cdef class Chain:
     def steps(self, x):
         """T steps: x (B, T, I), or (B, T) whole numbers; gives (B, T, N)."""
         cdef cnp.npy_intp dims[3]
+        x = self.own(x)
         if not self.fits(x, self.ndim + 1):
             x = self.cast(x, True)
             if not self.fits(x, self.ndim + 1):
@@ -224,8 +264,6 @@ cdef class Chain:
         cdef char *mine
         cdef char *theirs
         cdef long i, k, b, n, at = 0
-        if self.busy:
-            raise RuntimeError("a stream belongs to one thread at a time, and another thread is inside this one")
         for i in range(self.flow.count):
             s = self.flow.stages + i
             n = s.outputs * s.esize
@@ -240,16 +278,23 @@ cdef class Chain:
                 at += 1
         return 0
 
+    cdef list new_states(self):
+        return [
+            np.empty((self.B, self.flow.stages[i].outputs), self.dtype)
+            for i in range(self.flow.count) for _ in range(self.flow.stages[i].states)
+        ]
+
     def get_states(self):
         """Copies of all states (B, H), stage by stage."""
-        cdef long i
-        arrays = []
-        for i in range(self.flow.count):
-            for _ in range(self.flow.stages[i].states):
-                arrays.append(np.empty((self.B, self.flow.stages[i].outputs), self.dtype))
+        arrays = self.new_states()
+        self.enter()
         self.copy_states(arrays, True)
+        leave(&self.busy)
         return arrays
 
     def set_states(self, values):
         """Copies into all states, in the order of `get_states`; shapes and dtypes fit."""
-        self.copy_states([np.ascontiguousarray(v) for v in values], False)
+        arrays = [np.ascontiguousarray(v) for v in values]
+        self.enter()
+        self.copy_states(arrays, False)
+        leave(&self.busy)

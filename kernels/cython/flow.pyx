@@ -77,7 +77,7 @@ cdef void recur_on_a_job(Flow *f, Stage *s, View x, View y, long T) noexcept nog
     j.x, j.xb, j.xt = x.p, x.sb, x.st
     # one step's outputs are its state: y may overlap x, which other threads may still read
     j.y, j.yb, j.yt = y.p if T > 1 else NULL, y.sb, y.st
-    j.active, j.T = f.there, T
+    j.active, j.T, j.t0, j.t1 = f.there, T, 0, T
     team(j.threads, j.alone, s.part, j)
     if T % 2:  # the last state is in the second of two slots
         memcpy(j.h, j.h + j.ht, j.ht)

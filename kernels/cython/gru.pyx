@@ -56,9 +56,9 @@ cdef inline char *rh_at(Job *j, long t, long b) noexcept nogil:
 cdef void forward_part(void *job, int thread, int threads) noexcept nogil:
     cdef Job *j = <Job *> job
     cdef Part p = part_of(j, thread, threads)
-    cdef long t0 = 0, t1, t, b0 = p.b0, Hp = j.Hp
-    while t0 < j.T:
-        t1 = min(t0 + j.chunk, j.T)
+    cdef long t0 = j.t0, t1, t, b0 = p.b0, Hp = j.Hp
+    while t0 < j.t1:
+        t1 = min(t0 + j.chunk, j.t1)
         project(j, &p, t0, t1)
         for t in range(t0, t1):
             at_step(j, &p, t)
@@ -82,11 +82,11 @@ cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
     cdef Job *j = <Job *> job
     cdef Part p = part_of(j, thread, threads)
     cdef Rows rows
-    cdef long t0, t1 = j.T, t, b0, Hp = j.Hp
+    cdef long t0, t1 = j.t1, t, b0, Hp = j.Hp
     cdef char *dh
     cdef char *drh
     cdef char *dhd
-    while t1 > 0:
+    while t1 > j.t0:
         t0 = (t1 - 1) // j.chunk * j.chunk
         share_running(j, &p, t0)
         b0 = p.b0
@@ -129,7 +129,7 @@ def gru_forward(Packed packed, x, h0, mask, lengths, drop, y, hT, Tape tape):
     begin_forward(&j, mask, lengths, y, tape, 1, x, keep)
     load_rows(&j, j.h, h0)
     begin_dropout(&j, drop, tape, keep)
-    run(&j, forward_part)
+    run(&j, forward_part, False)
     store_last(&j, j.h, hT)
 
 
@@ -141,7 +141,7 @@ def gru_backward(Packed packed, Tape tape, dy, dhT, dx, dW, dU, db, dh0, dhs):
     begin_backward(&j, tape, dy, dx, dW is not None, dU is not None, db is not None, keep)
     begin_trace(&j, dhs, None, keep)
     load_rows(&j, j.dh, dhT)
-    run(&j, backward_part)
+    run(&j, backward_part, True)
     store_rows(&j, j.dh, dh0)
     if dW is not None:
         packed.unpack_add(j.inputs, j.dW, dW)

@@ -31,6 +31,7 @@ cdef struct Job:
     char *gather
     long gather_size
     long chunk
+    long t0, t1  # the steps of this slice, from a multiple of `chunk` on
     double alone  # nanoseconds that the call may take on one thread
     int threads
     bint by_rows
@@ -85,7 +86,7 @@ cdef int begin_dropout(Job *j, object drop, Tape tape, list keep) except -1
 cdef int load_rows(Job *j, char *dst, object src) except -1
 cdef int store_rows(Job *j, const char *src, object dst) except -1
 cdef int store_last(Job *j, const char *slots, object dst) except -1
-cdef int run(Job *j, cs_work *work) except -1
+cdef int run(Job *j, cs_work *work, bint backward) except -1
 cdef void plan(Job *j, double row_steps) noexcept nogil
 cdef double nanoseconds(const cs_tiles *tiles, long rows, double work, double weights, long esize) noexcept nogil
 cdef void team(int wanted, double alone, cs_work *part, void *job) noexcept nogil

@@ -57,9 +57,9 @@ cdef void emit(Job *j, Part *p, long t) noexcept nogil:
 
 
 cdef void emit_rest(Job *j, Part *p) noexcept nogil:
-    """y after each row's last step: its last h again."""
+    """y after each row's last step, once all have run: its last h again."""
     cdef long u0 = p.span.j0 * j.tiles.VL, u1 = min(p.span.j1 * j.tiles.VL, j.H), b, t
-    if j.y != NULL and u1 > u0 and j.ends != NULL:
+    if j.y != NULL and u1 > u0 and j.ends != NULL and j.t1 == j.T:
         for b in range(p.b0, p.b1):
             for t in range(j.ends[b], j.T):
                 memcpy(j.y + j.order[b] * j.yb + t * j.yt + u0 * j.esize, h_at(j, j.ends[b], b) + u0 * j.esize,

@@ -47,9 +47,9 @@ def lstm_tape(Packed packed, B, T):
 cdef void forward_part(void *job, int thread, int threads) noexcept nogil:
     cdef Job *j = <Job *> job
     cdef Part p = part_of(j, thread, threads)
-    cdef long t0 = 0, t1, t, b0 = p.b0
-    while t0 < j.T:
-        t1 = min(t0 + j.chunk, j.T)
+    cdef long t0 = j.t0, t1, t, b0 = p.b0
+    while t0 < j.t1:
+        t1 = min(t0 + j.chunk, j.t1)
         project(j, &p, t0, t1)
         for t in range(t0, t1):
             at_step(j, &p, t)
@@ -67,8 +67,8 @@ cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
     cdef Job *j = <Job *> job
     cdef Part p = part_of(j, thread, threads)
     cdef Rows rows
-    cdef long t0, t1 = j.T, t, b0
-    while t1 > 0:
+    cdef long t0, t1 = j.t1, t, b0
+    while t1 > j.t0:
         t0 = (t1 - 1) // j.chunk * j.chunk
         share_running(j, &p, t0)
         b0 = p.b0
@@ -99,7 +99,7 @@ def lstm_forward(Packed packed, x, h0, c0, mask, lengths, drop, y, hT, cT, Tape 
     load_rows(&j, j.h, h0)
     begin_dropout(&j, drop, tape, keep)
     load_rows(&j, j.c, c0)
-    run(&j, forward_part)
+    run(&j, forward_part, False)
     store_last(&j, j.h, hT)
     store_last(&j, j.c, cT)
 
@@ -113,7 +113,7 @@ def lstm_backward(Packed packed, Tape tape, dy, dhT, dcT, dx, dW, dU, db, dh0, d
     begin_trace(&j, dhs, dcs, keep)
     load_rows(&j, j.dh, dhT)
     load_rows(&j, j.dc, dcT)
-    run(&j, backward_part)
+    run(&j, backward_part, True)
     store_rows(&j, j.dh, dh0)
     store_rows(&j, j.dc, dc0)
     if dW is not None:

@@ -21,6 +21,7 @@ cdef struct Product:
     int act
     View x, y
     long B, T
+    long r0, r1  # the rows of this slice, of B T
 
 
 cdef class Panels:

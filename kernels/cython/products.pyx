@@ -16,6 +16,7 @@ from cellstep.kernels import ACTIVATIONS
 
 from .job cimport CALL_NS, nanoseconds, team
 from .packed cimport aligned
+from .slices cimport Slices, begin_slices, next_slice
 from .tiles cimport (
     CS_FROM_BIAS, CS_FROM_ZERO, cs_float_mode_restore, cs_float_mode_set, tiles_for, threads,
 )
@@ -105,19 +106,25 @@ cdef void run_rows(Product *p, long r0, long r1, long n0, long n1) noexcept nogi
 cdef void product_part(void *product, int thread, int threads_) noexcept nogil:
     """A thread's rows, or its panels of columns where rows are few."""
     cdef Product *p = <Product *> product
-    cdef long rows = p.B * p.T, NR = p.tiles.NR, panels = (p.N + NR - 1) // NR, n0, n1
+    cdef long rows = p.r1 - p.r0, NR = p.tiles.NR, panels = (p.N + NR - 1) // NR, n0, n1
     if rows >= 2 * TALLEST * threads_ or p.act == SOFTMAX:
-        run_rows(p, rows * thread // threads_, rows * (thread + 1) // threads_, 0, p.N)
+        run_rows(p, p.r0 + rows * thread // threads_, p.r0 + rows * (thread + 1) // threads_, 0, p.N)
         return
     n0, n1 = panels * thread // threads_ * NR, min(p.N, panels * (thread + 1) // threads_ * NR)
     if n0 < n1:
-        run_rows(p, 0, rows, n0, n1)
+        run_rows(p, p.r0, p.r1, n0, n1)
 
 
 cdef void run_product(Product *p, View x, View y, long B, long T) noexcept nogil:
-    cdef double work = <double> p.K * p.N
-    cdef double alone = nanoseconds(p.tiles, B * T, work * B * T, work * p.esize, p.esize)
     p.x, p.y, p.B, p.T = x, y, B, T
+    run_slice(p, 0, B * T)
+
+
+cdef void run_slice(Product *p, long r0, long r1) noexcept nogil:
+    """The rows r0 to r1 of all."""
+    cdef double work = <double> p.K * p.N
+    cdef double alone = nanoseconds(p.tiles, r1 - r0, work * (r1 - r0), work * p.esize, p.esize)
+    p.r0, p.r1 = r0, r1
     if alone < CALL_NS:
         product_part(p, 0, 1)
     else:
@@ -140,6 +147,7 @@ def product(Panels packed, cnp.ndarray x, str activation, cnp.ndarray y):
     cdef Product p
     cdef View a = view_of(x), b = view_of(y)
     cdef long B = x.shape[0], T = x.shape[1]
+    cdef Slices s
     cdef uint64_t mode
     describe(&p, packed, code(activation))
     if not B * T:
@@ -148,10 +156,13 @@ def product(Panels packed, cnp.ndarray x, str activation, cnp.ndarray y):
         mode = cs_float_mode_set(True)
         run_product(&p, a, b, B, T)
         cs_float_mode_restore(mode)
-    else:
+        return
+    p.x, p.y, p.B, p.T = a, b, B, T
+    begin_slices(&s, B * T, <double> B * T * (p.K / 16. + ACTIVATION_WORK) * p.N)
+    while next_slice(&s):
         with nogil:
             mode = cs_float_mode_set(True)
-            run_product(&p, a, b, B, T)
+            run_slice(&p, s.first, s.last)
             cs_float_mode_restore(mode)
 
 
@@ -160,13 +171,15 @@ cdef struct Activation:
     const cs_tiles *tiles
     const char *x
     char *y
-    long rows, N, row
+    long r0, r1  # the rows of this slice
+    long N, row
     int act
 
 
 cdef void activation_part(void *activation, int thread, int threads_) noexcept nogil:
     cdef Activation *a = <Activation *> activation
-    cdef long r0 = a.rows * thread // threads_, n = a.rows * (thread + 1) // threads_ - r0
+    cdef long rows = a.r1 - a.r0, r0 = a.r0 + rows * thread // threads_
+    cdef long n = a.r0 + rows * (thread + 1) // threads_ - r0
     cdef char *y = a.y + r0 * a.row
     if a.act != SOFTMAX:
         a.tiles.activate(a.act, n * a.N, a.x + r0 * a.row, y)
@@ -179,17 +192,21 @@ cdef void activation_part(void *activation, int thread, int threads_) noexcept n
 def activated(cnp.ndarray x, str activation, cnp.ndarray y):
     """y (rows, N) = activation(x), both C-contiguous, perhaps one array."""
     cdef Activation a
+    cdef Slices s
     cdef uint64_t mode
     cdef double alone
     a.tiles, a.act = tiles_for(x.dtype == np.float64), code(activation)
     a.x, a.y = <const char *> cnp.PyArray_DATA(x), <char *> cnp.PyArray_DATA(y)
-    a.rows, a.N, a.row = x.shape[0], x.shape[1], x.shape[1] * x.itemsize
+    a.r0, a.r1, a.N, a.row = 0, x.shape[0], x.shape[1], x.shape[1] * x.itemsize
     alone = <double> x.size * ACTIVATION_WORK / a.tiles.VL
     if alone < CALL_NS:
         mode = cs_float_mode_set(True)
         activation_part(&a, 0, 1)
         cs_float_mode_restore(mode)
-    else:
+        return
+    begin_slices(&s, a.r1, alone + x.size)  # memory may cost more than arithmetic
+    while next_slice(&s):
+        a.r0, a.r1 = s.first, s.last
         with nogil:
             team(threads(), alone, activation_part, &a)
 
@@ -218,13 +235,14 @@ cdef void gradient_part(void *gradient, int thread, int threads_) noexcept nogil
         g.tiles.column_sums(g.n, g.dz, g.dz_at, g.Np, g.db)
 
 
-cdef void list_rows(Gradient *g, cnp.ndarray x, const char *dz, char *padded, long N, long r0, long *at) noexcept nogil:
-    """Where g.n rows from r0 on lie in x; and those of dz, padded to whole vectors."""
-    cdef long T = x.shape[1], i, r, row = g.Np * g.esize
+cdef void list_rows(Gradient *g, View x, long T, const char *dz, char *padded, long N, long r0,
+                    long *at) noexcept nogil:
+    """Where g.n rows from r0 on lie in x (B, T, K); and those of dz, padded to whole vectors."""
+    cdef long i, r, row = g.Np * g.esize
     g.x_at, g.dz_at = at, at + GRADIENT_ROWS
     for i in range(g.n):
         r = r0 + i
-        at[i] = r // T * x.strides[0] + r % T * x.strides[1]
+        at[i] = r // T * x.sb + r % T * x.st
         at[GRADIENT_ROWS + i] = i * row
         if padded != NULL:
             memcpy(padded + i * row, dz + r * N * g.esize, N * g.esize)
@@ -234,7 +252,10 @@ cdef void list_rows(Gradient *g, cnp.ndarray x, const char *dz, char *padded, lo
 def product_gradients(cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dW, cnp.ndarray db):
     """dW (K, N) += x^T dz and db (N,) += the sums of dz, over rows in order; x (B, T, K), dz (B, T, N)."""
     cdef Gradient g
-    cdef long rows = x.shape[0] * x.shape[1], N = dz.shape[2], r = 0
+    cdef long T = x.shape[1], rows = x.shape[0] * T, N = dz.shape[2], i
+    cdef const char *dz_data = <const char *> cnp.PyArray_DATA(dz)
+    cdef View places = view_of(x)
+    cdef Slices s
     cdef double work = <double> x.shape[2] * N, alone = 0
     cdef char *sums = NULL
     cdef char *padded = NULL
@@ -256,28 +277,32 @@ def product_gradients(cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dW, cnp.ndarray
     keep.append(aligned(2 * GRADIENT_ROWS * sizeof(long), False, &lists))
     g.work_size = (g.tiles.gemm_tn_work(g.K) + 64) // 64 * 64
     keep.append(aligned(limit * g.work_size, False, &g.work))
-    with nogil:
-        mode = cs_float_mode_set(True)
-        while r < rows:
-            g.n = min(rows - r, GRADIENT_ROWS)
-            list_rows(&g, x, <const char *> cnp.PyArray_DATA(dz), padded, N, r, <long *> lists)
-            alone = nanoseconds(g.tiles, g.n, work * g.n, 0, g.esize)
-            if alone < CALL_NS:
-                gradient_part(&g, 0, 1)
-            else:
-                team(limit, alone, gradient_part, &g)
-            r += g.n
-        if g.dW != NULL:
-            g.tiles.unpack_add(g.K, 1, N, g.Np, g.dW, dW_out)
-        if g.db != NULL:
-            g.tiles.unpack_add(1, 1, N, g.Np, g.db, db_out)
-        cs_float_mode_restore(mode)
+    begin_slices(&s, (rows + GRADIENT_ROWS - 1) // GRADIENT_ROWS, work * rows / 16)
+    while next_slice(&s):
+        with nogil:
+            mode = cs_float_mode_set(True)
+            for i in range(s.first, s.last):
+                g.n = min(rows - i * GRADIENT_ROWS, GRADIENT_ROWS)
+                list_rows(&g, places, T, dz_data, padded, N, i * GRADIENT_ROWS, <long *> lists)
+                alone = nanoseconds(g.tiles, g.n, work * g.n, 0, g.esize)
+                if alone < CALL_NS:
+                    gradient_part(&g, 0, 1)
+                else:
+                    team(limit, alone, gradient_part, &g)
+            cs_float_mode_restore(mode)
+    mode = cs_float_mode_set(True)
+    if g.dW != NULL:
+        g.tiles.unpack_add(g.K, 1, N, g.Np, g.dW, dW_out)
+    if g.db != NULL:
+        g.tiles.unpack_add(1, 1, N, g.Np, g.db, db_out)
+    cs_float_mode_restore(mode)
 
 
 # out (B, M, N) = a (B, M, K) b (B, K, N), the matrices of b packed by whoever multiplies with them.
 cdef struct Batched:
     const cs_tiles *tiles
-    long B, M, K, N, Np, esize
+    long i0, i1  # the matrices of this slice
+    long M, K, N, Np, esize
     View a, out
     const char *b
     long bb  # bytes from matrix to matrix
@@ -289,10 +314,10 @@ cdef struct Batched:
 
 cdef void batched_part(void *batched, int thread, int threads_) noexcept nogil:
     cdef Batched *s = <Batched *> batched
-    cdef long i, vectors = s.Np // s.tiles.VL
+    cdef long i, n = s.i1 - s.i0, vectors = s.Np // s.tiles.VL
     cdef cs_panels W
     W.data, W.K, W.N = s.room + thread * s.room_size, s.K, s.Np
-    for i in range(s.B * thread // threads_, s.B * (thread + 1) // threads_):
+    for i in range(s.i0 + n * thread // threads_, s.i0 + n * (thread + 1) // threads_):
         if s.transposed:
             s.tiles.pack_transposed(s.N, 1, s.K, s.K, s.b + i * s.bb, <void *> W.data)
         else:
@@ -304,15 +329,16 @@ cdef void batched_part(void *batched, int thread, int threads_) noexcept nogil:
 def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
     """out (B, M, N) = a (B, M, K) b (B, K, N), matrix by matrix; b or its transpose C-contiguous."""
     cdef Batched s
-    cdef long VL
+    cdef Slices slices
+    cdef long VL, B = a.shape[0]
     cdef double alone
     cdef cnp.ndarray lists
     cdef uint64_t mode
     cdef int limit = threads()
     keep = []
     s.tiles = tiles_for(a.dtype == np.float64)
-    s.B, s.M, s.K, s.N, s.esize = a.shape[0], a.shape[1], a.shape[2], b.shape[2], a.itemsize
-    if not s.B * s.M * s.N:
+    s.M, s.K, s.N, s.esize = a.shape[1], a.shape[2], b.shape[2], a.itemsize
+    if not B * s.M * s.N:
         return
     VL, s.Np = s.tiles.VL, (s.N + s.tiles.NR - 1) // s.tiles.NR * s.tiles.NR
     s.transposed = not cnp.PyArray_IS_C_CONTIGUOUS(b)
@@ -323,11 +349,14 @@ def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
     s.first = <const long *> cnp.PyArray_DATA(lists)
     s.room_size = (s.K * s.Np * s.esize + 64) // 64 * 64
     keep.append(aligned(limit * s.room_size, False, &s.room))
-    alone = nanoseconds(s.tiles, s.M, <double> s.B * s.M * s.K * s.N, 0, s.esize)
-    with nogil:
-        mode = cs_float_mode_set(True)
-        if alone < CALL_NS or s.B == 1:
-            batched_part(&s, 0, 1)
-        else:
-            team(limit, alone, batched_part, &s)
-        cs_float_mode_restore(mode)
+    alone = nanoseconds(s.tiles, s.M, <double> B * s.M * s.K * s.N, 0, s.esize)
+    begin_slices(&slices, B, alone)
+    while next_slice(&slices):
+        s.i0, s.i1 = slices.first, slices.last
+        with nogil:
+            mode = cs_float_mode_set(True)
+            if alone < CALL_NS or B == 1:
+                batched_part(&s, 0, 1)
+            else:
+                team(limit, alone, batched_part, &s)
+            cs_float_mode_restore(mode)

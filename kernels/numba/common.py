@@ -22,6 +22,8 @@ Lengths = NDArray[np.int32]
 #: Rows (a step of a batch row) whose projections or gradients are held at a time: enough to reuse each weight that is
 #: loaded, few enough to stay in cache.
 ROWS = 256
+#: Multiply-adds of a slice of a long call.
+SLICE = 1 << 30
 
 
 @inner
@@ -293,6 +295,15 @@ def work_of(p: Packed, B: int, T: int, inputs: int) -> int:
     return T * B * p.b.size * (inputs + p.H)
 
 
+def slices(p: Packed, shape: tuple[int, ...], work: int) -> list[tuple[int, int]]:
+    """The steps of a call for x of this shape (B, T, I), and of so many multiply-adds, from first to last in whole
+    chunks: as many at a time as take about 100 ms, so that Python hears of signals in between."""
+    B, T, _ = shape
+    chunk = max(1, ROWS // max(1, B))
+    each = max(1, SLICE * T // max(1, work + B * T * (20 * p.b.size + 500)) // chunk) * chunk
+    return [(t, min(t + each, T)) for t in range(0, T, each)] or [(0, 0)]
+
+
 def split_of(p: Packed, shape: tuple[int, int, int], backward: bool = False) -> tuple[int, str, list[int], str]:
     """How a call for x of this shape (B, T, I) would be shared now: threads, "rows", how many of them each part has,
     and why."""
@@ -341,10 +352,12 @@ def run_forward(
     else:
         tape.x, tape.mask, tape.lengths, tape.drop = arrays[:4]
         parts = tape.parts
-    if len(parts) == 1:
-        kernel(*weights, *arrays, *parts[0].kept)
+    steps = slices(p, x.shape, work)
+    if len(parts) == len(steps) == 1:
+        kernel(*weights, *steps[0], *arrays, *parts[0].kept)
     else:
-        team.run([partial(kernel, *weights, *(a[part.rows] for a in arrays), *part.kept) for part in parts], work)
+        rows = [(*(a[part.rows] for a in arrays), *part.kept) for part in parts]
+        team.run([[partial(kernel, *weights, *s, *mine) for s in steps] for mine in rows], work)
 
 
 def run_backward(
@@ -373,15 +386,14 @@ def run_backward(
         *dstates,
     )
     weights = (p.Wt, p.Ut, p.act, p.rec)
-    if len(tape.parts) == 1:
-        kernel(*weights, *arrays, *tape.parts[0].kept, *totals)
+    work = 2 * work_of(p, *tape.x.shape)
+    steps = slices(p, tape.x.shape, work)[::-1]
+    if len(tape.parts) == len(steps) == 1:
+        kernel(*weights, *steps[0], *arrays, *tape.parts[0].kept, *totals)
         return
     own = [totals, *(tuple(np.zeros_like(a) for a in totals) for _ in tape.parts[1:])]
-    calls = [
-        partial(kernel, *weights, *(a[part.rows] for a in arrays), *part.kept, *added)
-        for part, added in zip(tape.parts, own, strict=True)
-    ]
-    team.run(calls, 2 * work_of(p, *tape.x.shape))
+    rows = [(*(a[part.rows] for a in arrays), *part.kept, *added) for part, added in zip(tape.parts, own, strict=True)]
+    team.run([[partial(kernel, *weights, *s, *mine) for s in steps] for mine in rows], work)
     for added in own[1:]:
         for total, a in zip(totals, added, strict=True):
             total += a

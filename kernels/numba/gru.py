@@ -72,7 +72,7 @@ def gru_tape(packed: Packed, B: int, T: int) -> Tape:
     return new_tape(packed, B, T, packed.b.size, states=1)
 
 
-@kernel("a3 a3 a3 a1 int int v3 mask lengths drop a3 a2 a3 a3 a3")
+@kernel("a3 a3 a3 a1 int int int int v3 mask lengths drop a3 a2 a3 a3 a3")
 def _forward(
     W: Array,
     U: Array,
@@ -80,6 +80,8 @@ def _forward(
     b: Array,
     act: int,
     rec: int,
+    begin: int,
+    end: int,
     x: Array,
     mask: Mask,
     lengths: Lengths,
@@ -90,7 +92,10 @@ def _forward(
     tape_v: Array,
     tape_h: Array,
 ) -> None:
-    """h (B, H): the initial state in, the final one out. tape_h says by its size whether there is a tape."""
+    """Steps begin to end; h (B, H): the initial state in, the final one out.
+
+    tape_h says by its size whether there is a tape.
+    """
     B, T = x.shape[:2]
     P, H = b.size, h.shape[1]
     reset_after = P == 4 * H
@@ -106,8 +111,8 @@ def _forward(
     rows, rh = square(chunk * B, x.shape[2], W), square(B, H, W)
     scratch = cube(0 if taped else chunk, B, P, W)
     edge = square(chunk * B, W.shape[2], W)
-    for t0 in range(0, T, chunk):
-        n = min(chunk, T - t0)
+    for t0 in range(begin, end, chunk):
+        n = min(chunk, end - t0)
         z = tape_z[t0 : t0 + n] if taped else scratch[:n]
         project(x, t0, W, b, 3 * H, rows, edge, z)
         for s in range(n):
@@ -175,12 +180,14 @@ def gru_forward(
     run_forward(_forward[p.dtype], p, _weights(p), x, mask, lengths, drop, outputs, 3, tape)
 
 
-@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a3 a2 a3 a3 v3 a2 a2 a1")
+@kernel("a3 a3 int int int int v3 mask lengths drop v3 a3 a3 a2 a3 a3 v3 a2 a2 a1")
 def _backward(
     Wt: Array,
     Ut: Array,
     act: int,
     rec: int,
+    begin: int,
+    end: int,
     x: Array,
     mask: Mask,
     lengths: Lengths,
@@ -196,7 +203,7 @@ def _backward(
     dU: Array,
     db: Array,
 ) -> None:
-    """dh (B, H): the final state's gradient in, the initial one's out."""
+    """Steps end to begin; dh (B, H): the final state's gradient in, the initial one's out."""
     B, T = x.shape[:2]
     P, H = tape_z.shape[2], tape_h.shape[2]
     reset_after = P == 4 * H
@@ -210,8 +217,8 @@ def _backward(
     rows, before, ds = square(chunk * B, x.shape[2], Ut), square(B, H, Ut), square(B, H, Ut)
     xp, hp = tall_panels(chunk * B, x.shape[2], Ut), tall_panels(chunk * B, H, Ut)
     edge = square(chunk * B, Ut.shape[2], Ut)
-    for t1 in range(T, 0, -chunk):
-        n = min(chunk, t1)
+    for t1 in range(end, begin, -chunk):
+        n = min(chunk, t1 - begin)
         for s in range(n):
             t = t1 - 1 - s
             for i in range(B):

@@ -70,13 +70,15 @@ def _cell(act: int, rec: int, z: Array, h: Array, c: Array) -> None:
         h[j] = o[j] * h[j]
 
 
-@kernel("a3 a3 a1 int int v3 mask lengths drop a3 a2 a2 a3 a3 a3 a3")
+@kernel("a3 a3 a1 int int int int v3 mask lengths drop a3 a2 a2 a3 a3 a3 a3")
 def _forward(
     W: Array,
     U: Array,
     b: Array,
     act: int,
     rec: int,
+    begin: int,
+    end: int,
     x: Array,
     mask: Mask,
     lengths: Lengths,
@@ -89,22 +91,25 @@ def _forward(
     tape_h: Array,
     tape_c: Array,
 ) -> None:
-    """h and c (B, H): the initial states in, the final ones out. tape_h says by its size whether there is a tape."""
+    """Steps begin to end; h and c (B, H): the initial states in, the final ones out.
+
+    tape_h says by its size whether there is a tape.
+    """
     B, T = x.shape[:2]
     P, H = b.size, h.shape[1]
     taped, wanted, dropped = tape_h.size > 0, y.size > 0, drop.size > 0
     # of the arguments, all or the candidate's alone
     arguments, alone = tape_v.size > 0, tape_v.shape[2] == H
     hd = square(B, H, W) if dropped else h
-    if taped:
+    if taped and begin == 0:
         for r in range(B):
             copy(h[r], tape_h[r, 0])
             copy(c[r], tape_c[r, 0])
     chunk = steps_at_once(B, T)
     rows, scratch = square(chunk * B, x.shape[2], W), cube(0 if taped else chunk, B, P, W)
     edge = square(chunk * B, W.shape[2], W)
-    for t0 in range(0, T, chunk):
-        n = min(chunk, T - t0)
+    for t0 in range(begin, end, chunk):
+        n = min(chunk, end - t0)
         z = tape_z[t0 : t0 + n] if taped else scratch[:n]
         project(x, t0, W, b, P, rows, edge, z)
         for s in range(n):
@@ -199,12 +204,14 @@ def _cell_back(
     derive(rec, by_rec[3 * H :], do)
 
 
-@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a3 a3 a2 a2 a3 a3 v3 a3 a2 a2 a1")
+@kernel("a3 a3 int int int int v3 mask lengths drop v3 a3 a3 a3 a2 a2 a3 a3 v3 a3 a2 a2 a1")
 def _backward(
     Wt: Array,
     Ut: Array,
     act: int,
     rec: int,
+    begin: int,
+    end: int,
     x: Array,
     mask: Mask,
     lengths: Lengths,
@@ -223,7 +230,7 @@ def _backward(
     dU: Array,
     db: Array,
 ) -> None:
-    """dh and dc (B, H): the final states' gradients in, the initial ones' out."""
+    """Steps end to begin; dh and dc (B, H): the final states' gradients in, the initial ones' out."""
     B, T = x.shape[:2]
     P, H = tape_z.shape[2], tape_c.shape[2]
     dropped, arguments = drop.size > 0, tape_v.size > 0
@@ -233,8 +240,8 @@ def _backward(
     rows, before, ad = square(chunk * B, x.shape[2], Ut), square(B, H, Ut), square(2, H, Ut)
     xp, hp = tall_panels(chunk * B, x.shape[2], Ut), tall_panels(chunk * B, H, Ut)
     edge = square(chunk * B, Ut.shape[2], Ut)
-    for t1 in range(T, 0, -chunk):
-        n = min(chunk, t1)
+    for t1 in range(end, begin, -chunk):
+        n = min(chunk, t1 - begin)
         for s in range(n):
             t = t1 - 1 - s
             for r in range(B):

@@ -52,12 +52,14 @@ def rnn_tape(packed: Packed, B: int, T: int) -> Tape:
     return new_tape(packed, B, T, 0, states=1)
 
 
-@kernel("a3 a3 a1 int v3 mask lengths drop a3 a2 a3 a3")
+@kernel("a3 a3 a1 int int int v3 mask lengths drop a3 a2 a3 a3")
 def _forward(
     W: Array,
     U: Array,
     b: Array,
     act: int,
+    begin: int,
+    end: int,
     x: Array,
     mask: Mask,
     lengths: Lengths,
@@ -67,20 +69,23 @@ def _forward(
     tape_v: Array,
     tape_h: Array,
 ) -> None:
-    """h (B, H): the initial state in, the final one out. tape_h says by its size whether there is a tape."""
+    """Steps begin to end; h (B, H): the initial state in, the final one out.
+
+    tape_h says by its size whether there is a tape.
+    """
     B, T = x.shape[:2]
     H = b.size
     taped, wanted, dropped = tape_h.size > 0, y.size > 0, drop.size > 0
     arguments = tape_v.size > 0
     hd = square(B, h.shape[1], W) if dropped else h
-    if taped:
+    if taped and begin == 0:
         for r in range(B):
             copy(h[r], tape_h[r, 0])
     chunk = steps_at_once(B, T)
     rows, z = square(chunk * B, x.shape[2], W), cube(chunk, B, H, W)
     edge = square(chunk * B, W.shape[2], W)
-    for t0 in range(0, T, chunk):
-        n = min(chunk, T - t0)
+    for t0 in range(begin, end, chunk):
+        n = min(chunk, end - t0)
         project(x, t0, W, b, H, rows, edge, z[:n])
         for s in range(n):
             t = t0 + s
@@ -127,12 +132,14 @@ def rnn_forward(
     run_forward(_forward[p.dtype], p, _weights(p), x, mask, lengths, drop, outputs, 2, tape)
 
 
-@kernel("a3 a3 int int v3 mask lengths drop v3 a3 a3 a2 a3 v3 a2 a2 a1")
+@kernel("a3 a3 int int int int v3 mask lengths drop v3 a3 a3 a2 a3 v3 a2 a2 a1")
 def _backward(
     Wt: Array,
     Ut: Array,
     act: int,
     rec: int,
+    begin: int,
+    end: int,
     x: Array,
     mask: Mask,
     lengths: Lengths,
@@ -147,7 +154,7 @@ def _backward(
     dU: Array,
     db: Array,
 ) -> None:
-    """dh (B, H): the final state's gradient in, the initial one's out."""
+    """Steps end to begin; dh (B, H): the final state's gradient in, the initial one's out."""
     B, T = x.shape[:2]
     H = tape_h.shape[2]
     dropped = drop.size > 0
@@ -157,8 +164,8 @@ def _backward(
     rows, before = square(chunk * B, x.shape[2], Ut), square(B, H, Ut)
     xp, hp = tall_panels(chunk * B, x.shape[2], Ut), tall_panels(chunk * B, H, Ut)
     edge = square(chunk * B, Ut.shape[2], Ut)
-    for t1 in range(T, 0, -chunk):
-        n = min(chunk, t1)
+    for t1 in range(end, begin, -chunk):
+        n = min(chunk, t1 - begin)
         for s in range(n):
             t = t1 - 1 - s
             for r in range(B):

@@ -1,6 +1,7 @@
 """Threads: Python's own, which run parts of a call; compiled parts hold no GIL.
 
 Whoever comes in time takes a part, and nobody is waited for who has none: on a busy machine the caller does it all.
+A part is a list of calls, each short enough that Ctrl-C, which Python hears of between them, need not wait for long.
 Refused: Numba's prange. Its workqueue dies when two Python threads call at once, its OpenMP does not survive a fork.
 """
 
@@ -10,12 +11,12 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
-from typing import NamedTuple
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from .. import threads
 
-Part = Callable[[], None]
+Part = Sequence[Callable[[], None]]
 
 #: Multiply-adds from which on a second thread pays, some 150 microseconds: to wake one takes 40 (measured).
 PAYS = 1 << 24
@@ -25,11 +26,42 @@ LEAST = 8
 _MOST = 64
 
 
-class _Call(NamedTuple):
-    """Parts that nobody has taken yet, and for each that a helper has run, what it raised."""
+class _Call:
+    """The parts that nobody has taken yet, who helps and who has ended, and what was raised."""
 
-    parts: deque[Part]
-    ended: SimpleQueue[BaseException | None]
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = deque(parts)
+        self.begun: list[None] = []
+        self.ended: list[None] = []
+        self.woken: SimpleQueue[None] = SimpleQueue()
+        self.failed: list[BaseException] = []
+
+    def work(self) -> None:
+        """Run parts until there are none left, or something was raised."""
+        while not self.failed:
+            try:
+                part = self.parts.popleft()
+            except IndexError:
+                return
+            for step in part:
+                if self.failed:
+                    return
+                step()
+
+    def help(self) -> None:
+        self.begun.append(None)
+        try:
+            self.work()
+        except BaseException as error:
+            self.failed.append(error)
+        self.ended.append(None)
+        self.woken.put(None)
+
+    def wait(self) -> None:
+        """Until all who help have ended. Who begins later finds nothing to do."""
+        while len(self.ended) < len(self.begun):
+            with suppress(Empty):
+                self.woken.get(timeout=0.1)
 
 
 class _Team:
@@ -54,18 +86,7 @@ class _Team:
 def _help(calls: SimpleQueue[_Call]) -> None:
     while True:
         call = calls.get()
-        while call.parts:
-            try:
-                part = call.parts.popleft()
-            except IndexError:
-                break
-            try:
-                part()
-            except BaseException as error:
-                call.ended.put(error)
-            else:
-                call.ended.put(None)
-            del part
+        call.help()
         del call
 
 
@@ -110,26 +131,25 @@ def rows(B: int, work: int) -> list[slice]:
 
 
 def run(parts: Sequence[Part], work: int) -> None:
-    """Run all parts of a call of so many multiply-adds, in any order; once all have ended, raise what a part raised."""
+    """Run all parts of a call of so many multiply-adds, in any order.
+
+    Once something raises, a step or a signal's handler, no further step begins, and it is raised when those under way
+    have ended.
+    """
     helpers = min(len(parts), get_num_threads()) - 1 if work >= PAYS and len(parts) > 1 else 0
+    call = _Call(parts)
     if not helpers:
-        for part in parts:
-            part()
+        call.work()
         return
-    call = _Call(deque(parts), SimpleQueue())
-    _team.ask(helpers, call)
-    mine, failed = 0, None
-    while call.parts:
+    while True:
         try:
-            part = call.parts.popleft()
-        except IndexError:
+            if helpers:
+                _team.ask(helpers, call)
+                helpers = 0
+            call.work()
+            call.wait()
             break
-        mine += 1
-        try:
-            part()
         except BaseException as error:
-            failed = failed or error
-    for _ in range(len(parts) - mine):
-        failed = call.ended.get() or failed
-    if failed is not None:
-        raise failed
+            call.failed.append(error)
+    if call.failed:
+        raise call.failed[0]

@@ -21,6 +21,9 @@ from .activations import activate
 
 Array = NDArray[Any]
 
+#: Multiply-adds of a slice of a long product.
+SLICE = 1 << 29
+
 
 @dataclass(frozen=True, slots=True)
 class Packed:
@@ -52,7 +55,10 @@ def product(packed: Packed, x: Array, activation: str, y: Array) -> None:
 
     activation: one of `stages.STREAMED`.
     """
-    z = flat(x) @ packed.W
+    rows = flat(x)
+    z = np.empty((len(rows), packed.N), x.dtype)
+    for part in _slices(len(rows), packed.K * packed.N):
+        np.matmul(rows[part], packed.W, out=z[part])
     if packed.b is not None:
         z += packed.b
     activated(z, activation, y.reshape(z.shape))
@@ -61,14 +67,17 @@ def product(packed: Packed, x: Array, activation: str, y: Array) -> None:
 def product_gradients(x: Array, dz: Array, dW: Array | None, db: Array | None) -> None:
     """dW (K, N) += x^T dz and db (N,) += the sums of dz, for x (B, T, K) and dz (B, T, N), C-contiguous."""
     if dW is not None:
-        dW += flat(x).T @ flat(dz)
+        rows, slopes = flat(x), flat(dz)
+        for part in _slices(len(rows), dW.size):
+            dW += rows[part].T @ slopes[part]
     if db is not None:
         db += flat(dz).sum(axis=0)
 
 
 def product_batched(a: Array, b: Array, out: Array) -> None:
     """out (B, M, N) = a (B, M, K) b (B, K, N), with b or its transpose (B, N, K) C-contiguous."""
-    np.matmul(a, b, out=out)
+    for part in _slices(len(a), a.shape[1] * a.shape[2] * b.shape[2]):
+        np.matmul(a[part], b[part], out=out[part])
 
 
 def activated(x: Array, activation: str, y: Array) -> None:
@@ -79,6 +88,12 @@ def activated(x: Array, activation: str, y: Array) -> None:
         y /= y.sum(axis=-1, keepdims=True)
     else:
         y[...] = activate(activation, x)
+
+
+def _slices(n: int, work: int) -> list[slice]:
+    """n rows of so many multiply-adds each, as many at a time as take about 100 ms: signals are heard in between."""
+    each = max(1, SLICE // max(1, work))
+    return [slice(i, i + each) for i in range(0, n, each)]
 
 
 def flat(x: Array) -> Array:

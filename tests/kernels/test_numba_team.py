@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -68,33 +70,34 @@ def test_parts_run_at_the_same_time() -> None:
         meeting.wait()
         seen.append(k)
 
-    team.run([lambda k=k: part(k) for k in range(4)], work=10)  # type: ignore[misc]
+    team.run([[partial(part, k)] for k in range(4)], work=10)
     assert sorted(seen) == [0, 1, 2, 3]
 
 
 @pytest.mark.usefixtures("four")
-def test_an_error_is_raised_when_every_part_has_ended() -> None:
-    ended: list[int] = []
-    begun = threading.Event()
+def test_an_error_is_raised_when_what_is_under_way_has_ended_and_nothing_else_begins() -> None:
+    meeting = threading.Barrier(2, timeout=60)
+    ended: list[str] = []
 
     def fails() -> None:
-        begun.set()
+        meeting.wait()
         raise FloatingPointError("this part")
 
-    def slow(k: int) -> None:
-        begun.wait(60)
-        ended.append(k)
+    def slow() -> None:
+        meeting.wait()
+        time.sleep(0.5)
+        ended.append("slow")
 
     with pytest.raises(FloatingPointError, match="this part"):
-        team.run([fails, lambda: slow(1), lambda: slow(2)], work=10)
-    assert sorted(ended) == [1, 2]
+        team.run([[fails], [slow, partial(ended.append, "next")]], work=10)
+    assert ended == ["slow"]
 
 
 @pytest.mark.usefixtures("four")
 def test_nobody_waits_for_a_helper_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(team._Team, "ask", lambda self, helpers, call: None)
     done: list[int] = []
-    team.run([lambda k=k: done.append(k) for k in range(5)], work=10)  # type: ignore[misc]
+    team.run([[partial(done.append, k)] for k in range(5)], work=10)
     assert done == [0, 1, 2, 3, 4]
 
 
@@ -116,7 +119,7 @@ import threading
 team.PAYS, team.get_num_threads = 1, lambda: 2
 def together():
     meeting = threading.Barrier(2, timeout=60)
-    team.run([meeting.wait, meeting.wait], 10)
+    team.run([[meeting.wait], [meeting.wait]], 10)
 together()
 child = os.fork()
 if child == 0:

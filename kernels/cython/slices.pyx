@@ -1,0 +1,45 @@
+# cython: language_level=3, binding=True, freethreading_compatible=True
+# cython: cdivision=True
+"""Long calls in slices: Ctrl-C, and any other signal that Python has a handler for, ends a call in good time.
+
+A call without the GIL hears of no signal. So one that takes long is made in slices of about 100 ms: the loop over them
+holds the GIL, runs each without it, and lets Python run handlers in between. If a handler raises, the call ends there,
+its outputs undefined; what must stay as it was, states and sums that are added to, is written after the last slice.
+A slice is a whole call of the team, so no thread ever waits for one that has left, and threads that came late join the
+next one. A short call is one slice and pays a comparison.
+"""
+from cpython.exc cimport PyErr_CheckSignals
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+
+cdef enum:
+    SLICE = 100_000_000  # nanoseconds
+    FIRST = 25_000_000   # the same by a rough estimate, before anything is measured
+
+
+cdef int64_t now() noexcept:
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return <int64_t> t.tv_sec * 1_000_000_000 + t.tv_nsec
+
+
+cdef void begin_slices(Slices *s, long n, double alone) noexcept:
+    """n units of work, for all of which one thread takes very roughly `alone` nanoseconds."""
+    s.first = s.last = 0
+    s.end = n
+    s.size = n if alone <= FIRST else max(1, <long> (n * (FIRST / alone)))
+
+
+cdef bint next_slice(Slices *s) except -1:
+    """Go on to the next slice; False after the last. Raises what a signal's handler raised."""
+    cdef double took
+    if s.last >= s.end:
+        return False
+    if s.last > 0:
+        took = now() - s.began
+        s.size = max(1, <long> (s.size * min(4., SLICE / max(1., took))))
+        PyErr_CheckSignals()
+    s.first = s.last
+    s.last = s.end if s.size >= s.end - s.first else s.first + s.size
+    if s.last < s.end:
+        s.began = now()
+    return True
