@@ -11,7 +11,7 @@ import pytest
 
 from cellstep import Input, Model, Sequential, layers
 from cellstep.layers import GRU, LSTM, Dense, Dropout, Embedding
-from cellstep.models import clone_model
+from cellstep.models import clone_model, load_model, making
 
 RNG = np.random.default_rng(4)
 X = RNG.standard_normal((6, 5, 2))
@@ -197,3 +197,110 @@ class Sums(Model):
 def test_errors(run: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         run()
+
+
+class Flat(Model):
+    """Needs to know how many steps there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.flat, self.head = layers.Embedding(9, 4), layers.Flatten(), layers.Dense(2)
+
+    def call(self, ids: Any) -> Any:
+        return self.head(self.flat(self.table(ids)))
+
+
+class Averages(Model):
+    """Asks for the steps by itself: another graph for each number of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.head = layers.GRU(3, return_sequences=True), layers.Dense(2)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        h = self.rnn(x)
+        return self.head(sum(h[:, t] for t in range(x.shape[1])) / x.shape[1])
+
+
+class Swapped(Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.swap, self.rnn = layers.Permute((2, 1)), layers.GRU(2)
+
+    def call(self, x: Any) -> Any:
+        return self.rnn(self.swap(x))
+
+
+IDS = np.random.default_rng(0).integers(0, 9, (7, 5))
+REAL = np.random.default_rng(0).standard_normal((7, 5, 3)).astype("float32")
+LINES: list[tuple[Any, Any, Any]] = [
+    (Flat, IDS, lambda: [layers.Embedding(9, 4), layers.Flatten(), layers.Dense(2)]),
+    (Flat, IDS.tolist(), lambda: [layers.Embedding(9, 4), layers.Flatten(), layers.Dense(2)]),
+    (Averages, REAL, lambda: [layers.GRU(3, return_sequences=True), layers.GlobalAveragePooling1D(), layers.Dense(2)]),
+    (
+        Averages,
+        IDS[:, :, None] % 2,
+        lambda: [layers.GRU(3, return_sequences=True), layers.GlobalAveragePooling1D(), layers.Dense(2)],
+    ),
+    (Swapped, REAL, lambda: [layers.Permute((2, 1)), layers.GRU(2)]),
+]
+
+
+@pytest.mark.parametrize(("kind", "x", "line"), LINES)
+def test_what_needs_the_sizes_of_the_data_has_them(kind: Any, x: Any, line: Any) -> None:
+    model, plain = kind(), Sequential(line())
+    y = np.ones((7, 2), "float32")
+    for net in (model, plain):
+        net.compile("sgd", "mse", metrics=["mae"])
+        net.predict(x)
+    plain.set_weights(model.get_weights())
+    np.testing.assert_allclose(model.predict(x), plain.predict(x), rtol=1e-5, atol=1e-6)
+    histories = [net.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0).history for net in (model, plain)]
+    for name, values in histories[1].items():
+        np.testing.assert_allclose(histories[0][name], values, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(x), plain.predict(x), rtol=1e-5, atol=1e-6)
+
+
+def test_another_number_of_steps_is_another_graph(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setattr(making, "KEPT", 6)
+    model = Averages()
+    model(REAL)
+    model(REAL[:2])
+    assert len(model._graphs) == 1
+    plain = Sequential([layers.GRU(3, return_sequences=True), layers.GlobalAveragePooling1D(), layers.Dense(2)])
+    plain(REAL)
+    plain.set_weights(model.get_weights())
+    for steps in (2, 4, 1, 5):
+        np.testing.assert_allclose(model(REAL[:, :steps]), plain(REAL[:, :steps]), rtol=1e-5, atol=1e-6)
+        y, pullback = model.forward(REAL[:, :steps], training=True)
+        dx = plain.forward(REAL[:, :steps], training=True)[1](np.ones_like(y))
+        np.testing.assert_allclose(pullback(np.ones_like(y)), dx, rtol=1e-4, atol=1e-6)
+    for steps in range(1, 12):
+        model(np.ones((1, steps, 3)))
+    assert len(model._graphs) == 6
+    assert model.count_params() == plain.count_params()
+    flat = Flat()
+    assert flat(IDS).shape == (7, 2)
+    with pytest.raises(
+        ValueError, match=r"expected inputs of dense.* with the 20 features that it was built for, got 12"
+    ):
+        flat(IDS[:, :3])
+    flat.save(tmp_path / "flat.keras")
+    again = load_model(tmp_path / "flat.keras", custom_objects={"Flat": Flat})
+    np.testing.assert_array_equal(again.predict(IDS), flat.predict(IDS))
+
+
+def test_build_of_one_s_own_comes_before_call() -> None:
+    class Built(Model):
+        def build(self, input_shape: Any) -> None:
+            self.head = layers.Dense(input_shape[-1])
+            super().build(input_shape)
+
+        def call(self, x: Any) -> Any:
+            return self.head(x)
+
+    model = Built()
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 3)), verbose=0)
+    assert model.predict(np.ones((2, 3))).shape == (2, 3)
+    assert [w.shape for w in model.weights] == [(3, 3), (3,)]

@@ -29,6 +29,9 @@ class InputLayer(Layer):
         (None, None, 16)
     """
 
+    #: Whether arrays of other sizes fit too, as the model composes its layers anew for them.
+    any_size = False
+
     def __init__(
         self,
         shape: Any = None,
@@ -86,16 +89,20 @@ class InputLayer(Layer):
             ValueError: another shape, or fractions where integers are asked for. TypeError: no numbers there.
         """
         a = x if type(x) is np.ndarray else ops.plain(name, x)
-        wanted = self.batch_shape
+        wanted = self._wanted
         if a.ndim == len(wanted) - 1 and wanted[-1] == 1:
             a = a[..., None]
         elif a.ndim == len(wanted) + 1 and a.shape[-1] == 1:
             a = a[..., 0]
         return self._fitting(a, name, rows)
 
+    @property
+    def _wanted(self) -> Shape:
+        return (None,) * len(self.batch_shape) if self.any_size else self.batch_shape
+
     def _fitting(self, a: Any, name: str, rows: bool = True) -> Any:
         a = a if a.dtype.kind in "fiub" else ops.real(name, a)  # which says what else it holds
-        wanted = self.batch_shape if rows else (None, *self.batch_shape[1:])
+        wanted = self._wanted if rows else (None, *self._wanted[1:])
         if len(wanted) != a.ndim or any([w is not None and w != s for w, s in zip(wanted, a.shape, strict=True)]):
             raise ValueError(f"expected {name} of shape {ops.describe(wanted)}, got {a.shape}{_hint(wanted, a, name)}")
         if self.dtype.kind in "iu" and a.dtype.kind == "f":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections import Counter
 from collections.abc import Sequence
@@ -16,9 +17,16 @@ from .ragged import Ragged
 from .structure import Structure
 from .undo import unchanged
 
+#: For how many shapes the graph of a `call` is kept, where it depends on them.
+KEPT = 64
+
 
 class Making(Structure):
     """A module that finds its graph."""
+
+    #: Whether `call` composes another graph for each shape of the inputs.
+    _by_shape = False
+    _building = False
 
     def _connect(self, inputs: Any, outputs: Any) -> None:
         """Take what lies between tensors."""
@@ -59,7 +67,7 @@ class Making(Structure):
             structure = {k: Input(batch_shape=(None, *tuple(s)[1:]), name=k) for k, s in shapes.items()}
         else:
             structure = [Input(batch_shape=(None, *tuple(s)[1:])) for s in shapes]
-        self._trace(structure, False)
+        self._trace(structure, False, False)
 
     @property
     def computes(self) -> bool:
@@ -80,45 +88,74 @@ class Making(Structure):
             )
 
     def _traced(self, x: Any, training: bool) -> Graph:
-        """The graph that `call` composes for inputs such as these; one with `training` and one without."""
-        kept = self._graphs
-        if training not in kept:
+        """The graph that `call` composes for inputs such as these, with `training` or without.
 
-            def tensor(a: Any) -> SymbolicTensor:
-                array = a if isinstance(a, Ragged) else ops.plain("x", a)
-                integers = array.dtype.kind in "iu"
-                # rows and steps may differ from call to call, features may not
-                free = 2 if array.ndim > 2 or integers else 1
-                shape = (*(None,) * min(free, array.ndim), *array.shape[free:])
-                return Input(batch_shape=shape, dtype=array.dtype if integers or array.dtype.kind == "b" else None)
+        It is composed of tensors whose rows and steps are open; where that cannot be, as a layer has to know how many
+        steps there are, or `call` asks, once for each shape.
+        """
+        if not self._by_shape:
+            if training in self._graphs:
+                return self._graphs[training]
+            with contextlib.suppress(ValueError, TypeError):
+                return self._trace(self._inputs_like(x, True), training, training)
+        whole = nested.change(x, _shape) if several(x) or isinstance(x, dict) else _shape(x)
+        key = (training, *(shape[1:] for shape in nested.shapes(whole)))
+        if key not in self._graphs:
+            self._trace(self._inputs_like(x, False), training, key)
+            self._by_shape = True
+            if len(self._graphs) > KEPT:
+                del self._graphs[list(self._graphs)[1]]
+        return self._graphs[key]
 
-            if self._heads:
-                # composed before, with the other `training`: the same inputs again
-                structure: Any = nested.pack(self._inputs, [head.nodes[0].outputs[0] for head in self._heads])
-            elif isinstance(x, dict):
-                structure = {k: tensor(v) for k, v in x.items()}
-            else:
-                structure = nested.change(x, tensor) if several(x) else tensor(x)
-            if not self._heads and not ours_function(type(self).build):
-                self.build(nested.change(structure, lambda t: t.shape))
-            if training not in kept:
-                self._trace(structure, training)
-        return kept[training]
+    def _inputs_like(self, x: Any, steps_open: bool) -> Any:
+        """Tensors for inputs such as x. Rows differ from call to call, steps too where they are open, features not."""
 
-    def _trace(self, structure: Any, training: bool) -> None:
+        def tensor(a: Any) -> SymbolicTensor:
+            sizes, dtype = _shape(a), getattr(a, "dtype", None) or ops.plain("x", a).dtype
+            integers = dtype.kind in "iu"
+            free = 2 if steps_open and (len(sizes) > 2 or integers) else 1
+            shape = (*(None,) * min(free, len(sizes)), *sizes[free:])
+            return Input(batch_shape=shape, dtype=dtype if integers or dtype.kind == "b" else None)
+
+        if self._heads and steps_open:
+            # composed before, with the other `training`: the same inputs again
+            return nested.pack(self._inputs, [head.nodes[0].outputs[0] for head in self._heads])
+        if isinstance(x, dict):
+            return {key: tensor(value) for key, value in x.items()}
+        return nested.change(x, tensor) if several(x) else tensor(x)
+
+    def _trace(self, structure: Any, training: bool, key: Any) -> Graph:
+        """Run `call` on tensors, and keep what it composes under a key."""
+        if not self._graphs and not self._building and not ours_function(type(self).build):
+            self._building = True
+            try:
+                self.build(nested.change(structure, lambda tensor: tensor.shape))
+            finally:
+                self._building = False
         options: dict[str, Any] = {}
         if "training" in inspect.signature(type(self).call).parameters:
             options["training"] = training
         outputs = _alone(self.call(structure, **options))
         ins, outs = _tensors("inputs of call", structure), _tensors("outputs of call", outputs)
-        graph = Graph.of(ins, outs)
-        self._graphs[training] = graph
-        self._heads = [cast(InputLayer, t.node.layer) for t in ins]
-        self._inputs, self._outputs = nested.pack(structure, range(len(ins))), nested.pack(outputs, range(len(outs)))
-        self._describe(structure, outputs, outs)
+        graph = self._graphs[key] = Graph.of(ins, outs)
+        if len(self._graphs) == 1:
+            self._heads = [cast(InputLayer, t.node.layer) for t in ins]
+            self._inputs, self._outputs = (
+                nested.pack(structure, range(len(ins))),
+                nested.pack(outputs, range(len(outs))),
+            )
+            self._describe(structure, outputs, outs)
+            for head in self._heads:
+                head.any_size = key is not training
         self.built = True
         if not self.trainable:
             self.trainable = False
+        return graph
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    """The sizes of an array, padded where it is a list of sequences of different lengths."""
+    return (len(x), x.steps, *x.shape[2:]) if isinstance(x, Ragged) else ops.plain("x", x).shape
 
 
 def _tensors(name: str, structure: Any) -> list[SymbolicTensor]:

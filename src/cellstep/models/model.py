@@ -79,7 +79,7 @@ class Model(Making):
         self._by_call = type(self).call is not Model.call
         self._by_hand = type(self).forward is not Model.forward
         self._graph: Graph | None = None
-        self._graphs: dict[bool, Graph] = {}
+        self._graphs: dict[Any, Graph] = {}
         self._heads: list[Any] = []
         self._inputs: Any = None
         self._outputs: Any = None

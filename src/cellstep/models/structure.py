@@ -21,8 +21,8 @@ class Structure(Ends):
     """A module whose layers are those of a graph, or those in a subclass's attributes."""
 
     _graph: Graph | None
-    #: What a subclass's `call` composes, without and with `training`.
-    _graphs: dict[bool, Graph]
+    #: What a subclass's `call` composes, without and with `training`, and by shapes where it depends on them.
+    _graphs: dict[Any, Graph]
 
     @property
     def parts(self) -> list[Module]:
