@@ -95,10 +95,10 @@ def contract(d: Layouts) -> Call:
         cell = kernels.active()[v.cell.name]
         packed = cell.pack(W, U, b, *v.options, True)
         tape = cell.tape(packed, B, T)
-        y, last = np.empty((B, T, H), dtype), [np.empty((B, H), dtype) for _ in v.cell.states]
+        y, last = d.room((B, T, H), dtype), [d.room((B, H), dtype) for _ in v.cell.states]
         cell.forward(packed, x, *first, mask, lengths, drop, y, *last, tape)
-        sums = [np.zeros_like(W), np.zeros_like(U), None if b is None else np.zeros_like(b)]
-        dx, dfirst = np.empty((B, T, I), dtype), [np.empty((B, H), dtype) for _ in v.cell.states]
+        sums = [None if w is None else d.room(w.shape, dtype) for w in (W, U, b)]
+        dx, dfirst = d.room((B, T, I), dtype), [d.room((B, H), dtype) for _ in v.cell.states]
         cell.backward(packed, tape, dy, *dlast, dx, *sums, *dfirst, *(None for _ in v.cell.states))
         now = [s.copy() for s in first]
         if T:
@@ -150,6 +150,33 @@ def _kind(d: Layouts, shape: tuple[int, ...], dtype: str) -> Array:
     """Floats of this very dtype in native byte order, as layers pass to ops, in any layout."""
     a = d.floats(shape, dtype)
     return a if a.dtype == np.dtype(dtype) else d.floats(shape, dtype, tight=True)
+
+
+def flat_arrays(d: Layouts) -> Call:
+    """Normalization and the updates of optimizers, whose arrays are all C-contiguous."""
+    dtype = d.choose("float32", "float64")
+    N, F = d.size(), d.size()
+    name = d.choose(*kernels.UPDATES)
+    numbers = {"lr": 0.1, "momentum": 0.9, "nesterov": True, "beta_1": 0.9, "beta_2": 0.99, "rho": 0.9, "epsilon": 1e-3}
+    numbers["step"] = 3
+
+    def run(x, g):  # type: ignore[no-untyped-def]
+        norms, updates = kernels.active().norms, kernels.active().updates
+        y, normal, dx = (d.room((N, F), dtype) for _ in range(3))
+        inverse, dgamma, dbeta = d.room((N,), dtype), d.room((F,), dtype), d.room((F,), dtype)
+        norms.normalized(x, 1e-3, g, g, y, normal, inverse)
+        norms.normalized_back(x, normal, inverse, g, dx, dgamma, dbeta)
+        names = [p for p in kernels.UPDATES[name] if p not in numbers]
+        arrays = {p: g if p == "grad" else d.room((F,), dtype, 1) for p in names}
+        getattr(updates, name)(*(numbers.get(p, arrays.get(p)) for p in kernels.UPDATES[name]))
+        return [y, normal, inverse, dx, dgamma, dbeta, *(a for p, a in arrays.items() if p != "s")]
+
+    def packed(shape: tuple[int, ...]) -> Array:
+        out = d.room(shape, dtype)
+        out[...] = d.rng.standard_normal(shape)
+        return out
+
+    return run, {"x": packed((N, F)), "g": packed((F,))}, True
 
 
 def streamed(d: Layouts) -> Call:
@@ -372,6 +399,7 @@ CALLS: dict[Callable[[Layouts], Call], float] = {
     contract: 0.15,
     one_step: 0.06,
     products: 0.16,
+    flat_arrays: 0.04,
     streamed: 0.14,
     layer: 0.1,
     convolution: 0.04,

@@ -58,6 +58,13 @@ class Layouts:
     def memory(self, size: int) -> Array:
         return np.empty(size, np.uint8) if self.chance(0.25) else guarded(size, self.chance(0.7))
 
+    def room(self, shape: tuple[int, ...], dtype: str, value: Any = 0) -> Array:
+        """A C-contiguous array for results, full of `value`, with nothing behind it."""
+        size = int(np.prod(shape))
+        out: Array = self.memory(size * np.dtype(dtype).itemsize).view(dtype).reshape(shape)
+        out[...] = value
+        return out
+
     def array(self, shape: tuple[int, ...], dtype: Any, fill: Fill, tight: bool = False) -> Array:
         """An array of this shape that lies anyhow.
 
