@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import pickle
 import random as python_random
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +130,9 @@ SHOW: dict[str, Callable[[Any], Any]] = {
     "explain": lambda model: model.explain(),
     "summary": lambda model: model.summary(print_fn=lambda line: None),
     "configuration": lambda model: model.get_config() if model._graph is not None else None,
+    "shape": lambda model: model.compute_output_shape((B, T, F)) if model._graph is not None else None,
+    "copy": lambda model: (copy.deepcopy(model), pickle.dumps(model)),
+    "file": lambda model: model.to_json() if model._graph is not None else None,
     "losses": lambda model: (model.losses, model.metrics_names, model.count_params(), model.get_weights()),
     "states": lambda model: [layer.states for layer in model.layers if hasattr(layer, "states")],
 }
@@ -181,6 +186,27 @@ def test_pictures_change_nothing(name: str, tmp_path: Path) -> None:
     before = everything(model)
     plot_model(model, tmp_path / "model.dot", show_shapes=True)
     lab.unroll(model, T)
+    assert everything(model) == before
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_report_and_a_file_change_nothing(name: str, tmp_path: Path) -> None:
+    model = made(name)
+    before = everything(model)
+    pytest.importorskip("h5py")
+    pytest.importorskip("matplotlib")
+    model.save_weights(tmp_path / "model.weights.h5")
+    lab.report(lab.gates(model, DATA[0]), tmp_path / "report.html")
+    assert everything(model) == before
+
+
+def test_a_stream_changes_nothing_in_its_model() -> None:
+    model = cellstep.Sequential([layers.Input((T, F)), LSTM(4, dropout=0.5), layers.Dense(2)])
+    model.compile("adam", "mse")
+    before = everything(model)
+    stream = model.stream(batch_size=B)
+    stream.step(DATA[0][:, 0])
+    stream.steps(DATA[0])
     assert everything(model) == before
 
 
