@@ -22,6 +22,8 @@ from .keywords import Keywords
 from .lookup import unknown
 
 Array = NDArray[Any]
+#: So many numbers of a large weight are drawn at once.
+PIECE = 2**18
 
 
 class Initializer(metaclass=Keywords):
@@ -79,6 +81,17 @@ class Seeded(Initializer):
     def __init__(self, seed: int | None = None) -> None:
         self.seed = None if seed is None else random.check_seed(seed)
         self._seed = random.make_seed() if self.seed is None else self.seed
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """As `values`, without a float64 array of that size where numbers are drawn one after the other."""
+        if type(self).draw not in (RandomUniform.draw, RandomNormal.draw):
+            return super().__call__(shape, dtype)
+        rng, values = random.generator(self._seed), np.empty(tuple(shape), ops.float_dtype("dtype", dtype))
+        flat = values.reshape(-1)
+        for begin in range(0, flat.size, PIECE):
+            piece = flat[begin : begin + PIECE]
+            piece[...] = self.draw(rng, piece.shape)
+        return values
 
     def values(self, shape: tuple[int, ...]) -> Array:
         return self.draw(random.generator(self._seed), shape)

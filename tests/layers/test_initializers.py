@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,18 @@ def test_orthogonal_draws_on_from_a_normal_matrix_with_positive_diagonal() -> No
     r = q.T @ a
     np.testing.assert_allclose(np.tril(r, -1), 0, atol=1e-12)
     assert (np.diag(r) > 0).all()
+
+
+@pytest.mark.parametrize("kind", [initializers.RandomUniform, initializers.RandomNormal])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_large_weight_is_drawn_in_pieces_with_the_same_numbers(kind: Any, dtype: str) -> None:
+    initializer, shape = kind(seed=3), (1500, 700)
+    tracemalloc.start()
+    found = initializer(shape, dtype)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found, initializer.values(shape).astype(dtype))
+    assert peak < found.nbytes + 2**23
 
 
 def test_one_object_repeats_itself_and_two_differ() -> None:
