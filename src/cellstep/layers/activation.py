@@ -43,6 +43,9 @@ class Activation(Layer):
 
         return y, pullback
 
+    def reach(self, rank: int) -> str:
+        return "step" if rank > 2 else "sequence"
+
     def stages(self) -> list[Stage]:
         return [Activate(activations.for_kernels(self.activation, STREAMED))]
 

@@ -23,6 +23,8 @@ class ActivityRegularization(Weightless):
         >>> model = Sequential([Dense(4), ActivityRegularization(l2=0.01)])
     """
 
+    over_time = "step"
+
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **options: Unpack[NamedOptions]) -> None:
         penalty = regularizers.L1L2(l1, l2)
         super().__init__(activity_regularizer=penalty, **options)

@@ -279,6 +279,27 @@ class Layer(Module):
         """
         return True
 
+    #: How far over time an output looks, which `reach` says for inputs of so many axes: "step", its own step alone;
+    #: "past", earlier steps too, by states that a layer can go on with; "sequence", all steps, or nobody knows.
+    over_time: ClassVar[str] = "sequence"
+
+    #: Whether a layer over whole sequences leaves masked steps out, however many there are behind a row.
+    skips_masked: ClassVar[bool] = False
+
+    #: Whether the layer looks at all steps of all rows together, as one set.
+    pools_steps: ClassVar[bool] = False
+
+    def reach(self, rank: int) -> str:
+        """How far over time an output looks, where inputs have `rank` axes: one of the words of `over_time`.
+
+        A layer of your own sets `over_time = "step"` to be trained in windows, or overrides this.
+        """
+        return self.over_time
+
+    def skips_padding(self, rank: int) -> bool:
+        """Whether rows give the same, and outputs of their steps keep the mask, however much padding is behind them."""
+        return self.supports_masking and (self.skips_masked or self.reach(rank) != "sequence")
+
     def stages(self) -> list[Stage]:
         """What a stream runs a step of this layer with, once it is built.
 

@@ -123,6 +123,12 @@ class BatchNormalization(Layer):
         ops.places("axis", self.axis, input_shape)
         return tuple(input_shape)
 
+    pools_steps = True
+
+    def reach(self, rank: int) -> str:
+        """As its features are not those of steps; in training it looks at the batch, all steps of it, besides."""
+        return "step" if min(ops.places("axis", self.axis, (None,) * rank)) > 1 else "sequence"
+
     def independent_rows(self, training: bool) -> bool:
         return not (training and self.trainable)
 

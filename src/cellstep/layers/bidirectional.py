@@ -47,6 +47,7 @@ class Bidirectional(Layer):
     """
 
     takes_ragged = True
+    skips_masked = True
 
     def __init__(
         self,

@@ -113,6 +113,10 @@ class Conv1D(Multiplying):
                 constraint=self.bias_constraint,
             )
 
+    def reach(self, rank: int) -> str:
+        one = self.windows.size == self.windows.stride == 1 and self.data_format == "channels_last"
+        return "step" if one else "sequence"
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 3:
             raise ValueError(f"expected inputs of shape (batch, time, features), got {ops.describe(input_shape)}")

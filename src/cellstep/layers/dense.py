@@ -121,6 +121,9 @@ class Dense(Multiplying):
 
         return y, pullback
 
+    def reach(self, rank: int) -> str:
+        return "step" if rank > 2 else "sequence"
+
     def stages(self) -> list[stages.Stage]:
         activation = activations.for_kernels(self.activation, stages.STREAMED)
         return [stages.Dense(self.kernel.value, None if self.bias is None else self.bias.value, activation)]

@@ -29,6 +29,8 @@ class Dropout(Weightless):
         >>> y, pullback = layer.forward(np.ones((2, 3)), training=True)
     """
 
+    over_time = "step"
+
     def __init__(
         self,
         rate: float,

@@ -45,6 +45,8 @@ class Embedding(Layer):
         >>> mask = layer.compute_mask([[3, 7, 0]])
     """
 
+    over_time = "step"
+
     embeddings: Variable
     replaces_mask = True
 

@@ -29,6 +29,8 @@ class InputLayer(Layer):
         (None, None, 16)
     """
 
+    over_time = "step"
+
     #: Whether arrays of other sizes fit too, as the model composes its layers anew for them.
     any_size = False
 

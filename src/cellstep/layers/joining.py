@@ -51,6 +51,9 @@ class Concatenate(Merge):
                     together[i] = size
         return tuple(together)
 
+    def reach(self, rank: int) -> str:
+        return "step" if within("axis", self.axis, rank) > 1 else "sequence"
+
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
         if mask is None or all(m is None for m in mask):
             return None
@@ -100,6 +103,7 @@ class Dot(Merge):
     """
 
     inputs = 2
+    over_time = "sequence"
 
     def __init__(
         self,

@@ -95,6 +95,9 @@ class LayerNormalization(Layer):
             )
         return known
 
+    def reach(self, rank: int) -> str:
+        return "step" if min(ops.places("axis", self.axis, (None,) * rank)) > 1 else "sequence"
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         ops.places("axis", self.axis, input_shape)
         return tuple(input_shape)

@@ -65,6 +65,9 @@ class Masking(Layer):
 
         return np.where(there, x, zero), pullback
 
+    def reach(self, rank: int) -> str:
+        return "step" if rank > 2 else "sequence"
+
     def stages(self) -> list[Stage]:
         return [Mask(self.mask_value)]
 

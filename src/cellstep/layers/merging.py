@@ -29,6 +29,8 @@ class Merge(Layer):
     Masks: the output is masked where all inputs are, if all of them have masks; else it has none.
     """
 
+    over_time = "step"
+
     inputs: int | None = None
 
     def merge(self, arrays: list[Array], masks: list[Mask | None]) -> tuple[Array, Spread]:

@@ -212,6 +212,12 @@ class Module(metaclass=ModuleKeywords):
         """The cells or layers inside."""
         return self._parts
 
+    def walk(self) -> Iterator[Module]:
+        """The module and all that it is made of."""
+        yield self
+        for part in self.parts:
+            yield from part.walk()
+
     @property
     def trainable_weights(self) -> list[Variable]:
         return [w for w in self.weights if w.trainable]

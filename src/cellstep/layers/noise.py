@@ -12,6 +12,8 @@ from .weightless import Back, Weightless
 
 
 class _Noise(Weightless):
+    over_time = "step"
+
     def __init__(self, seed: int | None, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.seed = None if seed is None else random.check_seed(seed)

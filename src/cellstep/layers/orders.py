@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import ops
 from . import ragged
-from .runner import Array
+from .runner import Array, RunBack, Runner
 
 
 class Order:
@@ -27,15 +27,19 @@ class Order:
 
     def __init__(self, mask: Any, lengths: Any, B: int, T: int) -> None:
         self.mask, self.lengths = mask, lengths
-        self._size = B, T
+        self.size = B, T
 
     @property
     def shown(self) -> Array | None:
-        return ops.running(self.mask, self.lengths, *self._size, False)
+        return ops.running(self.mask, self.lengths, *self.size, False)
 
     def inputs(self, x: Array) -> Array:
         """x in the order of processing."""
         return x
+
+    def run(self, runner: Runner, x: Any, states: Any, **call: Any) -> tuple[Any, list[Array], RunBack | None]:
+        """`runner.run` over x in the order of processing."""
+        return runner.run(x, states, mask=self.mask, lengths=self.lengths, **call)
 
     def outputs(self, y: Array, before: Array | None) -> Any:
         """y (B, T, O) of the runner as the caller gets it; before (B, O) is the output before the first step, None for
@@ -94,7 +98,7 @@ class RowsTurned(EachTurned):
 
     @property
     def shown(self) -> Array:
-        T = self._size[1]
+        T = self.size[1]
         found: Array = np.arange(T) >= T - self.lengths[:, None]
         return found
 
@@ -115,25 +119,57 @@ class RowsTurned(EachTurned):
 
 
 class Ragged(Order):
-    """A list of sequences, each of its own length."""
+    """A list of sequences, each of its own length, run in groups of similar lengths."""
 
-    def __init__(self, lengths: Array, B: int, T: int, backwards: bool) -> None:
-        super().__init__(None, lengths, B, T)
+    def __init__(self, rows: Sequence[Array], backwards: bool) -> None:
+        lengths = np.array([len(row) for row in rows], np.int32)
+        super().__init__(None, lengths, len(rows), int(lengths.max()))
         self._backwards = backwards
+        self._groups = ragged.groups(lengths)
 
     @property
     def shown(self) -> None:
         """All of them: a list has no padding."""
         return
 
-    def outputs(self, y: Array, before: Array | None) -> list[Array]:
-        return ragged.cut(y, self.lengths)
+    def run(self, runner: Runner, x: Any, states: Any, **call: Any) -> tuple[Any, list[Array], RunBack | None]:
+        """With lists of sequences for x, for its gradient, and for y and its gradient where these have steps."""
+        sequences = call["sequences"]
+        y: Any = [None] * len(x) if sequences else np.empty((len(x), runner.output_size), x[0].dtype)
+        last = [np.empty((len(x), n), x[0].dtype) for n in runner.state_sizes]
+        backs: list[Any] = []
+        for group in self._groups:
+            padded = ragged.padded([x[i] for i in group], self._backwards)
+            mine = None if states is None else [s[group] for s in states]
+            out, after, back = runner.run(padded, mine, lengths=self.lengths[group], **call)
+            if sequences:
+                for i, row in zip(group, ragged.cut(out, self.lengths[group]), strict=True):
+                    y[i] = row
+            else:
+                y[group] = out
+            for whole, part in zip(last, after, strict=True):
+                whole[group] = part
+            backs.append(back)
 
-    def gradients(self, dy: Any, dtype: Any, shape: tuple[int, ...]) -> tuple[Array, None]:
+        def pullback(dy: Any, dlast: Sequence[Array | None], need_dx: bool = True) -> tuple[Any, list[Array]]:
+            dx: list[Any] = [None] * len(x)
+            dfirst = [np.empty_like(s) for s in last]
+            for group, back in zip(self._groups, backs, strict=True):
+                mine = dy
+                if dy is not None:
+                    mine = ragged.padded([dy[i] for i in group]) if sequences else dy[group]
+                found, before = back(mine, [None if d is None else d[group] for d in dlast], need_dx)
+                for whole, part in zip(dfirst, before, strict=True):
+                    whole[group] = part
+                if found is not None:
+                    for i, row in zip(group, ragged.cut(found, self.lengths[group], self._backwards), strict=True):
+                        dx[i] = row
+            return dx if need_dx else None, dfirst
+
+        return y, last, pullback if call["tape"] else None
+
+    def gradients(self, dy: Any, dtype: Any, shape: tuple[int, ...]) -> tuple[Any, None]:
         return ragged.gradients(dy, self.lengths, dtype, shape[2]), None
-
-    def input_gradients(self, dx: Array) -> list[Array]:
-        return ragged.cut(dx, self.lengths, self._backwards)
 
 
 def right_padded(steps: Array) -> Array | None:
@@ -161,8 +197,8 @@ def arrange(
     backwards: bool,
     by_row: bool,
     padding: bool = False,
-) -> tuple[Array, Order]:
-    """x (B, T, features) in the order of processing, and that order.
+) -> tuple[Any, Order]:
+    """x (B, T, features) in the order of processing, or a list of its rows as they came; and that order.
 
     Args:
         x: an array, or a ragged list of them.
@@ -177,8 +213,8 @@ def arrange(
     """
     if ragged.is_ragged(x):
         ragged.refuse_steps(mask, lengths)
-        a, ends = ragged.padded("x", x, dtype, features, backwards)
-        return a, Ragged(ends, a.shape[0], a.shape[1], backwards)
+        rows = ragged.checked("x", x, dtype, features)
+        return rows, Ragged(rows, backwards)
     a = ops.as_array("x", x, dtype, ("batch", "time", features))
     B, T, _ = a.shape
     order: Order = Order(mask, lengths, B, T)

@@ -221,6 +221,8 @@ class GlobalAveragePooling1D(_GlobalPooling1D):
         >>> y = GlobalAveragePooling1D()(np.ones((1, 3, 2)), mask=np.array([[True, True, False]]))
     """
 
+    skips_masked = True
+
     def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         T = self.steps(x)
         if mask is None:

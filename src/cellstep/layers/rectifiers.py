@@ -15,6 +15,8 @@ from .weightless import Back, Weightless
 
 
 class _Rectifier(Weightless):
+    over_time = "step"
+
     def streamed(self) -> str | None:
         """The activation of streams that is the same, or None."""
         raise NotImplementedError
@@ -218,6 +220,9 @@ class PReLU(Layer):
             return dy * ((x > 0) + alpha * (x < 0)) if need_dx else None
 
         return np.maximum(x, 0) + alpha * below, pullback
+
+    def reach(self, rank: int) -> str:
+        return "step" if rank > 2 and 1 in (self.shared_axes or ()) else "sequence"
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -45,8 +45,8 @@ class RNN(Layer):
     Masks and lengths: at a masked step a row carries its states, and its output is the state h, which before the first
     running step is the initial one. What x holds there has no influence, not even as NaN.
 
-    Ragged inputs: x may be a list of arrays (steps, features) of any lengths. No padding is run; go_backwards begins at
-    each row's own end; sequences, and the gradients of x and of sequences, are lists of arrays too.
+    Ragged inputs: x may be a list of arrays (steps, features) of any lengths, which runs in groups of similar ones.
+    go_backwards begins at each row's own end; sequences, and the gradients of x and of sequences, are lists too.
 
     Raises:
         TypeError, ValueError: cell is none, has no state_size, or another dtype.
@@ -57,6 +57,7 @@ class RNN(Layer):
     """
 
     takes_ragged = True
+    skips_masked = True
     _uncalled: ClassVar[Mapping[str, str]] = {"inner_loop": "write forward(x, ...), which gives (y, pullback)"}
 
     def __init__(
@@ -153,6 +154,9 @@ class RNN(Layer):
         cells = [self.cell, *_cells(self.runner)]
         makers = [type(part).get_initial_state for part in (self, *cells) if hasattr(part, "get_initial_state")]
         return not all(map(ours_function, makers))
+
+    def reach(self, rank: int) -> str:
+        return "past" if self.return_sequences and not self.go_backwards else "sequence"
 
     def independent_rows(self, training: bool) -> bool:
         """False where stateful: each call goes on from the one before."""
@@ -259,23 +263,17 @@ class RNN(Layer):
         # weights of another width are refused before they are made
         by_row = not self.has_python_cells
         x, order = arrange(x, mask, lengths, self.dtype, self.features, self.go_backwards, by_row, padding)
-        self.build(x.shape)
-        B = x.shape[0]
+        B, T = order.size
+        self.build((B, T, (x[0] if isinstance(x, list) else x).shape[-1]))
         shown = order.shown if self.zero_output_for_mask else None
         own = initial_state is None and self.states is None and bool(self.initial)
         states = self._first_states(initial_state, B)
-        y, last, run_back = runner.run(
-            x,
-            states,
-            mask=order.mask,
-            lengths=order.lengths,
-            sequences=self.return_sequences,
-            tape=tape,
-            training=training,
-        )
+        call = {"sequences": self.return_sequences, "tape": tape, "training": training}
+        y, last, run_back = order.run(runner, x, states, **call)
         if self.stateful:
             self.states = [s.copy() for s in last]
-        shape, output = y.shape, y
+        shape = (B, T, runner.output_size) if self.return_sequences else (B, runner.output_size)
+        output = y
         if self.return_sequences:
             output = order.outputs(y, None if states is None or runner.h is None else states[runner.h])
         output = self._shown(output, shown)

@@ -55,6 +55,9 @@ class Softmax(Weightless):
 
         return (shares if there is None else np.where(there, shares, zero)), back
 
+    def reach(self, rank: int) -> str:
+        return "step" if min(ops.places("axis", self.axis, (None,) * rank)) > 1 else "sequence"
+
     def stages(self) -> list[Stage]:
         if self.axis not in (-1, [-1]):
             raise NotImplementedError(f"axis of {self.name} must be -1 in a stream, got {self.axis}")

@@ -63,6 +63,9 @@ class TimeDistributed(Layer):
         given = self.layer.compute_output_shape(_step_shape(input_shape))
         return (given[0], input_shape[1], *given[1:])
 
+    def reach(self, rank: int) -> str:
+        return "step" if not any(getattr(module, "stateful", False) for module in self.walk()) else "sequence"
+
     def independent_rows(self, training: bool) -> bool:
         return self.layer.independent_rows(training)
 

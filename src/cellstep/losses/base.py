@@ -47,6 +47,9 @@ class Loss(metaclass=Keywords):
     _uncalled: ClassVar[Mapping[str, str]] = {"__call__": "write call(y_true, y_pred) with functions of cellstep.math"}
     _depends: ClassVar[Mapping[str, tuple[str, str]]] = {"call": ("forward", "subclass losses.Loss")}
 
+    #: Whether each value follows from the last axis of one prediction and its target, whatever is beside it.
+    by_step: ClassVar[bool] = False
+
     default_name = "loss"
     #: The arguments of the constructor that `get_config` writes, besides name and reduction.
     arguments: ClassVar[tuple[str, ...]] = ()

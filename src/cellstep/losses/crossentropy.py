@@ -20,6 +20,8 @@ from .base import EPSILON, Array, Loss, Pullback, match, steps_hint
 class Crossentropy(Loss):
     """What crossentropies share: predictions may be logits."""
 
+    by_step = True
+
     def __init__(
         self, from_logits: bool, axis: int, reduction: str | None, name: str | None, dtype: DTypeLike | None
     ) -> None:

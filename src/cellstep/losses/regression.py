@@ -17,6 +17,8 @@ from .base import EPSILON, Array, Loss, Pullback, match
 class Elementwise(Loss):
     """A mean over the last axis; a subclass gives the values and their slopes by the predictions."""
 
+    by_step = True
+
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: DTypeLike | None = None
     ) -> None:

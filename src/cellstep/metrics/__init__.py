@@ -145,6 +145,7 @@ __all__ = [
     "TopKCategoricalAccuracy",
     "TrueNegatives",
     "TruePositives",
+    "by_step",
     "check",
     "deserialize",
     "get",
@@ -163,6 +164,13 @@ def check(identifier: Any) -> None:
             raise ValueError(unknown("metrics", identifier.get("class_name"), list(_NAMED)))
     elif not isinstance(identifier, Metric) and not callable(identifier):
         raise TypeError(f"metrics must be names, cellstep.metrics.Metric objects or functions, got {shown(identifier)}")
+
+
+def by_step(identifier: Any) -> bool:
+    """Whether a metric takes each prediction by itself, as `Metric.by_step` says; False for one that is not known."""
+    if isinstance(identifier, str):
+        return registry.find(identifier) is None
+    return isinstance(identifier, Metric) and identifier.by_step
 
 
 def get(

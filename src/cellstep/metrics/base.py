@@ -60,6 +60,8 @@ class Metric(metaclass=Keywords):
 
     direction = ""
     default_name = ""
+    #: Whether it takes each prediction with its target by itself, whatever is beside it but along the last axis.
+    by_step: bool = False
     #: The arguments of the constructor that `get_config` writes, besides the name.
     arguments: tuple[str, ...] = ()
     #: The attributes that hold what was gathered.
@@ -266,6 +268,11 @@ class MeanMetricWrapper(_Average):
         self.fn = fn
         self.options = options
 
+    @property
+    def by_step(self) -> bool:  # type: ignore[override]
+        """Whether the function is one of this package."""
+        return str(getattr(self.fn, "__module__", "")).startswith(__package__)
+
     def get_config(self) -> dict[str, Any]:
         """TypeError where the function is not registered."""
         if type(self) is not MeanMetricWrapper:  # a class with a function of its own
@@ -296,6 +303,11 @@ class LossMetric(_Average):
     def __init__(self, loss: Loss, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(name or loss.name, dtype)
         self.loss = loss
+
+    @property
+    def by_step(self) -> bool:  # type: ignore[override]
+        """As its loss."""
+        return self.loss.by_step
 
     def update_state(
         self,

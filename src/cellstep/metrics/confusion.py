@@ -35,6 +35,7 @@ class Confusion(Metric):
 
     direction = "up"
     gathered = ("tp", "fp", "tn", "fn")
+    by_step = True
 
     def __init__(self, name: str | None, thresholds: Sequence[float], apart: bool = False, dtype: Any = None) -> None:
         super().__init__(dtype, name)

@@ -27,6 +27,7 @@ class IoU(Metric):
     """
 
     direction = "up"
+    by_step = True
     default_name = "io_u"
     gathered = ("counts",)
     arguments: tuple[str, ...] = (

@@ -26,6 +26,7 @@ class FBetaScore(Metric):
 
     default_name = "fbeta_score"
     direction = "up"
+    by_step = True
     arguments: tuple[str, ...] = ("average", "beta", "threshold")
     gathered = ("_tp", "_fp", "_fn")
 
@@ -107,6 +108,7 @@ class R2Score(Metric):
 
     default_name = "r2_score"
     direction = "up"
+    by_step = True
     arguments = ("class_aggregation", "num_regressors")
     gathered = ("_sum", "_squares", "_residual", "_count", "_samples")
 

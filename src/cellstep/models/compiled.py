@@ -46,6 +46,10 @@ class Compiled:
                 raise TypeError(f"{name} must be a list or a dictionary, got {given!r}")
             for identifier in _leaves(given):
                 metrics.check(identifier)
+        #: Whether losses and metrics take each step of a sequence by itself.
+        self.by_step = all(loss.by_step for loss in _leaves(self.loss)) and all(
+            metrics.by_step(identifier) for _, given, _ in self.asked for identifier in _leaves(given)
+        )
         _check_weights(loss_weights)
         self._tracker = _mean("loss")
         self._parts: list[Metric] = []

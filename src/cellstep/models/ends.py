@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from .. import ops
 from ..layers import InputLayer, nested
-from ..layers.penalties import Run
+from ..layers.ragged import groups
 from . import data
 from .data import Batch
+from .grouped import Grouped, masks_of
 from .ragged import Ragged, ragged
 from .training import Trainer
 
@@ -36,7 +37,8 @@ class Ends(Trainer):
     _by_hand: bool
 
     def _accept(self, x: Any, mask: Any, lengths: Any) -> tuple[list[Any], list[Any], bool]:
-        """Arrays and masks for each input, checked; and whether any mask stands for lengths."""
+        """Arrays and masks for each input, checked; and whether any mask stands for lengths. Where an input is Ragged
+        all of them are `Grouped`."""
         if type(x) is np.ndarray and mask is None and lengths is None and isinstance(self._inputs, int):
             # one array and nothing else: what a small model cannot afford to be slow
             return [self._heads[0].checked(x) if self._heads else x], [None], False
@@ -44,23 +46,49 @@ class Ends(Trainer):
         n = len(values)
         masks = [None] * n if mask is None else per_input("mask", mask, n)
         given = [None] * n if lengths is None else per_input("lengths", lengths, n)
-        real = False
+        rows = self._rows(values)
+        real = rows is not None
         for i, value in enumerate(values):
             if isinstance(value, Ragged):
+                assert rows is not None
                 if masks[i] is not None or given[i] is not None:
                     raise ValueError("mask and lengths must be None where x is a list of sequences, got one")
-                values[i], masks[i], real = value.padded(), value.mask(), True
-            head = self._heads[i] if self._heads else None
-            if head is not None:
-                values[i] = head.checked(values[i], "x" if n == 1 else self.input_names[i])
+                values[i] = self._checked(i, Grouped.split(rows, value))
+                masks[i] = masks_of(values[i])
+                continue
+            values[i] = self._checked(i, value)
             if given[i] is not None:
                 a = ops.plain("x", values[i])
                 if a.ndim < 2:
                     raise ValueError(f"lengths need x of shape (batch, time, ...), got {a.shape}")
                 masks[i], real = ops.running(masks[i], given[i], a.shape[0], a.shape[1], False), True
-            elif masks[i] is not None and not isinstance(value, Ragged):
+            elif masks[i] is not None:
                 masks[i] = _check_mask(masks[i], values[i])
+        if rows is not None:
+            values, masks = (
+                [a if a is None or isinstance(a, Grouped) else Grouped.split(rows, a) for a in some]
+                for some in (values, masks)
+            )
         return values, masks, real
+
+    def _rows(self, values: list[Any]) -> list[NDArray[Any]] | None:
+        """The groups of rows in which Ragged inputs are run; None where there are none."""
+        lengths = [value.lengths for value in values if isinstance(value, Ragged)]
+        if not lengths:
+            return None
+        fixed = [h for h, v in zip(self._heads, values, strict=False) if isinstance(v, Ragged) and h.batch_shape[1]]
+        return [np.arange(len(lengths[0]))] if fixed else groups(*lengths)
+
+    def _checked(self, i: int, value: Any) -> Any:
+        """Input number i as its InputLayer wants it."""
+        if not self._heads:
+            return value
+        head, name = self._heads[i], self.input_names[i] if len(self._heads) > 1 else "x"
+        if not isinstance(value, Grouped):
+            return head.checked(value, name)
+        if head.batch_shape[0] not in (None, len(value)):
+            head.checked(value.joined(), name)  # which says so
+        return Grouped(value.rows, [head.checked(part, name, rows=False) for part in value.parts], value.lengths)
 
     def inputs_of(self, x: Any) -> list[Any]:
         """One array, or Ragged, for each input, from what a user gives.
@@ -102,22 +130,6 @@ class Ends(Trainer):
             if found is not None:
                 return found
         return ops.plain(name, value)
-
-    def unpadded(self, x: Any, ran: Run) -> Any:
-        """The outputs of a run, as lists of rows where x is Ragged and they have its steps."""
-        if self._by_hand:
-            return ran.y
-        sequences = [part for part in self.inputs_of(x) if isinstance(part, Ragged)]
-        if not sequences:
-            return ran.y
-        masks = [ran.mask] if isinstance(self._outputs, int) else ran.mask
-        outputs = nested.flatten(ran.y)
-        for i, y in enumerate(outputs):
-            for given in sequences:
-                if masks is not None and masks[i] is not None and np.shape(y)[:2] == (len(given), given.steps):
-                    outputs[i] = given.cut(y)
-                    break
-        return nested.pack(ran.y, outputs)
 
     def given(self, x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
         if self._inputs is not None:

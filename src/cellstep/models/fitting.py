@@ -15,7 +15,6 @@ from ..optimizers.flat import State
 from .data import Batch
 from .epochs import Epochs
 from .steps import Logs, plain_logs
-from .undo import walk
 
 
 class Fitting:
@@ -118,7 +117,7 @@ class Fitting:
         """
         model = self.model
         optimizer, kept = model.optimizer, model.optimizer.states()
-        modules = list(walk(model))
+        modules = list(model.walk())
         return {
             "epoch": self.epoch,
             "seen": self.seen,
@@ -158,7 +157,7 @@ class Fitting:
         for weight, array, trainable in zip(model.weights, found["weights"], found["trainable"][1], strict=True):
             weight.assign(array)
             weight.trainable = trainable
-        modules = list(walk(model))
+        modules = list(model.walk())
         for module, trainable in zip(modules, found["trainable"][0], strict=True):
             module._trainable = trainable
         optimizer.restore(found["optimizer"]["calls"], found["optimizer"]["variables"])
@@ -217,7 +216,7 @@ class Fitting:
 
     def _check_trainable(self, name: str, value: Any) -> Any:
         _check_length(name, value, 2)
-        for part, n in zip(value, (len(list(walk(self.model))), len(self.model.weights)), strict=True):
+        for part, n in zip(value, (len(list(self.model.walk())), len(self.model.weights)), strict=True):
             _check_length(name, part, n)
             for flag in part:
                 ops.check_bool(name, flag)
@@ -247,7 +246,7 @@ class Fitting:
         return {**value, "variables": variables}
 
     def _check_stateful(self, name: str, value: Any) -> Any:
-        layers = _stateful(list(walk(self.model)))
+        layers = _stateful(list(self.model.walk()))
         _check_length(name, value, len(layers))
         for layer, states in zip(layers, value, strict=True):
             if states is not None:
@@ -284,7 +283,7 @@ def warn_short(what: str, seen: int, name: str, steps: int | None) -> None:
 
 def _generators(model: Any) -> list[np.random.Generator]:
     """The random generators of the layers, each once."""
-    found = {id(v): v for m in walk(model) for v in vars(m).values() if isinstance(v, np.random.Generator)}
+    found = {id(v): v for m in model.walk() for v in vars(m).values() if isinstance(v, np.random.Generator)}
     return list(found.values())
 
 

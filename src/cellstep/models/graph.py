@@ -13,6 +13,7 @@ from typing import Any
 from ..layers import Layer, SymbolicTensor, nested
 from ..layers.penalties import PLAIN, Run, Share
 from ..layers.symbolic import Node
+from . import grouped
 
 
 @dataclass
@@ -124,13 +125,14 @@ class Graph:
         """Forward.
 
         Args:
-            inputs: an array for each input. masks: a mask for each, or None.
+            inputs: an array for each input, or Grouped for each. masks: a mask for each, or None.
             training, tape, padding, share: as in `Layer.run`.
 
         Returns:
             the outputs, their masks, `pullback(gradients of outputs, need_dx) -> gradients of inputs` with None for
             zeros in both (None without a tape), and the penalties of the layers' outputs.
         """
+        run = grouped.run if isinstance(inputs[0], grouped.Grouped) else _run
         values: list[Any] = [None] * self.size
         shown: list[Any] = [None] * self.size
         for place, value, mask in zip(self.inputs, inputs, masks, strict=True):
@@ -139,11 +141,11 @@ class Graph:
         total: tuple[float, ...] = ()
         for step in self.steps:
             if step.plain:
-                y, mask, pullback, penalties = step.layer.run(
-                    values[step.x], shown[step.x], training, tape, padding, share
+                y, mask, pullback, penalties = run(
+                    step.layer, values[step.x], shown[step.x], training, tape, padding, share
                 )
             else:
-                y, mask, pullback, penalties = self._call(step, values, shown, training, tape, padding, share)
+                y, mask, pullback, penalties = self._call(run, step, values, shown, training, tape, padding, share)
             if step.single:
                 values[step.outputs], shown[step.outputs] = y, mask
             else:
@@ -162,6 +164,7 @@ class Graph:
 
     def _call(
         self,
+        run: Callable[..., Run],
         step: Step,
         values: list[Any],
         shown: list[Any],
@@ -181,8 +184,9 @@ class Graph:
         if step.states is not None:
             options = {**options, "initial_state": [values[place] for place in step.states]}
         if "training" in options:
-            return step.layer.run(x, mask, tape=tape, padding=padding, share=share, **options)
-        return step.layer.run(x, mask, training, tape, padding, share, **options)
+            training = options["training"]
+            options = {key: value for key, value in options.items() if key != "training"}
+        return run(step.layer, x, mask, training, tape, padding, share, **options)
 
     def _back(self, pullbacks: list[tuple[Any, bool]], gradients: Sequence[Any], need_dx: bool) -> list[Any]:
         found: list[Any] = [None] * self.size
@@ -269,6 +273,10 @@ class Graph:
             return given if step.single else nested.flatten(given)
 
         return self.replay(inputs, call)
+
+
+def _run(layer: Layer, *call: Any, **options: Any) -> Run:
+    return layer.run(*call, **options)
 
 
 def _between(inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> list[Node]:

@@ -14,6 +14,7 @@ from ..layers.penalties import PLAIN, Run, Share
 from ..layers.symbolic import is_symbolic
 from .functional import from_functional, functional_config
 from .graph import Graph
+from .grouped import Grouped, join
 from .making import Making
 from .summary import print_summary
 
@@ -123,6 +124,34 @@ class Model(Making):
             share: how penalties count; see `Layer.run`.
             lengths: (B,) the number of steps of each row, in place of a mask; for several inputs a list.
         """
+        ran = self.run_apart(x, mask, training, tape, padding, share, lengths)
+        if not any(isinstance(y, Grouped) for y in nested.flatten(ran.y)):
+            return ran
+
+        def pullback(dy: Any, need_dx: bool = True) -> Any:
+            given = (
+                None
+                if dy is None
+                else [
+                    y if d is None else Grouped.split(y.rows, np.asarray(d), y.lengths)
+                    for y, d in zip(nested.flatten(ran.y), nested.flatten(dy), strict=True)
+                ]
+            )
+            return join(ran.pullback(None if given is None else nested.pack(ran.y, given), need_dx))
+
+        return ran._replace(y=join(ran.y), mask=join(ran.mask), pullback=pullback)
+
+    def run_apart(  # type: ignore[override]
+        self,
+        x: Any,
+        mask: Any = None,
+        training: bool = False,
+        tape: bool = True,
+        padding: bool = False,
+        share: Share | None = PLAIN,
+        lengths: Any = None,
+    ) -> Run:
+        """`run`, which leaves sequences of different lengths apart: outputs, masks and gradients are `Grouped`."""
         if self._by_hand:
             return self._run_by_hand(x, mask, training, tape, share, lengths)
         ys, passed, back, penalties = self._through(x, mask, training, tape, padding, share, lengths)
@@ -213,9 +242,9 @@ class Model(Making):
             raise TypeError(
                 f"{self.name} takes x, mask, lengths and training, got {', '.join(options) or 'initial_state'}"
             )
-        ran = self.run(x, mask, bool(training), False, lengths=lengths)
+        ran = self.run_apart(x, mask, bool(training), False, lengths=lengths)
         self.show(ran)
-        return ran.y if type(x) is np.ndarray else self.unpadded(x, ran)
+        return nested.change(ran.y, _rows)
 
     def call(self, x: Any, *args: Any, **options: Any) -> Any:
         """Outputs for arrays, without a tape. A subclass may write here how its layers are composed, as in Keras."""
@@ -362,6 +391,13 @@ class Model(Making):
         from ..layers import serialize
 
         return json.dumps(serialize(self), **options)
+
+
+def _rows(y: Any) -> Any:
+    """An output as a user gets it: a list of rows where these have steps of their own."""
+    if not isinstance(y, Grouped):
+        return y
+    return y.joined() if y.lengths is None else y.sequences()
 
 
 def _path(graph: Graph) -> list[int]:

@@ -11,14 +11,15 @@ from ..layers import nested
 from ..layers.penalties import Run
 from .compiled import Compiled
 from .data import Batch
-from .ragged import Ragged
+from .sides import Sides, sides
 
 
 class Score(NamedTuple):
     """What the loss says of a run.
 
     value: the total. parts: the losses of the outputs that have one. gradients: by the outputs, flat, None for zeros;
-    empty where none were asked for. scored: names, targets, predictions, weights and masks, one an output.
+    empty where none were asked for. scored: names, targets, predictions, weights and masks, one an output. Of
+    sequences of different lengths predictions are the steps of all rows where losses and metrics need no more.
     """
 
     value: Any
@@ -36,8 +37,8 @@ def score(
         ValueError: targets, weights or losses that do not go with the outputs.
     """
     kinds = compiled.outputs(names)
-    scored = entries(compiled, ran, made, names)
-    _, targets, outputs, weights, masks = scored
+    found = _sides(compiled, ran, made, names)
+    targets, outputs, weights, masks = _columns(found)
     total: Any = penalty
     parts: list[Any] = []
     gradients: list[Any] = []
@@ -50,22 +51,32 @@ def score(
         factor = compiled.weights[i]
         if gradient:
             value, slope = loss.value_and_grad(targets[i], outputs[i], weights[i], masks[i])
-            gradients.append(slope if factor is None else slope * slope.dtype.type(factor))
+            gradients.append(found[i].back(slope if factor is None else slope * slope.dtype.type(factor)))
         else:
             value = loss(targets[i], outputs[i], weights[i], masks[i])
         parts.append(value)
         total = total + (value if factor is None else factor * value)
-    return Score(total, parts, gradients if gradient else [], scored)
+    return Score(total, parts, gradients if gradient else [], (names, targets, outputs, weights, masks))
 
 
 def entries(compiled: Compiled, ran: Run, made: Batch, names: Sequence[str | None]) -> tuple[Any, ...]:
     """What metrics need of a batch: names, targets, predictions, weights and masks, each with one entry an output."""
+    return names, *_columns(_sides(compiled, ran, made, names))
+
+
+def _sides(compiled: Compiled, ran: Run, made: Batch, names: Sequence[str | None]) -> list[Sides]:
     outputs = nested.flatten(ran.y)
     kinds: Sequence[Any] = [None] * len(names) if compiled.loss is None else compiled.outputs(names)
     targets = _per_output("y", made.y, ran.y, names, kinds)
     weights = _per_output("sample_weight", made.sample_weight, ran.y, names, kinds)
     masks = [None] * len(outputs) if ran.mask is None else nested.flatten(ran.mask)
-    return names, _unragged(targets, outputs, masks), outputs, _unragged(weights, outputs, masks), masks
+    parts = zip(outputs, masks, targets, weights, strict=True)
+    return [sides(*part, by_step=compiled.by_step) for part in parts]
+
+
+def _columns(found: list[Sides]) -> tuple[list[Any], ...]:
+    """Targets, predictions, weights and masks."""
+    return [s.target for s in found], [s.y for s in found], [s.weight for s in found], [s.mask for s in found]
 
 
 def _per_output(name: str, value: Any, y: Any, names: Sequence[Any], kinds: Sequence[Any]) -> list[Any]:
@@ -96,18 +107,3 @@ def _per_output(name: str, value: Any, y: Any, names: Sequence[Any], kinds: Sequ
     if value is None or n == 1 or name == "sample_weight":
         return [value] * n
     raise ValueError(f"expected {name} to be {n} arrays, one an output, got one")
-
-
-def _unragged(values: list[Any], outputs: Sequence[Any], masks: Sequence[Any]) -> list[Any]:
-    """Sequences of different lengths padded to their output."""
-    found = list(values)
-    for i, value in enumerate(found):
-        if isinstance(value, Ragged):
-            y, mask = outputs[i], masks[i]
-            if mask is None or np.shape(mask) != y.shape[:2] or value.steps > y.shape[1]:
-                raise ValueError(
-                    f"expected even targets, as the outputs {y.shape} do not keep the lengths of x, got sequences of "
-                    f"different lengths up to {value.steps}"
-                )
-            found[i] = value.padded(y.shape[1])
-    return found

@@ -9,7 +9,7 @@ from ..kernels.stages import Stage
 from ..layers import Input, InputLayer, Layer, Stream, SymbolicTensor, deserialize, serialize
 from ..layers.base import check_layer
 from ..layers.module import Module, Shape, check_config
-from ..layers.penalties import PLAIN, Run, Share
+from ..layers.penalties import Run
 from .graph import Graph
 from .model import Model
 from .stream import make_stream
@@ -169,21 +169,12 @@ class Sequential(Model):
 
     def prepare(self, x: Any) -> None:
         if not self.built:
-            self.build(self._accept(x, None, None)[0][0].shape)
+            self.build(self.inputs_of(x)[0].shape)
 
-    def run(  # type: ignore[override]
-        self,
-        x: Any,
-        mask: Any = None,
-        training: bool = False,
-        tape: bool = True,
-        padding: bool = False,
-        share: Share | None = PLAIN,
-        lengths: Any = None,
-    ) -> Run:
+    def run_apart(self, x: Any, *call: Any, **options: Any) -> Run:
         if not self.built:
             self.prepare(x)
-        return super().run(x, mask, training, tape, padding, share, lengths)
+        return super().run_apart(x, *call, **options)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the outputs for inputs of this shape."""

@@ -19,6 +19,7 @@ from . import data, gathered, weights
 from .compiled import Compiled
 from .compiling import compile_config, compile_from
 from .data import Batch, ClassWeight
+from .grouped import join
 from .ragged import Ragged
 from .scoring import Score, score
 from .undo import own_gradients, unchanged, undone_on_error
@@ -37,6 +38,15 @@ class Stepper(Layer):
     def given(self, x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
         """Arrays in the structure of the inputs and the outputs, checked, from whatever a user gives for them."""
         return data.batch(x, y, sample_weight)
+
+    def run_apart(self, x: Any, **call: Any) -> Run:
+        """`run`, which may leave sequences of different lengths apart, as `Grouped`."""
+        return self.run(x, **call)
+
+    def run_step(self, x: Any, **call: Any) -> Run:
+        """`run_apart` for a step; `run` where a subclass computes with the outputs itself."""
+        own = self.overrides("compute_loss") or self.overrides("compute_metrics")
+        return self.run(x, **call) if own else self.run_apart(x, **call)
 
     def prepare(self, x: Any) -> None:
         """Make all weights, for inputs such as these."""
@@ -256,6 +266,7 @@ class Stepper(Layer):
         kept = undone_on_error if ops.check_bool("advance", advance) else unchanged
         with kept(self), own_gradients(self):
             ran, scored = self.learn(made)
+            ran = ran._replace(y=join(ran.y), mask=join(ran.mask))
             self.show(ran)
             scale = optimizer.scale_loss(1.0)
             found = {w.path: w.grad / w.dtype.type(scale) for w in self.trainable_weights}
@@ -312,12 +323,12 @@ class Stepper(Layer):
         """Forward, the loss and the metrics."""
         made = self._complete(made)
         with undone_on_error(self):
-            ran = self.run(made.x, tape=False)
+            ran = self.run_step(made.x, tape=False)
             return self.record(made, ran, self.score(ran, made, gradient=False))
 
     def learn(self, made: Batch) -> tuple[Run, Score]:
         """Forward and backward: adds to the gradients of the weights."""
-        ran = self.run(made.x, training=True, share=self.share())
+        ran = self.run_step(made.x, training=True, share=self.share())
         scored = self.score(ran, made, gradient=True)
         self.pull(ran, scored.gradients)
         return ran, scored
@@ -326,7 +337,7 @@ class Stepper(Layer):
         """Add a batch to the means and the metrics; the logs so far."""
         compiled = self.ready("training")
         compiled.measure(*scored.scored)
-        compiled.track(scored.value, scored.parts, len(scored.scored[2][0]))
+        compiled.track(scored.value, scored.parts, data.rows(made.x))
         return self.get_metrics_result()
 
     def show(self, ran: Run) -> None:

@@ -30,7 +30,7 @@ def unchanged(*modules: Module) -> Iterator[None]:
     That is the states of stateful layers, moving statistics, gradients, and all random generators. Weights that the
     block makes stay, as those that a call makes, and then what was drawn for them stays drawn.
     """
-    built = [(module, module.built) for root in modules for module in walk(root)]
+    built = [(module, module.built) for root in modules for module in root.walk()]
     undo, undo_random = _remembered(modules), random.remembered()
     try:
         with own_gradients(*modules):
@@ -56,7 +56,7 @@ def own_gradients(*modules: Module) -> Iterator[None]:
 
 def _remembered(roots: Any) -> Callable[[], None]:
     """A function that puts back what calls of the modules change from now on."""
-    modules = [module for root in roots for module in walk(root)]
+    modules = [module for root in roots for module in root.walk()]
     fixed = [(w, w.numpy()) for module in modules for w in module._weights if w.fixed]
     # a layer that goes on replaces its list of states, and never writes into one
     attributes = [(module, dict(vars(module))) for module in modules]
@@ -79,10 +79,3 @@ def _remembered(roots: Any) -> Callable[[], None]:
                         del now[name]
 
     return undo
-
-
-def walk(module: Module) -> Iterator[Any]:
-    """The module and all that it is made of."""
-    yield module
-    for part in module.parts:
-        yield from walk(part)

@@ -18,6 +18,7 @@ from .. import nested
 from ..base import Array, Layer, Pullback
 from ..module import auto_name
 from ..symbolic import SymbolicTensor
+from . import arithmetic
 from .table import OPERATIONS, Kind
 
 #: Sizes that stand for open axes while the shape of the outputs is found out; with many divisors, for reshapes.
@@ -115,6 +116,18 @@ class Operation(Layer):
             found = [d for d in self._dtypes if d.kind == "f"]
             self.dtype = np.result_type(*found) if found else self.dtype
         return super().__call__(x, mask, initial_state, training, **options)
+
+    def reach(self, rank: int) -> str:
+        """ "step" for what works number by number, or along the last axis of several; else "sequence"."""
+        if self.operation == "GetItem":
+            key = self.arguments[1] if isinstance(self.arguments[1], tuple) else ()
+            behind = key and key[0] is Ellipsis and len(key) < rank
+            whole = len(key) > 1 and all(isinstance(part, slice) and part == slice(None) for part in key[:2])
+            return "step" if behind or whole else "sequence"
+        by_number = self.kind.rule.__module__ == arithmetic.__name__
+        axis = {**self.kind.options, **self.options}.get("axis", -1 if by_number else None)
+        constants = [leaf for leaf in leaves(self.arguments) if not isinstance(leaf, Slot) and np.ndim(leaf)]
+        return "step" if axis == -1 and not constants and (by_number or rank > 2) else "sequence"
 
     def compute_mask(self, x: Any, mask: Any = None) -> None:
         """None: as in Keras, a mask ends here."""

@@ -1,0 +1,226 @@
+"""Grouped: a batch of sequences of different lengths, as arrays of rows of similar lengths.
+
+A model runs a layer group by group where its rows do not depend on each other, over all steps of all rows as one
+sequence where it pools them, and over the batch padded to its longest row where it looks at whole sequences, padding
+included. Gradients of the weights add up over the groups; what a row gets is what it gets in the padded batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..layers import Layer, nested
+from ..layers.penalties import Run, Share
+from .ragged import Ragged
+
+Array = NDArray[Any]
+
+
+class Grouped:
+    """What one tensor of a model is for a batch.
+
+    Attributes:
+        rows: the numbers of the rows of each group.
+        parts: for each group an array of its rows; (n, T, ...) with T the longest of them where there are lengths.
+        lengths: (B,) how many steps each row of the batch has; None where there are none to count.
+    """
+
+    def __init__(self, rows: Sequence[Array], parts: Sequence[Array], lengths: Array | None = None) -> None:
+        self.rows, self.parts, self.lengths = rows, list(parts), lengths
+
+    @classmethod
+    def split(cls, rows: Sequence[Array], whole: Any, lengths: Array | None = None) -> Grouped:
+        """An array of the batch, (B, T, ...) where there are lengths; or Ragged."""
+        if isinstance(whole, Ragged):
+            steps = [_longest(whole.lengths, group) for group in rows]
+            return cls(rows, [whole[n].padded(T) for n, T in zip(rows, steps, strict=True)], whole.lengths)
+        if lengths is None:
+            return cls(rows, [whole[group] for group in rows])
+        return cls(rows, [whole[group, : _longest(lengths, group)] for group in rows], lengths)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.rows))
+
+    @property
+    def ndim(self) -> int:
+        return self.parts[0].ndim
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.parts[0].dtype
+
+    def __add__(self, other: Grouped) -> Grouped:
+        return Grouped(self.rows, [a + b for a, b in zip(self.parts, other.parts, strict=True)], self.lengths)
+
+    def __mul__(self, scale: Any) -> Grouped:
+        return Grouped(self.rows, [part * scale for part in self.parts], self.lengths)
+
+    def joined(self) -> Array:
+        """One array of the batch, with zeros behind the last steps of rows."""
+        first = self.parts[0]
+        shape = first.shape[1:]
+        if self.lengths is not None:
+            shape = (int(self.lengths.max(initial=0)), *first.shape[2:])
+        out: Array = np.zeros((len(self), *shape), first.dtype)
+        for group, part in zip(self.rows, self.parts, strict=True):
+            if self.lengths is None:
+                out[group] = part
+            else:
+                out[group, : part.shape[1]] = part
+        return out
+
+    def sequences(self) -> list[Array]:
+        """The rows, each with its own steps."""
+        assert self.lengths is not None
+        found: list[Any] = [None] * len(self)
+        for group, part in zip(self.rows, self.parts, strict=True):
+            for i, row in zip(group, part, strict=True):
+                found[i] = row[: self.lengths[i]]
+        return found
+
+    def steps(self) -> Array:
+        """(N, ...): the steps of all rows, one row after another."""
+        return np.concatenate(self.sequences())
+
+    def of_steps(self, steps: Array) -> Grouped:
+        """From the steps of all rows (N, ...) back to groups, with zeros behind the last ones."""
+        assert self.lengths is not None
+        ends = np.cumsum(self.lengths)
+        parts = []
+        for group, like in zip(self.rows, self.parts, strict=True):
+            part = np.zeros((*like.shape[:2], *steps.shape[1:]), steps.dtype)
+            for row, i in zip(part, group, strict=True):
+                row[: self.lengths[i]] = steps[ends[i] - self.lengths[i] : ends[i]]
+            parts.append(part)
+        return Grouped(self.rows, parts, self.lengths)
+
+
+def _longest(lengths: Array, group: Any) -> int:
+    """The steps of a group; one at least, if any row of the batch has one, as some layers need."""
+    return max(int(lengths[group].max(initial=0)), min(int(lengths.max(initial=0)), 1))
+
+
+def join(structure: Any) -> Any:
+    """The same structure with one array for each Grouped."""
+    return nested.change(structure, lambda a: a.joined() if isinstance(a, Grouped) else a)
+
+
+def masks_of(value: Grouped) -> Grouped:
+    """True where a row has a step."""
+    assert value.lengths is not None
+    pairs = zip(value.rows, value.parts, strict=True)
+    there = [np.arange(part.shape[1]) < value.lengths[group, None] for group, part in pairs]
+    return Grouped(value.rows, there, value.lengths)
+
+
+def run(
+    layer: Layer,
+    x: Any,
+    mask: Any,
+    training: bool,
+    tape: bool,
+    padding: bool,
+    share: Share | None,
+    **options: Any,
+) -> Run:
+    """`layer.run` for Grouped in place of arrays, in x, mask, options, outputs and gradients."""
+    leaves = nested.flatten(x)
+    rank = max(a.ndim for a in leaves)
+    additive = share is None or all(regularizer.additive for regularizer in layer.regularizers_inside())
+    if share is not None and share.rows is None:
+        share = share._replace(rows=len(leaves[0]))
+    call = (training, tape, padding, share)
+    masked = any(m is not None for m in nested.flatten(mask))
+    if masked:
+        even = layer.skips_masked or all(a.lengths is leaves[0].lengths for a in leaves)
+        known = all(a.lengths is not None for a in leaves)
+        apart = known and even and layer.skips_padding(rank)
+    else:
+        apart = True
+    if additive and apart and layer.independent_rows(training):
+        return _by_group(layer, x, mask, call, options)
+    if additive and apart and layer.pools_steps and isinstance(x, Grouped) and masked:
+        return _all_steps(layer, x, mask, call)
+    return _padded(layer, x, mask, call, options)
+
+
+def _lengths(layer: Layer, ran: Run, x: Any) -> list[Any]:
+    """For each output of a run the lengths that its rows have, if a mask of such steps comes with it."""
+    own = [a.lengths for a in nested.flatten(x)]
+    known: Any = None
+    if all(n is not None for n in own):
+        # attention gives an output for each step of its query; others have their inputs side by side
+        known = own[0] if layer.skips_masked or len(own) == 1 else np.maximum.reduce(own)
+    outputs, masks = nested.flatten(ran.y), nested.flatten(ran.mask)
+    masks += [None] * (len(outputs) - len(masks))
+    return [None if m is None else known for m in masks]
+
+
+def _by_group(layer: Layer, x: Any, mask: Any, call: tuple[Any, ...], options: dict[str, Any]) -> Run:
+    first = nested.flatten(x)[0]
+    count = len(first.rows)
+
+    def part(structure: Any, i: int) -> Any:
+        return nested.change(structure, lambda a: a.parts[i] if isinstance(a, Grouped) else a)
+
+    def together(structures: Sequence[Any], lengths: Any) -> Any:
+        columns = zip(*map(nested.flatten, structures), strict=True)
+        found = [None if c[0] is None else Grouped(first.rows, c, n) for c, n in zip(columns, lengths, strict=False)]
+        return nested.pack(structures[0], found)
+
+    runs = [layer.run(part(x, i), part(mask, i), *call, **part(options, i)) for i in range(count)]
+    lengths = _lengths(layer, runs[0], x)
+    y = together([ran.y for ran in runs], lengths)
+    shown = together([ran.mask for ran in runs], lengths)
+    penalties = tuple(map(sum, zip(*(ran.penalties for ran in runs), strict=True)))
+    if penalties:
+        layer.remember(penalties)
+
+    def pullback(dy: Any, need_dx: bool = True) -> Any:
+        found = [ran.pullback(part(dy, i), need_dx=need_dx) for i, ran in enumerate(runs)]
+        return None if found[0] is None else together(found, _own_lengths(found[0], x, options))
+
+    return Run(y, shown, pullback, penalties)
+
+
+def _own_lengths(found: Any, x: Any, options: dict[str, Any]) -> list[Any]:
+    """The lengths of what gradients are for: of the inputs, and of initial states, which have none."""
+    own = [a.lengths for a in nested.flatten(x)]
+    return own + [None] * (len(nested.flatten(found)) - len(own))
+
+
+def _all_steps(layer: Layer, x: Grouped, mask: Grouped, call: tuple[Any, ...]) -> Run:
+    training, tape, _, share = call
+    ran = layer.run(x.steps()[None], mask.steps()[None], training, tape, False, share)
+
+    def pullback(dy: Any, need_dx: bool = True) -> Any:
+        dx = ran.pullback(None if dy is None else dy.steps()[None], need_dx=need_dx)
+        return None if dx is None else x.of_steps(dx[0])
+
+    return Run(x.of_steps(ran.y[0]), mask, pullback, ran.penalties)
+
+
+def _padded(layer: Layer, x: Any, mask: Any, call: tuple[Any, ...], options: dict[str, Any]) -> Run:
+    first = nested.flatten(x)[0]
+    ran = layer.run(join(x), join(mask), *call, **join(options))
+    lengths = _lengths(layer, ran, x)
+    steps = [None if n is None else int(n.max(initial=0)) for n in lengths]
+    masks = nested.flatten(ran.mask)
+    lengths = [
+        n if n is not None and m.shape[1] == T else None for n, m, T in zip(lengths, masks, steps, strict=False)
+    ] + lengths[len(masks) :]
+
+    def split(structure: Any, lengths: Sequence[Any]) -> Any:
+        pairs = zip(nested.flatten(structure), lengths, strict=False)
+        found = [None if a is None else Grouped.split(first.rows, a, n) for a, n in pairs]
+        return nested.pack(structure, found)
+
+    def pullback(dy: Any, need_dx: bool = True) -> Any:
+        found = ran.pullback(join(dy), need_dx=need_dx)
+        return None if found is None else split(found, _own_lengths(found, x, options))
+
+    return Run(split(ran.y, lengths), split(ran.mask, lengths), pullback, ran.penalties)
