@@ -82,20 +82,25 @@ class Grouped:
                 found[i] = row[: self.lengths[i]]
         return found
 
+    def there(self) -> list[Array]:
+        """For each group booleans (n, T), True where a row has a step."""
+        lengths: Any = self.lengths
+        pairs = zip(self.rows, self.parts, strict=True)
+        return [np.arange(part.shape[1]) < lengths[group, None] for group, part in pairs]
+
     def steps(self) -> Array:
-        """(N, ...): the steps of all rows, one row after another."""
-        return np.concatenate(self.sequences())
+        """(N, ...): the steps of all rows, one row after another, group by group."""
+        return np.concatenate([part[there] for part, there in zip(self.parts, self.there(), strict=True)])
 
     def of_steps(self, steps: Array) -> Grouped:
-        """From the steps of all rows (N, ...) back to groups, with zeros behind the last ones."""
-        assert self.lengths is not None
-        ends = np.cumsum(self.lengths)
-        parts = []
-        for group, like in zip(self.rows, self.parts, strict=True):
-            part = np.zeros((*like.shape[:2], *steps.shape[1:]), steps.dtype)
-            for row, i in zip(part, group, strict=True):
-                row[: self.lengths[i]] = steps[ends[i] - self.lengths[i] : ends[i]]
+        """From what `steps` gives, (N, ...), back to groups, with zeros behind the last steps of rows."""
+        parts, begin = [], 0
+        for there in self.there():
+            end = begin + int(np.count_nonzero(there))
+            part = np.zeros((*there.shape, *steps.shape[1:]), steps.dtype)
+            part[there] = steps[begin:end]
             parts.append(part)
+            begin = end
         return Grouped(self.rows, parts, self.lengths)
 
 
@@ -111,10 +116,7 @@ def join(structure: Any) -> Any:
 
 def masks_of(value: Grouped) -> Grouped:
     """True where a row has a step."""
-    assert value.lengths is not None
-    pairs = zip(value.rows, value.parts, strict=True)
-    there = [np.arange(part.shape[1]) < value.lengths[group, None] for group, part in pairs]
-    return Grouped(value.rows, there, value.lengths)
+    return Grouped(value.rows, value.there(), value.lengths)
 
 
 def run(

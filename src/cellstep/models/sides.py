@@ -43,7 +43,7 @@ def sides(output: Any, mask: Any, target: Any, weight: Any, by_step: bool) -> Si
         return Sides(output, mask, _padded(target, output, mask), _padded(weight, output, mask), lambda slope: slope)
     lengths = output.lengths
     if lengths is not None and by_step and output.ndim > 2:
-        true, weights = _steps("y", target, lengths), _steps("sample_weight", weight, lengths)
+        true, weights = _steps("y", target, output), _steps("sample_weight", weight, output)
         if (true is None) == (target is None) and (weights is None) == (weight is None):
             steps = mask.steps()
             return Sides(output.steps(), None if steps.all() else steps, true, weights, output.of_steps)
@@ -55,17 +55,20 @@ def sides(output: Any, mask: Any, target: Any, weight: Any, by_step: bool) -> Si
     return Sides(y, shown, _padded(target, y, shown, lengths), _padded(weight, y, shown, lengths), back)
 
 
-def _steps(name: str, value: Any, lengths: Array) -> Array | None:
+def _steps(name: str, value: Any, output: Grouped) -> Array | None:
     """(N, ...) the entries for each step, from Ragged, from an array padded likewise, or from (B,) or (B, 1) for all
     steps of a row; None where it is none of these."""
+    lengths: Any = output.lengths
     if isinstance(value, Ragged):
         _check_lengths(value, lengths)
-        return np.concatenate(value.rows)
-    if value is None or len(value) != len(lengths):
+    elif value is None or len(value) != len(lengths):
         return None
-    if value.ndim > 1 and value.shape[1] == lengths.max():
-        return np.asarray(value[np.arange(value.shape[1]) < lengths[:, None]])
-    return np.repeat(value.reshape(-1), lengths) if name == "sample_weight" and value.size == len(lengths) else None
+    if isinstance(value, Ragged) or (value.ndim > 1 and value.shape[1] == lengths.max()):
+        return Grouped.split(output.rows, value, lengths).steps()
+    if name == "sample_weight" and value.size == len(lengths):
+        order = np.concatenate(output.rows)
+        return np.repeat(value.reshape(-1)[order], lengths[order])
+    return None
 
 
 def _padded(value: Any, y: Array, mask: Any, lengths: Array | None = None) -> Any:
