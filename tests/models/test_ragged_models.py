@@ -107,9 +107,11 @@ def test_even_lists_are_arrays() -> None:
 
 
 def unmasked() -> Sequential:
+    """A mask ends in Lambda."""
     return Sequential([layers.Lambda(np.tanh), GRU(2, go_backwards=True, return_sequences=True)])
 
 
+@pytest.mark.filterwarnings("ignore:lambda.* knows no masks")
 @pytest.mark.parametrize(
     ("run", "error", "words"),
     [

@@ -22,8 +22,8 @@ from .. import ops, regularizers
 from ..kernels.stages import Stage
 from ..keywords import owner_of
 from ..regularizers import Regularizer
-from . import ragged
-from .module import Module, Shape
+from . import nested, ragged
+from .module import Module, Shape, ours_function
 from .penalties import PLAIN, Run, Share, penalized
 from .symbolic import Node, connect, is_symbolic
 
@@ -198,6 +198,10 @@ class Layer(Module):
     ) -> Run:
         """`run` without this layer's own penalty; a layer that holds layers passes theirs on."""
         pullback: Any = None
+        if not (self.supports_masking or ours_function(type(self).forward)) and any(
+            m is not None for m in nested.flatten(mask)
+        ):
+            self.drops_mask(mask)
         if tape:
             y, pullback = self._pair(self.forward(x, mask=mask, training=training, **options))
         else:
@@ -313,13 +317,14 @@ class Layer(Module):
         if initial_state is not None:
             raise TypeError(f"initial_state must be None, as {type(self).__name__} has no states, got one")
 
-    def drops_mask(self, mask: Any) -> None:
-        """UserWarning where a layer that does not know masks was given one."""
-        if mask is not None:
-            warnings.warn(
-                f"{self.name} knows no masks: the one that came with its inputs has no effect and goes no further",
-                stacklevel=4,
-            )
+    def drops_mask(self, mask: Any, used: bool = False) -> None:
+        """UserWarning where a layer was given a mask that it does not pass on; `used` says that it has an effect."""
+        if mask is None:
+            return
+        told = "ends the mask that came with its inputs: layers after it do not see it"
+        if not used:
+            told = "knows no masks: the one that came with its inputs has no effect and goes no further"
+        warnings.warn(f"{self.name} {told}", stacklevel=4)
 
     def input_array(self, x: Any) -> Array:
         """x in this layer's dtype, whatever its shape; its own array where it fits already."""

@@ -24,7 +24,8 @@ class Lambda(Layer):
             of `arguments`. Gives an array.
         output_shape: of the outputs without the batch size, or a function of the inputs' whole shape. Where None it is
             found by calling the function with zeros.
-        mask: the mask that goes on; or a function of (x, mask) that gives it. None: no mask goes on.
+        mask: the mask that goes on; or a function of (x, mask) that gives it. None: no mask goes on, and one that came
+            ends with a warning.
         arguments: more arguments of the function, by name.
         pullback: a function of (x, y, dy) and of `arguments` that gives dx, which has x's shape. Keras takes the
             derivative itself; here, whatever is below this layer can only be trained with it.
@@ -61,12 +62,15 @@ class Lambda(Layer):
         self.mask = mask
         self.arguments = dict(arguments or {})
         self._takes = _parameters(function) & {"mask", "training"}
+        self.supports_masking = mask is not None or "mask" in self._takes  # type: ignore[misc]
 
     def forward(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
     ) -> tuple[Any, Pullback]:
         """function(x), an array of the layer's dtype unless it holds integers or booleans."""
         self.stateless(initial_state)
+        if self.mask is None:
+            self.drops_mask(mask, used=self.supports_masking)
         x = self.input_array(x)
         if not self.built:
             self.build(x.shape)

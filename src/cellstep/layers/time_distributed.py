@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -26,7 +27,9 @@ class TimeDistributed(Layer):
     The layer is called once a step, so its activity_regularizer gives a penalty a step. (Keras keeps those of layers in
     a model here, and loses that of the layer itself.)
 
-    A mask (B, T, ...) is passed on, and given to the layer step by step.
+    A mask (B, T, ...) is given to the layer step by step, and passed on for the axes that the outputs have too: of
+    words in sentences (B, T, W) a layer that gives one vector a sentence leaves (B, T), True where a sentence has a
+    word. A mask that the layer makes itself, as Embedding and Masking do, ends here with a warning; in Keras without.
 
     Example:
         >>> y = TimeDistributed(layers.Dense(4))(np.ones((2, 5, 3)))
@@ -90,13 +93,16 @@ class TimeDistributed(Layer):
         x = ops.plain("x", x)
         if x.ndim < 3:
             raise ValueError(f"expected x of shape (batch, time, features, ...), got {x.shape}")
-        passed = mask
+        given = mask
         if mask is not None:
-            mask = ops.plain("mask", mask)
-            if mask.shape[:2] != x.shape[:2]:
-                raise ValueError(f"expected mask of shape {x.shape[:2]} or more axes after these, got {mask.shape}")
+            given = ops.plain("mask", mask)
+            if given.shape[:2] != x.shape[:2]:
+                raise ValueError(f"expected mask of shape {x.shape[:2]} or more axes after these, got {given.shape}")
+            mask = given
             if not self.layer.supports_masking:
                 mask = None
+            elif given.ndim == 2 and x.ndim > 3:  # all that is within a step
+                mask = np.broadcast_to(given.reshape(*given.shape, *(1,) * (x.ndim - 3)), x.shape[:-1])
         if not self.built:
             self.build(x.shape)
         found = self.regularizers_inside()
@@ -104,10 +110,32 @@ class TimeDistributed(Layer):
             share = share._replace(rows=len(x)) if share.rows is None else share
         at_once = x.shape[1] and self.layer.independent_rows(training)
         if at_once and (share is None or all(regularizer.additive for regularizer in found)):
-            return self._at_once(x, mask, training, tape, padding, share)._replace(mask=passed)
-        return self._by_step(x, mask, training, tape, padding, share)._replace(mask=passed)
+            ran, made = self._at_once(x, mask, training, tape, padding, share)
+        else:
+            ran, made = self._by_step(x, mask, training, tape, padding, share)
+        if made is not None and (mask is None or self.layer.replaces_mask):
+            warnings.warn(
+                f"{self.layer.name} makes a mask, which ends in {self.name}: layers after it do not see it",
+                stacklevel=4,
+            )
+        if given is None:
+            return ran
+        passed = _fitting(given, ran.y.shape)
+        if mask is None and passed.ndim < given.ndim:
+            self.layer.drops_mask(given)
+        return ran._replace(mask=passed)
 
-    def _by_step(self, x: Array, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None) -> Run:
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """The mask that came, for the axes that the outputs have too; None where there is none."""
+        if mask is None:
+            return None
+        shape = self.compute_output_shape(np.shape(x))
+        return _fitting(ops.plain("mask", mask), (*np.shape(x)[:2], *shape[2:]))
+
+    def _by_step(
+        self, x: Array, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None
+    ) -> tuple[Run, Any]:
+        """The run without its mask, and the mask that the layer gave."""
         T = x.shape[1]
         masks = [None if mask is None else mask[:, t] for t in range(T)]
         steps = [self.layer.run(x[:, t], masks[t], training, tape, padding, share) for t in range(T)]
@@ -123,9 +151,11 @@ class TimeDistributed(Layer):
             return np.stack(found[::-1], axis=1) if T else np.zeros(x.shape, self.dtype)
 
         penalties = tuple(penalty for step in steps for penalty in step.penalties)
-        return Run(y, None, pullback if tape else None, penalties)
+        return Run(y, None, pullback if tape else None, penalties), steps[0].mask if steps else None
 
-    def _at_once(self, x: Array, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None) -> Run:
+    def _at_once(
+        self, x: Array, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None
+    ) -> tuple[Run, Any]:
         B, T = x.shape[:2]
         if mask is not None:
             mask = mask.reshape(B * T, *mask.shape[2:])
@@ -137,7 +167,7 @@ class TimeDistributed(Layer):
             dx = ran.pullback(dy, need_dx=need_dx)
             return None if dx is None else dx.reshape(x.shape)
 
-        return Run(y, None, pullback if tape else None, ran.penalties)
+        return Run(y, None, pullback if tape else None, ran.penalties), ran.mask
 
     def reset_states(self) -> None:
         """Begin again with zeros in a stateful layer."""
@@ -159,6 +189,14 @@ class TimeDistributed(Layer):
         from . import deserialize
 
         return cls(**{**config, "layer": deserialize(config["layer"])})
+
+
+def _fitting(mask: Array, shape: tuple[int, ...]) -> Array:
+    """A mask for outputs of this shape: True where anything is that has an axis which the outputs have not."""
+    axes = 2
+    while axes < min(mask.ndim, len(shape) - 1) and mask.shape[axes] == shape[axes]:
+        axes += 1
+    return mask if axes == mask.ndim else np.asarray(mask.any(axis=tuple(range(axes, mask.ndim))))
 
 
 def _step_shape(shape: Shape) -> Shape:

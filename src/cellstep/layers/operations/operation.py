@@ -133,7 +133,7 @@ class Operation(Layer):
         """None: as in Keras, a mask ends here."""
         return None
 
-    def drops_mask(self, mask: Any) -> None:
+    def drops_mask(self, mask: Any, used: bool = False) -> None:
         """Says nothing, as Keras does not."""
 
     def forward(
