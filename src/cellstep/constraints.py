@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from . import ops
 from .keywords import Keywords
 from .lookup import Lookup
+from .ops.arguments import places
 
 Array = NDArray[Any]
 
@@ -67,8 +68,7 @@ class _Norm(Constraint):
 
     def __call__(self, w: Any) -> Array:
         a = np.asarray(w)
-        axis = tuple(self.axis) if isinstance(self.axis, list) else self.axis
-        norms = np.sqrt(np.square(a).sum(axis=axis, keepdims=True))
+        norms = np.sqrt(np.square(a).sum(axis=places("axis", self.axis, a.shape), keepdims=True))
         return np.asarray(a * (self.wanted(norms) / (norms + EPSILON)), a.dtype)
 
 
@@ -122,6 +122,8 @@ def _axes(axis: int | Sequence[int]) -> int | list[int]:
     for one in axis if isinstance(axis, list | tuple) else (axis,):
         if isinstance(one, bool) or not isinstance(one, int | np.integer):
             raise TypeError(f"axis must be an integer or a list of them, got {axis!r}")
+    if isinstance(axis, list | tuple) and not axis:
+        raise ValueError(f"axis must be an integer or a list of one or more, got {axis!r}")
     return [int(a) for a in axis] if several else int(axis)  # type: ignore[union-attr, arg-type]
 
 

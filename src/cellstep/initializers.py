@@ -116,6 +116,8 @@ class RandomUniform(Seeded):
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
         self.minval, self.maxval = ops.check_number("minval", minval), ops.check_number("maxval", maxval)
+        if not 0 <= self.maxval - self.minval < math.inf:
+            raise ValueError(f"maxval must be minval={minval} or more, and not infinitely more, got {maxval}")
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return rng.uniform(self.minval, self.maxval, shape)
@@ -218,7 +220,7 @@ class Orthogonal(Seeded):
 
     def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.gain = float(gain)
+        self.gain = ops.check_number("gain", gain)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         if len(shape) < 2:
@@ -252,7 +254,7 @@ class Identity(Initializer):
     arguments = ("gain",)
 
     def __init__(self, gain: float = 1.0) -> None:
-        self.gain = float(gain)
+        self.gain = ops.check_number("gain", gain)
 
     def values(self, shape: tuple[int, ...]) -> Array:
         if len(shape) != 2:

@@ -59,7 +59,7 @@ class Loss(metaclass=Keywords):
     ) -> None:
         if reduction not in REDUCTIONS:
             raise ValueError(f"reduction must be one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
-        self.name = name or self.default_name
+        self.name = ops.check_named(name, self.default_name)
         self.reduction = reduction
         self.dtype = None if dtype is None else ops.float_dtype("dtype", dtype)
 

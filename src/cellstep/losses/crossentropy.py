@@ -200,7 +200,7 @@ class SparseCategoricalCrossentropy(Crossentropy):
         dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__(from_logits, axis, reduction, name, dtype)
-        self.ignore_class = ignore_class
+        self.ignore_class = None if ignore_class is None else ops.check_integer("ignore_class", ignore_class)
 
     def ignored(self, y_true: Array, y_pred: Array) -> NDArray[np.bool_] | None:
         if self.ignore_class is None:

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import math
 from ..ops import check_number
+from ..ops.arguments import check_axes
 from .base import EPSILON, Array, Loss
 from .tracing import targets
 
@@ -42,7 +43,7 @@ class Tversky(Loss):
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.alpha, self.beta = check_number("alpha", alpha), check_number("beta", beta)
-        self.axis = axis
+        self.axis = None if axis is None else check_axes("axis", axis)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         both = math.sum(y_true * y_pred, axis=self.axis)
@@ -65,7 +66,7 @@ class Dice(Loss):
         dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
-        self.axis = axis
+        self.axis = None if axis is None else check_axes("axis", axis)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         both = math.sum(y_true * y_pred, axis=self.axis)

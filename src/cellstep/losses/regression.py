@@ -101,7 +101,7 @@ class Huber(Elementwise):
     def each(self, t: Array, p: Array) -> tuple[Array, Array]:
         d = p - t
         size = np.abs(d)
-        values = np.where(size <= self.delta, d * d / 2, self.delta * size - self.delta**2 / 2)
+        values = np.where(size <= self.delta, d * d / 2, self.delta * size - self.delta * self.delta / 2)
         return values, np.clip(d, -self.delta, self.delta)
 
 

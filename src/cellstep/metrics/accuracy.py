@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..losses.base import Array
-from ..ops import check_bool, check_count
+from ..ops import check_bool, check_count, check_number
 from .base import MeanMetricWrapper
 
 
@@ -83,8 +83,8 @@ class BinaryAccuracy(MeanMetricWrapper):
     arguments = ("threshold",)
 
     def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
-        self.threshold = threshold
-        super().__init__(binary_accuracy, name, dtype, threshold=threshold)
+        self.threshold = check_number("threshold", threshold)
+        super().__init__(binary_accuracy, name, dtype, threshold=self.threshold)
 
 
 class CategoricalAccuracy(MeanMetricWrapper):

@@ -20,7 +20,7 @@ from ..keywords import Keywords
 from ..layers.module import auto_name
 from ..layers.variable import Variable
 from ..losses.base import Array, Loss, align, as_weights
-from ..ops import as_array, float_dtype
+from ..ops import as_array, check_named, float_dtype
 
 
 class Metric(metaclass=Keywords):
@@ -68,7 +68,7 @@ class Metric(metaclass=Keywords):
     gathered: tuple[str, ...] = ()
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
-        self.name = name or self.default_name or auto_name(type(self).__name__)
+        self.name = check_named(name, self.default_name) or auto_name(type(self).__name__)
         self.dtype = str(float_dtype("dtype", dtype))
         self._variables: list[Variable] = []
 

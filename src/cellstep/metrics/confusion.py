@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..kernels.reference.activations import sigmoid
 from ..losses.base import Array
-from ..ops import check_bool, check_count, check_number
+from ..ops import check_bool, check_count, check_natural, check_number
 from .base import Metric, entries
 
 Thresholds = float | Sequence[float] | None
@@ -119,7 +119,7 @@ class _OfClasses(_AtThresholds):
         dtype: Any = None,
     ) -> None:
         self.top_k = None if top_k is None else check_count("top_k", top_k)
-        self.class_id = class_id
+        self.class_id = None if class_id is None else check_natural("class_id", class_id)
         super().__init__(thresholds, name, dtype, 0.5 if top_k is None else -1e10)
 
 
@@ -226,8 +226,11 @@ class AUC(Confusion):
             raise ValueError(f"num_thresholds must be 2 or more, got {n}")
         inner = [(i + 1) / (n - 1) for i in range(n - 2)] if self.thresholds is None else self.thresholds
         self.num_thresholds, self.curve, self.summation_method = n, curve, summation_method
-        self.multi_label, self.num_labels = check_bool("multi_label", multi_label), num_labels
-        self.label_weights = None if label_weights is None else [float(w) for w in label_weights]
+        self.multi_label = check_bool("multi_label", multi_label)
+        self.num_labels = None if num_labels is None else check_count("num_labels", num_labels)
+        self.label_weights = (
+            None if label_weights is None else [check_number("label_weights", w) for w in label_weights]
+        )
         self.from_logits = check_bool("from_logits", from_logits)
         # the ends a little beyond 0 and 1, so that every prediction is above the first and none above the last
         super().__init__(name, [-1e-7, *inner, 1 + 1e-7], self.multi_label, dtype)

@@ -71,8 +71,9 @@ class SparseCategoricalCrossentropy(LossMetric):
         from_logits: bool = False,
         ignore_class: int | None = None,
     ) -> None:
-        self.from_logits, self.ignore_class = from_logits, ignore_class
-        super().__init__(losses.SparseCategoricalCrossentropy(from_logits, ignore_class), name, dtype)
+        loss = losses.SparseCategoricalCrossentropy(from_logits, ignore_class)
+        self.from_logits, self.ignore_class = loss.from_logits, loss.ignore_class
+        super().__init__(loss, name, dtype)
 
     def update_state(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..losses.base import EPSILON, align, as_weights
-from ..ops import check_bool, check_count, check_number
+from ..ops import check_bool, check_count, check_integer, check_number
 from .base import Metric
 
 
@@ -49,10 +49,11 @@ class IoU(Metric):
         if axis != -1:
             raise NotImplementedError(f"axis other than -1 is not built, got {axis!r}")
         self.num_classes = check_count("num_classes", num_classes)
-        self.target_class_ids = [int(i) for i in target_class_ids]
+        self.target_class_ids = [check_integer("target_class_ids", i) for i in target_class_ids]
         if not all(0 <= i < num_classes for i in self.target_class_ids) or not self.target_class_ids:
             raise ValueError(f"target_class_ids must be from 0 to {num_classes - 1}, got {list(target_class_ids)}")
-        self.ignore_class, self.axis = ignore_class, axis
+        self.ignore_class = None if ignore_class is None else check_integer("ignore_class", ignore_class)
+        self.axis = axis
         self.sparse_y_true = check_bool("sparse_y_true", sparse_y_true)
         self.sparse_y_pred = check_bool("sparse_y_pred", sparse_y_pred)
         self.reset_state()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..losses.base import Array
-from ..ops import check_count, check_number
+from ..ops import check_count, check_natural, check_number
 from .base import entries
 from .confusion import Confusion, divide
 
@@ -28,7 +28,7 @@ class _Best(Confusion):
     def __init__(self, bound: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
         setattr(self, self.bounded, check_number(self.bounded, bound, 0, 1))
         n = self.num_thresholds = check_count("num_thresholds", num_thresholds)
-        self.class_id = class_id
+        self.class_id = None if class_id is None else check_natural("class_id", class_id)
         # the first a little below 0: as in Keras every prediction is above it
         thresholds = [0.5] if n == 1 else [-1e-7, *((i + 1) / (n - 1) for i in range(n - 2)), 1.0]
         super().__init__(name, thresholds, dtype=dtype)

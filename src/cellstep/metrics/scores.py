@@ -41,7 +41,7 @@ class FBetaScore(Metric):
         super().__init__(dtype, name)
         if average not in (None, "micro", "macro", "weighted"):
             raise ValueError(f"average must be None, 'micro', 'macro' or 'weighted', got {average!r}")
-        self.average, self.beta = average, check_number("beta", beta)
+        self.average, self.beta = average, check_number("beta", beta, 0, 1e100)
         if self.beta <= 0:
             raise ValueError(f"beta must be positive, got {beta!r}")
         self.threshold = None if threshold is None else check_number("threshold", threshold, 0, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ def check_sizes(name: str, value: Any, n: int, zero: bool = False) -> tuple[int,
     if isinstance(entries, str) or not isinstance(entries, (list, tuple)) or len(entries) != n:
         raise ValueError(f"{wanted}, got {shown(value)}")
     sizes = tuple(as_integer(wanted, entry, value) for entry in entries)
-    if min(sizes) < low:
+    if min(sizes) < low or max(sizes) > sys.maxsize:
         raise ValueError(f"{wanted}, got {shown(value)}")
     return sizes
 

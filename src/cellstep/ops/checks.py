@@ -47,7 +47,8 @@ def float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
     if dtype is None:
         return _default
     if isinstance(dtype, dict):
-        dtype = dtype.get("config", {}).get("name", dtype)
+        policy = dtype.get("config")
+        dtype = policy.get("name", dtype) if isinstance(policy, dict) else dtype
     try:
         found = np.dtype(dtype)
     except TypeError:
@@ -56,7 +57,7 @@ def float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
         # a NumPy dtype equals None where it is the default, float64
         if found is not None and found == known:
             return known
-    raise ValueError(f"{name} must be 'float32' or 'float64', got {dtype!r}")
+    raise ValueError(f"{name} must be 'float32' or 'float64', got {shown(dtype)}")
 
 
 def describe(dims: Dims | tuple[int | None, ...]) -> str:
@@ -231,6 +232,18 @@ def check_natural(name: str, value: Any) -> int:
     return _integer(name, value, 0, "an integer, 0 or more")
 
 
+def check_integer(name: str, value: Any) -> int:
+    """An int; TypeError for what is none."""
+    return _integer(name, value, -sys.maxsize, "an integer")
+
+
+def check_named(value: Any, default: str) -> str:
+    """The argument `name` of what is not in a path: a string, the default for None or an empty one."""
+    if not isinstance(value, str | None):
+        raise TypeError(f"name must be a string, got {shown(value)}")
+    return value or default
+
+
 def _integer(name: str, value: Any, low: int, wanted: str) -> int:
     number = None
     if not isinstance(value, (bool, np.bool_)):
@@ -255,7 +268,7 @@ def check_rate(name: str, value: Any) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number from 0 to 1, got {shown(value)}")
     if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
+        raise ValueError(f"{name} must be a number from 0 to 1, got {shown(value)}")
     return float(value)
 
 
@@ -270,8 +283,11 @@ def check_number(name: str, value: Any, low: float = -math.inf, high: float = ma
         value = value[()]
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"{name} must be a number, got {shown(value)}")
-    result = float(value)
+    try:
+        result = float(value)
+    except OverflowError:  # an integer that no float can hold
+        result = math.inf
     if not (math.isfinite(result) and low <= result <= high):
         wanted = "" if math.isinf(low) else f", {low:g} or more" if math.isinf(high) else f" from {low:g} to {high:g}"
-        raise ValueError(f"{name} must be a finite number{wanted}, got {value!r}")
+        raise ValueError(f"{name} must be a finite number{wanted}, got {shown(value)}")
     return result

@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from ..keywords import Keywords
 from ..lookup import Lookup
+from ..ops import check_bool, check_named, shown
 from ..ops import check_number as number
 
 
@@ -36,8 +39,9 @@ class LearningRateSchedule(metaclass=Keywords):
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
 
 
-def _steps(name: str, value: Any) -> float:
-    if number(name, value) <= 0:
+def _steps(name: str, value: Any, zero: bool = False) -> float:
+    """A number of steps, an int where it is one."""
+    if number(name, value, *([0] if zero else [])) <= 0 and not zero:
         raise ValueError(f"{name} must be positive, got {value!r}")
     return value if isinstance(value, int) else float(value)
 
@@ -57,9 +61,9 @@ class _Decay(LearningRateSchedule):
     ) -> None:
         self.initial_learning_rate = number("initial_learning_rate", initial_learning_rate, 0)
         self.decay_steps = _steps("decay_steps", decay_steps)
-        self.decay_rate = number("decay_rate", decay_rate)
-        self.staircase = bool(staircase)
-        self.name = name or type(self).__name__
+        self.decay_rate = number("decay_rate", decay_rate, 0)
+        self.staircase = check_bool("staircase", staircase)
+        self.name = check_named(name, type(self).__name__)
 
     def periods(self, step: int) -> float:
         p = step / self.decay_steps
@@ -70,7 +74,7 @@ class ExponentialDecay(_Decay):
     """initial_learning_rate * decay_rate ** (step / decay_steps); staircase takes the whole part of the exponent."""
 
     def __call__(self, step: int) -> float:
-        return float(self.initial_learning_rate * self.decay_rate ** self.periods(step))
+        return self.initial_learning_rate * _power(self.decay_rate, self.periods(step))
 
 
 class InverseTimeDecay(_Decay):
@@ -88,6 +92,11 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     def __init__(
         self, boundaries: Sequence[float], values: Sequence[float], name: str | None = "PiecewiseConstant"
     ) -> None:
+        for argument, given in (("boundaries", boundaries), ("values", values)):
+            if not isinstance(given, list | tuple | np.ndarray):
+                raise TypeError(f"{argument} must be a list of numbers, got {shown(given)}")
+            for entry in given:
+                number(argument, entry, *([0] if argument == "values" else []))
         if len(boundaries) != len(values) - 1 or not len(boundaries):
             raise ValueError(
                 f"boundaries must be 1 or more, and values one more than those, got {len(boundaries)} and {len(values)}"
@@ -95,7 +104,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         if any(a >= b for a, b in pairwise(boundaries)):
             raise ValueError(f"boundaries must increase, got {list(boundaries)}")
         self.boundaries, self.values = list(boundaries), [number("values", v, 0) for v in values]
-        self.name = name or "PiecewiseConstant"
+        self.name = check_named(name, "PiecewiseConstant")
 
     def __call__(self, step: int) -> float:
         return self.values[sum(step > b for b in self.boundaries)]
@@ -123,8 +132,8 @@ class PolynomialDecay(LearningRateSchedule):
         self.decay_steps = _steps("decay_steps", decay_steps)
         self.end_learning_rate = number("end_learning_rate", end_learning_rate, 0)
         self.power = number("power", power, 0)
-        self.cycle = bool(cycle)
-        self.name = name or "PolynomialDecay"
+        self.cycle = check_bool("cycle", cycle)
+        self.name = check_named(name, "PolynomialDecay")
 
     def __call__(self, step: int) -> float:
         steps = self.decay_steps
@@ -157,9 +166,9 @@ class CosineDecay(LearningRateSchedule):
         self.initial_learning_rate = number("initial_learning_rate", initial_learning_rate, 0)
         self.decay_steps = _steps("decay_steps", decay_steps)
         self.alpha = number("alpha", alpha, 0)
-        self.name = name or "CosineDecay"
+        self.name = check_named(name, "CosineDecay")
         self.warmup_target = None if warmup_target is None else number("warmup_target", warmup_target, 0)
-        self.warmup_steps = warmup_steps if isinstance(warmup_steps, int) else number("warmup_steps", warmup_steps, 0)
+        self.warmup_steps = _steps("warmup_steps", warmup_steps, zero=True)
 
     def __call__(self, step: int) -> float:
         start, top, warm = self.initial_learning_rate, self.warmup_target, self.warmup_steps
@@ -195,7 +204,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.t_mul = number("t_mul", t_mul, 1)
         self.m_mul = number("m_mul", m_mul, 0)
         self.alpha = number("alpha", alpha, 0)
-        self.name = name or "SGDRDecay"
+        self.name = check_named(name, "SGDRDecay")
 
     def __call__(self, step: int) -> float:
         done, restarts, length = step / self.first_decay_steps, 0, 1.0
@@ -206,8 +215,14 @@ class CosineDecayRestarts(LearningRateSchedule):
             while done >= length:
                 done, restarts, length = done - length, restarts + 1, length * self.t_mul
             done /= length
-        wave = self.m_mul**restarts * _half_wave(done)
+        wave = _power(self.m_mul, restarts) * _half_wave(done)
         return self.initial_learning_rate * ((1 - self.alpha) * wave + self.alpha)
+
+
+def _power(base: float, exponent: float) -> float:
+    """base ** exponent; infinity where that is too large for a float."""
+    with np.errstate(over="ignore"):
+        return float(np.float64(base) ** exponent)
 
 
 def _half_wave(done: float) -> float:

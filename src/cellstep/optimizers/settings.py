@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypedDict
 
 from ..keywords import Keywords
-from ..ops import check_bool, check_count
+from ..ops import check_bool, check_count, check_named
 from ..ops import check_number as number
 from . import schedules
 from .schedules import LearningRateSchedule
@@ -79,7 +79,7 @@ class Settings(metaclass=Keywords):
         given = {key: _positive(key, value) for key, value in clips.items() if value is not None}
         if len(given) > 1:
             raise ValueError(f"only one of clipnorm, clipvalue and global_clipnorm can be given, got {given}")
-        self.name = name or type(self).__name__.lower()
+        self.name = check_named(name, type(self).__name__.lower())
         self._rate: Rate = 0.0
         self.learning_rate = learning_rate
         self.weight_decay = None if weight_decay is None else number("weight_decay", weight_decay, 0)

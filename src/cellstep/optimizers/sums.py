@@ -137,6 +137,8 @@ class Ftrl(Optimizer):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(learning_rate, **options)
+        if not self.scheduled:
+            _check_rate(self.learning_rate)
         self.learning_rate_power = number("learning_rate_power", learning_rate_power)
         if self.learning_rate_power > 0:
             raise ValueError(f"learning_rate_power must be 0 or less, got {learning_rate_power!r}")
@@ -151,6 +153,7 @@ class Ftrl(Optimizer):
 
     @elementwise
     def update(self, flat: Part, rate: float, step: int) -> None:
+        _check_rate(rate)
         total, linear = flat.slots["accumulator"], flat.slots["linear"]
         value, g, new, s = flat.value, flat.grad, flat.scratch, flat.spare
         power = -self.learning_rate_power
@@ -176,3 +179,8 @@ class Ftrl(Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {key: getattr(self, key) for key in self._keys}
+
+
+def _check_rate(rate: float) -> None:
+    if not rate:
+        raise ValueError(f"learning_rate of Ftrl must be positive, as it divides by it, got {rate}")
