@@ -46,11 +46,11 @@ def shuffled(folder: Path) -> tuple[models.Sequential, Any]:
         layers.SpatialDropout1D(0.2),
         layers.Bidirectional(layers.GRU(4, dropout=0.3)),
         layers.Dropout(0.2),
-        optimizer=optimizers.Adam(0.03, global_clipnorm=1.0),
+        optimizer=optimizers.Adam(0.1, global_clipnorm=1.0),
     )
     watching = [
-        callbacks.ReduceLROnPlateau("val_loss", 0.5, patience=1),
-        callbacks.EarlyStopping("val_loss", patience=9, restore_best_weights=True),
+        callbacks.ReduceLROnPlateau("val_loss", 0.7, patience=2),
+        callbacks.EarlyStopping("val_loss", patience=6, restore_best_weights=True),
         callbacks.ModelCheckpoint(folder / "best.weights.h5", save_best_only=True, save_weights_only=True),
         callbacks.BackupAndRestore(folder / "backup", save_freq=2, double_checkpoint=True),
         callbacks.CSVLogger(folder / "log.csv"),
@@ -129,9 +129,10 @@ class Batches(utils.PyDataset):
 
 
 def numbered(folder: Path) -> tuple[models.Sequential, Any]:
-    """Batches by number in random order, backups by epochs."""
-    net = made(layers.LSTM(5), optimizer=optimizers.RMSprop(0.02, momentum=0.5), metrics=())
-    watching = [callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True), callbacks.TerminateOnNaN()]
+    """Batches by number in random order, averages of the weights from epoch to epoch, backups by epochs."""
+    net = made(layers.LSTM(5), optimizer=optimizers.RMSprop(0.02, momentum=0.5, use_ema=True), metrics=())
+    backup = callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True)
+    watching = [backup, callbacks.SwapEMAWeights(swap_on_epoch=True), callbacks.TerminateOnNaN()]
     return net, net.fit(Batches(), epochs=12, verbose=0, callbacks=watching, validation_data=Batches())
 
 

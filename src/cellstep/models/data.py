@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .. import ops
 from ..layers import nested
 from .ragged import Ragged
+from .stored import Stored, stored
 
 Array = NDArray[Any]
 ClassWeight = Mapping[int, float]
@@ -30,18 +31,20 @@ class Batch(NamedTuple):
 
 def is_stream(x: Any) -> bool:
     """Whether x makes batches rather than being data: an iterator, a generator, or an iterable that is no array."""
-    if isinstance(x, np.ndarray | list | tuple | str | bytes | dict | Ragged) or hasattr(x, "__array__"):
+    if isinstance(x, np.ndarray | list | tuple | str | bytes | dict | Ragged | Stored) or hasattr(x, "__array__"):
+        return False
+    if isinstance(stored(x), Stored):
         return False
     return hasattr(x, "__iter__") or hasattr(x, "__next__") or by_number(x)
 
 
 def numbers(name: str, value: Any) -> Any:
-    """An array of real numbers with at least one axis, in the dtype that it has; Ragged as it is.
+    """An array of real numbers with at least one axis, in the dtype that it has; Ragged and Stored as they are.
 
     Raises:
         TypeError: no real numbers, or None. ValueError: ragged, or a scalar.
     """
-    if isinstance(value, Ragged):
+    if isinstance(value, Ragged | Stored):
         return value
     array = ops.real(name, value)
     if array.ndim == 0:
@@ -135,4 +138,13 @@ def split(data: Batch, fraction: float) -> tuple[Batch, Batch]:
     at = math.floor(n * (1 - fraction))
     if at in (0, n):
         raise ValueError(f"validation_split={fraction!r} leaves no rows on one side of {n} rows")
-    return take(data, slice(at)), take(data, slice(at, n))
+    return _part(data, slice(at)), _part(data, slice(at, n))
+
+
+def _part(whole: Batch, rows: slice) -> Batch:
+    """As `take`, but nothing is read yet."""
+
+    def some(leaf: Any) -> Any:
+        return None if leaf is None else leaf.part(rows) if isinstance(leaf, Stored) else leaf[rows]
+
+    return Batch(*(nested.change(part, some) for part in whole))

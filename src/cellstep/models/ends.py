@@ -15,6 +15,7 @@ from . import data
 from .data import Batch
 from .grouped import Grouped, masks_of
 from .ragged import Ragged, ragged
+from .stored import Stored
 from .training import Trainer
 
 
@@ -115,7 +116,7 @@ class Ends(Trainer):
 
     def _one(self, name: str, value: Any, i: int) -> Any:
         """One input: an array, or Ragged. A list of one array is that array, if it has the axes for it."""
-        if isinstance(value, np.ndarray | Ragged):
+        if isinstance(value, np.ndarray | Ragged | Stored):
             return value
         if isinstance(value, list | tuple):
             if len(value) == 1 and isinstance(value[0], np.ndarray):
@@ -135,20 +136,20 @@ class Ends(Trainer):
         if self._inputs is not None:
             parts = self.inputs_of(x)
             for i, head in enumerate(self._heads):
-                if not isinstance(parts[i], Ragged):
+                if not isinstance(parts[i], Ragged | Stored):
                     parts[i] = head.checked(parts[i], "x" if len(parts) == 1 else self.input_names[i], rows=False)
             if isinstance(x, dict):
                 x = dict(zip(self.input_names, parts, strict=True))
             else:
                 x = parts[0] if isinstance(self._inputs, int) else parts
         elif not data.several(x) and not isinstance(x, dict):
-            found = ragged("x", x)
+            found = x if isinstance(x, Stored) else ragged("x", x)
             x = ops.plain("x", x) if found is None else found
         return data.batch(x, self._targets("y", y, x), self._targets("sample_weight", sample_weight, x))
 
     def _targets(self, name: str, value: Any, x: Any) -> Any:
         """Targets or weights: one array for one output, a list or a dictionary for several."""
-        if value is None or isinstance(value, np.ndarray | Ragged):
+        if value is None or isinstance(value, np.ndarray | Ragged | Stored):
             return value
         if self.own_targets and (isinstance(value, dict) or data.several(value)):
             return nested.change(value, lambda part: None if part is None else self._target(name, part))
@@ -168,8 +169,8 @@ class Ends(Trainer):
         return self._target(name, value)
 
     def _target(self, name: str, value: Any) -> Any:
-        found = None if isinstance(value, np.ndarray | Ragged) else ragged(name, value)
-        return value if isinstance(value, Ragged) else ops.plain(name, value) if found is None else found
+        found = None if isinstance(value, np.ndarray | Ragged | Stored) else ragged(name, value)
+        return value if isinstance(value, Ragged | Stored) else ops.plain(name, value) if found is None else found
 
     def names_of(self, outputs: Sequence[Any]) -> list[str | None]:
         return list(self.output_names) if len(self.output_names) == len(outputs) else [None] * len(outputs)

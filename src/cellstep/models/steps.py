@@ -22,6 +22,7 @@ from .data import Batch, ClassWeight
 from .grouped import join
 from .ragged import Ragged
 from .scoring import Score, score
+from .stored import read
 from .undo import own_gradients, unchanged, undone_on_error
 
 Array = NDArray[Any]
@@ -391,7 +392,7 @@ class Stepper(Layer):
                 raise ValueError("class_weight and sample_weight cannot both be given")
             if made.y is None:
                 return made
-            targets = nested.flatten(made.y)
+            targets = [read(target) for target in nested.flatten(made.y)]
             if len(targets) != 1 or isinstance(targets[0], Ragged):
                 what = "sequences of different lengths" if len(targets) == 1 else f"{len(targets)} outputs"
                 raise ValueError(f"class_weight needs a model with one output and even targets, got {what}")

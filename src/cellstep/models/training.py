@@ -17,6 +17,7 @@ from .epochs import Arrays, Epochs, Stream
 from .fitting import Fitting, warn_short
 from .own_steps import OwnSteps
 from .steps import Logs, plain_logs
+from .stored import read, stored
 from .windows import Windows
 
 Callbacks = Callback | Sequence[Callback] | None
@@ -65,7 +66,8 @@ class Trainer(OwnSteps):
             x: (N, ...) inputs; a list or a dictionary for several; a list of arrays of different lengths for one of
                 sequences; or an iterable of batches (x, y) or (x, y, sample_weight), or a sequence of them by number;
                 neither need know its length.
-            y: (N, ...) targets, likewise; None if x makes batches.
+            y: (N, ...) targets, likewise; None if x makes batches. Datasets of h5py and other arrays in files are read
+                batch by batch.
             batch_size: rows in a batch, 32 by default; None if x makes batches.
             epochs: the number of the last epoch.
             verbose: 0 nothing, 1 a bar, 2 one line an epoch; "auto" is 1. A bar needs a terminal and rich; without
@@ -111,7 +113,9 @@ class Trainer(OwnSteps):
         if validation_split and validation_data is None:
             if data.is_stream(x):
                 raise ValueError("validation_split needs x to be an array, got an iterable of batches")
-            (x, y, sample_weight), validation_data = data.split(self.given(x, y, sample_weight), validation_split)
+            (x, y, sample_weight), validation_data = data.split(
+                self.given(*map(stored, (x, y, sample_weight))), validation_split
+            )
         steps = None if steps_per_epoch is None else ops.check_count("steps_per_epoch", steps_per_epoch)
         source = self._source(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
         validation = None
@@ -209,8 +213,9 @@ class Trainer(OwnSteps):
         if plain and not own and type(x) is np.ndarray and x.ndim and len(x) <= BATCH_SIZE:
             return self(x)  # what follows costs more than a small batch
         if not data.is_stream(x):
-            x = self.given(x).x
+            x = self.given(stored(x)).x
             if not data.rows(x):
+                x = nested.change(x, read)
                 return self.predicted(x)
         source = self._source(x, None, None, batch_size, steps)
         hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
@@ -289,7 +294,7 @@ class Trainer(OwnSteps):
                 return made if weigh is None else weigh(made)
 
             return Epochs(Stream(x, make, random.generator() if shuffle else None), steps)
-        whole = self.given(x, y, sample_weight)
+        whole = self.given(*map(stored, (x, y, sample_weight)))
         if weigh is not None:
             whole = weigh(whole)
         if batch_size is None:
