@@ -15,6 +15,7 @@ SHARED = {"name", "dtype", "trainable", "activity_regularizer"}
 #: Arguments that Keras has not, or takes in **kwargs.
 MORE: dict[str, set[str]] = {
     "AdditiveAttention": {"seed"},
+    "Embedding": {"sparse"},
     "GRU": {"implementation", "zero_output_for_mask", "num_layers", "trainable_initial_state"},
     "GRUCell": {"implementation"},
     "LSTM": {"implementation", "zero_output_for_mask", "num_layers", "trainable_initial_state"},
