@@ -6,6 +6,8 @@ front of theirs in the logs, as in Keras.
 
 from __future__ import annotations
 
+import copy
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,6 +60,35 @@ class Compiled:
         self.weights: list[float | None] = []
         #: States that the metrics take over before the next batch.
         self.pending: list[Any] = []
+        #: Held by the thread whose call has these metrics, and by the one that trains.
+        self.owned, self.training = threading.RLock(), threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("owned", "training")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, owned=threading.RLock(), training=threading.RLock())
+
+    def apart(self) -> Compiled:
+        """The same with metrics of its own, which begin anew."""
+        made = copy.copy(self)
+        made.training, made.pending = self.training, []
+        # in this order: another thread may be making them
+        made.losses = self.losses
+        made._built, made.asked, parts = copy.deepcopy((self._built, self.asked, self._parts))
+        made._parts = [] if made.losses is None else parts
+        made._tracker = _mean("loss")
+        for metric in (*made.metrics, *(a for _, given, _ in made.asked for a in _leaves(given))):
+            if isinstance(metric, Metric):
+                metric.reset_state()
+        return made
+
+    def show(self, other: Compiled) -> None:
+        """Take over the values of a call that was made apart."""
+        if self._built is None:
+            return
+        for metric, values in zip(self.metrics, other.metrics, strict=False):
+            vars(metric).update(vars(values))
 
     def outputs(self, names: Sequence[str | None]) -> list[Loss | None]:
         """The loss of each output, once their names are known.
@@ -74,12 +105,12 @@ class Compiled:
             self.weights = _by_output("loss_weights", weights, names, spread=False)
             if all(loss is None for loss in found):
                 raise ValueError("loss must be given for one output at least, got None for all")
+            parts: list[Metric] = []
             if sum(loss is not None for loss in found) > 1:
                 for i, loss in enumerate(found):
                     if loss is not None:
-                        taken = {metric.name for metric in self._parts}
-                        self._parts.append(_mean(_free(f"{names[i] or i}_loss", taken)))
-            self.losses = found
+                        parts.append(_mean(_free(f"{names[i] or i}_loss", {metric.name for metric in parts})))
+            self._parts, self.losses = parts, found
         if len(self.losses) != len(names):
             raise ValueError(f"expected {len(self.losses)} outputs, as in the first batch, got {len(names)}")
         return self.losses

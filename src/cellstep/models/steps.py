@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops, optimizers, regularizers
+from ..interrupts import interrupts_held
 from ..layers import Layer, nested
 from ..layers.module import Module, ours_function
 from ..layers.penalties import Run, Share
@@ -34,7 +37,42 @@ class Stepper(Layer):
     """A layer that can be compiled and trained batch by batch. A subclass implements `run`, and says what its inputs
     and outputs are in `given`, `prepare` and `output_names`."""
 
-    _compiled: Compiled | None = None
+    _whole: Compiled | None = None
+    #: By thread: what calls use that began while another thread's was under way.
+    _cached_calls: dict[int, Compiled] | None = None
+
+    @property
+    def _compiled(self) -> Compiled | None:
+        """What `compile` made; in a call beside another thread's, with metrics of its own."""
+        return (self._cached_calls or {}).get(threading.get_ident(), self._whole)
+
+    @contextmanager
+    def own_call(self) -> Iterator[None]:
+        """Within the block the metrics belong to this thread: to the first that comes those of the model, to one beside
+        it others, whose values those of the model take over when it ends. Metrics that are attributes of the model
+        cannot be made anew: where it has such, a second thread waits."""
+        whole = self._whole
+        with self._lock:
+            calls = self._cached_calls = {} if self._cached_calls is None else self._cached_calls
+        me = threading.get_ident()
+        if whole is None or me in calls:
+            yield
+        elif whole.owned.acquire(blocking=bool(self._own_metrics())):
+            try:
+                yield
+            finally:
+                whole.owned.release()
+        else:
+            mine = calls[me] = whole.apart()
+            try:
+                yield
+            finally:
+                del calls[me]
+            if whole.owned.acquire(blocking=False):
+                try:
+                    whole.show(mine)
+                finally:
+                    whole.owned.release()
 
     def given(self, x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
         """Arrays in the structure of the inputs and the outputs, checked, from whatever a user gives for them."""
@@ -95,7 +133,7 @@ class Stepper(Layer):
         ops.check_count("steps_per_execution", 1 if steps_per_execution == "auto" else steps_per_execution)
         if jit_compile not in ("auto", True, False, None):
             raise ValueError(f"jit_compile must be 'auto', True or False, got {jit_compile!r}")
-        self._compiled = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics)
+        self._whole = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics)
 
     def get_compile_config(self) -> dict[str, Any]:
         """What `compile` was given, ready for JSON; empty before. TypeError for functions that are not registered."""
@@ -137,7 +175,7 @@ class Stepper(Layer):
             self.__dict__["loss"] = value
         else:
             given = [metrics for _, metrics, _ in compiled.asked]
-            self._compiled = Compiled(compiled.optimizer, value, compiled.asked_weights, *given)
+            self._whole = Compiled(compiled.optimizer, value, compiled.asked_weights, *given)
 
     @property
     def metrics(self) -> list[Metric]:
@@ -219,17 +257,25 @@ class Stepper(Layer):
             [loss, metric, ...] of the batch before the step; the loss alone if there are no metrics.
         """
         self.ready("train_on_batch", "train_step", "compute_loss")
-        self.reset_metrics()
         made = self.given(x, y, sample_weight)
         if class_weight is not None:
             made = self.weigher(class_weight)(made)
-        return self.returned(self.train(made), return_dict)
+        with self.own_call():
+            self.reset_metrics()
+            return self.returned(self.train_alone(made), return_dict)
+
+    def train_alone(self, made: Batch) -> Logs:
+        """`train`, one thread at a time: they share the gradients."""
+        with self.ready("training", "train_step").training:
+            return self.train(made)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics of one batch; arguments and results as in `train_on_batch`."""
         self.ready("test_on_batch", "test_step", "compute_loss")
-        self.reset_metrics()
-        return self.returned(self.test(self.given(x, y, sample_weight)), return_dict)
+        made = self.given(x, y, sample_weight)
+        with self.own_call():
+            self.reset_metrics()
+            return self.returned(self.test(made), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs (B, ...) for one batch."""
@@ -261,11 +307,12 @@ class Stepper(Layer):
             >>> grads["gru/gru_cell/kernel"].shape
             (3, 48)
         """
-        optimizer = self.ready("gradients", "compute_loss").optimizer
+        compiled = self.ready("gradients", "compute_loss")
+        optimizer = compiled.optimizer
         made = self._complete(self.given(x, y, sample_weight))
         self.prepare(made.x)
         kept = undone_on_error if ops.check_bool("advance", advance) else unchanged
-        with kept(self), own_gradients(self):
+        with compiled.training, kept(self), own_gradients(self):
             ran, scored = self.learn(made)
             ran = ran._replace(y=join(ran.y), mask=join(ran.mask))
             self.show(ran)
@@ -297,7 +344,8 @@ class Stepper(Layer):
         return compiled
 
     def train(self, made: Batch) -> Logs:
-        """Forward, backward and one step of the optimizer, which comes last: nothing can fail after it."""
+        """Forward, backward and one step of the optimizer. If it raises, all is as before, or, where Ctrl-C comes when
+        the step is made, as after it."""
         optimizer = self.ready("training").optimizer
         made = self._complete(made)
         self.prepare(made.x)
@@ -305,8 +353,13 @@ class Stepper(Layer):
         optimizer.zero_grad()
         with undone_on_error(self):
             ran, scored = self.learn(made)
+            return self.finish(made, ran, scored)
+
+    def finish(self, made: Batch, ran: Run, scored: Score) -> Logs:
+        """What comes of a batch, its metrics and a step of the optimizer, without an interruption; the logs so far."""
+        with interrupts_held():
             logs = self.record(made, ran, scored)
-        self.update_weights()
+            self.update_weights()
         return logs
 
     def update_weights(self) -> None:
@@ -325,7 +378,9 @@ class Stepper(Layer):
         made = self._complete(made)
         with undone_on_error(self):
             ran = self.run_step(made.x, tape=False)
-            return self.record(made, ran, self.score(ran, made, gradient=False))
+            scored = self.score(ran, made, gradient=False)
+            with interrupts_held():
+                return self.record(made, ran, scored)
 
     def learn(self, made: Batch) -> tuple[Run, Score]:
         """Forward and backward: adds to the gradients of the weights."""

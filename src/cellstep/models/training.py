@@ -102,7 +102,7 @@ class Trainer(OwnSteps):
             5
         """
         self.ready("fit", "train_step")
-        learn = self.train if tbptt is None else Windows(self, tbptt).train
+        learn = self.train_alone if tbptt is None else Windows(self, tbptt).train
         if tbptt is not None and self.overrides("train_step"):
             raise ValueError(
                 f"tbptt must be None, as {type(self).__name__}.train_step says what a step is, got {tbptt}"
@@ -143,7 +143,8 @@ class Trainer(OwnSteps):
         self.stop_training = False
         before, self._cached_fitting = self._cached_fitting, Fitting(self, source, validation, hooks, learn, due)
         try:
-            self._cached_fitting.run(initial_epoch, epochs)
+            with self.own_call():
+                self._cached_fitting.run(initial_epoch, epochs)
         finally:
             self._cached_fitting = before
             hooks.call("close")
@@ -188,10 +189,10 @@ class Trainer(OwnSteps):
         source = self._source(x, y, sample_weight, batch_size, steps)
         hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
         try:
-            logs = self.evaluate_source(source, hooks)
+            with self.own_call():
+                return self.returned(self.evaluate_source(source, hooks), return_dict)
         finally:
             hooks.call("close")
-        return self.returned(logs, return_dict)
 
     def predict(
         self,

@@ -9,18 +9,27 @@ from typing import Any
 import numpy as np
 
 from .. import random
+from ..interrupts import interrupts_held
 from ..layers.module import Module
 
 
 @contextmanager
 def undone_on_error(model: Module) -> Iterator[None]:
-    """Run a block; if it raises, the model's states, moving statistics and random generators are what they were."""
-    undo = _remembered([model])
+    """Run a block; if it raises, the model's states, moving statistics and random generators are what they were, unless
+    the optimizer has made a step: then the block counts as done."""
+    undo, done = _remembered([model]), _steps_of(model)
     try:
         yield
     except BaseException:
-        undo()
+        with interrupts_held():
+            if _steps_of(model) == done:
+                undo()
         raise
+
+
+def _steps_of(model: Any) -> int | None:
+    optimizer = getattr(model, "optimizer", None)
+    return None if optimizer is None else optimizer.calls
 
 
 @contextmanager

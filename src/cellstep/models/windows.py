@@ -69,7 +69,7 @@ class Windows:
         model.prepare(made.x)
         layers, T = self.recurrent(), self._steps(made)
         logs: Logs = {}
-        with _stateful(layers):
+        with model.ready("fit").training, _stateful(layers):
             begin, done = 0, 0
             while done < T:
                 end = min(done + self.k1, T)
@@ -113,8 +113,7 @@ class Windows:
                 full[:, before:] = d
             whole.append(full)
         model.pull(ran, whole)
-        logs: Logs = model.record(made, late_run, scored)
-        model.update_weights()
+        logs: Logs = model.finish(made, late_run, scored)
         return logs
 
     def _steps(self, made: Batch) -> int:

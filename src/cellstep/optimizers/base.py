@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..interrupts import interrupts_held
 from ..ops import check_natural
 from .clipping import clip
 from .flat import Flat, Part, State, Trainable
@@ -156,6 +157,8 @@ class Optimizer(Settings):
 
         Raises:
             ValueError: the number or a shape of `grads` does not fit. Nothing has been changed then.
+
+        Ctrl-C waits until the step is done.
         """
         if trainable_variables:
             self.build(trainable_variables)
@@ -163,6 +166,11 @@ class Optimizer(Settings):
             flat.bind()
         if grads is not None:
             self._take(grads)
+        with interrupts_held():
+            self._step()
+
+    def _step(self) -> None:
+        """One step with the variables' gradients."""
         if self.loss_scale_factor is not None:
             for flat in self._flats:
                 np.divide(flat.grad, self.loss_scale_factor, out=flat.grad)
