@@ -59,7 +59,8 @@ def shuffled(folder: Path) -> tuple[models.Sequential, Any]:
 
 
 def stateful(folder: Path) -> tuple[models.Sequential, Any]:
-    """States that go on from batch to batch, epochs that end within a pass, averages, updates after several steps."""
+    """States that go on from batch to batch, epochs that end within a pass, averages, updates after several steps; and
+    a run that is over, and is started again, is over at once: so a log that is appended to has no line twice."""
     optimizer = optimizers.SGD(0.1, momentum=0.9, use_ema=True, ema_momentum=0.8, gradient_accumulation_steps=2)
     net = made(
         layers.GRU(6, stateful=True, return_sequences=True),
@@ -68,7 +69,7 @@ def stateful(folder: Path) -> tuple[models.Sequential, Any]:
         optimizer=optimizer,
     )
     watching = [
-        callbacks.BackupAndRestore(folder / "backup", save_freq=3),
+        callbacks.BackupAndRestore(folder / "backup", save_freq=3, delete_checkpoint=False),
         callbacks.SwapEMAWeights(swap_on_epoch=True),
         callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9),
         callbacks.CSVLogger(folder / "log.csv", append=True),

@@ -32,7 +32,8 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.close()
-        self._written = self.filename.stat().st_size if self.append and self.filename.exists() else None
+        size = self.filename.stat().st_size if self.filename.exists() else 0
+        self._written = size if self.append else None  # None: the file begins anew
 
     def get_state(self) -> dict[str, Any]:
         """The size of the file: what a run that was cut wrote after its backup is taken away."""
