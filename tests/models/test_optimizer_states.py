@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -246,3 +247,55 @@ def test_a_count_of_steps_from_a_file_costs_no_time() -> None:
     step(optimizer, of, [np.ones(2)])
     assert optimizer.iterations == 2**60 + 1
     assert np.isfinite(of[0].value).all()
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+@pytest.mark.parametrize("name", ["adam", "nadam", "lamb"])
+def test_a_file_keeps_how_often_each_layer_was_updated(ending: str, name: str, tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    net = two_layers()
+    net.compile(build(name, {}), "mse")
+    net.layers[0].trainable = False
+    net.fit(X, Y, epochs=30, verbose=0)
+    net.layers[0].trainable = True
+    net.fit(X, Y, epochs=3, verbose=0)
+    path = tmp_path / f"net{ending}"
+    if ending == ".keras":
+        net.save(path)
+        again = models.load_model(path)
+    else:
+        net.save_weights(path)
+        again = two_layers()
+        again.compile(build(name, {}), "mse")
+        again.load_weights(path)
+    assert again.optimizer.calls_of_each == [3, 3, 33, 33]
+    for made in (net, again):
+        made.fit(X, Y, epochs=2, verbose=0, shuffle=False)
+    for a, b in zip(net.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)  # files hold slots and rates in float32
+
+
+def test_a_file_holds_the_state_of_its_own_model(tmp_path: Path) -> None:
+    """One optimizer, two models: the one that is saved is not the one that was trained last."""
+    pytest.importorskip("h5py")
+    optimizer, one, two = optimizers.Adam(), two_layers(), linear()
+    one.compile(optimizer, "mse")
+    two.compile(optimizer, "mse")
+    one.fit(X, Y, epochs=3, verbose=0)
+    two.fit(X, Y, epochs=2, verbose=0)
+    one.save_weights(tmp_path / "one.weights.h5")
+    again = two_layers()
+    again.compile("adam", "mse")
+    again.load_weights(tmp_path / "one.weights.h5")  # a warning, and so an error, where the state does not fit
+    for a, b in zip(one.weights, again.weights, strict=True):
+        np.testing.assert_allclose(optimizer.slot("momentum", a), again.optimizer.slot("momentum", b))
+
+
+def test_calls_of_each_variable_are_checked() -> None:
+    optimizer = optimizers.Adam()
+    of = [Variable(np.ones(2), name=name) for name in "ab"]
+    step(optimizer, of, [np.ones(2)] * 2)
+    for wrong in ([1], [1, 2], [-1, 0]):
+        with pytest.raises(ValueError, match="calls_of_each must be 2 numbers from 0 to 1"):
+            optimizer.calls_of_each = wrong
+    assert optimizer.calls_of_each == [1, 1]

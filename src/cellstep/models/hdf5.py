@@ -25,8 +25,6 @@ Array = NDArray[Any]
 MARK = b"\ncellstep CRC-32 "
 #: What h5py and HDF5 raise for damaged files.
 DAMAGE = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError)
-#: Attributes of a file's root that are read, and bytes of each.
-NOTES, NOTE = 1000, 2**16
 
 
 def h5py() -> Any:
@@ -127,13 +125,6 @@ class File:
         if entry is None or not whole or entry.dtype.kind not in "fiub":
             raise ValueError(f"{self._path} must hold plain arrays of numbers, got something else at {place}")
         return entry
-
-    def notes(self) -> dict[str, Any]:
-        """The attributes of the root."""
-        with _blamed(self._path, "the attributes"):
-            names = list(self._file.attrs)[:NOTES] if len(self._file.attrs) <= NOTES else []
-            small = [name for name in names if self._file.attrs.get_id(name).get_storage_size() <= NOTE]
-            return {name: self._file.attrs[name] for name in small}
 
     def _group(self, place: str) -> Any:
         """A group, or None."""

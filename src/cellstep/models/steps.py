@@ -320,13 +320,13 @@ class Stepper(Layer):
             found = {w.path: w.grad / w.dtype.type(scale) for w in self.trainable_weights}
         return (found, float(scored.value), ran.y) if outputs else (found, float(scored.value))
 
-    def save_weights(self, filepath: Any, overwrite: bool = True, note: Mapping[str, Any] | None = None) -> None:
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Write all weights, and the optimizer's state, to a .weights.h5 file that Keras reads; see `weights.save`."""
-        weights.save(self, filepath, overwrite, note)
+        weights.save(self, filepath, overwrite)
 
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False, max_bytes: int | None = None) -> dict[str, Any]:
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, max_bytes: int | None = None) -> None:
         """Read weights that `save_weights` or `save` wrote, or Keras; see `weights.load`."""
-        return weights.load(self, filepath, skip_mismatch, max_bytes)
+        weights.load(self, filepath, skip_mismatch, max_bytes)
 
     def ready(self, method: str, *own: str) -> Compiled:
         """What was compiled.

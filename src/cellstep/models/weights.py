@@ -4,6 +4,7 @@
     .../<attribute>/...                    what a layer is made of: `cell`, `forward_layer`, `cells/lstm_cell`, ...
     .../vars/0, 1, ...                     the weights that it owns itself, in order
     optimizer/vars/0, 1, ...               the state of the optimizer, if it has made a step
+    optimizer/calls/0                      the steps of each weight, if some were frozen for a while
 
 Needs h5py. Nothing is assigned before the whole file has been read and fits. A checksum of the file stands at its end.
 """
@@ -14,10 +15,11 @@ import io
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import replacing
@@ -28,6 +30,8 @@ from . import archive, hdf5
 Array = NDArray[Any]
 #: Where the optimizer's state is.
 STATE = "optimizer/vars"
+#: Where the steps of each of its variables are, if they have not all taken part in all; Keras passes this by.
+CALLS = "optimizer/calls"
 
 
 def check_path(filepath: Any, *endings: str) -> Path:
@@ -78,12 +82,11 @@ def _parts(module: Module) -> Iterator[tuple[str, Module]]:
                 break
 
 
-def save(model: Any, filepath: Any, overwrite: bool = True, note: Mapping[str, Any] | None = None) -> None:
+def save(model: Any, filepath: Any, overwrite: bool = True) -> None:
     """Write the weights of a model, and its optimizer's state once there is one.
 
     Args:
         model: built. filepath: ends in .weights.h5. overwrite: replace a file that is there.
-        note: attributes for the root of the file, which readers of weights pass by.
 
     The file at the path is replaced as a whole, or not at all; see `atomic.replacing`.
 
@@ -94,7 +97,6 @@ def save(model: Any, filepath: Any, overwrite: bool = True, note: Mapping[str, A
     check_built(model)
     with replacing(path, overwrite) as replacement:
         with h5py.File(replacement, "w") as file:
-            file.attrs.update(note or {})
             write(model, file)
         hdf5.add_checksum(replacement)
 
@@ -115,24 +117,25 @@ def write(model: Any, file: Any) -> None:
                 group[str(number)] = weight.value
     optimizer = model.optimizer
     if optimizer is not None and optimizer.built:
+        if not optimizer.serves(model.weights):
+            optimizer.build(model.trainable_weights)  # it has trained another model since
         store: dict[str, Array] = {}
         optimizer.save_own_variables(store)
         group = file.create_group(STATE)
         group.attrs["name"] = optimizer.name
         for key, array in store.items():
             group[key] = array
+        if set(optimizer.calls_of_each) != {optimizer.calls}:
+            file[f"{CALLS}/0"] = np.array(optimizer.calls_of_each, np.int64)
 
 
-def load(model: Any, filepath: Any, skip_mismatch: bool = False, max_bytes: int | None = None) -> dict[str, Any]:
+def load(model: Any, filepath: Any, skip_mismatch: bool = False, max_bytes: int | None = None) -> None:
     """Read weights that `save` wrote, or Keras; also the optimizer's state, where the model is compiled.
 
     Args:
         model: built. filepath: ends in .weights.h5, or in .keras: then it is a whole model's.
         skip_mismatch: leave layers as they are whose weights are not in the file or have other shapes, with a warning.
         max_bytes: the most that the weights in a .keras file may take; see `load_model`.
-
-    Returns:
-        the attributes of the file's root.
 
     Raises:
         ValueError: the model is not built, or the file is damaged or does not fit it; nothing was assigned.
@@ -147,12 +150,13 @@ def load(model: Any, filepath: Any, skip_mismatch: bool = False, max_bytes: int 
             limit = archive.allowed(file, max_bytes)
             with archive.opened(file, str(path)) as members:
                 content = archive.member(members, archive.WEIGHTS, str(path), limit)
-            return read(model, io.BytesIO(content), str(path), skip_mismatch)
-        hdf5.check_checksum(file, str(path))
-        return read(model, file, str(path), skip_mismatch)
+            read(model, io.BytesIO(content), str(path), skip_mismatch)
+        else:
+            hdf5.check_checksum(file, str(path))
+            read(model, file, str(path), skip_mismatch)
 
 
-def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) -> dict[str, Any]:
+def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) -> None:
     """Assign the weights and the optimizer's state from an HDF5 file; see `load`."""
     with hdf5.opened(content, path) as file:
         found: list[tuple[Variable, hdf5.Entry]] = []
@@ -166,20 +170,21 @@ def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) 
                     raise
                 warnings.warn(f"{module.name} keeps its weights: {error}", stacklevel=4)
         state, misfit = _state(model, file)
-        note = file.notes()
+        calls = file.entry(f"{CALLS}/0").read_as(np.dtype(np.int64)) if file.count(CALLS) else None
         arrays = [entry.read_as(weight.dtype) for weight, entry in found]
     if misfit:
         warnings.warn(f"the optimizer starts anew, as its state in {path} does not fit: {misfit}", stacklevel=4)
     elif state:
         try:
             model.optimizer.load_own_variables(state)
+            if calls is not None:
+                model.optimizer.calls_of_each = calls.tolist()
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"{path} must hold the state of {model.optimizer.name}, got in {STATE}: {error}"
             ) from error
     for (weight, _), array in zip(found, arrays, strict=True):
         weight.assign(array)
-    return note
 
 
 def _matched(file: hdf5.File, place: str, module: Module, path: str) -> list[tuple[Variable, hdf5.Entry]]:

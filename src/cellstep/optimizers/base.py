@@ -69,11 +69,28 @@ class Optimizer(Settings):
 
     @iterations.setter
     def iterations(self, value: int) -> None:
-        self._set_calls(int(value) * (self.gradient_accumulation_steps or 1))
-
-    def _set_calls(self, calls: int) -> None:
-        """Of the optimizer and of all its variables."""
+        calls = int(value) * (self.gradient_accumulation_steps or 1)
         self.restore(calls, {variable: state._replace(calls=calls) for variable, state in self.states().items()})
+
+    @property
+    def calls_of_each(self) -> list[int]:
+        """The steps that each variable has taken part in, in the order of `build`."""
+        states = self.states()
+        return [states[variable].calls for variable in self._variables]
+
+    @calls_of_each.setter
+    def calls_of_each(self, value: Sequence[int]) -> None:
+        if len(value) != len(self._variables) or max(value, default=0) > self._calls or min(value, default=0) < 0:
+            raise ValueError(
+                f"calls_of_each must be {len(self._variables)} numbers from 0 to {self._calls}, got {list(value)}"
+            )
+        states = self.states()
+        states |= {v: states[v]._replace(calls=int(n)) for v, n in zip(self._variables, value, strict=True)}
+        self.restore(self._calls, states)
+
+    def serves(self, variables: Sequence[Trainable]) -> bool:
+        """Whether it has been built for some of these, and for no others."""
+        return self.built and set(self._variables) <= set(variables)
 
     def update(self, flat: Part, rate: float, step: int) -> None:
         """Change `flat.value` in place from `flat.grad`, which stays.
@@ -329,4 +346,5 @@ class Optimizer(Settings):
             self.learning_rate = float(arrays[1])
         for target, array in zip(targets, arrays[head:], strict=False):
             target[...] = array
-        self._set_calls(calls)
+        self._calls = calls
+        self.calls_of_each = [calls] * len(self._variables)
