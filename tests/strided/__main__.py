@@ -14,8 +14,10 @@ import numpy as np
 
 from cellstep import kernels, set_random_seed
 
-from .calls import CALLS
+from . import kernel_calls, layer_calls
 from .memory import Array, Layouts
+
+CALLS = {**kernel_calls.SHARES, **layer_calls.SHARES}
 
 
 def copied(value: Any) -> Any:
