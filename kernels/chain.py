@@ -4,14 +4,16 @@ compiled chain use. The compiled one is cython/chain.pyx.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .reference.activations import Differentiable, activate
-from .stages import Activate, Dense, Lookup, Mask, Recur, Stage, widths
+from .stages import BUSY, Activate, Dense, Lookup, Mask, Recur, Stage, widths
 
 Array = NDArray[Any]
 Flags = NDArray[np.bool_]
@@ -42,6 +44,7 @@ class Chain:
         self.B, self.dtype = B, dtype
         self.N = [inputs or 0, *widths(self.stages, inputs)][-1]
         self._cast, self._check = cast, check
+        self._inside = threading.Lock()
         self._states = [
             tuple(np.zeros((B, s.packed.H), dtype) for _ in s.cell.states) for s in stages if isinstance(s, Recur)
         ]
@@ -62,14 +65,36 @@ class Chain:
 
     def get_states(self) -> list[Array]:
         """Copies of all states (B, H), stage by stage."""
-        return [state.copy() for states in self._states for state in states]
+        with self._alone():
+            return [state.copy() for states in self._states for state in states]
 
     def set_states(self, values: Sequence[Array]) -> None:
         """Copies into all states, in the order of `get_states`; shapes and dtypes fit."""
-        for state, value in zip((s for states in self._states for s in states), values, strict=True):
-            state[...] = value
+        with self._alone():
+            for state, value in zip((s for states in self._states for s in states), values, strict=True):
+                state[...] = value
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._inside.acquire(blocking=False):
+            raise RuntimeError(BUSY)
+        try:
+            yield
+        finally:
+            self._inside.release()
 
     def _run(self, x: Array, steps: bool) -> Array:
+        with self._alone():
+            before = [[state.copy() for state in states] for states in self._states]
+            try:
+                return self._through(x, steps)
+            except BaseException:
+                for states, old in zip(self._states, before, strict=True):
+                    for state, value in zip(states, old, strict=True):
+                        state[...] = value
+                raise
+
+    def _through(self, x: Array, steps: bool) -> Array:
         there: Flags | None = None
         states = iter(self._states)
         y = x

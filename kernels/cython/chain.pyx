@@ -52,7 +52,7 @@ cdef class Chain:
     cdef int busy
     cdef double work
     cdef object cast, check
-    cdef list keep
+    cdef list keep, stages_  # of a Dense the panels, whether there is a bias, and the activation
     cdef Flow flow
 
     def __cinit__(self, stages, long B, inputs, dtype, cast, check):
@@ -62,7 +62,7 @@ cdef class Chain:
         self.B, self.dtype, self.cast, self.check = B, dtype, cast, check
         self.inputs = self.N = 1 if inputs is None else inputs
         self.typenum, self.ndim = dtype.num, 1 if inputs is None else 2
-        self.keep = []
+        self.keep, self.stages_ = [], []
         self.flow.B, self.flow.esize = B, dtype.itemsize
         for stage in stages:
             self.flow.count += 1
@@ -81,7 +81,8 @@ cdef class Chain:
         s.B, s.inputs, s.esize, s.tiles = self.B, self.N, self.flow.esize, tiles_for(self.dtype == np.float64)
         if isinstance(stage, Lookup):
             s.kind = LOOKUP
-            s.table = self.held(np.array(stage.table, order="C"))
+            stage = Lookup(np.array(stage.table, order="C"), stage.mask_zero)
+            s.table = self.held(stage.table)
             s.entries, s.outputs = stage.table.shape
             s.mask_zero = stage.mask_zero
         elif isinstance(stage, Mask):
@@ -93,9 +94,23 @@ cdef class Chain:
         else:
             assert isinstance(stage, Recur)
             self.add_recur(s, stage.packed, len(stage.cell.states), stage.zero_masked)
+        if s.kind != DENSE:
+            self.stages_.append(stage)
         self.N = s.outputs
         self.work += s.work + 16 * self.B * s.outputs
         return 0
+
+    @property
+    def stages(self):
+        """The stages, with copies of their weights."""
+        made = []
+        for stage in self.stages_:
+            if isinstance(stage, tuple):
+                panels, biased, activation = stage
+                W, b = panels.plain()
+                stage = Dense(W, b if biased else None, activation)
+            made.append(stage)
+        return made
 
     cdef const char *held(self, cnp.ndarray array) except NULL:
         self.keep.append(array)
@@ -103,7 +118,7 @@ cdef class Chain:
 
     cdef int add_dense(self, Stage *s, W, b, str activation) except -1:
         cdef Panels panels = Panels(W, None if b is None else np.ascontiguousarray(b))
-        self.keep.append(panels)
+        self.stages_.append((panels, b is not None, activation))
         describe(&s.product, panels, code(activation))
         s.kind, s.outputs = DENSE, panels.N
         s.work = <double> self.B * s.inputs * s.outputs

@@ -40,6 +40,7 @@ def gru_pack(W, U, b, activation, recurrent_activation, reset_after, backward):
     """W (I, 3H), U (H, 3H) and b (3H,), (2, 3H) where reset_after, or None, packed; transposes too where `backward`."""
     cdef Packed packed = Packed(W, U, b, activation, recurrent_activation, reset_after, backward, (2, 1))
     packed.step_rows, packed.forward_part = step_rows, forward_part
+    packed.maker, packed.options = gru_pack, (activation, recurrent_activation, reset_after)
     return packed
 
 

@@ -36,6 +36,7 @@ def lstm_pack(W, U, b, activation, recurrent_activation, backward):
     """W (I, 4H), U (H, 4H), b (4H,) or None, packed; with the transposes where `backward`."""
     cdef Packed packed = Packed(W, U, b, activation, recurrent_activation, False, backward, (4,))
     packed.step_rows, packed.forward_part = step_rows, forward_part
+    packed.maker, packed.options = lstm_pack, (activation, recurrent_activation)
     return packed
 
 

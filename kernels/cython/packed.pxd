@@ -33,6 +33,8 @@ cdef class Packed:
     # the cell's loops, for whoever does not know the cell: over a Step (step.pxd), and over a Job (job.pxd)
     cdef step_rows *step_rows
     cdef cs_work *forward_part
+    cdef object maker    # the function that packed it
+    cdef tuple options   # what it was given besides the weights
 
     cdef int unpack_add(self, long rows, const char *src, object dst) except -1
 
@@ -53,4 +55,5 @@ cdef class Tape:
     cdef int read_states(self, Packed packed, const char *src, object out) except -1
 
 
+cdef object unpacked(const cs_panels *panels, const cs_tiles *tiles, object dtype)
 cdef object aligned(size_t size, bint zero, char **data)

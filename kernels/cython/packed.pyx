@@ -8,7 +8,9 @@ from libc.string cimport memcpy, memset
 
 from cellstep.kernels import ACTIVATIONS, OF_INPUT
 
-from .tiles cimport borrow, cs_float_mode_restore, cs_float_mode_set, give_back, tiles_for
+from .tiles cimport (
+    borrow, cs_float_mode_restore, cs_float_mode_set, cs_panels, cs_tiles, give_back, tiles_for,
+)
 
 cnp.import_array()
 
@@ -34,6 +36,17 @@ cdef object aligned(size_t size, bint zero, char **data):
     if zero:
         memset(data[0], 0, size)
     return memory
+
+
+cdef object unpacked(const cs_panels *panels, const cs_tiles *tiles, object dtype):
+    """The matrix (K, N) in panels, as a new array."""
+    cdef cnp.ndarray flat = np.empty(panels.K * panels.N, dtype)
+    memcpy(cnp.PyArray_DATA(flat), panels.data, flat.nbytes)
+    whole = np.empty((panels.K, panels.N), dtype)
+    for at in range(0, panels.N, tiles.PANEL):
+        wide = min(tiles.PANEL, panels.N - at)
+        whole[:, at : at + wide] = flat[panels.K * at : panels.K * (at + wide)].reshape(panels.K, wide)
+    return whole
 
 
 cdef class Packed:
@@ -62,6 +75,31 @@ cdef class Packed:
         self._list_columns()
         self._pack(W, U)
         self._pack_bias(b)
+
+    def plain(self):
+        """W, U and b, in the caller's layout, that give the same when they are packed."""
+        cdef cs_panels bias = cs_panels(self.bias, 1, self.columns)
+        cdef long VL = self.tiles.VL, H = self.H
+        cdef cnp.ndarray recurrent
+        made = []
+        for columns in (unpacked(&self.W, self.tiles, self.dtype), unpacked(&self.U, self.tiles, self.dtype),
+                        unpacked(&bias, self.tiles, self.dtype)):
+            matrix = np.empty((len(columns), self.columns // self.Hp * H), self.dtype)
+            for v in range(self.vectors):
+                at, n = self.first[v], self.count[v]
+                matrix[:, at : at + n] = columns[:, v * VL : v * VL + n]
+            made.append(matrix)
+        W, U, b = made
+        if not self.reset_after:
+            return W, U, b[0]
+        # the first row has the sum of both but for the candidate; -0 leaves a sum as it is, +0 would not leave -0
+        recurrent = np.full(3 * H, -0.0, self.dtype)
+        memcpy(<char *> cnp.PyArray_DATA(recurrent) + 2 * H * self.esize, self.recurrent_bias, H * self.esize)
+        return W, U, np.stack([b[0], recurrent])
+
+    def __reduce__(self):
+        """Pickled as plain weights, since the layout depends on the instruction set."""
+        return self.maker, (*self.plain(), *self.options, self.backward)
 
     @property
     def I(self):  # no-cython-lint: the contract's letter

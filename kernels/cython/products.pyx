@@ -15,10 +15,10 @@ from libc.string cimport memcpy, memset
 from cellstep.kernels import ACTIVATIONS
 
 from .job cimport CALL_NS, nanoseconds, team
-from .packed cimport aligned
+from .packed cimport aligned, unpacked
 from .slices cimport Slices, begin_slices, next_slice
 from .tiles cimport (
-    CS_FROM_BIAS, CS_FROM_ZERO, cs_float_mode_restore, cs_float_mode_set, tiles_for, threads,
+    CS_FROM_BIAS, CS_FROM_ZERO, cs_float_mode_restore, cs_float_mode_set, cs_panels, tiles_for, threads,
 )
 
 cnp.import_array()
@@ -52,6 +52,13 @@ cdef class Panels:
         if b is not None:
             row = b
             memcpy(self.bias, cnp.PyArray_DATA(row), self.N * esize)
+
+
+    def plain(self):
+        """W and b as they were packed; zeros where there was no b."""
+        cdef cs_panels bias = cs_panels(self.bias, 1, self.W.N)
+        W, b = unpacked(&self.W, self.tiles, self.dtype), unpacked(&bias, self.tiles, self.dtype)
+        return np.ascontiguousarray(W[:, : self.N]), b[0, : self.N]
 
 
 cdef int pack_matrix(const cs_tiles *tiles, cnp.ndarray W, char *at) except -1:

@@ -36,6 +36,7 @@ def rnn_pack(W, U, b, activation, backward):
     """W (I, H), U (H, H), b (H,) or None, packed; with the transposes where `backward`."""
     cdef Packed packed = Packed(W, U, b, activation, "", False, backward, (1,))
     packed.step_rows, packed.forward_part = step_rows, forward_part
+    packed.maker, packed.options = rnn_pack, (activation,)
     return packed
 
 

@@ -206,6 +206,23 @@ class Packed:
     none2: Array
     none3: Array
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as plain weights, since the panels' width depends on the processor."""
+        gates = 2 * self.H if self.Uh.size else None
+        N = self.b.size if gates is None else gates + self.H
+        U = [_unpacked(self.U, gates or N), *([_unpacked(self.Uh, self.H)] if gates else [])]
+        options = ACTIVATIONS[self.act], ACTIVATIONS[self.rec]
+        return _pack_again, (_unpacked(self.W, N), np.hstack(U), self.b, options, self.Wt.size > 0, gates)
+
+
+def _unpacked(panels: Array, N: int) -> Array:
+    """The first N columns of what lies in panels."""
+    return np.ascontiguousarray(panels.swapaxes(0, 1).reshape(panels.shape[1], -1)[:, :N])
+
+
+def _pack_again(W: Array, U: Array, b: Array, options: Sequence[str], backward: bool, gates: int | None) -> Packed:
+    return pack_weights(W, U, b, *options, backward=backward, gates=gates)
+
 
 def pack_weights(
     W: Array,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
+from .. import kernels, ops
 from ..kernels.stages import Recur, Stage, widths
 
 Array = NDArray[Any]
@@ -47,7 +47,8 @@ class Stream:
 
     It keeps the weights that the layers had when it was made. Dropout does nothing. On the compiled backend a step is
     one compiled call, and a stream of a recurrent layer gives, bit for bit, what the layer gives for the sequence.
-    A stream belongs to one thread at a time.
+    A stream belongs to one thread at a time. `copy.copy`, `copy.deepcopy` and `pickle` make streams of their own that
+    carry on from the same states and give the same bits, on the backend that the first one was made on.
 
     Attributes:
         batch_size: how many rows, each a stream of its own.
@@ -78,6 +79,7 @@ class Stream:
         inputs: int | None,
         dtype: Any = "float32",
         integers: bool = False,
+        backend: str | None = None,
     ) -> None:
         """A stream of these stages, each with its layer's name; for the other arguments see `ops.make_chain`."""
         self.name = name
@@ -85,7 +87,10 @@ class Stream:
         self.dtype = np.dtype(dtype)
         chained = tuple(stage for _, stage in stages)
         outputs = [inputs or 0, *widths(chained, inputs)][-1]
-        self._chain = ops.make_chain(chained, self.batch_size, inputs, outputs, self.dtype, integers)
+        chosen = kernels.active() if backend is None else kernels.load(backend)
+        self._chain = ops.make_chain(chained, self.batch_size, inputs, outputs, self.dtype, integers, chosen)
+        self._made = inputs, self.dtype, integers, chosen.name
+        self._names = [layer for layer, _ in stages]
         self._shapes = _state_shapes(stages, self.batch_size)
         # the chain's own methods, so that no frame of Python comes between
         self.step = self._chain.step
@@ -122,6 +127,13 @@ class Stream:
         for state, first in zip(states, beginning, strict=True):
             state[chosen] = first
         self._chain.set_states(states)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        stages = list(zip(self._names, self._chain.stages, strict=True))
+        return Stream, (self.name, stages, self.batch_size, *self._made), self.state
+
+    def __setstate__(self, state: StreamState) -> None:
+        self.state = state
 
     def __repr__(self) -> str:
         return f"<Stream of {self.name}, batch_size={self.batch_size}>"

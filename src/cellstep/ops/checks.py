@@ -148,12 +148,13 @@ def shown(value: Any) -> str:
 
 
 def check_indices(name: str, value: Any, entries: int) -> NDArray[np.intp]:
-    """Whole numbers 0 .. entries - 1, of any shape; floats will do where they are whole.
+    """Whole numbers 0 .. entries - 1, of any shape; floats will do where they are whole. A copy: what was checked, no
+    other thread can change.
 
     Raises:
         TypeError: other things. ValueError: fractions, or numbers beyond.
     """
-    a = plain(name, value)
+    a = plain(name, value).copy()
     if a.dtype.kind == "f":
         if not (np.isfinite(a) & (np.floor(a) == a)).all():
             raise ValueError(f"expected {name} to hold whole numbers, got fractions, NaN or infinity")
@@ -210,8 +211,9 @@ def check_mask(mask: Any, B: int, T: int) -> NDArray[np.bool_]:
 
 
 def check_lengths(lengths: Any, B: int, T: int) -> NDArray[np.int32]:
-    """(B,) int32: the steps that each row runs, from the left; 0 to T."""
-    a = plain("lengths", lengths)
+    """(B,) int32: the steps that each row runs, from the left; 0 to T. A copy: what was checked, no other thread can
+    change."""
+    a = plain("lengths", lengths).copy()
     if a.dtype.kind not in "iu" and a.size:
         raise TypeError(f"expected lengths to hold integers, got dtype {a.dtype}")
     if a.shape != (B,):

@@ -19,6 +19,8 @@ Array = NDArray[Any]
 class Chain(Protocol):
     """A backend's chain; kernels/chain.py says what it does."""
 
+    @property
+    def stages(self) -> Sequence[Stage]: ...
     def step(self, x: Any, out: Any = None) -> Array: ...
     def steps(self, x: Any) -> Array: ...
     def get_states(self) -> list[Array]: ...
@@ -26,7 +28,13 @@ class Chain(Protocol):
 
 
 def make_chain(
-    stages: Sequence[Stage], B: int, inputs: int | None, outputs: int, dtype: np.dtype[Any], integers: bool = False
+    stages: Sequence[Stage],
+    B: int,
+    inputs: int | None,
+    outputs: int,
+    dtype: np.dtype[Any],
+    integers: bool = False,
+    backend: kernels.Backend | None = None,
 ) -> Chain:
     """A chain of the active backend; one in NumPy where a stage has an activation that is a function of the user's.
 
@@ -37,6 +45,7 @@ def make_chain(
         outputs: the width of what the last stage gives.
         dtype: float32 or float64.
         integers: refuse whole numbers that come as floats.
+        backend: the active one where None.
     """
 
     def cast(x: Any, steps: bool) -> Array:
@@ -50,7 +59,7 @@ def make_chain(
         if a.ndim != len(wanted) or a.shape[0] != B:
             raise ValueError(f"expected x of shape {describe(wanted)}, got {a.shape}")
         assert isinstance(stages[0], Lookup)
-        return np.array(check_indices("x", a, stages[0].table.shape[0]), np.int64, order="C")
+        return np.ascontiguousarray(check_indices("x", a, stages[0].table.shape[0]), np.int64)
 
     def check(out: Any) -> None:
         wanted = f"expected out to be a C-contiguous writable {dtype} array of shape {describe((B, outputs))}, got"
@@ -59,7 +68,7 @@ def make_chain(
         odd = [word for word, is_so in _oddities(out).items() if is_so]
         raise ValueError(f"{wanted} {', '.join([*odd, str(out.dtype)])} of shape {out.shape}")
 
-    backend = kernels.active()
+    backend = kernels.active() if backend is None else backend
     kind = backend.chain if all(_runs_on(backend, stage) for stage in stages) else NumpyChain
     made: Chain = kind(stages, B, inputs, dtype, cast, check)
     return made
