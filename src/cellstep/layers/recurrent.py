@@ -96,6 +96,9 @@ class RNN(Layer):
         self.trainable_initial_state = ops.check_bool("trainable_initial_state", trainable_initial_state)
         self.initial: list[Variable] = []
         self.states: list[Array] | None = None
+        #: After so many steps of a call its states are kept in `carried`, where training in windows begins again.
+        self.carry_at: int | None = None
+        self.carried: list[Array] = []
         self._width: int | None = None
 
     @property
@@ -268,8 +271,10 @@ class RNN(Layer):
         shown = order.shown if self.zero_output_for_mask else None
         own = initial_state is None and self.states is None and bool(self.initial)
         states = self._first_states(initial_state, B)
-        call = {"sequences": self.return_sequences, "tape": tape, "training": training}
-        y, last, run_back = order.run(runner, x, states, **call)
+        drawn = None if self.carry_at is None else _generators(runner)
+        y, last, run_back = order.run(runner, x, states, sequences=self.return_sequences, tape=tape, training=training)
+        if self.carry_at is not None and drawn is not None:
+            self.carried = self._states_after(self.carry_at, x, states, order, training, drawn)
         if self.stateful:
             self.states = [s.copy() for s in last]
         shape = (B, T, runner.output_size) if self.return_sequences else (B, runner.output_size)
@@ -315,6 +320,19 @@ class RNN(Layer):
                 return flatten(self.get_initial_state(B)) if self.initial else None
             initial_state = self.get_initial_state(B)
         return given_states(self.runner, initial_state, self.dtype, B)
+
+    def _states_after(
+        self, n: int, x: Array, states: list[Array] | None, order: Any, training: bool, drawn: list[tuple[Any, Any]]
+    ) -> list[Array]:
+        """The states after n steps of a call that was run, with the dropout that was drawn for it: generators come with
+        their states before it."""
+        after = [(bits, bits.state) for bits, _ in drawn]
+        _draw_again(drawn)
+        mask = None if order.mask is None else order.mask[:, :n]
+        lengths = None if order.lengths is None else np.minimum(order.lengths, n)
+        last: list[Array] = self.runner.run(x[:, :n], states, mask=mask, lengths=lengths, training=training)[1]
+        _draw_again(after)
+        return last
 
     def _add_to_initial(self, dfirst: list[Array]) -> None:
         with self._lock:
@@ -373,6 +391,19 @@ class RNN(Layer):
 
         config = dict(config)
         return cls(deserialize(config.pop("cell")), **config)
+
+
+def _generators(runner: Any) -> list[tuple[Any, Any]]:
+    """The random generators of cells, and their states now."""
+    cells = [getattr(cell, "cell", cell) for cell in _cells(runner)]
+    modules = [module for cell in cells if isinstance(cell, Module) for module in cell.walk()]
+    found = [v for module in modules for v in vars(module).values() if isinstance(v, np.random.Generator)]
+    return [(generator.bit_generator, generator.bit_generator.state) for generator in found]
+
+
+def _draw_again(drawn: list[tuple[Any, Any]]) -> None:
+    for bits, state in drawn:
+        bits.state = state
 
 
 def _cells(runner: Any) -> list[Any]:

@@ -170,12 +170,12 @@ class Compiled:
             states, self.pending = self.pending, []
             gathered.take_over(self.metrics, states)
 
-    def track(self, value: float, parts: Sequence[float], rows: int) -> None:
+    def track(self, value: float, parts: Sequence[float], rows: float) -> None:
         """Add a batch to the means of the total loss and of the losses of the outputs, which count once a row."""
         self.track_parts(parts, rows)
         _add(self._tracker, float(value), rows)
 
-    def track_parts(self, parts: Sequence[float], rows: int) -> None:
+    def track_parts(self, parts: Sequence[float], rows: float) -> None:
         """Add a batch to the means of the losses of the outputs alone."""
         self._take_over()
         for tracker, number in zip(self._parts, parts, strict=False):
@@ -232,7 +232,7 @@ def _mean(name: str) -> Any:
     return tracker
 
 
-def _add(tracker: Any, value: float, rows: int) -> None:
+def _add(tracker: Any, value: float, rows: float) -> None:
     tracker.total += value * rows
     tracker.count += rows
 

@@ -258,11 +258,18 @@ class Graph:
     def output_shapes(self, shapes: Sequence[Any]) -> list[Any]:
         """The shapes of the outputs for those of the inputs."""
 
-        def call(step: Step, x: Any, mask: Any, states: Any) -> Any:
-            shape = step.shape(x)
-            return tuple(shape) if step.single else nested.shapes(shape)
+        return self.replay(shapes, _shapes)
 
-        return self.replay(shapes, call)
+    def ranks(self, shapes: Sequence[Any]) -> list[tuple[Step, int]]:
+        """Each step with the number of axes of its inputs, the most of them, for inputs of these shapes."""
+        found: list[tuple[Step, int]] = []
+
+        def call(step: Step, x: Any, mask: Any, states: Any) -> Any:
+            found.append((step, max(map(len, nested.shapes(x)))))
+            return _shapes(step, x, mask, states)
+
+        self.replay(shapes, call)
+        return found
 
     def reconnect(self, inputs: Sequence[Any], swap: dict[int, Any] | None = None) -> list[Any]:
         """The output tensors of calling the layers, or those that stand for them in `swap`, on other tensors."""
@@ -273,6 +280,11 @@ class Graph:
             return given if step.single else nested.flatten(given)
 
         return self.replay(inputs, call)
+
+
+def _shapes(step: Step, x: Any, mask: Any, states: Any) -> Any:
+    shape = step.shape(x)
+    return tuple(shape) if step.single else nested.shapes(shape)
 
 
 def _run(layer: Layer, *call: Any, **options: Any) -> Run:

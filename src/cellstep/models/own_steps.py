@@ -196,11 +196,11 @@ class OwnSteps(Stepper):
         names = self.names_of(inputs)
         return Score(float(loss), [], gradients, scoring.entries(self.ready("training"), ran, made, names))
 
-    def record(self, made: Batch, ran: Run, scored: Score) -> Logs:
+    def record(self, made: Batch, ran: Run, scored: Score, rows: float | None = None) -> Logs:
         if not self.overrides("compute_metrics"):
-            return super().record(made, ran, scored)
+            return super().record(made, ran, scored, rows)
         compiled = self.ready("training")
-        compiled.track(scored.value, scored.parts, len(nested.flatten(ran.y)[0]))
+        compiled.track(scored.value, scored.parts, len(nested.flatten(ran.y)[0]) if rows is None else rows)
         with _showing():
             self.show(ran)
             logs = self.compute_metrics(made.x, made.y, ran.y, made.sample_weight)

@@ -84,8 +84,12 @@ class Stepper(Layer):
 
     def run_step(self, x: Any, **call: Any) -> Run:
         """`run_apart` for a step; `run` where a subclass computes with the outputs itself."""
-        own = self.overrides("compute_loss") or self.overrides("compute_metrics")
-        return self.run(x, **call) if own else self.run_apart(x, **call)
+        return self.run(x, **call) if self.computes_with_outputs else self.run_apart(x, **call)
+
+    @property
+    def computes_with_outputs(self) -> bool:
+        """Whether a subclass computes the loss or metrics itself, of arrays."""
+        return self.overrides("compute_loss") or self.overrides("compute_metrics")
 
     def prepare(self, x: Any) -> None:
         """Make all weights, for inputs such as these."""
@@ -355,10 +359,10 @@ class Stepper(Layer):
             ran, scored = self.learn(made)
             return self.finish(made, ran, scored)
 
-    def finish(self, made: Batch, ran: Run, scored: Score) -> Logs:
+    def finish(self, made: Batch, ran: Run, scored: Score, rows: float | None = None) -> Logs:
         """What comes of a batch, its metrics and a step of the optimizer, without an interruption; the logs so far."""
         with interrupts_held():
-            logs = self.record(made, ran, scored)
+            logs = self.record(made, ran, scored, rows)
             self.update_weights()
         return logs
 
@@ -389,11 +393,12 @@ class Stepper(Layer):
         self.pull(ran, scored.gradients)
         return ran, scored
 
-    def record(self, made: Batch, ran: Run, scored: Score) -> Logs:
-        """Add a batch to the means and the metrics; the logs so far."""
+    def record(self, made: Batch, ran: Run, scored: Score, rows: float | None = None) -> Logs:
+        """Add a batch to the means, where it counts as so many rows, its own if None, and to the metrics; the logs so
+        far."""
         compiled = self.ready("training")
         compiled.measure(*scored.scored)
-        compiled.track(scored.value, scored.parts, data.rows(made.x))
+        compiled.track(scored.value, scored.parts, data.rows(made.x) if rows is None else rows)
         return self.get_metrics_result()
 
     def show(self, ran: Run) -> None:

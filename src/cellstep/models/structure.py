@@ -11,7 +11,7 @@ from ..layers.module import Module
 from ..layers.operations import Operation
 from ..layers.variable import Variable
 from .ends import Ends
-from .graph import Graph
+from .graph import Graph, Step
 
 #: Attributes that hold layers, but not as a subclass's own.
 _OWN = ("_parts", "_heads")
@@ -42,6 +42,25 @@ class Structure(Ends):
     def independent_rows(self, training: bool) -> bool:
         """Whether those of all layers are."""
         return all(layer.independent_rows(training) for layer in self.layers)
+
+    def ranked(self) -> list[tuple[Step, int]] | None:
+        """The calls of layers, each with the number of axes of its inputs; None where a subclass computes by hand."""
+        graph = self._graph or next(iter(self._graphs.values()), None)
+        if graph is None:
+            return None
+        shapes: list[Any] = [head.batch_shape for head in self._heads] or [getattr(self, "_input_shape", None)]
+        return [] if None in shapes else graph.ranks(shapes)
+
+    def reach(self, rank: int) -> str:
+        """The furthest of the layers."""
+        steps = self.ranked()
+        found = {"sequence"} if steps is None else {step.layer.reach(n) for step, n in steps}
+        return next((reach for reach in ("sequence", "past") if reach in found), "step")
+
+    def skips_padding(self, rank: int) -> bool:
+        """Whether all layers do."""
+        steps = self.ranked()
+        return steps is not None and all(step.layer.skips_padding(n) for step, n in steps)
 
     @property
     def layers(self) -> list[Any]:

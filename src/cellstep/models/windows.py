@@ -17,12 +17,16 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..layers import nested
-from ..layers.module import Module
+from ..layers import Lambda, nested
+from ..layers.module import ours_function
 from .data import Batch
+from .grouped import Grouped, join
 from .ragged import Ragged
 from .steps import Logs
 from .undo import undone_on_error
+
+#: What a message adds for layers that nobody can know.
+OWN = "; one that takes each step by itself says so by over_time = 'step'"
 
 
 class Windows:
@@ -40,6 +44,7 @@ class Windows:
         if not isinstance(lengths, list | tuple) or len(lengths) != 2:
             raise TypeError(f"tbptt must be a pair (k1, k2), got {lengths!r}")
         self.model = model
+        self.layers: list[Any] | None = None
         self.k1, self.k2 = (
             ops.check_count(name, k) for name, k in zip(("k1 of tbptt", "k2 of tbptt"), lengths, strict=True)
         )
@@ -50,14 +55,9 @@ class Windows:
         """The layers with states.
 
         Raises:
-            ValueError: there is none, or one that cannot go from window to window.
+            ValueError: there is none, or a layer that does not go from window to window.
         """
-        found = []
-        for layer in _all_layers(self.model):
-            if getattr(layer, "go_backwards", False) or hasattr(layer, "backward_layer"):
-                raise ValueError(f"tbptt needs layers that run forward in time, got {layer.name}, which runs backward")
-            if hasattr(layer, "stateful") and hasattr(layer, "states"):
-                found.append(layer)
+        found = _checked(self.model)
         if not found:
             raise ValueError(f"tbptt needs a recurrent layer, and {self.model.name} has none")
         return found
@@ -67,27 +67,28 @@ class Windows:
         model = self.model
         made = _even(model._complete(made))
         model.prepare(made.x)
-        layers, T = self.recurrent(), self._steps(made)
+        T = self._steps(made)
+        if self.layers is None:
+            self.layers = self.recurrent()
+        layers = self.layers
         logs: Logs = {}
         with model.ready("fit").training, _stateful(layers):
             begin, done = 0, 0
             while done < T:
                 end = min(done + self.k1, T)
-                # the next window may begin within this one: its first states, before the step changes the weights
-                after = max(begin, min(end + self.k1, T) - self.k2)
-                first = kept = [layer.states for layer in layers]
-                if begin < after < end:
-                    model.run(_cut(made, begin, after, begin).x, training=True, tape=False)
-                    kept = [layer.states for layer in layers]
-                    _set(layers, first)
+                # the next window may begin within this one: with the states there, before the step changes the weights
+                after = end if end == T else max(begin, min(end + self.k1, T) - self.k2)
+                first = [layer.states for layer in layers]
+                for layer in layers:
+                    layer.carry_at = after - begin if begin < after < end else None
                 with undone_on_error(model):
-                    logs = self._window(_cut(made, begin, end, done), done - begin)
+                    logs = self._window(_cut(made, begin, end, done), done - begin, T)
                 if after < end:
-                    _set(layers, kept)
+                    _set(layers, first if after == begin else [layer.carried for layer in layers])
                 begin, done = after, end
         return logs
 
-    def _window(self, made: Batch, before: int) -> Logs:
+    def _window(self, made: Batch, before: int, T: int) -> Logs:
         """One step of the optimizer: the loss of what comes after `before` steps, with gradients through all."""
         model = self.model
         optimizer = model.ready("fit").optimizer
@@ -100,20 +101,24 @@ class Windows:
                 raise ValueError(
                     f"tbptt needs outputs for each of {steps} steps, got {y.shape}: set return_sequences=True"
                 )
-
-        def late(a: Any) -> Any:
-            return None if a is None else a[:, before:]
-
-        late_run = ran._replace(y=nested.change(ran.y, late), mask=nested.change(ran.mask, late))
-        scored = model.score(late_run, made, gradient=True)
+        outputs: list[Any] = [y[:, before:] for y in nested.flatten(ran.y)]
+        masks: list[Any] = [None if m is None else m[:, before:] for m in nested.flatten(ran.mask)]
+        masks += [None] * (len(outputs) - len(masks))
+        # windows may differ in length: a step counts as much in one as in another
+        live = outputs[0].shape[0] * outputs[0].shape[1] if masks[0] is None else np.count_nonzero(masks[0])
+        if not model.computes_with_outputs:
+            pairs = [_apart(y, m) for y, m in zip(outputs, masks, strict=True)]
+            outputs, masks = ([pair[i] for pair in pairs] for i in range(2))
+        late = ran._replace(y=nested.pack(ran.y, outputs), mask=nested.pack(ran.y, masks))
+        scored = model.score(late, made, gradient=True)
         whole = []
         for y, d in zip(nested.flatten(ran.y), scored.gradients, strict=True):
             full = np.zeros_like(y)
             if d is not None:
-                full[:, before:] = d
+                full[:, before:] = join(d)
             whole.append(full)
         model.pull(ran, whole)
-        logs: Logs = model.finish(made, late_run, scored)
+        logs: Logs = model.finish(made, late, scored, live / T)
         return logs
 
     def _steps(self, made: Batch) -> int:
@@ -147,23 +152,64 @@ def _set(layers: list[Any], states: list[Any]) -> None:
         layer.states = state
 
 
-def _all_layers(model: Any) -> list[Module]:
-    found: list[Module] = []
-    for layer in model.layers:
-        found += _all_layers(layer) if hasattr(layer, "layers") else [layer]
+def _checked(model: Any) -> list[Any]:
+    """The layers of a model that have states.
+
+    Raises:
+        ValueError: one that does not go from window to window.
+    """
+    found = []
+    steps = model.ranked()
+    if steps is None:
+        raise ValueError(f"tbptt needs a model made of layers, got {model.name}, which computes by hand")
+    used = {place for step, _ in steps for place in step.needs}.union((model._graph or model._graphs[True]).outputs)
+    for step, rank in steps:
+        layer, past = step.layer, hasattr(step.layer, "carry_at")
+        if hasattr(layer, "ranked"):
+            found += _checked(layer)
+        elif getattr(layer, "go_backwards", False) or hasattr(layer, "backward_layer"):
+            raise ValueError(f"tbptt needs layers that run forward in time, got {layer.name}, which runs backward")
+        elif past and not layer.return_sequences:
+            raise ValueError(
+                f"tbptt needs outputs for each step, got {layer.name}, which gives the last one: set "
+                "return_sequences=True"
+            )
+        elif layer.reach(rank) == "sequence":
+            hint = "" if ours_function(type(layer).forward) and type(layer) is not Lambda else OWN
+            raise ValueError(
+                f"tbptt needs layers that run step by step, got {layer.name}, which looks at the whole sequence{hint}"
+            )
+        elif past and (step.states or used.intersection(step.places[1:])):
+            raise ValueError(
+                f"tbptt carries states from window to window, got {layer.name}, whose states come from or go to "
+                "another layer"
+            )
+        if past and not any(layer is other for other in found):
+            found.append(layer)
     return found
+
+
+def _apart(y: Any, mask: Any) -> tuple[Grouped, Grouped]:
+    """Outputs (B, T, ...) and their mask as sequences, so that losses and metrics count step by step."""
+    B, T = y.shape[:2]
+    rows, lengths = [np.arange(B)], np.full(B, T)
+    shown = np.ones((B, T), bool) if mask is None else mask
+    return Grouped(rows, [y], lengths), Grouped(rows, [shown], lengths)
 
 
 @contextmanager
 def _stateful(layers: list[Any]) -> Iterator[None]:
-    before = [(layer.stateful, layer.states) for layer in layers]
+    """Within the block layers keep their states; those that do so anyway begin with theirs, and go on afterwards."""
+    others = [layer for layer in layers if not layer.stateful]
     try:
-        for layer in layers:
+        for layer in others:
             layer.stateful, layer.states = True, None
         yield
     finally:
-        for layer, (stateful, states) in zip(layers, before, strict=True):
-            layer.stateful, layer.states = stateful, states
+        for layer in layers:
+            layer.carry_at, layer.carried = None, []
+        for layer in others:
+            layer.stateful, layer.states = False, None
 
 
 def _even(made: Batch) -> Batch:
