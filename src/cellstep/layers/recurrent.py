@@ -35,7 +35,8 @@ class RNN(Layer):
             must stay the same until `reset_states`.
         unroll: taken as Keras's hint; it changes nothing here, results included.
         zero_output_for_mask: the output of a masked step is 0, not a repetition of the one before. Without
-            return_sequences, 0 for rows whose last step is masked.
+            return_sequences, 0 for rows whose last step a mask hides; rows that end by lengths, or in a list, end with
+            a step of their own.
         trainable_initial_state: begin with states that are weights, one vector a state, zeros at first, where no
             `initial_state` is given; they come after the cell's weights.
         activity_regularizer: whatever `regularizers.get` takes; a penalty of the outputs, states included where
@@ -240,11 +241,12 @@ class RNN(Layer):
     def inside(
         self, x: Any, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None, **options: Any
     ) -> Run:
-        """Where sequences are returned from a layer that goes backwards, rows begin at their own ends, as alone."""
-        plain = not (padding and self.go_backwards and self.return_sequences)
-        if plain or not ours_function(type(self).forward):
+        """Where steps do not exist, a layer that goes backwards over sequences begins rows at their own ends, and one
+        that gives the last output gives that of a row's own last step, as of the row alone."""
+        alone = self.go_backwards if self.return_sequences else self.zero_output_for_mask
+        if not (padding and alone) or not ours_function(type(self).forward):
             return super().inside(x, mask, training, tape, padding, share, **options)
-        if mask is None:
+        if mask is None and self.return_sequences:
             raise ValueError(
                 f"go_backwards of {self.name} must be False where x had lengths that a layer below has lost, got True: "
                 "it would begin with padding"
@@ -268,7 +270,9 @@ class RNN(Layer):
         x, order = arrange(x, mask, lengths, self.dtype, self.features, self.go_backwards, by_row, padding)
         B, T = order.size
         self.build((B, T, (x[0] if isinstance(x, list) else x).shape[-1]))
-        shown = order.shown if self.zero_output_for_mask else None
+        # where rows end by lengths there is no step behind, whose output could be 0
+        masked = self.return_sequences or (mask is not None and not padding)
+        shown = order.shown if self.zero_output_for_mask and masked else None
         own = initial_state is None and self.states is None and bool(self.initial)
         states = self._first_states(initial_state, B)
         drawn = None if self.carry_at is None else _generators(runner)
