@@ -5,6 +5,7 @@ CELLSTEP_KILLS is the number of kills of each kind of run, 6 by default.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import subprocess
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from nets import X, Y, linear
 
-from cellstep import callbacks, layers, models, random
+from cellstep import callbacks, layers, metrics, models, random
 from cellstep.callbacks import state_file
 
 KILLS = int(os.environ.get("CELLSTEP_KILLS", "6"))
@@ -298,3 +299,105 @@ def test_what_cannot_be_kept_is_named() -> None:
     assert same(again, tree)
     assert type(again["d"]) is np.float32
     assert np.isnan(state_file.load(state_file.dump(float("nan")), "here"))
+
+
+class Own(models.Model):
+    """A step of its own, with metrics of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop, self.head = layers.Dropout(0.3), layers.Dense(2)
+        self.seen, self.error = Seen(), metrics.Mean(name="error")
+
+    def call(self, x: Any, training: Any = None) -> Any:
+        return self.head(self.drop(x, training=training))
+
+    def train_step(self, data: Any) -> Any:
+        x, y = data
+        gradients, loss, out = self.gradients(x, y, advance=True, outputs=True)
+        self.optimizer.apply(list(gradients.values()), self.trainable_weights)
+        self.seen.update_state(y, out)
+        self.error.update_state(loss)
+        return {m.name: m.result() for m in self.metrics}
+
+    @property
+    def metrics(self) -> list[Any]:
+        return [self.seen, self.error]
+
+
+class Seen(metrics.Metric):
+    """A metric with weights."""
+
+    def __init__(self, name: str = "seen") -> None:
+        super().__init__(name=name)
+        self.total = self.add_weight(name="total")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.total.assign_add(np.sum(np.abs(y_pred)))
+
+    def result(self) -> Any:
+        return self.total
+
+
+def own_steps() -> tuple[Any, dict[str, Any]]:
+    net = Own()
+    net.build((None, 3))
+    net.compile("adam", "mse")
+    return net, {"x": X, "y": Y}
+
+
+def windows() -> tuple[Any, dict[str, Any]]:
+    net = models.Sequential(
+        [layers.Input((None, 2)), layers.GRU(3, return_sequences=True, dropout=0.2), layers.Dense(1)]
+    )
+    net.compile("rmsprop", "mse", metrics=["mae"])
+    rng = np.random.default_rng(0)
+    return net, {"x": rng.normal(size=(10, 6, 2)), "y": rng.normal(size=(10, 6, 1)), "tbptt": (2, 3)}
+
+
+def two_outputs() -> tuple[Any, dict[str, Any]]:
+    x, z = layers.Input((3,), name="x"), layers.Input((4,), dtype="int32", name="z")
+    table = layers.Embedding(20, 3, sparse=True)(z)
+    h = layers.Concatenate()([layers.Dense(4)(x), layers.SimpleRNN(3, recurrent_dropout=0.3)(table)])
+    net = models.Model(
+        [x, z], {"a": layers.Dense(2, name="a")(h), "b": layers.Dense(1, activation="sigmoid", name="b")(h)}
+    )
+    net.compile("nadam", {"a": "mse", "b": "binary_crossentropy"}, metrics={"a": ["mae"], "b": ["accuracy", "AUC"]})
+    rng = np.random.default_rng(0)
+    given = {"x": X, "z": rng.integers(0, 20, (10, 4))}
+    return net, {"x": given, "y": {"a": Y, "b": rng.integers(0, 2, (10, 1))}, "validation_split": 0.2}
+
+
+def scores() -> tuple[Any, dict[str, Any]]:
+    net = models.Sequential([layers.Input((3,)), layers.Dropout(0.2), layers.Dense(3, activation="softmax")])
+    net.compile("adam", "categorical_crossentropy", metrics=[metrics.F1Score(average=None), "accuracy"])
+    return net, {"x": X, "y": np.eye(3)[np.arange(10) % 3]}
+
+
+@pytest.mark.parametrize("kind", [own_steps, windows, two_outputs, scores])
+@pytest.mark.parametrize("at", [1, 3, 4, 7, 8])
+def test_models_of_every_kind_are_taken_up(kind: Any, at: int, tmp_path: Path) -> None:
+    def run(seed: int, *others: Any) -> tuple[Any, Any]:
+        random.set_random_seed(seed)
+        net, given = kind()
+        backup = callbacks.BackupAndRestore(tmp_path, save_freq=1)
+        return net, net.fit(**given, batch_size=3, epochs=3, verbose=0, callbacks=[backup, *others])
+
+    net, wanted = run(1)
+    with pytest.raises(Cut):
+        run(1, Raise(at))
+    assert (tmp_path / "latest.state").exists()
+    again, history = run(2)
+    assert same([history.epoch, history.history], [wanted.epoch, wanted.history])
+    assert same(again.get_weights(), net.get_weights())
+
+
+def test_a_model_in_training_can_be_copied() -> None:
+    copies: list[Any] = []
+    watch = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: copies.append(copy.deepcopy(net)))
+    net = linear()
+    net.fit(X, Y, epochs=2, verbose=0, callbacks=watch)
+    assert same(copies[1].get_weights(), net.get_weights())
+    for made in (copies[1], net):
+        made.fit(X, Y, epochs=2, verbose=0, shuffle=False)
+    assert same(copies[1].get_weights(), net.get_weights())
