@@ -146,7 +146,7 @@ class Trainer(OwnSteps):
             with self.own_call():
                 self._cached_fitting.run(initial_epoch, epochs)
         finally:
-            self._cached_fitting = before
+            self._cached_fitting, self.resumed = before, None
             hooks.call("close")
         return history
 
