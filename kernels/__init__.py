@@ -250,6 +250,8 @@ def _select() -> Backend:
 
 def _installed() -> Backend:
     asked = os.environ.get("CELLSTEP_BACKEND", "")
+    if asked and asked not in BACKENDS:
+        raise ImportError(f"CELLSTEP_BACKEND must be one of {', '.join(BACKENDS)}, got {asked!r}")
     if asked:
         return load(asked, "CELLSTEP_BACKEND asks for it")
     missing = available()

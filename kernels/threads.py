@@ -22,7 +22,7 @@ def quota() -> int | None:
 
 
 def asked(variable: str) -> int | None:
-    """The positive integer in an environment variable, or None where it is not set.
+    """The positive integer, of a C int, in an environment variable, or None where it is not set.
 
     Raises:
         ImportError: it is set to something else.
@@ -30,15 +30,24 @@ def asked(variable: str) -> int | None:
     text = os.environ.get(variable, "")
     if not text:
         return None
-    if not text.isdecimal() or int(text) < 1:
-        raise ImportError(f"{variable} must be a positive integer, got {text!r}")
-    return int(text)
+    number = int(text) if text.isdecimal() and len(text) < 20 else 0
+    if not 0 < number < 2**31:
+        shown = repr(text) if len(text) < 50 else f"{text[:40]!r}... ({len(text)} characters)"
+        raise ImportError(f"{variable} must be a positive integer below 2**31, got {shown}")
+    return number
+
+
+def openmp_asks() -> int | None:
+    """What OMP_NUM_THREADS asks for: its first entry; None where that is no number that OpenMP takes."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    number = int(first) if first.isdecimal() and len(first) < 20 else 0
+    return number if 0 < number < 2**31 else None
 
 
 def limit() -> int | None:
     """The least of the quota and CELLSTEP_NUM_THREADS, or None where there is neither.
 
     Raises:
-        ImportError: CELLSTEP_NUM_THREADS is no positive integer.
+        ImportError: CELLSTEP_NUM_THREADS is no positive integer below 2**31.
     """
     return min((n for n in (quota(), asked("CELLSTEP_NUM_THREADS")) if n is not None), default=None)

@@ -107,8 +107,7 @@ def get_num_threads() -> int:
     """Threads that a call may use: the processors of this process, OMP_NUM_THREADS or our limit, whichever is least."""
     affinity = getattr(os, "sched_getaffinity", None)
     here = len(affinity(0)) if affinity else os.cpu_count() or 1
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(here, _limit, _MOST, int(asked) if asked.isdecimal() and int(asked) else here)
+    return min(here, _limit, _MOST, threads.openmp_asks() or here)
 
 
 def set_num_threads(n: int) -> None:

@@ -36,6 +36,13 @@ enum {
 #define JOINED(g) ((int)((g) & 0xffff))
 #define CALL(g) ((g) >> 32)
 
+/* Who reads and writes what, and why that is in order. The caller that set `busy` (acquire; it clears it with release) alone
+   touches `started`. It writes `work`, `job` and `places` before it opens the gate, and workers read them only once they
+   have joined and seen the gate closed (both acquire); it writes them again only when all that joined have `finished`
+   (release, read with acquire). A worker that comes late may read `wanted`, and try to join by the gate, while the next
+   call is being prepared: what it reads is then of no use, as joining fails where the gate has moved on, but `wanted` and
+   `gate` are read and written atomically throughout. `sleeping` and the opened gate are in one order for all (seq_cst):
+   either the caller sees a sleeper and wakes it, or the sleeper sees the open gate. */
 static struct {
     uint64_t gate __attribute__((aligned(64)));
     int finished __attribute__((aligned(64)));
@@ -78,7 +85,8 @@ int cs_threads(void) {
     int n = omp_in_parallel() ? 1 : omp_get_max_threads();
 #else
     const char *asked = getenv("OMP_NUM_THREADS");
-    int n = asked && atoi(asked) > 0 ? atoi(asked) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    long number = asked ? strtol(asked, 0, 10) : 0;
+    int n = number > 0 && number < INT_MAX ? (int)number : (int)sysconf(_SC_NPROCESSORS_ONLN);
 #endif
     int most = __atomic_load_n(&limit, __ATOMIC_RELAXED);
     n = n < most ? n : most;
@@ -127,7 +135,7 @@ static void *worker(void *unused) {
         uint64_t g = next_call(seen);
         seen = CALL(g);
         int joined = 0;
-        while (CALL(g) == seen && (g & OPEN) && JOINED(g) < team.wanted && !joined)
+        while (CALL(g) == seen && (g & OPEN) && JOINED(g) < __atomic_load_n(&team.wanted, __ATOMIC_RELAXED) && !joined)
             joined = __atomic_compare_exchange_n(&team.gate, &g, g + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
         if (!joined) continue;
         int me = JOINED(g);
@@ -163,10 +171,10 @@ static int assemble(int wanted, int64_t patience, cs_work *work, void *job) {
     start_workers(wanted);
     team.work = work;
     team.job = job;
-    team.wanted = wanted;
-    team.finished = 0;
+    __atomic_store_n(&team.wanted, wanted, __ATOMIC_RELAXED);
+    __atomic_store_n(&team.finished, 0, __ATOMIC_RELAXED);
     memset(places, 0, (size_t)wanted * sizeof places[0]);
-    uint64_t call = CALL(team.gate) + 1;
+    uint64_t call = CALL(__atomic_load_n(&team.gate, __ATOMIC_RELAXED)) + 1;
     __atomic_store_n(&team.gate, (call << 32) | OPEN | 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&team.sleeping, __ATOMIC_SEQ_CST)) {
         pthread_mutex_lock(&team.lock);

@@ -65,7 +65,7 @@ def test_a_backend_that_is_not_there_is_told_in_one_line() -> None:
         env={**os.environ, "CELLSTEP_BACKEND": "abacus"},
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(r"cellstep: backend must be .*'abacus'\n", done.stderr)
+    assert re.fullmatch(r"cellstep: CELLSTEP_BACKEND must be .*'abacus'\n", done.stderr)
 
 
 def test_show_config_says_what_runs_and_why_the_rest_does_not() -> None:

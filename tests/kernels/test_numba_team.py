@@ -155,6 +155,26 @@ def test_limits_of_a_container_and_of_the_environment(tmp_path: Path, monkeypatc
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("50000\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
     assert threads.limit() == 1
-    monkeypatch.setenv("CELLSTEP_NUM_THREADS", "many")
-    with pytest.raises(ImportError, match="CELLSTEP_NUM_THREADS must be a positive integer, got 'many'"):
+    monkeypatch.setenv("CELLSTEP_NUM_THREADS", "")
+    assert threads.limit() == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["many", "0", "-1", "1.5", "2,1", " ", " 2", "2147483648", "9" * 20, pytest.param("9" * 5000, id="long")]
+)
+def test_a_number_of_threads_that_is_none_is_refused_by_its_name(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELLSTEP_NUM_THREADS", text)
+    wanted = "CELLSTEP_NUM_THREADS must be a positive integer below 2\\*\\*31, got '"
+    with pytest.raises(ImportError, match=wanted) as caught:
         threads.limit()
+    assert len(str(caught.value)) < 150
+
+
+@pytest.mark.parametrize(
+    ("text", "threads_"),
+    [("3", 3), (" 3,2", 3), ("", 0), ("0", 0), ("-3", 0), ("9" * 30, 0), ("a", 0)],
+)
+def test_what_openmp_does_not_take_limits_nothing(text: str, threads_: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", text)
+    assert threads.openmp_asks() == (threads_ or None)
+    assert team.get_num_threads() >= 1

@@ -1,0 +1,58 @@
+/* Calls of teams from several threads at once, for the thread sanitizer: each thread of a team adds to its own place, meets
+   the others, and reads theirs; and memory that one thread gives back and another borrows. Prints nothing and returns 0 where all is right. */
+#include "memory.h"
+#include "team.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CALLERS = 3, CALLS = 400, ROUNDS = 5, MOST_THREADS = 4 };
+
+typedef struct {
+    long place[MOST_THREADS];
+    int came, wrong;
+} job;
+
+static void work(void *p, int thread, int threads) {
+    job *j = p;
+    if (thread == 0) j->came = threads;
+    for (int round = 1; round <= ROUNDS; round++) {
+        j->place[thread] += round;
+        if (threads > 1) cs_meet(thread, threads);
+        for (int i = 0; i < threads; i++)
+            if (j->place[i] != j->place[thread]) __atomic_store_n(&j->wrong, 1, __ATOMIC_RELAXED);
+        if (threads > 1) cs_meet(thread, threads);
+    }
+}
+
+static void *call(void *seed) {
+    long wrong = 0;
+    unsigned state = (unsigned)(size_t)seed;
+    for (int i = 0; i < CALLS; i++) {
+        job j = {{0}, 0, 0};
+        size_t size = 4096 << (rand_r(&state) % 3);
+        char *memory = cs_borrow(size);
+        memory[0] = memory[size - 1] = 1;
+        cs_give_back(memory);
+        int threads = 1 + rand_r(&state) % MOST_THREADS;
+        if (i % 16 == 0) cs_limit_threads(1 + rand_r(&state) % 8);
+        if (i % 3 == 0) cs_meeting_cost(2 + rand_r(&state) % 3, 1000000);
+        cs_parallel(threads < cs_threads() ? threads : cs_threads(), 1000000, work, &j);
+        wrong += j.wrong || j.came < 1;
+        for (int t = 0; t < j.came; t++) wrong += j.place[t] != ROUNDS * (ROUNDS + 1) / 2;
+    }
+    return (void *)wrong;
+}
+
+int main(void) {
+    pthread_t callers[CALLERS];
+    long wrong = 0;
+    for (size_t i = 0; i < CALLERS; i++) pthread_create(&callers[i], 0, call, (void *)(i + 1));
+    for (size_t i = 0; i < CALLERS; i++) {
+        void *found;
+        pthread_join(callers[i], &found);
+        wrong += (long)found;
+    }
+    if (wrong) fprintf(stderr, "%ld wrong\n", wrong);
+    return wrong != 0;
+}
