@@ -75,11 +75,11 @@ FLAGS = ["return_sequences", "return_state", "go_backwards", "stateful", "unroll
 WEIGHTS = [f"{w}_{k}" for k in ("initializer", "regularizer", "constraint") for w in ("kernel", "recurrent", "bias")]
 CELL = ["units", "activation", "use_bias", *WEIGHTS, "dropout", "recurrent_dropout", "seed"]
 AFFINE = [f"{w}_{k}" for k in ("initializer", "regularizer", "constraint") for w in ("beta", "gamma")]
-GATED = [*CELL, "recurrent_activation", "implementation"]
+GATED = [*CELL, "recurrent_activation"]
 KEYS = {
     "SimpleRNN": [*SHARED, *FLAGS, *CELL, "activity_regularizer"],
-    "LSTM": [*SHARED, *FLAGS, *GATED, "unit_forget_bias", "activity_regularizer", "use_cudnn"],
-    "GRU": [*SHARED, *FLAGS, *GATED, "reset_after", "activity_regularizer", "use_cudnn"],
+    "LSTM": [*SHARED, *FLAGS, *GATED, "unit_forget_bias", "activity_regularizer"],
+    "GRU": [*SHARED, *FLAGS, *GATED, "reset_after", "activity_regularizer", "use_cudnn", "implementation"],
     "RNN": [*SHARED, *FLAGS, "cell"],
     "LSTMCell": [*SHARED, *GATED, "unit_forget_bias"],
     "Embedding": [
@@ -96,7 +96,7 @@ KEYS = {
     "LayerNormalization": [*SHARED, "axis", "epsilon", "center", "scale", "rms_scaling", *AFFINE],
     "BatchNormalization": [
         *(*SHARED, "axis", "momentum", "epsilon", "center", "scale", "moving_mean_initializer", *AFFINE),
-        *("moving_variance_initializer", "renorm", "renorm_clipping", "renorm_momentum", "synchronized"),
+        "moving_variance_initializer",
     ],
     "Conv1D": [
         *(*SHARED, "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups"),
@@ -111,7 +111,7 @@ KEYS = {
     "Permute": [*SHARED, "dims"],
     "RepeatVector": [*SHARED, "n"],
     "Cropping1D": [*SHARED, "cropping"],
-    "ZeroPadding1D": [*SHARED, "padding", "data_format"],
+    "ZeroPadding1D": [*SHARED, "padding"],
     "UpSampling1D": [*SHARED, "size"],
     "ReLU": [*SHARED, "max_value", "negative_slope", "threshold"],
     "LeakyReLU": [*SHARED, "negative_slope"],
@@ -133,6 +133,17 @@ def test_keys_are_those_of_keras_and_every_argument_has_one(name: str) -> None:
     dropped = {"weights", "lora_rank", "lora_alpha", "quantization_config", "shape", "batch_size", "input_tensor"}
     # beyond Keras: in the configuration where they are used
     dropped |= {"trainable_initial_state", "num_layers", "sparse"} - set(KEYS[name])
+    # what older versions of Keras do not know is written where it is not the default
+    newer = {
+        "implementation",
+        "use_cudnn",
+        "renorm",
+        "renorm_clipping",
+        "renorm_momentum",
+        "synchronized",
+        "data_format",
+    }
+    dropped |= newer - set(KEYS[name])
     if "options" in arguments:
         arguments = (arguments - {"options"}) | ({*SHARED, "activity_regularizer"} & set(KEYS[name]))
     if "activity_regularizer" not in config:  # as Keras, which most layers leave it to where it is None

@@ -333,8 +333,12 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     "index": (lambda: T[:, [0]], TypeError, "takes slices, integers, None and"),
     "truth": (lambda: bool(T), TypeError, "has no values"),
     "state array": (
-        lambda: GRU(2)(Input((None, 2)), initial_state=np.ones((1, 2))),
-        *(TypeError, "expected initial_state of gru to hold symbolic tensors alone, got ndarray"),
+        lambda: LSTM(2)(Input((None, 2)), initial_state=[Input((2,)), np.ones((1, 2))]),
+        *(TypeError, "expected initial_state of lstm to hold symbolic tensors alone, got ndarray"),
+    ),
+    "list of tensors": (
+        lambda: GRU(2)([Input((None, 2)), Input((None, 2))]),
+        *(TypeError, "gru takes one tensor as x, got a list of 2"),
     ),
     "state size": (
         lambda: LSTM(2)(Input((None, 2)), initial_state=[Input((3,)), Input((2,))]),

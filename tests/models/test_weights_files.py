@@ -106,3 +106,56 @@ def test_groups_of_stacks_and_of_both_directions(tmp_path: Path) -> None:
     net.load_weights(tmp_path / "a.weights.h5")
     for a, b in zip(net.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("array", [np.full((3, 2), 1e300), np.ones((3, 2), "int64"), np.ones((3, 2), bool)])
+def test_values_that_a_cast_would_change_are_refused(tmp_path: Path, array: Any) -> None:
+    net, path = Sequential([layers.Input((3,)), layers.Dense(2)]), tmp_path / "a.weights.h5"
+    net.save_weights(path)
+    before = net.get_weights()
+    with h5py.File(path, "a") as file:
+        del file["layers/dense/vars/0"]
+        file["layers/dense/vars/0"] = array
+    with pytest.raises(ValueError, match=r"a\.weights\.h5 must hold .* layers/dense/vars/0"):
+        net.load_weights(path)
+    np.testing.assert_array_equal(net.get_weights()[0], before[0])
+
+
+def test_weights_given_by_hand_must_fit_their_dtype() -> None:
+    net = Sequential([layers.Input((3,)), layers.Dense(2)])
+    before = net.get_weights()
+    with pytest.raises(ValueError, match=r"dense.*/bias to hold values that float32 can hold, got -1e\+300"):
+        net.set_weights([np.ones((3, 2)), np.array([0.0, -1e300])])
+    with pytest.raises(ValueError, match="kernel to hold values that float32 can hold, got 1e"):
+        net.weights[0].assign(np.full((3, 2), 1e39))
+    np.testing.assert_array_equal(net.get_weights()[0], before[0])
+    net.set_weights([np.full((3, 2), np.inf), np.array([np.nan, 1e-300])])  # what is infinite may stay so
+    assert np.isinf(net.get_weights()[0]).all()
+
+
+def test_a_checksum_finds_damaged_bytes(tmp_path: Path) -> None:
+    net, path = linear(), tmp_path / "a.weights.h5"
+    net.train_on_batch(X, Y)
+    net.save_weights(path)
+    data, weights, draw = path.read_bytes(), net.get_weights(), np.random.default_rng(0)
+    refused = 0
+    for at in draw.integers(0, len(data), 1500):
+        damaged = bytearray(data)
+        damaged[at] ^= 1 << draw.integers(8)
+        path.write_bytes(damaged)
+        try:
+            net.load_weights(path)
+        except ValueError:
+            refused += 1
+        for a, b in zip(net.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert refused > 1450  # but for those in the mark of the checksum
+
+
+def test_a_file_that_a_program_changes_has_no_checksum(tmp_path: Path) -> None:
+    net, path = linear(), tmp_path / "a.weights.h5"
+    net.save_weights(path)
+    with h5py.File(path, "a") as file:
+        file["layers/dense/vars/1"][...] = 7
+    net.load_weights(path)
+    np.testing.assert_array_equal(net.get_weights()[1], [7, 7])

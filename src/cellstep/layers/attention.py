@@ -46,6 +46,8 @@ class Attention(Layer):
         >>> y = Attention()([np.ones((2, 3, 4)), np.ones((2, 5, 4))])
     """
 
+    takes_several = True
+
     skips_masked = True
 
     def __init__(

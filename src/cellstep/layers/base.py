@@ -86,6 +86,8 @@ class Layer(Module):
     """
 
     supports_masking: ClassVar[bool] = True
+    #: Of a layer of this package: whether x may be a list or a dictionary.
+    takes_several: ClassVar[bool] = False
     _uncalled: ClassVar[Mapping[str, str]] = {"__call__": "write forward(x, ...), which gives (y, pullback)"}
     _depends: ClassVar[Mapping[str, tuple[str, str]]] = {
         "call": ("forward", "write forward(x, ...), which gives (y, pullback)")

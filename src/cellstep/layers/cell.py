@@ -340,7 +340,8 @@ class RecurrentCell(Module):
                 value = regularizers.serialize(value)
             elif key.endswith("_constraint"):
                 value = constraints.serialize(value)
-            config[key] = value
+            if (key, value) != ("implementation", 2):  # as Keras, which does not write it at all
+                config[key] = value
         return config
 
 

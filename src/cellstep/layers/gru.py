@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import activations, kernels, ops
 from .cell import RecurrentCell, check_implementation
+from .module import without_defaults
 from .over_cell import OverCell, check_cudnn, of_cell
 
 
@@ -197,4 +198,4 @@ class GRU(OverCell):
         self.use_cudnn = check_cudnn(use_cudnn)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "use_cudnn": self.use_cudnn}
+        return super().get_config() | without_defaults(use_cudnn=(self.use_cudnn, "auto"))

@@ -38,6 +38,8 @@ class Lambda(Layer):
         >>> y, pullback = square.forward(np.ones((2, 3)))
     """
 
+    takes_several = True
+
     def __init__(
         self,
         function: Callable[..., Any],

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import activations, kernels, ops
 from .cell import Array, RecurrentCell, check_implementation
+from .module import without_defaults
 from .over_cell import OverCell, check_cudnn, of_cell
 
 
@@ -201,4 +202,4 @@ class LSTM(OverCell):
         self.use_cudnn = check_cudnn(use_cudnn)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "use_cudnn": self.use_cudnn}
+        return super().get_config() | without_defaults(use_cudnn=(self.use_cudnn, "auto"))

@@ -29,6 +29,7 @@ class Merge(Layer):
     Masks: the output is masked where all inputs are, if all of them have masks; else it has none.
     """
 
+    takes_several = True
     over_time = "step"
 
     inputs: int | None = None

@@ -77,6 +77,12 @@ def not_built(default: Any = None, **arguments: Any) -> None:
             raise NotImplementedError(f"{name} is not built yet; expected {name}={default!r}, got {value!r}")
 
 
+def without_defaults(**arguments: tuple[Any, Any]) -> dict[str, Any]:
+    """Of (value, default) by name, the values that are not the default: what older versions of Keras do not know may
+    stand in a file only where it says something."""
+    return {name: value for name, (value, default) in arguments.items() if value != default}
+
+
 class ModuleKeywords(Keywords):
     """Takes what Keras 3 still takes for older code, with a warning as there: the shape of a model's inputs beside the
     arguments of its first layer, which `Sequential` asks for, and the length of an Embedding's, which nothing needs."""
@@ -293,7 +299,7 @@ class Module(metaclass=ModuleKeywords):
         if len(values) != len(variables):
             hint = "" if self.built else "; the layer is not built yet, so it has none"
             raise ValueError(f"expected weights to be {len(variables)} arrays, got {len(values)}{hint}")
-        cast = [ops.as_array(w.path, v, w.dtype, w.shape) for w, v in zip(variables, values, strict=True)]
+        cast = [w.cast(v) for w, v in zip(variables, values, strict=True)]
         for variable, value in zip(variables, cast, strict=True):
             variable.assign(value)
 

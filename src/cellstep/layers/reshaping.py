@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import ops
 from .base import Array, LayerOptions
-from .module import Shape
+from .module import Shape, without_defaults
 from .weightless import Back, Weightless
 
 
@@ -252,7 +252,8 @@ class ZeroPadding1D(_Reshaping):
         return np.pad(x, around), lambda dy: dy[tuple(kept)]
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "padding": list(self.padding), "data_format": self.data_format}
+        data_format = without_defaults(data_format=(self.data_format, "channels_last"))
+        return {**super().get_config(), "padding": list(self.padding), **data_format}
 
 
 class UpSampling1D(_Reshaping):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from ..keywords import of_package
 from . import nested
 from .module import Shape
 
@@ -222,12 +223,22 @@ def is_symbolic(x: Any) -> bool:
 def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[str, Any]) -> Any:
     """Note a call of a layer on tensors, build the layer, and return the tensors that the call gives.
 
+    A mask or initial states that are arrays are the same in every call, and stand among the options.
+
     Raises:
-        TypeError: arrays among the tensors. ValueError: the layer cannot take inputs of these shapes.
+        TypeError: arrays among the tensors, or several tensors where the layer takes one. ValueError: the layer cannot
+        take inputs of these shapes.
     """
     states = None
     if initial_state is not None:
         states = list(initial_state) if isinstance(initial_state, list | tuple) else [initial_state]
+        if all(isinstance(state, np.ndarray) for state in states):
+            _check_states(layer, x, states)
+            options, states = {**options, "initial_state": states}, None
+    if isinstance(mask, np.ndarray):
+        options, mask = {**options, "mask": mask}, None
+    if not isinstance(x, SymbolicTensor) and not layer.takes_several and of_package(type(layer)):
+        raise TypeError(f"{layer.name} takes one tensor as x, got a {type(x).__name__} of {len(x)}")
     for name, value in (("x", x), ("mask", mask), ("initial_state", states)):
         for part in [] if value is None else nested.flatten(value):
             if not isinstance(part, SymbolicTensor):

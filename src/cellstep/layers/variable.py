@@ -143,9 +143,9 @@ class Variable(NDArrayOperatorsMixin):
         """Replace the values by an array of the same shape, cast to this dtype.
 
         Raises:
-            ValueError, TypeError: wrong shape, or not real numbers; nothing was written.
+            ValueError, TypeError: as of `cast`; nothing was written.
         """
-        self.buffer[...] = ops.as_array(self.path, value, self.dtype, self.shape)
+        self.buffer[...] = self.cast(value)
         self.touch()
 
     def assign_add(self, value: Any) -> None:
@@ -155,6 +155,23 @@ class Variable(NDArrayOperatorsMixin):
     def assign_sub(self, value: Any) -> None:
         """Take an array likewise away from the values."""
         self.assign_add(-np.asarray(value))
+
+    def cast(self, value: Any) -> NDArray[Any]:
+        """An array of this shape as `assign` takes it, in this dtype.
+
+        Raises:
+            ValueError: wrong shape, or a finite value that this dtype cannot hold. TypeError: not real numbers.
+        """
+        given = ops.real(self.path, value)
+        with np.errstate(over="ignore"):
+            cast = ops.as_array(self.path, given, self.dtype, self.shape)
+        if given.dtype.kind == "f" and given.dtype != cast.dtype:
+            lost = np.isinf(cast) & np.isfinite(given)
+            if lost.any():
+                raise ValueError(
+                    f"expected {self.path} to hold values that {self.dtype} can hold, got {given[lost][0]}"
+                )
+        return cast
 
     def touch(self) -> None:
         """Say that `buffer` was written to. Call it after the write, never before: a reader that sees the new

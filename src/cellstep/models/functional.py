@@ -27,7 +27,7 @@ def functional_config(model: Any) -> dict[str, Any]:
         for i, (place, shape) in enumerate(zip(step.places, nested.shapes(made), strict=True)):
             shapes[place], dtypes[place] = shape, str(step.layer.output_dtype)
             history[place] = (step.layer.name, number, i)
-        options = dict(step.options)
+        options = encoded(dict(step.options))
         if step.mask is not None:
             options["mask"] = nested.change(step.mask, tensor)
         if step.states is not None:
@@ -66,7 +66,7 @@ def _layer_config(layer: Any) -> dict[str, Any]:
     return {
         "module": layer.keras_module,
         "class_name": layer.operation,
-        "config": {"name": layer.name, **encoded(own)},
+        "config": encoded(own),  # older versions of Keras take no name here, and newer ones none from here
         "registered_name": layer.operation,
     }
 
@@ -169,6 +169,8 @@ class _Reader:
         if len(args) == 2 and isinstance(self.layers[name], merging.Merge):
             args = [list(args)]
         mask = options.get("mask")
+        if isinstance(mask, list) and all(part is None for part in mask):
+            options.pop("mask")  # how Keras before 3.10 writes that none was given
         if mask is not None and any(t["config"]["keras_history"][0] in self.foreign for t in _tensors_in(mask)):
             options.pop("mask")  # how Keras writes a mask that passes by itself
         if options.get("training") is False and ("mask" in call_keys(call) or hasattr(self.layers[name], "cell")):
@@ -183,7 +185,8 @@ class _Reader:
             if any(tensor is None for tensor in tensors):
                 return False
             found[key] = _replace(value, iter(tensors))
-        self.layers[name](found.pop("x"), **{key: value for key, value in found.items() if value is not None})
+        given = {key: _constants(value) for key, value in found.items()}
+        self.layers[name](given.pop("x"), **{key: value for key, value in given.items() if value is not None})
         return True
 
     def ends(self, places: Any) -> Any:

@@ -180,7 +180,8 @@ class Graph:
             mask = nested.change(step.x, shown.__getitem__)
             if not isinstance(step.x, int) and all(m is None for m in nested.flatten(mask)):
                 mask = None
-        options = step.options
+        options = dict(step.options)
+        mask = options.pop("mask", mask)
         if step.states is not None:
             options = {**options, "initial_state": [values[place] for place in step.states]}
         if "training" in options:
@@ -211,6 +212,8 @@ class Graph:
             if not (need or learns[i]) or not (penalized or any([d is not None for d in several])):
                 continue
             dx = pullback(several[0] if step.single else nested.pack(step.outputs, several), need_dx=need)
+            if "initial_state" in step.options:
+                dx = dx[0]
             if step.states is not None:
                 dx, dstates = dx
                 for place, gradient in zip(step.states, dstates, strict=True):
@@ -276,7 +279,7 @@ class Graph:
 
         def call(step: Step, x: Any, mask: Any, states: Any) -> Any:
             layer = step.layer if swap is None else swap[id(step.layer)]
-            given = layer(x, mask=mask, initial_state=states, **step.options)
+            given = layer(x, **{"mask": mask, "initial_state": states, **step.options})
             return given if step.single else nested.flatten(given)
 
         return self.replay(inputs, call)

@@ -87,7 +87,8 @@ class Entry(NamedTuple):
         if self.dtype.kind not in kinds:
             raise ValueError(f"{self.path} must hold {wanted} in {self.place}, got {self.dtype}")
         own = self.read()
-        array = own.astype(dtype, copy=False)
+        with np.errstate(over="ignore"):
+            array = own.astype(dtype, copy=False)
         lost = np.isinf(array) & np.isfinite(own) if dtype.kind == "f" else array != own
         if lost.any():
             raise ValueError(f"{self.path} must hold numbers in {self.place} that {dtype} can hold, got {own[lost][0]}")

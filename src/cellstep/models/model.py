@@ -59,6 +59,7 @@ class Model(Making):
         have one name.
     """
 
+    takes_several = True
     _uncalled: ClassVar[Mapping[str, str]] = {"__call__": "write call(x), or forward(x), which gives (y, pullback)"}
     _depends: ClassVar[Mapping[str, tuple[str, str]]] = {"call": ("forward", "leave call away")}
 

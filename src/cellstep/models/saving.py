@@ -125,6 +125,8 @@ def _made(config: Any, compile: bool) -> Any:
     model = deserialize(config)
     if not isinstance(model, Model):
         raise TypeError(f"no model, but {shown(model)}")
+    if not model.layers:
+        raise ValueError(f"{model.name}, which has no layers")
     if compile and config.get("compile_config"):
         model.compile_from_config(config["compile_config"])
     return model

@@ -10,6 +10,7 @@ from ..layers import Input, InputLayer, Layer, Stream, SymbolicTensor, deseriali
 from ..layers.base import check_layer
 from ..layers.module import Module, Shape, check_config
 from ..layers.penalties import Run
+from ..ops import shown
 from .graph import Graph
 from .model import Model
 from .stream import make_stream
@@ -215,6 +216,8 @@ class Sequential(Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
         """A model of the same layers with new weights. Keras's own configurations are read too."""
         check_config(cls, config)
+        if not isinstance(config.get("layers", []), list | tuple):
+            raise TypeError(f"config of {cls.__name__} must have a list as layers, got {shown(config['layers'])}")
         if "layers" not in config:
             raise ValueError(
                 f"config of {cls.__name__} must have layers, got {', '.join(map(str, config)) or 'nothing'}"

@@ -70,6 +70,7 @@ class Operation(Layer):
         ValueError: there is no such operation.
     """
 
+    takes_several = True
     supports_masking = False
 
     def __init__(
@@ -296,5 +297,8 @@ def decoded(value: Any) -> Any:
     if name == "__ellipsis__":
         return Ellipsis
     if name in ("__numpy__", "__tensor__") and isinstance(config, dict):
-        return np.asarray(config["value"], config["dtype"])
+        dtype = np.dtype(config["dtype"])
+        if dtype.kind not in "fiub":
+            raise ValueError(f"expected numbers in a call of the configuration, got {ops.shown(config['dtype'])}")
+        return np.asarray(config["value"], dtype)
     return {key: decoded(part) for key, part in value.items()}
