@@ -123,3 +123,72 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
 def test_errors(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+GIVEN: dict[str, Any] = {
+    "rnn": lambda: layers.SimpleRNN(4, stateful=True),
+    "lstm": lambda: layers.LSTM(4, stateful=True),
+    "gru": lambda: layers.GRU(4, stateful=True),
+    "layers": lambda: layers.LSTM(4, stateful=True, num_layers=2),
+    "stacked": lambda: layers.RNN([layers.LSTMCell(4), layers.GRUCell(3)], stateful=True),
+    "bidirectional": lambda: layers.Bidirectional(layers.LSTM(4, stateful=True)),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("method", ["reset_state", "reset_states"])
+def test_a_stateful_layer_begins_with_the_states_that_it_is_given(name: str, method: str) -> None:
+    """As a call with `initial_state` does; in the next call it goes on from there; another batch size is let in."""
+    layer, rng = GIVEN[name](), np.random.default_rng(0)
+    layer(rng.standard_normal((5, 2, 3)))
+    x = rng.standard_normal((2, 6, 3)).astype("f4")
+    first = _each(lambda n: rng.standard_normal((2, n)), layer.state_size)
+    getattr(layer, method)(first)
+    y = layer(x)
+    layer.reset_state()
+    np.testing.assert_array_equal(layer(x, initial_state=first), y)
+    kept = _each(np.copy, first)
+    layer.reset_state(states=first)
+    for a in _flat(first):
+        a[:] = 9
+    np.testing.assert_array_equal(layer(x), y)
+    once = layer(x)
+    layer.reset_state(kept)
+    layer(x)
+    np.testing.assert_array_equal(layer(x), once)
+
+
+def _each(function: Any, tree: Any) -> Any:
+    return [_each(function, part) for part in tree] if isinstance(tree, list | tuple) else function(tree)
+
+
+def _flat(tree: Any) -> list[Any]:
+    return [a for part in tree for a in _flat(part)] if isinstance(tree, list | tuple) else [tree]
+
+
+@pytest.mark.parametrize(
+    ("make", "states", "rows", "said"),
+    [
+        ("lstm", [np.zeros((2, 4))], None, r"expected states to be 2 arrays \(h, c\), got 1"),
+        ("lstm", [np.zeros((2, 4)), np.zeros((2, 3))], None, r"expected states c of shape \(2, 4\), got \(2, 3\)"),
+        ("lstm", [np.zeros((2, 4)), np.zeros((3, 4))], None, r"expected states c of shape \(2, 4\), got \(3, 4\)"),
+        ("gru", 0, None, r"expected states h of shape \(batch, 4\), got \(\)"),
+        ("gru", np.zeros((2, 4)), [0], "states and rows cannot both be given"),
+        ("bidirectional", [np.zeros((2, 4))] * 2, None, "expected states to be a list of 4, the forward layer's first"),
+        ("bidirectional", [np.zeros((n, 4)) for n in (2, 2, 3, 3)], None, r"one number of rows, got \[2, 3\]"),
+        ("bidirectional", [*[np.zeros((2, 4))] * 3, np.zeros((2, 5))], None, r"states c backwards of shape \(2, 4\)"),
+    ],
+)
+def test_states_that_do_not_fit_change_nothing(make: str, states: Any, rows: Any, said: str) -> None:
+    layer, x = GIVEN[make](), np.ones((2, 3, 3))
+    layer(x)
+    parts = [layer.forward_layer, layer.backward_layer] if make == "bidirectional" else [layer]
+    before = [part.states for part in parts]
+    with pytest.raises(ValueError, match=said):
+        layer.reset_state(states, rows)
+    assert all(part.states is kept for part, kept in zip(parts, before, strict=True))
+
+
+def test_states_need_a_stateful_layer() -> None:
+    with pytest.raises(ValueError, match="states must be None, as plain is not stateful, got an array of shape"):
+        layers.GRU(4, name="plain").reset_states(np.zeros((2, 4)))

@@ -114,14 +114,26 @@ class Bidirectional(Layer):
         """The sizes of the forward layer's states, then of the backward layer's."""
         return [*self.forward_layer.state_size, *self.backward_layer.state_size]
 
-    def reset_state(self, rows: Any = None) -> None:
-        """Begin the next call of a stateful layer anew, for all rows or some; see `RNN.reset_state`."""
-        self.forward_layer.reset_state(rows)
-        self.backward_layer.reset_state(rows)
+    def reset_state(self, states: Any = None, rows: Any = None) -> None:
+        """Begin the next call of a stateful layer anew, for all rows or some, or with given states, those of the
+        forward layer first; see `RNN.reset_state`."""
+        parts = (self.forward_layer, self.backward_layer)
+        halves: list[Any] = [None, None]
+        if states is not None:
+            n = [len(part.state_size) for part in parts]
+            if not isinstance(states, (list, tuple)) or len(states) != sum(n):
+                got = len(states) if isinstance(states, (list, tuple)) else ops.shown(states)
+                raise ValueError(f"expected states to be a list of {sum(n)}, the forward layer's first, got {got}")
+            halves = [states[: n[0]], states[n[0] :]]
+            rows_ = {len(part.check_states(half, way)[0]) for part, half, way in zip(parts, halves, WAYS, strict=True)}
+            if len(rows_) > 1:
+                raise ValueError(f"expected states with one number of rows, got {sorted(rows_)}")
+        for part, half in zip(parts, halves, strict=True):
+            part.reset_state(half, rows)
 
-    def reset_states(self, rows: Any = None) -> None:
+    def reset_states(self, states: Any = None, rows: Any = None) -> None:
         """As `reset_state`."""
-        self.reset_state(rows)
+        self.reset_state(states, rows)
 
     def independent_rows(self, training: bool) -> bool:
         """False where stateful: each call goes on from the one before."""

@@ -166,16 +166,24 @@ class RNN(Layer):
         """False where stateful: each call goes on from the one before."""
         return not self.stateful
 
-    def reset_state(self, rows: Any = None) -> None:
-        """Begin the next call of a stateful layer anew.
+    def reset_state(self, states: Any = None, rows: Any = None) -> None:
+        """Begin the next call of a stateful layer anew, or with given states.
 
         Args:
+            states: one (B, units) array a state, as for `initial_state`; any B is let in. Where None: zeros, or the
+                layer's own first states.
             rows: those that an int, a slice, a list of ints or booleans selects, while the others go on; None for all,
                 which also lets another batch size in.
 
         Raises:
-            ValueError: the layer is not stateful, or there are no such rows.
+            ValueError: the layer is not stateful, there are no such rows, states do not fit, or both are given; the
+                states are as they were.
         """
+        if states is not None:
+            if rows is not None:
+                raise ValueError("states and rows cannot both be given")
+            self.states = [s.copy() for s in self.check_states(states)]
+            return
         if rows is None:
             self.states = None
             return
@@ -190,9 +198,19 @@ class RNN(Layer):
                 state[chosen] = value[chosen]
             self.states = states
 
-    def reset_states(self, rows: Any = None) -> None:
+    def reset_states(self, states: Any = None, rows: Any = None) -> None:
         """As `reset_state`."""
-        self.reset_state(rows)
+        self.reset_state(states, rows)
+
+    def check_states(self, states: Any, way: str = "") -> list[Array]:
+        """The states that `reset_state` got, flat and cast.
+
+        Raises:
+            ValueError, TypeError: the layer is not stateful, or they do not fit.
+        """
+        if not self.stateful:
+            raise ValueError(f"states must be None, as {self.name} is not stateful, got {ops.shown(states)}")
+        return given_states(self.runner, states, self.dtype, "batch", way, "states")
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
         batch, time, features = input_shape

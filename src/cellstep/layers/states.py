@@ -40,8 +40,11 @@ def like(runner: Any, given: Any, flat: list[Any]) -> list[Any]:
     return [fill(entry) for entry in given]
 
 
-def given_states(runner: Any, states: Any, dtype: Any, B: int, way: str = "") -> list[Array]:
-    """The initial states that a caller gave, flat and cast; `way` goes with their names in messages.
+def given_states(
+    runner: Any, states: Any, dtype: Any, B: int | str, way: str = "", argument: str = "initial_state"
+) -> list[Array]:
+    """The initial states that a caller gave, flat and cast. B may be a word, for any number of rows; `way` goes with
+    their names in messages.
 
     Raises:
         ValueError, TypeError: too few, too many, or one that does not fit.
@@ -55,11 +58,12 @@ def given_states(runner: Any, states: Any, dtype: Any, B: int, way: str = "") ->
         got: Any = len(flat)
         if not isinstance(states, (list, tuple)) and not np.ndim(states):
             got = f"a {type(states).__name__}" if isinstance(states, dict) else ops.shown(states)
-        raise ValueError(f"expected initial_state to be {wanted}, got {got}")
-    return [
-        ops.contiguous(ops.as_array(f"initial_state {name}", s, dtype, (B, n)))
-        for name, n, s in zip(names, sizes, flat, strict=True)
-    ]
+        raise ValueError(f"expected {argument} to be {wanted}, got {got}")
+    found: list[Array] = []
+    for name, n, s in zip(names, sizes, flat, strict=True):
+        found.append(ops.contiguous(ops.as_array(f"{argument} {name}", s, dtype, (B, n))))
+        B = found[0].shape[0]
+    return found
 
 
 def split_gradients(runner: Any, dy: Any, dtype: Any, B: int) -> tuple[Any, list[Array | None]]:
