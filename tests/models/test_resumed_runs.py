@@ -10,6 +10,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -401,3 +402,16 @@ def test_a_model_in_training_can_be_copied() -> None:
     for made in (copies[1], net):
         made.fit(X, Y, epochs=2, verbose=0, shuffle=False)
     assert same(copies[1].get_weights(), net.get_weights())
+
+
+def test_a_file_takes_no_more_memory_than_its_arrays(tmp_path: Path) -> None:
+    state = {"a": [np.ones((1000, 1000)), np.ones((3, 0)), np.asfortranarray(np.arange(6.0).reshape(2, 3))]}
+    tracemalloc.start()
+    state_file.write(tmp_path / "file", state)
+    written = tracemalloc.get_traced_memory()[1]
+    again = state_file.read(tmp_path / "file")
+    read = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert written < 1e6
+    assert read < 2.1 * 8e6
+    assert same(again, state)

@@ -29,12 +29,23 @@ _DTYPES = {"bool", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 
 
 def dump(state: Any) -> bytes:
     """A state as the bytes of a file; TypeError for what is no number, text, array, list or dictionary."""
+    return b"".join(_pieces(state))
+
+
+def _pieces(state: Any) -> list[Any]:
+    """The bytes of a file, its arrays where they are in memory."""
     arrays: list[NDArray[Any]] = []
     tree = _plain(state, arrays, "state")
     table = [[a.dtype.name, list(a.shape)] for a in arrays]
     head = json.dumps({"state": tree, "arrays": table}).encode() + b"\n"
-    body = b"".join([head, *(a.astype(a.dtype.newbyteorder("<")).tobytes() for a in arrays)])
-    return _HEAD + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+    pieces: list[Any] = [
+        head,
+        *(np.ascontiguousarray(a, a.dtype.newbyteorder("<")).reshape(-1).view(np.uint8) for a in arrays),
+    ]
+    checksum = hashlib.sha256()
+    for piece in pieces:
+        checksum.update(piece)
+    return [_HEAD + checksum.hexdigest().encode() + b"\n", *pieces]
 
 
 def _plain(value: Any, arrays: list[NDArray[Any]], at: str) -> Any:
@@ -58,19 +69,20 @@ def load(data: bytes, path: Any) -> Any:
         ValueError: they are no such file, or were damaged.
     """
     begin = len(_HEAD) + 65
-    if data[:begin] != _HEAD + hashlib.sha256(data[begin:]).hexdigest().encode() + b"\n":
+    rest = memoryview(data)[begin:]
+    if data[:begin] != _HEAD + hashlib.sha256(rest).hexdigest().encode() + b"\n":
         what = "a damaged one" if data.startswith(_HEAD[:9]) else "another kind of file"
         raise ValueError(f"{os.fspath(path)} must be a file of training state, got {what}")
-    head, _, body = data[begin:].partition(b"\n")
+    end = data.find(b"\n", begin)
     try:
-        whole = json.loads(head)
-        arrays = _arrays(whole["arrays"], body)
+        whole = json.loads(data[begin:end])
+        arrays = _arrays(whole["arrays"], memoryview(data)[end + 1 :])
         return _filled(whole["state"], arrays)
     except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise ValueError(f"{os.fspath(path)} must hold states and arrays, got others: {error}") from None
 
 
-def _arrays(table: Any, body: bytes) -> list[NDArray[Any]]:
+def _arrays(table: Any, body: memoryview) -> list[NDArray[Any]]:
     arrays, at = [], 0
     for name, shape in table:
         if name not in _DTYPES or not all(type(n) is int and n >= 0 for n in shape):
@@ -103,9 +115,10 @@ def write(path: Path, state: Any, before: Path | None = None) -> None:
     Args:
         before: what the file held until then goes there. At any time one of the two files is whole.
     """
-    data = dump(state)
+    pieces = _pieces(state)
     with replacing(path) as file:
-        file.write(data)
+        for piece in pieces:
+            file.write(piece)
         if before is not None and path.exists():
             file.flush()
             os.fsync(file.fileno())
