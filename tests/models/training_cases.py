@@ -199,6 +199,7 @@ _CLASSES = np.eye(3)[(np.arange(12) * 5 + np.arange(12) // 3) % 3]
 
 #: Class, arguments, targets, predictions, weights; two halves are added one after the other.
 _LABELS = (np.arange(12) % 3, np.arange(12) * 5 % 4)
+_STEPS = np.abs(spread(12, 3, step=5)) / 2
 METRICS: dict[str, tuple[str, dict[str, Any], Array, Array, Array | None]] = {
     "precision": ("Precision", {}, _HITS, _SURE, _TWELVE),
     "precision_thresholds": ("Precision", {"thresholds": [0.7, 0.2, 0.5]}, _HITS, _SURE, None),
@@ -249,6 +250,29 @@ METRICS: dict[str, tuple[str, dict[str, Any], Array, Array, Array | None]] = {
     "mean_iou": ("MeanIoU", {"num_classes": 3, "ignore_class": 1}, *_LABELS, None),
     "binary_iou": ("BinaryIoU", {"threshold": 0.4, "dtype": "float64"}, _HITS[:, 0], _SURE[:, 0], _TWELVE),
     "one_hot_iou": ("OneHotIoU", {"num_classes": 3, "target_class_ids": [1]}, _CLASSES, _SURE, None),
+    "precision_ties": ("Precision", {"top_k": 1}, _HITS, np.round(_SURE), _TWELVE),
+    "recall_ties": ("Recall", {"top_k": 2, "thresholds": [0.2, 0.8]}, _HITS, np.round(_SURE, 1), None),
+    "precision_zeros": ("PrecisionAtRecall", {"recall": 0.2, "num_thresholds": 5}, _HITS, _STEPS, _TWELVE),
+    "sensitivity_zeros": ("SensitivityAtSpecificity", {"specificity": 0.1, "num_thresholds": 2}, _HITS, _STEPS, None),
+    "auc_beyond": ("AUC", {"num_thresholds": 5}, _HITS, 2 * _STEPS - 0.5, _TWELVE),
+    "rmse_each": ("RootMeanSquaredError", {}, spread(12, 3), spread(12, 3, step=5), np.abs(spread(12, 3, start=5))),
+    "f1_threshold": ("F1Score", {"average": None, "threshold": 0.5}, _HITS, _SURE, _TWELVE),
+    "f1_weighted": ("F1Score", {"average": "weighted"}, _CLASSES, _SURE, None),
+    "binary_accuracy": ("BinaryAccuracy", {"threshold": 0.3}, _HITS, _SURE, _TWELVE),
+    "binary_smoothed": ("BinaryCrossentropy", {"label_smoothing": 0.2}, _HITS, _SURE, _TWELVE),
+    "binary_logits": ("BinaryCrossentropy", {"from_logits": True}, _HITS, spread(12, 3), None),
+    "categorical": ("CategoricalCrossentropy", {"label_smoothing": 0.1}, _CLASSES, softmax(_SURE), _TWELVE),
+    "categorical_logits": ("CategoricalCrossentropy", {"from_logits": True}, _CLASSES, _SURE, _TWELVE),
+    "sparse": ("SparseCategoricalCrossentropy", {}, _CLASSES.argmax(-1), softmax(_SURE), _TWELVE),
+    "sparse_logits": ("SparseCategoricalCrossentropy", {"from_logits": True}, _CLASSES.argmax(-1), _SURE, None),
+    "mse": ("MeanSquaredError", {}, spread(12, 3), spread(12, 3, step=5), _TWELVE),
+    "mae": ("MeanAbsoluteError", {}, spread(12, 3), spread(12, 3, step=5), _TWELVE),
+    "iou_ignored": ("IoU", {"num_classes": 4, "target_class_ids": [1, 2, 3], "ignore_class": 0}, *_LABELS, None),
+    "one_hot_iou_sparse": (
+        "OneHotIoU",
+        {"num_classes": 3, "target_class_ids": [0, 2], "sparse_y_pred": True, "ignore_class": 1},
+        *(_CLASSES, _SURE.argmax(-1), None),
+    ),
     "one_hot_mean_iou": ("OneHotMeanIoU", {"num_classes": 3, "dtype": "float64"}, _CLASSES, _SURE, _TWELVE),
 }
 

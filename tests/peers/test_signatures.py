@@ -19,8 +19,7 @@ OPTIONS = (
 LEFT_OUT: dict[str, set[str]] = {
     # taken as options by name, and the same for all
     "optimizers": {*OPTIONS, "kwargs"},
-    # all is gathered in float64
-    "metrics": {"dtype", "kwargs"},
+    "metrics": {"kwargs"},
     # of Keras's own sharding, and of its hooks' older names
     "callbacks": {"kwargs"},
     # for weights that are several matrices in one, which no layer here has

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..keywords import Keywords
 
-Logs = Mapping[str, float] | None
+#: Numbers by name; arrays where a metric gives one.
+Logs = Mapping[str, Any] | None
 
 
 class Callback(metaclass=Keywords):

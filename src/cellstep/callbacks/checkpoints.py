@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..ops import check_natural
 from .base import Logs, checked, number_or_none
 from .monitor import Monitor
@@ -95,6 +97,13 @@ class ModelCheckpoint(Monitor):
             path = Path(self.filepath.format(**values))
         except KeyError as error:
             raise KeyError(f"filepath names {error.args[0]!r}, which is not among: {', '.join(values)}") from None
+        except TypeError:
+            arrays = [
+                f"{name}, an array of shape {np.shape(value)}" for name, value in values.items() if np.ndim(value)
+            ]
+            raise ValueError(
+                f"filepath must not format arrays as numbers, got {self.filepath!r} and {arrays}"
+            ) from None
         if self.save_best_only:
             current = self.watched(logs)
             if current is not None:

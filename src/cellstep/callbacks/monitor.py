@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
 from ..ops import check_number, shown
 from .base import Callback, Logs
 
@@ -41,6 +43,11 @@ class Monitor(Callback):
         if current is None:
             known, name = ", ".join(logs or {}), type(self).__name__
             warnings.warn(f"{name} monitors {self.monitor!r}, which is not among: {known}", stacklevel=3)
+        if current is not None and np.ndim(current):
+            raise ValueError(
+                f"monitor of {type(self).__name__} must name a number among the logs, got {self.monitor!r}, an array "
+                f"of shape {np.shape(current)}: have the metric average it"
+            )
         return current
 
     def better(self, value: float, than: float | None) -> bool:

@@ -14,6 +14,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from .base import Callback, Logs
 
 
@@ -24,8 +26,9 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e3:.0f}ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us"
 
 
-def values(logs: Mapping[str, float]) -> str:
-    """`accuracy: 0.5000 - loss: 6.9310e-04`"""
+def values(logs: Mapping[str, Any]) -> str:
+    """`accuracy: 0.5000 - loss: 6.9310e-04`; of an array the mean, as in Keras."""
+    logs = {name: float(np.mean(value)) for name, value in logs.items()}
     return " - ".join(f"{k}: {v:.4f}" if abs(v) > 1e-3 else f"{k}: {v:.4e}" for k, v in logs.items())
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..ops import check_bool, check_natural
 from .base import Callback, Logs, checked
 
@@ -20,8 +22,8 @@ class CSVLogger(Callback):
     Args:
         filename: the file. separator: between entries. append: go on with a file that is there.
 
-    The first epoch decides which columns there are, with a `val_` for each where it was not validated; what a later
-    epoch lacks is NA.
+    An array among the logs is one entry, in brackets. The first epoch decides which columns there are, with a `val_`
+    for each where it was not validated; what a later epoch lacks is NA.
     """
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
@@ -66,7 +68,7 @@ class CSVLogger(Callback):
             writer = self._begin("a" if self.append else "w", ["epoch", *keys])
             if header:
                 writer.writeheader()
-        self._writer.writerow({"epoch": epoch, **logs})
+        self._writer.writerow({"epoch": epoch, **{name: _cell(value) for name, value in logs.items()}})
         self._file.flush()
         self._written = os.fstat(self._file.fileno()).st_size
 
@@ -84,6 +86,11 @@ def _texts_or_none(name: str, value: Any) -> list[str] | None:
     if value is not None and not (isinstance(value, list) and all(isinstance(part, str) for part in value)):
         raise TypeError(f"{name} must be a list of names or None, got {value!r}")
     return value
+
+
+def _cell(value: Any) -> Any:
+    """A number as it is; an array as Keras writes it, in brackets and quotes."""
+    return value if np.ndim(value) == 0 else f'"[{", ".join(map(str, value))}]"'
 
 
 class TerminateOnNaN(Callback):
@@ -195,12 +202,18 @@ class TensorBoard(Callback):
         self._seen += 1
         if self._every and self._seen % self._every == 0:
             for name, value in (logs or {}).items():
-                self._writer("train").add_scalar(f"batch_{name}", value, self._seen)
+                self._add("train", f"batch_{name}", value, self._seen)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         for name, value in (logs or {}).items():
             kind = "validation" if name.startswith("val_") else "train"
-            self._writer(kind).add_scalar(f"epoch_{name.removeprefix('val_')}", value, epoch)
+            self._add(kind, f"epoch_{name.removeprefix('val_')}", value, epoch)
+
+    def _add(self, kind: str, name: str, value: Any, step: int) -> None:
+        """Write a number, or each of an array: `epoch_f1_score/0` and so on."""
+        for place in np.ndindex(np.shape(value)):
+            entry = "".join(f"/{i}" for i in place)
+            self._writer(kind).add_scalar(name + entry, float(np.asarray(value)[place]), step)
 
     def close(self) -> None:
         for writer in self._open.values():

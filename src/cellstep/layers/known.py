@@ -63,6 +63,8 @@ class CompiledLoss(Layer):
         value: the loss. slopes: its gradient by each of the outputs that it is called on.
     """
 
+    takes_several = True
+
     def __init__(self, value: Any, slopes: list[Any]) -> None:
         super().__init__("compiled_loss")
         self.value, self.slopes = value, slopes

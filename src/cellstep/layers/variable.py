@@ -225,6 +225,9 @@ class Variable(NDArrayOperatorsMixin):
     __ne__ = object.__ne__
     __hash__ = object.__hash__
 
+    def __getitem__(self, key: Any) -> Any:
+        return self._view[key]
+
     def __float__(self) -> float:
         return float(self.buffer)
 

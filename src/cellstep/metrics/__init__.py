@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .. import registry
+from .. import losses, registry
 from ..lookup import unknown
 from ..ops import shown
 from .accuracy import (
@@ -20,7 +20,12 @@ from .accuracy import (
     SparseCategoricalAccuracy,
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
+    binary_accuracy,
+    categorical_accuracy,
     resolve,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
 )
 from .base import LossMetric, Mean, MeanMetricWrapper, Metric, Sum
 from .confusion import AUC, FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
@@ -145,19 +150,36 @@ __all__ = [
     "TopKCategoricalAccuracy",
     "TrueNegatives",
     "TruePositives",
+    "binary_accuracy",
     "by_step",
+    "categorical_accuracy",
     "check",
     "deserialize",
     "get",
     "serialize",
+    "sparse_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
+    "top_k_categorical_accuracy",
 ]
+#: Functions of arrays that `losses` has, and Keras here too.
+_FUNCTIONS = {
+    name: getattr(losses, name)
+    for name in (
+        *("binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy", "categorical_hinge"),
+        *("categorical_focal_crossentropy", "hinge", "huber", "kl_divergence", "log_cosh", "mean_absolute_error"),
+        *("mean_absolute_percentage_error", "mean_squared_error", "mean_squared_logarithmic_error", "poisson"),
+        *("sparse_categorical_crossentropy", "squared_hinge"),
+    )
+}
+globals().update(_FUNCTIONS)
 ACCURACY = ("accuracy", "acc")
 
 
 def check(identifier: Any) -> None:
     """Raise what `get` would, before any data has been seen."""
     if isinstance(identifier, str):
-        if identifier not in _BY_NAME and identifier not in ACCURACY and registry.find(identifier) is None:
+        known = (*_BY_NAME, *_FUNCTIONS, *ACCURACY)
+        if identifier not in known and registry.find(identifier) is None:
             raise ValueError(unknown("metrics", identifier, [*ACCURACY, "mse", "mae", *_CLASSES]))
     elif isinstance(identifier, dict):
         if registry.find(identifier) is None and identifier.get("class_name") not in _WRITTEN:
@@ -204,6 +226,8 @@ def get(
         if true_shape is None or pred_shape is None:
             raise ValueError(f"true_shape and pred_shape must be given for {identifier!r}, which depends on them")
         return resolve(identifier, true_shape, pred_shape)
+    if identifier not in _BY_NAME:
+        return MeanMetricWrapper(_FUNCTIONS[identifier])
     return _BY_NAME[identifier](name=identifier)
 
 

@@ -5,58 +5,67 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..losses.base import Array
 from ..ops import check_bool, check_count, check_number
 from .base import MeanMetricWrapper
 
 
-def binary_accuracy(y_true: Array, y_pred: Array, threshold: float = 0.5) -> Array:
+def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> Array:
     """1 where (y_pred > threshold) equals y_true. A last axis of length 1 may be missing on either side."""
-    return np.asarray(np.equal(_like("y_true", y_true, y_pred), y_pred > threshold), float)
+    t, p = np.asarray(y_true), np.asarray(y_pred)
+    return np.asarray(np.equal(_like("y_true", t, p), p > threshold), float)
 
 
-def categorical_accuracy(y_true: Array, y_pred: Array) -> Array:
+def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """1 where the largest entry of y_pred (..., n) is where that of y_true (..., n) is."""
-    if y_true.shape != y_pred.shape:
-        raise ValueError(f"y_true must have the shape {y_pred.shape} of y_pred, one entry a class, got {y_true.shape}")
-    return np.asarray(y_true.argmax(-1) == y_pred.argmax(-1), float)
+    t, p = np.asarray(y_true), np.asarray(y_pred)
+    if t.shape != p.shape:
+        raise ValueError(f"y_true must have the shape {p.shape} of y_pred, one entry a class, got {t.shape}")
+    return np.asarray(t.argmax(-1) == p.argmax(-1), float)
 
 
-def sparse_categorical_accuracy(y_true: Array, y_pred: Array) -> Array:
+def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """1 where the largest entry of y_pred (..., n) is at the label y_true (...) or (..., 1)."""
-    shape = y_pred.shape[:-1]
-    if y_true.shape != shape and y_true.shape != (*shape, 1):
-        raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {y_true.shape}")
-    return np.asarray(y_true.reshape(shape) == y_pred.argmax(-1), float)
+    t, p = np.asarray(y_true), np.asarray(y_pred)
+    shape = p.shape[:-1]
+    if t.shape != shape and t.shape != (*shape, 1):
+        raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {t.shape}")
+    return np.asarray(t.reshape(shape) == p.argmax(-1), float)
 
 
-def top_k_categorical_accuracy(y_true: Array, y_pred: Array, k: int = 5) -> Array:
+def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Array:
     """1 where the largest entry of y_true (..., n) is among the k largest of y_pred (..., n)."""
-    if y_true.shape != y_pred.shape:
-        raise ValueError(f"y_true must have the shape {y_pred.shape} of y_pred, one entry a class, got {y_true.shape}")
-    return sparse_top_k_categorical_accuracy(y_true.argmax(-1), y_pred, k)
+    t, p = np.asarray(y_true), np.asarray(y_pred)
+    if t.shape != p.shape:
+        raise ValueError(f"y_true must have the shape {p.shape} of y_pred, one entry a class, got {t.shape}")
+    return sparse_top_k_categorical_accuracy(t.argmax(-1), p, k)
 
 
-def sparse_top_k_categorical_accuracy(y_true: Array, y_pred: Array, k: int = 5, from_sorted_ids: bool = False) -> Array:
+def sparse_top_k_categorical_accuracy(
+    y_true: ArrayLike, y_pred: ArrayLike, k: int = 5, from_sorted_ids: bool = False
+) -> Array:
     """1 where the label y_true (...) or (..., 1) is among the k largest of y_pred (..., n), ties included.
 
     With from_sorted_ids, y_pred holds labels, the best first.
     """
-    shape = y_pred.shape[:-1]
-    if y_true.shape != shape and y_true.shape != (*shape, 1):
-        raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {y_true.shape}")
-    labels = y_true.reshape((*shape, 1))
+    t, p = np.asarray(y_true), np.asarray(y_pred)
+    shape = p.shape[:-1]
+    if t.shape != shape and t.shape != (*shape, 1):
+        raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {t.shape}")
+    labels = t.reshape((*shape, 1))
     if from_sorted_ids:
-        return np.asarray((y_pred[..., :k] == labels).any(-1), float)
-    inside = (labels >= 0) & (labels < y_pred.shape[-1])
-    own = np.take_along_axis(y_pred, np.where(inside, labels, 0).astype(np.intp), -1)
-    return np.asarray(inside[..., 0] & ((y_pred > own).sum(-1) < k) & np.isfinite(own[..., 0]), float)
+        return np.asarray((p[..., :k] == labels).any(-1), float)
+    inside = (labels >= 0) & (labels < p.shape[-1])
+    own = np.take_along_axis(p, np.where(inside, labels, 0).astype(np.intp), -1)
+    return np.asarray(inside[..., 0] & ((p > own).sum(-1) < k) & np.isfinite(own[..., 0]), float)
 
 
-def accuracy(y_true: Array, y_pred: Array) -> Array:
+def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """1 where y_pred equals y_true."""
-    return np.asarray(np.equal(_like("y_true", y_true, y_pred), y_pred), float)
+    t, p = np.asarray(y_true), np.asarray(y_pred)
+    return np.asarray(np.equal(_like("y_true", t, p), p), float)
 
 
 def _like(name: str, a: Array, b: Array) -> Array:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import initializers, registry
 from ..keywords import Keywords
-from ..layers.module import auto_name
+from ..layers.module import auto_name, ours_function
 from ..layers.variable import Variable
 from ..losses.base import Array, Loss, align, as_weights
 from ..ops import as_array, check_named, float_dtype
@@ -277,12 +277,19 @@ class MeanMetricWrapper(_Average):
         """TypeError where the function is not registered."""
         if type(self) is not MeanMetricWrapper:  # a class with a function of its own
             return super().get_config()
-        return {**super().get_config(), "fn": registry.written_function("fn of a metric", self.fn), **self.options}
+        fn = self.fn
+        written = fn.__name__ if ours_function(fn) else registry.written_function("fn of a metric", fn)
+        return {**super().get_config(), "fn": written, **self.options}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Metric:
-        read = {"fn": registry.read_function("fn of a metric", config["fn"])} if "fn" in config else {}
-        return super().from_config({**config, **read})
+        from .. import metrics
+
+        if isinstance(config.get("fn"), str):
+            config = {**config, "fn": getattr(metrics, config["fn"], config["fn"])}
+        elif "fn" in config:
+            config = {**config, "fn": registry.read_function("fn of a metric", config["fn"])}
+        return super().from_config(config)
 
     def update_state(
         self,

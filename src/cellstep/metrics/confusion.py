@@ -92,9 +92,9 @@ class _AtThresholds(Confusion):
     ) -> None:
         t, p, w = entries(y_true, y_pred, sample_weight, mask)
         if self.top_k is not None:
-            # all that are not below the k-th largest
-            kth = np.sort(p, -1)[:, -min(self.top_k, p.shape[-1]), None]
-            p = np.where(p >= kth, p, -np.inf)
+            # the k largest; of equals those that come first
+            rank = np.argsort(np.argsort(-p, -1, kind="stable"), -1)
+            p = np.where(rank < self.top_k, p, -np.inf)
         if self.class_id is not None:
             if not 0 <= self.class_id < p.shape[-1]:
                 raise ValueError(f"class_id must be from 0 to {p.shape[-1] - 1} for these y_pred, got {self.class_id}")
@@ -245,6 +245,8 @@ class AUC(Confusion):
         t, p, w = entries(y_true, y_pred, sample_weight, mask)
         if self.from_logits:
             p = sigmoid(p)
+        if self.thresholds is None:
+            p = np.clip(p, 0, 1)
         labels = p.shape[-1]
         if self.num_labels not in (None, labels):
             raise ValueError(f"y_pred must have num_labels={self.num_labels} entries in its last axis, got {labels}")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import losses
-from ..losses.base import align
+from ..losses.base import align, match
 from .base import LossMetric
 
 
@@ -106,10 +106,20 @@ class Perplexity(SparseCategoricalCrossentropy):
 
 
 class RootMeanSquaredError(LossMetric):
-    """The root of the mean of (y_pred - y_true)**2."""
+    """The root of the mean of (y_pred - y_true)**2. Weights may have the shape of the predictions too."""
 
     def __init__(self, name: str = "root_mean_squared_error", dtype: Any = None) -> None:
         super().__init__(losses.MeanSquaredError(), name, dtype)
+
+    def update_state(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> None:
+        p = np.asarray(y_pred)
+        self.add((match(np.asarray(y_true), p, None) - p) ** 2, sample_weight, mask)
 
     def result(self) -> float:
         return math.sqrt(super().result())

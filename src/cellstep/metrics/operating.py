@@ -29,8 +29,7 @@ class _Best(Confusion):
         setattr(self, self.bounded, check_number(self.bounded, bound, 0, 1))
         n = self.num_thresholds = check_count("num_thresholds", num_thresholds)
         self.class_id = None if class_id is None else check_natural("class_id", class_id)
-        # the first a little below 0: as in Keras every prediction is above it
-        thresholds = [0.5] if n == 1 else [-1e-7, *((i + 1) / (n - 1) for i in range(n - 2)), 1.0]
+        thresholds = [0.5] if n == 1 else [0.0, *((i + 1) / (n - 1) for i in range(n - 2)), 1.0]
         super().__init__(name, thresholds, dtype=dtype)
 
     def update_state(
@@ -45,7 +44,7 @@ class _Best(Confusion):
             if not 0 <= self.class_id < p.shape[-1]:
                 raise ValueError(f"class_id must be from 0 to {p.shape[-1] - 1} for these y_pred, got {self.class_id}")
             t, p, w = (a[:, self.class_id, None] for a in (t, p, w))
-        self.gather(t, p, w)
+        self.gather(t, np.clip(p, 0, 1), w)
 
     def _rate(self, name: str) -> Array:
         hits, others = {

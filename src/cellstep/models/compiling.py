@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import losses, metrics, optimizers, registry
+from ..layers.module import ours_function
 from ..losses import Loss
 from ..metrics import Metric
 
@@ -79,6 +80,8 @@ def _written(argument: str, given: Any) -> Any:
         return given.__name__
     if callable(given) and hasattr(given, "loss_name"):
         return given.loss_name
+    if callable(given) and ours_function(given):
+        return given.__name__
     if callable(given):
         return registry.written_function(argument, given)
     return given
