@@ -11,6 +11,9 @@ Names are imported when they are first used, so `import cellstep` itself costs n
 from __future__ import annotations
 
 import importlib
+import os
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -132,3 +135,23 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _load_openmp() -> None:
+    """Load the library of the compiled kernels that brings OpenMP, and nothing else.
+
+    A block of threadpoolctl limits what is loaded when it begins, which may be before the kernels are used.
+    """
+    folder = [os.path.join(place, "kernels", "cython") for place in __path__]
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        spec = None if find is None else find(f"{__name__}.kernels.cython.tiles", folder)
+        if spec is not None and spec.origin is not None and sys.platform != "win32":
+            from _ctypes import dlopen
+
+            with suppress(OSError):  # raised again, with its reason, when the kernels are imported
+                dlopen(spec.origin, os.RTLD_NOW)
+            return
+
+
+_load_openmp()

@@ -125,3 +125,25 @@ def test_an_expected_backend_that_is_absent_fails(tmp_path: Path) -> None:
     assert "1 passed" in failed.stdout
     assert "1 error" in failed.stdout
     assert "skipped" not in failed.stdout
+
+
+@pytest.mark.skipif(bool(kernels.available()["cython"]), reason="limits OpenMP, which the compiled kernels use")
+@pytest.mark.parametrize("first", ["cellstep", "threadpoolctl"])
+def test_threadpool_limits_hold_that_begin_before_the_kernels_are_loaded(tmp_path: Path, first: str) -> None:
+    pytest.importorskip("threadpoolctl")
+    code = f"""
+import {first}, cellstep, sys
+assert "cellstep.kernels" not in sys.modules
+import threadpoolctl
+with threadpoolctl.threadpool_limits(1):
+    inside = cellstep.get_num_threads()
+from cellstep.kernels.cython import tiles
+print(inside, cellstep.get_num_threads(), tiles.has_openmp())
+"""
+    done = run(code, tmp_path, OMP_NUM_THREADS="3", CELLSTEP_BACKEND="cython")
+    assert done.stderr == ""
+    inside, after, has_openmp = done.stdout.split()
+    if has_openmp == "False":
+        pytest.skip("the compiler had no OpenMP")
+    alone = run("import cellstep; print(cellstep.get_num_threads())", tmp_path, OMP_NUM_THREADS="3")
+    assert (inside, after) == ("1", alone.stdout.strip())
