@@ -119,7 +119,7 @@ def test_masks_of_words(name: str) -> None:
     ran, messages = told(lambda: layer.run(WORDS, THERE))
     wanted = THERE if axes == "words" else THERE.any(-1)
     np.testing.assert_array_equal(ran.mask, wanted)
-    np.testing.assert_array_equal(layer.compute_mask(WORDS, THERE), wanted)
+    np.testing.assert_array_equal(layer.compute_mask(WORDS, THERE), THERE)  # as in Keras
     assert [layer.layer.name in message for message in messages] == [True] * warns
     # a sentence that is not there has no words either
     np.testing.assert_array_equal(layer.run(WORDS, THERE.any(-1)).mask, THERE.any(-1))

@@ -30,6 +30,7 @@ class TimeDistributed(Layer):
     A mask (B, T, ...) is given to the layer step by step, and passed on for the axes that the outputs have too: of
     words in sentences (B, T, W) a layer that gives one vector a sentence leaves (B, T), True where a sentence has a
     word. A mask that the layer makes itself, as Embedding and Masking do, ends here with a warning; in Keras without.
+    (Keras passes on (B, T, W), which the next recurrent layer takes likewise; so does `compute_mask`.)
 
     Example:
         >>> y = TimeDistributed(layers.Dense(4))(np.ones((2, 5, 3)))
@@ -124,13 +125,6 @@ class TimeDistributed(Layer):
         if mask is None and passed.ndim < given.ndim:
             self.layer.drops_mask(given)
         return ran._replace(mask=passed)
-
-    def compute_mask(self, x: Any, mask: Any = None) -> Any:
-        """The mask that came, for the axes that the outputs have too; None where there is none."""
-        if mask is None:
-            return None
-        shape = self.compute_output_shape(np.shape(x))
-        return _fitting(ops.plain("mask", mask), (*np.shape(x)[:2], *shape[2:]))
 
     def _by_step(
         self, x: Array, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None
