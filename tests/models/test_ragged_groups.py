@@ -52,6 +52,13 @@ def attending(x: Any) -> Any:
     return layers.Concatenate(**F64)([h, layers.Attention(**F64)([h, h])])
 
 
+def with_weights(x: Any) -> Any:
+    """The weights of attention have two axes of steps, and no mask."""
+    h = layers.GRU(4, **STEPS)(x)
+    seen, weights = layers.Attention(**F64)([h, h], return_attention_scores=True)
+    return layers.Multiply(**F64)([seen, math.sum(weights, axis=(1, 2), keepdims=True)])
+
+
 def states_between(x: Any) -> Any:
     h, state = layers.GRU(4, return_state=True, **STEPS)(x)
     return layers.Add(**F64)([layers.GRU(4, **STEPS)(h, initial_state=[state]), h])
@@ -88,6 +95,7 @@ ONE: dict[str, Callable[[], list[Any]]] = {
     "the last step": lambda: [layers.GRU(4, **F64)],
     "largest": lambda: [layers.Dense(4, use_bias=False, **F64), layers.GlobalMaxPooling1D(**F64)],
     "convolution": lambda: [layers.Conv1D(4, 3, padding="same", **F64), layers.GlobalMaxPooling1D(**F64)],
+    "attention with weights": lambda: [with_weights, layers.GRU(2, **F64)],
     "Lambda": lambda: [layers.Lambda(np.tanh, pullback=lambda x, y, dy: dy * (1 - y * y), **F64), layers.GRU(4, **F64)],
 }
 

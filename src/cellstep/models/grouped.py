@@ -140,7 +140,9 @@ def run(
     if masked:
         even = layer.skips_masked or all(a.lengths is leaves[0].lengths for a in leaves)
         known = all(a.lengths is not None for a in leaves)
-        apart = known and even and layer.skips_padding(rank)
+        # another option may give outputs over pairs of steps, which no mask goes with
+        plain = not options or set(options) == {"initial_state"}
+        apart = known and even and plain and layer.skips_padding(rank)
     else:
         apart = True
     if additive and apart and layer.independent_rows(training):
