@@ -278,18 +278,10 @@ def _check_free(name: str) -> None:
 
 
 def serialize(activation: Activation) -> Any:
-    """What a configuration holds of an activation: its name, or Keras's dictionary for one of your own.
-
-    Raises:
-        TypeError: nothing would lead back to it, as it is not registered.
-    """
+    """What a configuration holds of an activation: its name, or Keras's dictionary for one of your own, which has to be
+    registered, or given as one of custom_objects, where the configuration is read."""
     if _TABLE.get(activation.name) is activation:
         return activation.name
-    if not registry.is_registered(activation):
-        name = activation.name
-        raise TypeError(
-            f"activation {name!r} is not registered, so a configuration cannot hold it: activations.register(it)"
-        )
     return registry.written_function("activation", activation)
 
 

@@ -126,20 +126,24 @@ def written(thing: Any, module: str = "") -> dict[str, Any]:
     }
 
 
-def written_function(argument: str, function: Any) -> dict[str, Any]:
-    """Keras's dictionary for a function of the user's.
+def written_function(argument: str, function: Any, anonymous: bool = False) -> dict[str, Any]:
+    """Keras's dictionary for a function of the user's; as there, one that is not registered stands in it by its name,
+    and has to be given as one of custom_objects when the file is loaded.
+
+    Args:
+        argument: the name to blame. function: it. anonymous: a lambda will do too, as the rest can be used without it.
 
     Raises:
-        TypeError: it is not registered, so that nothing would lead back to it.
+        TypeError: it has no name, so that nothing would lead back to it.
     """
-    if not is_registered(function):
-        name = getattr(function, "__name__", None) or repr(function)
+    name = getattr(function, "__name__", None) or getattr(function, "name", None) or type(function).__name__
+    if name == "<lambda>" and not anonymous and not is_registered(function):
         raise TypeError(
             f"{argument} must be registered to be saved: put @cellstep.saving.register_keras_serializable() above "
             f"a named function, got {name}"
         )
-    name = function.__name__
-    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": _names[function]}
+    registered = _names[function] if is_registered(function) else "function"
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": registered}
 
 
 def read_function(argument: str, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:

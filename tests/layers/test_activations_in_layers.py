@@ -143,11 +143,14 @@ def test_a_registered_one_goes_through_configurations_copies_and_files(registere
     np.testing.assert_array_equal(again.predict(X, verbose=0), model.predict(X, verbose=0))
 
 
-def test_one_that_is_not_registered_is_copied_but_not_written_down() -> None:
+def test_one_that_is_not_registered_is_copied_and_written_down_by_name() -> None:
     own = Activation("bent", bent, "It bends.")
     layer = layers.LSTM(H, activation=own)
-    with pytest.raises(TypeError, match=r"activation 'bent' is not registered, so a configuration cannot hold it: act"):
-        layer.get_config()
+    config = layer.get_config()
+    with pytest.raises(ValueError, match="activation must be a known function, got 'bent'"):
+        layers.LSTM.from_config(config)
+    with custom_object_scope({"bent": own}):
+        assert layers.LSTM.from_config(config).activation is own
     again = pickle.loads(pickle.dumps(own))
     assert (again.name, again.__doc__) == ("bent", "It bends.")
     np.testing.assert_array_equal(again(X), own(X))

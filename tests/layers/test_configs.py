@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cellstep import constraints, initializers, layers, regularizers
+from cellstep.saving import custom_object_scope
 
 MADE: dict[str, Any] = {
     "SimpleRNN": lambda: layers.SimpleRNN(3, "relu", seed=4, return_sequences=True, name="a"),
@@ -170,6 +171,12 @@ def test_an_initializer_without_a_name_cannot_be_written_down() -> None:
         layer.get_config()
 
 
-def test_a_lambda_of_what_is_not_registered_cannot_be_written_down() -> None:
-    with pytest.raises(TypeError, match=r"function of lambda must be registered to be saved: .* got absolute"):
-        layers.Lambda(np.abs).get_config()
+def test_a_lambda_of_what_is_not_registered_is_written_down_by_name() -> None:
+    config = layers.Lambda(np.abs).get_config()
+    assert config["function"]["config"] == "absolute"
+    with pytest.raises(ValueError, match="must be a known function, got 'absolute'"):
+        layers.Lambda.from_config(config)
+    with custom_object_scope({"absolute": np.abs}):
+        assert layers.Lambda.from_config(config).function is np.abs
+    with pytest.raises(TypeError, match=r"function of lambda.* must be registered to be saved: .* got <lambda>"):
+        layers.Lambda(lambda x: x).get_config()

@@ -74,6 +74,8 @@ def damaged(data: bytes, draw: random.Random) -> bytes:
     """Bytes changed, cut out, doubled, or cut off at the end."""
     found = bytearray(data)
     for _ in range(draw.choice((1, 1, 1, 2, 8))):
+        if not found:
+            break
         at, length = draw.randrange(len(found)), draw.choice((1, 1, 2, 4, 8, 64, 512))
         what = draw.randrange(6)
         if what == 0:

@@ -351,8 +351,9 @@ def test_an_optimizer_follows_its_schedule() -> None:
         optimizer.learning_rate = 0.5
     by_function = optimizers.SGD(lambda: 0.25)
     assert by_function.learning_rate == 0.25
-    with pytest.raises(TypeError, match="to be a number or a schedule to write down"):
-        by_function.get_config()
+    assert by_function.get_config()["learning_rate"]["config"] == "<lambda>"
+    with pytest.raises(ValueError, match="learning_rate must be a known function, got '<lambda>'"):
+        optimizers.deserialize(optimizers.serialize(by_function))
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,11 @@ def test_a_model_with_a_loss_of_ones_own_is_copied_and_saved(tmp_path: Path) -> 
         for again in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
             assert again.test_on_batch(X, Y) == first
     net.compile("sgd", squares)
-    with pytest.raises(TypeError, match="loss must be registered to be saved"):
-        net.save(tmp_path / "m.keras")
+    net.save(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match=r"loss must be a known function, got 'squares': .*; compile=False loads"):
+        saving.load_model(tmp_path / "m.keras")
+    again = saving.load_model(tmp_path / "m.keras", {"squares": squares})
+    assert again.test_on_batch(X, Y) == net.test_on_batch(X, Y)
     known = saving.register_keras_serializable("tests")(squares)
     net.compile("sgd", known)
     net.save(tmp_path / "m.keras")

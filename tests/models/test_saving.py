@@ -13,7 +13,7 @@ import pytest
 from nets import X, Y, linear
 
 import cellstep
-from cellstep import layers, losses, metrics, models, saving
+from cellstep import callbacks, layers, losses, metrics, models, saving
 
 pytest.importorskip("h5py")
 
@@ -259,3 +259,38 @@ def test_a_member_that_grows_beyond_reason_is_not_read(tmp_path: Path) -> None:
         ValueError, match=r"hold config.json of at most 148\d+ bytes, got .* bytes that would become 2694"
     ):
         saving.load_model(path)
+
+
+def not_known(y_true: Any, y_pred: Any) -> Any:
+    return np.abs(y_true - y_pred).mean(axis=-1)
+
+
+class NotKnown(losses.MeanSquaredError):
+    """As `MeanSquaredError`."""
+
+
+class NotKnownEither(cellstep.optimizers.SGD):
+    """As `SGD`."""
+
+
+@pytest.mark.parametrize(
+    ("options", "objects"),
+    [
+        ({"loss": NotKnown()}, {"NotKnown": NotKnown}),
+        ({"metrics": [not_known]}, {"not_known": not_known}),
+        ({"metrics": [lambda y, p: np.abs(y - p).mean(axis=-1)]}, {"<lambda>": not_known}),
+        ({"optimizer": NotKnownEither(0.1)}, {"NotKnownEither": NotKnownEither}),
+        ({"optimizer": cellstep.optimizers.SGD(lambda: 0.1)}, {"<lambda>": lambda: 0.1}),
+    ],
+)
+def test_what_is_not_registered_stands_in_the_file_by_name(tmp_path: Path, options: Any, objects: Any) -> None:
+    net = linear()
+    net.compile(**{"optimizer": "sgd", "loss": "mse", **options})
+    keep = callbacks.ModelCheckpoint(tmp_path / "m.keras")
+    net.fit(X, Y, epochs=2, verbose=0, callbacks=[keep])  # which Keras does not stop either
+    with pytest.raises(ValueError, match=r"m\.keras must hold a model in config\.json, got .*; compile=False loads"):
+        saving.load_model(tmp_path / "m.keras")
+    again = saving.load_model(tmp_path / "m.keras", objects)
+    same(net, again)
+    assert again.test_on_batch(X, Y) == net.test_on_batch(X, Y)
+    same(net, saving.load_model(tmp_path / "m.keras", compile=False))

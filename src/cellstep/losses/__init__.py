@@ -118,9 +118,9 @@ def get(identifier: Any) -> Loss:
 
 
 def serialize(loss: Loss) -> dict[str, Any]:
-    """Keras's dictionary {module, class_name, config, registered_name}; TypeError for an unregistered function."""
+    """Keras's dictionary {module, class_name, config, registered_name}; a function of the user's by its name."""
     if isinstance(loss, FunctionLoss):
-        return registry.written_function("loss", loss.fn)
+        return registry.written_function("loss", loss.fn, anonymous=True)
     return _LOOKUP.serialize(loss)
 
 

@@ -274,11 +274,12 @@ class MeanMetricWrapper(_Average):
         return str(getattr(self.fn, "__module__", "")).startswith(__package__)
 
     def get_config(self) -> dict[str, Any]:
-        """TypeError where the function is not registered."""
+        """The function by its name."""
         if type(self) is not MeanMetricWrapper:  # a class with a function of its own
             return super().get_config()
         fn = self.fn
-        written = fn.__name__ if ours_function(fn) else registry.written_function("fn of a metric", fn)
+        named = ours_function(fn)
+        written = fn.__name__ if named else registry.written_function("fn of a metric", fn, anonymous=True)
         return {**super().get_config(), "fn": written, **self.options}
 
     @classmethod

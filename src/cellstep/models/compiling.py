@@ -83,7 +83,7 @@ def _written(argument: str, given: Any) -> Any:
     if callable(given) and ours_function(given):
         return given.__name__
     if callable(given):
-        return registry.written_function(argument, given)
+        return registry.written_function(argument, given, anonymous=True)
     return given
 
 

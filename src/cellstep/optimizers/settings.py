@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypedDict
 
+from .. import registry
 from ..keywords import Keywords
 from ..ops import check_bool, check_count, check_named
 from ..ops import check_number as number
@@ -119,14 +120,13 @@ class Settings(metaclass=Keywords):
     def get_config(self) -> dict[str, Any]:
         """The arguments that would make an equal optimizer, ready for JSON.
 
-        Raises:
-            TypeError: the learning rate is a function, or a schedule of the user's.
+        A learning rate that is a function stands in it by its name.
         """
         rate: Any = self._rate
         if isinstance(rate, LearningRateSchedule):
             rate = schedules.serialize(rate)
         elif callable(rate):
-            raise TypeError(f"expected learning_rate to be a number or a schedule to write down, got {rate!r}")
+            rate = registry.written_function("learning_rate", rate, anonymous=True)
         keys = (key for key in Options.__annotations__ if key != "name")
         return {"name": self.name, "learning_rate": rate} | {key: getattr(self, key) for key in keys}
 
@@ -134,7 +134,11 @@ class Settings(metaclass=Keywords):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """An optimizer from what `get_config` gave, or Keras."""
         rate = config.get("learning_rate")
-        return cls(**(config | {"learning_rate": schedules.deserialize(rate)} if isinstance(rate, dict) else config))
+        if isinstance(rate, dict):
+            function = rate.get("class_name") in ("function", "__lambda__")
+            made = registry.read_function("learning_rate", rate) if function else schedules.deserialize(rate)
+            config = config | {"learning_rate": made}
+        return cls(**config)
 
 
 def _positive(name: str, value: Any) -> float:
