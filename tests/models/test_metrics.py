@@ -214,7 +214,7 @@ def test_steps_of_sequences_count_one_by_one() -> None:
         (lambda: metrics.R2Score(num_regressors=-1), ValueError, "num_regressors must be 0 or more, got -1"),
         (lambda: metrics.TopKCategoricalAccuracy(0), ValueError, "k must be a positive integer, got 0"),
         (lambda: metrics.get({"class_name": "F2"}), ValueError, "metrics must be one of .*got 'F2'"),
-        (lambda: metrics.serialize(metrics.get(abs)), TypeError, "fn of a metric must be registered"),
+        (lambda: metrics.get(metrics.serialize(metrics.get(abs))), ValueError, "must be a known function, got 'abs'"),
     ],
 )
 def test_bad_arguments_of_scores(run: Any, error: type[Exception], words: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,23 @@ def test_a_file_that_a_program_changes_has_no_checksum(tmp_path: Path) -> None:
         file["layers/dense/vars/1"][...] = 7
     net.load_weights(path)
     np.testing.assert_array_equal(net.get_weights()[1], [7, 7])
+
+
+def test_an_h5py_that_fails_to_load_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(message: str, name: str) -> Any:
+        class Finder:
+            @staticmethod
+            def find_spec(asked: str, *args: Any) -> None:
+                if asked == "h5py":
+                    raise (ModuleNotFoundError if name else ImportError)(message, name=name or None)
+
+        return Finder
+
+    for message, name in (("failed to map segment from shared object", ""), ("No module named 'h5py'", "h5py")):
+        monkeypatch.delitem(sys.modules, "h5py")
+        monkeypatch.setattr(sys, "meta_path", [short(message, name), *sys.meta_path])
+        words = "files of models and weights need h5py: pip install h5py" if name else message
+        with pytest.raises(ImportError, match=words):
+            linear().save_weights(tmp_path / "a.weights.h5")
+        monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []

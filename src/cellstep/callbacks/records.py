@@ -181,7 +181,7 @@ class TensorBoard(Callback):
         for module in self._WRITERS:
             try:
                 return importlib.import_module(module).SummaryWriter
-            except ImportError:
+            except ModuleNotFoundError:
                 continue
         raise ImportError("TensorBoard needs a writer: pip install tensorboardX")
 

@@ -108,7 +108,7 @@ def plot_model(
         return path
     try:
         import graphviz
-    except ImportError:
+    except ModuleNotFoundError:
         raise ImportError(
             "plot_model needs Graphviz to draw: pip install graphviz, and install its program dot; or give a .dot file"
         ) from None
