@@ -104,7 +104,7 @@ def sample(
 
 def _logits(values: Array, from_logits: bool) -> NDArray[np.float64]:
     """Logits in float64, checked; -inf where the probability is 0."""
-    given = np.asarray(values, np.float64)
+    given = np.asarray(ops.plain("values", values), np.float64)
     if given.ndim == 0 or given.shape[-1] == 0:
         raise ValueError(f"expected values of shape (..., symbols) with one symbol or more, got shape {given.shape}")
     if from_logits:

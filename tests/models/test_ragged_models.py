@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import cellstep
 from cellstep import Input, Model, Sequential, layers, optimizers
 from cellstep.layers import GRU, Dense, Embedding
 from cellstep.models.ragged import Ragged, ragged
@@ -91,9 +92,42 @@ def test_one_of_several_inputs() -> None:
     np.testing.assert_allclose(sums[2], made([X[2][None], ROWS[2:3]])[1][0], rtol=1e-12)
 
 
-def test_even_lists_are_arrays() -> None:
+def test_lists_of_arrays_are_sequences_whatever_their_lengths() -> None:
     even = [np.ones((3, 2)), np.zeros((3, 2))]
-    assert net(True).predict(even).shape == (2, 3, 3)
+    model, unbuilt = net(True), Sequential([GRU(3, return_sequences=True, dtype="float64")])
+    for made in (model, unbuilt):
+        for rows in (even, even[:1] * 2, [np.ones((3, 2)), np.ones((1, 2))], tuple(even)):
+            for found in (made.predict(rows), made(rows), made.predict(rows, batch_size=1)):
+                assert isinstance(found, list)
+                assert [y.shape for y in found] == [(len(row), 3) for row in rows]
+        for array in (np.array(even), np.array(even).tolist()):
+            assert made.predict(array).shape == (2, 3, 3)
+        np.testing.assert_allclose(np.array(made.predict(even)), made.predict(np.array(even)), rtol=1e-6)
+    assert isinstance(model.predict(even[:1]), list)
+    ids = [np.array([1, 2]), np.array([3, 4])]
+    assert isinstance(Sequential([Embedding(5, 2), GRU(3, return_sequences=True)]).predict(ids), list)
+    fixed = Sequential([Input((3, 2)), GRU(3, return_sequences=True)])
+    assert fixed.predict(even).shape == (2, 3, 3)  # steps that are given cannot differ
+    features = Sequential([Input((3,)), layers.Dense(2)])
+    assert features.predict([np.ones(3), np.zeros(3)]).shape == (2, 2)
+
+
+def test_training_on_even_lists_is_training_on_the_array() -> None:
+    even = list(np.random.default_rng(0).standard_normal((6, 4, 2)))
+    targets = list(np.random.default_rng(1).standard_normal((6, 4, 3)))
+    histories = []
+    for x, y in ((even, targets), (np.array(even), np.array(targets)), (even, np.array(targets))):
+        cellstep.set_random_seed(0)
+        model = net(True)
+        model.compile("sgd", "mse", metrics=["mae"])
+        histories.append(model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0).history)
+    for history in histories[:1] + histories[2:]:
+        for name, values in histories[1].items():
+            np.testing.assert_allclose(history[name], values, rtol=1e-6)
+
+
+def test_even_lists_are_arrays_where_nothing_says_otherwise() -> None:
+    even = [np.ones((3, 2)), np.zeros((3, 2))]
     assert ragged("x", even) is None
     assert ragged("x", np.ones((2, 3))) is None
     assert ragged("x", [np.ones((2, 3))]) is None

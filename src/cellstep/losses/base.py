@@ -125,7 +125,7 @@ class Loss(metaclass=Keywords):
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike, live: NDArray[np.bool_] | None = None) -> Array:
         """One value for each entry of y_pred.shape[:-1], unweighted, 0 where not `live`: what a metric averages."""
-        pred, true = self._predictions(y_pred), np.asarray(y_true)
+        pred, true = self._predictions(y_pred), ops.plain("y_true", y_true)
         skip = self.ignored(true, pred)
         if skip is not None:
             live = ~skip if live is None else live & ~skip
@@ -167,7 +167,7 @@ class Loss(metaclass=Keywords):
         return value, gradient()
 
     def _predictions(self, y_pred: ArrayLike) -> Array:
-        pred = np.asarray(y_pred)
+        pred = ops.plain("y_pred", y_pred)
         if pred.ndim == 0:
             raise ValueError("y_pred must have at least one axis, got a scalar")
         if pred.dtype.kind not in "fiub":
@@ -185,9 +185,9 @@ class Loss(metaclass=Keywords):
     def _run(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None, mask: ArrayLike | None
     ) -> tuple[Any, Callable[[], Array]]:
-        pred, true = self._predictions(y_pred), np.asarray(y_true)
+        pred, true = self._predictions(y_pred), ops.plain("y_true", y_true)
         shape = self.value_shape(pred, true)
-        keep = None if mask is None else align("mask", np.asarray(mask).astype(bool, copy=False), shape)
+        keep = None if mask is None else align("mask", ops.plain("mask", mask).astype(bool, copy=False), shape)
         skip = self.ignored(true, pred)
         if skip is not None:
             keep = ~skip if keep is None else keep & ~skip
@@ -225,7 +225,7 @@ class Loss(metaclass=Keywords):
 
 def as_weights(sample_weight: ArrayLike) -> Array:
     """`sample_weight` as an array of real numbers, or TypeError."""
-    weights = np.asarray(sample_weight)
+    weights = ops.plain("sample_weight", sample_weight)
     if weights.dtype.kind not in "fiub":
         raise TypeError(f"sample_weight must hold real numbers, got {ops.kind('sample_weight', weights)}")
     return weights

@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..losses.base import Array
-from ..ops import check_bool, check_count, check_number
+from ..ops import check_bool, check_count, check_number, plain
 from .base import MeanMetricWrapper
 
 
 def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> Array:
     """1 where (y_pred > threshold) equals y_true. A last axis of length 1 may be missing on either side."""
-    t, p = np.asarray(y_true), np.asarray(y_pred)
+    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
     return np.asarray(np.equal(_like("y_true", t, p), p > threshold), float)
 
 
 def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """1 where the largest entry of y_pred (..., n) is where that of y_true (..., n) is."""
-    t, p = np.asarray(y_true), np.asarray(y_pred)
+    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
     if t.shape != p.shape:
         raise ValueError(f"y_true must have the shape {p.shape} of y_pred, one entry a class, got {t.shape}")
     return np.asarray(t.argmax(-1) == p.argmax(-1), float)
@@ -28,7 +28,7 @@ def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
 
 def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """1 where the largest entry of y_pred (..., n) is at the label y_true (...) or (..., 1)."""
-    t, p = np.asarray(y_true), np.asarray(y_pred)
+    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
     shape = p.shape[:-1]
     if t.shape != shape and t.shape != (*shape, 1):
         raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {t.shape}")
@@ -37,7 +37,7 @@ def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
 
 def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Array:
     """1 where the largest entry of y_true (..., n) is among the k largest of y_pred (..., n)."""
-    t, p = np.asarray(y_true), np.asarray(y_pred)
+    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
     if t.shape != p.shape:
         raise ValueError(f"y_true must have the shape {p.shape} of y_pred, one entry a class, got {t.shape}")
     return sparse_top_k_categorical_accuracy(t.argmax(-1), p, k)
@@ -50,7 +50,7 @@ def sparse_top_k_categorical_accuracy(
 
     With from_sorted_ids, y_pred holds labels, the best first.
     """
-    t, p = np.asarray(y_true), np.asarray(y_pred)
+    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
     shape = p.shape[:-1]
     if t.shape != shape and t.shape != (*shape, 1):
         raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {t.shape}")
@@ -64,7 +64,7 @@ def sparse_top_k_categorical_accuracy(
 
 def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """1 where y_pred equals y_true."""
-    t, p = np.asarray(y_true), np.asarray(y_pred)
+    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
     return np.asarray(np.equal(_like("y_true", t, p), p), float)
 
 

@@ -20,7 +20,7 @@ from ..keywords import Keywords
 from ..layers.module import auto_name, ours_function
 from ..layers.variable import Variable
 from ..losses.base import Array, Loss, align, as_weights
-from ..ops import as_array, check_named, float_dtype
+from ..ops import as_array, check_named, float_dtype, plain
 
 
 class Metric(metaclass=Keywords):
@@ -199,14 +199,14 @@ class _Average(Metric):
 
         Trailing axes that weights and mask lack are averaged, as are a row's steps.
         """
-        v = np.asarray(values, np.float64)
+        v = np.asarray(plain("values", values), np.float64)
         if v.ndim == 0:
             v = v.reshape(1)
         weights: Array | None = None
         if sample_weight is not None:
             weights = align("sample_weight", as_weights(sample_weight), v.shape).astype(np.float64)
         if mask is not None:
-            keep = align("mask", np.asarray(mask).astype(bool, copy=False), v.shape)
+            keep = align("mask", plain("mask", mask).astype(bool, copy=False), v.shape)
             v = np.where(keep, v, 0)
             weights = keep.astype(np.float64) if weights is None else weights * keep
         if v.size == 0:
@@ -237,7 +237,7 @@ class Mean(_Average):
         self, values: ArrayLike, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
     ) -> None:
         """Add `values`, a scalar or (B, ...)."""
-        self.add(np.asarray(values), sample_weight, mask)
+        self.add(plain("values", values), sample_weight, mask)
 
 
 class Sum(_Average):
@@ -250,7 +250,7 @@ class Sum(_Average):
         self, values: ArrayLike, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
     ) -> None:
         """Add `values`, a scalar or (B, ...)."""
-        v = np.asarray(values, np.float64)
+        v = np.asarray(plain("values", values), np.float64)
         before, each = self.total, v.size / len(v) if v.ndim else 1
         self.add(v, sample_weight, mask)
         # undo the mean over a row
@@ -299,7 +299,7 @@ class MeanMetricWrapper(_Average):
         sample_weight: ArrayLike | None = None,
         mask: ArrayLike | None = None,
     ) -> None:
-        values = np.asarray(self.fn(np.asarray(y_true), np.asarray(y_pred), **self.options))
+        values = np.asarray(self.fn(plain("y_true", y_true), plain("y_pred", y_pred), **self.options))
         self.add(_row_rank(values, mask, sample_weight), sample_weight, mask)
 
 
@@ -327,7 +327,7 @@ class LossMetric(_Average):
         shape = np.shape(y_pred)[:-1] if np.ndim(y_pred) > 1 else np.shape(y_pred)
         live: NDArray[np.bool_] | None = None
         if mask is not None:
-            live = np.broadcast_to(align("mask", np.asarray(mask).astype(bool, copy=False), shape), shape)
+            live = np.broadcast_to(align("mask", plain("mask", mask).astype(bool, copy=False), shape), shape)
         self.add(self.loss.values(y_true, y_pred, live), sample_weight, mask)
 
 
@@ -339,9 +339,9 @@ def entries(
     Raises:
         ValueError: targets, weights or the mask do not have the shape of the predictions.
     """
-    p = np.asarray(y_pred, np.float64)
+    p = np.asarray(plain("y_pred", y_pred), np.float64)
     p = p.reshape(-1, 1) if p.ndim < 2 else p
-    t, shape = np.asarray(y_true, np.float64), p.shape
+    t, shape = np.asarray(plain("y_true", y_true), np.float64), p.shape
     if t.shape != shape and (*t.shape, 1) != shape and t.shape != (*shape, 1):
         raise ValueError(f"y_true must have the shape {np.shape(y_pred)} of y_pred, got {t.shape}")
     weights: Array = np.ones((*shape[:-1], 1))
@@ -351,7 +351,7 @@ def entries(
         weights = given if full else align("sample_weight", given, shape[:-1])[..., None]
     columns = [a.reshape(-1, shape[-1]) for a in (t, p, np.broadcast_to(weights, shape).astype(np.float64))]
     if mask is not None:
-        keep = align("mask", np.asarray(mask).astype(bool, copy=False), shape[:-1])
+        keep = align("mask", plain("mask", mask).astype(bool, copy=False), shape[:-1])
         chosen = np.broadcast_to(keep, shape[:-1]).reshape(-1)
         columns = [c[chosen] for c in columns]
     return columns[0], columns[1], columns[2]

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .. import losses
 from ..losses.base import align, match
+from ..ops import plain
 from .base import LossMetric
 
 
@@ -84,8 +85,8 @@ class SparseCategoricalCrossentropy(LossMetric):
     ) -> None:
         if self.ignore_class is not None:
             # As in the loss, what is ignored does not count; Keras 3.15 counts it as 0 in the metric.
-            counts = np.asarray(y_true).reshape(np.shape(y_pred)[:-1]) != self.ignore_class
-            mask = counts if mask is None else counts & align("mask", np.asarray(mask).astype(bool), counts.shape)
+            counts = plain("y_true", y_true).reshape(np.shape(y_pred)[:-1]) != self.ignore_class
+            mask = counts if mask is None else counts & align("mask", plain("mask", mask).astype(bool), counts.shape)
         super().update_state(y_true, y_pred, sample_weight, mask)
 
 
@@ -118,8 +119,8 @@ class RootMeanSquaredError(LossMetric):
         sample_weight: ArrayLike | None = None,
         mask: ArrayLike | None = None,
     ) -> None:
-        p = np.asarray(y_pred)
-        self.add((match(np.asarray(y_true), p, None) - p) ** 2, sample_weight, mask)
+        p = plain("y_pred", y_pred)
+        self.add((match(plain("y_true", y_true), p, None) - p) ** 2, sample_weight, mask)
 
     def result(self) -> float:
         return math.sqrt(super().result())

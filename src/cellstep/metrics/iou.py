@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..losses.base import EPSILON, align, as_weights
-from ..ops import check_bool, check_count, check_integer, check_number
+from ..ops import check_bool, check_count, check_integer, check_number, plain
 from .base import Metric
 
 
@@ -69,7 +69,7 @@ class IoU(Metric):
         sample_weight: ArrayLike | None = None,
         mask: ArrayLike | None = None,
     ) -> None:
-        true, pred = np.asarray(y_true), np.asarray(y_pred)
+        true, pred = plain("y_true", y_true), plain("y_pred", y_pred)
         true = true if self.sparse_y_true else true.argmax(-1)
         pred = pred if self.sparse_y_pred else pred.argmax(-1)
         if true.shape != pred.shape and true.size == pred.size:
@@ -80,7 +80,7 @@ class IoU(Metric):
         if sample_weight is not None:
             weights = weights * align("sample_weight", as_weights(sample_weight), pred.shape)
         if mask is not None:
-            weights = weights * align("mask", np.asarray(mask).astype(bool, copy=False), pred.shape)
+            weights = weights * align("mask", plain("mask", mask).astype(bool, copy=False), pred.shape)
         n = self.num_classes
         inside = (true >= 0) & (true < n) & (pred >= 0) & (pred < n)
         if self.ignore_class is not None:
@@ -119,7 +119,7 @@ class BinaryIoU(IoU):
         sample_weight: ArrayLike | None = None,
         mask: ArrayLike | None = None,
     ) -> None:
-        super().update_state(y_true, (np.asarray(y_pred) >= self.threshold).astype(int), sample_weight, mask)
+        super().update_state(y_true, (plain("y_pred", y_pred) >= self.threshold).astype(int), sample_weight, mask)
 
 
 class MeanIoU(IoU):

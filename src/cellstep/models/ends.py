@@ -127,10 +127,19 @@ class Ends(Trainer):
             shapes = {part.shape for part in value if isinstance(part, np.ndarray)}
             if len(value) > 1 and any(len(shape) == wanted and shape[-1] != 1 for shape in shapes):
                 raise ValueError(f"expected {name} to be one array, as it is one input, got a list of {len(value)}")
-            found = ragged(name, value)
+            found = ragged(name, value, even=self._takes_sequences(value, i))
             if found is not None:
                 return found
         return ops.plain(name, value)
+
+    def _takes_sequences(self, rows: Sequence[Any], i: int) -> bool:
+        """Whether a list of arrays is one of sequences, also where all have one length: the input leaves its steps
+        open, or does not say, and the arrays have steps."""
+        head = self._heads[i] if self._heads else None
+        if head is not None and (len(head.batch_shape) < 2 or head.batch_shape[1] is not None):
+            return False
+        wanted = {np.ndim(row) + 1 for row in rows} if head is None else {len(head.batch_shape)}
+        return min(wanted) > 2 or all(getattr(row, "dtype", np.dtype(float)).kind in "iu" for row in rows)
 
     def given(self, x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
         if self._inputs is not None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import ops
+
 Array = NDArray[Any]
 
 
@@ -56,19 +58,21 @@ class Ragged:
         return [row[:n] for row, n in zip(padded, self.lengths, strict=True)]
 
 
-def ragged(name: str, value: Any) -> Ragged | None:
-    """A list of arrays of different lengths as Ragged; None for anything that is an even array.
+def ragged(name: str, value: Any, even: bool = False) -> Ragged | None:
+    """A list of arrays of different lengths as Ragged; with `even`, a list of arrays of one length too. None for all
+    else.
 
     Raises:
         ValueError, TypeError: the rows differ in more than their lengths, or hold no real numbers.
     """
-    if not isinstance(value, list | tuple) or len(value) < 2:
+    if not isinstance(value, list | tuple) or not value:
         return None
+    even = even and all(isinstance(row, np.ndarray) for row in value)
     try:
-        rows = [np.asarray(row) for row in value]
+        rows = [ops.plain(name, row) if isinstance(row, np.ma.MaskedArray) else np.asarray(row) for row in value]
     except ValueError:
         return None  # the rows are uneven themselves: no sequences
-    if not all(row.ndim for row in rows) or len({len(row) for row in rows}) < 2:
+    if not all(row.ndim for row in rows) or (len({len(row) for row in rows}) < 2 and not even):
         return None
     shapes = sorted({row.shape[1:] for row in rows})
     if len(shapes) > 1:

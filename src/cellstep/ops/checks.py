@@ -122,13 +122,19 @@ def kind(name: str, a: NDArray[Any]) -> str:
 
 
 def plain(name: str, value: Any) -> NDArray[Any]:
-    """The value as an ndarray of whatever dtype it has; TypeError for None or for what is no array, ValueError for a
-    ragged list."""
+    """The value as an ndarray of whatever dtype it has; TypeError for None, for what is no array, or for masked values,
+    ValueError for a ragged list."""
     if value is None:
         raise TypeError(f"expected {name} to be an array, got None")
     if not isinstance(value, np.ndarray) and hasattr(value, "toarray"):
         what = f"a {type(value).__name__}; {name}.toarray() makes one"
         raise TypeError(f"expected {name} to be a dense array, got {what}")
+    parts = value if isinstance(value, list | tuple) else (value,)
+    if any([isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts]):
+        raise TypeError(
+            f"expected {name} to have no masked values, got a masked array: np.ma.filled({name}, 0) gives them values, "
+            "and a mask or weights can leave them out"
+        )
     try:
         a = np.asarray(value)
     except ValueError:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..interrupts import interrupts_held
-from ..ops import check_natural
+from ..ops import check_natural, plain
 from .clipping import clip
 from .flat import Flat, Part, State, Trainable
 from .grouping import group
@@ -226,7 +226,7 @@ class Optimizer(Settings):
         return self.iterations
 
     def _take(self, grads: Sequence[ArrayLike]) -> None:
-        arrays = [np.asarray(g) for g in grads]
+        arrays = [plain("grads", g) for g in grads]
         if len(arrays) != len(self._variables):
             raise ValueError(f"grads must hold {len(self._variables)} arrays, one a variable, got {len(arrays)}")
         for variable, array in zip(self._variables, arrays, strict=True):

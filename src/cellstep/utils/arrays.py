@@ -31,7 +31,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Array:
         array([[1., 0., 0.],
                [0., 0., 1.]])
     """
-    labels = np.asarray(x)
+    labels = plain("x", x)
     if labels.dtype.kind not in "iub" and not (labels.dtype.kind == "f" and (labels == np.trunc(labels)).all()):
         raise TypeError(f"x must hold integer labels, got dtype {labels.dtype}")
     labels = labels.astype(np.intp)
@@ -117,7 +117,7 @@ def normalize(x: ArrayLike, axis: int = -1, order: int = 2) -> Array:
         array([[0.6, 0.8],
                [0. , 0. ]])
     """
-    a = np.asarray(x)
+    a = plain("x", x)
     norm = np.atleast_1d(np.linalg.norm(a, order, axis))
     norm[norm == 0] = 1
     return np.asarray(a / np.expand_dims(norm, axis))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import random
-from ..ops import check_bool, check_count
+from ..ops import check_bool, check_count, plain
 
 Array = NDArray[Any]
 
@@ -111,7 +111,7 @@ def timeseries_dataset_from_array(
         (array([[0, 1, 2],
                [1, 2, 3]]), array([3, 4]))
     """
-    series, wanted = np.asarray(data), None if targets is None else np.asarray(targets)
+    series, wanted = plain("data", data), None if targets is None else plain("targets", targets)
     length, stride = check_count("sequence_length", sequence_length), check_count("sequence_stride", sequence_stride)
     rate = check_count("sampling_rate", sampling_rate)
     n = len(series)
@@ -162,7 +162,7 @@ def split_dataset(
         >>> (x_train, y_train), (x_test, y_test) = split_dataset((x, y), left_size=0.8)
     """
     several = isinstance(dataset, list | tuple)
-    arrays = [np.asarray(a) for a in (dataset if several else [dataset])]
+    arrays = [plain("dataset", a) for a in (dataset if several else [dataset])]
     lengths = {len(a) for a in arrays}
     if len(lengths) != 1:
         raise ValueError(f"dataset must hold arrays of one length, got {sorted(lengths)}")

@@ -34,6 +34,9 @@ class Slot(NamedTuple):
 def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
     """Do an operation: at once on arrays, later where there are tensors among the arguments."""
     tensors = [leaf for leaf in leaves(arguments) if isinstance(leaf, SymbolicTensor)]
+    for leaf in leaves(arguments):
+        if isinstance(leaf, np.ma.MaskedArray):
+            ops.plain("x", leaf)  # which takes it, or says why not
     if not tensors:
         kind = OPERATIONS[name]
         return kind.rule(*_passed(kind, arguments, None), **options)[0]
