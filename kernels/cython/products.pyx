@@ -29,6 +29,7 @@ cdef enum:
     LONG_WORK = 250_000  # multiply-adds of a call for which the GIL is released
     ACTIVATION_WORK = 8  # nanoseconds of an activation of one vector
     GRADIENT_ROWS = 1024  # rows whose gradients are padded at a time
+    BATCHED_ROWS = 1024  # rows of a matrix that are one piece of work
 
 
 cdef class Panels:
@@ -308,8 +309,8 @@ def product_gradients(cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dW, cnp.ndarray
 # out (B, M, N) = a (B, M, K) b (B, K, N), the matrices of b packed by whoever multiplies with them.
 cdef struct Batched:
     const cs_tiles *tiles
-    long i0, i1  # the matrices of this slice
-    long M, K, N, Np, esize
+    long i0, i1  # the blocks of rows of this slice, `blocks` of each matrix
+    long M, K, N, Np, esize, blocks
     View a, out
     const char *b
     long bb  # bytes from matrix to matrix
@@ -321,16 +322,20 @@ cdef struct Batched:
 
 cdef void batched_part(void *batched, int thread, int threads_) noexcept nogil:
     cdef Batched *s = <Batched *> batched
-    cdef long i, n = s.i1 - s.i0, vectors = s.Np // s.tiles.VL
+    cdef long i, m, r, n = s.i1 - s.i0, packed = -1, vectors = s.Np // s.tiles.VL
     cdef cs_panels W
     W.data, W.K, W.N = s.room + thread * s.room_size, s.K, s.Np
     for i in range(s.i0 + n * thread // threads_, s.i0 + n * (thread + 1) // threads_):
-        if s.transposed:
-            s.tiles.pack_transposed(s.N, 1, s.K, s.K, s.b + i * s.bb, <void *> W.data)
+        m, r = i // s.blocks, i % s.blocks * BATCHED_ROWS
+        if m == packed:
+            pass
+        elif s.transposed:
+            s.tiles.pack_transposed(s.N, 1, s.K, s.K, s.b + m * s.bb, <void *> W.data)
         else:
-            s.tiles.pack(s.K, vectors, s.first, s.first + vectors, s.b + i * s.bb, s.N, <void *> W.data)
-        s.tiles.gemm(s.M, s.K, s.a.p + i * s.a.sb, s.a.st, &W, 0, 0, s.N, s.out.p + i * s.out.sb, s.out.st,
-                     CS_FROM_ZERO, NULL)
+            s.tiles.pack(s.K, vectors, s.first, s.first + vectors, s.b + m * s.bb, s.N, <void *> W.data)
+        packed = m
+        s.tiles.gemm(min(BATCHED_ROWS, s.M - r), s.K, s.a.p + m * s.a.sb + r * s.a.st, s.a.st, &W, 0, 0, s.N,
+                     s.out.p + m * s.out.sb + r * s.out.st, s.out.st, CS_FROM_ZERO, NULL)
 
 
 def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
@@ -357,12 +362,13 @@ def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
     s.room_size = (s.K * s.Np * s.esize + 64) // 64 * 64
     keep.append(aligned(limit * s.room_size, False, &s.room))
     alone = nanoseconds(s.tiles, s.M, <double> B * s.M * s.K * s.N, 0, s.esize)
-    begin_slices(&slices, B, alone)
+    s.blocks = (s.M + BATCHED_ROWS - 1) // BATCHED_ROWS
+    begin_slices(&slices, B * s.blocks, alone)
     while next_slice(&slices):
         s.i0, s.i1 = slices.first, slices.last
         with nogil:
             mode = cs_float_mode_set(True)
-            if alone < CALL_NS or B == 1:
+            if alone < CALL_NS or s.i1 - s.i0 == 1:
                 batched_part(&s, 0, 1)
             else:
                 team(limit, alone, batched_part, &s)

@@ -23,7 +23,7 @@ Lengths = NDArray[np.int32]
 #: loaded, few enough to stay in cache.
 ROWS = 256
 #: Multiply-adds of a slice of a long call.
-SLICE = 1 << 30
+SLICE = 1 << 29
 
 
 @inner

@@ -76,8 +76,10 @@ def product_gradients(x: Array, dz: Array, dW: Array | None, db: Array | None) -
 
 def product_batched(a: Array, b: Array, out: Array) -> None:
     """out (B, M, N) = a (B, M, K) b (B, K, N), with b or its transpose (B, N, K) C-contiguous."""
-    for part in _slices(len(a), a.shape[1] * a.shape[2] * b.shape[2]):
-        np.matmul(a[part], b[part], out=out[part])
+    work = a.shape[2] * b.shape[2]
+    for part in _slices(len(a), a.shape[1] * work):
+        for rows in _slices(a.shape[1], work * len(a[part])):
+            np.matmul(a[part, rows], b[part], out=out[part, rows])
 
 
 def activated(x: Array, activation: str, y: Array) -> None:
