@@ -43,7 +43,7 @@ def replacing(path: str | os.PathLike[str], overwrite: bool = True) -> Iterator[
 
     Example:
         >>> with replacing("notes.bin") as file:
-        ...     file.write(b"all or nothing")
+        ...     size = file.write(b"all or nothing")
     """
     target = Path(os.path.realpath(path))
     before = _status(target)
