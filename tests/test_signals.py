@@ -160,7 +160,7 @@ def small_model() -> Any:
 
 
 def softmax(n: int) -> Any:
-    x = values(4000 * n, 100)
+    x = values(2000 * n, 200)
     y = np.empty_like(x)
 
     def run() -> Any:
@@ -171,7 +171,7 @@ def softmax(n: int) -> Any:
 
 
 def normalized(n: int) -> Any:
-    x, layer = values(20000 * n, 100), layers.LayerNormalization()
+    x, layer = values(5000 * n, 400), layers.LayerNormalization()
     layer.build(x.shape)
     return lambda: layer(x)
 
