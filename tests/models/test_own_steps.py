@@ -342,3 +342,20 @@ def test_what_goes_with_no_step_of_a_model_s_own_is_refused() -> None:
     penalized.compile("sgd")
     with pytest.raises(NotImplementedError, match="compute_loss must not be overridden where a layer has an activity"):
         penalized.fit(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize("kind", [ByGradients, ByDefault, BySuper, Evaluated])
+def test_steps_of_one_s_own_over_sequences_of_different_lengths(kind: type[Model]) -> None:
+    lengths = (3, 9, 2, 5, 4, 1)
+    x = [RNG.standard_normal((n, 3)) for n in lengths]
+    y = [RNG.standard_normal((n, 2)) for n in lengths]
+    found = []
+    for each in (kind, Model):
+        model = net(each, False, None)
+        model.compile("adam", "mse", metrics=["mae"])
+        history = model.fit(x, y, epochs=2, batch_size=4, shuffle=False, verbose=0, validation_data=(x, y)).history
+        found.append((history, model.predict(x)))
+    for name, values in found[1][0].items():
+        np.testing.assert_allclose(found[0][0][name], values, rtol=1e-5, err_msg=name)
+    for a, b in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

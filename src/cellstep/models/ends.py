@@ -160,7 +160,8 @@ class Ends(Trainer):
         """Targets or weights: one array for one output, a list or a dictionary for several."""
         if value is None or isinstance(value, np.ndarray | Ragged | Stored):
             return value
-        if self.own_targets and (isinstance(value, dict) or data.several(value)):
+        rows = isinstance(x, Ragged) and isinstance(value, list | tuple)  # one for each sequence
+        if self.own_targets and not rows and (isinstance(value, dict) or data.several(value)):
             return nested.change(value, lambda part: None if part is None else self._target(name, part))
         many = not isinstance(self._outputs, int) if self._outputs is not None else data.several(value)
         if isinstance(value, dict):

@@ -18,6 +18,8 @@ from ..layers.penalties import Run
 from . import scoring
 from .data import Batch
 from .graph import Graph
+from .grouped import Grouped
+from .ragged import Ragged
 from .scoring import Score
 from .steps import Logs, Stepper, plain_logs
 from .undo import unchanged, undone_on_error
@@ -70,6 +72,7 @@ class OwnSteps(Stepper):
             a number; a tensor where y_pred are tensors.
         """
         compiled = self.ready("compute_loss")
+        y_pred = self._as_padded(x, y_pred)
         outputs = nested.flatten(y_pred)
         tensors = [out for out in outputs if isinstance(out, KnownTensor)]
         arrays = nested.change(y_pred, lambda out: out.value if isinstance(out, KnownTensor) else out)
@@ -96,7 +99,8 @@ class OwnSteps(Stepper):
         Returns:
             the values of all metrics, by name.
         """
-        ran = Run(y_pred, self._masks_of(y_pred), None)
+        y_pred = self._as_padded(x, y_pred)
+        ran = _by_steps(x, Run(y_pred, self._masks_of(y_pred), None))
         names = self.names_of(nested.flatten(y_pred))
         compiled = self.ready("compute_metrics")
         compiled.measure(*scoring.entries(compiled, ran, Batch(x, y, sample_weight), names))
@@ -194,7 +198,9 @@ class OwnSteps(Stepper):
             found = back([np.asarray(scale, loss.dtype)])
             gradients = [None if d is None else d / d.dtype.type(scale) for d in found]
         names = self.names_of(inputs)
-        return Score(float(loss), [], gradients, scoring.entries(self.ready("training"), ran, made, names))
+        return Score(
+            float(loss), [], gradients, scoring.entries(self.ready("training"), _by_steps(made.x, ran), made, names)
+        )
 
     def record(self, made: Batch, ran: Run, scored: Score, rows: float | None = None) -> Logs:
         if not self.overrides("compute_metrics"):
@@ -212,11 +218,32 @@ class OwnSteps(Stepper):
         if shown is not None and ran.mask is not None:
             shown += zip(nested.flatten(ran.y), nested.flatten(ran.mask), strict=True)
 
+    def _as_padded(self, x: Any, y_pred: Any) -> Any:
+        """Outputs that a call gave as a list of sequences, as one padded array, whose mask is remembered."""
+        if not (isinstance(x, Ragged) and isinstance(y_pred, list) and self.layout(y_pred) == 0):
+            return y_pred
+        rows = Ragged(y_pred)
+        padded = rows.padded()
+        self.show(Run(padded, rows.mask(), None))
+        return padded
+
     def _masks_of(self, y_pred: Any) -> Any:
         """The masks that came with outputs in this step; None where none did."""
         shown = _shown.get() or []
         found = [next((mask for y, mask in shown if y is out), None) for out in nested.flatten(y_pred)]
         return None if all(mask is None for mask in found) else nested.pack(y_pred, found)
+
+
+def _by_steps(x: Any, ran: Run) -> Run:
+    """Outputs and masks for sequences of different lengths as metrics take them, step by step, from padded ones."""
+    if not isinstance(x, Ragged) or ran.mask is None:
+        return ran
+    rows = [np.arange(len(x))]
+    outputs, masks = nested.flatten(ran.y), nested.flatten(ran.mask)
+    for i, (y, mask) in enumerate(zip(outputs, masks, strict=True)):
+        if isinstance(y, np.ndarray) and y.ndim > 2 and np.shape(mask) == y.shape[:2] == (len(x), x.steps):
+            outputs[i], masks[i] = (Grouped.split(rows, a, x.lengths) for a in (y, np.asarray(mask)))
+    return ran._replace(y=nested.pack(ran.y, outputs), mask=nested.pack(ran.mask, masks))
 
 
 @contextmanager
