@@ -200,7 +200,7 @@ TRIED: dict[str, list[str]] = {
     "numba": [
         name for name in CALLS if " " in name or name in ("rnn", "lstm", "gru", "ragged", "stream", "fit", "predict")
     ],
-    "numpy": ["lstm", "stream", "product", "product_gradients", "product_batched", "matmul"],
+    "numpy": ["lstm", "product", "matmul"],
 }
 
 
@@ -210,7 +210,7 @@ def lasting(make: Callable[[int], Any], seconds: float) -> tuple[Any, float, Any
     while True:
         call = make(n)
         given, took = call(), math.inf
-        for _ in range(3):
+        for _ in range(2):
             began = time.perf_counter()
             call()
             took = min(took, time.perf_counter() - began)
@@ -235,7 +235,7 @@ def test_a_long_call_ends_where_a_handler_raises(on: str, name: str) -> None:
     if kernels.available()[on]:
         pytest.skip(kernels.available()[on])
     with kernels.use(on):
-        call, took, wanted = lasting(CALLS[name](), 1.0 if name == "fit" else 0.4)
+        call, took, wanted = lasting(CALLS[name](), 1.0 if name == "fit" else 0.3)
         assert min(interrupted(call, took / 4) for _ in range(4)) < took / 2
         for a, b in zip(call(), wanted, strict=True):
             np.testing.assert_array_equal(a, b)
