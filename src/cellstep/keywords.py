@@ -28,6 +28,11 @@ RENAMED = {
 class Keywords(ABCMeta):
     """The metaclass of everything with a constructor that users call."""
 
+    # a step of training asks for the classes of a hundred attributes; those of ABCMeta take five times as long, for
+    # classes that are registered as subclasses, of which there are none
+    __instancecheck__ = type.__instancecheck__
+    __subclasscheck__ = type.__subclasscheck__
+
     #: Of a class: an attribute that its base constructor sets; absent where a subclass forgot to call it.
     _proof = ""
 

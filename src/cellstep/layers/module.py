@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import threading
@@ -10,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from .variable import Variable
 from .variable import count as count_numbers
 
 Shape = tuple[int | None, ...]
+Held = TypeVar("Held")
 
 _names: Counter[str] = Counter()
 #: False while layers are made that no one sees, so that those made later are called as if they had not been.
@@ -413,6 +415,7 @@ def serialize(module: Module) -> dict[str, Any]:
 
 
 #: Whether configurations say which layer they are of.
+_PACKAGE = f"{__name__.partition('.')[0]}."
 _sharing: ContextVar[bool] = ContextVar("sharing", default=False)
 
 
@@ -426,14 +429,27 @@ def sharing() -> Iterator[None]:
         _sharing.reset(token)
 
 
+def held(module: Module, kind: type[Held]) -> list[Held]:
+    """The attributes of a module that are objects of a class."""
+    values = list(vars(module).values())
+    kinds = _among(frozenset(map(type, values)), kind)
+    return [value for value in values if type(value) in kinds] if kinds else []
+
+
+@functools.lru_cache(maxsize=1000)
+def _among(classes: frozenset[type], kind: Any) -> set[type]:
+    """The subclasses of a class among these. Each step of training asks, of the same ones."""
+    return {one for one in classes if issubclass(one, kind)}
+
+
 def ours(kind: type) -> bool:
     """Whether a class is one of this package's, and no user's."""
-    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return f"{kind.__module__}.".startswith(_PACKAGE)
 
 
 def ours_function(function: Any) -> bool:
     """Whether a function or method was written in this package."""
-    return str(getattr(function, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]
+    return f"{getattr(function, '__module__', '')}.".startswith(_PACKAGE)
 
 
 def _given(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from .. import ops
 from ..kernels.stages import Recur, Stage
 from .base import Array, Layer, Pullback
 from .cell import RecurrentCell
-from .module import Module, Shape, ours_function, serialize
+from .module import Module, Shape, held, ours_function, serialize
 from .orders import arrange
 from .penalties import Run, Share
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
@@ -419,7 +419,7 @@ def _generators(runner: Any) -> list[tuple[Any, Any]]:
     """The random generators of cells, and their states now."""
     cells = [getattr(cell, "cell", cell) for cell in _cells(runner)]
     modules = [module for cell in cells if isinstance(cell, Module) for module in cell.walk()]
-    found = [v for module in modules for v in vars(module).values() if isinstance(v, np.random.Generator)]
+    found = [v for module in modules for v in held(module, np.random.Generator)]
     return [(generator.bit_generator, generator.bit_generator.state) for generator in found]
 
 

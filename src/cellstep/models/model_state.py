@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import ops, random
 from ..callbacks.base import checked
+from ..layers.module import held
 from ..optimizers.flat import State
 
 
@@ -124,7 +125,7 @@ def _optimizer(model: Any, name: str, value: Any) -> Any:
 
 def _generators(model: Any) -> list[np.random.Generator]:
     """The random generators of the layers, each once."""
-    found = {id(v): v for m in model.walk() for v in vars(m).values() if isinstance(v, np.random.Generator)}
+    found = {id(v): v for m in model.walk() for v in held(m, np.random.Generator)}
     return list(found.values())
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .. import ops, optimizers, regularizers
 from ..interrupts import interrupts_held
 from ..layers import Layer, nested
-from ..layers.module import Module, ours_function
+from ..layers.module import Module, held, ours_function
 from ..layers.penalties import Run, Share
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from ..metrics import Metric
@@ -44,7 +44,8 @@ class Stepper(Layer):
     @property
     def _compiled(self) -> Compiled | None:
         """What `compile` made; in a call beside another thread's, with metrics of its own."""
-        return (self._cached_calls or {}).get(threading.get_ident(), self._whole)
+        calls = self._cached_calls
+        return calls.get(threading.get_ident(), self._whole) if calls else self._whole
 
     @contextmanager
     def own_call(self) -> Iterator[None]:
@@ -482,6 +483,8 @@ def plain_value(value: Any) -> Any:
 
 def own_metrics(module: Module) -> list[Metric]:
     """The metrics that are attributes of a module, or of those in it that are no models with metrics of their own."""
-    found = [value for value in vars(module).values() if isinstance(value, Metric)]
-    inside = (own_metrics(part) for part in module.parts if not isinstance(part, Stepper))
-    return found + [metric for metrics in inside for metric in metrics]
+    found = held(module, Metric)
+    for part in module.parts:
+        if not isinstance(part, Stepper):
+            found += own_metrics(part)
+    return found

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import random
 from ..interrupts import interrupts_held
-from ..layers.module import Module
+from ..layers.module import Module, held
 
 
 @contextmanager
@@ -65,12 +65,19 @@ def own_gradients(*modules: Module) -> Iterator[None]:
 
 def _remembered(roots: Any) -> Callable[[], None]:
     """A function that puts back what calls of the modules change from now on."""
-    modules = [module for root in roots for module in root.walk()]
-    fixed = [(w, w.numpy()) for module in modules for w in module._weights if w.fixed]
-    # a layer that goes on replaces its list of states, and never writes into one
-    attributes = [(module, dict(vars(module))) for module in modules]
-    generators = [g for _, own in attributes for g in own.values() if isinstance(g, np.random.Generator)]
-    drawn = [(generator.bit_generator, generator.bit_generator.state) for generator in generators]
+    # one loop, and few calls: every step of training comes here
+    fixed, attributes, drawn = [], [], []
+    for root in roots:
+        for module in root.walk():
+            # a layer that goes on replaces its list of states, and never writes into one
+            own = dict(vars(module))
+            attributes.append((module, own))
+            if np.random.Generator in map(type, own.values()):
+                bits = [g.bit_generator for g in held(module, np.random.Generator)]
+                drawn += [(one, one.state) for one in bits]
+            for weight in module._weights:
+                if weight.fixed:
+                    fixed.append((weight, weight.numpy()))
 
     def undo() -> None:
         for weight, value in fixed:
