@@ -121,6 +121,12 @@ TABLE: list[Row] = [
         ),
     ),
     (
+        "an object array of sequences",
+        lambda: reg().predict(np.array([X[0], X[1, :2]], dtype=object), verbose=0),
+        TypeError,
+        "expected x to hold real numbers, got dtype object, an array of sequences; list(x) makes a list of them",
+    ),
+    (
         "fit strings",
         lambda: fit(reg(), X.astype(str), Y),
         TypeError,

@@ -6,10 +6,30 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from mistakes import Row, check, check_form, reg, rows
 
 import cellstep
 from cellstep import Input, Model, Sequential, callbacks, initializers, layers, losses, models, optimizers, utils
+
+#: What takes the path of a file or a folder, with the name of the argument.
+PATHS: list[tuple[str, Callable[[Any], Any]]] = [
+    ("backup_dir", callbacks.BackupAndRestore),
+    ("filename", callbacks.CSVLogger),
+    ("filepath", callbacks.ModelCheckpoint),
+    ("log_dir", callbacks.TensorBoard),
+    ("filepath", lambda path: reg().save(path)),
+    ("filepath", cellstep.saving.load_model),
+    ("to_file", lambda path: models.plot_model(reg(), path)),
+]
+
+
+@pytest.mark.parametrize(("name", "take"), PATHS)
+@pytest.mark.parametrize("value", [None, 3])
+def test_paths_are_paths(name: str, take: Callable[[Any], Any], value: Any) -> None:
+    with pytest.raises(TypeError, match=f"{name} must be a path, got {value}"):
+        take(value)
+
 
 TABLE: list[Row] = [
     (

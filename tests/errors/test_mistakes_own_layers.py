@@ -75,7 +75,10 @@ TABLE: list[Row] = [
         "layer with call alone",
         lambda: Called()(X),
         NotImplementedError,
-        "Called.forward(x, ...) -> (y, pullback) is not written",
+        (
+            "Called.forward(x, ...) -> (y, pullback) is not written; a call that composes layers is that of a subclass"
+            " of Model"
+        ),
     ),
     (
         "forward without pullback",
@@ -88,6 +91,12 @@ TABLE: list[Row] = [
         lambda: Sequential([Input((None, 3)), Alone(name="b")]).predict(X[:2], verbose=0),
         TypeError,
         "Alone.forward must return (y, pullback), got ndarray",
+    ),
+    (
+        "name of a weight",
+        lambda: layers.Dense(2).add_weight((3,), "ones"),
+        TypeError,
+        "name must be a string, got (3,)",
     ),
     ("no super in a layer", Forgot, RuntimeError, "Forgot.__init__ must call super().__init__() first"),
     ("no super in a model", ForgotModel, RuntimeError, "ForgotModel.__init__ must call super().__init__() first"),

@@ -243,7 +243,7 @@ def test_forward_decides_for_outputs_alone_too() -> None:
     y = layer.forward(X)[0]
     np.testing.assert_array_equal(layer(X), y)
     np.testing.assert_array_equal(Sequential([layer]).predict(X), y)
-    with pytest.raises(NotImplementedError, match=r"Doubled.stages is not written"):
+    with pytest.raises(NotImplementedError, match="cannot be streamed, as Doubled has no step"):
         layer.stream()
 
 

@@ -147,6 +147,8 @@ def test_apply_takes_gradients_and_checks_them_first() -> None:
         optimizer.apply([[1, 1], [1, 1]])
     with pytest.raises(ValueError, match="grads must hold 2 arrays"):
         optimizer.apply([[1, 1]])
+    with pytest.raises(TypeError, match=r"not a dictionary: list\(grads.values\(\)\) is one"):
+        optimizer.apply({"v0": [1, 1], "v1": [1]})  # type: ignore[arg-type]
     assert [v.numpy().tolist() for v in of] == [[0, 0], [1]]
     assert optimizer.iterations == 1
 

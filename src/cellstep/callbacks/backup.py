@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from pathlib import Path
 from typing import Any, ClassVar
 
+from ..ops import check_path
 from . import state_file
 from .base import Callback, Logs
 from .checkpoints import Every
@@ -46,9 +45,9 @@ class BackupAndRestore(Callback):
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
     ) -> None:
-        if not os.fspath(backup_dir):
+        if backup_dir == "":
             raise ValueError("backup_dir must name a directory, got an empty string")
-        self.path = Path(backup_dir) / "latest.state"
+        self.path = check_path("backup_dir", backup_dir) / "latest.state"
         self.before = self.path.with_name(self.path.name + ".before")
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
         self._every = Every(save_freq)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..ops import check_natural
+from ..ops import check_natural, check_path
 from .base import Logs, checked, number_or_none
 from .monitor import Monitor
 
@@ -59,9 +58,7 @@ class ModelCheckpoint(Monitor):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
-        if not isinstance(filepath, str | os.PathLike):
-            raise TypeError(f"filepath must be a path, got {filepath!r}")
-        self.filepath = os.fspath(filepath)
+        self.filepath = str(check_path("filepath", filepath))
         self.save_best_only, self.save_weights_only, self.verbose = save_best_only, save_weights_only, verbose
         wanted = ".weights.h5" if save_weights_only else ".keras"
         if not self.filepath.endswith(wanted):

@@ -7,12 +7,11 @@ import importlib
 import math
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..ops import check_bool, check_natural
+from ..ops import check_bool, check_natural, check_path
 from .base import Callback, Logs, checked
 
 
@@ -27,7 +26,7 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
-        self.filename, self.separator, self.append = Path(os.fspath(filename)), separator, append
+        self.filename, self.separator, self.append = check_path("filename", filename), separator, append
         self._file: Any = None
         self._writer: Any = None
         self._written: int | None = None
@@ -169,7 +168,7 @@ class TensorBoard(Callback):
         every = {"epoch": 0, "batch": 1}.get(update_freq, update_freq) if isinstance(update_freq, str) else update_freq
         if not isinstance(every, int):
             raise ValueError(f"update_freq must be 'epoch', 'batch' or a number of batches, got {update_freq!r}")
-        self.log_dir, self._every, self._seen = Path(log_dir), every, 0
+        self.log_dir, self._every, self._seen = check_path("log_dir", log_dir), every, 0
         self._open: dict[str, Any] = {}
 
     def _writer(self, kind: str) -> Any:

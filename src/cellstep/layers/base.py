@@ -11,6 +11,7 @@ written to before the last of those calls.
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, TypedDict
@@ -70,9 +71,9 @@ def check_layer(value: Any, name: str = "layer") -> Layer:
 class Layer(Module):
     """A layer: weights, and a function of arrays with its gradient.
 
-    A subclass writes `forward`, and where they apply `make_weights`, `compute_output_shape`, `compute_mask` and
-    `get_config`; `call` where the outputs alone cost less. It leaves `__call__` as it is. With several inputs x and
-    mask are lists, and the pullback gives a list.
+    A subclass writes `forward`, with x and those of mask, initial_state and training that it needs, and where they
+    apply `make_weights`, `compute_output_shape`, `compute_mask` and `get_config`; `call` where the outputs alone cost
+    less. It leaves `__call__` as it is. With several inputs x and mask are lists, and the pullback gives a list.
 
     Args:
         name: automatic where None: `lstm`, then `lstm_1`, ...
@@ -131,7 +132,8 @@ class Layer(Module):
             initial_state: for recurrent layers.
             training: whether dropout drops.
         """
-        raise NotImplementedError(f"{type(self).__name__}.forward(x, ...) -> (y, pullback) is not written")
+        hint = "" if ours_function(type(self).call) else "; a call that composes layers is that of a subclass of Model"
+        raise NotImplementedError(f"{type(self).__name__}.forward(x, ...) -> (y, pullback) is not written{hint}")
 
     def __call__(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
@@ -153,10 +155,23 @@ class Layer(Module):
 
     def call(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any) -> Any:
         """What a call gives for arrays."""
-        return self._pair(self.forward(x, mask=mask, initial_state=initial_state, training=training, **options))[0]
+        return self._pair(x, mask=mask, initial_state=initial_state, training=training, **options)[0]
 
-    def _pair(self, given: Any) -> Any:
-        """What `forward` gave; TypeError unless it is outputs and a pullback."""
+    def _pair(self, x: Any, **options: Any) -> Any:
+        """What `forward` gives; TypeError unless it is outputs and a pullback.
+
+        A `forward` of the user's is called once the weights are there, and with those of mask, initial_state and
+        training that it takes.
+        """
+        if not ours_function(type(self).forward):
+            if not self.built:
+                self.build(nested.change(x, np.shape) if isinstance(x, list | tuple | dict) else np.shape(x))
+            taken = inspect.signature(self.forward).parameters
+            if not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+                if "initial_state" not in taken:
+                    self.stateless(options.pop("initial_state", None))
+                options = {k: v for k, v in options.items() if k in taken or k not in ("mask", "training")}
+        given = self.forward(x, **options)
         if not (isinstance(given, tuple) and len(given) == 2 and callable(given[1])):
             got = type(given).__name__
             raise TypeError(f"{type(self).__name__}.forward must return (y, pullback), got {got}")
@@ -205,7 +220,7 @@ class Layer(Module):
         ):
             self.drops_mask(mask)
         if tape:
-            y, pullback = self._pair(self.forward(x, mask=mask, training=training, **options))
+            y, pullback = self._pair(x, mask=mask, training=training, **options)
         else:
             y = self.call(x, mask=mask, training=training, **options)
         passed = self.compute_mask(x, mask)
@@ -312,7 +327,7 @@ class Layer(Module):
         Raises:
             NotImplementedError, ValueError: the layer, or one of its arguments, has no meaning step by step.
         """
-        raise NotImplementedError(f"{type(self).__name__}.stages is not written, so {self.name} cannot be streamed")
+        raise NotImplementedError(f"{self.name} cannot be streamed, as {type(self).__name__} has no step for streams")
 
     def stateless(self, initial_state: Any) -> None:
         """TypeError where a layer without states was given one."""

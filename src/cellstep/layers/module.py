@@ -193,7 +193,7 @@ class Module(metaclass=ModuleKeywords):
             trainable: False for a weight that no gradient changes.
             regularizer, constraint: whatever `regularizers.get` and `constraints.get` take.
         """
-        path, file, initialize = f"{self.path}/{name}", current(), initializers.get(initializer)
+        path, file, initialize = f"{self.path}/{check_name(name)}", current(), initializers.get(initializer)
         if file is None:
             values = ops.as_array(f"the initial {name}", initialize(shape, dtype=self.dtype), self.dtype, shape)
         else:

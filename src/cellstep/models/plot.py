@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .. import atomic
+from .. import atomic, ops
 from ..layers import nested
 from ..layers.module import not_built
 
@@ -102,7 +102,7 @@ def plot_model(
         show_layer_activations=show_layer_activations,
         show_trainable=show_trainable,
     )
-    path = Path(to_file)
+    path = ops.check_path("to_file", to_file)
     if path.suffix in (".dot", ".gv"):
         atomic.write(path, text)
         return path

@@ -21,7 +21,7 @@ from ..atomic import replacing
 from ..layers import deserialize, serialize
 from ..layers.module import sharing
 from ..layers.reading import Reading, reading
-from ..ops import check_count, shown
+from ..ops import check_count, check_path, shown
 from . import archive, hdf5, weights
 from .archive import CONFIG, METADATA, WEIGHTS
 from .model import Model
@@ -150,7 +150,7 @@ def _said(error: BaseException) -> str:
 
 
 def _path(filepath: Any) -> Path:
-    path = Path(filepath)
+    path = check_path("filepath", filepath)
     if path.suffix in (".h5", ".hdf5"):
         raise ValueError(f"filepath must end in .keras, got {str(path)!r}, Keras's older format, which is not built")
     if path.suffix != ".keras":

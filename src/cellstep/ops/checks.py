@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -117,6 +119,8 @@ def kind(name: str, a: NDArray[Any]) -> str:
         if a.ndim == 0:
             function = "; call it, if it makes batches" if callable(a[()]) else ""
             return f"dtype object, a {type(a[()]).__name__}{function}"
+        if all(isinstance(part, np.ndarray | list | tuple) for part in a.flat):
+            return f"dtype object, an array of sequences; list({name}) makes a list of them"
         return f"dtype object; np.asarray({name}, 'float32') makes numbers of it, if it holds nothing else"
     return f"dtype {a.dtype}"
 
@@ -269,6 +273,13 @@ def check_bool(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {shown(value)}")
     return bool(value)
+
+
+def check_path(name: str, value: Any) -> Path:
+    """The path of a file or a folder, from a string or a path."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, got {shown(value)}")
+    return Path(value)
 
 
 def check_rate(name: str, value: Any) -> float:

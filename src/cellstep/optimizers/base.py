@@ -226,6 +226,8 @@ class Optimizer(Settings):
         return self.iterations
 
     def _take(self, grads: Sequence[ArrayLike]) -> None:
+        if isinstance(grads, Mapping):
+            raise TypeError("grads must be a list of arrays, not a dictionary: list(grads.values()) is one")
         arrays = [plain("grads", g) for g in grads]
         if len(arrays) != len(self._variables):
             raise ValueError(f"grads must hold {len(self._variables)} arrays, one a variable, got {len(arrays)}")
