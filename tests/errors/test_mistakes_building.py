@@ -589,10 +589,16 @@ TABLE: list[Row] = [
         "expected x of concatenate to hold symbolic tensors alone, got ndarray",
     ),
     (
-        "sym initial_state array",
-        lambda: layers.GRU(3)(Input((5, 3)), initial_state=np.zeros((4, 3))),
+        "sym initial_state array width",
+        lambda: layers.GRU(3)(Input((5, 3)), initial_state=np.zeros((4, 2))),
+        ValueError,
+        "expected initial_state of gru to be 1 tensors (batch, units) with 3 units, got 1 with 2",
+    ),
+    (
+        "sym initial_state str",
+        lambda: layers.GRU(3)(Input((5, 3)), initial_state="abc"),
         TypeError,
-        "expected initial_state of gru to hold symbolic tensors alone, got ndarray",
+        "expected initial_state of gru to hold symbolic tensors alone, got str",
     ),
     (
         "sym initial_state number",
