@@ -231,11 +231,12 @@ def interrupted(call: Callable[[], Any], after: float) -> float:
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers")
 @pytest.mark.parametrize(("on", "name"), [(on, name) for on, names in TRIED.items() for name in names])
 def test_a_long_call_ends_where_a_handler_raises(on: str, name: str) -> None:
-    """The best of four: other processes may hold one up. Without slices it were three quarters of the call or more."""
+    """The first of ten tries that does, as other processes may hold one up; without slices each takes three quarters of
+    the call, or more."""
     if kernels.available()[on]:
         pytest.skip(kernels.available()[on])
     with kernels.use(on):
         call, took, wanted = lasting(CALLS[name](), 1.0 if name == "fit" else 0.3)
-        assert min(interrupted(call, took / 4) for _ in range(4)) < took / 2
+        assert any(interrupted(call, took / 4) < took / 2 for _ in range(10))
         for a, b in zip(call(), wanted, strict=True):
             np.testing.assert_array_equal(a, b)
