@@ -10,6 +10,14 @@ from mistakes import H, M, Row, S, X, check, check_form, fit, lstm, reg, rows, s
 
 from cellstep import Input, Sequential, layers
 
+
+def of_keras() -> Any:
+    """What Keras's layers look like from here."""
+    return type(
+        "GRU", (), {"__module__": "keras.src.layers.rnn.gru", "state_size": 3, "__repr__": lambda _: "<GRU of Keras>"}
+    )()
+
+
 TABLE: list[Row] = [
     (
         "mask rank 1",
@@ -362,6 +370,15 @@ TABLE: list[Row] = [
         lambda: Sequential([Input((3,)), layers.LSTMCell(3)]),
         TypeError,
         ("layer must be a layer, such as LSTM(32), got <LSTMCell lstm_cell>; RNN(cell) makes a layer of a cell"),
+    ),
+    (
+        "layer of Keras",
+        lambda: Sequential([Input((5, 3)), of_keras()]),
+        TypeError,
+        (
+            "layer must be a layer, such as LSTM(32), got <GRU of Keras>; cellstep.layers.GRU is the layer for models"
+            " of this package"
+        ),
     ),
     (
         "lambda wrong",

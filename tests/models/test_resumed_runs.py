@@ -286,6 +286,18 @@ def test_a_backup_of_another_model_is_refused(tmp_path: Path) -> None:
         fit(net, tmp_path)
 
 
+class Remembers(callbacks.Callback):
+    """Remembers what no file can hold."""
+
+    def get_state(self) -> dict[str, Any]:
+        return {"last": [object()]}
+
+
+def test_the_callback_that_cannot_be_kept_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"^Remembers\.get_state\(\)\['last'\]\[0\] must be a number, a text, an array"):
+        fit(linear(), tmp_path, Remembers())
+
+
 def test_what_cannot_be_kept_is_named() -> None:
     with pytest.raises(TypeError, match=r"state\['callbacks'\]\[0\] must be a number, a text, an array"):
         state_file.dump({"callbacks": [object()]})

@@ -83,4 +83,7 @@ class BackupAndRestore(Callback):
             self.path.unlink(missing_ok=True)
 
     def _save(self) -> None:
-        state_file.write(self.path, self.model.training_state(), self.before if self.double_checkpoint else None)
+        state = self.model.training_state()
+        for kind, kept in state["callbacks"]:
+            state_file.plain(kept, [], f"{kind}.get_state()")  # an error names the callback
+        state_file.write(self.path, state, self.before if self.double_checkpoint else None)

@@ -35,7 +35,7 @@ def dump(state: Any) -> bytes:
 def _pieces(state: Any) -> list[Any]:
     """The bytes of a file, its arrays where they are in memory."""
     arrays: list[NDArray[Any]] = []
-    tree = _plain(state, arrays, "state")
+    tree = plain(state, arrays, "state")
     table = [[a.dtype.name, list(a.shape)] for a in arrays]
     head = json.dumps({"state": tree, "arrays": table}).encode() + b"\n"
     pieces: list[Any] = [
@@ -48,7 +48,7 @@ def _pieces(state: Any) -> list[Any]:
     return [_HEAD + checksum.hexdigest().encode() + b"\n", *pieces]
 
 
-def _plain(value: Any, arrays: list[NDArray[Any]], at: str) -> Any:
+def plain(value: Any, arrays: list[NDArray[Any]], at: str) -> Any:
     """What JSON can hold of a value, with its arrays added to a list."""
     if isinstance(value, np.ndarray | np.generic) and value.dtype.name in _DTYPES:
         arrays.append(np.asarray(value))
@@ -56,9 +56,9 @@ def _plain(value: Any, arrays: list[NDArray[Any]], at: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: _plain(part, arrays, f"{at}[{key!r}]") for key, part in value.items()}
+        return {key: plain(part, arrays, f"{at}[{key!r}]") for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part, arrays, f"{at}[{i}]") for i, part in enumerate(value)]
+        return [plain(part, arrays, f"{at}[{i}]") for i, part in enumerate(value)]
     raise TypeError(f"{at} must be a number, a text, an array, or lists and dictionaries of them, got {value!r}")
 
 

@@ -61,6 +61,8 @@ def check_layer(value: Any, name: str = "layer") -> Layer:
     hint = ""
     if isinstance(value, type) and issubclass(value, Layer):
         hint = f"; {value.__name__}(...) makes one"
+    elif type(value).__module__.startswith("keras."):
+        hint = f"; cellstep.layers.{type(value).__name__} is the layer for models of this package"
     elif hasattr(value, "state_size"):
         hint = "; RNN(cell) makes a layer of a cell"
     elif isinstance(value, list | tuple):
