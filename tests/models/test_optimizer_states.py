@@ -16,6 +16,7 @@ from nets import X, Y, linear
 
 from cellstep import callbacks, layers, models, optimizers
 from cellstep.layers import Variable
+from cellstep.models import hdf5
 
 SIZES = [(3,), (2, 2), (5,), (1,)]
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -273,6 +274,60 @@ def test_a_file_keeps_how_often_each_layer_was_updated(ending: str, name: str, t
         made.fit(X, Y, epochs=2, verbose=0, shuffle=False)
     for a, b in zip(net.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5)  # files hold slots and rates in float32
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_files_keep_the_states_of_layers_that_are_frozen(options: dict[str, Any], ending: str, tmp_path: Path) -> None:
+    """Saved while a layer is frozen, thawed after loading: it goes on with its momenta and its number of steps."""
+    pytest.importorskip("h5py")
+    net = two_layers()
+    net.compile(optimizers.Adam(0.01, **options), "mse")
+    net.fit(X, Y, epochs=6, verbose=0)
+    net.layers[0].trainable = False
+    net.fit(X, Y, epochs=2, verbose=0)
+    path = tmp_path / f"net{ending}"
+    if ending == ".keras":
+        net.save(path)
+        again = models.load_model(path)
+    else:
+        net.save_weights(path)
+        again = two_layers()
+        again.layers[0].trainable = False
+        again.compile(optimizers.Adam(0.01, **options), "mse")
+        again.load_weights(path)
+    for made in (net, again):
+        made.layers[0].trainable = True
+        made.fit(X, Y, epochs=2, verbose=0, shuffle=False)
+    assert again.optimizer.calls_of_each == net.optimizer.calls_of_each == [8, 8, 10, 10]
+    for a, b in zip(net.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_states_of_frozen_layers_in_files_are_checked(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    net = two_layers()
+    net.compile("adam", "mse")
+    net.fit(X, Y, epochs=2, verbose=0)
+    net.layers[0].trainable = False
+    net.fit(X, Y, verbose=0)
+    path = tmp_path / "net.weights.h5"
+    for number, wrong, message in (
+        (0, np.int64(4), "a number from 0 to 3 in optimizer/frozen/0/0, got 4"),
+        (1, np.zeros(1, "f4"), "3 arrays of .* in optimizer/frozen/0, of shapes"),
+        (2, None, "3 arrays of .* in optimizer/frozen/0, of shapes"),
+    ):
+        net.save_weights(path)
+        with h5py.File(path, "r+") as file:
+            del file[f"optimizer/frozen/0/{number}"]
+            if wrong is not None:
+                file[f"optimizer/frozen/0/{number}"] = wrong
+        path.write_bytes(path.read_bytes().replace(hdf5.MARK, b"\0" * len(hdf5.MARK)))
+        before = net.get_weights()
+        with pytest.raises(ValueError, match=message):
+            net.load_weights(path)
+        for a, b in zip(net.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_a_file_holds_the_state_of_its_own_model(tmp_path: Path) -> None:

@@ -432,7 +432,8 @@ def sharing() -> Iterator[None]:
 def held(module: Module, kind: type[Held]) -> list[Held]:
     """The attributes of a module that are objects of a class."""
     values = list(vars(module).values())
-    kinds = _among(frozenset(map(type, values)), kind)
+    wanted: Any = kind
+    kinds = _among(frozenset(map(type, values)), wanted)
     return [value for value in values if type(value) in kinds] if kinds else []
 
 

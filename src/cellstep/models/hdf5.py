@@ -99,12 +99,12 @@ class File:
     """An HDF5 file that is open for reading; see `opened`. A place is the names of groups, with slashes."""
 
     def __init__(self, file: Any, path: str) -> None:
-        self._file, self._path = file, path
+        self._file, self.path = file, path
 
     def count(self, place: str) -> int:
         """How many entries a group has; 0 where there is none."""
         group = self._group(place)
-        with _blamed(self._path, place):
+        with _blamed(self.path, place):
             return 0 if group is None else len(group)
 
     def entry(self, place: str) -> Entry:
@@ -116,29 +116,29 @@ class File:
         """
         above, _, name = place.rpartition("/")
         group = self._group(above)
-        with _blamed(self._path, place):
+        with _blamed(self.path, place):
             data = None if group is None or not _hard(group, name) else group[name]
             entry = None
             if isinstance(data, h5py().Dataset) and not (data.is_virtual or data.external or data.chunks):
-                entry = Entry(self._path, place, tuple(data.shape), data.dtype, data)
+                entry = Entry(self.path, place, tuple(data.shape), data.dtype, data)
                 stored = data.id.get_storage_size()
         whole = entry is not None and stored == math.prod(entry.shape) * entry.dtype.itemsize
         if entry is None or not whole or entry.dtype.kind not in "fiub":
-            raise ValueError(f"{self._path} must hold plain arrays of numbers, got something else at {place}")
+            raise ValueError(f"{self.path} must hold plain arrays of numbers, got something else at {place}")
         return entry
 
     def _group(self, place: str) -> Any:
         """A group, or None."""
         group = self._file
         for name in place.split("/"):
-            with _blamed(self._path, place):
+            with _blamed(self.path, place):
                 link = group.get(name, getlink=True)
                 linked = link is not None and not isinstance(link, h5py().HardLink)
                 below = None if link is None or linked else group[name]
             if linked:
-                raise ValueError(f"{self._path} must hold no links, got one at {place}")
+                raise ValueError(f"{self.path} must hold no links, got one at {place}")
             if not isinstance(below, h5py().Group | None):
-                raise ValueError(f"{self._path} must hold a group at {place}, got an array")
+                raise ValueError(f"{self.path} must hold a group at {place}, got an array")
             if below is None:
                 return None
             group = below

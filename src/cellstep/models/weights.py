@@ -5,6 +5,7 @@
     .../vars/0, 1, ...                     the weights that it owns itself, in order
     optimizer/vars/0, 1, ...               the state of the optimizer, if it has made a step
     optimizer/calls/0                      the steps of each weight, if some were frozen for a while
+    optimizer/frozen/<k>/0, 1, ...         of weight k, which is frozen now and was trained before: steps, and slots
 
 Needs h5py. Nothing is assigned before the whole file has been read and fits. A checksum of the file stands at its end.
 """
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from ..atomic import replacing
 from ..layers import InputLayer, Variable
 from ..layers.module import Module, snake_case
+from ..optimizers.flat import State
 from . import archive, hdf5
 
 Array = NDArray[Any]
@@ -32,6 +34,8 @@ Array = NDArray[Any]
 STATE = "optimizer/vars"
 #: Where the steps of each of its variables are, if they have not all taken part in all; Keras passes this by.
 CALLS = "optimizer/calls"
+#: Where the states of weights are that are frozen and were trained before; Keras passes this by too.
+FROZEN = "optimizer/frozen"
 
 
 def check_path(filepath: Any, *endings: str) -> Path:
@@ -127,6 +131,12 @@ def write(model: Any, file: Any) -> None:
             group[key] = array
         if set(optimizer.calls_of_each) != {optimizer.calls}:
             file[f"{CALLS}/0"] = np.array(optimizer.calls_of_each, np.int64)
+        resting = optimizer.resting
+        for k, weight in enumerate(model.weights):
+            if weight in resting:
+                calls, slots = resting[weight]
+                for number, array in enumerate((np.array(calls, np.int64), *(slots[s] for s in optimizer.all_slots))):
+                    file[f"{FROZEN}/{k}/{number}"] = array
 
 
 def load(model: Any, filepath: Any, skip_mismatch: bool = False, max_bytes: int | None = None) -> None:
@@ -171,6 +181,7 @@ def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) 
                 warnings.warn(f"{module.name} keeps its weights: {error}", stacklevel=4)
         state, misfit = _state(model, file)
         calls = file.entry(f"{CALLS}/0").read_as(np.dtype(np.int64)) if file.count(CALLS) else None
+        frozen = _frozen(model, file) if state else {}
         arrays = [entry.read_as(weight.dtype) for weight, entry in found]
     if misfit:
         warnings.warn(f"the optimizer starts anew, as its state in {path} does not fit: {misfit}", stacklevel=4)
@@ -179,6 +190,8 @@ def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) 
             model.optimizer.load_own_variables(state)
             if calls is not None:
                 model.optimizer.calls_of_each = calls.tolist()
+            if frozen:
+                model.optimizer.restore(model.optimizer.calls, model.optimizer.states() | frozen)
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"{path} must hold the state of {model.optimizer.name}, got in {STATE}: {error}"
@@ -219,6 +232,29 @@ def _state(model: Any, file: hdf5.File) -> tuple[dict[str, Array], str]:
         if entry.shape != shape:
             return {}, f"expected {entry.place} of shape {shape}, got {entry.shape}"
     return {str(i): entry.read_as(dtype) for i, (entry, (_, dtype)) in enumerate(zip(entries, kinds, strict=True))}, ""
+
+
+def _frozen(model: Any, file: hdf5.File) -> dict[Variable, State]:
+    """The states of weights that are frozen; ValueError where one does not fit."""
+    found, names = {}, model.optimizer.all_slots
+    for k, weight in enumerate(model.weights):
+        place = f"{FROZEN}/{k}"
+        count = file.count(place)
+        if not count or weight.trainable:
+            continue
+        shapes = [(), *[(weight.size,)] * len(names)]
+        entries = [file.entry(f"{place}/{number}") for number in range(count)]
+        if [entry.shape for entry in entries] != shapes:
+            raise ValueError(
+                f"{file.path} must hold {len(shapes)} arrays of {weight.path} in {place}, of shapes {shapes}, got "
+                f"{[entry.shape for entry in entries]}"
+            )
+        calls, steps = int(entries[0].read_as(np.dtype(np.int64))), _steps(file)
+        if not 0 <= calls <= steps:
+            raise ValueError(f"{file.path} must hold a number from 0 to {steps} in {place}/0, got {calls}")
+        arrays = [entry.read_as(weight.dtype) for entry in entries[1:]]
+        found[weight] = State(calls, dict(zip(names, arrays, strict=True)))
+    return found
 
 
 def _steps(file: hdf5.File) -> int:

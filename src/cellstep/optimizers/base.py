@@ -132,6 +132,11 @@ class Optimizer(Settings):
         """What is kept for each variable, also for those that are not trained at present; arrays are views."""
         return dict(self._resting) | {v: state for flat in self._flats for v, state in flat.states()}
 
+    @property
+    def resting(self) -> dict[Trainable, State]:
+        """What is kept for variables that are not trained at present."""
+        return dict(self._resting)
+
     def restore(self, calls: int, states: Mapping[Trainable, State]) -> None:
         """Go on after so many steps with the states of variables that `states` gave, or equal arrays; the states of
         others are forgotten."""
