@@ -172,3 +172,12 @@ def unmasked() -> Sequential:
 def test_errors(run: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         run()
+
+
+def test_sequences_without_steps() -> None:
+    model = Sequential([Input((None, 3)), layers.GRU(4, return_sequences=True), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    none, targets = [np.zeros((0, 3), "float32")] * 3, [np.zeros((0, 2), "float32")] * 3
+    assert [y.shape for y in model.predict(none, verbose=0)] == [(0, 2)] * 3
+    assert model.evaluate(none, targets, verbose=0) == 0
+    assert model.fit(none, targets, verbose=0).history["loss"] == [0]

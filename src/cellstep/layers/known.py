@@ -23,12 +23,12 @@ class KnownTensor(SymbolicTensor):
     """A tensor with its value.
 
     Attributes:
-        value: the array.
+        value: the array. mask: that of an output of a model, or None.
     """
 
-    def __init__(self, value: Array, node: Node, index: int) -> None:
+    def __init__(self, value: Array, node: Node, index: int, mask: Any = None) -> None:
         super().__init__(value.shape, value.dtype, node, index)
-        self.value = value
+        self.value, self.mask = value, mask
 
     def numpy(self) -> Array:
         """The value."""
@@ -50,10 +50,10 @@ class KnownTensor(SymbolicTensor):
         return f"<KnownTensor {self.name} {self.value!r}>"
 
 
-def known(value: Array) -> KnownTensor:
-    """A tensor to begin with."""
+def known(value: Array, mask: Any = None) -> KnownTensor:
+    """A tensor to begin with, and its mask."""
     node = Node(InputLayer(batch_shape=value.shape, dtype=value.dtype, name="known"), None, None, None, {})
-    return KnownTensor(value, node, 0)
+    return KnownTensor(value, node, 0, mask)
 
 
 class CompiledLoss(Layer):

@@ -29,7 +29,10 @@ class SymbolicTensor:
         shape: None for open axes, the batch size among them.
         dtype: as a NumPy dtype.
         node: the call that gives it. index: which of that call's outputs it is.
+        differentiable: False for targets, by which nobody wants a gradient.
     """
+
+    differentiable = True
 
     def __init__(self, shape: Shape, dtype: Any, node: Node, index: int) -> None:
         self.shape, self.dtype, self.node, self.index = tuple(shape), np.dtype(dtype), node, index

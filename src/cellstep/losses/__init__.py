@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import registry
+from ..layers import SymbolicTensor
 from ..lookup import Lookup
 from .base import Loss
 from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from .ctc import CTC
 from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
+from .on_tensors import on_tensors
 from .overlap import CategoricalGeneralizedCrossEntropy, Dice, Tversky
 from .regression import (
     CategoricalHinge,
@@ -130,9 +132,12 @@ def deserialize(config: dict[str, Any]) -> Loss:
 
 
 def _function(name: str) -> Callable[..., Any]:
-    """A loss as a function of arrays, as Keras has it beside the class: its values, neither weighted nor averaged."""
+    """A loss as a function of arrays or tensors, as Keras has it beside the class: its values, neither weighted nor
+    averaged."""
 
     def function(y_true: Any, y_pred: Any, **options: Any) -> Any:
+        if isinstance(y_pred, SymbolicTensor) or isinstance(y_true, SymbolicTensor):
+            return on_tensors(BY_NAME[name](reduction="none", **options), y_true, y_pred)
         return BY_NAME[name](**options).values(y_true, y_pred)
 
     function.__name__ = function.__qualname__ = function.loss_name = name  # type: ignore[attr-defined]

@@ -20,6 +20,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import ops
 from ..keywords import Keywords
+from ..layers import SymbolicTensor
+from .on_tensors import on_tensors
 
 Array = NDArray[Any]
 Pullback = Callable[[Array], Array]
@@ -145,9 +147,15 @@ class Loss(metaclass=Keywords):
             y_true: targets.
             y_pred: (B, ..., n) predictions, float32 or float64.
             sample_weight: weights that broadcast to y_pred.shape[:-1] from the left: (B,), (B, 1) or (B, T).
-            mask: booleans of such a shape, False where a value does not count.
+            mask: booleans of such a shape, False where a value does not count; that of y_pred where it is a tensor of
+                `compute_loss` with one.
+
+        Where y_pred is a tensor, so is the loss, with its gradient by y_pred.
         """
-        return self._run(y_true, y_pred, sample_weight, mask)[0]
+        if isinstance(y_pred, SymbolicTensor) or isinstance(y_true, SymbolicTensor):
+            mask = getattr(y_pred, "mask", None) if mask is None else mask
+            return on_tensors(self, y_true, y_pred, sample_weight, mask)
+        return self.differentiable(y_true, y_pred, sample_weight, mask)[0]
 
     def value_and_grad(
         self,
@@ -163,8 +171,8 @@ class Loss(metaclass=Keywords):
         """
         if self.reduction in ("none", None):
             raise ValueError(f"reduction must give a scalar for a gradient, got {self.reduction!r}")
-        value, gradient = self._run(y_true, y_pred, sample_weight, mask)
-        return value, gradient()
+        value, gradient = self.differentiable(y_true, y_pred, sample_weight, mask)
+        return value, gradient(None)
 
     def _predictions(self, y_pred: ArrayLike) -> Array:
         pred = ops.plain("y_pred", y_pred)
@@ -182,9 +190,10 @@ class Loss(metaclass=Keywords):
             pred = np.where(live.reshape(live.shape + (1,) * (pred.ndim - live.ndim)), pred, pred.dtype.type(0.5))
         return self.forward(target, pred)
 
-    def _run(
+    def differentiable(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None, mask: ArrayLike | None
-    ) -> tuple[Any, Callable[[], Array]]:
+    ) -> tuple[Any, Callable[[Array | None], Array]]:
+        """The loss of arrays, and `gradient(d)`: the gradient by y_pred of the loss, or of d times the loss."""
         pred, true = self._predictions(y_pred), ops.plain("y_true", y_true)
         shape = self.value_shape(pred, true)
         keep = None if mask is None else align("mask", ops.plain("mask", mask).astype(bool, copy=False), shape)
@@ -205,10 +214,10 @@ class Loss(metaclass=Keywords):
             factor[~live] = 0
         weighted = values * factor
 
-        def gradient() -> Array:
+        def gradient(d: Array | None) -> Array:
             given = np.asarray(y_pred)
             dtype = given.dtype if given.dtype.kind == "f" else pred.dtype
-            return pullback(factor).reshape(given.shape).astype(dtype, copy=False)
+            return pullback(factor if d is None else factor * d).reshape(given.shape).astype(dtype, copy=False)
 
         return weighted if self.reduction in ("none", None) else weighted.sum(), gradient
 

@@ -99,16 +99,16 @@ class CTC(Loss):
 
         return np.asarray(-log_total, y_pred.dtype), pullback
 
-    def _run(
+    def differentiable(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None, mask: ArrayLike | None
-    ) -> tuple[Any, Callable[[], Array]]:
+    ) -> tuple[Any, Callable[[Array | None], Array]]:
         if mask is None or np.ndim(mask) != 2 or np.ndim(y_pred) != 3 or np.shape(mask) != np.shape(y_pred)[:2]:
-            return super()._run(y_true, y_pred, sample_weight, mask)
+            return super().differentiable(y_true, y_pred, sample_weight, mask)
         runs = np.asarray(mask).astype(bool, copy=False)[..., None]
         pred = self._predictions(y_pred)
         blank = np.where(np.arange(pred.shape[-1]) == BLANK, 0, _NEVER).astype(pred.dtype)
-        value, gradient = super()._run(y_true, np.where(runs, pred, blank), sample_weight, None)
-        return value, lambda: np.where(runs, gradient(), 0)
+        value, gradient = super().differentiable(y_true, np.where(runs, pred, blank), sample_weight, None)
+        return value, lambda d: np.where(runs, gradient(d), 0)
 
 
 #: A logit whose probability is 0, finite so that differences of two of them are.

@@ -68,6 +68,7 @@ class Trace:
 
         self.loss = loss
         tensors = [Input(batch_shape=(None, *a.shape[1:]), dtype=y_pred.dtype) for a in (y_true, y_pred)]
+        tensors[0].differentiable = False
         values: Any = None
         try:
             values = loss.call(*tensors)

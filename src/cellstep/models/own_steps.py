@@ -65,7 +65,8 @@ class OwnSteps(Stepper):
         that operators and functions of `cellstep.math` make of them; then its gradient is known.
 
         Args:
-            x, y, sample_weight: the arrays of a batch. y_pred: the outputs for x.
+            x, y, sample_weight: the arrays of a batch. y_pred: the outputs for x. Of sequences of different lengths y,
+                sample_weight and y_pred are padded, and `y_pred.mask` says which steps there are, as losses heed.
             training: False in `test_step`.
 
         Returns:
@@ -176,12 +177,15 @@ class OwnSteps(Stepper):
         name = f"{type(self).__name__}.compute_loss"
         if self.regularizers_inside():
             raise NotImplementedError(f"{name} must not be overridden where a layer has an activity_regularizer")
-        inputs = [known(y) for y in nested.flatten(ran.y)]
+        outputs = nested.flatten(ran.y)
+        masks = [None] * len(outputs) if ran.mask is None else nested.flatten(ran.mask)
+        inputs = [known(y, mask) for y, mask in zip(outputs, masks, strict=True)]
         takes = inspect.signature(self.compute_loss).parameters
         options = {"training": gradient} if "training" in takes else {}
         with _showing(), penalties_as_tensors(inputs[0]):
             self.show(ran)
-            loss = self.compute_loss(made.x, made.y, nested.pack(ran.y, inputs), made.sample_weight, **options)
+            y, sample_weight = (nested.change(value, _even) for value in made[1:])
+            loss = self.compute_loss(made.x, y, nested.pack(ran.y, inputs), sample_weight, **options)
         if np.shape(loss) != ():
             raise ValueError(f"{name} must return one number, a tensor of shape (), got shape {np.shape(loss)}")
         if gradient and not isinstance(loss, KnownTensor):
@@ -232,6 +236,11 @@ class OwnSteps(Stepper):
         shown = _shown.get() or []
         found = [next((mask for y, mask in shown if y is out), None) for out in nested.flatten(y_pred)]
         return None if all(mask is None for mask in found) else nested.pack(y_pred, found)
+
+
+def _even(value: Any) -> Any:
+    """Targets or weights as one array, as the outputs are where a subclass computes with them."""
+    return value.padded() if isinstance(value, Ragged) else value
 
 
 def _by_steps(x: Any, ran: Run) -> Run:

@@ -79,5 +79,5 @@ def ragged(name: str, value: Any, even: bool = False) -> Ragged | None:
         raise ValueError(f"expected {name} to hold sequences whose steps have one shape, got {shapes[0]}, {shapes[1]}")
     if any(row.dtype.kind not in "fiub" for row in rows):
         raise TypeError(f"expected {name} to hold sequences of real numbers, got dtype {rows[0].dtype}")
-    dtype = np.result_type(*(row for row in rows if len(row)))
+    dtype = np.result_type(*([row for row in rows if len(row)] or rows))
     return Ragged([row.astype(dtype, copy=False) for row in rows])
