@@ -252,3 +252,41 @@ def test_weights_count_as_arrays_do() -> None:
     assert {weight: 1}[weight] == 1
     with pytest.raises(TypeError):
         Input((3,)) @ weight
+
+
+class Both(metrics.Metric):
+    """Metrics in a list or a dictionary, as Keras tracks them."""
+
+    def __init__(self, parts: Any, name: str = "both") -> None:
+        super().__init__(name=name)
+        self.words = {1: "one", "a": 2}
+        self.parts = parts
+
+    def _each(self) -> list[Any]:
+        return list(self.parts.values() if isinstance(self.parts, dict) else self.parts)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        for part in self._each():
+            part.update_state(y_true, y_pred, sample_weight)
+
+    def result(self) -> Any:
+        return {part.name: part.result() for part in self._each()}
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda parts: {part.name: part for part in parts}])
+def test_metrics_in_lists_and_dictionaries_begin_anew(kind: Any) -> None:
+    both = Both(kind([metrics.MeanSquaredError(), metrics.MeanAbsoluteError()]))
+    assert len(both.variables) == 4
+    model = net(both, "mae")
+    history = model.fit(X, Y, epochs=2, verbose=0).history
+    assert history["mean_absolute_error"] == history["mae"]
+    assert history["mean_squared_error"][0] > history["mean_squared_error"][1]
+
+    class Own(cellstep.Model):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.own = kind([metrics.Mean(name="first"), metrics.Mean(name="second")])
+
+    x = Input((4,))
+    own = Own(x, layers.Dense(3)(x))
+    assert [metric.name for metric in own.metrics] == ["first", "second"]

@@ -220,3 +220,28 @@ def test_steps_of_sequences_count_one_by_one() -> None:
 def test_bad_arguments_of_scores(run: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         run()
+
+
+#: What Keras 3.15 writes of metrics, where that has more than ours by default.
+OF_KERAS: list[tuple[str, dict[str, Any]]] = [
+    ("CategoricalCrossentropy", {"from_logits": True, "label_smoothing": 0.0, "axis": -1, "dtype": "float32"}),
+    ("SparseCategoricalCrossentropy", {"from_logits": False, "axis": -1, "dtype": "float32"}),
+    ("CosineSimilarity", {"dtype": "float32", "axis": -1}),
+    ("BinaryIoU", {"target_class_ids": [0, 1], "threshold": 0.5, "dtype": "int32"}),
+    ("IoU", {"num_classes": 3, "target_class_ids": [0], "sparse_y_true": True, "axis": -1, "dtype": "int32"}),
+    ("MeanIoU", {"num_classes": 3, "ignore_class": None, "sparse_y_pred": True, "axis": -1, "dtype": "int32"}),
+    ("OneHotIoU", {"num_classes": 3, "target_class_ids": [0], "axis": -1, "dtype": "int32"}),
+    ("OneHotMeanIoU", {"num_classes": 3, "sparse_y_pred": False, "axis": -1, "dtype": "int32"}),
+]
+
+
+@pytest.mark.parametrize(("name", "config"), OF_KERAS)
+def test_configurations_of_keras(name: str, config: dict[str, Any]) -> None:
+    given = {"module": "keras.metrics", "class_name": name, "config": {"name": "mine", **config}}
+    made = metrics.get({**given, "registered_name": None})
+    assert type(made).__name__ == name
+    written = made.get_config()
+    assert {key: written[key] for key in config if key != "dtype"} == {k: v for k, v in config.items() if k != "dtype"}
+    if "axis" in config:
+        with pytest.raises(NotImplementedError, match="axis other than -1 is not"):
+            metrics.get({**given, "config": {**given["config"], "axis": 1}})

@@ -124,3 +124,20 @@ def test_results(name: str) -> None:
             found.append(np.asarray(metric.result(), float))
         assert found[0].shape == found[1].shape, options
         np.testing.assert_allclose(found[0], found[1], rtol=2e-4, atol=2e-5, err_msg=f"{options} {data}")
+
+
+#: What some metrics cannot be made without.
+NEEDED: dict[str, dict[str, Any]] = {
+    **{name: {"num_classes": 3} for name in ("MeanIoU", "OneHotMeanIoU")},
+    **{name: {"num_classes": 3, "target_class_ids": [1]} for name in ("IoU", "OneHotIoU")},
+    **{name: {bound: 0.5} for name, bound in BOUNDS.items()},
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_configurations_go_both_ways(name: str) -> None:
+    theirs, ours = (getattr(kind, name)(**NEEDED.get(name, {})) for kind in (keras.metrics, metrics))
+    read = metrics.deserialize(keras.metrics.serialize(theirs))
+    assert {**read.get_config(), "dtype": 0} == {**ours.get_config(), "dtype": 0}
+    back = keras.metrics.deserialize(metrics.serialize(ours))
+    assert {**back.get_config(), "dtype": 0} == {**theirs.get_config(), "dtype": 0}

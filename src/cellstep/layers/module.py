@@ -429,12 +429,20 @@ def sharing() -> Iterator[None]:
         _sharing.reset(token)
 
 
-def held(module: Module, kind: type[Held]) -> list[Held]:
-    """The attributes of a module that are objects of a class."""
-    values = list(vars(module).values())
+def held(owner: Any, kind: type[Held]) -> list[Held]:
+    """The objects of a class that are attributes of an object, alone or in a list, tuple or dictionary of such."""
+    values = list(vars(owner).values())
     wanted: Any = kind
     kinds = _among(frozenset(map(type, values)), wanted)
-    return [value for value in values if type(value) in kinds] if kinds else []
+    found: list[Held] = []
+    for value in values:
+        if type(value) in kinds:
+            found.append(value)
+        elif isinstance(value, list | tuple | dict):
+            parts = value.values() if isinstance(value, dict) else value
+            if isinstance(next(iter(parts), None), kind):
+                found += [part for part in parts if isinstance(part, kind)]
+    return found
 
 
 @functools.lru_cache(maxsize=1000)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import initializers, registry
 from ..keywords import Keywords
-from ..layers.module import auto_name, ours_function
+from ..layers.module import auto_name, held, ours_function
 from ..layers.variable import Variable
 from ..losses.base import Array, Loss, align, as_weights
 from ..ops import as_array, check_named, float_dtype, plain
@@ -105,8 +105,8 @@ class Metric(metaclass=Keywords):
     @property
     def variables(self) -> list[Any]:
         """What was gathered so far: each with name, value, shape, dtype, numpy() and assign(value)."""
-        inner = [metric for metric in vars(self).values() if isinstance(metric, Metric)]
-        return [*(Gathered(self, n) for n in self.gathered), *self._variables, *(v for m in inner for v in m.variables)]
+        inner = (variable for metric in held(self, Metric) for variable in metric.variables)
+        return [*(Gathered(self, name) for name in self.gathered), *self._variables, *inner]
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Add a batch, and give the result so far."""

@@ -45,9 +45,9 @@ class BinaryCrossentropy(LossMetric):
 
 
 class CategoricalCrossentropy(LossMetric):
-    """The mean crossentropy of one-hot targets."""
+    """The mean crossentropy of one-hot targets; arguments as of the loss."""
 
-    arguments = ("from_logits", "label_smoothing")
+    arguments = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -55,15 +55,16 @@ class CategoricalCrossentropy(LossMetric):
         dtype: Any = None,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
+        axis: int = -1,
     ) -> None:
-        self.from_logits, self.label_smoothing = from_logits, label_smoothing
-        super().__init__(losses.CategoricalCrossentropy(from_logits, label_smoothing), name, dtype)
+        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+        super().__init__(losses.CategoricalCrossentropy(from_logits, label_smoothing, axis), name, dtype)
 
 
 class SparseCategoricalCrossentropy(LossMetric):
-    """The mean crossentropy of integer labels."""
+    """The mean crossentropy of integer labels; arguments as of the loss."""
 
-    arguments = ("from_logits", "ignore_class")
+    arguments: tuple[str, ...] = ("from_logits", "ignore_class", "axis")
 
     def __init__(
         self,
@@ -71,9 +72,10 @@ class SparseCategoricalCrossentropy(LossMetric):
         dtype: Any = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
+        axis: int = -1,
     ) -> None:
-        loss = losses.SparseCategoricalCrossentropy(from_logits, ignore_class)
-        self.from_logits, self.ignore_class = loss.from_logits, loss.ignore_class
+        loss = losses.SparseCategoricalCrossentropy(from_logits, ignore_class, axis)
+        self.from_logits, self.ignore_class, self.axis = loss.from_logits, loss.ignore_class, axis
         super().__init__(loss, name, dtype)
 
     def update_state(
@@ -95,6 +97,8 @@ class Perplexity(SparseCategoricalCrossentropy):
 
     Beyond Keras. Arguments as of `SparseCategoricalCrossentropy`.
     """
+
+    arguments = ("from_logits", "ignore_class")
 
     def __init__(
         self, name: str = "perplexity", dtype: Any = None, from_logits: bool = False, ignore_class: int | None = None
@@ -186,9 +190,11 @@ class CosineSimilarity(LossMetric):
     """The mean cosine between y_true and y_pred over the last axis: 1 is alike (the loss has the other sign)."""
 
     direction = "up"
+    arguments = ("axis",)
 
-    def __init__(self, name: str = "cosine_similarity", dtype: Any = None) -> None:
-        super().__init__(losses.CosineSimilarity(), name, dtype)
+    def __init__(self, name: str = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
+        self.axis = axis
+        super().__init__(losses.CosineSimilarity(axis=axis), name, dtype)
 
     def result(self) -> float:
         return 0.0 - super().result()

@@ -22,6 +22,7 @@ class IoU(Metric):
         ignore_class: targets of this class are left out.
         sparse_y_true, sparse_y_pred: labels (B, ...); False for scores (B, ..., n), the largest of which counts.
         axis: of the scores; -1, nothing else.
+        dtype: as of every metric; Keras's int, "int32" and "int64" stand for the default.
 
     Labels out of range count nowhere, as in Keras. Weights and masks have the shape of the labels, or begin as it does.
     """
@@ -45,7 +46,7 @@ class IoU(Metric):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        super().__init__(None if dtype == "int" else dtype, name)
+        super().__init__(None if dtype in ("int", "int32", "int64") else dtype, name)
         if axis != -1:
             raise NotImplementedError(f"axis other than -1 is not built, got {axis!r}")
         self.num_classes = check_count("num_classes", num_classes)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..layers.module import held
 from ..metrics import Metric
 
 
@@ -15,7 +16,7 @@ def state(metric: Metric) -> dict[str, Any]:
     return {
         "attributes": {name: value for name, value in vars(metric).items() if _plain(value)},
         "weights": [weight.numpy() for weight in metric._variables],
-        "inside": [state(part) for part in _inside(metric)],
+        "inside": [state(part) for part in held(metric, Metric)],
     }
 
 
@@ -47,7 +48,7 @@ def _check(metric: Metric, found: Any) -> None:
     if not fits:
         names = ", ".join(own["attributes"])
         raise ValueError(f"expected the state of {metric.name} to hold numbers for {names}, got others")
-    for part, inner in zip(_inside(metric), found["inside"], strict=True):
+    for part, inner in zip(held(metric, Metric), found["inside"], strict=True):
         _check(part, inner)
 
 
@@ -55,12 +56,8 @@ def _set(metric: Metric, found: dict[str, Any]) -> None:
     vars(metric).update(found["attributes"])
     for weight, value in zip(metric._variables, found["weights"], strict=True):
         weight.assign(value)
-    for part, inner in zip(_inside(metric), found["inside"], strict=True):
+    for part, inner in zip(held(metric, Metric), found["inside"], strict=True):
         _set(part, inner)
-
-
-def _inside(metric: Metric) -> list[Metric]:
-    return [part for part in vars(metric).values() if isinstance(part, Metric)]
 
 
 def _plain(value: Any) -> bool:
