@@ -81,6 +81,15 @@ TABLE: list[Row] = [
         ),
     ),
     (
+        "layer with call alone, on tensors",
+        lambda: type("Draw", (Called,), {})()([Input((3,)), Input((3,))]),
+        NotImplementedError,
+        (
+            "Draw.forward(x, ...) -> (y, pullback) is not written; a call that composes layers is that of a subclass"
+            " of Model"
+        ),
+    ),
+    (
         "forward without pullback",
         lambda: Alone()(X),
         TypeError,

@@ -145,12 +145,12 @@ class Layer(Module):
         On symbolic tensors it computes nothing: it gives the tensors that a model is made of. A `training` given there
         holds whatever the model does.
         """
+        if type(self).forward is Layer.forward:
+            return self.forward(x)  # which says that it is not written, also where `call` is, as in Keras
         if is_symbolic(x):
             if training is not None:
                 options["training"] = ops.check_bool("training", training)
             return connect(self, x, mask, initial_state, options)
-        if type(self).forward is Layer.forward:
-            return self.forward(x)  # which says that it is not written, also where `call` is, as in Keras
         if self.activity_regularizer is not None:  # so that `losses` has its penalty
             return self.run(x, mask, bool(training), False, initial_state=initial_state, **options).y
         return self.call(x, mask=mask, initial_state=initial_state, training=bool(training), **options)
