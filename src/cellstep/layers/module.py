@@ -134,6 +134,9 @@ class Module(metaclass=ModuleKeywords):
     #: What the constructor of a user's class was given, for `get_config`.
     _arguments: dict[str, Any] | None = None
 
+    #: The shape of inputs, or a list of shapes, that `build` made the weights for.
+    built_for: Any = None
+
     #: `input_shape` or `input_dim` of older Keras, as a shape without the batch size.
     asked_shape: Any = None
 
@@ -173,7 +176,7 @@ class Module(metaclass=ModuleKeywords):
                 except BaseException:
                     self._weights.clear()
                     raise
-                self.built = True
+                self.built, self.built_for = True, tuple(input_shape)
 
     def add_weight(
         self,

@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..layers import Stream, nested
-from ..layers.module import auto_name, ours_function
+from ..layers.module import Module, auto_name, ours_function
 from ..layers.penalties import PLAIN, Run, Share
 from ..layers.symbolic import is_symbolic
+from ..ops import shown
 from .functional import from_functional, functional_config
 from .graph import Graph
 from .grouped import Grouped, join
@@ -363,13 +364,28 @@ class Model(Making):
         return self._graph is not None and ours_function(type(self).__init__)
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """The shape of the inputs, where `call` says what is done with them; None where the configuration does."""
+        """The shape of the inputs, where `call` says what is done with them, and of those of all parts, where `forward`
+        does; None where the configuration says it."""
+        if self._by_hand and self.built:
+            return {"parts": [part.built_for for part in self._inner()]}
         return {"input_shape": self.input_shape} if self._by_call and self.built else None
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        """Make the weights, for a subclass whose `call` has to be seen for that."""
+        """Make the weights, for a subclass whose `call` or `forward` says what is done with which inputs."""
         if self._by_call and config.get("input_shape"):
             self.build(config["input_shape"])
+        if self._by_hand and config.get("parts"):
+            inner, shapes = self._inner(), config["parts"]
+            if not isinstance(shapes, list) or len(shapes) != len(inner):
+                raise ValueError(f"parts of build_config must be a list of {len(inner)} shapes, got {shown(shapes)}")
+            for part, shape in zip(inner, shapes, strict=True):
+                if shape is not None:
+                    part.build(_shape_of_file(shape))
+            self.built = True
+
+    def _inner(self) -> list[Module]:
+        """All that the model is made of."""
+        return [module for module in self.walk() if module is not self]
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None) -> None:
         """Write the whole model to a .keras file that Keras reads; see `save_model`."""
@@ -392,6 +408,15 @@ class Model(Making):
         from ..layers import serialize
 
         return json.dumps(serialize(self), **options)
+
+
+def _shape_of_file(value: Any) -> Any:
+    """A shape, or a list of shapes, from a configuration; ValueError for anything else."""
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return [_shape_of_file(part) for part in value]
+    if not isinstance(value, list) or not all(size is None or (type(size) is int and size >= 0) for size in value):
+        raise ValueError(f"parts of build_config must hold shapes, got {shown(value)}")
+    return tuple(value)
 
 
 def _rows(y: Any) -> Any:

@@ -204,7 +204,10 @@ def _matched(file: hdf5.File, place: str, module: Module, path: str) -> list[tup
     """The weights that a module owns itself with their arrays in the file; ValueError where they do not fit."""
     count = file.count(place)
     if count != len(module._weights):
-        raise ValueError(f"{path} must hold {len(module._weights)} weights of {module.name} in {place}, got {count}")
+        hint = "" if module.built else f"; {module.name} is not built yet: call the model once"
+        raise ValueError(
+            f"{path} must hold {len(module._weights)} weights of {module.name} in {place}, got {count}{hint}"
+        )
     found = []
     for number, weight in enumerate(module._weights):
         entry = file.entry(f"{place}/{number}")
