@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import islice
 from typing import Any, ClassVar, Self
 
@@ -152,7 +153,7 @@ class RNN(Layer):
             return nest(self.runner, [np.repeat(w.value[None], batch_size, axis=0) for w in self.initial])
         return first_states(self.runner, batch_size)
 
-    @property
+    @cached_property
     def own_first_states(self) -> bool:
         """Whether a user's class overrides `get_initial_state`, of the layer or of a cell that kernels run."""
         cells = [self.cell, *_cells(self.runner)]
