@@ -7,6 +7,7 @@ Refused: Numba's prange. Its workqueue dies when two Python threads call at once
 
 from __future__ import annotations
 
+import _thread
 import os
 import threading
 from collections import deque
@@ -74,12 +75,13 @@ class _Team:
 
     def ask(self, helpers: int, call: _Call) -> None:
         """Offer a call's parts to some helpers."""
-        with self.lock:
+        # RuntimeError: the system has no more threads, and the caller does what they would have done
+        with self.lock, suppress(RuntimeError):
             while self.helpers < helpers:
+                # Thread.start would wait, and raises KeyError where a signal's handler raises within it
+                _thread.start_new_thread(_help, (self.calls,))
                 self.helpers += 1
-                name = f"cellstep-{self.helpers}"
-                threading.Thread(target=_help, args=(self.calls,), name=name, daemon=True).start()
-        for _ in range(helpers):
+        for _ in range(min(helpers, self.helpers)):
             self.calls.put(call)
 
 
@@ -143,8 +145,8 @@ def run(parts: Sequence[Part], work: int) -> None:
     while True:
         try:
             if helpers:
-                _team.ask(helpers, call)
-                helpers = 0
+                asked, helpers = helpers, 0
+                _team.ask(asked, call)
             call.work()
             call.wait()
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,6 +101,46 @@ def test_nobody_waits_for_a_helper_that_does_not_come(monkeypatch: pytest.Monkey
     done: list[int] = []
     team.run([[partial(done.append, k)] for k in range(5)], work=10)
     assert done == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.usefixtures("four")
+def test_the_caller_does_it_all_where_the_system_has_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*args: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(team, "_team", team._Team())
+    monkeypatch.setattr(_thread, "start_new_thread", start)
+    done: list[int] = []
+    team.run([[partial(done.append, k)] for k in range(5)], work=10)
+    assert done == [0, 1, 2, 3, 4]
+    assert team._team.calls.empty()
+
+
+@pytest.mark.usefixtures("four")
+def test_what_a_signal_raises_while_helpers_start_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a handler that runs when a thread has begun, before its start has returned."""
+
+    class Raised(Exception):
+        pass
+
+    real = _thread.start_new_thread
+
+    def start(*args: Any) -> None:
+        real(*args)
+        time.sleep(0.05)
+        raise Raised
+
+    monkeypatch.setattr(team, "_team", team._Team())
+    for module, name in ((_thread, "start_new_thread"), (threading, "_start_new_thread")):
+        monkeypatch.setattr(module, name, start)
+    done: list[int] = []
+    parts = [[partial(done.append, k)] for k in range(4)]
+    with pytest.raises(Raised):
+        team.run(parts, work=10)
+    monkeypatch.undo()
+    before = len(done)
+    team.run(parts, work=10)
+    assert len(done) == before + 4
 
 
 @pytest.mark.usefixtures("four")
