@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,12 @@ def written(path: Path, **members: str) -> Path:
     return path / "m.keras"
 
 
+def pipe(path: Path) -> Path:
+    """A pipe that no one writes to, where there are such; a folder elsewhere."""
+    (os.mkfifo if hasattr(os, "mkfifo") else os.mkdir)(path / "m.keras")
+    return path / "m.keras"
+
+
 def unzipped(path: Path) -> Path:
     (path / "m.keras").write_text("no archive")
     return path / "m.keras"
@@ -224,7 +231,8 @@ UNKNOWN = json.dumps({"class_name": "MultiHeadAttention", "config": {}})
         (lambda p: linear().save(p / "m.keras", zipped=False), NotImplementedError, "zipped=False is not built yet"),
         (lambda p: models.Sequential([layers.Dense(2)]).save(p / "m.keras"), ValueError, "no weights to save yet"),
         (lambda p: [linear().save(p / "m.keras", overwrite=False) for _ in "ab"], FileExistsError, "overwrite=True"),
-        (lambda p: saving.load_model(p / "m.keras"), FileNotFoundError, "m.keras"),
+        (lambda p: saving.load_model(p / "m.keras"), FileNotFoundError, "must be a file that exists, got .*m.keras"),
+        (lambda p: saving.load_model(pipe(p)), FileNotFoundError, "must be a file that exists, got .*m.keras"),
         (lambda p: saving.load_model(unzipped(p)), ValueError, "must be a .keras file, which is a zip archive, got"),
         (lambda p: saving.load_model(written(p, other="")), ValueError, "must hold config.json to be a model, got oth"),
         (

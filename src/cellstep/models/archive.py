@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
@@ -27,6 +28,17 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, LookupE
 def named(filepath: Any) -> str:
     """A file for messages."""
     return os.fspath(filepath) if isinstance(filepath, str | os.PathLike) else "the file given as filepath"
+
+
+def existing(path: Path) -> Path:
+    """The path of a regular file.
+
+    Raises:
+        FileNotFoundError: there is none. What is there may be a folder, or a pipe, which would be waited for.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"filepath must be a file that exists, got {os.fspath(path)!r}")
+    return path
 
 
 def allowed(file: BinaryIO, max_bytes: int | None) -> int:

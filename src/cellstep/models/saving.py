@@ -101,7 +101,7 @@ def load_model(
     limit = None if max_bytes is None else check_count("max_bytes", max_bytes)
     if hasattr(filepath, "read"):
         return _read(filepath, custom_objects, compile, limit)
-    with open(_path(filepath), "rb") as file:
+    with open(archive.existing(_path(filepath)), "rb") as file:
         return _read(file, custom_objects, compile, limit)
 
 

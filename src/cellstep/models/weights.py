@@ -153,9 +153,7 @@ def load(model: Any, filepath: Any, skip_mismatch: bool = False, max_bytes: int 
     path = check_path(filepath, ".keras")
     if not model.built:
         raise ValueError(f"{model.name} must be built before weights are loaded: give it an Input, or call it once")
-    if not path.is_file():
-        raise FileNotFoundError(f"filepath must be a file that exists, got {os.fspath(filepath)!r}")
-    with open(path, "rb") as file:
+    with open(archive.existing(path), "rb") as file:
         if path.suffix == ".keras":
             limit = archive.allowed(file, max_bytes)
             with archive.opened(file, str(path)) as members:
