@@ -37,9 +37,13 @@ class Order:
         """x in the order of processing."""
         return x
 
-    def run(self, runner: Runner, x: Any, states: Any, **call: Any) -> tuple[Any, list[Array], RunBack | None]:
+    def run(
+        self, runner: Runner, x: Any, states: Any, sequences: bool, tape: bool, training: bool
+    ) -> tuple[Any, list[Array], RunBack | None]:
         """`runner.run` over x in the order of processing."""
-        return runner.run(x, states, mask=self.mask, lengths=self.lengths, **call)
+        return runner.run(
+            x, states, mask=self.mask, lengths=self.lengths, sequences=sequences, tape=tape, training=training
+        )
 
     def outputs(self, y: Array, before: Array | None) -> Any:
         """y (B, T, O) of the runner as the caller gets it; before (B, O) is the output before the first step, None for
@@ -132,16 +136,19 @@ class Ragged(Order):
         """All of them: a list has no padding."""
         return
 
-    def run(self, runner: Runner, x: Any, states: Any, **call: Any) -> tuple[Any, list[Array], RunBack | None]:
+    def run(
+        self, runner: Runner, x: Any, states: Any, sequences: bool, tape: bool, training: bool
+    ) -> tuple[Any, list[Array], RunBack | None]:
         """With lists of sequences for x, for its gradient, and for y and its gradient where these have steps."""
-        sequences = call["sequences"]
         y: Any = [None] * len(x) if sequences else np.empty((len(x), runner.output_size), x[0].dtype)
         last = [np.empty((len(x), n), x[0].dtype) for n in runner.state_sizes]
         backs: list[Any] = []
         for group in self._groups:
             padded = ragged.padded([x[i] for i in group], self._backwards)
             mine = None if states is None else [s[group] for s in states]
-            out, after, back = runner.run(padded, mine, lengths=self.lengths[group], **call)
+            out, after, back = runner.run(
+                padded, mine, lengths=self.lengths[group], sequences=sequences, tape=tape, training=training
+            )
             if sequences:
                 for i, row in zip(group, ragged.cut(out, self.lengths[group]), strict=True):
                     y[i] = row
@@ -166,7 +173,7 @@ class Ragged(Order):
                         dx[i] = row
             return dx if need_dx else None, dfirst
 
-        return y, last, pullback if call["tape"] else None
+        return y, last, pullback if tape else None
 
     def gradients(self, dy: Any, dtype: Any, shape: tuple[int, ...]) -> tuple[Any, None]:
         return ragged.gradients(dy, self.lengths, dtype, shape[2]), None

@@ -290,17 +290,17 @@ class RNN(Layer):
         B, T = order.size
         self.build((B, T, (x[0] if isinstance(x, list) else x).shape[-1]))
         # where rows end by lengths there is no step behind, whose output could be 0
-        masked = self.return_sequences or (mask is not None and not padding)
-        shown = order.shown if self.zero_output_for_mask and masked else None
+        hides = self.zero_output_for_mask and (self.return_sequences or (mask is not None and not padding))
+        shown = order.shown if hides else None
         own = initial_state is None and self.states is None and bool(self.initial)
         states = self._first_states(initial_state, B)
-        drawn = None if self.carry_at is None else _generators(runner)
-        y, last, run_back = order.run(runner, x, states, sequences=self.return_sequences, tape=tape, training=training)
-        if self.carry_at is not None and drawn is not None:
-            self.carried = self._states_after(self.carry_at, x, states, order, training, drawn)
+        carry_at = self.carry_at
+        drawn = [] if carry_at is None else _generators(runner)
+        y, last, run_back = order.run(runner, x, states, self.return_sequences, tape, training)
+        if carry_at is not None:
+            self.carried = self._states_after(carry_at, x, states, order, training, drawn)
         if self.stateful:
             self.states = [s.copy() for s in last]
-        shape = (B, T, runner.output_size) if self.return_sequences else (B, runner.output_size)
         output = y
         if self.return_sequences:
             output = order.outputs(y, None if states is None or runner.h is None else states[runner.h])
@@ -310,6 +310,7 @@ class RNN(Layer):
             return result, None
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
+            shape = (B, T, runner.output_size) if self.return_sequences else (B, runner.output_size)
             dlast: list[Array | None] = [None] * len(last)
             dbefore = None
             if self.return_state:
