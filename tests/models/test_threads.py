@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 from collections.abc import Iterator
@@ -120,3 +121,21 @@ def test_steps_of_training_in_threads_are_whole() -> None:
     assert found == losses
     for a, b in zip(model.get_weights(), alone.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_metrics_made_apart_while_another_thread_makes_the_losses_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other thread comes to its first batch just after the copy."""
+    model = make()
+    model.compile("sgd", "mse", loss_weights=[0.5])
+    compiled = model.ready("a test")
+    plain = copy.copy
+
+    def interleaved(value: Any) -> Any:
+        made = plain(value)
+        compiled.outputs(["a"])
+        return made
+
+    monkeypatch.setattr(copy, "copy", interleaved)
+    apart = compiled.apart()
+    assert apart.losses == compiled.losses
+    assert apart.weights == [0.5]

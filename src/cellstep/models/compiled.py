@@ -73,8 +73,9 @@ class Compiled:
         """The same with metrics of its own, which begin anew."""
         made = copy.copy(self)
         made.training, made.pending = self.training, []
-        # in this order: another thread may be making them
+        # in this order: another thread may be making them, the losses last, and the copy may be from before that
         made.losses = self.losses
+        made.weights = self.weights
         made._built, made.asked, parts = copy.deepcopy((self._built, self.asked, self._parts))
         made._parts = [] if made.losses is None else parts
         made._tracker = _mean("loss")
