@@ -109,3 +109,27 @@ def test_a_signal_at_any_line_of_a_step_leaves_no_half_of_it(tbptt: bool) -> Non
     finally:
         signal.signal(signal.SIGINT, before_handler)
     assert all(seen.values()), seen
+
+
+class Drawn(layers.Layer):
+    """Adds noise of two generators, which are in a list."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.generators = [np.random.default_rng(seed) for seed in (1, 2)]
+
+    def forward(self, x: Any, mask: Any = None, training: bool = False, **options: Any) -> Any:
+        for generator in self.generators:
+            x = x + generator.normal(size=x.shape).astype(x.dtype)
+        return x, lambda dy, need_dx=True: dy
+
+
+def test_generators_in_lists_are_as_before_what_only_looks_and_what_fails() -> None:
+    net = Sequential([Input((3,)), Drawn(), layers.Dense(1)])
+    net.compile("sgd", "mse")
+    x, y = np.ones((4, 3), "f4"), np.ones((4, 1), "f4")
+    loss = net.gradients(x, y)[1]
+    assert net.gradients(x, y)[1] == loss
+    with pytest.raises(ValueError, match="shape"):
+        net.train_on_batch(x, np.ones((4, 2), "f4"))
+    assert net.gradients(x, y)[1] == loss

@@ -436,12 +436,13 @@ def held(owner: Any, kind: type[Held]) -> list[Held]:
     """The objects of a class that are attributes of an object, alone or in a list, tuple or dictionary of such."""
     values = list(vars(owner).values())
     wanted: Any = kind
-    kinds = _among(frozenset(map(type, values)), wanted)
+    classes = frozenset(map(type, values))
+    kinds, containers = _among(classes, wanted), _among(classes, (list, tuple, dict))
     found: list[Held] = []
     for value in values:
         if type(value) in kinds:
             found.append(value)
-        elif isinstance(value, list | tuple | dict):
+        elif type(value) in containers:
             parts = value.values() if isinstance(value, dict) else value
             if isinstance(next(iter(parts), None), kind):
                 found += [part for part in parts if isinstance(part, kind)]

@@ -441,7 +441,7 @@ class Stepper(Layer):
         logs = plain_logs(logs)
         if ops.check_bool("return_dict", return_dict):
             return logs
-        listed = [name for name in self.get_metrics_result() if name in logs]
+        listed = [name for name in self.get_metrics_result() if name in logs] if len(logs) > 1 else []
         values = [logs[name] for name in dict.fromkeys([*listed, *logs])]
         return values if len(values) > 1 else values[0] if values else []
 

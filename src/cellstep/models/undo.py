@@ -72,9 +72,8 @@ def _remembered(roots: Any) -> Callable[[], None]:
             # a layer that goes on replaces its list of states, and never writes into one
             own = dict(vars(module))
             attributes.append((module, own))
-            if np.random.Generator in map(type, own.values()):
-                bits = [g.bit_generator for g in held(module, np.random.Generator)]
-                drawn += [(one, one.state) for one in bits]
+            bits = [generator.bit_generator for generator in held(module, np.random.Generator)]
+            drawn += [(one, one.state) for one in bits]
             for weight in module._weights:
                 if weight.fixed:
                     fixed.append((weight, weight.numpy()))
