@@ -37,14 +37,6 @@ class Order:
         """x in the order of processing."""
         return x
 
-    def run(
-        self, runner: Runner, x: Any, states: Any, sequences: bool, tape: bool, training: bool
-    ) -> tuple[Any, list[Array], RunBack | None]:
-        """`runner.run` over x in the order of processing."""
-        return runner.run(
-            x, states, mask=self.mask, lengths=self.lengths, sequences=sequences, tape=tape, training=training
-        )
-
     def outputs(self, y: Array, before: Array | None) -> Any:
         """y (B, T, O) of the runner as the caller gets it; before (B, O) is the output before the first step, None for
         zeros."""
@@ -139,7 +131,7 @@ class Ragged(Order):
     def run(
         self, runner: Runner, x: Any, states: Any, sequences: bool, tape: bool, training: bool
     ) -> tuple[Any, list[Array], RunBack | None]:
-        """With lists of sequences for x, for its gradient, and for y and its gradient where these have steps."""
+        """`runner.run`, with lists of sequences for x and its gradient, and for y and its gradient with steps."""
         y: Any = [None] * len(x) if sequences else np.empty((len(x), runner.output_size), x[0].dtype)
         last = [np.empty((len(x), n), x[0].dtype) for n in runner.state_sizes]
         backs: list[Any] = []

@@ -14,7 +14,7 @@ from ..kernels.stages import Recur, Stage
 from .base import Array, Layer, Pullback
 from .cell import RecurrentCell
 from .module import Module, Shape, held, ours_function, serialize
-from .orders import arrange
+from .orders import Ragged, arrange
 from .penalties import Run, Share
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
 from .states import flatten, given_states, like, nest, split_gradients
@@ -288,15 +288,27 @@ class RNN(Layer):
         by_row = not self.has_python_cells
         x, order = arrange(x, mask, lengths, self.dtype, self.features, self.go_backwards, by_row, padding)
         B, T = order.size
-        self.build((B, T, (x[0] if isinstance(x, list) else x).shape[-1]))
+        self.build((B, T, x[0].shape[-1]) if isinstance(order, Ragged) else x.shape)
         # where rows end by lengths there is no step behind, whose output could be 0
-        hides = self.zero_output_for_mask and (self.return_sequences or (mask is not None and not padding))
-        shown = order.shown if hides else None
+        shown = None
+        if self.zero_output_for_mask and (self.return_sequences or (mask is not None and not padding)):
+            shown = order.shown
         own = initial_state is None and self.states is None and bool(self.initial)
         states = self._first_states(initial_state, B)
         carry_at = self.carry_at
         drawn = [] if carry_at is None else _generators(runner)
-        y, last, run_back = order.run(runner, x, states, self.return_sequences, tape, training)
+        if isinstance(order, Ragged):
+            y, last, run_back = order.run(runner, x, states, self.return_sequences, tape, training)
+        else:
+            y, last, run_back = runner.run(
+                x,
+                states,
+                mask=order.mask,
+                lengths=order.lengths,
+                sequences=self.return_sequences,
+                tape=tape,
+                training=training,
+            )
         if carry_at is not None:
             self.carried = self._states_after(carry_at, x, states, order, training, drawn)
         if self.stateful:
