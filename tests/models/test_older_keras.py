@@ -75,6 +75,16 @@ def test_operations_have_no_name_of_their_own_in_files(tmp_path: Path) -> None:
     assert len({entry["name"] for entry in entries}) == len(entries)
 
 
+def test_operations_have_names_in_files_where_keras_could_give_them_those_of_layers() -> None:
+    x = layers.Input((4,))
+    a = layers.Add()([layers.Dense(4)(x), x])
+    total = (a + x) * layers.Dense(4, name="subtract_7")(a) - a
+    configs = {entry["name"]: entry for entry in models.Model(x, total).get_config()["layers"]}
+    found = {c["class_name"]: "name" in c["config"] for c in configs.values() if "ops" in c["module"]}
+    assert found == {"Add": True, "Multiply": False, "Subtract": True}
+    assert all(c["config"].get("name", name) == name for name, c in configs.items())
+
+
 def test_constants_in_calls_go_on_in_copies_and_in_training() -> None:
     x = layers.Input((5, 3))
     given = [np.full((2, 2), value, "float32") for value in (0.5, 0.25)]

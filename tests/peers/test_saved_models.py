@@ -157,3 +157,17 @@ def test_options_of_calls_go_both_ways(tmp_path: Path) -> None:
         again = second.saving.load_model(tmp_path / "m.keras")
         for a, b in zip(net(data), again(data), strict=True):
             close(a, b)
+
+
+def test_layers_and_operations_of_one_name(tmp_path: Path) -> None:
+    """Keras names an operation that has no name in a file, and took the name of a layer."""
+    x = cellstep.Input((4,))
+    a = cellstep.layers.Add()([cellstep.layers.Dense(4)(x), x])
+    b = cellstep.layers.Concatenate()([a + x, a])
+    model = cellstep.Model(x, cellstep.math.concatenate([b, a], axis=-1))
+    model.save(tmp_path / "model.keras")
+    keras.utils.clear_session()
+    data = np.random.default_rng(0).standard_normal((3, 4)).astype("float32")
+    for _ in range(5):  # whatever number Keras has come to
+        read = keras.saving.load_model(tmp_path / "model.keras")
+        np.testing.assert_allclose(read(data), model(data), rtol=1e-5, atol=1e-6)

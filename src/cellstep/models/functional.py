@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..layers import SymbolicTensor, deserialize, merging, nested, serialize
+from ..layers.module import snake_case
 from ..layers.operations import OPERATIONS, Operation, Slot, apply_named, decoded, encoded, replaced
 
 
@@ -47,26 +48,32 @@ def functional_config(model: Any) -> dict[str, Any]:
     def place_of(structure: Any, places: list[int]) -> Any:
         return nested.change(structure, lambda i: end(*history[places[i]]))
 
+    taken = {part.name.rstrip("_0123456789") for part in model.operations if not isinstance(part, Operation)}
     return {
         "name": model.name,
         "trainable": model.trainable,
         "layers": [
-            {**_layer_config(part), "name": part.name, "inbound_nodes": calls[id(part)]} for part in model.operations
+            {**_layer_config(part, taken), "name": part.name, "inbound_nodes": calls[id(part)]}
+            for part in model.operations
         ],
         "input_layers": place_of(model._inputs, graph.inputs),
         "output_layers": place_of(model._outputs, graph.outputs),
     }
 
 
-def _layer_config(layer: Any) -> dict[str, Any]:
-    """A layer as Keras writes it; an operation has another form there, and its constants stand in its call."""
+def _layer_config(layer: Any, taken: set[str]) -> dict[str, Any]:
+    """A layer as Keras writes it; an operation has another form there, and its constants stand in its call.
+
+    Keras gives an operation without a name an automatic one, and refuses two of one name in a model. Before 3.10 some
+    take none: it is written where the automatic one could be that of a layer, whose names without numbers are `taken`.
+    """
     if not isinstance(layer, Operation):
         return serialize(layer)
     own = {key: value for key, value in layer.options.items() if key not in layer.kind.in_call}
     return {
         "module": layer.keras_module,
         "class_name": layer.operation,
-        "config": encoded(own),  # older versions of Keras take no name here, and newer ones none from here
+        "config": {**({"name": layer.name} if snake_case(layer.operation) in taken else {}), **encoded(own)},
         "registered_name": layer.operation,
     }
 
