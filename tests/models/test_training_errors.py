@@ -41,6 +41,16 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "unknown optimizer": (lambda: net(optimizer="lbfgs"), ValueError, "optimizer must be one of sgd, adam"),
     "unknown metric": (lambda: net(metrics=["auk"]), ValueError, "metrics must be one of .* auc.*got 'auk'"),
     "metrics no list": (lambda: net(metrics="mae"), TypeError, "metrics must be a list or a dictionary, got 'mae'"),
+    "loss weight nan": (
+        lambda: net(loss_weights=[np.nan]),
+        ValueError,
+        "loss_weights must hold finite numbers, got nan",
+    ),
+    "loss weight large": (
+        lambda: net(loss_weights=[10**400]),
+        ValueError,
+        "loss_weights must hold finite numbers, got 1",
+    ),
     "loss weights": (lambda: net(loss_weights=["a"]), TypeError, "loss_weights must hold numbers, got 'a'"),
     "steps at once": (
         lambda: net(steps_per_execution=0),

@@ -58,11 +58,13 @@ def reset_names() -> None:
 
 
 def check_name(name: Any) -> str:
-    """A name that can stand in a path."""
+    """A name that can stand in a path and in a file."""
     if not isinstance(name, str):
         raise TypeError(f"name must be a string, got {name!r}")
     if not name or "/" in name:
         raise ValueError(f"name must not be empty or contain '/', got {name!r}")
+    if "\0" in name or any("\ud800" <= c <= "\udfff" for c in name):
+        raise ValueError(f"name must be text that files can hold, without NUL and lone surrogates, got {name!r}")
     return name
 
 

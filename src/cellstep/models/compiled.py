@@ -7,6 +7,7 @@ front of theirs in the logs, as in Keras.
 from __future__ import annotations
 
 import copy
+import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from .. import losses, metrics, optimizers
 from ..losses import Loss
 from ..metrics import Metric
+from ..ops import shown
 from . import gathered
 
 Array = NDArray[Any]
@@ -286,3 +288,5 @@ def _check_weights(weights: Any) -> None:
     for weight in _leaves(weights):
         if isinstance(weight, bool) or not isinstance(weight, int | float):
             raise TypeError(f"loss_weights must hold numbers, got {weight!r}")
+        if not abs(weight) <= sys.float_info.max:
+            raise ValueError(f"loss_weights must hold finite numbers, got {shown(weight)}")
