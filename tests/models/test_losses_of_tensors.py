@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,17 @@ def test_a_gradient_that_would_be_lost_is_refused() -> None:
     np.testing.assert_allclose(
         fitted(smooth, None, SHARES, masked=False)[0], fitted(by_hand, None, SHARES, masked=False)[0], rtol=1e-9
     )
+
+
+def test_a_loss_among_the_layers_of_a_model_is_not_saved(tmp_path: Path) -> None:
+    x, y = Input((3,)), Input((3,))
+    each = losses.MeanSquaredError(reduction="none")(math.stop_gradient(y), x)
+    model = Model([x, y], each)
+    a, b = RNG.standard_normal((2, 5, 3)).astype("float32")
+    np.testing.assert_allclose(model([a, b]), ((a - b) ** 2).mean(-1), rtol=1e-5)
+    with pytest.raises(NotImplementedError, match="mean_squared_error among its layers must not be saved or cloned"):
+        model.save(tmp_path / "model.keras")
+    assert not list(tmp_path.iterdir())
 
 
 def test_losses_of_sequences_of_different_lengths() -> None:

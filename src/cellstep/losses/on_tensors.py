@@ -53,6 +53,11 @@ class _Call(Layer):
         super().__init__("loss", loss.dtype or dtype)
         self.loss, self.held, self.options = loss, y_true, (sample_weight, mask)
 
+    def get_config(self) -> dict[str, Any]:
+        raise NotImplementedError(
+            f"a model with {self.loss.name} among its layers must not be saved or cloned: give the loss to compile"
+        )
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self.loss.reduction not in ("none", None):
             return ()
