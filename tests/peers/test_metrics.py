@@ -136,7 +136,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_configurations_go_both_ways(name: str) -> None:
-    theirs, ours = (getattr(kind, name)(**NEEDED.get(name, {})) for kind in (keras.metrics, metrics))
+    theirs, ours = (getattr(kind, name)(name="one", **NEEDED.get(name, {})) for kind in (keras.metrics, metrics))
     read = metrics.deserialize(keras.metrics.serialize(theirs))
     assert {**read.get_config(), "dtype": 0} == {**ours.get_config(), "dtype": 0}
     back = keras.metrics.deserialize(metrics.serialize(ours))
