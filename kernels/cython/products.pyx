@@ -54,7 +54,6 @@ cdef class Panels:
             row = b
             memcpy(self.bias, cnp.PyArray_DATA(row), self.N * esize)
 
-
     def plain(self):
         """W and b as they were packed; zeros where there was no b."""
         cdef cs_panels bias = cs_panels(self.bias, 1, self.W.N)
@@ -70,7 +69,7 @@ cdef int pack_matrix(const cs_tiles *tiles, cnp.ndarray W, char *at) except -1:
         tiles.pack_transposed(N, 1, K, K, cnp.PyArray_DATA(W), at)
         return 0
     first = np.arange(vectors) * VL
-    lists = np.array([first, np.clip(N - first, 0, VL)], np.dtype("l"))
+    lists = np.array([first, np.minimum(np.maximum(N - first, 0), VL)], np.dtype("l"))
     tiles.pack(K, vectors, <long *> cnp.PyArray_DATA(lists), <long *> cnp.PyArray_DATA(lists) + vectors,
                cnp.PyArray_DATA(W), N, at)
     return 0
@@ -357,7 +356,7 @@ def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
     s.a, s.out = view_of(a), view_of(out)
     s.b, s.bb = <const char *> cnp.PyArray_DATA(b), s.K * s.N * s.esize
     first = np.arange(s.Np // VL) * VL
-    lists = np.array([first, np.clip(s.N - first, 0, VL)], np.dtype("l"))
+    lists = np.array([first, np.minimum(np.maximum(s.N - first, 0), VL)], np.dtype("l"))
     s.first = <const long *> cnp.PyArray_DATA(lists)
     s.room_size = (s.K * s.Np * s.esize + 64) // 64 * 64
     keep.append(aligned(limit * s.room_size, False, &s.room))

@@ -15,31 +15,56 @@ from typing import Any
 _NUMBERS = [int(number) for number in signal.valid_signals() if number < 32]
 
 
+#: What `getsignal` said last of these, and which of them had a handler.
+_last: tuple[list[Any], list[int]] = ([], [])
+
+
+def _handled() -> list[int]:
+    """The signals that have a handler. Each step of training asks, and seldom anything has changed."""
+    global _last
+    now = [*map(_signal.getsignal, _NUMBERS)]
+    if now != _last[0]:
+        _last = now, [number for number, handler in zip(_NUMBERS, now, strict=True) if callable(handler)]
+    return _last[1]
+
+
+def _original(number: int) -> Any:
+    """The handler of a signal; the one before where a block could not put it back, as signals came."""
+    handler = _signal.getsignal(number)
+    while isinstance(getattr(handler, "__self__", None), interrupts_held):
+        handler = handler.__self__._handlers[number]
+    return handler
+
+
 class interrupts_held:
     """Within the block no handler of a signal runs, so that none raises there; those that are due run when it ends.
 
-    Python runs handlers in the main thread alone, and in others this does nothing. The block should be short.
+    Python runs handlers in the main thread alone, and in others this does nothing, nor does a block within another. The
+    block should be short.
     """
+
+    #: Whether a block of the main thread is under way.
+    _active = False
 
     def __enter__(self) -> None:
         self._handlers: dict[int, Any] = {}
         self._due: dict[int, None] = {}
         self._holding = False
-        if threading.current_thread() is not threading.main_thread():
+        if interrupts_held._active or threading.current_thread() is not threading.main_thread():
             return
         try:
-            for number in _NUMBERS:
-                handler = _signal.getsignal(number)
-                if callable(handler):
-                    self._handlers[number] = handler
-                    _signal.signal(number, self._note)
+            for number in _handled():
+                self._handlers[number] = _original(number)
+                _signal.signal(number, self._note)
         except BaseException:
             self._restore()
             raise
-        self._holding = True
+        self._holding = interrupts_held._active = True
 
     def __exit__(self, *error: object) -> None:
-        self._holding = False
+        if self._holding:
+            interrupts_held._active = False
+            self._holding = False
         try:
             self._restore()
         finally:

@@ -24,7 +24,7 @@ from ..kernels.stages import Stage
 from ..keywords import owner_of
 from ..regularizers import Regularizer
 from . import nested, ragged
-from .module import Module, Shape, ours_function
+from .module import Module, Shape, ours_attribute, ours_function
 from .penalties import PLAIN, Run, Share, penalized
 from .symbolic import Node, connect, is_symbolic
 
@@ -165,7 +165,7 @@ class Layer(Module):
         A `forward` of the user's is called once the weights are there, and with those of mask, initial_state and
         training that it takes.
         """
-        if not ours_function(type(self).forward):
+        if not ours_attribute(type(self).forward):
             if not self.built:
                 self.build(nested.change(x, np.shape) if isinstance(x, list | tuple | dict) else np.shape(x))
             taken = inspect.signature(self.forward).parameters
@@ -217,9 +217,8 @@ class Layer(Module):
     ) -> Run:
         """`run` without this layer's own penalty; a layer that holds layers passes theirs on."""
         pullback: Any = None
-        if not (self.supports_masking or ours_function(type(self).forward)) and any(
-            m is not None for m in nested.flatten(mask)
-        ):
+        own = mask is not None and not (self.supports_masking or ours_attribute(type(self).forward))
+        if own and any(m is not None for m in nested.flatten(mask)):
             self.drops_mask(mask)
         if tape:
             y, pullback = self._pair(x, mask=mask, training=training, **options)

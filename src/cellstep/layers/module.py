@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from numpy.typing import NDArray
 
@@ -218,18 +218,22 @@ class Module(metaclass=ModuleKeywords):
     @property
     def weights(self) -> list[Variable]:
         """All weights, those of contained cells too, in the order in which Keras has them."""
-        return [*self._weights, *(w for part in self.parts for w in part.weights)]
+        found = list(self._weights)
+        for part in self.parts:
+            found += part.weights
+        return found
 
     @property
     def parts(self) -> list[Module]:
         """The cells or layers inside."""
         return self._parts
 
-    def walk(self) -> Iterator[Module]:
+    def walk(self) -> list[Module]:
         """The module and all that it is made of."""
-        yield self
-        for part in self.parts:
-            yield from part.walk()
+        found: list[Module] = [self]
+        for module in found:
+            found += module.parts
+        return found
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -436,28 +440,28 @@ def sharing() -> Iterator[None]:
 
 def held(owner: Any, kind: type[Held]) -> list[Held]:
     """The objects of a class that are attributes of an object, alone or in a list, tuple or dictionary of such."""
-    values = list(vars(owner).values())
-    wanted: Any = kind
-    classes = frozenset(map(type, values))
-    kinds, containers = _among(classes, wanted), _among(classes, (list, tuple, dict))
-    found: list[Held] = []
-    for value in values:
-        if type(value) in kinds:
-            found.append(value)
-        elif type(value) in containers:
-            parts = value.values() if isinstance(value, dict) else value
-            if isinstance(next(iter(parts), None), kind):
-                found += [part for part in parts if isinstance(part, kind)]
+    values, wanted = list(vars(owner).values()), cast(Any, kind)
+    alone, lists, dictionaries = _places(tuple(map(type, values)), wanted)
+    found = [values[i] for i in alone]
+    for parts in [values[i] for i in lists] + [list(values[i].values()) for i in dictionaries]:
+        if parts and isinstance(parts[0], kind):
+            found += [part for part in parts if isinstance(part, kind)]
     return found
 
 
 @functools.lru_cache(maxsize=1000)
-def _among(classes: frozenset[type], kind: Any) -> set[type]:
-    """The subclasses of a class among these. Each step of training asks, of the same ones."""
-    return {one for one in classes if issubclass(one, kind)}
+def _places(classes: tuple[type, ...], kind: Any) -> tuple[list[int], list[int], list[int]]:
+    """Which values of these classes are objects of a class, and which lists, tuples and dictionaries may hold such.
+    Each step of training asks, of the same classes."""
+
+    def those(kinds: Any, besides: Any = ()) -> list[int]:
+        return [i for i, one in enumerate(classes) if issubclass(one, kinds) and not issubclass(one, besides)]
+
+    return those(kind), those((list, tuple), kind), those(dict, kind)
 
 
-def ours(kind: type) -> bool:
+@functools.lru_cache(maxsize=1000)
+def ours(kind: Any) -> bool:
     """Whether a class is one of this package's, and no user's."""
     return f"{kind.__module__}.".startswith(_PACKAGE)
 
@@ -465,6 +469,12 @@ def ours(kind: type) -> bool:
 def ours_function(function: Any) -> bool:
     """Whether a function or method was written in this package."""
     return f"{getattr(function, '__module__', '')}.".startswith(_PACKAGE)
+
+
+@functools.lru_cache(maxsize=1000)
+def ours_attribute(attribute: Any) -> bool:
+    """`ours_function` for a method or property of a class, of which each step of training asks."""
+    return ours_function(getattr(attribute, "fget", attribute))
 
 
 def _given(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:

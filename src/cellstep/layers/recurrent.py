@@ -128,7 +128,10 @@ class RNN(Layer):
     @property
     def weights(self) -> list[Variable]:
         """The cell's, then the initial states where they are trainable."""
-        return [*(w for part in self._parts for w in part.weights), *self._weights]
+        found: list[Variable] = []
+        for part in self._parts:
+            found += part.weights
+        return found + self._weights
 
     def make_weights(self, input_shape: Shape) -> None:
         if len(input_shape) != 3:
@@ -154,7 +157,7 @@ class RNN(Layer):
         return first_states(self.runner, batch_size)
 
     @cached_property
-    def own_first_states(self) -> bool:
+    def _cached_own_first_states(self) -> bool:
         """Whether a user's class overrides `get_initial_state`, of the layer or of a cell that kernels run."""
         cells = [self.cell, *_cells(self.runner)]
         makers = [type(part).get_initial_state for part in (self, *cells) if hasattr(part, "get_initial_state")]
@@ -352,7 +355,7 @@ class RNN(Layer):
         if initial_state is None:
             if self.states is not None:
                 return self.states
-            if not self.own_first_states:
+            if not self._cached_own_first_states:
                 return flatten(self.get_initial_state(B)) if self.initial else None
             initial_state = self.get_initial_state(B)
         return given_states(self.runner, initial_state, self.dtype, B)
@@ -385,7 +388,7 @@ class RNN(Layer):
     def stages(self) -> list[Stage]:
         if self.go_backwards:
             raise ValueError(f"go_backwards must be False to stream {self.name}, got True: its first step is the last")
-        if self.own_first_states:
+        if self._cached_own_first_states:
             raise NotImplementedError(f"get_initial_state of {self.name} is overridden, so it cannot be streamed")
         first = iter([w.numpy() for w in self.initial])
         stages: list[Stage] = []

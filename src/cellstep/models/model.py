@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..layers import Stream, nested
-from ..layers.module import Module, auto_name, ours_function
+from ..layers.module import Module, auto_name, ours_attribute, ours_function
 from ..layers.penalties import PLAIN, Run, Share
 from ..layers.symbolic import is_symbolic
 from ..ops import shown
@@ -160,7 +160,7 @@ class Model(Making):
         self.remember(penalties)
         one = isinstance(self._outputs, int)
         y = ys[0] if one else nested.pack(self._outputs, ys)
-        if not ours_function(type(self).compute_mask):
+        if not ours_attribute(type(self).compute_mask):
             passed = self.compute_mask(x, mask)
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .. import ops, optimizers, regularizers
 from ..interrupts import interrupts_held
 from ..layers import Layer, nested
-from ..layers.module import Module, held, ours_function
+from ..layers.module import Module, held, ours, ours_attribute, ours_function
 from ..layers.penalties import Run, Share
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from ..metrics import Metric
@@ -58,7 +58,7 @@ class Stepper(Layer):
         me = threading.get_ident()
         if whole is None or me in calls:
             yield
-        elif whole.owned.acquire(blocking=bool(self._own_metrics())):
+        elif whole.owned.acquire(blocking=False) or (self._own_metrics() and whole.owned.acquire()):
             try:
                 yield
             finally:
@@ -238,8 +238,8 @@ class Stepper(Layer):
 
     def overrides(self, name: str) -> bool:
         """Whether a method or property is not this package's, but that of a subclass or of the object."""
-        found = self.__dict__.get(name, getattr(type(self), name))
-        return not ours_function(getattr(found, "fget", found))
+        own = self.__dict__.get(name)
+        return not (ours_attribute(getattr(type(self), name)) if own is None else ours_function(own))
 
     def train_on_batch(
         self,
@@ -370,10 +370,11 @@ class Stepper(Layer):
     def update_weights(self) -> None:
         """One step of the optimizer with the gradients that there are, by its `apply_gradients` or `apply` where a
         subclass of it overrides that."""
-        optimizer, variables = self.ready("training").optimizer, self.trainable_weights
-        if not ours_function(type(optimizer).apply_gradients):
-            optimizer.apply_gradients([(w.grad, w) for w in variables])
-        elif not ours_function(type(optimizer).apply):
+        optimizer = self.ready("training").optimizer
+        if not ours_attribute(type(optimizer).apply_gradients):
+            optimizer.apply_gradients([(w.grad, w) for w in self.trainable_weights])
+        elif not ours_attribute(type(optimizer).apply):
+            variables = self.trainable_weights
             optimizer.apply([w.grad for w in variables], variables)
         else:
             optimizer.apply()
@@ -483,7 +484,8 @@ def plain_value(value: Any) -> Any:
 
 def own_metrics(module: Module) -> list[Metric]:
     """The metrics that are attributes of a module, or of those in it that are no models with metrics of their own."""
-    found = held(module, Metric)
+    # the package's layers have none, and each step of training asks
+    found = held(module, Metric) if isinstance(module, Stepper) or not ours(type(module)) else []
     for part in module.parts:
         if not isinstance(part, Stepper):
             found += own_metrics(part)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from .. import random
 from ..interrupts import interrupts_held
-from ..layers.module import Module, held
+from ..layers.module import Module, held, ours
 
 
 @contextmanager
@@ -63,17 +63,25 @@ def own_gradients(*modules: Module) -> Iterator[None]:
             weight._grad, weight._rows = grad, rows
 
 
+#: What calls change of the package's own modules; those of a user's classes may change any attribute.
+_CHANGED = ("states", "generator", "_cached_penalties")
+
+
 def _remembered(roots: Any) -> Callable[[], None]:
     """A function that puts back what calls of the modules change from now on."""
     # one loop, and few calls: every step of training comes here
     fixed, attributes, drawn = [], [], []
     for root in roots:
         for module in root.walk():
+            own, kind = vars(module), cast(Any, type(module))
             # a layer that goes on replaces its list of states, and never writes into one
-            own = dict(vars(module))
-            attributes.append((module, own))
-            bits = [generator.bit_generator for generator in held(module, np.random.Generator)]
-            drawn += [(one, one.state) for one in bits]
+            if ours(kind):
+                before = {name: own[name] for name in _CHANGED if name in own}
+                generators = [before["generator"]] if before.get("generator") is not None else []
+            else:
+                before, generators = dict(own), held(module, np.random.Generator)
+            attributes.append((module, module.built, ours(kind), before))
+            drawn += [(one.bit_generator, one.bit_generator.state) for one in generators]
             for weight in module._weights:
                 if weight.fixed:
                     fixed.append((weight, weight.numpy()))
@@ -83,14 +91,14 @@ def _remembered(roots: Any) -> Callable[[], None]:
             weight.assign(value)
         for bits, state in drawn:
             bits.state = state
-        for module, before in attributes:
+        for module, built, of_package, before in attributes:
             now = vars(module)
-            names = {*before, *now} if module.built == before["built"] else {"states"} & {*before}
+            names = {*before, *(_CHANGED if of_package else now)} if module.built == built else {"states"}
             for name in names:
                 if name == "_cached_penalties" or not name.startswith("_cached"):
                     if name in before:
                         now[name] = before[name]
                     else:
-                        del now[name]
+                        now.pop(name, None)
 
     return undo

@@ -128,6 +128,8 @@ def kind(name: str, a: NDArray[Any]) -> str:
 def plain(name: str, value: Any) -> NDArray[Any]:
     """The value as an ndarray of whatever dtype it has; TypeError for None, for what is no array, or for masked values,
     ValueError for a ragged list."""
+    if type(value) is np.ndarray:
+        return value
     if value is None:
         raise TypeError(f"expected {name} to be an array, got None")
     if not isinstance(value, np.ndarray) and hasattr(value, "toarray"):
