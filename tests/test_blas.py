@@ -58,7 +58,7 @@ def test_each_way_to_blas_is_seen() -> None:
 
 #: Nanoseconds that threads other than this one ran: BLAS's, as cellstep has one.
 SCRIPT = """
-import os, threading
+import os, threading, time
 import numpy as np
 import cellstep
 from cellstep import layers, regularizers
@@ -72,6 +72,7 @@ def others():
     return spent
 
 rng = np.random.default_rng(0)
+time.sleep(0.3)  # BLAS's threads turn in circles for a while when they have begun
 before = others()
 inputs = layers.Input((40, 64))
 h = layers.LSTM(256, return_sequences=True, kernel_regularizer="orthogonal_regularizer")(inputs)
@@ -97,8 +98,15 @@ print(ours, others() - before - ours)
 def test_blas_threads_do_not_run_while_a_model_is_built_trained_and_used() -> None:
     threads = {name: "2" for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     environment = {**os.environ, **threads, "OMP_NUM_THREADS": "2", "CELLSTEP_NUM_THREADS": "1"}
-    run = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
-    ours, blas = map(int, run.stdout.split())
-    if blas < 1e6:
-        pytest.skip("this NumPy's BLAS has one thread")
-    assert ours < min(1e6, blas / 10)
+    seen = []
+    for _ in range(3):  # one is enough; beside busy processes a thread's beginning may come late
+        run = subprocess.run(
+            [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True
+        )
+        ours, blas = map(int, run.stdout.split())
+        if blas < 1e6:
+            pytest.skip("this NumPy's BLAS has one thread")
+        seen.append(ours)
+        if ours < min(1e6, blas / 10):
+            return
+    pytest.fail(f"BLAS's threads ran for {seen} ns")
