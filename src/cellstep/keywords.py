@@ -75,8 +75,11 @@ class Keywords(ABCMeta):
         return whole.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
 
 
-def of_package(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+@functools.lru_cache(maxsize=1000)
+def of_package(kind: Any) -> bool:
+    """Whether a class is one of this package's, and no user's. Each step of training asks."""
+    package: str = kind.__module__.partition(".")[0]
+    return package == __name__.partition(".")[0]
 
 
 def owner_of(kind: type, name: str) -> type:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 from numpy.typing import NDArray
 
 from .. import constraints, initializers, ops, registry, regularizers
-from ..keywords import Keywords, keyword_names
+from ..keywords import Keywords, keyword_names, of_package
 from .reading import current
 from .variable import Variable
 from .variable import count as count_numbers
@@ -144,7 +144,7 @@ class Module(metaclass=ModuleKeywords):
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         made = super().__new__(cls)
-        if not ours(cls) and "__init__" in vars(cls):
+        if not of_package(cls) and "__init__" in vars(cls):
             given = _given(cls, args, options)
             made._arguments = {name: value if _plain(value) else NotImplemented for name, value in given.items()}
         return made
@@ -406,7 +406,7 @@ def offered(name: str) -> type[Module] | None:
 
 def serialize(module: Module) -> dict[str, Any]:
     """{module, class_name, config, registered_name}, as Keras writes a layer or a model."""
-    if ours(type(module)):
+    if of_package(type(module)):
         config: dict[str, Any] = {
             "module": module.keras_module,
             "class_name": module.keras_name,
@@ -458,12 +458,6 @@ def _places(classes: tuple[type, ...], kind: Any) -> tuple[list[int], list[int],
         return [i for i, one in enumerate(classes) if issubclass(one, kinds) and not issubclass(one, besides)]
 
     return those(kind), those((list, tuple), kind), those(dict, kind)
-
-
-@functools.lru_cache(maxsize=1000)
-def ours(kind: Any) -> bool:
-    """Whether a class is one of this package's, and no user's."""
-    return f"{kind.__module__}.".startswith(_PACKAGE)
 
 
 def ours_function(function: Any) -> bool:

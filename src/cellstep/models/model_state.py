@@ -135,7 +135,7 @@ def _stateful(model: Any) -> list[Any]:
 
 
 def count(name: str, value: Any, highest: int = 2**62) -> int:
-    """A whole number from 0 to `highest`."""
+    """An integer from 0 to `highest`."""
     if ops.check_natural(name, value) > highest:
         raise ValueError(f"{name} must be at most {highest}, got {ops.shown(value)}")
     return int(value)

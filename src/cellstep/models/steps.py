@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from .. import ops, optimizers, regularizers
 from ..interrupts import interrupts_held
+from ..keywords import of_package
 from ..layers import Layer, nested
-from ..layers.module import Module, held, ours, ours_attribute, ours_function
+from ..layers.module import Module, held, ours_attribute, ours_function
 from ..layers.penalties import Run, Share
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from ..metrics import Metric
@@ -485,7 +486,7 @@ def plain_value(value: Any) -> Any:
 def own_metrics(module: Module) -> list[Metric]:
     """The metrics that are attributes of a module, or of those in it that are no models with metrics of their own."""
     # the package's layers have none, and each step of training asks
-    found = held(module, Metric) if isinstance(module, Stepper) or not ours(type(module)) else []
+    found = held(module, Metric) if isinstance(module, Stepper) or not of_package(type(module)) else []
     for part in module.parts:
         if not isinstance(part, Stepper):
             found += own_metrics(part)

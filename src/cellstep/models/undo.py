@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import random
 from ..interrupts import interrupts_held
-from ..layers.module import Module, held, ours
+from ..keywords import of_package
+from ..layers.module import Module, held
 
 
 @contextmanager
@@ -75,12 +76,12 @@ def _remembered(roots: Any) -> Callable[[], None]:
         for module in root.walk():
             own, kind = vars(module), cast(Any, type(module))
             # a layer that goes on replaces its list of states, and never writes into one
-            if ours(kind):
+            if of_package(kind):
                 before = {name: own[name] for name in _CHANGED if name in own}
                 generators = [before["generator"]] if before.get("generator") is not None else []
             else:
                 before, generators = dict(own), held(module, np.random.Generator)
-            attributes.append((module, module.built, ours(kind), before))
+            attributes.append((module, module.built, of_package(kind), before))
             drawn += [(one.bit_generator, one.bit_generator.state) for one in generators]
             for weight in module._weights:
                 if weight.fixed:
@@ -91,9 +92,9 @@ def _remembered(roots: Any) -> Callable[[], None]:
             weight.assign(value)
         for bits, state in drawn:
             bits.state = state
-        for module, built, of_package, before in attributes:
+        for module, built, known, before in attributes:
             now = vars(module)
-            names = {*before, *(_CHANGED if of_package else now)} if module.built == built else {"states"}
+            names = {*before, *(_CHANGED if known else now)} if module.built == built else {"states"} & {*before}
             for name in names:
                 if name == "_cached_penalties" or not name.startswith("_cached"):
                     if name in before:

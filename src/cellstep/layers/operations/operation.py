@@ -122,7 +122,7 @@ class Operation(Layer):
         return super().__call__(x, mask, initial_state, training, **options)
 
     def reach(self, rank: int) -> str:
-        """ "step" for what works number by number, or along the last axis of several; else "sequence"."""
+        """ "step" for what works element-wise, or along the last axis of several; else "sequence"."""
         if self.operation == "GetItem":
             key = self.arguments[1] if isinstance(self.arguments[1], tuple) else ()
             behind = key and key[0] is Ellipsis and len(key) < rank
