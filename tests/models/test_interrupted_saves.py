@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,21 @@ def test_threads_that_save_to_one_path(tmp_path: Path, name: str) -> None:
             assert len({value for w in whole(path).get_weights() for value in np.unique(w)}) == 1
     assert not errors
     assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_ctrl_c_while_a_member_of_the_archive_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, path = linear(), tmp_path / "m.keras"
+    save(net, path)
+    open_member, opened = zipfile.ZipFile.open, []
+
+    def interrupted(self: Any, *args: Any, **options: Any) -> Any:
+        opened.append(open_member(self, *args, **options))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(zipfile.ZipFile, "open", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            save(net, path)
+    assert opened
+    whole(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["m.keras"]

@@ -53,9 +53,15 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
         raise NotImplementedError(f"zipped=False is not built yet; expected zipped=True, got {zipped!r}")
     weights.check_built(model)
     content = _content(model)
-    with replacing(path, overwrite) as file, zipfile.ZipFile(file, "w") as archive:
-        for name, data in content.items():
-            archive.writestr(name, data)
+    with replacing(path, overwrite) as file:
+        archive = zipfile.ZipFile(file, "w")
+        try:
+            for name, data in content.items():
+                archive.writestr(name, data)
+            archive.close()
+        except BaseException:
+            archive.fp = None  # the file is thrown away; `close` would raise an error of its own where a member is open
+            raise
 
 
 def _content(model: Any) -> dict[str, bytes]:
