@@ -5,7 +5,7 @@ One for each kind of thing that layers and models take by name, such as regulari
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from . import registry
@@ -14,6 +14,37 @@ from .ops import shown
 
 T = TypeVar("T")
 
+_IOU = "the overlap of regions in images (intersection over union)"
+#: What Keras has and cellstep leaves to it, as it has nothing to do with sequences: what each is.
+LEFT_OUT = {
+    "BinaryIoU": _IOU,
+    "IoU": _IOU,
+    "MeanIoU": _IOU,
+    "OneHotIoU": _IOU,
+    "OneHotMeanIoU": _IOU,
+    "Dice": "the overlap of regions in images",
+    "Tversky": "the overlap of regions in images",
+    "CategoricalGeneralizedCrossEntropy": "the crossentropy for noisy labels of images",
+    "Ftrl": "the optimizer of large sparse linear models",
+}
+_LEFT_OUT_PLAIN = {name.lower(): name for name in LEFT_OUT}
+
+
+def why_left_out(name: Any) -> str:
+    """What a name of Keras's stands for that cellstep leaves out; empty for other names."""
+    known = _LEFT_OUT_PLAIN.get(str(name).replace("_", "").lower())
+    return f"{known} is {LEFT_OUT[known]} in Keras, and not in cellstep" if known else ""
+
+
+def absent(module: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a module: one sentence for a name that it does not have."""
+
+    def __getattr__(name: str) -> Any:
+        why = why_left_out(name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}{why and ': '}{why}")
+
+    return __getattr__
+
 
 def unknown(argument: str, name: Any, known: Sequence[str]) -> str:
     """The message for a name that nothing has: all names where they are few, else those that are most like it.
@@ -21,6 +52,9 @@ def unknown(argument: str, name: Any, known: Sequence[str]) -> str:
     Args:
         argument: what to blame. name: what came. known: the names that there are.
     """
+    why = why_left_out(name)
+    if why:
+        return f"{argument} must be one of the {len(known)} names there are, got {name!r}: {why}"
     if sum(map(len, known)) < 160:
         return f"{argument} must be one of {', '.join(known)}, got {name!r}"
     like = " or ".join(closest(str(name), known) or known[:3])

@@ -69,7 +69,6 @@ WAYS: dict[str, Callable[[], Any]] = {
     "mean": lambda: metrics.Mean()(masked(Y)),
     "auc": lambda: metrics.AUC()(masked(Y), Y),
     "accuracy": lambda: metrics.BinaryAccuracy()(masked(Y), Y),
-    "iou": lambda: metrics.MeanIoU(2)(masked(Y), Y),
     "math": lambda: math.sum(masked(X)),
     "to_categorical": lambda: utils.to_categorical(masked([1, 2])),
     "normalize": lambda: utils.normalize(masked(X)),

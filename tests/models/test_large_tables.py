@@ -19,7 +19,7 @@ import cellstep
 from cellstep import lab, layers, optimizers
 from cellstep.optimizers import table as tables
 
-RULES = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl", "Lion", "Lamb")
+RULES = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam", "Lion", "Lamb")
 ROWS, SIZE = 40, 3
 rng = np.random.default_rng(7)
 IDS = [rng.integers(0, 12, (4, 5)) * 3 for _ in range(7)]  # many rows never occur, many come often

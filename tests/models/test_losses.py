@@ -11,7 +11,7 @@ import pytest
 import training_cases as cases
 from numpy.typing import NDArray
 
-from cellstep import losses
+from cellstep import losses, metrics, optimizers
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
 SEQUENCES = {name: case for name, case in cases.LOSSES.items() if case.mask is not None}
@@ -242,3 +242,17 @@ P = np.full((2, 3), 1 / 3)
 def test_bad_arguments(run: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         run()
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(losses, "Dice"), (losses, "Tversky"), (metrics, "MeanIoU"), (optimizers, "Ftrl")],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_what_keras_has_and_sequences_do_not_need_is_named_in_one_sentence(module: Any, name: str) -> None:
+    sentence = f"{name} is .* in Keras, and not in cellstep"
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}': {sentence}"):
+        getattr(module, name)
+    for identifier in (name, {"class_name": name, "config": {}}):
+        with pytest.raises(ValueError, match=f"got '{name}': {sentence}"):
+            module.get(identifier)

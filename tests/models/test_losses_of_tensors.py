@@ -28,7 +28,6 @@ LOSSES: list[tuple[losses.Loss, Any]] = [
     (losses.KLDivergence(reduction="mean_with_sample_weight"), SHARES),
     (losses.CosineSimilarity(), SHARES),
     (losses.Huber(0.1), SHARES),
-    (losses.Dice(), SHARES),
     (losses.CTC(), 1 + LABELS[:, :2] % 2),
     (losses.get(lambda y, p: math.mean(math.square(y - p) * p, axis=-1)), SHARES),
 ]
@@ -59,7 +58,7 @@ def computing(function: Any) -> type[Model]:
 
 @pytest.mark.parametrize(("loss", "y"), LOSSES, ids=lambda v: getattr(v, "name", ""))
 def test_losses_in_compute_loss_are_those_compiled(loss: losses.Loss, y: Any) -> None:
-    by_step = loss.name not in ("dice", "ctc")  # which take no weights of steps, or need all steps
+    by_step = loss.name != "ctc"  # which needs all steps, and takes no weights of them
     weights = WEIGHTS if by_step else None
     right = fitted(Model, loss, y, weights, by_step)
     found = fitted(computing(loss), None, y, weights, by_step)

@@ -227,11 +227,6 @@ OF_KERAS: list[tuple[str, dict[str, Any]]] = [
     ("CategoricalCrossentropy", {"from_logits": True, "label_smoothing": 0.0, "axis": -1, "dtype": "float32"}),
     ("SparseCategoricalCrossentropy", {"from_logits": False, "axis": -1, "dtype": "float32"}),
     ("CosineSimilarity", {"dtype": "float32", "axis": -1}),
-    ("BinaryIoU", {"target_class_ids": [0, 1], "threshold": 0.5, "dtype": "int32"}),
-    ("IoU", {"num_classes": 3, "target_class_ids": [0], "sparse_y_true": True, "axis": -1, "dtype": "int32"}),
-    ("MeanIoU", {"num_classes": 3, "ignore_class": None, "sparse_y_pred": True, "axis": -1, "dtype": "int32"}),
-    ("OneHotIoU", {"num_classes": 3, "target_class_ids": [0], "axis": -1, "dtype": "int32"}),
-    ("OneHotMeanIoU", {"num_classes": 3, "sparse_y_pred": False, "axis": -1, "dtype": "int32"}),
 ]
 
 

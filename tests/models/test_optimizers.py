@@ -162,9 +162,7 @@ def test_the_learning_rate_can_be_set() -> None:
     assert of[0].value[0] == -0.5
 
 
-@pytest.mark.parametrize(
-    "name", ["SGD", "Adam", "AdamW", "RMSprop", "Nadam", "Adamax", "Adagrad", "Adadelta", "Lion", "Ftrl"]
-)
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Nadam", "Adamax", "Adagrad", "Adadelta", "Lion"])
 def test_a_step_allocates_nothing_of_the_size_of_the_weights(name: str) -> None:
     of = variables(np.ones(200_000), dtype="float32")
     optimizer = getattr(optimizers, name)(clipnorm=1.0)
@@ -237,11 +235,6 @@ def test_names_and_configurations() -> None:
         (lambda: optimizers.SGD(loss_scale_factor=0), ValueError, "loss_scale_factor must be positive, got 0"),
         (lambda: optimizers.Nadam(beta_1=1), ValueError, "beta_1 and beta_2 must be below 1, got 1 and 0.999"),
         (lambda: optimizers.Lion(beta_1=0), ValueError, "beta_1 must be above 0, got 0"),
-        (
-            lambda: optimizers.Ftrl(learning_rate_power=0.5),
-            ValueError,
-            "learning_rate_power must be 0 or less, got 0.5",
-        ),
         (lambda: optimizers.Adagrad(initial_accumulator_value=-1), ValueError, "initial_accumulator_value must be"),
         (lambda: optimizers.SGD(decay=0.1), TypeError, "SGD takes no argument 'decay'"),
     ],

@@ -51,19 +51,6 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "lamb_fast": ("Lamb", {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.8, "epsilon": 0.01}),
     "lion": ("Lion", {}),
     "lion_fast": ("Lion", {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.7}),
-    "ftrl": ("Ftrl", {}),
-    "ftrl_all": (
-        "Ftrl",
-        {
-            "learning_rate": 0.1,
-            "learning_rate_power": -0.7,
-            "initial_accumulator_value": 0.2,
-            "beta": 0.3,
-            "l1_regularization_strength": 0.4,
-            "l2_regularization_strength": 0.5,
-            "l2_shrinkage_regularization_strength": 0.6,
-        },
-    ),
     "sgd_decay": ("SGD", {"learning_rate": 0.1, "weight_decay": 0.5, "momentum": 0.5}),
     "sgd_ema": ("SGD", {"learning_rate": 0.1, "use_ema": True, "ema_momentum": 0.7, "ema_overwrite_frequency": 3}),
     "sgd_accumulation": ("SGD", {"learning_rate": 0.1, "gradient_accumulation_steps": 3, "clipvalue": 0.5}),
@@ -139,10 +126,6 @@ _EACH = spread(2, 4, start=11) + 2.5
 _PROBABILITIES = 1 / (1 + np.exp(-_LOGITS))
 
 LOSSES: dict[str, LossCase] = {
-    "dice": LossCase("Dice", {}, (spread(2, 4, 3) > 0) * 1.0, softmax(_STEPS)),
-    "dice_rows": LossCase("Dice", {"axis": [1, 2]}, (spread(2, 4, 3) > 0) * 1.0, softmax(_STEPS)),
-    "tversky": LossCase("Tversky", {"alpha": 0.3, "beta": 0.7, "axis": [1]}, (_LOGITS > 0) * 1, _PROBABILITIES, _ROWS),
-    "gce": LossCase("CategoricalGeneralizedCrossEntropy", {"q": 0.7}, np.array([0, 2, 1, 2]), _PROBABILITIES, _ROWS),
     "mse": LossCase("MeanSquaredError", {}, spread(4, 3, start=1), _LOGITS, _ROWS),
     "mse_mask": LossCase("MeanSquaredError", {}, spread(2, 4, 3, start=1), _STEPS, _EACH, _MASK),
     "mae": LossCase("MeanAbsoluteError", {}, spread(4, 3, start=1) + 0.125, _LOGITS),
@@ -246,10 +229,6 @@ METRICS: dict[str, tuple[str, dict[str, Any], Array, Array, Array | None]] = {
     "recall_at": ("RecallAtPrecision", {"precision": 0.6, "num_thresholds": 9, "class_id": 1}, _HITS, _SURE, None),
     "sensitivity_at": ("SensitivityAtSpecificity", {"specificity": 0.4}, _HITS, _SURE, _TWELVE),
     "specificity_at": ("SpecificityAtSensitivity", {"sensitivity": 0.7, "num_thresholds": 1}, _HITS, _SURE, None),
-    "iou": ("IoU", {"num_classes": 4, "target_class_ids": [0, 2], "dtype": "float64"}, *_LABELS, _TWELVE),
-    "mean_iou": ("MeanIoU", {"num_classes": 3, "ignore_class": 1}, *_LABELS, None),
-    "binary_iou": ("BinaryIoU", {"threshold": 0.4, "dtype": "float64"}, _HITS[:, 0], _SURE[:, 0], _TWELVE),
-    "one_hot_iou": ("OneHotIoU", {"num_classes": 3, "target_class_ids": [1]}, _CLASSES, _SURE, None),
     "precision_ties": ("Precision", {"top_k": 1}, _HITS, np.round(_SURE), _TWELVE),
     "recall_ties": ("Recall", {"top_k": 2, "thresholds": [0.2, 0.8]}, _HITS, np.round(_SURE, 1), None),
     "precision_zeros": ("PrecisionAtRecall", {"recall": 0.2, "num_thresholds": 5}, _HITS, _STEPS, _TWELVE),
@@ -267,13 +246,6 @@ METRICS: dict[str, tuple[str, dict[str, Any], Array, Array, Array | None]] = {
     "sparse_logits": ("SparseCategoricalCrossentropy", {"from_logits": True}, _CLASSES.argmax(-1), _SURE, None),
     "mse": ("MeanSquaredError", {}, spread(12, 3), spread(12, 3, step=5), _TWELVE),
     "mae": ("MeanAbsoluteError", {}, spread(12, 3), spread(12, 3, step=5), _TWELVE),
-    "iou_ignored": ("IoU", {"num_classes": 4, "target_class_ids": [1, 2, 3], "ignore_class": 0}, *_LABELS, None),
-    "one_hot_iou_sparse": (
-        "OneHotIoU",
-        {"num_classes": 3, "target_class_ids": [0, 2], "sparse_y_pred": True, "ignore_class": 1},
-        *(_CLASSES, _SURE.argmax(-1), None),
-    ),
-    "one_hot_mean_iou": ("OneHotMeanIoU", {"num_classes": 3, "dtype": "float64"}, _CLASSES, _SURE, _TWELVE),
 }
 
 #: A tagger of padded sequences: tokens (N, T), 0 is padding; a label and a weight for each step.

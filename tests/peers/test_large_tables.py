@@ -56,7 +56,7 @@ def test_sparse_is_pytorchs(name: str) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"clipnorm": 1.0}, {"weight_decay": 0.1}, {"use_ema": True}])
 @pytest.mark.parametrize(
-    "rule", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl", "Lion", "Lamb"]
+    "rule", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam", "Lion", "Lamb"]
 )
 def test_otherwise_it_is_keras(rule: str, options: dict[str, Any]) -> None:
     variable = keras.Variable(TABLE)

@@ -24,8 +24,7 @@ BOUNDS = {
 LABELS = ["CategoricalAccuracy", "CategoricalCrossentropy", "TopKCategoricalAccuracy"]
 LABELS += ["SparseCategoricalAccuracy", "SparseCategoricalCrossentropy", "SparseTopKCategoricalAccuracy"]
 NAMES = [*REAL, *SHARES, *SIGNS, *COUNTS, *BOUNDS, *LABELS, "BinaryAccuracy", "BinaryCrossentropy", "Precision"]
-NAMES += ["Recall", "AUC", "F1Score", "FBetaScore", "R2Score", "IoU", "MeanIoU", "BinaryIoU", "OneHotIoU"]
-NAMES += ["OneHotMeanIoU", "Mean", "Sum"]
+NAMES += ["Recall", "AUC", "F1Score", "FBetaScore", "R2Score", "Mean", "Sum"]
 
 
 def drawn(name: str, rng: np.random.Generator) -> tuple[dict[str, Any], tuple[Any, ...]]:
@@ -76,8 +75,6 @@ def drawn(name: str, rng: np.random.Generator) -> tuple[dict[str, Any], tuple[An
         # Keras takes weights of this shape alone, and mixes up rows with micro
         weight = None if options["average"] == "micro" or weight is None else rng.integers(0, 4, 6)
         return options, (bits, rng.random(shape), weight)
-    if "IoU" in name:
-        return _drawn_iou(name, one, rng)
     scores = rng.random((*shape[:-1], 3))
     labels = rng.integers(0, 3, shape[:-1])
     if "TopK" in name:
@@ -88,26 +85,6 @@ def drawn(name: str, rng: np.random.Generator) -> tuple[dict[str, Any], tuple[An
     if name == "CategoricalCrossentropy":
         options["label_smoothing"] = one(0, 0.1)
     return options, (labels if "Sparse" in name else np.eye(3)[labels], scores, weight)
-
-
-def _drawn_iou(name: str, one: Any, rng: np.random.Generator) -> tuple[dict[str, Any], tuple[Any, ...]]:
-    shape = one((6,), (6, 4))
-    labels, found, weight = (rng.integers(0, 3, shape) for _ in range(3))
-    weight = one(None, weight.astype(float))
-    options: dict[str, Any] = {"dtype": "float32"}
-    if name == "BinaryIoU":
-        return options | {"target_class_ids": one([0], [0, 1]), "threshold": one(0.3, 0.5)}, (
-            labels % 2,
-            rng.random(shape),
-            weight,
-        )
-    options |= {"num_classes": 3, "ignore_class": one(None, 1)}
-    if name in ("IoU", "OneHotIoU"):
-        options["target_class_ids"] = one([0], [1, 2])
-    if name.startswith("OneHot"):
-        options["sparse_y_pred"] = one(True, False)
-        return options, (np.eye(3)[labels], found if options["sparse_y_pred"] else rng.random((*shape, 3)), weight)
-    return options, (labels, found, weight)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -128,8 +105,6 @@ def test_results(name: str) -> None:
 
 #: What some metrics cannot be made without.
 NEEDED: dict[str, dict[str, Any]] = {
-    **{name: {"num_classes": 3} for name in ("MeanIoU", "OneHotMeanIoU")},
-    **{name: {"num_classes": 3, "target_class_ids": [1]} for name in ("IoU", "OneHotIoU")},
     **{name: {bound: 0.5} for name, bound in BOUNDS.items()},
 }
 

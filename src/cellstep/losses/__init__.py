@@ -11,13 +11,12 @@ from typing import Any
 
 from .. import registry
 from ..layers import SymbolicTensor
-from ..lookup import Lookup
+from ..lookup import Lookup, absent
 from .base import Loss
 from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from .ctc import CTC
 from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
 from .on_tensors import on_tensors
-from .overlap import CategoricalGeneralizedCrossEntropy, Dice, Tversky
 from .regression import (
     CategoricalHinge,
     CosineSimilarity,
@@ -53,9 +52,6 @@ CLASSES: tuple[type[Loss], ...] = (
     CategoricalHinge,
     CosineSimilarity,
     CTC,
-    Dice,
-    Tversky,
-    CategoricalGeneralizedCrossEntropy,
 )
 
 __all__ = [
@@ -64,10 +60,8 @@ __all__ = [
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
-    "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
     "CosineSimilarity",
-    "Dice",
     "FunctionLoss",
     "Hinge",
     "Huber",
@@ -81,7 +75,6 @@ __all__ = [
     "Poisson",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
-    "Tversky",
     "deserialize",
     "get",
     "serialize",
@@ -146,3 +139,6 @@ def _function(name: str) -> Callable[..., Any]:
 
 
 globals().update({name: _function(name) for name in [*_SHORT, *(c.default_name for c in CLASSES), "huber"]})
+
+
+__getattr__ = absent(__name__)

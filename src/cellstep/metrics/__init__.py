@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import losses, registry
-from ..lookup import unknown
+from ..lookup import absent, unknown
 from ..ops import shown
 from .accuracy import (
     Accuracy,
@@ -47,7 +47,6 @@ from .errors import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
-from .iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from .operating import PrecisionAtRecall, RecallAtPrecision, SensitivityAtSpecificity, SpecificityAtSensitivity
 from .scores import F1Score, FBetaScore, R2Score
 
@@ -98,7 +97,6 @@ _SHORT |= {k.upper(): v for k, v in _SHORT.items()}
 _NAMED = {str(getattr(c, "__name__", "")): c for c in (*_CLASSES.values(), Accuracy, Mean, Sum)}
 #: Those that need arguments have no name of their own.
 _OF_ARGUMENTS = (
-    *(BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU),
     *(PrecisionAtRecall, RecallAtPrecision, SensitivityAtSpecificity, SpecificityAtSensitivity, MeanMetricWrapper),
 )
 _WRITTEN = _NAMED | {c.__name__: c for c in _OF_ARGUMENTS}
@@ -108,11 +106,6 @@ __all__ = [
     "SensitivityAtSpecificity",
     "RecallAtPrecision",
     "PrecisionAtRecall",
-    "OneHotMeanIoU",
-    "OneHotIoU",
-    "MeanIoU",
-    "IoU",
-    "BinaryIoU",
     "AUC",
     "Accuracy",
     "BinaryAccuracy",
@@ -249,3 +242,6 @@ def deserialize(config: dict[str, Any]) -> Metric:
     kind: Any = registry.find(config) or _WRITTEN[config["class_name"]]
     made: Metric = kind.from_config(dict(config.get("config") or {}))
     return made
+
+
+__getattr__ = absent(__name__)

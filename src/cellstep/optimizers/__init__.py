@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lookup import Lookup
+from ..lookup import Lookup, absent
 from . import schedules
 from .base import Optimizer
 from .momenta import Adamax, Lamb, Lion, Nadam
 from .rules import SGD, Adam, AdamW, RMSprop
-from .sums import Adadelta, Adagrad, Ftrl
+from .sums import Adadelta, Adagrad
 
 __all__ = [
     "SGD",
@@ -24,7 +24,6 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
-    "Ftrl",
     "Lamb",
     "Lion",
     "Nadam",
@@ -39,7 +38,7 @@ __all__ = [
 _LOOKUP: Lookup[Optimizer] = Lookup(
     "optimizer",
     Optimizer,
-    {c.__name__.lower(): c for c in (SGD, Adam, RMSprop, AdamW, Nadam, Adamax, Adagrad, Adadelta, Lion, Ftrl, Lamb)},
+    {c.__name__.lower(): c for c in (SGD, Adam, RMSprop, AdamW, Nadam, Adamax, Adagrad, Adadelta, Lion, Lamb)},
 )
 
 
@@ -62,3 +61,6 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
 def deserialize(config: dict[str, Any]) -> Optimizer:
     """An optimizer from what `serialize` gave, or Keras; ValueError for an unknown class."""
     return _LOOKUP.get(config)
+
+
+__getattr__ = absent(__name__)
