@@ -37,7 +37,7 @@ myst_links_external_new_tab = False
 # types in annotations of other packages: their documentation is on another site
 nitpick_ignore_regex = [("py:.*", r"(numpy|collections|typing|matplotlib)\..*")]
 # and of parts of the lab's results, whose names are not public
-nitpick_ignore_regex += [("py:class", r"cellstep\.lab\.\w+\.\w+")]
+nitpick_ignore_regex += [("py:class", r"cellstep\.lab\.\w+\.\w+(\.\w+)?")]
 
 # docstrings: Google's sections; signatures without types, as shapes and dtypes stand in the text
 default_role = "code"

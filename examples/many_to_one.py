@@ -26,11 +26,11 @@ import numpy as np
 
 import cellstep as keras
 from cellstep import layers
-from cellstep.cli import scores
 from cellstep.cli.demo import split
-from cellstep.cli.games import DataError, read_games
-from cellstep.cli.histories import FEATURES, Samples, samples
-from cellstep.cli.league import generate
+from cellstep.cli.team_games import scores
+from cellstep.cli.team_games.games import DataError, read_games
+from cellstep.cli.team_games.histories import FEATURES, Samples, samples
+from cellstep.cli.team_games.league import generate
 
 
 def histories(given: Samples, most: int | None = None) -> list[np.ndarray]:

@@ -15,7 +15,7 @@ import pytest
 import cellstep
 from cellstep import config, kernels
 from cellstep.cli import main
-from cellstep.cli.league import generate
+from cellstep.cli.team_games.league import generate
 
 
 def test_demo_on_a_file_trains_judges_and_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cellstep.cli import main
-from cellstep.cli.games import DataError, read_games
-from cellstep.cli.league import Game
+from cellstep.cli.team_games.games import DataError, read_games
+from cellstep.cli.team_games.league import Game
 
 HEADER = "team,date,opponent,goals_for,goals_against\n"
 GOOD = HEADER + "A,2020-01-02,B,3,1\nB,2020-01-02,A,1,3\nA,2020-01-01,C,0,0\n"

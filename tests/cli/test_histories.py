@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from cellstep.cli import demo
-from cellstep.cli.games import DataError
-from cellstep.cli.histories import FEATURES, LAST, samples
-from cellstep.cli.league import TEAMS, Game, generate
+from cellstep.cli.team_games.games import DataError
+from cellstep.cli.team_games.histories import FEATURES, LAST, samples
+from cellstep.cli.team_games.league import TEAMS, Game, generate
 
 DAY = date(2020, 1, 1)
 

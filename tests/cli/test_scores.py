@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellstep.cli import scores
-from cellstep.cli.histories import Samples
+from cellstep.cli.team_games import scores
+from cellstep.cli.team_games.histories import Samples
 
 
 def held(rate: list[float], opponent: list[float]) -> Samples:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from cellstep import Input, Sequential, lab, layers
-from cellstep.lab import intervals, runs, tasks
+from cellstep.lab import tasks
+from cellstep.lab.analysis import intervals
+from cellstep.lab.analysis import matched_training as runs
 from cellstep.random import make_seed
 
 

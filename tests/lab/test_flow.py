@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import cellstep
 from cellstep import lab, layers, optimizers
-from cellstep.lab.horizons import clipping, horizon
+from cellstep.lab.analysis.memory_horizon import clipping, horizon
 
 Array = NDArray[Any]
 B, T, FEATURES, H = 3, 7, 2, 4

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from cellstep import layers, ops
-from cellstep.lab.cell_terms import through_gates
-from cellstep.lab.jacobians import (
+from cellstep.lab.analysis.cell_state_terms import through_gates
+from cellstep.lab.analysis.jacobians import (
     products,
     spectral_norms,
     spectral_radii,

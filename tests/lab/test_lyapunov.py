@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import cellstep
 from cellstep import lab, layers
-from cellstep.lab.exponents import exponents
+from cellstep.lab.analysis.lyapunov import exponents
 
 Array = NDArray[Any]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import cellstep
 from cellstep import lab, layers
-from cellstep.lab.monitor import GradientWarning
+from cellstep.lab.analysis.gradient_monitor import GradientWarning
 
 Array = NDArray[Any]
 B, T, FEATURES = 8, 12, 3
@@ -260,7 +260,7 @@ def test_the_table_and_the_errors() -> None:
 
 
 def test_large_gradients_do_not_overflow() -> None:
-    from cellstep.lab.monitor import _norm, _squares
+    from cellstep.lab.analysis.gradient_monitor import _norm, _squares
 
     big = np.full((2, 3, 4), 1e25, np.float32)
     np.testing.assert_allclose(_squares(big), 8e50, rtol=1e-6)

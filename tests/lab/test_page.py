@@ -13,7 +13,7 @@ import pytest
 from lab.models import MODELS, make
 
 from cellstep import lab
-from cellstep.lab import page
+from cellstep.lab import html_report as page
 from cellstep.lab.result import Result, Table, text_table
 
 pytest.importorskip("matplotlib")

@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _refuse(error)
         return 0
     from . import demo
-    from .games import DataError
+    from .team_games.games import DataError
 
     try:
         demo.run(args.data, args.seed, args.epochs)

@@ -13,11 +13,11 @@ import time
 import numpy as np
 
 from .. import layers, models, optimizers, random
-from . import scores
-from .games import DataError, read_games
-from .histories import FEATURES, LAST, Samples, samples
-from .league import generate
-from .stepcost import step_cost
+from .step_cost import step_cost
+from .team_games import scores
+from .team_games.games import DataError, read_games
+from .team_games.histories import FEATURES, LAST, Samples, samples
+from .team_games.league import generate
 
 UNITS, BATCH, RATE = 24, 32, 3e-3
 TRAIN_SHARE = 0.7

@@ -16,24 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 #: Where each public name lives: a module, or a name in a module.
 _PLACES = {
-    "BPTT": ".back_through_time:BPTT",
-    "Comparison": ".comparison:Comparison",
-    "Gates": ".gating:Gates",
-    "GradientFlow": ".flow:GradientFlow",
-    "GradientMonitor": ".monitor:GradientMonitor",
-    "GradientWarning": ".monitor:GradientWarning",
-    "Lyapunov": ".exponents:Lyapunov",
+    "BPTT": ".analysis.bptt:BPTT",
+    "Comparison": ".analysis.comparison:Comparison",
+    "Gates": ".analysis.gates:Gates",
+    "GradientFlow": ".analysis.gradient_flow:GradientFlow",
+    "GradientMonitor": ".analysis.gradient_monitor:GradientMonitor",
+    "GradientWarning": ".analysis.gradient_monitor:GradientWarning",
+    "Lyapunov": ".analysis.lyapunov:Lyapunov",
     "Result": ".result:Result",
-    "Unrolled": ".unrolling:Unrolled",
-    "bptt": ".back_through_time:bptt",
-    "compare": ".comparison:compare",
-    "gates": ".gating:gates",
-    "gradient_flow": ".flow:gradient_flow",
-    "lyapunov": ".exponents:lyapunov",
-    "report": ".page:report",
+    "Unrolled": ".diagrams.unroll:Unrolled",
+    "bptt": ".analysis.bptt:bptt",
+    "compare": ".analysis.comparison:compare",
+    "gates": ".analysis.gates:gates",
+    "gradient_flow": ".analysis.gradient_flow:gradient_flow",
+    "lyapunov": ".analysis.lyapunov:lyapunov",
+    "report": ".html_report:report",
     "style": ".style",
     "tasks": ".tasks",
-    "unroll": ".unrolling:unroll",
+    "unroll": ".diagrams.unroll:unroll",
 }
 
 __all__ = [
@@ -59,15 +59,15 @@ __all__ = [
 
 if TYPE_CHECKING:
     from . import style, tasks
-    from .back_through_time import BPTT, bptt
-    from .comparison import Comparison, compare
-    from .exponents import Lyapunov, lyapunov
-    from .flow import GradientFlow, gradient_flow
-    from .gating import Gates, gates
-    from .monitor import GradientMonitor, GradientWarning
-    from .page import report
+    from .analysis.bptt import BPTT, bptt
+    from .analysis.comparison import Comparison, compare
+    from .analysis.gates import Gates, gates
+    from .analysis.gradient_flow import GradientFlow, gradient_flow
+    from .analysis.gradient_monitor import GradientMonitor, GradientWarning
+    from .analysis.lyapunov import Lyapunov, lyapunov
+    from .diagrams.unroll import Unrolled, unroll
+    from .html_report import report
     from .result import Result
-    from .unrolling import Unrolled, unroll
 
 
 def __getattr__(name: str) -> Any:

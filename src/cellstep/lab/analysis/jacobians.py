@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
-from ..layers.tracing import Run
+from ... import ops
+from ...layers.tracing import Run
 
 Array = NDArray[Any]
 

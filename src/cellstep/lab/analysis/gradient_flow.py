@@ -27,17 +27,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
-from ..layers.module import Module
-from ..layers.tracing import Run
-from ..models.steps import Stepper
-from .cell_terms import cell_terms, products_after
-from .exponents import exponents
-from .horizons import Clipping, Horizon, clipping, horizon
+from ... import ops
+from ...layers.module import Module
+from ...layers.tracing import Run
+from ...models.steps import Stepper
+from ..result import Result, Table, text_table
+from .cell_state_terms import cell_terms, products_after
 from .jacobians import ROWS, products, spectral_norms, step_jacobians, values
-from .probes import learn, made, scaled
-from .result import Result, Table, text_table
-from .watching import Place, located, norms, numbers
+from .lyapunov import exponents
+from .memory_horizon import Clipping, Horizon, clipping, horizon
+from .scaled_models import learn, made, scaled
+from .traced_cells import Place, located, norms, numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -141,7 +141,7 @@ class GradientFlow(Result):
         return (*header, "Lyapunov (1/step)"), rows
 
     def _figure(self) -> Figure:
-        from .pictures_flow import draw
+        from ..plots.flow import draw
 
         return draw(self)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .watching import norms, numbers
+from .traced_cells import norms, numbers
 
 Array = NDArray[Any]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rows import Port, Row
+from .model_rows import Port, Row
 
 WIDE, NARROW = 84.0, 48.0  # between columns; where steps are left out
 BEFORE, AFTER = 60.0, 30.0  # room of a band for the first states and for what leaves the last column

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import atomic
+from ... import atomic
 from .drawing import Drawing
-from .rows import Reader, Row, graph_of, input_lines
+from .model_rows import Reader, Row, graph_of, input_lines
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import style
-from .gating import PARTS
+from .. import style
+from ..analysis.gates import PARTS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .gating import Gates
+    from ..analysis.gates import Gates
 
 WORDS = {
     "keep": "keep",

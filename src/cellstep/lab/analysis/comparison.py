@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import runs, tasks
+from .. import tasks
+from ..result import Result, Table, text_table
+from . import matched_training as runs
 from .intervals import differs, interval
-from .result import Result, Table, text_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,7 +147,7 @@ class Comparison(Result):
         return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
 
     def _figure(self) -> Figure:
-        from .pictures_compare import draw
+        from ..plots.compare import draw
 
         return draw(self)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import OF_INPUT
-from ..kernels.reference.activations import activate, derivative
-from ..layers.tracing import Run
+from ...kernels import OF_INPUT
+from ...kernels.reference.activations import activate, derivative
+from ...layers.tracing import Run
 from .jacobians import inputs, spectral_norms, values
 
 Array = NDArray[np.float64]

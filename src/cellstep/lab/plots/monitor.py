@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import style
-from .pictures_bptt import DECADES, log_axis
+from .. import style
+from .bptt import DECADES, log_axis
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .monitor import GradientMonitor, Record
+    from ..analysis.gradient_monitor import GradientMonitor, Record
 
 Array = NDArray[Any]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import style
+from .. import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .back_through_time import BPTT, LayerBPTT
+    from ..analysis.bptt import BPTT, LayerBPTT
 
 Array = NDArray[Any]
 

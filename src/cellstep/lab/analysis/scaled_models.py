@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..initializers import GlorotUniform, Orthogonal
-from ..layers import GRU, LSTM, Dense, SimpleRNN, nested, trace
-from ..layers.tracing import Run
-from ..models import Sequential
-from ..models.steps import Stepper
-from ..models.undo import unchanged
-from .watching import places, run_forward
+from ...initializers import GlorotUniform, Orthogonal
+from ...layers import GRU, LSTM, Dense, SimpleRNN, nested, trace
+from ...layers.tracing import Run
+from ...models import Sequential
+from ...models.steps import Stepper
+from ...models.undo import unchanged
+from .traced_cells import places, run_forward
 
 Array = NDArray[Any]
 

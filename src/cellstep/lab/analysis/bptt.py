@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
-from ..layers import trace
-from ..layers.tracing import Run
-from ..models.steps import Stepper
+from ... import ops
+from ...layers import trace
+from ...layers.tracing import Run
+from ...models.steps import Stepper
+from ..result import Result, Table, text_table
 from .jacobians import MOST_BYTES, ROWS, inputs, packed_again, products, spectral_norms, spectral_radii, step_jacobians
-from .result import Result, Table, text_table
-from .watching import Place, located, norms, numbers, places
+from .traced_cells import Place, located, norms, numbers, places
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,7 +134,7 @@ class BPTT(Result):
         return header, rows
 
     def _figure(self) -> Figure:
-        from .pictures_bptt import draw
+        from ..plots.bptt import draw
 
         return draw(self)
 

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import style
-from .intervals import interval
+from .. import style
+from ..analysis.intervals import interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .comparison import Comparison
+    from ..analysis.comparison import Comparison
 
 
 def draw(result: Comparison) -> Figure:
     """Two panels, one above the other; bands and bars are 95 % intervals over seeds."""
-    from .comparison import SCORES, UNITS
+    from ..analysis.comparison import SCORES, UNITS
 
     figure, axes = style.figure(2, 1, title=result.title)
     score = style.label(SCORES[result.task.score], UNITS[result.task.score])

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .. import layers
-from ..layers import nested
+from ... import layers
+from ...layers import nested
 
 #: Layers that do the same to each step by itself.
 _STEPWISE = (
@@ -235,7 +235,7 @@ def graph_of(model: Any) -> tuple[Any, list[tuple[str, Any]]]:
         if not model.built:
             raise ValueError(f"model must be built to be drawn: call {model.name} once, or put it behind an Input")
         inner = model.forward_layer if isinstance(model, layers.Bidirectional) else model
-        from ..models.graph import Graph
+        from ...models.graph import Graph
 
         return Graph.chain([model]), [("input", (None, None, inner.features))]
     if not hasattr(model, "_graph"):

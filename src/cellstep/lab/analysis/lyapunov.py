@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
+from ... import ops
+from ..result import Result, Table, text_table
 from .jacobians import ROWS, step_jacobians
-from .result import Result, Table, text_table
-from .watching import numbers, places, run_forward
+from .traced_cells import numbers, places, run_forward
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ class Lyapunov(Result):
         return ("exponent", "a step", "factor a step"), rows
 
     def _figure(self) -> Figure:
-        from . import style
+        from .. import style
 
         figure, axes = style.figure(title=f"{self.title}: {self.name} ({self.kind})")
         axis = axes[0, 0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .watching import numbers
+from .traced_cells import numbers
 
 #: By kind of layer, what to try when gradients vanish.
 LASTING = {

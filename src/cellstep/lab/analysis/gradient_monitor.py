@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
-from ..callbacks import Callback
-from ..callbacks.base import Logs
-from ..layers import trace
-from ..layers.tracing import Run
-from .advice import say
-from .gating import KEEPS, NEAR, PARTS, gate_ends
-from .result import Result, Table, text_table
-from .watching import Place, numbers, places
+from ... import ops
+from ...callbacks import Callback
+from ...callbacks.base import Logs
+from ...layers import trace
+from ...layers.tracing import Run
+from ..result import Result, Table, text_table
+from .gates import KEEPS, NEAR, PARTS, gate_ends
+from .traced_cells import Place, numbers, places
+from .training_faults import say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -249,7 +249,7 @@ class GradientMonitor(Callback, Result):
         return header, rows
 
     def _figure(self) -> Figure:
-        from .pictures_monitor import draw
+        from ..plots.monitor import draw
 
         return draw(self)
 

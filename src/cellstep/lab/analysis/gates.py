@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..result import Result, Table, text_table
 from .jacobians import values
-from .result import Result, Table, text_table
-from .watching import Place, numbers, places, run_forward
+from .traced_cells import Place, numbers, places, run_forward
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,7 +125,7 @@ class Gates(Result):
         return ("gate or state", "mean", "std", "min", "max", "near 0", "near 1", "saturated"), rows
 
     def _figure(self) -> Figure:
-        from .pictures_gates import draw
+        from ..plots.gates import draw
 
         return draw(self)
 

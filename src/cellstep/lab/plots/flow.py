@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import style
-from .pictures_bptt import log_axis, positive
-from .watching import numbers
+from .. import style
+from ..analysis.traced_cells import numbers
+from .bptt import log_axis, positive
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .flow import Curve, GradientFlow
+    from ..analysis.gradient_flow import Curve, GradientFlow
 
 Array = NDArray[Any]
 

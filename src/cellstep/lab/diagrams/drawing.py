@@ -6,7 +6,7 @@ import itertools
 import re
 
 from .layout import ASIDE, BOX, EDGE, FOLD, GAP, HEIGHTS, WIDE, Layout
-from .rows import Port, Row
+from .model_rows import Port, Row
 from .svg import INK, SOFT, Canvas, Point, wrap
 
 FILLS = {"chain": "#DCEBF7", "pair": "#DCEBF7", "each": "#F4F1E4", "whole": "#F4F1E4", "single": "#F4F1E4"}

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..layers import RNN, RecurrentCell, StackedRNNCells, trace
-from ..layers.module import Module
-from ..layers.tracing import Run
-from ..models.undo import unchanged
+from ...layers import RNN, RecurrentCell, StackedRNNCells, trace
+from ...layers.module import Module
+from ...layers.tracing import Run
+from ...models.undo import unchanged
 
 Array = NDArray[Any]
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import layers, models, optimizers, random
-from .tasks import Data, Task
+from ... import layers, models, optimizers, random
+from ..tasks import Data, Task
 
 CELLS: dict[str, Any] = {"SimpleRNN": layers.SimpleRNN, "LSTM": layers.LSTM, "GRU": layers.GRU}
 #: Rows in a batch, and held out to be judged on.

@@ -1,0 +1,1 @@
+"""What is computed: gradients through time, gates, exponents, watching `fit`, comparing cells."""

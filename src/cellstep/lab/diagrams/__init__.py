@@ -1,0 +1,1 @@
+"""Models drawn unrolled in time."""
