@@ -59,7 +59,7 @@ def test_a_signal_at_any_line_of_a_step_leaves_no_half_of_it(tbptt: bool) -> Non
 
     def learn(model: Any) -> None:
         if tbptt:
-            from cellstep.models.windows import Windows
+            from cellstep.models.truncated_bptt import Windows
 
             Windows(model, (6, 6)).train(model.given(x, y))
         else:

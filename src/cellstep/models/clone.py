@@ -7,7 +7,7 @@ from typing import Any
 
 from ..layers import Input, InputLayer, Layer, SymbolicTensor, nested
 from ..layers.module import not_built
-from .compiling import compile_as
+from .compile_config import compile_as
 from .model import Model
 from .sequential import Sequential
 

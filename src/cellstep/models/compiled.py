@@ -18,7 +18,7 @@ from .. import losses, metrics, optimizers
 from ..losses import Loss
 from ..metrics import Metric
 from ..ops import shown
-from . import gathered
+from . import metric_states
 
 Array = NDArray[Any]
 #: The key in logs, the metric, its output, and whether it sees weights.
@@ -161,7 +161,7 @@ class Compiled:
 
     def states(self) -> list[Any]:
         """What each of `metrics` has gathered, to become `pending` in another run."""
-        return [gathered.state(metric) for metric in self.metrics]
+        return [metric_states.state(metric) for metric in self.metrics]
 
     def _take_over(self) -> None:
         """Give the metrics the states that are pending.
@@ -171,7 +171,7 @@ class Compiled:
         """
         if self.pending:
             states, self.pending = self.pending, []
-            gathered.take_over(self.metrics, states)
+            metric_states.take_over(self.metrics, states)
 
     def track(self, value: float, parts: Sequence[float], rows: float) -> None:
         """Add a batch to the means of the total loss and of the losses of the outputs, which count once a row."""

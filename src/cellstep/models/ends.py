@@ -16,7 +16,7 @@ from .data import Batch
 from .grouped import Grouped, masks_of
 from .ragged import Ragged, ragged
 from .stored import Stored
-from .training import Trainer
+from .trainable import Trainer
 
 
 class Ends(Trainer):

@@ -11,7 +11,7 @@ from ..callbacks.base import checked
 from . import model_state
 from .data import Batch
 from .epochs import Epochs
-from .steps import Logs, plain_logs
+from .trainer import Logs, plain_logs
 
 
 class Fitting:

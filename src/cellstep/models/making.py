@@ -14,8 +14,8 @@ from ..layers.module import ours_function
 from .data import several
 from .graph import Graph
 from .ragged import Ragged
+from .rollback import unchanged
 from .structure import Structure
-from .undo import unchanged
 
 #: For how many shapes the graph of a `call` is kept, where it depends on them.
 KEPT = 64

@@ -20,9 +20,9 @@ from .data import Batch
 from .graph import Graph
 from .grouped import Grouped
 from .ragged import Ragged
+from .rollback import unchanged, undone_on_error
 from .scoring import Score
-from .steps import Logs, Stepper, plain_logs
-from .undo import unchanged, undone_on_error
+from .trainer import Logs, Stepper, plain_logs
 
 #: The outputs of the models that ran in this step, and their masks, for steps that hand outputs on as arrays.
 _shown: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("shown", default=None)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ... import ops
 from ...layers import trace
 from ...layers.tracing import Run
-from ...models.steps import Stepper
+from ...models.trainer import Stepper
 from ..result import Result, Table, text_table
 from .jacobians import MOST_BYTES, ROWS, inputs, packed_again, products, spectral_norms, spectral_radii, step_jacobians
 from .traced_cells import Place, located, norms, numbers, places

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from ... import ops
 from ...layers.module import Module
 from ...layers.tracing import Run
-from ...models.steps import Stepper
+from ...models.trainer import Stepper
 from ..result import Result, Table, text_table
 from .cell_state_terms import cell_terms, products_after
 from .jacobians import ROWS, products, spectral_norms, step_jacobians, values

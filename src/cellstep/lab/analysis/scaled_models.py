@@ -13,8 +13,8 @@ from ...initializers import GlorotUniform, Orthogonal
 from ...layers import GRU, LSTM, Dense, SimpleRNN, nested, trace
 from ...layers.tracing import Run
 from ...models import Sequential
-from ...models.steps import Stepper
-from ...models.undo import unchanged
+from ...models.rollback import unchanged
+from ...models.trainer import Stepper
 from .traced_cells import places, run_forward
 
 Array = NDArray[Any]

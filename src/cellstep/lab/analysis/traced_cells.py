@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...layers import RNN, RecurrentCell, StackedRNNCells, trace
 from ...layers.module import Module
 from ...layers.tracing import Run
-from ...models.undo import unchanged
+from ...models.rollback import unchanged
 
 Array = NDArray[Any]
 

@@ -22,8 +22,8 @@ from ..layers.module import ours_function
 from .data import Batch
 from .grouped import Grouped, join
 from .ragged import Ragged
-from .steps import Logs
-from .undo import undone_on_error
+from .rollback import undone_on_error
+from .trainer import Logs
 
 #: What a message adds for layers that nobody can know.
 OWN = "; one that takes each step by itself says so by over_time = 'step'"

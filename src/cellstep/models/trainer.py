@@ -19,15 +19,15 @@ from ..layers.penalties import Run, Share
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from ..metrics import Metric
 from ..optimizers import Optimizer
-from . import data, gathered, weights
+from . import data, metric_states, weights
+from .compile_config import compile_config, compile_from
 from .compiled import Compiled
-from .compiling import compile_config, compile_from
 from .data import Batch, ClassWeight
 from .grouped import join
 from .ragged import Ragged
+from .rollback import own_gradients, unchanged, undone_on_error
 from .scoring import Score, score
 from .stored import read
-from .undo import own_gradients, unchanged, undone_on_error
 
 Array = NDArray[Any]
 #: Numbers by name; arrays where a metric gives one.
@@ -197,7 +197,7 @@ class Stepper(Layer):
     def metric_states(self) -> dict[str, Any]:
         """What all metrics have gathered, for `resume_metrics`."""
         compiled = self.ready("metric_states", "train_step")
-        return {"compiled": compiled.states(), "own": [gathered.state(metric) for metric in self._own_metrics()]}
+        return {"compiled": compiled.states(), "own": [metric_states.state(metric) for metric in self._own_metrics()]}
 
     def resume_metrics(self, states: Any) -> None:
         """Go on with what equal metrics had gathered; those that the first batch makes do so then.
@@ -211,7 +211,7 @@ class Stepper(Layer):
             or not isinstance(states["compiled"], list)
         ):
             raise ValueError(f"expected metrics to be compiled and own, got {ops.shown(states)}")
-        gathered.take_over(self._own_metrics(), states["own"])
+        metric_states.take_over(self._own_metrics(), states["own"])
         self.ready("metric_states", "train_step").pending = states["compiled"]
 
     def _own_metrics(self) -> list[Metric]:

@@ -16,9 +16,9 @@ from .data import Batch, ClassWeight
 from .epochs import Arrays, Epochs, Stream
 from .fitting import Fitting, warn_short
 from .own_steps import OwnSteps
-from .steps import Logs, plain_logs
 from .stored import read, stored
-from .windows import Windows
+from .trainer import Logs, plain_logs
+from .truncated_bptt import Windows
 
 Callbacks = Callback | Sequence[Callback] | None
 
