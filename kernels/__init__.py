@@ -18,71 +18,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from .cells import ACTIVATIONS, CELLS, OF_INPUT, Cell, Gate, Option, Product, State, Weight
 
-@dataclass(frozen=True)
-class Cell:
-    """One row of the contract table.
-
-    Attributes:
-        name: the module in each backend and the prefix of its functions: `lstm` gives `lstm_forward`.
-        gates: one letter a gate, in the order of the columns of W (I, G*H), U (H, G*H) and of b.
-        states: the states that a step carries, the output first.
-        options: what `pack` fixes besides the weights.
-    """
-
-    name: str
-    gates: str
-    states: tuple[str, ...]
-    options: tuple[str, ...]
-
-    @property
-    def G(self) -> int:
-        return len(self.gates)
-
-    def bias_shape(self, H: int, reset_after: bool = False) -> tuple[int, ...]:
-        """(G*H,), or (2, G*H) for a GRU that resets after the product: row 0 goes with x, row 1 with h."""
-        return (2, self.G * H) if reset_after else (self.G * H,)
-
-
-CELLS: Mapping[str, Cell] = {
-    "rnn": Cell("rnn", "h", ("h",), ("activation",)),
-    "lstm": Cell("lstm", "ifco", ("h", "c"), ("activation", "recurrent_activation")),
-    "gru": Cell("gru", "zrh", ("h",), ("activation", "recurrent_activation", "reset_after")),
-}
-
-#: Activations that every backend computes: all of Keras that work number by number and are known by name. The position
-#: is the code that compiled loops switch on. First those whose derivative is a function of their output.
-ACTIVATIONS: tuple[str, ...] = (
-    "linear",
-    "tanh",
-    "sigmoid",
-    "relu",
-    "hard_sigmoid",
-    "softsign",
-    "elu",
-    "selu",
-    "softplus",
-    "exponential",
-    "relu6",
-    "leaky_relu",
-    "hard_tanh",
-    "celu",
-    "log_sigmoid",
-    "squareplus",
-    "sparse_plus",
-    "sparse_sigmoid",
-    "soft_shrink",
-    "hard_shrink",
-    "gelu",
-    "silu",
-    "hard_silu",
-    "mish",
-    "tanh_shrink",
-)
-
-#: The last of them, whose derivative is a function of their input: their output rises and falls, or no formula leads
-#: back from it. Where one of these stands, a tape keeps its input too, or in the place of its output.
-OF_INPUT: tuple[str, ...] = ACTIVATIONS[ACTIVATIONS.index("gelu") :]
+__all__ = [
+    "ACTIVATIONS",
+    "CELLS",
+    "OF_INPUT",
+    "Backend",
+    "Cell",
+    "Gate",
+    "Option",
+    "Product",
+    "State",
+    "Weight",
+    "active",
+    "available",
+    "load",
+    "use",
+]
 
 FUNCTIONS: tuple[str, ...] = ("pack", "tape", "step", "forward", "backward", "read", "supports")
 BACKENDS: tuple[str, ...] = ("cython", "numba", "numpy")
@@ -131,9 +84,9 @@ class Split(NamedTuple):
 
 def parameters(cell: Cell, function: str) -> tuple[str, ...]:
     """The names, in order, of the parameters of one function of the contract."""
-    s = cell.states
+    s = cell.state_names
     return {
-        "pack": ("W", "U", "b", *cell.options, "backward"),
+        "pack": (*cell.weight_names, *cell.option_names, "backward"),
         "tape": ("packed", "B", "T"),
         "step": ("packed", "x", *s),
         "forward": (
@@ -142,10 +95,10 @@ def parameters(cell: Cell, function: str) -> tuple[str, ...]:
         ),
         "backward": (
             *("packed", "tape", "dy", *(f"d{n}T" for n in s)),
-            *("dx", "dW", "dU", "db", *(f"d{n}0" for n in s), *(f"d{n}s" for n in s)),
+            *("dx", *(f"d{n}" for n in cell.weight_names), *(f"d{n}0" for n in s), *(f"d{n}s" for n in s)),
         ),
         "read": ("packed", "tape", "gates", *s),
-        "supports": ("dtype", *cell.options),
+        "supports": ("dtype", *cell.option_names),
     }[function]
 
 

@@ -27,9 +27,13 @@ EXACT = ("cython", "numba")
 
 #: Every value that each option of a cell may take, the default first.
 OPTIONS: dict[str, tuple[Any, ...]] = {
-    "activation": ("tanh", *(a for a in kernels.ACTIVATIONS if a != "tanh")),
-    "recurrent_activation": ("sigmoid", *(a for a in kernels.ACTIVATIONS if a != "sigmoid")),
-    "reset_after": (True, False),
+    option.name: tuple(
+        sorted(
+            (True, False) if option.kind == "flag" else kernels.ACTIVATIONS, key=lambda value: value != option.default
+        )
+    )
+    for cell in kernels.CELLS.values()
+    for option in cell.options
 }
 
 
@@ -43,7 +47,7 @@ class Variant:
 
     @property
     def named(self) -> dict[str, Any]:
-        return dict(zip(self.cell.options, self.options, strict=True))
+        return dict(zip(self.cell.option_names, self.options, strict=True))
 
     def __str__(self) -> str:
         parts = [self.cell.name]
@@ -58,12 +62,12 @@ class Variant:
 def variant(name: str, bias: bool = True, **chosen: Any) -> Variant:
     """The cell of this name with its default options but for those chosen."""
     cell = kernels.CELLS[name]
-    return Variant(cell, tuple(chosen.get(option, OPTIONS[option][0]) for option in cell.options), bias)
+    return Variant(cell, tuple(chosen.get(option, OPTIONS[option][0]) for option in cell.option_names), bias)
 
 
 def _variants() -> Iterator[Variant]:
     for name, cell in kernels.CELLS.items():
-        flags = [option for option in cell.options if isinstance(OPTIONS[option][0], bool)]
+        flags = [option.name for option in cell.options if option.kind == "flag"]
         for values in itertools.product(*(OPTIONS[flag] for flag in flags)):
             yield variant(name, **dict(zip(flags, values, strict=True)))
 
@@ -75,8 +79,8 @@ NO_BIAS: tuple[Variant, ...] = tuple(replace(v, bias=False) for v in VARIANTS)
 
 def _activated() -> Iterator[Variant]:
     for base in VARIANTS:
-        for slot in ("activation", "recurrent_activation"):
-            for value in OPTIONS[slot] if slot in base.cell.options else ():
+        for slot in base.cell.activations:
+            for value in OPTIONS[slot]:
                 yield variant(base.cell.name, **{**base.named, slot: value})
 
 
@@ -241,7 +245,7 @@ def problem(
 
     masked, lengths = steps(mask, B, T, rng)
     kept = np.random.default_rng(B + H).random((B, H)) < 0.75
-    bias = uniform(0.5, *v.cell.bias_shape(H, v.named.get("reset_after", False)))
+    bias = uniform(0.5, *v.cell.bias_shape(H, **v.named))
     return Problem(
         variant=v,
         shape=shape,

@@ -59,7 +59,7 @@ def gradient_buffers(p: Problem) -> dict[str, Array]:
         "dW": np.zeros_like(p.W),
         "dU": np.zeros_like(p.U),
         "db": np.zeros_like(p.b if p.b is not None else p.W[0]),
-        **{f"d{s}s": unwritten((B, T, H), p.dtype) for s in p.variant.cell.states},
+        **{f"d{s}s": unwritten((B, T, H), p.dtype) for s in p.variant.cell.state_names},
     }
     return {name: buffers.get(name, unwritten((B, H), p.dtype)) for name in gradient_names(p)}
 
@@ -81,7 +81,7 @@ def read(backend: kernels.Backend, p: Problem, answers: Answers, n: int | None =
     T, B, _, H = p.shape
     n = B if n is None else n
     into = {"gates": unwritten((n, T, p.variant.cell.G, H), p.dtype)}
-    into |= {s: unwritten((n, T, H), p.dtype) for s in p.variant.cell.states}
+    into |= {s: unwritten((n, T, H), p.dtype) for s in p.variant.cell.state_names}
     backend[p.variant.cell.name].read(answers.packed, answers.tape, *into.values())
     return into
 

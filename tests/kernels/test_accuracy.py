@@ -41,7 +41,7 @@ def check(backend: kernels.Backend, reference: kernels.Backend, p: Problem) -> N
     answers, expected = forward(backend, p), forward(reference, exact)
     tolerance = OUTPUTS[str(p.dtype)]
     assert_close(answers.y, expected.y, tolerance, "y")
-    for name, a, e in zip(p.variant.cell.states, answers.states, expected.states, strict=True):
+    for name, a, e in zip(p.variant.cell.state_names, answers.states, expected.states, strict=True):
         assert_close(a, e, tolerance, f"{name}T")
     gradients, right = backward(backend, p, answers), backward(reference, exact, expected)
     for name in right:
@@ -108,7 +108,7 @@ def test_a_step_of_very_many_units(backend: kernels.Backend, reference: kernels.
     p = problem(v, HUGE)
     found = step(backend, p, 0, p.states, pack(backend, p, backward=False))
     right = step(reference, p, 0, p.states, pack(reference, p))
-    for name, a, e in zip(v.cell.states, found, right, strict=True):
+    for name, a, e in zip(v.cell.state_names, found, right, strict=True):
         assert_close(a, e, OUTPUTS["float64"], name)
 
 
@@ -120,7 +120,7 @@ def test_step(backend: kernels.Backend, reference: kernels.Backend, v: Variant, 
         exact = p.astype("float64")
         found = step(backend, p, 0, p.states, pack(backend, p, backward=False))
         right = step(reference, exact, 0, exact.states, pack(reference, exact))
-        for name, a, e in zip(v.cell.states, found, right, strict=True):
+        for name, a, e in zip(v.cell.state_names, found, right, strict=True):
             assert_close(a, e, OUTPUTS[dtype], f"{name} at {shape}")
 
 

@@ -29,7 +29,7 @@ def loss(backend: kernels.Backend, p: Problem) -> float:
 def inputs(p: Problem) -> dict[str, Array]:
     """What there are gradients of, by the gradient's name; arrays of the problem itself, not copies."""
     found: dict[str, Any] = {"dx": p.x, "dW": p.W, "dU": p.U, "db": p.b}
-    found |= {f"d{name}0": s for name, s in zip(p.variant.cell.states, p.states, strict=True)}
+    found |= {f"d{name}0": s for name, s in zip(p.variant.cell.state_names, p.states, strict=True)}
     return {name: a for name, a in found.items() if a is not None}
 
 
@@ -79,7 +79,7 @@ def trace_differences(backend: kernels.Backend, p: Problem) -> dict[str, Array]:
     y at the cut is the h that was nudged, at a masked step too.
     """
     T, B, _, H = p.shape
-    slopes = {f"d{s}s": np.zeros((B, T, H)) for s in p.variant.cell.states}
+    slopes = {f"d{s}s": np.zeros((B, T, H)) for s in p.variant.cell.state_names}
     for t in range(T):
         states = [s.copy() for s in forward(backend, part(p, slice(0, t + 1), p.states), tape=None).states]
 

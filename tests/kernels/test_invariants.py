@@ -55,9 +55,9 @@ def test_a_masked_row_is_the_row_without_those_steps(
         assert_all_same(backend, (s[b : b + 1] for s in answers.states), alone.states, f"states of row {b}")
         right = backward(backend, short, alone)
         assert_same(backend, gradients["dx"][b : b + 1, run], right["dx"], f"dx of row {b}")
-        for name in (f"d{s}0" for s in v.cell.states):
+        for name in (f"d{s}0" for s in v.cell.state_names):
             assert_same(backend, gradients[name][b : b + 1], right[name], f"{name} of row {b}")
-        for name in (f"d{s}s" for s in v.cell.states):
+        for name in (f"d{s}s" for s in v.cell.state_names):
             assert_same(backend, gradients[name][b : b + 1, run], right[name], f"{name} of row {b}")
     assert not gradients["dx"][~p.run].any(), "a masked step has a gradient"
     assert all(np.isfinite(g).all() for g in gradients.values())
@@ -200,7 +200,7 @@ def test_a_row_does_not_depend_on_its_batch(
             backend, (answers.y, *answers.states), (a[chosen] for a in (whole.y, *whole.states)), f"rows {chosen}"
         )
         right = backward(backend, part, answers)
-        for name in ("dx", *(f"d{s}0" for s in v.cell.states), *(f"d{s}s" for s in v.cell.states)):
+        for name in ("dx", *(f"d{s}0" for s in v.cell.state_names), *(f"d{s}s" for s in v.cell.state_names)):
             assert_same(backend, right[name], gradients[name][chosen], f"{name} of rows {chosen}")
 
 

@@ -32,7 +32,7 @@ def test_the_trace_ends_where_the_initial_state_begins(
     dy[:, 0] = 0
     p = replace(p, mask=run, lengths=None, dy=dy)
     gradients = backward(backend, p, forward(backend, p))
-    for s in v.cell.states:
+    for s in v.cell.state_names:
         np.testing.assert_array_equal(gradients[f"d{s}s"][:, 0], gradients[f"d{s}0"])
 
 
@@ -42,7 +42,7 @@ def test_the_trace_begins_with_what_comes_from_above(backend: kernels.Backend, v
     p = problem(v, ODD, dtype)
     gradients = backward(backend, p, forward(backend, p))
     assert_same(backend, gradients["dhs"][:, -1], p.dstates[0] + p.dy[:, -1])
-    for s, d in zip(v.cell.states[1:], p.dstates[1:], strict=True):
+    for s, d in zip(v.cell.state_names[1:], p.dstates[1:], strict=True):
         np.testing.assert_array_equal(gradients[f"d{s}s"][:, -1], d)
 
 
@@ -99,7 +99,7 @@ def test_the_gates_of_the_reference_make_its_states(reference: kernels.Backend, 
     """The equations of each cell, from the gates as they are told."""
     p = problem(v, SMALL)
     told = read(reference, p, forward(reference, p))
-    before = {s: np.concatenate([p.states[k][:, None], told[s][:, :-1]], 1) for k, s in enumerate(v.cell.states)}
+    before = {s: np.concatenate([p.states[k][:, None], told[s][:, :-1]], 1) for k, s in enumerate(v.cell.state_names)}
     gates = np.moveaxis(told["gates"], 2, 0)
     if v.cell.name == "rnn":
         np.testing.assert_array_equal(gates[0], told["h"])

@@ -35,7 +35,7 @@ def _cell(d: Layouts, dtype: str, tight: bool = False) -> tuple[Any, dict[str, A
     arrays: dict[str, Any] = {
         "W": d.floats((I, G * H), dtype, like=0.3),
         "U": d.floats((H, G * H), dtype, like=0.3),
-        "b": d.floats(v.cell.bias_shape(H, bool(v.named.get("reset_after"))), dtype) if d.chance(0.8) else None,
+        "b": d.floats(v.cell.bias_shape(H, **v.named), dtype) if d.chance(0.8) else None,
         "x": d.floats((B, T, I), dtype, tight),
         "dy": d.floats((B, T, H), dtype, tight) if d.chance(0.8) else None,
         "first": [d.floats((B, H), dtype) for _ in S],

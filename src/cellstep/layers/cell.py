@@ -100,7 +100,7 @@ class RecurrentCell(Module):
 
     @property
     def state_names(self) -> list[str]:
-        return list(self.contract.states)
+        return list(self.contract.state_names)
 
     @property
     def h(self) -> int:
@@ -153,7 +153,7 @@ class RecurrentCell(Module):
     @property
     def options(self) -> dict[str, Any]:
         """What `pack` takes besides the weights: names of activations, or those that kernels do not know; and flags."""
-        values = {name: getattr(self, name) for name in self.contract.options}
+        values = {name: getattr(self, name) for name in self.contract.option_names}
         return {
             k: activations.for_kernels(v) if isinstance(v, activations.Activation) else v for k, v in values.items()
         }

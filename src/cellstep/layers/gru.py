@@ -101,7 +101,7 @@ class GRUCell(RecurrentCell):
 
     @property
     def bias_shape(self) -> tuple[int, ...]:
-        return self.contract.bias_shape(self.units, self.reset_after)
+        return self.contract.bias_shape(self.units, reset_after=self.reset_after)
 
 
 class GRU(OverCell):

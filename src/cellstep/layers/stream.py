@@ -156,5 +156,5 @@ def _state_shapes(stages: Sequence[tuple[str, Stage]], B: int) -> dict[str, tupl
     for layer, stage in recurrent:
         name = f"{layer}/{seen[layer]}" if cells[layer] > 1 else layer
         seen[layer] += 1
-        shapes |= {f"{name}/{state}": (B, int(stage.packed.H)) for state in stage.cell.states}
+        shapes |= {f"{name}/{state}": (B, int(stage.packed.H)) for state in stage.cell.state_names}
     return shapes

@@ -76,7 +76,7 @@ class Pullback:
             states.
         """
         B, T, I = self.x.shape  # noqa: E741
-        H, dtype, states = self.packed.H, self.packed.dtype, self.packed.cell.states
+        H, dtype, states = self.packed.H, self.packed.dtype, self.packed.cell.state_names
         if dy is not None:
             if not self.sequences:
                 raise ValueError("expected dy to be None, as no sequence was asked for, got an array")
@@ -140,9 +140,11 @@ def pack(
         ValueError, TypeError: shapes, dtypes or options that do not fit.
     """
     backend = kernels.active() if backend is None else backend
-    if set(options) != set(cell.options):
-        raise TypeError(f"{cell.name} takes the options {', '.join(cell.options)}, got {', '.join(sorted(options))}")
-    for name in {"activation", "recurrent_activation"} & set(options):
+    if set(options) != set(cell.option_names):
+        raise TypeError(
+            f"{cell.name} takes the options {', '.join(cell.option_names)}, got {', '.join(sorted(options))}"
+        )
+    for name in cell.activations:
         chosen = options[name]
         if not isinstance(chosen, str) and hasattr(chosen, "forward"):
             backend = kernels.load("numpy")
@@ -159,15 +161,15 @@ def pack(
     if not (W.shape[0] and H):
         raise ValueError(f"expected at least one feature and one unit, got W {W.shape} and U {U.shape}")
     if b is not None:
-        b = contiguous(as_array("b", b, dtype, cell.bias_shape(H, bool(options.get("reset_after", False)))))
+        b = contiguous(as_array("b", b, dtype, cell.bias_shape(H, **options)))
     functions = backend[cell.name]
-    weights = functions.pack(W, U, b, *(options[name] for name in cell.options), backward)
+    weights = functions.pack(W, U, b, *(options[name] for name in cell.option_names), backward)
     return Packed(cell, functions, weights, W.shape[0], H, dtype)
 
 
 def check_states(name: str, packed: Packed, states: Any, B: int) -> States:
     """One (B, H) array a state, C-contiguous; one lone array where the cell has one state."""
-    wanted = packed.cell.states
+    wanted = packed.cell.state_names
     if not isinstance(states, (list, tuple)):
         states = [states]
     if len(states) != len(wanted):

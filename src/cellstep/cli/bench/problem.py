@@ -68,7 +68,7 @@ class Problem:
 
         G = kernels.CELLS[cell].G
         self.W, self.U = normal(inputs, G * H, scale=inputs**-0.5), normal(H, G * H, scale=H**-0.5)
-        self.b = normal(*kernels.CELLS[cell].bias_shape(H, cell == "gru"), scale=0.1)
+        self.b = normal(*kernels.CELLS[cell].bias_shape(H), scale=0.1)
         self.x, self.dy = normal(B, T, inputs), normal(B, T, H)
         self.lengths: NDArray[np.int32] | None = None
         if self.ragged:

@@ -202,7 +202,7 @@ def _split(place: Place, run: Run, rows: int, scale: float) -> LayerBPTT:
         kind=place.kind,
         units=H,
         backwards=place.backwards,
-        gates=cell.contract.gates,
+        gates=cell.contract.letters,
         gradients=gradients,
         norms={name: norms(g.reshape(T, -1), 1) for name, g in gradients.items()},
         columns={name: norms(g.reshape(T, -1, G, H), (1, 3)) for name, g in gradients.items()},

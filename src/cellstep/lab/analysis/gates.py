@@ -156,7 +156,7 @@ def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -
         raise ValueError(f"row must be one of the {n} rows of x, from 0 on, got {row!r}")
     held = values(run, n)
     where = np.where(held.running, 0.0, np.nan)[:, :, None]
-    letters = place.cell.contract.gates
+    letters = place.cell.contract.letters
     found = {name: held.gates[letters.index(letter)] + where for name, letter, _ in PARTS[place.kind]}
     ends = {name: e for name in found if (e := gate_ends(place, name)) is not None}
     shut, opened, saturated = {}, {}, {}
@@ -166,7 +166,7 @@ def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -
         saturated[name] = sum(parts)
         if low == 0:
             shut[name], opened[name] = parts
-    states = dict(zip(place.cell.contract.states, held.after, strict=True))
+    states = dict(zip(place.cell.contract.state_names, held.after, strict=True))
     memory = _memory(found[KEEPS[place.kind]], held.running) if KEEPS.get(place.kind) in shut else None
     size = np.abs(states["h"][held.running]).mean(axis=0) if held.running.any() else np.zeros(place.cell.units)
     return Gates(

@@ -259,7 +259,7 @@ def _look_inside(place: Place, run: Run, rows: int) -> tuple[dict[str, float], f
     in the first rows."""
     gates, states = run.forward.read(rows)
     running = None if run.forward.mask is None and run.forward.lengths is None else run.running[:rows]
-    letters, saturated, held = place.cell.contract.gates, {}, 0.0
+    letters, saturated, held = place.cell.contract.letters, {}, 0.0
     for name, letter, _ in PARTS[place.kind]:
         low = gate_ends(place, name)
         if low is not None:
