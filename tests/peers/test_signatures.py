@@ -46,7 +46,8 @@ DEFAULTS |= {("CallbackList", "params")}
 ABSENT = {
     *("LossScaleOptimizer", "MultiOptimizer", "Muon", "OptimizerMap", "ScheduleFreeAdamW", "Adafactor", "Circle"),
     *("ConcordanceCorrelation", "PearsonCorrelation", "OrbaxCheckpoint", "ProgbarLogger", "RemoteMonitor"),
-    *("STFT", "STFTInitializer", "stft"),
+    *("STFT", "STFTInitializer", "stft", "Ftrl", "Dice", "Tversky", "CategoricalGeneralizedCrossEntropy"),
+    *("BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"),
 }
 GROUPS = ("optimizers", "optimizers.schedules", "losses", "metrics", "callbacks")
 GROUPS += ("initializers", "constraints", "regularizers")

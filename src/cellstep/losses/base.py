@@ -196,7 +196,7 @@ class Loss(metaclass=Keywords):
         """The loss of arrays, and `gradient(d)`: the gradient by y_pred of the loss, or of d times the loss."""
         pred, true = self._predictions(y_pred), ops.plain("y_true", y_true)
         shape = self.value_shape(pred, true)
-        keep = None if mask is None else align("mask", ops.plain("mask", mask).astype(bool, copy=False), shape)
+        keep = None if mask is None else as_mask(mask, shape)
         skip = self.ignored(true, pred)
         if skip is not None:
             keep = ~skip if keep is None else keep & ~skip
@@ -238,6 +238,11 @@ def as_weights(sample_weight: ArrayLike) -> Array:
     if weights.dtype.kind not in "fiub":
         raise TypeError(f"sample_weight must hold real numbers, got {ops.kind('sample_weight', weights)}")
     return weights
+
+
+def as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """A mask as booleans that broadcast to `shape` from the left; see `align`."""
+    return align("mask", ops.plain("mask", mask).astype(bool, copy=False), shape)
 
 
 def align(name: str, array: Array, shape: tuple[int, ...]) -> Array:

@@ -27,9 +27,9 @@ from .accuracy import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
-from .base import LossMetric, Mean, MeanMetricWrapper, Metric, Sum
-from .confusion import AUC, FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
-from .errors import (
+from .auc import AUC
+from .base import Metric
+from .loss_metrics import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
     CategoricalHinge,
@@ -47,42 +47,57 @@ from .errors import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
-from .operating import PrecisionAtRecall, RecallAtPrecision, SensitivityAtSpecificity, SpecificityAtSensitivity
+from .means import LossMetric, Mean, MeanMetricWrapper, Sum
 from .scores import F1Score, FBetaScore, R2Score
+from .thresholds import (
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    PrecisionAtRecall,
+    Recall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+    TrueNegatives,
+    TruePositives,
+)
 
 #: Those that a name stands for, by that name.
 _CLASSES: dict[str, Callable[..., Metric]] = {
-    "binary_accuracy": BinaryAccuracy,
-    "categorical_accuracy": CategoricalAccuracy,
-    "sparse_categorical_accuracy": SparseCategoricalAccuracy,
-    "mean_squared_error": MeanSquaredError,
-    "mean_absolute_error": MeanAbsoluteError,
-    "binary_crossentropy": BinaryCrossentropy,
-    "categorical_crossentropy": CategoricalCrossentropy,
-    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
-    "top_k_categorical_accuracy": TopKCategoricalAccuracy,
-    "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
-    "auc": AUC,
-    "precision": Precision,
-    "recall": Recall,
-    "true_positives": TruePositives,
-    "false_positives": FalsePositives,
-    "true_negatives": TrueNegatives,
-    "false_negatives": FalseNegatives,
-    "f1_score": F1Score,
-    "fbeta_score": FBetaScore,
-    "r2_score": R2Score,
-    "perplexity": Perplexity,
-    "root_mean_squared_error": RootMeanSquaredError,
-    "mean_absolute_percentage_error": MeanAbsolutePercentageError,
-    "mean_squared_logarithmic_error": MeanSquaredLogarithmicError,
-    "log_cosh": LogCoshError,
-    "poisson": Poisson,
-    "kl_divergence": KLDivergence,
-    "hinge": Hinge,
-    "squared_hinge": SquaredHinge,
-    "categorical_hinge": CategoricalHinge,
-    "cosine_similarity": CosineSimilarity,
+    "log_cosh" if c is LogCoshError else c.default_name: c
+    for c in (
+        BinaryAccuracy,
+        CategoricalAccuracy,
+        SparseCategoricalAccuracy,
+        MeanSquaredError,
+        MeanAbsoluteError,
+        BinaryCrossentropy,
+        CategoricalCrossentropy,
+        SparseCategoricalCrossentropy,
+        TopKCategoricalAccuracy,
+        SparseTopKCategoricalAccuracy,
+        AUC,
+        Precision,
+        Recall,
+        TruePositives,
+        FalsePositives,
+        TrueNegatives,
+        FalseNegatives,
+        F1Score,
+        FBetaScore,
+        R2Score,
+        Perplexity,
+        RootMeanSquaredError,
+        MeanAbsolutePercentageError,
+        MeanSquaredLogarithmicError,
+        LogCoshError,
+        Poisson,
+        KLDivergence,
+        Hinge,
+        SquaredHinge,
+        CategoricalHinge,
+        CosineSimilarity,
+    )
 }
 _SHORT: dict[str, Callable[..., Metric]] = {
     "mse": MeanSquaredError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,37 +10,30 @@ from numpy.typing import ArrayLike
 
 from ..losses.base import Array
 from ..ops import check_bool, check_count, check_number, plain
-from .base import MeanMetricWrapper
+from .means import MeanMetricWrapper
 
 
 def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> Array:
     """1 where (y_pred > threshold) equals y_true. A last axis of length 1 may be missing on either side."""
-    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
-    return np.asarray(np.equal(_like("y_true", t, p), p > threshold), float)
+    t, p = _alike(y_true, y_pred)
+    return np.asarray(np.equal(t, p > threshold), float)
 
 
 def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """1 where the largest entry of y_pred (..., n) is where that of y_true (..., n) is."""
-    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
-    if t.shape != p.shape:
-        raise ValueError(f"y_true must have the shape {p.shape} of y_pred, one entry a class, got {t.shape}")
+    t, p = _one_hot(y_true, y_pred)
     return np.asarray(t.argmax(-1) == p.argmax(-1), float)
 
 
 def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """1 where the largest entry of y_pred (..., n) is at the label y_true (...) or (..., 1)."""
-    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
-    shape = p.shape[:-1]
-    if t.shape != shape and t.shape != (*shape, 1):
-        raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {t.shape}")
-    return np.asarray(t.reshape(shape) == p.argmax(-1), float)
+    t, p = _labels(y_true, y_pred)
+    return np.asarray(t == p.argmax(-1), float)
 
 
 def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Array:
     """1 where the largest entry of y_true (..., n) is among the k largest of y_pred (..., n)."""
-    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
-    if t.shape != p.shape:
-        raise ValueError(f"y_true must have the shape {p.shape} of y_pred, one entry a class, got {t.shape}")
+    t, p = _one_hot(y_true, y_pred)
     return sparse_top_k_categorical_accuracy(t.argmax(-1), p, k)
 
 
@@ -50,11 +44,8 @@ def sparse_top_k_categorical_accuracy(
 
     With from_sorted_ids, y_pred holds labels, the best first.
     """
-    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
-    shape = p.shape[:-1]
-    if t.shape != shape and t.shape != (*shape, 1):
-        raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {t.shape}")
-    labels = t.reshape((*shape, 1))
+    t, p = _labels(y_true, y_pred)
+    labels = t[..., None]
     if from_sorted_ids:
         return np.asarray((p[..., :k] == labels).any(-1), float)
     inside = (labels >= 0) & (labels < p.shape[-1])
@@ -64,82 +55,95 @@ def sparse_top_k_categorical_accuracy(
 
 def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """1 where y_pred equals y_true."""
+    t, p = _alike(y_true, y_pred)
+    return np.asarray(np.equal(t, p), float)
+
+
+def _alike(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
+    """Targets in the shape of the predictions, from which they may differ in a last axis of length 1."""
     t, p = plain("y_true", y_true), plain("y_pred", y_pred)
-    return np.asarray(np.equal(_like("y_true", t, p), p), float)
+    if t.shape != p.shape and (*t.shape, 1) != p.shape and t.shape != (*p.shape, 1):
+        raise ValueError(f"y_true must have the shape {p.shape} of y_pred, got {t.shape}")
+    return t.reshape(p.shape), p
 
 
-def _like(name: str, a: Array, b: Array) -> Array:
-    """`a` in the shape of `b`, from which it may differ in a last axis of length 1."""
-    if a.shape != b.shape and (*a.shape, 1) != b.shape and a.shape != (*b.shape, 1):
-        raise ValueError(f"{name} must have the shape {b.shape} of y_pred, got {a.shape}")
-    return a.reshape(b.shape)
+def _one_hot(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
+    """Targets and predictions, both (..., n)."""
+    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
+    if t.shape != p.shape:
+        raise ValueError(f"y_true must have the shape {p.shape} of y_pred, one entry a class, got {t.shape}")
+    return t, p
 
 
-class Accuracy(MeanMetricWrapper):
-    """How often y_pred equals y_true."""
+def _labels(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
+    """Labels (...) for predictions (..., n)."""
+    t, p = plain("y_true", y_true), plain("y_pred", y_pred)
+    shape = p.shape[:-1]
+    if t.shape != shape and t.shape != (*shape, 1):
+        raise ValueError(f"y_true must have the shape {shape} or {(*shape, 1)}, one label a value, got {t.shape}")
+    return t.reshape(shape), p
+
+
+class _Plain(MeanMetricWrapper):
+    """The mean of a function of this file that takes no options."""
 
     direction = "up"
+    function: Callable[..., Array]
 
-    def __init__(self, name: str = "accuracy", dtype: Any = None) -> None:
-        super().__init__(accuracy, name, dtype)
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(type(self).function, name, dtype)
+
+
+class Accuracy(_Plain):
+    """How often y_pred equals y_true."""
+
+    default_name = "accuracy"
+    function = staticmethod(accuracy)
+
+
+class CategoricalAccuracy(_Plain):
+    """How often the most probable class is that of a one-hot target. Logits will do."""
+
+    default_name = "categorical_accuracy"
+    function = staticmethod(categorical_accuracy)
+
+
+class SparseCategoricalAccuracy(_Plain):
+    """How often the most probable class is the integer label. Logits will do."""
+
+    default_name = "sparse_categorical_accuracy"
+    function = staticmethod(sparse_categorical_accuracy)
 
 
 class BinaryAccuracy(MeanMetricWrapper):
     """How often y_pred is on the side of `threshold` that y_true, 0 or 1, says."""
 
-    direction = "up"
-
+    default_name, direction = "binary_accuracy", "up"
     arguments = ("threshold",)
 
-    def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
-        self.threshold = check_number("threshold", threshold)
-        super().__init__(binary_accuracy, name, dtype, threshold=self.threshold)
-
-
-class CategoricalAccuracy(MeanMetricWrapper):
-    """How often the most probable class is that of a one-hot target. Logits will do."""
-
-    direction = "up"
-
-    def __init__(self, name: str = "categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(categorical_accuracy, name, dtype)
-
-
-class SparseCategoricalAccuracy(MeanMetricWrapper):
-    """How often the most probable class is the integer label. Logits will do."""
-
-    direction = "up"
-
-    def __init__(self, name: str = "sparse_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(sparse_categorical_accuracy, name, dtype)
+    def __init__(self, name: str | None = None, dtype: Any = None, threshold: float = 0.5) -> None:
+        super().__init__(binary_accuracy, name, dtype, threshold=check_number("threshold", threshold))
 
 
 class TopKCategoricalAccuracy(MeanMetricWrapper):
     """How often the class of a one-hot target is among the k most probable."""
 
-    direction = "up"
+    default_name, direction = "top_k_categorical_accuracy", "up"
     arguments = ("k",)
 
-    def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy", dtype: Any = None) -> None:
-        self.k = check_count("k", k)
-        super().__init__(top_k_categorical_accuracy, name, dtype, k=self.k)
+    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(top_k_categorical_accuracy, name, dtype, k=check_count("k", k))
 
 
 class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     """How often the label is among the k most probable classes; from_sorted_ids: y_pred is labels, the best first."""
 
-    direction = "up"
+    default_name, direction = "sparse_top_k_categorical_accuracy", "up"
     arguments = ("k", "from_sorted_ids")
 
-    def __init__(
-        self,
-        k: int = 5,
-        name: str = "sparse_top_k_categorical_accuracy",
-        dtype: Any = None,
-        from_sorted_ids: bool = False,
-    ) -> None:
-        self.k, self.from_sorted_ids = check_count("k", k), check_bool("from_sorted_ids", from_sorted_ids)
-        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=self.k, from_sorted_ids=self.from_sorted_ids)
+    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None, from_sorted_ids: bool = False) -> None:
+        options = {"k": check_count("k", k), "from_sorted_ids": check_bool("from_sorted_ids", from_sorted_ids)}
+        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, **options)
 
 
 def resolve(name: str, true_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> MeanMetricWrapper:

@@ -1,4 +1,4 @@
-"""Metric: a number that is gathered over batches; Mean and MeanMetricWrapper.
+"""Metric: a number that is gathered over batches, and the weights, masks and entries that metrics share.
 
 A mean over batches is that of Keras: the values of a row are averaged over its steps, then rows are averaged with
 their weights. A mask acts as weights of 0 and 1; masked values are left out, never multiplied. That holds in training
@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import initializers, registry
+from .. import initializers
 from ..keywords import Keywords
-from ..layers.module import auto_name, held, ours_function
+from ..layers.module import auto_name, held
 from ..layers.variable import Variable
-from ..losses.base import Array, Loss, align, as_weights
+from ..losses.base import Array, align, as_mask, as_weights
 from ..ops import as_array, check_named, float_dtype, plain
 
 
@@ -64,13 +64,14 @@ class Metric(metaclass=Keywords):
     by_step: bool = False
     #: The arguments of the constructor that `get_config` writes, besides the name.
     arguments: tuple[str, ...] = ()
-    #: The attributes that hold what was gathered.
-    gathered: tuple[str, ...] = ()
+    #: The attributes, besides weights, that hold what was gathered: zeros of these shapes at first, () for numbers.
+    accumulators: Mapping[str, tuple[int, ...]] = {}
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = check_named(name, self.default_name) or auto_name(type(self).__name__)
         self.dtype = str(float_dtype("dtype", dtype))
         self._variables: list[Variable] = []
+        self._clear()
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that would make an equal metric, ready for JSON."""
@@ -92,9 +93,9 @@ class Metric(metaclass=Keywords):
             aggregation: taken for Keras's sake. name: its name.
         """
         kind = float_dtype("dtype", dtype or self.dtype)
-        made = initializers.get(initializer or "zeros")(tuple(shape), dtype=kind)
+        value = initializers.get(initializer or "zeros")(tuple(shape), dtype=kind)
         name = name or "variable"
-        variable = Variable(np.asarray(made, kind), name=name, path=f"{self.name}/{name}", trainable=False)
+        variable = Variable(np.asarray(value, kind), name=name, path=f"{self.name}/{name}", trainable=False)
         self._variables.append(variable)
         return variable
 
@@ -106,7 +107,7 @@ class Metric(metaclass=Keywords):
     def variables(self) -> list[Any]:
         """What was gathered so far: each with name, value, shape, dtype, numpy() and assign(value)."""
         inner = (variable for metric in held(self, Metric) for variable in metric.variables)
-        return [*(Gathered(self, name) for name in self.gathered), *self._variables, *inner]
+        return [*(Accumulator(self, name) for name in self.accumulators), *self._variables, *inner]
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Add a batch, and give the result so far."""
@@ -140,12 +141,17 @@ class Metric(metaclass=Keywords):
         """Forget everything that was added."""
         if not self.variables:
             raise NotImplementedError(f"{type(self).__name__} must implement reset_state, as it has no weights")
+        self._clear()
         for variable in self.variables:
             variable.assign(np.zeros(variable.shape))
 
+    def _clear(self) -> None:
+        for name, shape in self.accumulators.items():
+            setattr(self, name, np.zeros(shape) if shape else 0.0)
 
-class Gathered:
-    """What a metric gathered under a name, as a variable."""
+
+class Accumulator:
+    """An attribute of a metric that holds what it gathered, as a variable."""
 
     def __init__(self, metric: Metric, name: str) -> None:
         self.metric, self.attribute, self.name = metric, name, name.removeprefix("_")
@@ -175,160 +181,13 @@ class Gathered:
         setattr(self.metric, self.attribute, array.copy() if array.ndim else float(array))
 
     def __repr__(self) -> str:
-        return f"<Gathered {self.metric.name}/{self.name} {self.shape}>"
+        return f"<Accumulator {self.metric.name}/{self.name} {self.shape}>"
 
 
 @functools.cache
 def parameters_of(function: Any) -> frozenset[str]:
     """The names of a function's parameters."""
     return frozenset(inspect.signature(function).parameters)
-
-
-class _Average(Metric):
-    """A weighted average, gathered in float64."""
-
-    gathered = ("total", "count")
-
-    def __init__(self, name: str, dtype: Any = None) -> None:
-        super().__init__(dtype, name)
-        self.total = 0.0
-        self.count = 0.0
-
-    def add(self, values: Array, sample_weight: ArrayLike | None, mask: ArrayLike | None) -> None:
-        """Add values (B, ...), with weights and a mask that broadcast to them from the left.
-
-        Trailing axes that weights and mask lack are averaged, as are a row's steps.
-        """
-        v = np.asarray(plain("values", values), np.float64)
-        if v.ndim == 0:
-            v = v.reshape(1)
-        weights: Array | None = None
-        if sample_weight is not None:
-            weights = align("sample_weight", as_weights(sample_weight), v.shape).astype(np.float64)
-        if mask is not None:
-            keep = align("mask", plain("mask", mask).astype(bool, copy=False), v.shape)
-            v = np.where(keep, v, 0)
-            weights = keep.astype(np.float64) if weights is None else weights * keep
-        if v.size == 0:
-            return
-        each = v.size / v.shape[0]
-        if weights is None:
-            self.total += float(v.sum()) / each
-            self.count += v.shape[0]
-        else:
-            self.total += float((v * weights).sum()) / each
-            self.count += float(np.broadcast_to(weights, v.shape).sum()) / each
-
-    def result(self) -> float:
-        """The average; 0 where nothing was added, as in Keras."""
-        return self.total / self.count if self.count else 0.0
-
-
-class Mean(_Average):
-    """The weighted mean of the values that it is given.
-
-    m = Mean(); m.update_state([1, 3], sample_weight=[3, 1]); m.result() gives 1.5.
-    """
-
-    def __init__(self, name: str = "mean", dtype: Any = None) -> None:
-        super().__init__(name, dtype)
-
-    def update_state(  # type: ignore[override]
-        self, values: ArrayLike, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
-    ) -> None:
-        """Add `values`, a scalar or (B, ...)."""
-        self.add(plain("values", values), sample_weight, mask)
-
-
-class Sum(_Average):
-    """The weighted sum of the values that it is given."""
-
-    def __init__(self, name: str = "sum", dtype: Any = None) -> None:
-        super().__init__(name, dtype)
-
-    def update_state(  # type: ignore[override]
-        self, values: ArrayLike, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
-    ) -> None:
-        """Add `values`, a scalar or (B, ...)."""
-        v = np.asarray(plain("values", values), np.float64)
-        before, each = self.total, v.size / len(v) if v.ndim else 1
-        self.add(v, sample_weight, mask)
-        # undo the mean over a row
-        self.total = before + (self.total - before) * each
-
-    def result(self) -> float:
-        return self.total
-
-
-class MeanMetricWrapper(_Average):
-    """The mean of `fn(y_true, y_pred, **options)`, which gives one value for each row, or for each row and step."""
-
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **options: Any) -> None:
-        super().__init__(name or str(getattr(fn, "__name__", type(fn).__name__)), dtype)
-        self.fn = fn
-        self.options = options
-
-    @property
-    def by_step(self) -> bool:  # type: ignore[override]
-        """Whether the function is one of this package."""
-        return str(getattr(self.fn, "__module__", "")).startswith(__package__)
-
-    def get_config(self) -> dict[str, Any]:
-        """The function by its name."""
-        if type(self) is not MeanMetricWrapper:  # a class with a function of its own
-            return super().get_config()
-        fn = self.fn
-        named = ours_function(fn)
-        written = fn.__name__ if named else registry.written_function("fn of a metric", fn, anonymous=True)
-        return {**super().get_config(), "fn": written, **self.options}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Metric:
-        from .. import metrics
-
-        if isinstance(config.get("fn"), str):
-            config = {**config, "fn": getattr(metrics, config["fn"], config["fn"])}
-        elif "fn" in config:
-            config = {**config, "fn": registry.read_function("fn of a metric", config["fn"])}
-        return super().from_config(config)
-
-    def update_state(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
-    ) -> None:
-        values = np.asarray(self.fn(plain("y_true", y_true), plain("y_pred", y_pred), **self.options))
-        self.add(_row_rank(values, mask, sample_weight), sample_weight, mask)
-
-
-class LossMetric(_Average):
-    """The unweighted values of a loss, averaged as a metric."""
-
-    direction = "down"
-
-    def __init__(self, loss: Loss, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(name or loss.name, dtype)
-        self.loss = loss
-
-    @property
-    def by_step(self) -> bool:  # type: ignore[override]
-        """As its loss."""
-        return self.loss.by_step
-
-    def update_state(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
-    ) -> None:
-        shape = np.shape(y_pred)[:-1] if np.ndim(y_pred) > 1 else np.shape(y_pred)
-        live: NDArray[np.bool_] | None = None
-        if mask is not None:
-            live = np.broadcast_to(align("mask", plain("mask", mask).astype(bool, copy=False), shape), shape)
-        self.add(self.loss.values(y_true, y_pred, live), sample_weight, mask)
 
 
 def entries(
@@ -351,13 +210,25 @@ def entries(
         weights = given if full else align("sample_weight", given, shape[:-1])[..., None]
     columns = [a.reshape(-1, shape[-1]) for a in (t, p, np.broadcast_to(weights, shape).astype(np.float64))]
     if mask is not None:
-        keep = align("mask", plain("mask", mask).astype(bool, copy=False), shape[:-1])
-        chosen = np.broadcast_to(keep, shape[:-1]).reshape(-1)
+        chosen = np.broadcast_to(as_mask(mask, shape[:-1]), shape[:-1]).reshape(-1)
         columns = [c[chosen] for c in columns]
     return columns[0], columns[1], columns[2]
 
 
-def _row_rank(values: Array, *others: ArrayLike | None) -> Array:
-    """Drop a last axis of length 1 that a mask or weights lack: (B, T, 1) with a mask (B, T) is (B, T)."""
-    ranks = [np.ndim(o) for o in others if o is not None]
-    return values[..., 0] if ranks and values.ndim == max(ranks) + 1 and values.shape[-1] == 1 else values
+class EntryMetric(Metric):
+    """A metric that counts single entries of the predictions. A subclass writes `add`."""
+
+    by_step = True
+
+    def add(self, t: Array, p: Array, w: Array) -> None:
+        """Add targets, predictions and weights, all float64 (N, n)."""
+        raise NotImplementedError(f"{type(self).__name__} must implement add")
+
+    def update_state(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> None:
+        self.add(*entries(y_true, y_pred, sample_weight, mask))

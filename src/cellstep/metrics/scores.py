@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from ..losses.base import EPSILON, Array
 from ..ops import check_number
-from .base import Metric, entries
-
-#: Keeps divisions finite.
-EPSILON = 1e-7
+from .base import EntryMetric
 
 
-class FBetaScore(Metric):
+class FBetaScore(EntryMetric):
     """(1 + beta^2) precision recall / (beta^2 precision + recall), for predictions (..., classes), targets one-hot.
 
     Args:
@@ -26,9 +23,11 @@ class FBetaScore(Metric):
 
     default_name = "fbeta_score"
     direction = "up"
-    by_step = True
     arguments: tuple[str, ...] = ("average", "beta", "threshold")
-    gathered = ("_tp", "_fp", "_fn")
+    accumulators = {"_tp": (1,), "_fp": (1,), "_fn": (1,)}
+    _tp: Array
+    _fp: Array
+    _fn: Array
 
     def __init__(
         self,
@@ -45,20 +44,8 @@ class FBetaScore(Metric):
         if self.beta <= 0:
             raise ValueError(f"beta must be positive, got {beta!r}")
         self.threshold = None if threshold is None else check_number("threshold", threshold, 0, 1)
-        self.reset_state()
 
-    def reset_state(self) -> None:
-        self._tp = self._fp = self._fn = np.zeros(1)
-        super().reset_state()
-
-    def update_state(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
-    ) -> None:
-        t, p, w = entries(y_true, y_pred, sample_weight, mask)
+    def add(self, t: Array, p: Array, w: Array) -> None:
         if self.threshold is None:
             # a row of zeros predicts nothing
             hits = (p >= p.max(-1, keepdims=True)) & (np.abs(p) > 1e-9)
@@ -98,7 +85,7 @@ class F1Score(FBetaScore):
         super().__init__(average, 1.0, threshold, name, dtype)
 
 
-class R2Score(Metric):
+class R2Score(EntryMetric):
     """1 - sum((y - p)^2) / sum((y - mean y)^2), for each entry of the last axis.
 
     Args:
@@ -108,9 +95,13 @@ class R2Score(Metric):
 
     default_name = "r2_score"
     direction = "up"
-    by_step = True
     arguments = ("class_aggregation", "num_regressors")
-    gathered = ("_sum", "_squares", "_residual", "_count", "_samples")
+    accumulators = {"_sum": (1,), "_squares": (1,), "_residual": (1,), "_count": (1,), "_samples": ()}
+    _sum: Array
+    _squares: Array
+    _residual: Array
+    _count: Array
+    _samples: float
 
     def __init__(
         self,
@@ -126,21 +117,8 @@ class R2Score(Metric):
         if not isinstance(num_regressors, int) or num_regressors < 0:
             raise ValueError(f"num_regressors must be 0 or more, got {num_regressors!r}")
         self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
-        self.reset_state()
 
-    def reset_state(self) -> None:
-        self._samples, self._count = 0, np.zeros(1)
-        self._sum = self._squares = self._residual = np.zeros(1)
-        super().reset_state()
-
-    def update_state(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
-    ) -> None:
-        t, p, w = entries(y_true, y_pred, sample_weight, mask)
+    def add(self, t: Array, p: Array, w: Array) -> None:
         self._sum = self._sum + (w * t).sum(0)
         self._squares = self._squares + (w * t * t).sum(0)
         self._residual = self._residual + (w * (t - p) ** 2).sum(0)
@@ -155,10 +133,10 @@ class R2Score(Metric):
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = 1 - self._residual / total
         scores = np.where(np.isinf(scores), 0, scores)
-        found: Any = scores
+        score: Any = scores
         if self.class_aggregation == "uniform_average":
-            found = float(scores.mean())
+            score = float(scores.mean())
         elif self.class_aggregation is not None:
-            found = float((total * scores).sum() / total.sum())
+            score = float((total * scores).sum() / total.sum())
         n, k = self._samples, self.num_regressors
-        return found if not k or k >= n - 1 else 1 - (1 - found) * (n - 1) / (n - k - 1)
+        return score if not k or k >= n - 1 else 1 - (1 - score) * (n - 1) / (n - k - 1)
