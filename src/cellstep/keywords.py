@@ -82,9 +82,9 @@ def of_package(kind: Any) -> bool:
     return package == __name__.partition(".")[0]
 
 
-def owner_of(kind: type, name: str) -> type:
-    """The class that an attribute comes from."""
-    return next((owner for owner in kind.__mro__ if name in vars(owner)), object)
+def owner_of(kind: type, *names: str) -> type:
+    """The class that an attribute comes from, or the first of several."""
+    return next((owner for owner in kind.__mro__ if any(name in vars(owner) for name in names)), object)
 
 
 def _check_overrides(kind: type) -> None:
@@ -95,7 +95,8 @@ def _check_overrides(kind: type) -> None:
             if owner is not object and not of_package(owner):
                 raise NotImplementedError(f"{kind.__name__}.{name} would never be called here: {advice}")
         for name, (other, advice) in vars(base).get("_depends", {}).items():
-            owner, decides = owner_of(kind, name), owner_of(kind, other)
+            # layers of this package have `apply` in the place of `forward`
+            owner, decides = owner_of(kind, name), owner_of(kind, other, "apply")
             unseen = of_package(decides) and "_depends" not in vars(decides)
             if not of_package(owner) and owner is not object and unseen:
                 raise NotImplementedError(

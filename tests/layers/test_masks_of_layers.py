@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from passes import run
 
 from cellstep import Input, Model, Sequential, layers
 
@@ -82,7 +83,7 @@ def told(run: Callable[[], Any]) -> tuple[Any, list[str]]:
 def test_layers_pass_a_mask_on_or_end_it(name: str) -> None:
     make, what = OF_LAYERS[name]
     layer = make()
-    ran, messages = told(lambda: layer.run(X, MASK))
+    ran, messages = told(lambda: run(layer, X, MASK))
     if what == "passes":
         np.testing.assert_array_equal(ran.mask, MASK)
     else:
@@ -92,10 +93,10 @@ def test_layers_pass_a_mask_on_or_end_it(name: str) -> None:
     # in a model too
     x = Input((4, 3))
     model = Model(x, make()(x))
-    ran, messages = told(lambda: model.run(X, MASK))
+    ran, messages = told(lambda: run(model, X, MASK))
     assert (ran.mask is None) == (what != "passes")
     assert len(messages) == (what == "warns")
-    assert not told(lambda: model.run(X))[1]
+    assert not told(lambda: run(model, X))[1]
 
 
 #: Layers within a step, whether words or sentences come out, and whether the mask of words ends with a warning.
@@ -116,26 +117,26 @@ WITHIN: dict[str, tuple[Callable[[], Any], str, bool]] = {
 def test_masks_of_words(name: str) -> None:
     make, axes, warns = WITHIN[name]
     layer = layers.TimeDistributed(make())
-    ran, messages = told(lambda: layer.run(WORDS, THERE))
+    ran, messages = told(lambda: run(layer, WORDS, THERE))
     wanted = THERE if axes == "words" else THERE.any(-1)
     np.testing.assert_array_equal(ran.mask, wanted)
     np.testing.assert_array_equal(layer.compute_mask(WORDS, THERE), THERE)  # as in Keras
     assert [layer.layer.name in message for message in messages] == [True] * warns
     # a sentence that is not there has no words either
-    np.testing.assert_array_equal(layer.run(WORDS, THERE.any(-1)).mask, THERE.any(-1))
+    np.testing.assert_array_equal(run(layer, WORDS, THERE.any(-1)).mask, THERE.any(-1))
 
 
 @pytest.mark.parametrize("inner", [lambda: layers.Masking(), lambda: layers.Embedding(6, 2, mask_zero=True)])
 def test_a_mask_that_is_made_within_a_step_ends_there_with_a_warning(inner: Any) -> None:
     layer = layers.TimeDistributed(inner())
     x = WORDS if isinstance(layer.layer, layers.Masking) else IDS
-    ran, messages = told(lambda: layer.run(x))
+    ran, messages = told(lambda: run(layer, x))
     assert ran.mask is None
     assert len(messages) == 1
     assert f"{layer.layer.name} makes a mask, which ends in {layer.name}: layers after it do not see it" in messages[0]
     # one that is used up within says nothing
     whole = layers.TimeDistributed(Sequential([inner(), layers.GRU(2)]))
-    assert not told(lambda: whole.run(x))[1]
+    assert not told(lambda: run(whole, x))[1]
 
 
 def document(x: Any, head: Any) -> Model:
@@ -180,12 +181,12 @@ def test_documents(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["Embedding", "Masking"])
 def test_gradients_of_documents(kind: str) -> None:
     model, x = documents(kind)
-    ran = model.run(x)
+    ran = run(model, x)
     dy = [RNG.standard_normal(y.shape) for y in ran.y]
     dx = ran.pullback(dy)
 
     def value() -> float:
-        return float(sum((d * y).sum() for d, y in zip(dy, model.run(x, tape=False).y, strict=True)))
+        return float(sum((d * y).sum() for d, y in zip(dy, run(model, x, tape=False).y, strict=True)))
 
     def slope(array: Any, place: Any, write: Callable[[], None]) -> float:
         step, found = 1e-6, []

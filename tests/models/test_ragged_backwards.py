@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from passes import run
 
 from cellstep import Input, Model, Sequential, layers
 
@@ -61,7 +62,7 @@ def test_outputs_are_those_of_each_row_alone(name: str) -> None:
 @pytest.mark.parametrize("name", MADE)
 def test_gradients_are_the_sum_over_rows(name: str) -> None:
     made, rows = net(name), sequences(name)
-    ran = made.run(rows)
+    ran = run(made, rows)
     dy = [RNG.standard_normal((n, 2)) for n in LENGTHS]
     padded = np.zeros_like(ran.y)
     for i, d in enumerate(dy):
@@ -75,7 +76,7 @@ def test_gradients_are_the_sum_over_rows(name: str) -> None:
     penalties = []
     for x, d in zip(rows, dy, strict=True):
         # the penalty of a row alone is not shared with others, as it is in the batch
-        alone = made.run(x[None], share=layers.penalties.Share(rows=5))
+        alone = run(made, x[None], rows=5)
         penalties.append(sum(alone.penalties))
         alone.pullback(d[None])
     assert sum(ran.penalties) == pytest.approx(sum(penalties), rel=1e-12)
@@ -88,13 +89,13 @@ def test_states_and_dx() -> None:
     y, last = layers.GRU(3, return_state=True, **BACK)(x, initial_state=h)
     made = Model([x, h], [y, last])
     first = RNG.standard_normal((5, 3))
-    ran = made.run([X, first])
+    ran = run(made, [X, first])
     dy = [RNG.standard_normal(y.shape) for y in ran.y]
     for row, n in zip(dy[0], LENGTHS, strict=True):
         row[n:] = 0
     dx, dh = ran.pullback(dy)
     for i, (row, n) in enumerate(zip(X, LENGTHS, strict=True)):
-        alone = made.run([row[None], first[i : i + 1]])
+        alone = run(made, [row[None], first[i : i + 1]])
         np.testing.assert_allclose(ran.y[0][i, :n], alone.y[0][0], rtol=1e-12)
         np.testing.assert_allclose(ran.y[1][i], alone.y[1][0], rtol=1e-12)
         dx1, dh1 = alone.pullback([dy[0][i : i + 1, :n], dy[1][i : i + 1]])

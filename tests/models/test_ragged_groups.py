@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from passes import run
 
 from cellstep import Input, Model, Sequential, layers, losses, math, optimizers
 from cellstep.layers.ragged import PADDED, groups
@@ -114,7 +115,7 @@ def made(build: Callable[[], list[Any]], loss: Any = "mse") -> Model:
 def padded_step(model: Model, y: Any, weights: Any = None) -> tuple[Any, float]:
     """Outputs, and the loss of a step on the padded, masked batch; gradients are left with the weights."""
     rows = Ragged(X)
-    ran = model.run(rows.padded(), mask=rows.mask(), training=True, padding=True)
+    ran = run(model, rows.padded(), mask=rows.mask(), training=True, padding=True)
     for w in model.weights:
         w.zero_grad()
     value, slope = model.loss.value_and_grad(y, ran.y, weights, ran.mask)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from passes import run
 
 import cellstep
 from cellstep import Input, Model, Sequential, layers, optimizers
@@ -46,7 +47,7 @@ def test_training_is_that_of_a_masked_batch() -> None:
     mask = whole.mask()
     by_list, by_mask = net(True, metrics=["mae"]), net(True, metrics=["mae"])
     found = by_list.train_on_batch(X, STEPS)
-    y, _, pullback, _ = by_mask.run(whole.padded(), mask=mask, training=True)
+    y, _, pullback, _ = run(by_mask, whole.padded(), mask=mask, training=True)
     value, dy = by_mask.loss.value_and_grad(Ragged(STEPS).padded(), y, None, mask)
     np.testing.assert_allclose(found[0], value)
     error = np.concatenate([a - b for a, b in zip(net(True)(X), STEPS, strict=True)])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from passes import run
 
 from cellstep import losses
 from cellstep.layers import GRU, LSTM, Activation, Dense, Dropout, Embedding, Input, Masking, SimpleRNN
@@ -67,10 +68,10 @@ def test_gradients_of_every_loss_through_a_masked_model(name: str, sequences: bo
     net.build(X.shape)
 
     def value(x: Any) -> float:
-        out, mask, *_ = net.run(x)
+        out, mask, *_ = run(net, x)
         return float(loss(y, out, weights, mask))
 
-    out, mask, pullback, _ = net.run(X, training=True)
+    out, mask, pullback, _ = run(net, X, training=True)
     assert (mask is not None) == sequences
     dx = pullback(loss.value_and_grad(y, out, weights, mask)[1])
     for w in net.trainable_weights:
@@ -111,18 +112,18 @@ def test_calling_is_forward_without_a_tape() -> None:
     y, _ = net.forward(X)
     assert np.array_equal(net(X), y)
     assert np.array_equal(net(X.tolist()), y)
-    pullback = net.run(X, tape=False).pullback
+    pullback = run(net, X, tape=False).pullback
     with pytest.raises(RuntimeError, match="tape=False"):
         pullback(y)
 
 
 def test_masks_flow_from_embedding_to_the_last_sequence() -> None:
     net = Sequential([Embedding(5, 2, mask_zero=True), LSTM(3, return_sequences=True), Dropout(0.1), Dense(2)])
-    assert np.array_equal(net.run(TOKENS)[1], TOKENS != 0)
+    assert np.array_equal(run(net, TOKENS)[1], TOKENS != 0)
     assert np.array_equal(net.compute_mask(TOKENS), TOKENS != 0)
     net.add(SimpleRNN(2))
-    assert net.run(TOKENS)[1] is None
-    assert Sequential([Embedding(5, 2)]).run(TOKENS)[1] is None
+    assert run(net, TOKENS)[1] is None
+    assert run(Sequential([Embedding(5, 2)]), TOKENS)[1] is None
 
 
 def test_a_mask_can_be_given_from_outside() -> None:

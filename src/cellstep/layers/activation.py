@@ -6,7 +6,8 @@ from typing import Any, Unpack
 
 from .. import activations
 from ..kernels.stages import STREAMED, Activate, Stage
-from .base import Array, Layer, LayerOptions, Pullback
+from .base import Array, Layer, LayerOptions
+from .context import Applied, Context
 
 
 class Activation(Layer):
@@ -30,18 +31,15 @@ class Activation(Layer):
         super().__init__(**options)
         self.activation = activations.get(activation)
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y of x's shape."""
-        self.stateless(initial_state)
         y, activation_pullback = self.activation.forward(self.input_array(x))
 
         def pullback(dy: Any, need_dx: bool = True) -> Array | None:
             dy = self.gradient_array(dy, y.shape)
             return activation_pullback(dy) if need_dx else None
 
-        return y, pullback
+        return y, mask, pullback
 
     def reach(self, rank: int) -> str:
         return "step" if rank > 2 else "sequence"

@@ -30,7 +30,7 @@ class ActivityRegularization(Weightless):
         super().__init__(activity_regularizer=penalty, **options)
         self.l1, self.l2 = penalty.l1, penalty.l2
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         """x itself."""
         return x, lambda dy: dy
 

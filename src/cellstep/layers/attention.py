@@ -8,7 +8,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from .. import activations, ops
-from .base import Array, Layer, LayerOptions, Pullback
+from .base import Array, Layer, LayerOptions
+from .context import Applied, Context
 from .dropout import Dropout
 from .module import Shape
 from .variable import Variable
@@ -91,30 +92,28 @@ class Attention(Layer):
         """The query's mask, or None."""
         return None if mask is None else self._listed("mask", mask)[0]
 
-    def forward(
+    def apply(
         self,
         x: Any,
-        mask: Any = None,
-        initial_state: Any = None,
-        training: bool = False,
+        mask: Any,
+        context: Context,
         *,
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
-    ) -> tuple[Any, Pullback]:
+    ) -> Applied:
         """Attend.
 
         Args:
             x: [query, value] or [query, value, key].
             mask: None, or a list of the masks of query and value, each None or booleans.
-            training: whether `dropout` drops.
+            context: whose `training` says whether `dropout` drops.
             return_attention_scores: also return the weights (B, Tq, Tv).
             use_causal_mask: a step of the query sees the steps of the value up to its own place.
 
         Returns:
-            The outputs, or [outputs, weights]; and the pullback. It takes dy in the same form, where None is zeros, and
-            gives a list of one gradient for each entry of x.
+            The outputs, or [outputs, weights]; the mask of the query; and the pullback. It takes dy in the same form,
+            where None is zeros, and gives a list of one gradient for each entry of x.
         """
-        self.stateless(initial_state)
         query, value, key = self._inputs(x)
         if not self.built:
             self.build([a.shape for a in self._listed("x", [query, value, key][: len(x)])])  # type: ignore[arg-type]
@@ -125,7 +124,7 @@ class Attention(Layer):
         if hidden is not None:
             scores = np.where(hidden, scores - scores.dtype.type(HIDDEN), scores)
         weights, softmax_back = activations.get("softmax").forward(scores)
-        weights, drop_back = self._drop.apply(weights, None, training)
+        weights, drop_back = self._drop.compute(weights, None, context.training)
         y = ops.matmul(weights, value)
         if absent is not None:
             y[absent] = 0
@@ -143,7 +142,7 @@ class Attention(Layer):
             dvalue = ops.matmul(weights.swapaxes(1, 2), dy)
             return [dquery, dvalue, dkey] if len(x) == 3 else [dquery, dvalue + dkey]
 
-        return ([y, weights] if with_scores else y), pullback
+        return ([y, weights] if with_scores else y), self.compute_mask(x, mask), pullback
 
     def scores(self, query: Array, key: Array) -> tuple[Array, Back]:
         """How well keys match: (B, Tq, Tv), and the way back, which adds to the weights' gradients."""

@@ -1,4 +1,5 @@
-"""The interface of a layer: `forward` gives the outputs and a pullback; `layer(x)` gives the outputs alone.
+"""The interface of a layer: `apply` says what it computes; `forward` gives the outputs and a pullback, `layer(x)` the
+outputs alone.
 
     y, pullback = layer.forward(x, mask=None, initial_state=None, training=False)
     dx = pullback(dy)             # and adds to the gradient of each weight of the layer
@@ -11,9 +12,10 @@ written to before the last of those calls.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, TypedDict
 
 import numpy as np
@@ -23,9 +25,10 @@ from .. import ops, regularizers
 from ..kernels.stages import Stage
 from ..keywords import owner_of
 from ..regularizers import Regularizer
-from . import nested, ragged
+from . import nested
+from .context import Applied, Context, collecting, forward_context
 from .module import Module, Shape, ours_attribute, ours_function
-from .penalties import PLAIN, Run, Share, penalized
+from .penalties import run_layer
 from .symbolic import Node, connect, is_symbolic
 
 Array = NDArray[Any]
@@ -75,7 +78,8 @@ class Layer(Module):
 
     A subclass writes `forward`, with x and those of mask, initial_state and training that it needs, and where they
     apply `make_weights`, `compute_output_shape`, `compute_mask` and `get_config`; `call` where the outputs alone cost
-    less. It leaves `__call__` as it is. With several inputs x and mask are lists, and the pullback gives a list.
+    less. It leaves `__call__` as it is. With several inputs x and mask are lists, and the pullback gives a list. (The
+    layers of this package write `apply` in place of `forward`, `call` and the mask that is passed on.)
 
     Args:
         name: automatic where None: `lstm`, then `lstm_1`, ...
@@ -95,14 +99,18 @@ class Layer(Module):
     _depends: ClassVar[Mapping[str, tuple[str, str]]] = {
         "call": ("forward", "write forward(x, ...), which gives (y, pullback)")
     }
+    #: Whether a user's class has a `compute_mask` of its own over an `apply` of this package.
+    masks_itself: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Where a subclass writes `forward`, no ancestor's way around `forward` is taken."""
         super().__init_subclass__(**options)
-        for name in ("call", "stages"):
+        for name in ("apply", "stages"):
             owner = next(c for c in cls.__mro__ if name in vars(c) or "forward" in vars(c))
             if name not in vars(owner) and "_depends" not in vars(owner_of(cls, name)):
                 setattr(cls, name, vars(Layer)[name])
+        computes = "_depends" not in vars(owner_of(cls, "apply")) and cls.apply is not Layer.apply
+        cls.masks_itself = computes and not ours_function(cls.compute_mask)
 
     def __init__(
         self,
@@ -123,8 +131,56 @@ class Layer(Module):
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return config
 
+    def apply(self, x: Any, mask: Any, context: Context, *args: Any, **options: Any) -> Applied:
+        """What the layer computes, and the one function that a layer of this package writes.
+
+        Here it takes the `forward` of a user's class, or its `call` where no pullback is wanted, once the weights are
+        there, with those of mask, initial_state and training that it takes.
+
+        Args:
+            x: the inputs, batch first. mask: (B, T) booleans or None; a list of such where x is a list.
+            context: what the pass is for.
+            options: what else the layer takes, as `initial_state`.
+
+        Returns:
+            The outputs, their mask, and the pullback; without a tape that is None, or not called.
+        """
+        self.check_written()
+        if not self.built:
+            self.build(nested.change(x, np.shape) if isinstance(x, list | tuple | dict) else np.shape(x))
+        options = {"mask": mask, **options, "training": context.training}
+        with collecting(context):
+            if context.tape or ours_attribute(type(self).call):
+                y, pullback = self.checked_pair(self.forward(x, **self._taken(self.forward, options)))
+            else:
+                y, pullback = self.call(x, **self._taken(self.call, options)), None
+        return y, self.passed_mask(x, mask, context), pullback
+
+    def checked_pair(self, given: Any) -> tuple[Any, Pullback]:
+        """What a user's `forward` gave; TypeError unless it is outputs and a pullback."""
+        if not (isinstance(given, tuple) and len(given) == 2 and callable(given[1])):
+            got = type(given).__name__
+            raise TypeError(f"{type(self).__name__}.forward must return (y, pullback), got {got}")
+        return given
+
+    def _taken(self, function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+        """Those options that a user's function takes; TypeError for states that it does not."""
+        taken = inspect.signature(function).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+            return options
+        if "initial_state" not in taken:
+            self.stateless(options.pop("initial_state", None))
+        return {k: v for k, v in options.items() if k in taken or k not in ("mask", "training")}
+
+    def check_written(self) -> None:
+        """NotImplementedError where a subclass does not say what it computes."""
+        kind = type(self)
+        if kind.apply is Layer.apply and kind.forward is Layer.forward:
+            hint = "" if ours_function(kind.call) else "; a call that composes layers is that of a subclass of Model"
+            raise NotImplementedError(f"{kind.__name__}.forward(x, ...) -> (y, pullback) is not written{hint}")
+
     def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any
     ) -> tuple[Any, Pullback]:
         """The outputs, and a pullback that maps their gradient to the gradient of x and adds to the weights'.
 
@@ -133,9 +189,17 @@ class Layer(Module):
             mask: (B, T) booleans for layers that use one.
             initial_state: for recurrent layers.
             training: whether dropout drops.
+            options: what else the layer takes, as `lengths` for recurrent layers.
         """
-        hint = "" if ours_function(type(self).call) else "; a call that composes layers is that of a subclass of Model"
-        raise NotImplementedError(f"{type(self).__name__}.forward(x, ...) -> (y, pullback) is not written{hint}")
+        context = forward_context(training)
+        if initial_state is not None:
+            options["initial_state"] = initial_state
+        if ours_attribute(type(self).forward):
+            self.check_written()
+            y, _, pullback = run_layer(self, x, mask, context, **options)
+        else:  # called from a subclass's own forward
+            y, _, pullback = _apply_of_package(type(self))(self, x, mask, context, **options)
+        return y, pullback
 
     def __call__(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
@@ -145,89 +209,49 @@ class Layer(Module):
         On symbolic tensors it computes nothing: it gives the tensors that a model is made of. A `training` given there
         holds whatever the model does.
         """
-        if type(self).forward is Layer.forward:
-            return self.forward(x)  # which says that it is not written, also where `call` is, as in Keras
         if is_symbolic(x):
+            self.check_written()
             if training is not None:
                 options["training"] = ops.check_bool("training", training)
             return connect(self, x, mask, initial_state, options)
-        if self.activity_regularizer is not None:  # so that `losses` has its penalty
-            return self.run(x, mask, bool(training), False, initial_state=initial_state, **options).y
-        return self.call(x, mask=mask, initial_state=initial_state, training=bool(training), **options)
+        if initial_state is not None:
+            options["initial_state"] = initial_state
+        # so that `losses` has its penalty
+        penalties: list[float] | None = None if self.activity_regularizer is None else []
+        return run_layer(self, x, mask, Context(bool(training), penalties=penalties), **options)[0]
 
     def call(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any) -> Any:
         """What a call gives for arrays."""
-        return self._pair(x, mask=mask, initial_state=initial_state, training=training, **options)[0]
+        if initial_state is not None:
+            options["initial_state"] = initial_state
+        if ours_attribute(type(self).call):
+            return run_layer(self, x, mask, Context(training), **options)[0]
+        self.check_written()  # called from a subclass's own call
+        options = {"mask": mask, **options, "training": training}
+        return self.checked_pair(self.forward(x, **self._taken(self.forward, options)))[0]
 
-    def _pair(self, x: Any, **options: Any) -> Any:
-        """What `forward` gives; TypeError unless it is outputs and a pullback.
+    def check_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options of a call as `apply` takes them; TypeError for one that the layer does not take."""
+        taken = call_arguments(type(self))
+        if taken is None:
+            return options
+        if "initial_state" not in taken and "initial_state" in options:
+            options = dict(options)
+            self.stateless(options.pop("initial_state"))
+        for name in options:
+            if name not in taken:
+                raise TypeError(f"{self.name} takes {', '.join(taken)} when it is called, got {name}")
+        return options
 
-        A `forward` of the user's is called once the weights are there, and with those of mask, initial_state and
-        training that it takes.
-        """
-        if not ours_attribute(type(self).forward):
-            if not self.built:
-                self.build(nested.change(x, np.shape) if isinstance(x, list | tuple | dict) else np.shape(x))
-            taken = inspect.signature(self.forward).parameters
-            if not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
-                if "initial_state" not in taken:
-                    self.stateless(options.pop("initial_state", None))
-                options = {k: v for k, v in options.items() if k in taken or k not in ("mask", "training")}
-        given = self.forward(x, **options)
-        if not (isinstance(given, tuple) and len(given) == 2 and callable(given[1])):
-            got = type(given).__name__
-            raise TypeError(f"{type(self).__name__}.forward must return (y, pullback), got {got}")
-        return given
+    def passed_mask(self, x: Any, mask: Any, context: Context) -> Any:
+        """What `compute_mask` gives, in this pass."""
+        passed = self.compute_mask(x, mask)
+        return context.replaced(mask, passed) if self.replaces_mask else passed
 
-    def run(
-        self,
-        x: Any,
-        mask: Any = None,
-        training: bool = False,
-        tape: bool = True,
-        padding: bool = False,
-        share: Share | None = PLAIN,
-        **options: Any,
-    ) -> Run:
-        """One pass as models run it: the outputs with their mask, the pullback, and the penalties of outputs.
-
-        Args:
-            x, mask, training, options: as `forward` takes them.
-            tape: whether a pullback is wanted.
-            padding: the mask says which steps exist at all, so that no layer can replace it.
-            share: how penalties count; None for none at all, neither in value nor in gradient.
-        """
-        ran = self.inside(x, mask, training, tape, padding, share, **options)
-        if share is None:
-            return ran
-        if self.activity_regularizer is not None:
-            if share.rows is None and self.takes_ragged and ragged.is_ragged(x):
-                share = share._replace(rows=len(x))
-            ran = penalized(self.activity_regularizer, ran, padding, share)
-        self.remember(ran.penalties)
-        return ran
-
-    def remember(self, penalties: tuple[float, ...]) -> None:
+    def remember(self, penalties: list[float]) -> None:
         """Keep the penalties of a call for `losses`."""
         if penalties or "_cached_penalties" in self.__dict__:
-            self._cached_penalties = penalties
-
-    def inside(
-        self, x: Any, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None, **options: Any
-    ) -> Run:
-        """`run` without this layer's own penalty; a layer that holds layers passes theirs on."""
-        pullback: Any = None
-        own = mask is not None and not (self.supports_masking or ours_attribute(type(self).forward))
-        if own and any(m is not None for m in nested.flatten(mask)):
-            self.drops_mask(mask)
-        if tape:
-            y, pullback = self._pair(x, mask=mask, training=training, **options)
-        else:
-            y = self.call(x, mask=mask, training=training, **options)
-        passed = self.compute_mask(x, mask)
-        if padding and mask is not None and self.replaces_mask:
-            passed = mask if passed is None else passed & mask.reshape(*mask.shape, *(1,) * (passed.ndim - mask.ndim))
-        return Run(y, passed, pullback)
+            self._cached_penalties = tuple(penalties)
 
     @property
     def losses(self) -> list[float]:
@@ -337,7 +361,7 @@ class Layer(Module):
 
     def drops_mask(self, mask: Any, used: bool = False) -> None:
         """UserWarning where a layer was given a mask that it does not pass on; `used` says that it has an effect."""
-        if mask is None:
+        if all(m is None for m in nested.flatten(mask)):
             return
         told = "ends the mask that came with its inputs: layers after it do not see it"
         if not used:
@@ -352,3 +376,27 @@ class Layer(Module):
     def gradient_array(self, dy: Any, shape: tuple[int, ...]) -> Array:
         """dy in this layer's dtype; ValueError unless it has this shape."""
         return ops.as_array("dy", dy, self.dtype, shape)
+
+
+@functools.lru_cache(maxsize=1000)
+def call_arguments(kind: type[Layer]) -> tuple[str, ...] | None:
+    """What a call of a layer takes by name; None where a user's class takes anything."""
+    own = not ours_attribute(kind.forward)
+    parameters = list(inspect.signature(kind.forward if own else kind.apply).parameters.values())[1:]
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    names = [p.name for p in parameters]
+    if own:
+        return tuple(names)
+    states = [name for name in names[3:] if name == "initial_state"]
+    return ("x", "mask", *states, "training", *(name for name in names[3:] if name not in states))
+
+
+@functools.lru_cache(maxsize=1000)
+def _apply_of_package(kind: type[Layer]) -> Callable[..., Applied]:
+    """The `apply` that a class inherits from a layer of this package, under a `forward` of its own."""
+    found = (vars(owner).get("apply", Layer.apply) for owner in kind.__mro__)
+    written: Callable[..., Applied] | None = next((one for one in found if one is not Layer.apply), None)
+    if written is None:
+        raise NotImplementedError(f"{kind.__name__}.forward(x, ...) -> (y, pullback) is not written")
+    return written

@@ -7,7 +7,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from .. import constraints, initializers, ops, regularizers
-from .base import Array, Layer, LayerOptions, Pullback
+from .base import Array, Layer, LayerOptions
+from .context import Applied, Context
 from .module import Shape, not_built
 from .variable import Variable
 
@@ -132,12 +133,9 @@ class BatchNormalization(Layer):
     def independent_rows(self, training: bool) -> bool:
         return not (training and self.trainable)
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y of x's shape. The pullback is that of what this call did: with the mean of the batch, or with the moving
         one."""
-        self.stateless(initial_state)
         x = self.input_array(x)
         if not self.built:
             self.build(x.shape)
@@ -148,7 +146,7 @@ class BatchNormalization(Layer):
         moved = np.moveaxis(x, place, -1)
         flat = moved.reshape(-1, features)  # (N, features)
         there = None if mask is None else _steps(mask, x, place)
-        by_batch = training and self.trainable
+        by_batch = context.training and self.trainable
         if by_batch:
             mean, variance, share = _moments(flat, there)
             self._move(mean, variance)
@@ -187,7 +185,7 @@ class BatchNormalization(Layer):
             level = total - dot * (normal if there is None else normal * there[:, None]).sum(axis=0) * share
             return shaped(slope * (dy - weights * (level + normal * dot)))
 
-        return shaped(y), pullback
+        return shaped(y), mask, pullback
 
     def _move(self, mean: Array, variance: Array) -> None:
         with self._lock:

@@ -11,9 +11,10 @@ import numpy as np
 from .. import ops
 from ..kernels.stages import Stage
 from . import ragged
-from .base import Array, Layer, Pullback
+from .base import Array, Layer
+from .context import Applied, Context
 from .module import Shape, serialize
-from .penalties import Run, Share
+from .penalties import run_layer
 from .recurrent import RNN
 from .states import given_states
 
@@ -173,49 +174,28 @@ class Bidirectional(Layer):
             masks += [None for part in (self.forward_layer, self.backward_layer) for _ in part.state_size]
         return masks if len(masks) > 1 else masks[0]
 
-    def call(  # type: ignore[override]
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, *, lengths: Any = None
-    ) -> Any:
-        """As `forward`, without the pullback and without its cost."""
-        return self._run(x, mask, initial_state, training, lengths, tape=False, share=None).y
-
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, *, lengths: Any = None
-    ) -> tuple[Any, Pullback]:
+    def apply(
+        self,
+        x: Any,
+        mask: Any,
+        context: Context,
+        *,
+        initial_state: Any = None,
+        lengths: Any = None,
+    ) -> Applied:
         """Run B sequences in both directions.
 
         Args:
-            x, mask, lengths, training: as for `RNN.forward`.
+            x, mask, context, lengths: as for `RNN.apply`.
             initial_state: the forward layer's states, then the backward layer's.
 
         Returns:
-            The output, or a list as the class says; and the pullback, which takes dy in the same form, where None is
-            zeros, and gives dx, or (dx, [gradient of each initial state]) if initial_state was given.
+            The output, or a list as the class says; the mask; and the pullback, which takes dy in the same form, where
+            None is zeros, and gives dx, or (dx, [gradient of each initial state]) if initial_state was given.
 
         Raises:
             ValueError, TypeError: an argument that does not fit; states and weights are as they were.
         """
-        ran = self._run(x, mask, initial_state, training, lengths, tape=True, share=None)
-        return ran.y, ran.pullback
-
-    def inside(
-        self,
-        x: Any,
-        mask: Any,
-        training: bool,
-        tape: bool,
-        padding: bool,
-        share: Share | None,
-        **options: Any,
-    ) -> Run:
-        """With the penalties of the forward layer, then of the backward one."""
-        initial_state, lengths = options.get("initial_state"), options.get("lengths")
-        ran = self._run(x, mask, initial_state, training, lengths, tape, share)
-        return ran._replace(mask=self.compute_mask(x, mask))
-
-    def _run(
-        self, x: Any, mask: Any, initial_state: Any, training: bool, lengths: Any, tape: bool, share: Share | None
-    ) -> Run:
         forward, backward = self.forward_layer, self.backward_layer
         x = list(x) if ragged.is_ragged(x) else ops.as_array("x", x, self.dtype, ("batch", "time", forward.features))
         if not self.built:
@@ -224,19 +204,20 @@ class Bidirectional(Layer):
         # One after the other: each direction's kernels share their work among the cores already. On two threads of
         # Python both took from 0.97 (64 rows, 256 units) to 2 times as long (8 rows, 64 units), on 2 cores.
         # Padding need not be told apart from masked steps: the outputs of both are 0.
-        fran, bran = (
-            part.run(x, mask, training, tape, False, share, initial_state=states, lengths=lengths)
+        one = context.but(padding=False)
+        (f, _, forward_back), (b, _, backward_back) = (
+            run_layer(part, x, mask, one, initial_state=states, lengths=lengths)
             for part, states in ((forward, first[0]), (backward, first[1]))
         )
-        f, *fstates = fran.y if self.return_state else [fran.y]
-        b, *bstates = bran.y if self.return_state else [bran.y]
+        f, *fstates = f if self.return_state else [f]
+        b, *bstates = b if self.return_state else [b]
         if self.return_sequences:
             b = each(lambda a: a[..., ::-1, :], b)
         outputs: list[Any] = [f, b] if self.merge_mode is None else [each(self._merge, f, b)]
         result: Any = [*outputs, *fstates, *bstates]
         if len(result) == 1:
             result = result[0]
-        count, penalties = len(outputs), (*fran.penalties, *bran.penalties)
+        count = len(outputs)
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             total = count + len(fstates) + len(bstates)
@@ -252,12 +233,12 @@ class Bidirectional(Layer):
                 db = each(lambda a: np.asarray(a)[..., ::-1, :], list(db) if isinstance(b, list) else db)
             cut = count + len(fstates)
             df, db = ([df, *dy[count:cut]], [db, *dy[cut:]]) if self.return_state else (df, db)
-            dx, other = fran.pullback(df, need_dx), bran.pullback(db, need_dx)
+            dx, other = forward_back(df, need_dx), backward_back(db, need_dx)
             if initial_state is None:
                 return _sum(dx, other)
             return _sum(dx[0], other[0]), [*dx[1], *other[1]]
 
-        return Run(result, None, pullback if tape else None, penalties)
+        return result, self.compute_mask(x, mask), pullback
 
     def _halves(self, initial_state: Any, B: int) -> list[Any]:
         """The states of each direction, checked before either runs."""

@@ -7,7 +7,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from .. import activations, constraints, initializers, ops, regularizers
-from .base import Array, NamedOptions, Pullback
+from .base import Array, NamedOptions
+from .context import Applied, Context
 from .module import Shape
 from .multiplying import Multiplying
 from .variable import Variable
@@ -124,12 +125,8 @@ class Conv1D(Multiplying):
         self.same_features(features, self.kernel.shape[1] * self.groups if self.built else None)
         return by_time((batch, None if time is None else self.windows.count(time), self.filters), self.data_format)
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y (B, windows, filters) for x (B, T, C)."""
-        self.stateless(initial_state)
-        self.drops_mask(mask)
         x = ops.as_array("x", x, self.dtype, by_time(("batch", "time", "features"), self.data_format))
         if not self.built:
             self.build(x.shape)
@@ -162,7 +159,7 @@ class Conv1D(Multiplying):
             dx = self._add_up(drows, seen)
             return np.swapaxes(dx, 1, 2) if first else dx
 
-        return y, pullback
+        return y, None, pullback
 
     def _rows(self, x: Array, count: int) -> Array:
         """Every window of x (B, T, C) as a row, group after group: (B, count, K C); a view where that can be."""

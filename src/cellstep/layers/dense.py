@@ -7,7 +7,8 @@ from typing import Any, Unpack
 
 from .. import activations, constraints, initializers, ops, regularizers
 from ..kernels import stages
-from .base import Array, NamedOptions, Pullback
+from .base import Array, NamedOptions
+from .context import Applied, Context
 from .module import Shape, not_built
 from .multiplying import Multiplying
 from .variable import Variable
@@ -97,11 +98,8 @@ class Dense(Multiplying):
         self.same_features(input_shape[-1], self.kernel.shape[0] if self.built else None)
         return (*input_shape[:-1], self.units)
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y (B, ..., units) for x (B, ..., I)."""
-        self.stateless(initial_state)
         x = self.input_array(x)
         if x.ndim < 2:
             raise ValueError(f"expected x of shape (batch, ..., features), got {x.shape}")
@@ -119,7 +117,7 @@ class Dense(Multiplying):
             self.add_gradients(x, dz)
             return self.matrix(backward=True).multiply(dz) if need_dx else None
 
-        return y, pullback
+        return y, mask, pullback
 
     def reach(self, rank: int) -> str:
         return "step" if rank > 2 else "sequence"

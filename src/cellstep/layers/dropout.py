@@ -44,7 +44,7 @@ class Dropout(Weightless):
         self.seed = None if seed is None else random.check_seed(seed)
         self.generator = random.generator(self.seed)
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         """y of x's shape; x itself where nothing is dropped."""
         if not training or self.rate == 0:
             return x, lambda dy: dy

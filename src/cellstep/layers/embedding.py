@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from .. import constraints, initializers, ops, regularizers
 from ..kernels.stages import Lookup, Stage
-from .base import Array, Layer, LayerOptions, Pullback
+from .base import Layer, LayerOptions
+from .context import Applied, Context
 from .module import Shape, not_built
 from .variable import Variable
 
@@ -99,11 +100,8 @@ class Embedding(Layer):
         """True where x is not 0; None without `mask_zero`."""
         return ops.plain("x", x) != 0 if self.mask_zero else None
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y (B, ..., output_dim) for whole numbers x (B, ...)."""
-        self.stateless(initial_state)
         rows = ops.check_indices("x", x, self.input_dim)
         if rows.ndim < 1:
             raise ValueError("expected x of shape (batch, ...), got one number")
@@ -117,7 +115,7 @@ class Embedding(Layer):
                 if self.embeddings.trainable:
                     self.embeddings.add_rows(rows.reshape(-1), dy.reshape(-1, self.output_dim))
 
-        return y, pullback
+        return y, self.passed_mask(x, mask, context), pullback
 
     def stages(self) -> list[Stage]:
         return [Lookup(self.embeddings.value, self.mask_zero)]

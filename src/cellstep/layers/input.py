@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from .base import Layer, Pullback
+from .base import Layer
+from .context import Applied, Context
 from .module import Shape, not_built
 from .symbolic import Node, SymbolicTensor
 
@@ -66,17 +67,14 @@ class InputLayer(Layer):
             raise ValueError(f"dtype must be the name of a NumPy dtype, got {dtype!r}") from None
         self.build(self.batch_shape)
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Any, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """x as an array, unchanged."""
-        self.stateless(initial_state)
         a = self._fitting(ops.plain("x", x), "x")
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             return dy if need_dx else None
 
-        return a, pullback
+        return a, mask, pullback
 
     def checked(self, x: Any, name: str = "x", rows: bool = True) -> Any:
         """x as an array that fits, as a model takes it: an axis of length 1 at the end may be missing, or be too many.

@@ -7,7 +7,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from .. import ops
-from .base import Array, LayerOptions, Pullback
+from .base import Array, LayerOptions
+from .context import Applied, Context
 from .merging import Mask, Merge, Spread
 from .module import Shape
 
@@ -63,11 +64,8 @@ class Concatenate(Merge):
             shown.append(np.broadcast_to(m.reshape(*m.shape, *(1,) * (len(shape) - m.ndim)), shape))
         return np.concatenate(shown, self.axis).any(-1)
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """The arrays of the list x, joined; the pullback gives a list."""
-        self.stateless(initial_state)
         arrays = [self.input_array(a) for a in self.several(x)]
         shapes = [a.shape for a in arrays]
         if not self.built:
@@ -79,7 +77,7 @@ class Concatenate(Merge):
         def pullback(dy: Any, need_dx: bool = True) -> list[Array] | None:
             return np.split(self.gradient_array(dy, y.shape), ends, self.axis) if need_dx else None
 
-        return y, pullback
+        return y, self.compute_mask(x, mask), pullback
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}
@@ -139,11 +137,8 @@ class Dot(Merge):
     def compute_mask(self, x: Any, mask: Any = None) -> None:
         return None
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """The products of the two arrays of x; the pullback gives a list of two."""
-        self.stateless(initial_state)
         arrays = [self.input_array(a) for a in self.several(x)]
         shapes = [a.shape for a in arrays]
         if not self.built:
@@ -156,7 +151,7 @@ class Dot(Merge):
         def pullback(dy: Any, need_dx: bool = True) -> list[Array] | None:
             return spread(self.gradient_array(dy, y.shape)) if need_dx else None
 
-        return y, pullback
+        return y, None, pullback
 
     def merge(self, arrays: list[Array], masks: list[Mask | None]) -> tuple[Array, Spread]:
         a, b = arrays

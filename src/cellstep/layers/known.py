@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array, Layer, Pullback
+from .base import Array, Layer
+from .context import Applied, Context
 from .input import InputLayer
 from .module import counting_names, penalties_of
 from .symbolic import Node, SymbolicTensor
@@ -69,13 +70,11 @@ class CompiledLoss(Layer):
         super().__init__("compiled_loss")
         self.value, self.slopes = value, slopes
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             return [None if slope is None else slope * slope.dtype.type(dy) for slope in self.slopes]
 
-        return np.asarray(self.value), pullback
+        return np.asarray(self.value), mask, pullback
 
 
 class Penalty(Layer):
@@ -85,9 +84,7 @@ class Penalty(Layer):
         super().__init__("penalty")
         self._weights = [variable]
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         (variable,) = self._weights
         regularizer = variable.regularizer
         assert regularizer is not None
@@ -95,7 +92,7 @@ class Penalty(Layer):
         def pullback(dy: Any, need_dx: bool = True) -> None:
             variable.grad[...] += regularizer.gradient(variable.value) * variable.dtype.type(dy)
 
-        return np.asarray(regularizer(variable.value), variable.dtype), pullback
+        return np.asarray(regularizer(variable.value), variable.dtype), mask, pullback
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from typing import Any, Self, Unpack
 import numpy as np
 
 from .. import ops, registry
-from .base import Layer, LayerOptions, Pullback
+from .base import Layer, LayerOptions
+from .context import Applied, Context
 from .module import Shape
 
 #: Sizes that stand for an open axis while the shape of the outputs is found out.
@@ -66,17 +67,14 @@ class Lambda(Layer):
         self._takes = _parameters(function) & {"mask", "training"}
         self.supports_masking = mask is not None or "mask" in self._takes  # type: ignore[misc]
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Any, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """function(x), an array of the layer's dtype unless it holds integers or booleans."""
-        self.stateless(initial_state)
-        if self.mask is None:
-            self.drops_mask(mask, used=self.supports_masking)
+        if mask is not None and self.mask is None and self.supports_masking:
+            self.drops_mask(mask, used=True)
         x = self.input_array(x)
         if not self.built:
             self.build(x.shape)
-        given = {"mask": mask, "training": training}
+        given = {"mask": mask, "training": context.training}
         y = self._call(x, {name: given[name] for name in self._takes})
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
@@ -91,7 +89,7 @@ class Lambda(Layer):
             dx = self.pullback(x, y, dy, **self.arguments)
             return ops.as_array(f"what pullback of {self.name} gives", dx, self.dtype, x.shape)
 
-        return y, pullback
+        return y, self.compute_mask(x, mask), pullback
 
     def _call(self, x: Any, given: dict[str, Any]) -> Any:
         a = ops.plain(f"what function of {self.name} gives", self.function(x, **self.arguments, **given))

@@ -8,7 +8,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from .. import constraints, initializers, kernels, ops, regularizers
-from .base import Array, Layer, LayerOptions, Pullback
+from .base import Array, Layer, LayerOptions
+from .context import Applied, Context
 from .module import Shape, not_built
 from .variable import Variable
 
@@ -102,11 +103,8 @@ class LayerNormalization(Layer):
         ops.places("axis", self.axis, input_shape)
         return tuple(input_shape)
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y of x's shape."""
-        self.stateless(initial_state)
         x = self.input_array(x)
         if not self.built:
             self.build(x.shape)
@@ -141,7 +139,7 @@ class LayerNormalization(Layer):
                 norms.normalized_back(dy, normal, inverse, gamma, dx, *grads)
             return None if dx is None else shaped(dx)
 
-        return shaped(y), pullback
+        return shaped(y), mask, pullback
 
     def _check(self, x: Array) -> None:
         """ValueError where x has not the sizes that the weights have."""

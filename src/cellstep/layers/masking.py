@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.stages import Mask, Stage
-from .base import Array, Layer, LayerOptions, Pullback
+from .base import Array, Layer, LayerOptions
+from .context import Applied, Context
 
 
 class Masking(Layer):
@@ -51,11 +52,8 @@ class Masking(Layer):
     def _there(self, x: Array) -> NDArray[np.bool_]:
         return np.asarray((x != x.dtype.type(self.mask_value)).any(axis=-1, keepdims=True))
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """x with its masked steps set to 0; their gradient is 0."""
-        self.stateless(initial_state)
         x = self._input(x)
         there = self._there(x)
         zero = x.dtype.type(0)
@@ -63,7 +61,7 @@ class Masking(Layer):
         def pullback(dy: Any, need_dx: bool = True) -> Array | None:
             return np.where(there, self.gradient_array(dy, x.shape), zero) if need_dx else None
 
-        return np.where(there, x, zero), pullback
+        return np.where(there, x, zero), context.replaced(mask, there[..., 0]), pullback
 
     def reach(self, rank: int) -> str:
         return "step" if rank > 2 else "sequence"

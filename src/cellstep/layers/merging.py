@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops
-from .base import Array, Layer, Pullback
+from .base import Array, Layer
+from .context import Applied, Context
 from .module import Shape
 
 Mask = NDArray[np.bool_]
@@ -73,11 +74,8 @@ class Merge(Layer):
             together = together | m
         return together
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y for a list x of arrays; its pullback gives a list."""
-        self.stateless(initial_state)
         arrays = [self.input_array(a) for a in self.several(x)]
         if not self.built:
             self.build([a.shape for a in arrays])  # type: ignore[arg-type]
@@ -99,7 +97,7 @@ class Merge(Layer):
             parts = spread(self.gradient_array(dy, y.shape))
             return [undo_broadcast(d, r.shape).reshape(a.shape) for d, r, a in zip(parts, raised, arrays, strict=True)]
 
-        return y, pullback
+        return y, self.compute_mask(x, mask), pullback
 
 
 class Add(Merge):

@@ -53,7 +53,7 @@ class GaussianNoise(_Noise):
         super().__init__(seed, **options)
         self.stddev = ops.check_number("stddev", stddev, 0, 1)
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         y = x + self.normal(x, self.stddev) if training and self.stddev > 0 else x
         return y, lambda dy: dy
 
@@ -86,7 +86,7 @@ class GaussianDropout(_Noise):
         if self.rate == 1:
             raise ValueError(f"rate must be below 1 for GaussianDropout, whose noise it scales, got {rate!r}")
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         if not training or self.rate == 0:
             return x, lambda dy: dy
         factor = self.normal(x, math.sqrt(self.rate / (1 - self.rate)))

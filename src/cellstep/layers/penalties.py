@@ -1,69 +1,74 @@
-"""Penalties of outputs: what `activity_regularizer` adds to a loss, and to the gradient of the outputs."""
+"""A layer within a pass: `run_layer`, with the penalty that `activity_regularizer` puts on its outputs."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..regularizers import Regularizer
-from . import nested
+from . import nested, ragged
+from .context import Applied, Context
+
+if TYPE_CHECKING:
+    from .base import Layer
 
 
-class Run(NamedTuple):
-    """What a model needs of one run of a layer.
+def run_layer(layer: Layer, x: Any, mask: Any, context: Context, **options: Any) -> Applied:
+    """`layer.apply`, with all that does not depend on what the layer computes: options that it does not take are
+    refused, a mask that ends here is warned of, and penalties of outputs are added to those of the pass.
 
-    y: the outputs. mask: theirs, or None; a list where there are several. pullback: None without a tape. penalties:
-    those of the outputs of the layer and of layers inside it; the pullback adds their gradients, also where dy is None.
+    Returns:
+        The outputs, their mask, and the pullback, which adds the gradients of penalties, also where dy is None.
     """
+    if options:
+        options = layer.check_options(options)
+    if mask is not None and not layer.supports_masking:
+        layer.drops_mask(mask)
+    penalties = context.penalties
+    before = 0 if penalties is None else len(penalties)
+    y, passed, pullback = layer.apply(x, mask, context, **options)
+    if layer.masks_itself:
+        passed = layer.passed_mask(x, mask, context)
+    if penalties is None:
+        return y, passed, pullback
+    if layer.activity_regularizer is not None:
+        if context.rows is None and layer.takes_ragged and ragged.is_ragged(x):
+            context = context.but(rows=len(x))
+        own, pullback = _penalized(layer.activity_regularizer, y, passed, pullback, context)
+        penalties[before:before] = own
+    layer.remember(penalties[before:])
+    return y, passed, pullback
 
-    y: Any
-    mask: Any
-    pullback: Any
-    penalties: tuple[float, ...] = ()
 
-
-class Share(NamedTuple):
-    """How penalties count. rows: over how many they are averaged, where not those of the outputs themselves, as in
-    TimeDistributed, which makes rows of steps. scale: of their gradients alone, as an optimizer scales a loss."""
-
-    rows: int | None = None
-    scale: float = 1.0
-
-
-#: As most runs count them.
-PLAIN = Share()
-
-
-def penalized(regularizer: Regularizer, ran: Run, padding: bool, share: Share) -> Run:
-    """A run with the penalty of each of its outputs, over the number of rows as in Keras.
+def _penalized(regularizer: Any, y: Any, mask: Any, pullback: Any, context: Context) -> tuple[list[float], Any]:
+    """The penalty of each output, over the number of rows as in Keras; and the pullback with their gradients.
 
     Masked steps count as they do there; steps that do not exist at all, which the mask says where `padding` is True,
     count as zeros and have no gradient. (A mask that says both, as of Masking over sequences of different lengths, does
     not tell them apart: then masked steps do not count either.)
     """
-    y, mask, pullback, inner = ran
     outputs = nested.flatten(y)
     seen = outputs
     real: list[Any] = [None] * len(outputs)
-    if padding and mask is not None:
+    if context.padding and mask is not None:
         masks = nested.flatten(mask)
         real = [
             None if m is None else m.reshape(*m.shape, *(1,) * (a.ndim - m.ndim))
             for a, m in zip(outputs, masks, strict=True)
         ]
         seen = [a if m is None else np.where(m, a, a.dtype.type(0)) for a, m in zip(outputs, real, strict=True)]
-    rows = [len(a) if share.rows is None else share.rows for a in seen]
-    own = tuple(float(regularizer(a)) / n if len(a) else 0.0 for a, n in zip(seen, rows, strict=True))
+    rows = [len(a) if context.rows is None else context.rows for a in seen]
+    scale = context.scale
 
     def with_penalty(dy: Any, need_dx: bool = True) -> Any:
         given = nested.flatten(dy) if dy is not None else [None] * len(outputs)
         total = []
         for a, m, n, d in zip(seen, real, rows, given, strict=True):
-            slope = np.asarray(regularizer.gradient(a), a.dtype) * a.dtype.type(share.scale / max(n, 1))
+            slope = np.asarray(regularizer.gradient(a), a.dtype) * a.dtype.type(scale / max(n, 1))
             if m is not None:
                 slope = np.where(m, slope, a.dtype.type(0))
             total.append(slope if d is None else d + slope)
         return pullback(nested.pack(y, total), need_dx=need_dx)
 
-    return Run(y, mask, None if pullback is None else with_penalty, (*own, *inner))
+    own = [float(regularizer(a)) / n if len(a) else 0.0 for a, n in zip(seen, rows, strict=True)]
+    return own, with_penalty if context.tape else None

@@ -39,7 +39,7 @@ class _Pooling1D(Weightless):
         batch, time, features = by_time(self.checked(input_shape), self.data_format)
         return by_time((batch, None if time is None else self.windows.count(time), features), self.data_format)
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         first = self.data_format == "channels_first"
         y, back = self.pool(np.swapaxes(x, 1, 2) if first else x)
         if not first:
@@ -196,7 +196,7 @@ class GlobalMaxPooling1D(_GlobalPooling1D):
 
     supports_masking = False
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         self.steps(x)
         y = x.max(axis=self.time, keepdims=True)
 
@@ -223,7 +223,7 @@ class GlobalAveragePooling1D(_GlobalPooling1D):
 
     skips_masked = True
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         T = self.steps(x)
         if mask is None:
             return x.mean(axis=self.time, keepdims=self.keepdims), lambda dy: np.broadcast_to(

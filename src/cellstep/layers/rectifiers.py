@@ -8,7 +8,8 @@ import numpy as np
 
 from .. import constraints, initializers, ops, regularizers
 from ..kernels.stages import Activate, Stage
-from .base import Array, Layer, LayerOptions, Pullback
+from .base import Array, Layer, LayerOptions
+from .context import Applied, Context
 from .module import Shape
 from .variable import Variable
 from .weightless import Back, Weightless
@@ -55,7 +56,7 @@ class ReLU(_Rectifier):
         self.negative_slope = ops.check_number("negative_slope", negative_slope, 0)
         self.threshold = ops.check_number("threshold", threshold, 0)
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         number = x.dtype.type
         slope, threshold = number(self.negative_slope), number(self.threshold)
         most = number(np.inf if self.max_value is None else self.max_value)
@@ -104,7 +105,7 @@ class LeakyReLU(_Rectifier):
         super().__init__(**options)
         self.negative_slope = ops.check_number("negative_slope", negative_slope, 0)
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         factor = np.where(x > 0, x.dtype.type(1), x.dtype.type(self.negative_slope))
         return x * factor, lambda dy: dy * factor
 
@@ -132,7 +133,7 @@ class ELU(_Rectifier):
         super().__init__(**options)
         self.alpha = ops.check_number("alpha", alpha)
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         alpha = x.dtype.type(self.alpha)
         below = alpha * np.expm1(np.minimum(x, 0))
         y = np.where(x > 0, x, below)
@@ -196,11 +197,8 @@ class PReLU(Layer):
             constraint=self.alpha_constraint,
         )
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y of x's shape."""
-        self.stateless(initial_state)
         x = self.input_array(x)
         if not self.built:
             self.build(x.shape)
@@ -219,7 +217,7 @@ class PReLU(Layer):
                     dalpha += (dy * below).sum(axis=summed, keepdims=True)[0]
             return dy * ((x > 0) + alpha * (x < 0)) if need_dx else None
 
-        return np.maximum(x, 0) + alpha * below, pullback
+        return np.maximum(x, 0) + alpha * below, mask, pullback
 
     def reach(self, rank: int) -> str:
         return "step" if rank > 2 and 1 in (self.shared_axes or ()) else "sequence"

@@ -11,11 +11,11 @@ import numpy as np
 
 from .. import ops
 from ..kernels.stages import Recur, Stage
-from .base import Array, Layer, Pullback
+from .base import Array, Layer
 from .cell import RecurrentCell
+from .context import Applied, Context
 from .module import Module, Shape, held, ours_function, serialize
 from .orders import Ragged, arrange
-from .penalties import Run, Share
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
 from .states import flatten, given_states, like, nest, split_gradients
 from .stream import Stream
@@ -229,63 +229,42 @@ class RNN(Layer):
         passed = mask if self.return_sequences else None
         return [passed, *(None for _ in self.state_size)] if self.return_state else passed
 
-    def call(  # type: ignore[override]
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, *, lengths: Any = None
-    ) -> Any:
-        """As `forward`, without the pullback and without its cost."""
-        return self._run(x, mask, initial_state, training, lengths, tape=False)[0]
-
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, *, lengths: Any = None
-    ) -> tuple[Any, Pullback]:
+    def apply(
+        self,
+        x: Any,
+        mask: Any,
+        context: Context,
+        *,
+        initial_state: Any = None,
+        lengths: Any = None,
+    ) -> Applied:
         """Run B sequences.
 
         Args:
             x: (B, T, I), any real dtype and strides; or a list of B arrays (steps, I).
             mask: (B, T) booleans, True where the step runs.
-            lengths: (B,) integers 0 .. T, the same for padding on the right; not together with a mask.
+            context: whose `training` says whether `dropout` drops inputs and `recurrent_dropout` states: one mask a
+                call each, the same at every step. Where its masks say which steps exist, a layer that goes backwards
+                over sequences begins rows at their own ends, and one that gives the last output gives that of a row's
+                own last step, as of the row alone.
             initial_state: one (B, units) array a state, in a list; one alone may come bare, and those of stacked cells
                 in one list for each cell. Where None: zeros, or the layer's own.
-            training: whether `dropout` drops inputs and `recurrent_dropout` states: one mask a call each, the same at
-                every step.
+            lengths: (B,) integers 0 .. T, the same as a mask for padding on the right; not together with one.
 
         Returns:
-            The output, or [output, *states]; and the pullback. It takes dy in the same form, where None is zeros, and
-            gives dx, or (dx, [gradient of each initial state]) if initial_state was given.
+            The output, or [output, *states]; the mask; and the pullback. It takes dy in the same form, where None is
+            zeros, and gives dx, or (dx, [gradient of each initial state]) if initial_state was given.
 
         Raises:
             ValueError, TypeError: an argument that does not fit; states and weights are as they were.
         """
-        y, pullback = self._run(x, mask, initial_state, training, lengths, tape=True)
-        assert pullback is not None
-        return y, pullback
-
-    def inside(
-        self, x: Any, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None, **options: Any
-    ) -> Run:
-        """Where steps do not exist, a layer that goes backwards over sequences begins rows at their own ends, and one
-        that gives the last output gives that of a row's own last step, as of the row alone."""
-        alone = self.go_backwards if self.return_sequences else self.zero_output_for_mask
-        if not (padding and alone) or not ours_function(type(self).forward):
-            return super().inside(x, mask, training, tape, padding, share, **options)
-        if mask is None and self.return_sequences:
+        training, tape = context.training, context.tape
+        padding = context.padding and (self.go_backwards if self.return_sequences else self.zero_output_for_mask)
+        if padding and mask is None and self.return_sequences:
             raise ValueError(
                 f"go_backwards of {self.name} must be False where x had lengths that a layer below has lost, got True: "
                 "it would begin with padding"
             )
-        y, pullback = self._run(x, mask, options.get("initial_state"), training, options.get("lengths"), tape, padding)
-        return Run(y, self.compute_mask(x, mask), pullback)
-
-    def _run(
-        self,
-        x: Any,
-        mask: Any,
-        initial_state: Any,
-        training: bool,
-        lengths: Any,
-        tape: bool,
-        padding: bool = False,
-    ) -> tuple[Any, Pullback | None]:
         runner = self.runner
         # weights of another width are refused before they are made
         by_row = not self.has_python_cells
@@ -321,8 +300,9 @@ class RNN(Layer):
             output = order.outputs(y, None if states is None or runner.h is None else states[runner.h])
         output = self._shown(output, shown)
         result = [output, *nest(runner, last)] if self.return_state else output
+        passed = self.compute_mask(x, mask)
         if run_back is None:
-            return result, None
+            return result, passed, None
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             shape = (B, T, runner.output_size) if self.return_sequences else (B, runner.output_size)
@@ -342,7 +322,7 @@ class RNN(Layer):
             dx = None if dx is None else order.input_gradients(dx)
             return dx if initial_state is None else (dx, like(runner, initial_state, dfirst))
 
-        return result, pullback
+        return result, passed, pullback
 
     def _first_states(self, initial_state: Any, B: int) -> list[Array] | None:
         """One array a state; None where the cell's own first states will do."""

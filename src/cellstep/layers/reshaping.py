@@ -39,7 +39,7 @@ class RepeatVector(_Reshaping):
         batch, features = self.checked(input_shape)
         return (batch, self.n, features)
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         return np.repeat(x[:, None], self.n, axis=1), lambda dy: dy.sum(axis=1)
 
     def get_config(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Flatten(_Reshaping):
         batch, *sizes = self.checked(input_shape)
         return (batch, _product(sizes))
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         self.checked(x.shape)
         moved = np.moveaxis(x, 1, -1) if self.data_format == "channels_first" and x.ndim > 1 else x
 
@@ -125,7 +125,7 @@ class Reshape(_Reshaping):
             )
         return (batch, *(total // known if size == -1 else size for size in self.target_shape))
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         if not x.ndim:
             raise ValueError("expected x of shape (batch, ...), got one number")
         shape = [size or 0 for size in self.compute_output_shape(x.shape)]
@@ -160,7 +160,7 @@ class Permute(_Reshaping):
         shape = self.checked(input_shape)
         return (shape[0], *(shape[dim] for dim in self.dims))
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         order = (0, *self.dims)
         return x.transpose(order), lambda dy: dy.transpose(np.argsort(order))
 
@@ -196,7 +196,7 @@ class Cropping1D(_Reshaping):
             raise ValueError(f"expected more than the {sum(self.cropping)} steps that cropping takes away, got {steps}")
         return left
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         left = self.cropping[0]
         kept = slice(left, left + self._left_over(x.shape[1]))
 
@@ -243,7 +243,7 @@ class ZeroPadding1D(_Reshaping):
         shape[self.time] = None if time is None else time + sum(self.padding)
         return tuple(shape)
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         left, right = self.padding
         around = [(0, 0)] * 3
         around[self.time] = (left, right)
@@ -277,7 +277,7 @@ class UpSampling1D(_Reshaping):
         batch, time, features = self.checked(input_shape)
         return (batch, None if time is None else time * self.size, features)
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         B, T, C = x.shape
         return np.repeat(x, self.size, axis=1), lambda dy: dy.reshape(B, T, self.size, C).sum(axis=2)
 

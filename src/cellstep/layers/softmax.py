@@ -38,7 +38,7 @@ class Softmax(Weightless):
         ops.places("axis", self.axis, input_shape)
         return tuple(input_shape)
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         axes = ops.places("axis", self.axis, x.shape)
         if 0 in (x.shape[axis] for axis in axes):
             raise ValueError(f"expected x with one entry or more along axis {self.axis}, got shape {x.shape}")

@@ -9,14 +9,15 @@ made of tensors, and runs the calls between its inputs and its outputs.
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from ..keywords import of_package
 from . import nested
+from .context import Context
 from .module import Shape
+from .penalties import run_layer
 
 if TYPE_CHECKING:
     from .base import Layer
@@ -194,7 +195,7 @@ class Node:
             options["initial_state"] = [value[id(tensor)] for tensor in self.states]
         x = nested.change(self.x, lambda tensor: value[id(tensor)])
         mask = None if self.mask is None else nested.change(self.mask, lambda tensor: value[id(tensor)])
-        y = self.layer.run(x, mask, options.pop("training", False), False, **options).y
+        y = run_layer(self.layer, x, mask, Context(options.pop("training", False), penalties=[]), **options)[0]
         self.outputs = [KnownTensor(np.asarray(v), self, i) for i, v in enumerate(nested.flatten(y))]
         self.structure = nested.pack(y, self.outputs)
         return self.structure
@@ -260,12 +261,9 @@ def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[s
 
 
 def _check_options(layer: Layer, options: dict[str, Any]) -> None:
-    """TypeError for an option that the layer's forward does not take, or one that holds tensors."""
-    taken = inspect.signature(type(layer).forward).parameters
+    """TypeError for an option that the layer does not take, or one that holds tensors."""
+    layer.check_options(options)
     for name, value in options.items():
-        if name not in taken and not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values()):
-            known = ", ".join([key for key in taken if key != "self"])
-            raise TypeError(f"{layer.name} takes {known} when it is called, got {name}")
         if is_symbolic(value):
             raise TypeError(f"{name} of {layer.name} must hold no symbolic tensors; only x, mask and initial_state can")
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from .. import ops
 from ..kernels.stages import Activate, Dense, Stage
-from .base import Array, Layer, Pullback, check_layer
+from .base import Array, Layer, check_layer
+from .context import Applied, Context
 from .module import Shape, serialize
-from .penalties import Run, Share
+from .penalties import run_layer
 
 
 class TimeDistributed(Layer):
@@ -73,24 +74,8 @@ class TimeDistributed(Layer):
     def independent_rows(self, training: bool) -> bool:
         return self.layer.independent_rows(training)
 
-    def call(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any) -> Any:
-        """As `forward`, without the pullback and without its cost."""
-        self.stateless(initial_state)
-        return self.inside(x, mask, training, False, False, None, **options).y
-
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Any, Pullback]:
-        """y (B, T, ...) for x (B, T, ...)."""
-        self.stateless(initial_state)
-        ran = self.inside(x, mask, training, True, False, None)
-        return ran.y, ran.pullback
-
-    def inside(
-        self, x: Any, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None, **options: Any
-    ) -> Run:
-        """A step's penalties are averaged over its rows and summed over the steps."""
-        self.stateless(options.get("initial_state"))
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
+        """y (B, T, ...) for x (B, T, ...). A step's penalties are averaged over its rows and summed over the steps."""
         x = ops.plain("x", x)
         if x.ndim < 3:
             raise ValueError(f"expected x of shape (batch, time, features, ...), got {x.shape}")
@@ -106,62 +91,57 @@ class TimeDistributed(Layer):
                 mask = np.broadcast_to(given.reshape(*given.shape, *(1,) * (x.ndim - 3)), x.shape[:-1])
         if not self.built:
             self.build(x.shape)
-        found = self.regularizers_inside()
-        if share is not None:
-            share = share._replace(rows=len(x)) if share.rows is None else share
-        at_once = x.shape[1] and self.layer.independent_rows(training)
-        if at_once and (share is None or all(regularizer.additive for regularizer in found)):
-            ran, made = self._at_once(x, mask, training, tape, padding, share)
-        else:
-            ran, made = self._by_step(x, mask, training, tape, padding, share)
+        counts = context.penalties is not None
+        if counts and context.rows is None:
+            context = context.but(rows=len(x))
+        at_once = x.shape[1] and self.layer.independent_rows(context.training)
+        if at_once and counts:
+            at_once = all(regularizer.additive for regularizer in self.regularizers_inside())
+        y, made, pullback = (self._at_once if at_once else self._by_step)(x, mask, context)
         if made is not None and (mask is None or self.layer.replaces_mask):
             warnings.warn(
                 f"{self.layer.name} makes a mask, which ends in {self.name}: layers after it do not see it",
                 stacklevel=4,
             )
         if given is None:
-            return ran
-        passed = _fitting(given, ran.y.shape)
+            return y, None, pullback
+        passed = _fitting(given, y.shape)
         if mask is None and passed.ndim < given.ndim:
             self.layer.drops_mask(given)
-        return ran._replace(mask=passed)
+        return y, passed, pullback
 
-    def _by_step(
-        self, x: Array, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None
-    ) -> tuple[Run, Any]:
-        """The run without its mask, and the mask that the layer gave."""
+    def _by_step(self, x: Array, mask: Any, context: Context) -> Applied:
+        """The outputs, the mask that the layer gave, and the pullback; the steps one after another."""
         T = x.shape[1]
         masks = [None if mask is None else mask[:, t] for t in range(T)]
-        steps = [self.layer.run(x[:, t], masks[t], training, tape, padding, share) for t in range(T)]
+        steps = [run_layer(self.layer, x[:, t], masks[t], context) for t in range(T)]
         shape = self.compute_output_shape(x.shape)
-        y = np.stack([step.y for step in steps], axis=1) if T else np.zeros(shape, self.dtype)
+        y = np.stack([step[0] for step in steps], axis=1) if T else np.zeros(shape, self.dtype)
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             dy = None if dy is None else self.gradient_array(dy, y.shape)
             # from the last to the first, as they would be taken back by hand
-            found = [steps[t].pullback(None if dy is None else dy[:, t], need_dx=need_dx) for t in reversed(range(T))]
+            found = [steps[t][2](None if dy is None else dy[:, t], need_dx=need_dx) for t in reversed(range(T))]
             if not need_dx or (T and found[0] is None):
                 return None
             return np.stack(found[::-1], axis=1) if T else np.zeros(x.shape, self.dtype)
 
-        penalties = tuple(penalty for step in steps for penalty in step.penalties)
-        return Run(y, None, pullback if tape else None, penalties), steps[0].mask if steps else None
+        return y, steps[0][1] if steps else None, pullback
 
-    def _at_once(
-        self, x: Array, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None
-    ) -> tuple[Run, Any]:
+    def _at_once(self, x: Array, mask: Any, context: Context) -> Applied:
+        """The same, with the steps as more rows."""
         B, T = x.shape[:2]
         if mask is not None:
             mask = mask.reshape(B * T, *mask.shape[2:])
-        ran = self.layer.run(x.reshape(B * T, *x.shape[2:]), mask, training, tape, padding, share)
-        y = ran.y.reshape(B, T, *ran.y.shape[1:])
+        flat, passed, back = run_layer(self.layer, x.reshape(B * T, *x.shape[2:]), mask, context)
+        y = flat.reshape(B, T, *flat.shape[1:])
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
-            dy = None if dy is None else self.gradient_array(dy, y.shape).reshape(ran.y.shape)
-            dx = ran.pullback(dy, need_dx=need_dx)
+            dy = None if dy is None else self.gradient_array(dy, y.shape).reshape(flat.shape)
+            dx = back(dy, need_dx=need_dx)
             return None if dx is None else dx.reshape(x.shape)
 
-        return Run(y, None, pullback if tape else None, ran.penalties), ran.mask
+        return y, passed, pullback
 
     def reset_states(self) -> None:
         """Begin again with zeros in a stateful layer."""

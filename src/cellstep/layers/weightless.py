@@ -8,14 +8,15 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from .. import ops
-from .base import Array, Layer, Pullback
+from .base import Array, Layer
+from .context import Applied, Context
 from .module import Shape
 
 Back = Callable[[Array], NDArray[Any]]
 
 
 class Weightless(Layer):
-    """A layer without weights, of one array. A subclass writes `apply`, and `compute_output_shape` where it changes.
+    """A layer without weights, of one array. A subclass writes `compute`, and `compute_output_shape` where it changes.
 
     Attributes:
         axes: the names of the inputs' axes, such as ("batch", "time", "features"); empty where any number will do.
@@ -25,16 +26,11 @@ class Weightless(Layer):
     axes: tuple[str, ...] = ()
     keeps_integers: ClassVar[bool] = False
 
-    def apply(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
+    def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         """y, and the map from dy, which has y's shape, to dx."""
-        raise NotImplementedError(f"{type(self).__name__}.apply is not written")
+        raise NotImplementedError(f"{type(self).__name__}.compute is not written")
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Array, Pullback]:
-        self.stateless(initial_state)
-        if not self.supports_masking:
-            self.drops_mask(mask)
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         a = ops.plain("x", x)
         if not (self.keeps_integers and a.dtype.kind in "iu"):
             a = self.input_array(a)
@@ -42,13 +38,13 @@ class Weightless(Layer):
             raise ValueError(f"expected x of shape {ops.describe(self.axes)}, got {a.shape}")
         if not self.built:
             self.build(a.shape)
-        y, back = self.apply(a, mask, training)
+        y, back = self.compute(a, mask, context.training)
 
         def pullback(dy: Any, need_dx: bool = True) -> Array | None:
             dy = self.gradient_array(dy, y.shape)
             return back(dy) if need_dx else None
 
-        return y, pullback
+        return y, self.compute_mask(x, mask), pullback
 
     def make_weights(self, input_shape: Shape) -> None:
         # There are none; a model that is being put together learns here that the layer cannot take what comes.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..layers import Layer, SymbolicTensor, nested
+from ..layers.context import Applied, Context
 
 if TYPE_CHECKING:
     from .base import Loss
@@ -65,9 +65,7 @@ class _Call(Layer):
         true, pred = (np.zeros([size or 1 for size in s]) for s in (nested.shapes(input_shape)[0], shape))
         return shape[: len(self.loss.value_shape(pred, true if self.held is None else np.asarray(self.held)))]
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[NDArray[Any], Any]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         y_true, y_pred = x if self.held is None else (self.held, x)
         value, gradient = self.loss.differentiable(y_true, y_pred, *self.options)
 
@@ -75,4 +73,4 @@ class _Call(Layer):
             dx = gradient(np.asarray(dy)) if need_dx else None
             return [None, dx] if self.held is None else dx
 
-        return np.asarray(value), pullback
+        return np.asarray(value), None, pullback

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..layers import Input, SymbolicTensor
+from ..layers.context import Context
 from .base import Array, Loss, Pullback
 
 #: How many shapes of batches are kept.
@@ -97,7 +98,7 @@ class Trace:
         if self.graph is None:
             values, slopes = (np.asarray(a, y_pred.dtype) for a in self.loss.call(y_true, y_pred))
             return values, lambda d: d.reshape(d.shape + (1,) * (slopes.ndim - d.ndim)) * slopes
-        (values,), _, back, _ = self.graph.run([y_true, y_pred], [None, None], False, True)
+        (values,), _, back = self.graph.apply([y_true, y_pred], [None, None], Context(tape=True))
 
         def pullback(d: Array) -> Array:
             found = back([d])[1]

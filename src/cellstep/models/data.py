@@ -21,6 +21,19 @@ Array = NDArray[Any]
 ClassWeight = Mapping[int, float]
 
 
+class Pass(NamedTuple):
+    """A pass forward through a model.
+
+    y: the outputs. mask: theirs, or None; a list where there are several. pullback: None without a tape. penalties:
+    those of outputs of layers in it.
+    """
+
+    y: Any
+    mask: Any
+    pullback: Any
+    penalties: tuple[float, ...] = ()
+
+
 class Batch(NamedTuple):
     """x (B, ...), targets y and weights, either None where there are none; each may be a list of arrays and None."""
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..layers import Layer, SymbolicTensor, nested
-from ..layers.penalties import PLAIN, Run, Share
+from ..layers.context import Applied, Context
+from ..layers.penalties import run_layer
 from ..layers.symbolic import Node
 from . import grouped
 
@@ -113,39 +114,32 @@ class Graph:
                 stack += [giver[place] for place in reversed(step.needs)]
         return seen
 
-    def run(
-        self,
-        inputs: Sequence[Any],
-        masks: Sequence[Any],
-        training: bool,
-        tape: bool,
-        padding: bool = False,
-        share: Share | None = PLAIN,
-    ) -> tuple[list[Any], list[Any], Callable[..., list[Any]] | None, tuple[float, ...]]:
+    def apply(
+        self, inputs: Sequence[Any], masks: Sequence[Any], context: Context
+    ) -> tuple[list[Any], list[Any], Callable[..., list[Any]]]:
         """Forward.
 
         Args:
             inputs: an array for each input, or Grouped for each. masks: a mask for each, or None.
-            training, tape, padding, share: as in `Layer.run`.
+            context: what the pass is for.
 
         Returns:
-            the outputs, their masks, `pullback(gradients of outputs, need_dx) -> gradients of inputs` with None for
-            zeros in both (None without a tape), and the penalties of the layers' outputs.
+            the outputs, their masks, and with a tape `pullback(gradients of outputs, need_dx) -> gradients of inputs`
+            with None for zeros in both.
         """
-        run = grouped.run if isinstance(inputs[0], grouped.Grouped) else _run
+        run = grouped.run_layer if isinstance(inputs[0], grouped.Grouped) else run_layer
+        penalties = [] if context.penalties is None else context.penalties
         values: list[Any] = [None] * self.size
         shown: list[Any] = [None] * self.size
         for place, value, mask in zip(self.inputs, inputs, masks, strict=True):
             values[place], shown[place] = value, mask
         pullbacks: list[tuple[Any, bool]] = []
-        total: tuple[float, ...] = ()
         for step in self.steps:
+            before = len(penalties)
             if step.plain:
-                y, mask, pullback, penalties = run(
-                    step.layer, values[step.x], shown[step.x], training, tape, padding, share
-                )
+                y, mask, pullback = run(step.layer, values[step.x], shown[step.x], context)
             else:
-                y, mask, pullback, penalties = self._call(run, step, values, shown, training, tape, padding, share)
+                y, mask, pullback = self._call(run, step, values, shown, context)
             if step.single:
                 values[step.outputs], shown[step.outputs] = y, mask
             else:
@@ -153,26 +147,17 @@ class Graph:
                     values[place] = value
                 for place, m in zip(step.places, [] if mask is None else nested.flatten(mask), strict=False):
                     shown[place] = m
-            total += penalties
-            pullbacks.append((pullback, bool(penalties)))
+            if context.tape:
+                pullbacks.append((pullback, len(penalties) > before))
 
         def back(gradients: Sequence[Any], need_dx: bool = True) -> list[Any]:
             return self._back(pullbacks, gradients, need_dx)
 
-        outputs = [values[place] for place in self.outputs]
-        return outputs, [shown[place] for place in self.outputs], back if tape else None, total
+        return [values[place] for place in self.outputs], [shown[place] for place in self.outputs], back
 
     def _call(
-        self,
-        run: Callable[..., Run],
-        step: Step,
-        values: list[Any],
-        shown: list[Any],
-        training: bool,
-        tape: bool,
-        padding: bool,
-        share: Share | None,
-    ) -> Run:
+        self, run: Callable[..., Applied], step: Step, values: list[Any], shown: list[Any], context: Context
+    ) -> Applied:
         x = nested.change(step.x, values.__getitem__)
         if step.mask is not None:
             mask = nested.change(step.mask, values.__getitem__)
@@ -185,9 +170,9 @@ class Graph:
         if step.states is not None:
             options = {**options, "initial_state": [values[place] for place in step.states]}
         if "training" in options:
-            training = options["training"]
+            context = context.but(training=options["training"])
             options = {key: value for key, value in options.items() if key != "training"}
-        return run(step.layer, x, mask, training, tape, padding, share, **options)
+        return run(step.layer, x, mask, context, **options)
 
     def _back(self, pullbacks: list[tuple[Any, bool]], gradients: Sequence[Any], need_dx: bool) -> list[Any]:
         found: list[Any] = [None] * self.size
@@ -288,10 +273,6 @@ class Graph:
 def _shapes(step: Step, x: Any, mask: Any, states: Any) -> Any:
     shape = step.shape(x)
     return tuple(shape) if step.single else nested.shapes(shape)
-
-
-def _run(layer: Layer, *call: Any, **options: Any) -> Run:
-    return layer.run(*call, **options)
 
 
 def _between(inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> list[Node]:

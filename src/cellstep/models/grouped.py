@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..layers import Layer, nested
-from ..layers.penalties import Run, Share
+from ..layers import Layer, nested, penalties
+from ..layers.context import Applied, Context
 from .ragged import Ragged
 
 Array = NDArray[Any]
@@ -119,23 +119,14 @@ def masks_of(value: Grouped) -> Grouped:
     return Grouped(value.rows, value.there(), value.lengths)
 
 
-def run(
-    layer: Layer,
-    x: Any,
-    mask: Any,
-    training: bool,
-    tape: bool,
-    padding: bool,
-    share: Share | None,
-    **options: Any,
-) -> Run:
-    """`layer.run` for Grouped in place of arrays, in x, mask, options, outputs and gradients."""
+def run_layer(layer: Layer, x: Any, mask: Any, context: Context, **options: Any) -> Applied:
+    """`penalties.run_layer` for Grouped in place of arrays, in x, mask, options, outputs and gradients."""
     leaves = nested.flatten(x)
     rank = max(a.ndim for a in leaves)
-    additive = share is None or all(regularizer.additive for regularizer in layer.regularizers_inside())
-    if share is not None and share.rows is None:
-        share = share._replace(rows=len(leaves[0]))
-    call = (training, tape, padding, share)
+    counts = context.penalties is not None
+    additive = not counts or all(regularizer.additive for regularizer in layer.regularizers_inside())
+    if counts and context.rows is None:
+        context = context.but(rows=len(leaves[0]))
     masked = any(m is not None for m in nested.flatten(mask))
     if masked:
         even = layer.skips_masked or all(a.lengths is leaves[0].lengths for a in leaves)
@@ -145,26 +136,26 @@ def run(
         apart = known and even and plain and layer.skips_padding(rank)
     else:
         apart = True
-    if additive and apart and layer.independent_rows(training):
-        return _by_group(layer, x, mask, call, options)
+    if additive and apart and layer.independent_rows(context.training):
+        return _by_group(layer, x, mask, context, options)
     if additive and apart and layer.pools_steps and isinstance(x, Grouped) and masked:
-        return _all_steps(layer, x, mask, call)
-    return _padded(layer, x, mask, call, options)
+        return _all_steps(layer, x, mask, context)
+    return _padded(layer, x, mask, context, options)
 
 
-def _lengths(layer: Layer, ran: Run, x: Any) -> list[Any]:
-    """For each output of a run the lengths that its rows have, if a mask of such steps comes with it."""
+def _lengths(layer: Layer, y: Any, mask: Any, x: Any) -> list[Any]:
+    """For each output of a layer the lengths that its rows have, if a mask of such steps comes with it."""
     own = [a.lengths for a in nested.flatten(x)]
     known: Any = None
     if all(n is not None for n in own):
         # attention gives an output for each step of its query; others have their inputs side by side
         known = own[0] if layer.skips_masked or len(own) == 1 else np.maximum.reduce(own)
-    outputs, masks = nested.flatten(ran.y), nested.flatten(ran.mask)
+    outputs, masks = nested.flatten(y), nested.flatten(mask)
     masks += [None] * (len(outputs) - len(masks))
     return [None if m is None else known for m in masks]
 
 
-def _by_group(layer: Layer, x: Any, mask: Any, call: tuple[Any, ...], options: dict[str, Any]) -> Run:
+def _by_group(layer: Layer, x: Any, mask: Any, context: Context, options: dict[str, Any]) -> Applied:
     first = nested.flatten(x)[0]
     count = len(first.rows)
 
@@ -176,19 +167,26 @@ def _by_group(layer: Layer, x: Any, mask: Any, call: tuple[Any, ...], options: d
         found = [None if c[0] is None else Grouped(first.rows, c, n) for c, n in zip(columns, lengths, strict=False)]
         return nested.pack(structures[0], found)
 
-    runs = [layer.run(part(x, i), part(mask, i), *call, **part(options, i)) for i in range(count)]
-    lengths = _lengths(layer, runs[0], x)
-    y = together([ran.y for ran in runs], lengths)
-    shown = together([ran.mask for ran in runs], lengths)
-    penalties = tuple(map(sum, zip(*(ran.penalties for ran in runs), strict=True)))
-    if penalties:
-        layer.remember(penalties)
+    contexts = [context if context.penalties is None else context.but(penalties=[]) for _ in range(count)]
+    ys, masks, backs = zip(
+        *(
+            penalties.run_layer(layer, part(x, i), part(mask, i), own, **part(options, i))
+            for i, own in enumerate(contexts)
+        ),
+        strict=True,
+    )
+    lengths = _lengths(layer, ys[0], masks[0], x)
+    if context.penalties is not None:
+        sums = [sum(some) for some in zip(*(own.penalties or () for own in contexts), strict=True)]
+        context.penalties += sums
+        if sums:
+            layer.remember(sums)
 
     def pullback(dy: Any, need_dx: bool = True) -> Any:
-        found = [ran.pullback(part(dy, i), need_dx=need_dx) for i, ran in enumerate(runs)]
+        found = [back(part(dy, i), need_dx=need_dx) for i, back in enumerate(backs)]
         return None if found[0] is None else together(found, _own_lengths(found[0], x, options))
 
-    return Run(y, shown, pullback, penalties)
+    return together(ys, lengths), together(masks, lengths), pullback
 
 
 def _own_lengths(found: Any, x: Any, options: dict[str, Any]) -> list[Any]:
@@ -197,23 +195,23 @@ def _own_lengths(found: Any, x: Any, options: dict[str, Any]) -> list[Any]:
     return own + [None] * (len(nested.flatten(found)) - len(own))
 
 
-def _all_steps(layer: Layer, x: Grouped, mask: Grouped, call: tuple[Any, ...]) -> Run:
-    training, tape, _, share = call
-    ran = layer.run(x.steps()[None], mask.steps()[None], training, tape, False, share)
+def _all_steps(layer: Layer, x: Grouped, mask: Grouped, context: Context) -> Applied:
+    steps = x.steps()[None], mask.steps()[None]
+    y, _, back = penalties.run_layer(layer, *steps, context.but(padding=False))
 
     def pullback(dy: Any, need_dx: bool = True) -> Any:
-        dx = ran.pullback(None if dy is None else dy.steps()[None], need_dx=need_dx)
+        dx = back(None if dy is None else dy.steps()[None], need_dx=need_dx)
         return None if dx is None else x.of_steps(dx[0])
 
-    return Run(x.of_steps(ran.y[0]), mask, pullback, ran.penalties)
+    return x.of_steps(y[0]), mask, pullback
 
 
-def _padded(layer: Layer, x: Any, mask: Any, call: tuple[Any, ...], options: dict[str, Any]) -> Run:
+def _padded(layer: Layer, x: Any, mask: Any, context: Context, options: dict[str, Any]) -> Applied:
     first = nested.flatten(x)[0]
-    ran = layer.run(join(x), join(mask), *call, **join(options))
-    lengths = _lengths(layer, ran, x)
+    y, passed, back = penalties.run_layer(layer, join(x), join(mask), context, **join(options))
+    lengths = _lengths(layer, y, passed, x)
     steps = [None if n is None else int(n.max(initial=0)) for n in lengths]
-    masks = nested.flatten(ran.mask)
+    masks = nested.flatten(passed)
     lengths = [
         n if n is not None and m.shape[1] == T else None for n, m, T in zip(lengths, masks, steps, strict=False)
     ] + lengths[len(masks) :]
@@ -224,7 +222,7 @@ def _padded(layer: Layer, x: Any, mask: Any, call: tuple[Any, ...], options: dic
         return nested.pack(structure, found)
 
     def pullback(dy: Any, need_dx: bool = True) -> Any:
-        found = ran.pullback(join(dy), need_dx=need_dx)
+        found = back(join(dy), need_dx=need_dx)
         return None if found is None else split(found, _own_lengths(found, x, options))
 
-    return Run(split(ran.y, lengths), split(ran.mask, lengths), pullback, ran.penalties)
+    return split(y, lengths), split(passed, lengths), pullback

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from .. import ops
 from ..layers import Input, InputLayer, Layer, SymbolicTensor, nested
+from ..layers.context import Context
 from ..layers.module import ours_function
 from .data import several
 from .graph import Graph
@@ -79,7 +80,7 @@ class Making(Structure):
             return
         if self._by_hand:
             with unchanged(self):
-                self.run(x, tape=False)
+                self.apply(x, None, Context(penalties=[]))
         elif self._by_call:
             self._traced(x, False)
         else:

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..layers import Stream, nested
+from ..layers.context import Applied, Context, collecting, forward_context
 from ..layers.module import Module, auto_name, ours_attribute, ours_function
-from ..layers.penalties import PLAIN, Run, Share
 from ..layers.symbolic import is_symbolic
 from ..ops import shown
+from .data import Pass
 from .functional import from_functional, functional_config
 from .graph import Graph
 from .grouped import Grouped, join
@@ -103,32 +104,19 @@ class Model(Making):
 
     # Running
 
-    def run(  # type: ignore[override]
-        self,
-        x: Any,
-        mask: Any = None,
-        training: bool = False,
-        tape: bool = True,
-        padding: bool = False,
-        share: Share | None = PLAIN,
-        lengths: Any = None,
-    ) -> Run:
-        """Outputs, their masks, the pullback `pullback(dy, need_dx=True) -> dx` (which needs `tape`), and the penalties
-        of the layers' outputs.
+    def apply(self, x: Any, mask: Any, context: Context, lengths: Any = None) -> Applied:
+        """Outputs, their masks, and the pullback `pullback(dy, need_dx=True) -> dx`.
 
         Args:
             x: (B, ...) inputs: an array, a list, or a dictionary by names of inputs; a list of arrays of different
                 lengths stands for one array of sequences.
             mask: (B, T) booleans for the input, or a list of them and None.
-            training: whether dropout drops.
-            tape: whether a pullback is wanted.
-            padding: whether the mask says which steps exist at all.
-            share: how penalties count; see `Layer.run`.
+            context: what the pass is for.
             lengths: (B,) the number of steps of each row, in place of a mask; for several inputs a list.
         """
-        ran = self.run_apart(x, mask, training, tape, padding, share, lengths)
-        if not any(isinstance(y, Grouped) for y in nested.flatten(ran.y)):
-            return ran
+        ys, passed, back = self.apply_apart(x, mask, context, lengths)
+        if not any(isinstance(y, Grouped) for y in nested.flatten(ys)):
+            return ys, passed, back
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             given = (
@@ -136,50 +124,41 @@ class Model(Making):
                 if dy is None
                 else [
                     y if d is None else Grouped.split(y.rows, np.asarray(d), y.lengths)
-                    for y, d in zip(nested.flatten(ran.y), nested.flatten(dy), strict=True)
+                    for y, d in zip(nested.flatten(ys), nested.flatten(dy), strict=True)
                 ]
             )
-            return join(ran.pullback(None if given is None else nested.pack(ran.y, given), need_dx))
+            return join(back(None if given is None else nested.pack(ys, given), need_dx))
 
-        return ran._replace(y=join(ran.y), mask=join(ran.mask), pullback=pullback)
+        return join(ys), join(passed), pullback
 
-    def run_apart(  # type: ignore[override]
-        self,
-        x: Any,
-        mask: Any = None,
-        training: bool = False,
-        tape: bool = True,
-        padding: bool = False,
-        share: Share | None = PLAIN,
-        lengths: Any = None,
-    ) -> Run:
-        """`run`, which leaves sequences of different lengths apart: outputs, masks and gradients are `Grouped`."""
+    def apply_apart(self, x: Any, mask: Any, context: Context, lengths: Any = None) -> Applied:
+        """`apply`, which leaves sequences of different lengths apart: outputs, masks and gradients are `Grouped`."""
         if self._by_hand:
-            return self._run_by_hand(x, mask, training, tape, share, lengths)
-        ys, passed, back, penalties = self._through(x, mask, training, tape, padding, share, lengths)
-        self.remember(penalties)
+            return self._apply_by_hand(x, mask, context, lengths)
+        before = len(context.penalties or ())
+        ys, passed, back = self._through(x, mask, context, lengths)
+        if context.penalties is not None:
+            self.remember(context.penalties[before:])
         one = isinstance(self._outputs, int)
         y = ys[0] if one else nested.pack(self._outputs, ys)
         if not ours_attribute(type(self).compute_mask):
             passed = self.compute_mask(x, mask)
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
-            if back is None:
-                raise RuntimeError("run was called with tape=False, so there is nothing to go back over")
+            if not context.tape:
+                raise RuntimeError("the pass was made with tape=False, so there is nothing to go back over")
             given = [dy] if one else [None] * len(ys) if dy is None else nested.flatten(dy)
             if len(given) != len(ys):
                 raise ValueError(f"expected dy to be {len(ys)} arrays or None, one an output, got {len(given)}")
             dx = back(given, need_dx)
             return (dx[0] if isinstance(self._inputs, int) else nested.pack(self._inputs, dx)) if need_dx else None
 
-        return Run(y, passed, pullback, penalties)
+        return y, passed, pullback
 
-    def _through(
-        self, x: Any, mask: Any, training: bool, tape: bool, padding: bool, share: Share | None, lengths: Any
-    ) -> tuple[list[Any], Any, Any, tuple[float, ...]]:
-        """What the graph gives: outputs, flat, their masks, what goes back over it, and penalties."""
+    def _through(self, x: Any, mask: Any, context: Context, lengths: Any) -> tuple[list[Any], Any, Any]:
+        """What the graph gives: outputs, flat, their masks, and what goes back over it."""
         if self._by_call:
-            graph = self._traced(x, training)
+            graph = self._traced(x, context.training)
         elif self._graph is not None:
             graph = self._graph
         else:
@@ -187,12 +166,12 @@ class Model(Making):
                 f"{type(self).__name__} must be made of inputs and outputs, or write call(x) or forward(x)"
             )
         values, masks, real = self._accept(x, mask, lengths)
-        ys, shown, back, penalties = graph.run(values, masks, training, tape, real or padding, share)
+        ys, shown, back = graph.apply(values, masks, context.but(padding=True) if real else context)
         one = isinstance(self._outputs, int)
-        return ys, shown[0] if one else (None if all(m is None for m in shown) else shown), back, penalties
+        return ys, shown[0] if one else (None if all(m is None for m in shown) else shown), back
 
-    def _run_by_hand(self, x: Any, mask: Any, training: bool, tape: bool, share: Share | None, lengths: Any) -> Run:
-        given = {"mask": mask, "lengths": lengths, "training": training, "share": share}
+    def _apply_by_hand(self, x: Any, mask: Any, context: Context, lengths: Any) -> Applied:
+        given = {"mask": mask, "lengths": lengths, "training": context.training}
         taken = inspect.signature(type(self).forward).parameters
         options = {}
         for name, value in given.items():
@@ -200,29 +179,14 @@ class Model(Making):
                 options[name] = value
             elif name in ("mask", "lengths") and value is not None:
                 raise TypeError(f"{name} must be None, as {type(self).__name__}.forward does not take it")
-        made: tuple[Any, ...] = self.forward(x, **options)
+        before = len(context.penalties or ())
+        with collecting(context):
+            y, pullback = self.checked_pair(self.forward(x, **options))
         self.built = True
-        y, pullback = made[:2]
-        penalties = self._given_penalties(made, share, "share" in taken)
+        if context.penalties is not None:
+            self.remember(context.penalties[before:])
         own = not ours_function(type(self).compute_mask)
-        return Run(y, self.compute_mask(x, mask) if own else None, pullback if tape else None, penalties)
-
-    def _given_penalties(self, made: tuple[Any, ...], share: Share | None, shared: bool) -> tuple[float, ...]:
-        """What a subclass's `forward` gave as third, where layers in it have an activity_regularizer."""
-        if share is None or not self.regularizers_inside():
-            return ()
-        if len(made) != 3:
-            raise ValueError(
-                f"{type(self).__name__}.forward must give (y, pullback, penalties), as a layer in it has an "
-                "activity_regularizer and its `run` gives them, got (y, pullback)"
-            )
-        if share != PLAIN and not shared:
-            raise TypeError(
-                f"{type(self).__name__}.forward must take share, and pass it to `run` of its layers, to be trained "
-                "with an activity_regularizer and a loss_scale_factor, or in TimeDistributed"
-            )
-        self.remember(made[2])
-        return tuple(made[2])
+        return y, self.compute_mask(x, mask) if own else None, pullback if context.tape else None
 
     def __call__(
         self,
@@ -244,15 +208,15 @@ class Model(Making):
             raise TypeError(
                 f"{self.name} takes x, mask, lengths and training, got {', '.join(options) or 'initial_state'}"
             )
-        ran = self.run_apart(x, mask, bool(training), False, lengths=lengths)
-        self.show(ran)
-        return nested.change(ran.y, _rows)
+        y, passed, pullback = self.apply_apart(x, mask, Context(bool(training), penalties=[]), lengths)
+        self.show(Pass(y, passed, pullback))
+        return nested.change(y, _rows)
 
     def call(self, x: Any, *args: Any, **options: Any) -> Any:
         """Outputs for arrays, without a tape. A subclass may write here how its layers are composed, as in Keras."""
-        return self.run(x, options.get("mask"), bool(options.get("training")), tape=False).y
+        return self.apply(x, options.get("mask"), Context(bool(options.get("training")), penalties=[]))[0]
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         x: Any,
         mask: Any = None,
@@ -264,19 +228,22 @@ class Model(Making):
         """Outputs, and the composition of the layers' pullbacks.
 
         Args:
-            x, mask, lengths, training: as for `run`.
+            x, mask, lengths: as for `apply`. training: whether dropout drops.
 
         Returns:
             y, and `pullback(dy, need_dx=True) -> dx`, which adds to the gradients of all weights.
         """
         self.stateless(initial_state)
-        ran = self.run(x, mask, training, lengths=lengths)
-        self.show(ran)
-        return ran.y, ran.pullback
+        context = forward_context(training)
+        if context.penalties is None:
+            context = context.but(penalties=[])
+        y, passed, pullback = self.apply(x, mask, context, lengths)
+        self.show(Pass(y, passed, pullback))
+        return y, pullback
 
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
         """The mask that comes with the outputs for x, or None. What a subclass writes here takes its place."""
-        return None if self._by_hand else self._through(x, mask, False, False, False, None, None)[1]
+        return None if self._by_hand else self._through(x, mask, Context(), None)[1]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the outputs for inputs of this shape, or structure of shapes."""

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..layers import nested
+from ..layers.context import Context
 from ..layers.known import CompiledLoss, KnownTensor, known, penalties_as_tensors
-from ..layers.penalties import Run
 from . import scoring
-from .data import Batch
+from .data import Batch, Pass
 from .graph import Graph
 from .grouped import Grouped
 from .ragged import Ragged
@@ -77,7 +77,7 @@ class OwnSteps(Stepper):
         outputs = nested.flatten(y_pred)
         tensors = [out for out in outputs if isinstance(out, KnownTensor)]
         arrays = nested.change(y_pred, lambda out: out.value if isinstance(out, KnownTensor) else out)
-        made, ran = Batch(x, y, sample_weight), Run(arrays, self._masks_of(arrays), None)
+        made, ran = Batch(x, y, sample_weight), Pass(arrays, self._masks_of(arrays), None)
         losses = self.losses
         total: Any = 0.0
         if compiled.loss is not None:
@@ -101,7 +101,7 @@ class OwnSteps(Stepper):
             the values of all metrics, by name.
         """
         y_pred = self._as_padded(x, y_pred)
-        ran = _by_steps(x, Run(y_pred, self._masks_of(y_pred), None))
+        ran = _by_steps(x, Pass(y_pred, self._masks_of(y_pred), None))
         names = self.names_of(nested.flatten(y_pred))
         compiled = self.ready("compute_metrics")
         compiled.measure(*scoring.entries(compiled, ran, Batch(x, y, sample_weight), names))
@@ -167,11 +167,11 @@ class OwnSteps(Stepper):
         if compiled is None or made.y is None or compiled.met:
             return
         with unchanged(self):
-            ran = self.run(made.x, tape=False, share=None)
+            ran = self.run(made.x, Context())
         names = self.names_of(nested.flatten(ran.y))
         compiled.meet(*scoring.entries(compiled, ran, made, names)[:3])
 
-    def score(self, ran: Run, made: Batch, gradient: bool) -> Score:
+    def score(self, ran: Pass, made: Batch, gradient: bool) -> Score:
         if not self.overrides("compute_loss"):
             return super().score(ran, made, gradient)
         name = f"{type(self).__name__}.compute_loss"
@@ -197,8 +197,7 @@ class OwnSteps(Stepper):
         if gradient:
             scale = self.ready("training").optimizer.scale_loss(1.0)
             arrays = [tensor.value for tensor in inputs]
-            back = Graph.of([*inputs], [loss]).run(arrays, [None] * len(inputs), True, True)[2]
-            assert back is not None
+            back = Graph.of([*inputs], [loss]).apply(arrays, [None] * len(inputs), Context(True, True, penalties=[]))[2]
             found = back([np.asarray(scale, loss.dtype)])
             gradients = [None if d is None else d / d.dtype.type(scale) for d in found]
         names = self.names_of(inputs)
@@ -206,7 +205,7 @@ class OwnSteps(Stepper):
             float(loss), [], gradients, scoring.entries(self.ready("training"), _by_steps(made.x, ran), made, names)
         )
 
-    def record(self, made: Batch, ran: Run, scored: Score, rows: float | None = None) -> Logs:
+    def record(self, made: Batch, ran: Pass, scored: Score, rows: float | None = None) -> Logs:
         if not self.overrides("compute_metrics"):
             return super().record(made, ran, scored, rows)
         compiled = self.ready("training")
@@ -216,7 +215,7 @@ class OwnSteps(Stepper):
             logs = self.compute_metrics(made.x, made.y, ran.y, made.sample_weight)
         return self._checked_logs("compute_metrics", logs)
 
-    def show(self, ran: Run) -> None:
+    def show(self, ran: Pass) -> None:
         """Remember the masks of outputs while a step of the model's own goes on."""
         shown = _shown.get()
         if shown is not None and ran.mask is not None:
@@ -228,7 +227,7 @@ class OwnSteps(Stepper):
             return y_pred
         rows = Ragged(y_pred)
         padded = rows.padded()
-        self.show(Run(padded, rows.mask(), None))
+        self.show(Pass(padded, rows.mask(), None))
         return padded
 
     def _masks_of(self, y_pred: Any) -> Any:
@@ -243,7 +242,7 @@ def _even(value: Any) -> Any:
     return value.padded() if isinstance(value, Ragged) else value
 
 
-def _by_steps(x: Any, ran: Run) -> Run:
+def _by_steps(x: Any, ran: Pass) -> Pass:
     """Outputs and masks for sequences of different lengths as metrics take them, step by step, from padded ones."""
     if not isinstance(x, Ragged) or ran.mask is None:
         return ran

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..layers import nested
-from ..layers.penalties import Run
 from .compiled import Compiled
-from .data import Batch
+from .data import Batch, Pass
 from .sides import Sides, sides
 
 
@@ -29,7 +28,7 @@ class Score(NamedTuple):
 
 
 def score(
-    compiled: Compiled, ran: Run, made: Batch, names: Sequence[str | None], penalty: float, gradient: bool
+    compiled: Compiled, ran: Pass, made: Batch, names: Sequence[str | None], penalty: float, gradient: bool
 ) -> Score:
     """The losses of what was run, together with `penalty`, which is not averaged with the rows.
 
@@ -59,12 +58,12 @@ def score(
     return Score(total, parts, gradients if gradient else [], (names, targets, outputs, weights, masks))
 
 
-def entries(compiled: Compiled, ran: Run, made: Batch, names: Sequence[str | None]) -> tuple[Any, ...]:
+def entries(compiled: Compiled, ran: Pass, made: Batch, names: Sequence[str | None]) -> tuple[Any, ...]:
     """What metrics need of a batch: names, targets, predictions, weights and masks, each with one entry an output."""
     return names, *_columns(_sides(compiled, ran, made, names))
 
 
-def _sides(compiled: Compiled, ran: Run, made: Batch, names: Sequence[str | None]) -> list[Sides]:
+def _sides(compiled: Compiled, ran: Pass, made: Batch, names: Sequence[str | None]) -> list[Sides]:
     outputs = nested.flatten(ran.y)
     kinds: Sequence[Any] = [None] * len(names) if compiled.loss is None else compiled.outputs(names)
     targets = _per_output("y", made.y, ran.y, names, kinds)

@@ -8,8 +8,8 @@ from typing import Any, Self, cast
 from ..kernels.stages import Stage
 from ..layers import Input, InputLayer, Layer, Stream, SymbolicTensor, deserialize, serialize
 from ..layers.base import check_layer
+from ..layers.context import Applied, Context
 from ..layers.module import Module, Shape, check_config
-from ..layers.penalties import Run
 from ..ops import shown
 from .graph import Graph
 from .model import Model
@@ -172,10 +172,10 @@ class Sequential(Model):
         if not self.built:
             self.build(self.inputs_of(x)[0].shape)
 
-    def run_apart(self, x: Any, *call: Any, **options: Any) -> Run:
+    def apply_apart(self, x: Any, mask: Any, context: Context, lengths: Any = None) -> Applied:
         if not self.built:
             self.prepare(x)
-        return super().run_apart(x, *call, **options)
+        return super().apply_apart(x, mask, context, lengths)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the outputs for inputs of this shape."""

@@ -14,15 +14,15 @@ from .. import ops, optimizers, regularizers
 from ..interrupts import interrupts_held
 from ..keywords import of_package
 from ..layers import Layer, nested
+from ..layers.context import Applied, Context
 from ..layers.module import Module, held, ours_attribute, ours_function
-from ..layers.penalties import Run, Share
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from ..metrics import Metric
 from ..optimizers import Optimizer
 from . import data, metric_states, weights
 from .compile_config import compile_config, compile_from
 from .compiled import Compiled
-from .data import Batch, ClassWeight
+from .data import Batch, ClassWeight, Pass
 from .grouped import join
 from .ragged import Ragged
 from .rollback import own_gradients, unchanged, undone_on_error
@@ -35,7 +35,7 @@ Logs = dict[str, Any]
 
 
 class Stepper(Layer):
-    """A layer that can be compiled and trained batch by batch. A subclass implements `run`, and says what its inputs
+    """A layer that can be compiled and trained batch by batch. A subclass implements `apply`, and says what its inputs
     and outputs are in `given`, `prepare` and `output_names`."""
 
     _whole: Compiled | None = None
@@ -80,13 +80,20 @@ class Stepper(Layer):
         """Arrays in the structure of the inputs and the outputs, checked, from whatever a user gives for them."""
         return data.batch(x, y, sample_weight)
 
-    def run_apart(self, x: Any, **call: Any) -> Run:
-        """`run`, which may leave sequences of different lengths apart, as `Grouped`."""
-        return self.run(x, **call)
+    def apply_apart(self, x: Any, mask: Any, context: Context) -> Applied:
+        """`apply`, which may leave sequences of different lengths apart, as `Grouped`."""
+        return self.apply(x, mask, context)
 
-    def run_step(self, x: Any, **call: Any) -> Run:
-        """`run_apart` for a step; `run` where a subclass computes with the outputs itself."""
-        return self.run(x, **call) if self.computes_with_outputs else self.run_apart(x, **call)
+    def run(self, x: Any, context: Context) -> Pass:
+        """A pass forward that gives arrays."""
+        return Pass(*self.apply(x, None, context), tuple(context.penalties or ()))
+
+    def run_step(self, x: Any, context: Context) -> Pass:
+        """One for a step, which leaves sequences of different lengths apart, unless a subclass computes with the
+        outputs itself."""
+        if self.computes_with_outputs:
+            return self.run(x, context)
+        return Pass(*self.apply_apart(x, None, context), tuple(context.penalties or ()))
 
     @property
     def computes_with_outputs(self) -> bool:
@@ -361,7 +368,7 @@ class Stepper(Layer):
             ran, scored = self.learn(made)
             return self.finish(made, ran, scored)
 
-    def finish(self, made: Batch, ran: Run, scored: Score, rows: float | None = None) -> Logs:
+    def finish(self, made: Batch, ran: Pass, scored: Score, rows: float | None = None) -> Logs:
         """What comes of a batch, its metrics and a step of the optimizer, without an interruption; the logs so far."""
         with interrupts_held():
             logs = self.record(made, ran, scored, rows)
@@ -384,19 +391,19 @@ class Stepper(Layer):
         """Forward, the loss and the metrics."""
         made = self._complete(made)
         with undone_on_error(self):
-            ran = self.run_step(made.x, tape=False)
+            ran = self.run_step(made.x, Context(penalties=[]))
             scored = self.score(ran, made, gradient=False)
             with interrupts_held():
                 return self.record(made, ran, scored)
 
-    def learn(self, made: Batch) -> tuple[Run, Score]:
+    def learn(self, made: Batch) -> tuple[Pass, Score]:
         """Forward and backward: adds to the gradients of the weights."""
-        ran = self.run_step(made.x, training=True, share=self.share())
+        ran = self.run_step(made.x, self.training_context())
         scored = self.score(ran, made, gradient=True)
         self.pull(ran, scored.gradients)
         return ran, scored
 
-    def record(self, made: Batch, ran: Run, scored: Score, rows: float | None = None) -> Logs:
+    def record(self, made: Batch, ran: Pass, scored: Score, rows: float | None = None) -> Logs:
         """Add a batch to the means, where it counts as so many rows, its own if None, and to the metrics; the logs so
         far."""
         compiled = self.ready("training")
@@ -404,12 +411,12 @@ class Stepper(Layer):
         compiled.track(scored.value, scored.parts, data.rows(made.x) if rows is None else rows)
         return self.get_metrics_result()
 
-    def show(self, ran: Run) -> None:
+    def show(self, ran: Pass) -> None:
         """Called with what a step ran."""
 
-    def pull(self, ran: Run, gradients: Sequence[Any]) -> None:
+    def pull(self, ran: Pass, gradients: Sequence[Any]) -> None:
         """Add to the gradients of the weights what a run's outputs give, flat, with None for zeros, and penalties; the
-        run was made with `share()`."""
+        run was made in `training_context()`."""
         optimizer = self.ready("training").optimizer
         scale = optimizer.scale_loss(1.0)
         scaled = [None if d is None else optimizer.scale_loss(d) for d in gradients]
@@ -417,15 +424,15 @@ class Stepper(Layer):
         if not self.overrides("compute_loss"):  # which has them where it wants them
             regularizers.add_gradients(self.trainable_weights, scale)
 
-    def share(self) -> Share:
-        """How penalties count in training: their gradients are scaled as the loss is."""
-        return Share(scale=self.ready("training").optimizer.scale_loss(1.0))
+    def training_context(self) -> Context:
+        """A pass of training, with gradients of penalties scaled as the loss is."""
+        return Context(True, True, penalties=[], scale=self.ready("training").optimizer.scale_loss(1.0))
 
-    def penalties(self, ran: Run) -> Any:
+    def penalties(self, ran: Pass) -> Any:
         """What comes to the loss as it is, not averaged with the rows."""
         return sum(regularizers.penalties(self.trainable_weights)) + sum(ran.penalties)
 
-    def score(self, ran: Run, made: Batch, gradient: bool) -> Score:
+    def score(self, ran: Pass, made: Batch, gradient: bool) -> Score:
         """The loss of what was run, with all penalties; see `scoring.score`."""
         names = self.names_of(nested.flatten(ran.y))
         return score(self.ready("training"), ran, made, names, self.penalties(ran), gradient)

@@ -94,7 +94,7 @@ class Windows:
         optimizer = model.ready("fit").optimizer
         optimizer.build(model.trainable_weights)
         optimizer.zero_grad()
-        ran = model.run(made.x, training=True, share=model.share())
+        ran = model.run(made.x, model.training_context())
         steps = next(a.shape[1] for a in nested.flatten(made.x))
         for y in nested.flatten(ran.y):
             if y.ndim < 2 or y.shape[1] != steps:

@@ -15,7 +15,8 @@ import numpy as np
 
 from ... import ops
 from .. import nested
-from ..base import Array, Layer, Pullback
+from ..base import Array, Layer
+from ..context import Applied, Context
 from ..module import auto_name
 from ..symbolic import SymbolicTensor
 from . import arithmetic
@@ -140,11 +141,8 @@ class Operation(Layer):
     def drops_mask(self, mask: Any, used: bool = False) -> None:
         """Says nothing, as Keras does not."""
 
-    def forward(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False
-    ) -> tuple[Any, Pullback]:
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """The outcome, and a pullback that gives the gradient of each tensor, None for one that has none."""
-        self.stateless(initial_state)
         given = nested.flatten(x)
         y, back = self._do([self._cast(i, a) for i, a in enumerate(given)])
 
@@ -158,7 +156,7 @@ class Operation(Layer):
         def _pairs(found: dict[int, Any]) -> Iterator[tuple[Any, Any]]:
             return ((found.get(i), np.asarray(a)) for i, a in enumerate(given))
 
-        return y, pullback
+        return y, None, pullback
 
     def _cast(self, i: int, value: Any) -> Array:
         a = ops.plain("x", value)
