@@ -14,13 +14,13 @@ from .base import Layer, Pullback
 from .batch_normalization import BatchNormalization
 from .bidirectional import Bidirectional
 from .cell import RecurrentCell
+from .concatenate_dot import Concatenate, Dot, concatenate, dot
 from .conv1d import Conv1D, Convolution1D
 from .dense import Dense
 from .dropout import Dropout, SpatialDropout1D
 from .embedding import Embedding
 from .gru import GRU, GRUCell
 from .input import Input, InputLayer
-from .joining import Concatenate, Dot, concatenate, dot
 from .lambda_layer import Lambda
 from .layer_normalization import LayerNormalization
 from .lstm import LSTM, LSTMCell

@@ -7,10 +7,10 @@ from typing import Any, Unpack
 from .. import regularizers
 from ..kernels.stages import Stage
 from .base import Array, NamedOptions
-from .weightless import Back, Weightless
+from .transform import Back, Transform
 
 
-class ActivityRegularization(Weightless):
+class ActivityRegularization(Transform):
     """Gives its inputs as they are; training adds l1 sum(abs(x)) + l2 sum(x**2) over the number of rows to the loss.
 
     Args:

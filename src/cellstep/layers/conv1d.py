@@ -9,13 +9,13 @@ import numpy as np
 from .. import activations, constraints, initializers, ops, regularizers
 from .base import Array, NamedOptions
 from .context import Applied, Context
+from .matmul_layer import MatmulLayer
 from .module import Shape
-from .multiplying import Multiplying
+from .sliding_windows import SlidingWindows, by_time
 from .variable import Variable
-from .windows import Windows, by_time
 
 
-class Conv1D(Multiplying):
+class Conv1D(MatmulLayer):
     """activation(sum_k x[t * strides + k * dilation_rate] kernel[k] + bias), (B, T, C) to (B, windows, filters).
 
     All windows are multiplied at once where they lie; with dilation or groups they are copied side by side first.
@@ -87,7 +87,7 @@ class Conv1D(Multiplying):
         self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
         self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
         self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
-        self.windows = Windows(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
+        self.windows = SlidingWindows(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
 
     def make_weights(self, input_shape: Shape) -> None:
         self.compute_output_shape(input_shape)

@@ -9,12 +9,12 @@ from .. import activations, constraints, initializers, ops, regularizers
 from ..kernels import stages
 from .base import Array, NamedOptions
 from .context import Applied, Context
+from .matmul_layer import MatmulLayer
 from .module import Shape, not_built
-from .multiplying import Multiplying
 from .variable import Variable
 
 
-class Dense(Multiplying):
+class Dense(MatmulLayer):
     """A fully connected layer on the last axis of inputs (B, ..., I).
 
     Args:

@@ -9,10 +9,10 @@ from .. import ops, random
 from ..kernels.stages import Stage
 from .base import Array, LayerOptions
 from .runner import dropped
-from .weightless import Back, Weightless
+from .transform import Back, Transform
 
 
-class Dropout(Weightless):
+class Dropout(Transform):
     """Sets inputs to 0 with probability `rate`, and divides the others by 1 - rate, in training; else does nothing.
 
     Args:

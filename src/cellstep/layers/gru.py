@@ -7,8 +7,8 @@ from typing import Any
 
 from .. import activations, kernels, ops
 from .cell import RecurrentCell, check_implementation
+from .cell_layer import CellLayer, check_cudnn, of_cell
 from .module import without_defaults
-from .over_cell import OverCell, check_cudnn, of_cell
 
 
 class GRUCell(RecurrentCell):
@@ -104,7 +104,7 @@ class GRUCell(RecurrentCell):
         return self.contract.bias_shape(self.units, reset_after=self.reset_after)
 
 
-class GRU(OverCell):
+class GRU(CellLayer):
     """A GRU over sequences: arguments of GRUCell, then those of RNN.
 
     Args:

@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import activations, kernels, ops
 from .cell import Array, RecurrentCell, check_implementation
+from .cell_layer import CellLayer, check_cudnn, of_cell
 from .module import without_defaults
-from .over_cell import OverCell, check_cudnn, of_cell
 
 
 class LSTMCell(RecurrentCell):
@@ -108,7 +108,7 @@ class LSTMCell(RecurrentCell):
         return np.concatenate([i, np.ones(u, dtype), co])
 
 
-class LSTM(OverCell):
+class LSTM(CellLayer):
     """An LSTM over sequences: arguments of LSTMCell, then those of RNN.
 
     Args:

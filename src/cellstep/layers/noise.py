@@ -8,10 +8,10 @@ from typing import Any, Unpack
 from .. import ops, random
 from ..kernels.stages import Stage
 from .base import Array, LayerOptions
-from .weightless import Back, Weightless
+from .transform import Back, Transform
 
 
-class _Noise(Weightless):
+class _Noise(Transform):
     over_time = "step"
 
     def __init__(self, seed: int | None, **options: Unpack[LayerOptions]) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 from .. import ops
 from .base import Array, LayerOptions
 from .module import Shape
-from .weightless import Back, Weightless
-from .windows import Windows, by_time
+from .sliding_windows import SlidingWindows, by_time
+from .transform import Back, Transform
 
 
-class _Pooling1D(Weightless):
+class _Pooling1D(Transform):
     """What MaxPooling1D and AveragePooling1D share."""
 
     axes = ("batch", "time", "features")
@@ -33,7 +33,7 @@ class _Pooling1D(Weightless):
         self.strides = self.pool_size if strides is None else ops.check_sizes("strides", strides, 1)
         self.padding = ops.check_choice("padding", padding, ("valid", "same"))
         self.data_format = ops.check_data_format(data_format)
-        self.windows = Windows(self.pool_size[0], self.strides[0], padding=self.padding)
+        self.windows = SlidingWindows(self.pool_size[0], self.strides[0], padding=self.padding)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, time, features = by_time(self.checked(input_shape), self.data_format)
@@ -136,7 +136,7 @@ class AveragePooling1D(_Pooling1D):
         return y, back
 
 
-class _GlobalPooling1D(Weightless):
+class _GlobalPooling1D(Transform):
     """What the global poolings share.
 
     Args:

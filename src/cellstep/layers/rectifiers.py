@@ -11,11 +11,11 @@ from ..kernels.stages import Activate, Stage
 from .base import Array, Layer, LayerOptions
 from .context import Applied, Context
 from .module import Shape
+from .transform import Back, Transform
 from .variable import Variable
-from .weightless import Back, Weightless
 
 
-class _Rectifier(Weightless):
+class _Rectifier(Transform):
     over_time = "step"
 
     def streamed(self) -> str | None:

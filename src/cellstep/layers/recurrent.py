@@ -15,10 +15,10 @@ from .base import Array, Layer
 from .cell import RecurrentCell
 from .context import Applied, Context
 from .module import Module, Shape, held, ours_function, serialize
-from .orders import Ragged, arrange
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
 from .states import flatten, given_states, like, nest, split_gradients
 from .stream import Stream
+from .time_order import Ragged, arrange
 from .variable import Variable
 
 

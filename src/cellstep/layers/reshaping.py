@@ -10,10 +10,10 @@ import numpy as np
 from .. import ops
 from .base import Array, LayerOptions
 from .module import Shape, without_defaults
-from .weightless import Back, Weightless
+from .transform import Back, Transform
 
 
-class _Reshaping(Weightless):
+class _Reshaping(Transform):
     supports_masking = False
     keeps_integers = True
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import kernels
 from .cell import RecurrentCell
-from .over_cell import OverCell
+from .cell_layer import CellLayer
 
 
 class SimpleRNNCell(RecurrentCell):
@@ -84,7 +84,7 @@ class SimpleRNNCell(RecurrentCell):
         )
 
 
-class SimpleRNN(OverCell):
+class SimpleRNN(CellLayer):
     """A SimpleRNN over sequences: arguments of SimpleRNNCell, then those of RNN.
 
     Args:

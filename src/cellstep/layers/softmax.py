@@ -10,13 +10,13 @@ from .. import ops
 from ..kernels.stages import Activate, Stage
 from .base import Array, LayerOptions
 from .module import Shape
-from .weightless import Back, Weightless
+from .transform import Back, Transform
 
 #: What a masked number is taken for. Keras has this one; the mask is applied to the outputs again.
 ABSENT = -1e9
 
 
-class Softmax(Weightless):
+class Softmax(Transform):
     """exp(x) over its sum.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import kernels, ops
 from ..layers import InputLayer, LayerNormalization, RecurrentCell, TimeDistributed, nested
-from ..layers.multiplying import Multiplying
+from ..layers.matmul_layer import MatmulLayer
 
 #: Rows of a call where neither the caller nor the Input says how many, as `predict` takes them.
 ROWS = 32
@@ -143,7 +143,7 @@ def _split(cell: RecurrentCell, shape: Any) -> list[str]:
 def _other(layer: Any) -> str:
     """What a layer without cells runs on."""
     backend = kernels.active()
-    if isinstance(layer, Multiplying) or any(isinstance(part, Multiplying) for part in layer.parts):
+    if isinstance(layer, MatmulLayer) or any(isinstance(part, MatmulLayer) for part in layer.parts):
         return "products of cython, rows shared where that pays" if backend.name == "cython" else "products of NumPy"
     if isinstance(layer, LayerNormalization) and backend.name == "cython":
         return "norms of cython"

@@ -10,7 +10,7 @@ from .base import Array, Layer
 from .variable import Variable
 
 
-class Multiplying(Layer):
+class MatmulLayer(Layer):
     """A layer of y = activation(rows K + bias), with K (numbers of a row, outputs) made of the kernel."""
 
     kernel: Variable

@@ -15,7 +15,7 @@ from .module import Shape
 Back = Callable[[Array], NDArray[Any]]
 
 
-class Weightless(Layer):
+class Transform(Layer):
     """A layer without weights, of one array. A subclass writes `compute`, and `compute_output_shape` where it changes.
 
     Attributes:

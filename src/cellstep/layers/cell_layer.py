@@ -17,7 +17,7 @@ def of_cell(name: str) -> Any:
     return property(lambda self: getattr(self.first_cell, name), doc=f"The cell's `{name}`.")
 
 
-class OverCell(RNN):
+class CellLayer(RNN):
     """An RNN over a cell of its own, configured as one layer.
 
     Args:

@@ -1,4 +1,4 @@
-"""Windows over time: which steps a convolution or a pooling looks at for each of its outputs."""
+"""Sliding windows over time: which steps a convolution or a pooling looks at for each of its outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .base import Array
 
 
 @dataclass(frozen=True)
-class Windows:
+class SlidingWindows:
     """Windows of `size` steps that lie `rate` apart; a new window every `stride` steps.
 
     Padding is Keras's: "valid" is none; "same" is as much as makes ceil(T / stride) windows, the odd step on the right;
