@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -246,6 +246,12 @@ class Variable(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"<Variable {self.path} {self.shape} {self.dtype}{'' if self.trainable else ' frozen'}>"
+
+
+def touch(variables: Iterable[Any]) -> None:
+    """`Variable.touch` of each, in one call."""
+    for variable in variables:
+        variable.version = next(_versions)
 
 
 def count(variables: Sequence[Variable]) -> int:

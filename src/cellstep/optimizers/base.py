@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..interrupts import interrupts_held
-from ..ops import check_natural, plain
+from ..layers.variable import touch
+from ..ops import plain
 from .clipping import clip
 from .flat import Flat, Part, State, Trainable
 from .grouping import group
+from .keras_state import load_state, stored_arrays
 from .settings import Options, Rate, Settings
 from .table import Table
 
@@ -160,7 +162,7 @@ class Optimizer(Settings):
         self.__dict__.update(state | {"_resting": WeakKeyDictionary(state["_resting"])})
 
     def zero_grad(self) -> None:
-        """Set the gradients of all variables to zero."""
+        """Set the gradients of all variables to zero, in buffers of this optimizer's."""
         for flat in self._flats:
             flat.bind()
             flat.zero_grad()
@@ -189,36 +191,42 @@ class Optimizer(Settings):
         if grads is not None:
             self._take(grads)
         with interrupts_held():
-            self._step()
+            self.step()
 
-    def _step(self) -> None:
-        """One step with the variables' gradients."""
+    def step(self) -> None:
+        """One step with the gradients that there are, of variables that are bound: what `apply` does, unchecked."""
         if self.loss_scale_factor is not None:
             for flat in self._flats:
                 np.divide(flat.grad, self.loss_scale_factor, out=flat.grad)
-        due = [flat for flat in self._flats if self._gather(flat)]
+        flats = self._flats
+        due = flats if self.gradient_accumulation_steps is None else [f for f in flats if self._accumulate(f)]
         if due:
-            rate = self.learning_rate
-            clip([flat.clipped for flat in due], self.clipnorm, self.global_clipnorm, self.clipvalue)
-            elementwise = getattr(type(self).update, "elementwise", False)
-            idle = elementwise and self._idle and not self.weight_decay
-            for flat in due:
-                for part in flat.parts(idle, elementwise):
-                    self._decay(part, rate)
-                    self.update(part, rate, self._updates(flat) + 1)
-        for flat in self._flats:
+            self._update_all(due)
+        for flat in flats:
             if self.use_ema:
                 for part in flat.pieces():
                     self._average(part, self._updates(flat))
             flat.constrain()
-            flat.touch()
+            touch(flat.variables)
             flat.calls += 1
         self._calls += 1
 
-    @property
-    def _idle(self) -> bool:
-        """Whether an update leaves a number whose gradient is 0 as it is, and its slots; asked of elementwise ones."""
-        return False
+    def _update_all(self, flats: Sequence[Flat | Table]) -> None:
+        """Clip the gradients, decay the weights and apply the rule."""
+        rate = self.learning_rate
+        limits = self.clipnorm, self.global_clipnorm, self.clipvalue
+        if limits != (None, None, None):
+            clip([flat.clipped for flat in flats], *limits)
+        elementwise = getattr(type(self).update, "elementwise", False)
+        idle = elementwise and not self.weight_decay and self._idle
+        for flat in flats:
+            for part in flat.parts(idle, elementwise):
+                if self.weight_decay:
+                    self._decay(part, self.weight_decay * rate)
+                self.update(part, rate, self._updates(flat) + 1)
+
+    #: Whether an update leaves a number whose gradient is 0 as it is, and its slots; asked of elementwise ones.
+    _idle = False
 
     def _updates(self, flat: Flat | Table) -> int:
         """The updates that the variables of a buffer have had."""
@@ -242,13 +250,11 @@ class Optimizer(Settings):
         for variable, array in zip(self._variables, arrays, strict=True):
             variable.grad[...] = array
 
-    def _gather(self, flat: Flat | Table) -> bool:
-        """Whether this step updates; gradients are then the means since the last update, where they accumulate."""
-        steps = self.gradient_accumulation_steps
-        if steps is None:
-            return True
+    def _accumulate(self, flat: Flat | Table) -> bool:
+        """Add up gradients; whether this step updates, for which they are the means since the last update."""
+        steps = self.gradient_accumulation_steps or 1
         due = (flat.calls + 1) % steps == 0
-        flat.gather(flat.slots["gradient_accumulator"], steps, due)
+        flat.accumulate(flat.slots["gradient_accumulator"], steps, due)
         return due
 
     def exclude_from_weight_decay(
@@ -267,13 +273,12 @@ class Optimizer(Settings):
         names = list(var_names or ())
         self._undecayed = (tuple(var_list or ()), re.compile("|".join(names)) if names else None)
 
-    def _decay(self, flat: Part, rate: float) -> None:
-        if not self.weight_decay:
-            return
+    def _decay(self, flat: Part, factor: float) -> None:
+        """Take so much of each weight away."""
         these, names = {id(v) for v in self._undecayed[0]}, self._undecayed[1]
         kept = [id(v) in these or (names is not None and names.search(v.name)) for v in flat.variables]
         for at in [s for s, k in zip(flat.segments, kept, strict=True) if not k] if any(kept) else [slice(None)]:
-            np.multiply(flat.value[at], self.weight_decay * rate, out=flat.scratch[at])
+            np.multiply(flat.value[at], factor, out=flat.scratch[at])
             np.subtract(flat.value[at], flat.scratch[at], out=flat.value[at])
 
     def _average(self, flat: Part, updates: int) -> None:
@@ -297,20 +302,6 @@ class Optimizer(Settings):
                     flat.value[at] = flat.slots["average"][at]
                     variable.touch()
 
-    def _stored(self) -> list[Array]:
-        """The arrays of the state, views of a variable's shape, in the order of Keras's files."""
-        options = [s for s in self.all_slots if s not in self.slots]
-        single = [s for s in self.slots if s not in self.paired]
-        blocks = [*((s,) for s in options), self.paired, *((s,) for s in single)]
-        arrays = []
-        for names in blocks:
-            for variable in self._variables:
-                for name in names:
-                    found = self.slot(name, variable)
-                    assert found is not None
-                    arrays.append(found.reshape(variable.shape))
-        return arrays
-
     def _scalars(self) -> list[Array]:
         """What the state ends with besides arrays; nothing in most rules."""
         return []
@@ -318,17 +309,11 @@ class Optimizer(Settings):
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Write the state under "0", "1", ... in the order of Keras's files: the number of steps, the learning rate
         where it is a number, then the slots."""
-        arrays: list[Array] = [np.asarray(self._calls, np.int32)]
-        if not self.scheduled:
-            arrays.append(np.asarray(self.learning_rate, np.float32))
-        arrays += [a.copy() for a in self._stored()] + self._scalars()
-        for number_, array in enumerate(arrays):
-            store[str(number_)] = array
+        store.update((str(i), array.copy()) for i, array in enumerate(stored_arrays(self)))
 
     def state_kinds(self) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
         """The shapes and dtypes of the arrays that `save_own_variables` writes."""
-        head = [np.zeros((), np.int32), *([] if self.scheduled else [np.zeros((), np.float32)])]
-        return [(array.shape, array.dtype) for array in (*head, *self._stored(), *self._scalars())]
+        return [(array.shape, array.dtype) for array in stored_arrays(self)]
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Take the state back that `save_own_variables` wrote, or Keras, for the variables that it is built for.
@@ -336,22 +321,4 @@ class Optimizer(Settings):
         Raises:
             ValueError: a number or a shape does not fit; nothing was changed.
         """
-        head = 1 if self.scheduled else 2
-        targets, extra = self._stored(), len(self._scalars())
-        wanted = head + len(targets) + extra
-        if len(store) != wanted:
-            raise ValueError(f"expected the state of {self.name} to hold {wanted} arrays, got {len(store)}")
-        arrays = [np.asarray(store[str(i)]) for i in range(wanted)]
-        calls = check_natural("the number of steps", arrays[0][()])
-        for i, (target, array) in enumerate(zip(targets, arrays[head:], strict=False)):
-            if array.shape != target.shape:
-                raise ValueError(
-                    f"expected array {i + head} of the state to have shape {target.shape}, got {array.shape}"
-                )
-        # files hold it in float32: one that was 0.1 stays 0.1
-        if not self.scheduled and np.float32(self.learning_rate) != arrays[1]:
-            self.learning_rate = float(arrays[1])
-        for target, array in zip(targets, arrays[head:], strict=False):
-            target[...] = array
-        self._calls = calls
-        self.calls_of_each = [calls] * len(self._variables)
+        load_state(self, store)

@@ -80,7 +80,7 @@ class Part:
         return self._spare
 
 
-class Held:
+class VariableGroup:
     """Variables that an optimizer has taken charge of, and what it keeps for them.
 
     Attributes: variables, segments, slots: as of a Part. calls: the steps that these variables have taken part in.
@@ -103,16 +103,11 @@ class Held:
             if variable.constraint is not None:
                 variable.buffer[...] = variable.constraint(variable.buffer)
 
-    def touch(self) -> None:
-        """Tell the variables that their values have changed."""
-        for variable in self.variables:
-            variable.touch()
 
-
-class Flat(Held, Part):
+class Flat(VariableGroup, Part):
     """One buffer for the values, one for the gradients and one for each slot of the optimizer, all (N,).
 
-    Attributes: as of a Part, of which value and grad are the storage that the variables are bound to, and as of Held.
+    Attributes: as of a VariableGroup and of a Part, whose value and grad are what the variables are bound to.
     """
 
     def __init__(
@@ -136,7 +131,7 @@ class Flat(Held, Part):
         """Set the gradients to zero."""
         self.grad.fill(0)
 
-    def gather(self, sums: Array, steps: int, due: bool) -> None:
+    def accumulate(self, sums: Array, steps: int, due: bool) -> None:
         """Add the gradients to `sums`; where due, their means become the gradients and they begin again at zero."""
         if due:
             self.grad += sums
@@ -150,10 +145,10 @@ class Flat(Held, Part):
         """What is clipped."""
         return self
 
-    def parts(self, idle: bool, elementwise: bool) -> Iterator[Part]:
+    def parts(self, idle: bool, elementwise: bool) -> tuple[Part]:
         """What a rule is to update: all at once."""
-        yield self
+        return (self,)
 
-    def pieces(self) -> Iterator[Part]:
+    def pieces(self) -> tuple[Part]:
         """All numbers."""
-        yield self
+        return (self,)

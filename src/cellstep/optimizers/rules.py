@@ -28,10 +28,7 @@ class SGD(Optimizer):
         self.momentum = number("momentum", momentum, 0, 1)
         self.nesterov = bool(nesterov)
         self.slots = ("momentum",) if self.momentum else ()
-
-    @property
-    def _idle(self) -> bool:
-        return not self.momentum
+        self._idle = not self.momentum
 
     @elementwise
     def update(self, flat: Part, rate: float, step: int) -> None:

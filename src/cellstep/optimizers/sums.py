@@ -28,6 +28,7 @@ class Adagrad(Optimizer):
     """
 
     slots = ("accumulator",)
+    _idle = True
 
     def __init__(
         self,
@@ -40,10 +41,6 @@ class Adagrad(Optimizer):
         self.initial_accumulator_value = number("initial_accumulator_value", initial_accumulator_value, 0)
         self.epsilon = number("epsilon", epsilon)
         self.initial = {"accumulator": self.initial_accumulator_value}
-
-    @property
-    def _idle(self) -> bool:
-        return True
 
     @elementwise
     def update(self, flat: Part, rate: float, step: int) -> None:

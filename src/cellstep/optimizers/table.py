@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .flat import Array, Held, Part, Trainable
+from .flat import Array, Part, Trainable, VariableGroup
 
 #: About so many numbers are updated at once where all rows change: what a rule needs of them stays in the cache.
 BLOCK = 2**16
@@ -27,7 +27,7 @@ class RowTrainable(Trainable, Protocol):
     def zero_grad(self) -> None: ...
 
 
-class Table(Held):
+class Table(VariableGroup):
     """One variable, which stays where it is, and its slots (N,). There is no gradient and no scratch of its size.
 
     Attributes: variables, segments, slots, calls: as of a Flat.
@@ -60,7 +60,7 @@ class Table(Held):
         """Set the gradient to zero."""
         self._variable.zero_grad()
 
-    def gather(self, sums: Array, steps: int, due: bool) -> None:
+    def accumulate(self, sums: Array, steps: int, due: bool) -> None:
         """Add the gradient to `sums`; where due, their mean becomes the gradient and they begin again at zero."""
         table, rows = sums.reshape(self._variable.shape), self._variable.row_grad
         if rows is None:
