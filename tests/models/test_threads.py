@@ -127,7 +127,7 @@ def test_metrics_made_apart_while_another_thread_makes_the_losses_are_whole(monk
     """The other thread comes to its first batch just after the copy."""
     model = make()
     model.compile("sgd", "mse", loss_weights=[0.5])
-    compiled = model.ready("a test")
+    compiled = model._trainer.ready("a test")
     plain = copy.copy
 
     def interleaved(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -124,6 +125,23 @@ class CallbackList:
         for callback in self.callbacks:
             getattr(callback, hook)(*args)
 
+    def implementing(self, hook: str) -> list[Callable[..., None]]:
+        """Calls of one hook, for those of the callbacks in which it does anything."""
+        return [partial(_call, callback, hook) for callback in self.callbacks if _does(callback, hook)]
+
     def find(self, kind: type[Callback]) -> Any:
         """The first callback of a class, or None."""
         return next((c for c in self.callbacks if isinstance(c, kind)), None)
+
+
+def _call(callback: Callback, hook: str, *args: Any) -> None:
+    getattr(callback, hook)(*args)
+
+
+def _does(callback: Callback, hook: str) -> bool:
+    """Whether a hook does more than the one of `Callback`, which may call another, by the name without `train_`."""
+    kind = type(callback)
+    if kind.__getattribute__ is not object.__getattribute__:
+        return True
+    names = {hook, hook.replace("on_train_", "on_")}
+    return any(name in vars(callback) or getattr(kind, name) is not getattr(Callback, name) for name in names)

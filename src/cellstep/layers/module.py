@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import re
 import threading
 import warnings
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, Self, TypeVar, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .. import constraints, initializers, ops, registry, regularizers
@@ -32,6 +34,24 @@ penalties_of: ContextVar[Callable[[Iterable[Any]], list[Any]]] = ContextVar(
     "penalties_of", default=regularizers.penalties
 )
 _names_lock = threading.Lock()
+
+
+#: What attributes may be set to without changing what the object of a user's class is made of.
+_VALUES = frozenset((type(None), int, float, str, np.ndarray))
+#: Attributes that calls set again and again.
+_MOVING = frozenset(("states", "carried", "carry_at", "_dropout_mask", "_recurrent_dropout_mask", "stop_training"))
+_structure_versions = itertools.count(1)
+_structure_version = 0
+
+
+def _changed() -> None:
+    global _structure_version
+    _structure_version = next(_structure_versions)  # never one that was there before, whatever threads do
+
+
+def structure_version() -> int:
+    """A number that changes whenever a module may have changed otherwise than in the values of weights and states."""
+    return _structure_version
 
 
 def snake_case(name: str) -> str:
@@ -158,6 +178,14 @@ class Module(metaclass=ModuleKeywords):
         self._weights: list[Variable] = []
         self._parts: list[Module] = []
         self._lock = threading.RLock()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; where that may change what a model is made of, plans that were made for models are void."""
+        before = self.__dict__.get(name)
+        object.__setattr__(self, name, value)
+        plain = type(value) in _VALUES and type(before) in _VALUES and not of_package(type(self))
+        if not (plain or name in _MOVING or name.startswith("_cached")):
+            _changed()
 
     def make_weights(self, input_shape: Shape) -> None:
         """Call `add_weight` for each weight. input_shape is that of the inputs, None for the batch size and other

@@ -8,7 +8,7 @@ from .model import Model
 from .plot import model_to_dot, plot_model
 from .saving import load_model, save_model
 from .sequential import Sequential
-from .trainable import Trainer
+from .trainable import Trainable as Trainer
 
 # what configurations call a Model that is made of tensors
 Functional = Model

@@ -16,7 +16,7 @@ def compile_config(model: Any) -> dict[str, Any]:
     Raises:
         TypeError: a function among it that is not registered.
     """
-    compiled = model._compiled
+    compiled = model._trainer.compiled
     if compiled is None:
         return {}
     plain, weighted = (given for _, given, _ in compiled.asked)
@@ -47,10 +47,10 @@ def compile_from(model: Any, config: dict[str, Any]) -> None:
 
 def compile_as(model: Any, other: Any) -> None:
     """Compile another model as one is, if it is, with an optimizer and metrics of its own."""
-    compiled = model._compiled
+    compiled = model._trainer.compiled
     if compiled is None:
         return
-    if any(map(model.overrides, ("get_compile_config", "compile_from_config", "compile"))):
+    if any(map(model._trainer.overrides, ("get_compile_config", "compile_from_config", "compile"))):
         other.compile_from_config(model.get_compile_config())
         return
     optimizer = type(compiled.optimizer).from_config(compiled.optimizer.get_config())

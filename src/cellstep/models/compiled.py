@@ -10,17 +10,18 @@ import copy
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from .. import losses, metrics, optimizers
+from ..keywords import of_package
 from ..losses import Loss
 from ..metrics import Metric
 from ..ops import shown
 from . import metric_states
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from .scoring import Scored
+
 #: The key in logs, the metric, its output, and whether it sees weights.
 Entry = tuple[str, Metric, int, bool]
 
@@ -55,9 +56,10 @@ class Compiled:
             metrics.by_step(identifier) for _, given, _ in self.asked for identifier in _leaves(given)
         )
         _check_weights(loss_weights)
-        self._tracker = _mean("loss")
-        self._parts: list[Metric] = []
+        self._tracker: Any = _mean("loss")
+        self._parts: list[Any] = []
         self._built: list[Entry] | None = None if any(_leaves(given) for _, given, _ in self.asked) else []
+        self._plain = True
         self.losses: list[Loss | None] | None = None
         self.weights: list[float | None] = []
         #: States that the metrics take over before the next batch.
@@ -86,8 +88,8 @@ class Compiled:
                 metric.reset_state()
         return made
 
-    def show(self, other: Compiled) -> None:
-        """Take over the values of a call that was made apart."""
+    def take_over(self, other: Compiled) -> None:
+        """Let the metrics have the values that those of a call apart have gathered."""
         if self._built is None:
             return
         for metric, values in zip(self.metrics, other.metrics, strict=False):
@@ -124,46 +126,43 @@ class Compiled:
         first batch."""
         return [self._tracker, *self._parts, *(entry[1] for entry in self._built or ())]
 
-    def reset(self) -> None:
-        """Start the means again."""
-        self.pending = []
-        for metric in self.metrics:
-            metric.reset_state()
-
     @property
     def idle(self) -> bool:
         """Whether nothing was added to the mean of the loss."""
         return not self._tracker.count
 
     @property
-    def met(self) -> bool:
+    def metrics_built(self) -> bool:
         """Whether the metrics know the outputs."""
         return self._built is not None
 
-    def meet(self, names: Sequence[str | None], y: Sequence[Any], y_pred: Sequence[Any]) -> None:
-        """Make the metrics for such targets and outputs, one entry an output; does nothing where they are made."""
-        if self._built is None:
-            self._built = self._build(names, y, y_pred)
+    @property
+    def plain_metrics(self) -> bool:
+        """Whether all metrics are this package's, whose results can be asked for at any time."""
+        return self._plain
 
-    def measure(
-        self,
-        names: Sequence[str | None],
-        y: Sequence[Any],
-        y_pred: Sequence[Any],
-        sample_weight: Sequence[Any],
-        masks: Sequence[Any],
-    ) -> None:
-        """Add a batch to the metrics; each of the sequences has one entry an output."""
-        self.meet(names, y, y_pred)
-        self._take_over()
+    def build_metrics(self, names: Sequence[str | None], outputs: Sequence[Scored]) -> None:
+        """Make the metrics for such targets and outputs; does nothing where they are made."""
+        if self._built is None:
+            built = self._build(names, outputs)
+            self._plain = all(of_package(type(entry[1])) for entry in built)
+            self._built = built
+
+    def measure(self, names: Sequence[str | None], outputs: Sequence[Scored]) -> None:
+        """Add a batch to the metrics."""
+        if self._built is None:
+            self.build_metrics(names, outputs)
+        if self.pending:
+            self._resume()
         for _, metric, i, weighted in self._built or ():
-            metric.update_from(y[i], y_pred[i], sample_weight[i] if weighted else None, masks[i])
+            y, mask, target, weight, _ = outputs[i]
+            metric.update_from(target, y, weight if weighted else None, mask)
 
     def states(self) -> list[Any]:
         """What each of `metrics` has gathered, to become `pending` in another run."""
         return [metric_states.state(metric) for metric in self.metrics]
 
-    def _take_over(self) -> None:
+    def _resume(self) -> None:
         """Give the metrics the states that are pending.
 
         Raises:
@@ -175,14 +174,17 @@ class Compiled:
 
     def track(self, value: float, parts: Sequence[float], rows: float) -> None:
         """Add a batch to the means of the total loss and of the losses of the outputs, which count once a row."""
-        self.track_parts(parts, rows)
-        _add(self._tracker, float(value), rows)
+        if (parts and self._parts) or self.pending:
+            self.track_parts(parts, rows)
+        self._tracker.total += float(value) * rows
+        self._tracker.count += rows
 
     def track_parts(self, parts: Sequence[float], rows: float) -> None:
         """Add a batch to the means of the losses of the outputs alone."""
-        self._take_over()
+        self._resume()
         for tracker, number in zip(self._parts, parts, strict=False):
-            _add(tracker, float(number), rows)
+            tracker.total += float(number) * rows
+            tracker.count += rows
 
     def results(self) -> dict[str, Any]:
         """The means so far: `loss` first, then its parts, then the metrics; of several outputs by name, as in Keras.
@@ -198,7 +200,7 @@ class Compiled:
             found |= result if isinstance(result, dict) else {name: result}
         return found
 
-    def _build(self, names: Sequence[str | None], y: Sequence[Any], y_pred: Sequence[Any]) -> list[Entry]:
+    def _build(self, names: Sequence[str | None], outputs: Sequence[Scored]) -> list[Entry]:
         built: list[Entry] = []
         taken = {metric.name for metric in (self._tracker, *self._parts)}
         for argument, given, weighted in self.asked:
@@ -207,9 +209,10 @@ class Compiled:
             groups = [_leaves(given)] if len(names) == 1 else _by_output(argument, given, names, spread=False)
             for i, group in enumerate(groups):
                 for identifier in _leaves(group):
-                    if y[i] is None:
+                    target = outputs[i].target
+                    if target is None:
                         raise ValueError(f"{argument} of output {names[i] or i} needs y for it, got None")
-                    metric = metrics.get(identifier, y[i].shape, y_pred[i].shape)
+                    metric = metrics.get(identifier, target.shape, outputs[i].y.shape)
                     prefix = f"{names[i] or i}_" if len(names) > 1 else ""
                     stem = prefix + metric.name
                     if weighted and stem in taken:
@@ -233,11 +236,6 @@ def _mean(name: str) -> Any:
     tracker = metrics.Mean(name)
     tracker.direction = "down"
     return tracker
-
-
-def _add(tracker: Any, value: float, rows: float) -> None:
-    tracker.total += value * rows
-    tracker.count += rows
 
 
 def _looked_up(loss: Any) -> Any:

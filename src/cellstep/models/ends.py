@@ -16,10 +16,10 @@ from .data import Batch
 from .grouped import Grouped, masks_of
 from .ragged import Ragged, ragged
 from .stored import Stored
-from .trainable import Trainer
+from .trainable import Trainable
 
 
-class Ends(Trainer):
+class Ends(Trainable):
     """A module with inputs and outputs, one of each or several.
 
     Arrays for the inputs may come as one array, a list, a dictionary by names, or sequences of different lengths; those
@@ -161,7 +161,7 @@ class Ends(Trainer):
         if value is None or isinstance(value, np.ndarray | Ragged | Stored):
             return value
         rows = isinstance(x, Ragged) and isinstance(value, list | tuple)  # one for each sequence
-        if self.own_targets and not rows and (isinstance(value, dict) or data.several(value)):
+        if self._trainer.own_targets and not rows and (isinstance(value, dict) or data.several(value)):
             return nested.change(value, lambda part: None if part is None else self._target(name, part))
         many = not isinstance(self._outputs, int) if self._outputs is not None else data.several(value)
         if isinstance(value, dict):

@@ -9,7 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import ops, random
-from .data import Batch, by_number, rows, take
+from . import data
+from .data import Batch, ClassWeight, by_number, rows, take
+from .stored import stored
+from .trainer import Trainer
+
+#: Rows of a batch where nothing else is said.
+BATCH_SIZE = 32
 
 
 class Source(Protocol):
@@ -213,3 +219,40 @@ class Epochs:
     def _begin(self, skip: int = 0) -> None:
         self._begun = self._generators()
         self._taken, self._pass = skip, self.source.passed(skip)
+
+
+def epochs_of(
+    trainer: Trainer,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    shuffle: bool = False,
+    class_weight: ClassWeight | None = None,
+) -> Epochs:
+    """The batches of what `fit`, `evaluate` and `predict` were given, checked.
+
+    Raises:
+        TypeError, ValueError: data or an argument that does not fit.
+    """
+    steps = None if steps is None else ops.check_count("steps", steps)
+    weigh = None if class_weight is None else trainer.weigher(class_weight)
+    rng = random.generator() if shuffle else None
+    if data.is_stream(x):
+        for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
+            if value is not None:
+                got = f"one where x is a {type(x).__name__}"
+                raise ValueError(f"{name} must be None where x makes batches, got {got}")
+
+        def make(*parts: Any) -> Batch:
+            batch = trainer.batch(*parts)
+            return batch if weigh is None else weigh(batch)
+
+        return Epochs(Stream(x, make, rng), steps)
+    whole = trainer.batch(*map(stored, (x, y, sample_weight)))
+    if weigh is not None:
+        whole = weigh(whole)
+    if batch_size is None:
+        batch_size = -(-rows(whole.x) // steps) if steps else BATCH_SIZE
+    return Epochs(Arrays(whole, ops.check_count("batch_size", batch_size), rng), steps)

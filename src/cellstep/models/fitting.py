@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..callbacks import CallbackList
+from .. import ops
+from ..callbacks import CallbackList, History
 from ..callbacks.base import checked
-from . import model_state
+from . import data, model_state
 from .data import Batch
-from .epochs import Epochs
-from .trainer import Logs, plain_logs
+from .epochs import Epochs, epochs_of
+from .evaluation import evaluate, warn_short
+from .logs import Logs, plain_logs
+from .trainer import Trainer
 
 
 class Fitting:
     """The epochs of a fit.
 
     Args:
-        model: compiled.
+        trainer: of a compiled model.
         source, validation: the batches; `validation` is None where there is none.
         hooks: the callbacks.
-        learn: what is done with a batch; it gives the logs.
+        learn: what is done with a batch; it gives the logs, or None where they are the values of the metrics.
         due: whether to validate after an epoch, counted from 1.
 
     Attributes:
@@ -32,62 +35,79 @@ class Fitting:
 
     def __init__(
         self,
-        model: Any,
+        trainer: Trainer,
         source: Epochs,
         validation: Epochs | None,
         hooks: CallbackList,
-        learn: Callable[[Batch], Logs],
+        learn: Callable[[Batch], Logs | None],
         due: Callable[[int], bool],
     ) -> None:
-        self.model, self.source, self.validation, self.hooks = model, source, validation, hooks
+        self.trainer, self.model = trainer, trainer.model
+        self.source, self.validation, self.hooks = source, validation, hooks
         self.learn, self.due = learn, due
         self.epoch = self.epochs = 0
         self.seen: int | None = None
         self.logs: Logs = {}
         self._stopped = False
 
-    def run(self, first: int, epochs: int) -> None:
-        """Train from epoch `first` on, or from where `Trainer.resume` says, until `epochs` are done."""
-        model, hooks = self.model, self.hooks
-        self.epoch, self.epochs = first, epochs
-        hooks.call("on_train_begin", {})
-        resumed = model.resumed
-        model.resumed = None
-        if resumed is not None:
-            self._restore(*resumed)
-        while self.epoch < epochs and not self._stopped:
-            if self.seen is None:
-                model.reset_metrics()
-                hooks.call("on_epoch_begin", self.epoch, {})
-                self.seen = 0
-            if not self._epoch(self.epoch, self.seen):
-                break
-        model.optimizer.finalize_variable_values(model.trainable_weights)
-        hooks.call("on_train_end", self.logs)
+    def run(self, first: int, epochs: int) -> History:
+        """Train from epoch `first` on, or from where `resume` says, until `epochs` are done."""
+        trainer, model, hooks = self.trainer, self.model, self.hooks
+        history: History = hooks.find(History)
+        model.history, model.stop_training = history, False
+        before, trainer.fitting = trainer.fitting, self
+        try:
+            with trainer.own_call():
+                self.epoch, self.epochs = first, epochs
+                hooks.call("on_train_begin", {})
+                resumed, trainer.resumed = trainer.resumed, None
+                if resumed is not None:
+                    self._restore(*resumed)
+                while self.epoch < epochs and not self._stopped:
+                    if self.seen is None:
+                        model.reset_metrics()
+                        hooks.call("on_epoch_begin", self.epoch, {})
+                        self.seen = 0
+                    if not self._epoch(self.epoch, self.seen):
+                        break
+                model.optimizer.finalize_variable_values(model.trainable_weights)
+                hooks.call("on_train_end", self.logs)
+        finally:
+            trainer.fitting, trainer.resumed = before, None
+            hooks.call("close")
+        return history
 
     def _epoch(self, epoch: int, seen: int) -> bool:
         """The rest of an epoch; False where there was no batch in it."""
-        model, source, hooks = self.model, self.source, self.hooks
-        before = seen
+        model, trainer, source, hooks, learn = self.model, self.trainer, self.source, self.hooks, self.learn
+        before, logs = seen, None
+        begin, end = hooks.implementing("on_train_batch_begin"), hooks.implementing("on_train_batch_end")
+        trainer.forget_plan()
         if not self._stopped:
-            for made in source.epoch(seen):
-                hooks.call("on_train_batch_begin", seen, {})
-                self.logs = plain_logs(self.learn(made))
-                seen += 1
-                self.seen = seen
-                hooks.call("on_train_batch_end", seen - 1, dict(self.logs))
+            for batch in source.epoch(seen):
+                for call in begin:
+                    call(seen, {})
+                logs = learn(batch)
+                self.seen = seen = seen + 1
+                if end:
+                    self.logs = plain_logs(trainer.logs(logs))
+                    for call in end:
+                        call(seen - 1, dict(self.logs))
                 if model.stop_training:
                     break
+            if seen > before:
+                self.logs = plain_logs(trainer.logs(logs))
             if source.over:
                 self._ran_dry(seen)
             elif source.short:
                 warn_short("x", seen, "steps_per_epoch", source.steps)
         if not seen:
             return False
-        logs = model.over_all(self.logs) if seen > before else self.logs
+        logs = trainer.over_all(self.logs) if seen > before else self.logs
         if self.validation is not None and self.due(epoch + 1):
             self.validation.rewind()
-            logs = plain_logs(logs | {f"val_{k}": v for k, v in model.evaluate_source(self.validation, hooks).items()})
+            found = evaluate(trainer, self.validation, hooks)
+            logs = plain_logs(logs | {f"val_{name}": value for name, value in found.items()})
         self.epoch, self.seen, self.logs = epoch + 1, None, logs
         hooks.call("on_epoch_end", epoch, logs)
         self._stopped = model.stop_training
@@ -106,14 +126,14 @@ class Fitting:
         model.stop_training = True
 
     def state(self) -> dict[str, Any]:
-        """All that the rest of this run depends on, for `Trainer.resume`: numbers, texts, arrays, lists, dictionaries.
+        """All that the rest of this run depends on, for `resume`: numbers, texts, arrays, lists, dictionaries.
 
         To be asked for in on_train_batch_end or on_epoch_end, after the other callbacks.
         """
         return {
             "epoch": self.epoch,
             "seen": self.seen,
-            "logs": self.logs if self.seen is None else self.model.over_all(self.logs),
+            "logs": self.logs if self.seen is None else self.trainer.over_all(self.logs),
             "source": self.source.place(),
             "validation": None if self.validation is None else self.validation.place(),
             "callbacks": [[type(c).__name__, c.get_state()] for c in self.hooks.callbacks],
@@ -172,5 +192,35 @@ class Fitting:
         return found
 
 
-def warn_short(what: str, seen: int, name: str, steps: int | None) -> None:
-    warnings.warn(f"{what} ran out of batches after {seen} of {name}={steps}", stacklevel=5)
+def validation_of(
+    trainer: Trainer, value: Any, batch_size: int | None, validation_batch_size: int | None, steps: int | None
+) -> Epochs | None:
+    """The batches of `validation_data`.
+
+    Raises:
+        NotImplementedError: the model has an `evaluate` of its own. TypeError, ValueError: the data do not fit.
+    """
+    if value is None:
+        return None
+    if trainer.overrides("evaluate"):
+        name = type(trainer.model).__name__
+        raise NotImplementedError(f"{name}.evaluate would not be called by fit: override test_step(data) instead")
+    parts = (value,) if data.is_stream(value) else value
+    if not isinstance(parts, tuple | list):
+        raise TypeError(f"validation_data must be a tuple or an iterable, got {type(parts).__name__}")
+    if not 1 <= len(parts) <= 3:
+        raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight), got {len(parts)} parts")
+    size = None if data.is_stream(value) else batch_size
+    if validation_batch_size is not None:
+        size = ops.check_count("validation_batch_size", validation_batch_size)
+    x, y, sample_weight = (*parts, None, None)[:3]
+    steps = None if steps is None else ops.check_count("validation_steps", steps)
+    return epochs_of(trainer, x, y, sample_weight, size, steps)
+
+
+def validated_after(freq: int | Sequence[int]) -> Callable[[int], bool]:
+    """A function that says whether to validate after an epoch, counted from 1."""
+    if isinstance(freq, list | tuple | set | range):
+        return set(freq).__contains__
+    every = ops.check_count("validation_freq", freq)
+    return lambda epoch: epoch % every == 0

@@ -13,11 +13,11 @@ from ..layers.context import Applied, Context, collecting, forward_context
 from ..layers.module import Module, auto_name, ours_attribute, ours_function
 from ..layers.symbolic import is_symbolic
 from ..ops import shown
-from .data import Pass
 from .functional import from_functional, functional_config
 from .graph import Graph
 from .grouped import Grouped, join
 from .making import Making
+from .own_steps import remember_masks
 from .summary import print_summary
 
 
@@ -208,8 +208,8 @@ class Model(Making):
             raise TypeError(
                 f"{self.name} takes x, mask, lengths and training, got {', '.join(options) or 'initial_state'}"
             )
-        y, passed, pullback = self.apply_apart(x, mask, Context(bool(training), penalties=[]), lengths)
-        self.show(Pass(y, passed, pullback))
+        y, passed, _ = self.apply_apart(x, mask, Context(bool(training), penalties=[]), lengths)
+        remember_masks(y, passed)
         return nested.change(y, _rows)
 
     def call(self, x: Any, *args: Any, **options: Any) -> Any:
@@ -238,7 +238,7 @@ class Model(Making):
         if context.penalties is None:
             context = context.but(penalties=[])
         y, passed, pullback = self.apply(x, mask, context, lengths)
-        self.show(Pass(y, passed, pullback))
+        remember_masks(y, passed)
         return y, pullback
 
     def compute_mask(self, x: Any, mask: Any = None) -> Any:

@@ -29,7 +29,7 @@ def state(model: Any) -> dict[str, Any]:
         "stateful": [m.states for m in _stateful(model)],
         "generators": [g.bit_generator.state for g in _generators(model)],
         "random": random.get_state(),
-        "metrics": model.metric_states(),
+        "metrics": model._trainer.metric_states(),
     }
 
 
@@ -50,7 +50,7 @@ def take_over(model: Any, found: dict[str, Any], metrics: bool) -> None:
     for generator, drawn in zip(_generators(model), found["generators"], strict=True):
         generator.bit_generator.state = drawn
     if metrics:
-        model.resume_metrics(found["metrics"])
+        model._trainer.resume_metrics(found["metrics"])
     random.set_state(found["random"])
 
 

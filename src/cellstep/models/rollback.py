@@ -1,10 +1,14 @@
-"""Undo: what a call changes besides the weights that an optimizer writes: states, statistics, gradients, generators."""
+"""Rollback: what calls of a model change besides the weights that an optimizer writes, remembered and put back.
+
+That is the states of stateful layers, moving statistics, gradients, random generators, and any attribute of a module
+that a user's class wrote.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -13,24 +17,87 @@ from ..interrupts import interrupts_held
 from ..keywords import of_package
 from ..layers.module import Module, held
 
+#: What calls change of the package's own modules; those of a user's classes may change any attribute.
+_CHANGED = ("states", "generator", "_cached_penalties")
+
+
+class Rollback:
+    """What calls of some modules can change. It holds while the modules have the same attributes.
+
+    Args:
+        modules: all that may take part, each once.
+    """
+
+    def __init__(self, modules: Iterable[Module]) -> None:
+        #: Modules of the package that have something that changes, with its names; modules of users' classes.
+        self._known: list[tuple[Module, list[str]]] = []
+        self._others: list[Module] = []
+        self._unbuilt: list[Module] = []
+        self._generators: list[Any] = []
+        self._fixed: list[Any] = []
+        for module in modules:
+            if of_package(type(module)):
+                names = [name for name in _CHANGED if name in vars(module)]
+                if names:
+                    self._known.append((module, names))
+            else:
+                self._others.append(module)
+            if not module.built:
+                self._unbuilt.append(module)
+            if not of_package(type(module)) or _draws(module):
+                self._generators += [generator.bit_generator for generator in held(module, np.random.Generator)]
+            self._fixed += [weight for weight in module._weights if weight.fixed]
+
+    def save(self) -> tuple[list[Any], ...]:
+        """What there is now, for `restore`."""
+        # a layer that goes on replaces its list of states, and never writes into one
+        return (
+            [weight.numpy() for weight in self._fixed],
+            [bits.state for bits in self._generators],
+            [[vars(module).get(name) for name in names] for module, names in self._known],
+            [dict(vars(module)) for module in self._others],
+        )
+
+    def restore(self, saved: tuple[list[Any], ...]) -> None:
+        """Put back what there was. Of a module that was built since then only its states are."""
+        fixed, drawn, known, others = saved
+        for weight, value in zip(self._fixed, fixed, strict=True):
+            weight.assign(value)
+        for bits, state in zip(self._generators, drawn, strict=True):
+            bits.state = state
+        built = [module for module in self._unbuilt if module.built]
+        for (module, names), values in zip(self._known, known, strict=True):
+            for name, value in zip(names, values, strict=True):
+                if name == "states" or not any(module is other for other in built):
+                    vars(module)[name] = value
+        for module, before in zip(self._others, others, strict=True):
+            now, whole = vars(module), not any(module is other for other in built)
+            for name in {*before, *now} if whole else {"states"} & {*before}:
+                if name == "_cached_penalties" or not name.startswith("_cached"):
+                    if name in before:
+                        now[name] = before[name]
+                    else:
+                        now.pop(name, None)
+
+
+def _draws(module: Any) -> bool:
+    """Whether a module of this package may draw from its generators: not a cell without dropout."""
+    return bool(getattr(module, "dropout", 1.0) or getattr(module, "recurrent_dropout", 1.0))
+
 
 @contextmanager
-def undone_on_error(model: Module) -> Iterator[None]:
+def undone_on_error(model: Any) -> Iterator[None]:
     """Run a block; if it raises, the model's states, moving statistics and random generators are what they were, unless
     the optimizer has made a step: then the block counts as done."""
-    undo, done = _remembered([model]), _steps_of(model)
+    rollback, done = Rollback(model.walk()), model.optimizer and model.optimizer.calls
+    saved = rollback.save()
     try:
         yield
     except BaseException:
         with interrupts_held():
-            if _steps_of(model) == done:
-                undo()
+            if (model.optimizer and model.optimizer.calls) == done:
+                rollback.restore(saved)
         raise
-
-
-def _steps_of(model: Any) -> int | None:
-    optimizer = getattr(model, "optimizer", None)
-    return None if optimizer is None else optimizer.calls
 
 
 @contextmanager
@@ -40,13 +107,15 @@ def unchanged(*modules: Module) -> Iterator[None]:
     That is the states of stateful layers, moving statistics, gradients, and all random generators. Weights that the
     block makes stay, as those that a call makes, and then what was drawn for them stays drawn.
     """
-    built = [(module, module.built) for root in modules for module in root.walk()]
-    undo, undo_random = _remembered(modules), random.remembered()
+    every = [module for root in modules for module in root.walk()]
+    built = [(module, module.built) for module in every]
+    rollback, undo_random = Rollback(every), random.remembered()
+    saved = rollback.save()
     try:
         with own_gradients(*modules):
             yield
     finally:
-        undo()
+        rollback.restore(saved)
         if all(module.built == before for module, before in built):
             undo_random()
 
@@ -62,44 +131,3 @@ def own_gradients(*modules: Module) -> Iterator[None]:
     finally:
         for weight, grad, rows in before:
             weight._grad, weight._rows = grad, rows
-
-
-#: What calls change of the package's own modules; those of a user's classes may change any attribute.
-_CHANGED = ("states", "generator", "_cached_penalties")
-
-
-def _remembered(roots: Any) -> Callable[[], None]:
-    """A function that puts back what calls of the modules change from now on."""
-    # one loop, and few calls: every step of training comes here
-    fixed, attributes, drawn = [], [], []
-    for root in roots:
-        for module in root.walk():
-            own, kind = vars(module), cast(Any, type(module))
-            # a layer that goes on replaces its list of states, and never writes into one
-            if of_package(kind):
-                before = {name: own[name] for name in _CHANGED if name in own}
-                generators = [before["generator"]] if before.get("generator") is not None else []
-            else:
-                before, generators = dict(own), held(module, np.random.Generator)
-            attributes.append((module, module.built, of_package(kind), before))
-            drawn += [(one.bit_generator, one.bit_generator.state) for one in generators]
-            for weight in module._weights:
-                if weight.fixed:
-                    fixed.append((weight, weight.numpy()))
-
-    def undo() -> None:
-        for weight, value in fixed:
-            weight.assign(value)
-        for bits, state in drawn:
-            bits.state = state
-        for module, built, known, before in attributes:
-            now = vars(module)
-            names = {*before, *(_CHANGED if known else now)} if module.built == built else {"states"} & {*before}
-            for name in names:
-                if name == "_cached_penalties" or not name.startswith("_cached"):
-                    if name in before:
-                        now[name] = before[name]
-                    else:
-                        now.pop(name, None)
-
-    return undo

@@ -1,33 +1,36 @@
-"""Trainer: fit, evaluate and predict."""
+"""Trainable: the methods of a model by which it is compiled, trained, evaluated and asked for predictions."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .. import ops, random
+from .. import ops, optimizers
 from ..callbacks import Callback, CallbackList, History, ProgressLog
-from ..layers import nested
-from . import data
-from .data import Batch, ClassWeight
-from .epochs import Arrays, Epochs, Stream
-from .fitting import Fitting, warn_short
-from .own_steps import OwnSteps
+from ..layers import Layer, nested
+from ..metrics import Metric
+from ..optimizers import Optimizer
+from . import data, evaluation, own_steps, weights
+from .compile_config import compile_config, compile_from
+from .compiled import Compiled
+from .data import ClassWeight
+from .epochs import BATCH_SIZE, epochs_of
+from .fitting import Fitting, validated_after, validation_of
+from .logs import Logs
+from .own_steps import unpack_x_y_sample_weight
+from .plan import own_metrics
 from .stored import read, stored
-from .trainer import Logs, plain_logs
+from .trainer import Trainer
 from .truncated_bptt import Windows
 
 Callbacks = Callback | Sequence[Callback] | None
 
-#: Rows of a batch where nobody says.
-BATCH_SIZE = 32
 
-
-class Trainer(OwnSteps):
-    """A module that can be compiled, trained and evaluated over data of any size. A subclass implements `run`.
+class Trainable(Layer):
+    """A layer that can be compiled, trained and evaluated over data of any size; its trainer does it.
 
     Attributes:
         history: the History of the last fit.
@@ -36,8 +39,119 @@ class Trainer(OwnSteps):
 
     history: History | None = None
     stop_training = False
-    resumed: tuple[Any, Any] | None = None
-    _cached_fitting: Fitting | None = None
+    _trainer: Trainer
+    _uncalled: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("make_train_function", "train_function"), "override train_step(data)"),
+        **dict.fromkeys(("make_test_function", "test_function"), "override test_step(data)"),
+        **dict.fromkeys(("make_predict_function", "predict_function"), "override predict_step(data)"),
+        "compute_loss_and_updates": "override train_step(data), or compute_loss",
+        "stateless_compute_loss": "override compute_loss",
+    }
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        model = super().__new__(cls, *args, **options)
+        model._trainer = Trainer(model)  # here, as a subclass may set an optimizer before it calls `__init__`
+        return model
+
+    def compile(
+        self,
+        optimizer: str | Optimizer = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int | str = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Choose how to train.
+
+        Args:
+            optimizer: a name or an Optimizer.
+            loss: a name, a Loss, or a function of (y_true, y_pred), see `losses.FunctionLoss`; with several outputs one
+                for all of them, a list, or a dictionary by names of outputs, where None is no loss. None for a model
+                that only predicts.
+            loss_weights: what each output's loss counts, a list or a dictionary; 1 where None.
+            metrics: names, Metric objects or functions of (y_true, y_pred). They see the mask, not the weights. With
+                several outputs a list of lists, or a dictionary by names.
+            weighted_metrics: the same, but these see `sample_weight` and `class_weight` too.
+            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: Keras's hints to its compilers; the kernels
+                are compiled either way, and results do not depend on these.
+
+        Raises:
+            ValueError: an unknown name; the message lists the known ones.
+        """
+        for name, flag in (("run_eagerly", run_eagerly), ("auto_scale_loss", auto_scale_loss)):
+            ops.check_bool(name, bool(flag) if flag is None else flag)
+        ops.check_count("steps_per_execution", 1 if steps_per_execution == "auto" else steps_per_execution)
+        if jit_compile not in ("auto", True, False, None):
+            raise ValueError(f"jit_compile must be 'auto', True or False, got {jit_compile!r}")
+        self._trainer.whole = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """What `compile` was given, ready for JSON; empty before. TypeError for functions that are not registered."""
+        return compile_config(self)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as a configuration says, Keras's or one of `get_compile_config`; ValueError where it cannot."""
+        compile_from(self, config)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` has been called."""
+        return self._trainer.compiled is not None
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The optimizer, or None before `compile`. Another one can be set: a name or an Optimizer, which begins anew
+        for weights that it has not trained."""
+        compiled = self._trainer.compiled
+        return self._trainer.asked.get("optimizer") if compiled is None else compiled.optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: str | Optimizer) -> None:
+        compiled, optimizer = self._trainer.compiled, optimizers.get(value)
+        if compiled is None:
+            self._trainer.asked["optimizer"] = optimizer
+        else:
+            compiled.optimizer = optimizer
+
+    @property
+    def loss(self) -> Any:
+        """The loss, or the list or dictionary of losses, or None. Setting it compiles again with the same optimizer
+        and metrics."""
+        compiled = self._trainer.compiled
+        return self._trainer.asked.get("loss") if compiled is None else compiled.loss
+
+    @loss.setter
+    def loss(self, value: Any) -> None:
+        compiled = self._trainer.compiled
+        if compiled is None:
+            self._trainer.asked["loss"] = value
+        else:
+            metrics = [metrics for _, metrics, _ in compiled.asked]
+            self._trainer.whole = Compiled(compiled.optimizer, value, compiled.asked_weights, *metrics)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The mean of the loss, the metrics, and those that are attributes of the model or of layers in it. What was
+        given to `compile` appears with the first batch, which says what "accuracy" is. A subclass may override this."""
+        compiled = self._trainer.compiled
+        return [*([] if compiled is None else compiled.metrics), *own_metrics(self)]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` returns, in that order."""
+        return list(self.get_metrics_result())
+
+    def reset_metrics(self) -> None:
+        """Start the means of the loss and of the metrics again."""
+        self._trainer.reset_metrics()
+
+    def get_metrics_result(self) -> Logs:
+        """The values of all metrics by name: numbers, or arrays where a metric gives one."""
+        return self._trainer.results()
 
     def fit(
         self,
@@ -101,9 +215,10 @@ class Trainer(OwnSteps):
             >>> len(history.history["val_loss"])
             5
         """
-        self.ready("fit", "train_step")
-        learn = self.train_alone if tbptt is None else Windows(self, tbptt).train
-        if tbptt is not None and self.overrides("train_step"):
+        trainer = self._trainer
+        trainer.ready("fit", "train_step")
+        learn = trainer.train if tbptt is None else Windows(trainer, tbptt).train
+        if tbptt is not None and trainer.overrides("train_step"):
             raise ValueError(
                 f"tbptt must be None, as {type(self).__name__}.train_step says what a step is, got {tbptt}"
             )
@@ -114,41 +229,14 @@ class Trainer(OwnSteps):
             if data.is_stream(x):
                 raise ValueError("validation_split needs x to be an array, got an iterable of batches")
             (x, y, sample_weight), validation_data = data.split(
-                self.given(*map(stored, (x, y, sample_weight))), validation_split
+                self._trainer.batch(*map(stored, (x, y, sample_weight))), validation_split
             )
         steps = None if steps_per_epoch is None else ops.check_count("steps_per_epoch", steps_per_epoch)
-        source = self._source(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
-        validation = None
-        if validation_data is not None:
-            if self.overrides("evaluate"):
-                name = type(self).__name__
-                raise NotImplementedError(
-                    f"{name}.evaluate would not be called by fit: override test_step(data) instead"
-                )
-            given = (validation_data,) if data.is_stream(validation_data) else validation_data
-            if not isinstance(given, tuple | list):
-                raise TypeError(f"validation_data must be a tuple or an iterable, got {type(given).__name__}")
-            if not 1 <= len(given) <= 3:
-                raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight), got {len(given)} parts")
-            size = None if data.is_stream(validation_data) else batch_size
-            if validation_batch_size is not None:
-                size = ops.check_count("validation_batch_size", validation_batch_size)
-            vx, vy, vw = (*given, None, None)[:3]
-            steps = None if validation_steps is None else ops.check_count("validation_steps", validation_steps)
-            validation = self._source(vx, vy, vw, size, steps)
-        due = _schedule(validation_freq)
+        source = epochs_of(trainer, x, y, sample_weight, batch_size, steps, shuffle, class_weight)
+        validation = validation_of(trainer, validation_data, batch_size, validation_batch_size, validation_steps)
+        due = validated_after(validation_freq)
         hooks = self._callbacks(callbacks, [History()], verbose, epochs, source.steps)
-        history: History = hooks.find(History)
-        self.history = history
-        self.stop_training = False
-        before, self._cached_fitting = self._cached_fitting, Fitting(self, source, validation, hooks, learn, due)
-        try:
-            with self.own_call():
-                self._cached_fitting.run(initial_epoch, epochs)
-        finally:
-            self._cached_fitting, self.resumed = before, None
-            hooks.call("close")
-        return history
+        return Fitting(trainer, source, validation, hooks, learn, due).run(initial_epoch, epochs)
 
     def training_state(self) -> dict[str, Any]:
         """All that the rest of the current `fit` depends on; for callbacks, which call it in on_train_batch_end or
@@ -160,14 +248,14 @@ class Trainer(OwnSteps):
         Raises:
             RuntimeError: there is no fit now.
         """
-        if self._cached_fitting is None:
+        if self._trainer.fitting is None:
             raise RuntimeError("training_state must be called during fit")
-        return self._cached_fitting.state()
+        return self._trainer.fitting.state()
 
     def resume(self, state: Any, source: Any = "state") -> None:
         """Let a `fit` that is about to begin take up the run whose `training_state` this is; for callbacks, which call
         it in on_train_begin. The ValueError of a state that does not fit names `source`."""
-        self.resumed = state, source
+        self._trainer.resumed = state, source
 
     def evaluate(
         self,
@@ -185,12 +273,13 @@ class Trainer(OwnSteps):
         Returns:
             [loss, metric, ...]; the loss alone if there are no metrics; or a dictionary with `return_dict`.
         """
-        self.ready("evaluate", "test_step")
-        source = self._source(x, y, sample_weight, batch_size, steps)
+        trainer = self._trainer
+        trainer.ready("evaluate", "test_step")
+        source = epochs_of(trainer, x, y, sample_weight, batch_size, steps)
         hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
         try:
-            with self.own_call():
-                return self.returned(self.evaluate_source(source, hooks), return_dict)
+            with trainer.own_call():
+                return trainer.returned(evaluation.evaluate(trainer, source, hooks), return_dict)
         finally:
             hooks.call("close")
 
@@ -209,125 +298,154 @@ class Trainer(OwnSteps):
         """
         quiet = verbose == "auto" and not sys.stdout.isatty()
         verbose = 0 if quiet else verbose
+        trainer = self._trainer
         plain = verbose == 0 and batch_size is None and steps is None and callbacks is None
-        own = self.overrides("predict_step")
-        if plain and not own and type(x) is np.ndarray and x.ndim and len(x) <= BATCH_SIZE:
+        if (
+            plain
+            and type(x) is np.ndarray
+            and x.ndim
+            and len(x) <= BATCH_SIZE
+            and not trainer.overrides("predict_step")
+        ):
             return self(x)  # what follows costs more than a small batch
         if not data.is_stream(x):
-            x = self.given(stored(x)).x
+            x = self._trainer.batch(stored(x)).x
             if not data.rows(x):
-                x = nested.change(x, read)
-                return self.predicted(x)
-        source = self._source(x, None, None, batch_size, steps)
+                return trainer.predicted(nested.change(x, read))
+        source = epochs_of(trainer, x, None, None, batch_size, steps)
         hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
-        outputs: list[Any] = []
         try:
-            hooks.call("on_predict_begin", {})
-            for step, made in enumerate(source.epoch()):
-                hooks.call("on_predict_batch_begin", step, {})
-                outputs.append(self.predicted(made.x))
-                hooks.call("on_predict_batch_end", step, {"outputs": outputs[-1]})
-            hooks.call("on_predict_end", {})
+            return evaluation.predict(trainer, source, hooks)
         finally:
             hooks.call("close")
-        if not outputs:
-            raise ValueError("x must give at least one batch, got none")
-        if source.short:
-            warn_short("x", len(outputs), "steps", source.steps)
-        return outputs[0] if len(outputs) == 1 else self.joined(outputs)
-
-    def joined(self, outputs: Sequence[Any]) -> Any:
-        """The outputs of several batches as those of one; lists of sequences are joined as lists."""
-        first = outputs[0]
-        own = self.overrides("predict_step") and (isinstance(first, dict | tuple) or data.several(first))
-        layout = nested.change(first, lambda _: 0) if own else self.layout(first)
-        columns = zip(*[nested.up_to(layout, batch) for batch in outputs], strict=True)
-        return nested.pack(layout, [_joined(parts) for parts in columns])
-
-    def evaluate_source(self, source: Epochs, hooks: CallbackList) -> Logs:
-        """The logs of an epoch of batches: an evaluation, or the validation in a fit."""
-        self.ready("evaluate", "test_step")
-        self.reset_metrics()
-        logs: Logs = {}
-        hooks.call("on_test_begin", {})
-        seen = 0
-        for made in source.epoch():
-            hooks.call("on_test_batch_begin", seen, {})
-            logs = plain_logs(self.test(made))
-            hooks.call("on_test_batch_end", seen, logs)
-            seen += 1
-        if not seen:
-            once = ", as a generator gives its batches once" if source.source.once else ""
-            raise ValueError(f"the data to evaluate on must give at least one batch, got none{once}")
-        if source.short:
-            warn_short("the data to evaluate on", seen, "steps", source.steps)
-        logs = self.over_all(logs)
-        hooks.call("on_test_end", logs)
-        return logs
-
-    def over_all(self, logs: Logs) -> Logs:
-        """The logs of an epoch, from those of its last step: the values of the metrics, where those are what the step
-        gave, else as they are, as in Keras; also where a step of the model's own gave a loss and told no metric."""
-        found = plain_logs(self.get_metrics_result())
-        idle = self._compiled is None or ("loss" in found and self._compiled.idle and not self.overrides("metrics"))
-        return found if found.keys() == logs.keys() and not idle else logs
-
-    def _source(
-        self,
-        x: Any,
-        y: Any,
-        sample_weight: Any,
-        batch_size: int | None,
-        steps: int | None,
-        shuffle: bool = False,
-        class_weight: ClassWeight | None = None,
-    ) -> Epochs:
-        steps = None if steps is None else ops.check_count("steps", steps)
-        weigh = None if class_weight is None else self.weigher(class_weight)
-        if data.is_stream(x):
-            for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
-                if value is not None:
-                    got = f"one where x is a {type(x).__name__}"
-                    raise ValueError(f"{name} must be None where x makes batches, got {got}")
-
-            def make(*parts: Any) -> Batch:
-                made = self.given(*parts)
-                return made if weigh is None else weigh(made)
-
-            return Epochs(Stream(x, make, random.generator() if shuffle else None), steps)
-        whole = self.given(*map(stored, (x, y, sample_weight)))
-        if weigh is not None:
-            whole = weigh(whole)
-        if batch_size is None:
-            batch_size = -(-data.rows(whole.x) // steps) if steps else BATCH_SIZE
-        size = ops.check_count("batch_size", batch_size)
-        return Epochs(Arrays(whole, size, random.generator() if shuffle else None), steps)
 
     def _callbacks(
         self, callbacks: Callbacks, extra: Sequence[Callback], verbose: str | int, epochs: int, steps: int | None
     ) -> CallbackList:
         if not isinstance(verbose, str | int) or verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {ops.shown(verbose)}")
-        shown = [ProgressLog(1 if verbose == "auto" else int(verbose))] if verbose else []
-        return CallbackList(callbacks, [*extra, *shown], self, {"verbose": verbose, "epochs": epochs, "steps": steps})
+        log = [ProgressLog(1 if verbose == "auto" else int(verbose))] if verbose else []
+        return CallbackList(callbacks, [*extra, *log], self, {"verbose": verbose, "epochs": epochs, "steps": steps})
 
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: ClassWeight | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One step on one batch. If it raises, weights and optimizer are as they were.
 
-def _joined(parts: Sequence[Any]) -> Any:
-    """Batches of one output as one array, or as one list of sequences."""
-    if any(isinstance(part, list) for part in parts):
-        return [row for part in parts for row in part]
-    if len({np.shape(part)[1:] for part in parts}) > 1:
-        shapes = sorted({np.shape(part) for part in parts})
-        raise ValueError(
-            f"expected outputs of one shape from every batch, got {shapes[0]} and {shapes[-1]}: the model loses the "
-            "lengths of its sequences on the way"
-        )
-    return np.concatenate(parts)
+        Args:
+            x: (B, ...) inputs; a list or a dictionary for several.
+            y: (B, ...) targets, likewise.
+            sample_weight: (B,) or (B, T) weights in the loss; with several outputs one array for all, or likewise.
+            class_weight: class to weight; not together with sample_weight.
+            return_dict: return a dictionary.
 
+        Returns:
+            [loss, metric, ...] of the batch before the step; the loss alone if there are no metrics.
+        """
+        trainer = self._trainer
+        trainer.ready("train_on_batch", "train_step", "compute_loss")
+        batch = self._trainer.batch(x, y, sample_weight)
+        if class_weight is not None:
+            batch = trainer.weigher(class_weight)(batch)
+        with trainer.own_call():
+            self.reset_metrics()
+            return trainer.returned(trainer.logs(trainer.train(batch)), return_dict)
 
-def _schedule(freq: int | Sequence[int]) -> Any:
-    """A function that says whether to validate after an epoch, counted from 1."""
-    if isinstance(freq, list | tuple | set | range):
-        return set(freq).__contains__
-    every = ops.check_count("validation_freq", freq)
-    return lambda epoch: epoch % every == 0
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """The loss and the metrics of one batch; arguments and results as in `train_on_batch`."""
+        trainer = self._trainer
+        trainer.ready("test_on_batch", "test_step", "compute_loss")
+        batch = self._trainer.batch(x, y, sample_weight)
+        with trainer.own_call():
+            self.reset_metrics()
+            return trainer.returned(trainer.logs(trainer.test(batch)), return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Outputs (B, ...) for one batch."""
+        return self._trainer.predicted(x)
+
+    def gradients(
+        self, x: Any, y: Any, sample_weight: Any = None, *, advance: bool = False, outputs: bool = False
+    ) -> tuple[Any, ...]:
+        """The gradient of the loss by each trainable weight, in training, without a step.
+
+        Args:
+            x, y, sample_weight: one batch, as for `train_on_batch`.
+            advance: False only looks: states, moving statistics and random generators are as before, so that a second
+                call gives the same, with the same dropout. True, for a training loop of your own, lets them go on.
+            outputs: give the outputs for x too.
+
+        Returns:
+            path of the weight to its gradient, in the order of `trainable_weights`; the loss; and the outputs, where
+            `outputs` asks for them. What `Variable.grad` held before, it holds again.
+
+        Example:
+            >>> model = Sequential([Input((None, 3)), GRU(16, name="gru"), Dense(1)])
+            >>> model.compile("adam", "mse")
+            >>> grads, loss = model.gradients(np.ones((8, 5, 3)), np.ones((8, 1)))
+            >>> grads["gru/gru_cell/kernel"].shape
+            (3, 48)
+        """
+        self._trainer.ready("gradients", "compute_loss")
+        batch = self._trainer.batch(x, y, sample_weight)
+        found = self._trainer.gradients(batch, ops.check_bool("advance", advance))
+        return found if outputs else found[:2]
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write all weights, and the optimizer's state, to a .weights.h5 file that Keras reads; see `weights.save`."""
+        weights.save(self, filepath, overwrite)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, max_bytes: int | None = None) -> None:
+        """Read weights that `save_weights` or `save` wrote, or Keras; see `weights.load`."""
+        weights.load(self, filepath, skip_mismatch, max_bytes)
+
+    # What a subclass may write anew
+
+    def train_step(self, data: Any) -> Logs:
+        """One step of training on a batch: x, (x, y) or (x, y, sample_weight). A subclass may write another, which
+        `gradients` gives gradients, the loss and the outputs.
+
+        Returns:
+            the logs: what callbacks and the History get.
+        """
+        return self._trainer.logs(self._trainer.step(self._trainer.batch(*unpack_x_y_sample_weight(data))))
+
+    def test_step(self, data: Any) -> Logs:
+        """One step of `evaluate` on a batch, likewise."""
+        return self._trainer.logs(self._trainer.measure(self._trainer.batch(*unpack_x_y_sample_weight(data))))
+
+    def predict_step(self, data: Any) -> Any:
+        """The outputs for a batch of `predict`."""
+        return self(unpack_x_y_sample_weight(data)[0])
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The loss of outputs, with all penalties.
+
+        A subclass may write another: it gets y_pred as tensors, which have values too, and gives one tensor of shape ()
+        that operators and functions of `cellstep.math` make of them; then its gradient is known.
+
+        Args:
+            x, y, sample_weight: the arrays of a batch. y_pred: the outputs for x. Of sequences of different lengths y,
+                sample_weight and y_pred are padded, and `y_pred.mask` says which steps there are, as losses heed.
+            training: False in `test_step`.
+
+        Returns:
+            a number; a tensor where y_pred are tensors.
+        """
+        return own_steps.compute_loss(self._trainer, x, y, y_pred, sample_weight)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Logs:
+        """Update the metrics that `compile` was given; a subclass may update others.
+
+        Returns:
+            the values of all metrics, by name.
+        """
+        own_steps.compute_metrics(self._trainer, x, y, y_pred, sample_weight)
+        return self.get_metrics_result()

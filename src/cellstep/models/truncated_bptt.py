@@ -21,9 +21,10 @@ from ..layers import Lambda, nested
 from ..layers.module import ours_function
 from .data import Batch
 from .grouped import Grouped, join
+from .logs import Logs
 from .ragged import Ragged
 from .rollback import undone_on_error
-from .trainer import Logs
+from .trainer import Trainer
 
 #: What a message adds for layers that nobody can know.
 OWN = "; one that takes each step by itself says so by over_time = 'step'"
@@ -33,17 +34,17 @@ class Windows:
     """Trains a model batch by batch in windows.
 
     Args:
-        model: over sequences, with an output for each step.
+        trainer: of a model over sequences, with an output for each step.
         lengths: (k1, k2).
 
     Raises:
         TypeError, ValueError: no pair of positive integers with k2 >= k1, or a layer that does not run step by step.
     """
 
-    def __init__(self, model: Any, lengths: Any) -> None:
+    def __init__(self, trainer: Trainer, lengths: Any) -> None:
         if not isinstance(lengths, list | tuple) or len(lengths) != 2:
             raise TypeError(f"tbptt must be a pair (k1, k2), got {lengths!r}")
-        self.model = model
+        self.trainer, self.model = trainer, trainer.model
         self.layers: list[Any] | None = None
         self.k1, self.k2 = (
             ops.check_count(name, k) for name, k in zip(("k1 of tbptt", "k2 of tbptt"), lengths, strict=True)
@@ -62,17 +63,18 @@ class Windows:
             raise ValueError(f"tbptt needs a recurrent layer, and {self.model.name} has none")
         return found
 
-    def train(self, made: Batch) -> Logs:
+    def train(self, made: Batch) -> Logs | None:
         """The windows of one batch, each with a step of the optimizer; the logs after the last."""
-        model = self.model
-        made = _even(model._complete(made))
+        model, compiled = self.model, self.trainer.ready("fit")
+        self.trainer.check(made)
+        _check_even(made)
         model.prepare(made.x)
         T = self._steps(made)
         if self.layers is None:
             self.layers = self.recurrent()
         layers = self.layers
-        logs: Logs = {}
-        with model.ready("fit").training, _stateful(layers):
+        logs: Logs | None = None
+        with compiled.training, _stateful(layers):
             begin, done = 0, 0
             while done < T:
                 end = min(done + self.k1, T)
@@ -88,13 +90,13 @@ class Windows:
                 begin, done = after, end
         return logs
 
-    def _window(self, made: Batch, before: int, T: int) -> Logs:
+    def _window(self, made: Batch, before: int, T: int) -> Logs | None:
         """One step of the optimizer: the loss of what comes after `before` steps, with gradients through all."""
-        model = self.model
-        optimizer = model.ready("fit").optimizer
-        optimizer.build(model.trainable_weights)
+        trainer, plan = self.trainer, self.trainer.plan(made.x)
+        optimizer = trainer.ready("fit").optimizer
+        optimizer.build(plan.variables)
         optimizer.zero_grad()
-        ran = model.run(made.x, model.training_context())
+        ran = plan.run(self.model, made.x, trainer.training_context())
         steps = next(a.shape[1] for a in nested.flatten(made.x))
         for y in nested.flatten(ran.y):
             if y.ndim < 2 or y.shape[1] != steps:
@@ -106,20 +108,19 @@ class Windows:
         masks += [None] * (len(outputs) - len(masks))
         # windows may differ in length: a step counts as much in one as in another
         live = outputs[0].shape[0] * outputs[0].shape[1] if masks[0] is None else np.count_nonzero(masks[0])
-        if not model.computes_with_outputs:
+        if not plan.computes_with_outputs:
             pairs = [_apart(y, m) for y, m in zip(outputs, masks, strict=True)]
             outputs, masks = ([pair[i] for pair in pairs] for i in range(2))
         late = ran._replace(y=nested.pack(ran.y, outputs), mask=nested.pack(ran.y, masks))
-        scored = model.score(late, made, gradient=True)
+        scored = trainer.score(plan, made, late, gradient=True)
         whole = []
         for y, d in zip(nested.flatten(ran.y), scored.gradients, strict=True):
             full = np.zeros_like(y)
             if d is not None:
                 full[:, before:] = join(d)
             whole.append(full)
-        model.pull(ran, whole)
-        logs: Logs = model.finish(made, late, scored, live / T)
-        return logs
+        trainer.pull(plan, ran, whole)
+        return trainer.finish(plan, made, late, scored, live / T)
 
     def _steps(self, made: Batch) -> int:
         """The number of steps, which all inputs and targets share."""
@@ -212,8 +213,6 @@ def _stateful(layers: list[Any]) -> Iterator[None]:
             layer.stateful, layer.states = False, None
 
 
-def _even(made: Batch) -> Batch:
-    for part in made:
-        if any(isinstance(a, Ragged) for a in nested.flatten(part)):
-            raise ValueError("tbptt needs arrays of one length, got sequences of different lengths")
-    return made
+def _check_even(batch: Batch) -> None:
+    if any(isinstance(a, Ragged) for a in nested.flatten(list(batch))):
+        raise ValueError("tbptt needs arrays of one length, got sequences of different lengths")

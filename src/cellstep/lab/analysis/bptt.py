@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ... import ops
 from ...layers import trace
 from ...layers.tracing import Run
-from ...models.trainer import Stepper
+from ...models.trainable import Trainable
 from ..result import Result, Table, text_table
 from .jacobians import MOST_BYTES, ROWS, inputs, packed_again, products, spectral_norms, spectral_radii, step_jacobians
 from .traced_cells import Place, located, norms, numbers, places
@@ -159,10 +159,10 @@ def bptt(model: Any, x: Any, y: Any, sample_weight: Any = None, *, rows: int = R
         The loss is ...
         >>> figure = result.draw("bptt.png")
     """
-    if not isinstance(model, Stepper):
+    if not isinstance(model, Trainable):
         raise TypeError(f"model must be a compiled model, got {type(model).__name__}")
     rows = ops.check_count("rows", rows)
-    scale = float(model.ready("bptt").optimizer.scale_loss(1.0))
+    scale = float(model._trainer.ready("bptt").optimizer.scale_loss(1.0))
     places(model)
     with trace() as runs:
         gradients, loss = model.gradients(x, y, sample_weight)

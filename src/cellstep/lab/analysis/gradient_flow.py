@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from ... import ops
 from ...layers.module import Module
 from ...layers.tracing import Run
-from ...models.trainer import Stepper
+from ...models.trainable import Trainable
 from ..result import Result, Table, text_table
 from .cell_state_terms import cell_terms, products_after
 from .jacobians import ROWS, products, spectral_norms, step_jacobians, values
@@ -200,7 +200,7 @@ def gradient_flow(
                 for place, run in found:
                     label = name if name is not None else place.name
                     if name is None and sum(isinstance(m, Module) for m in chosen) > 1:
-                        label = f"{model.name}: {label}" if isinstance(model, Stepper) else label
+                        label = f"{model.name}: {label}" if isinstance(model, Trainable) else label
                     curves.append(_curve(place, run, label, scale, rows, clipped))
     order = {label: i for i, label in enumerate(dict.fromkeys(c.label for c in curves))}
     curves.sort(key=lambda c: order[c.label])

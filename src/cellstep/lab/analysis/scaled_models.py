@@ -14,7 +14,7 @@ from ...layers import GRU, LSTM, Dense, SimpleRNN, nested, trace
 from ...layers.tracing import Run
 from ...models import Sequential
 from ...models.rollback import unchanged
-from ...models.trainer import Stepper
+from ...models.trainable import Trainable
 from .traced_cells import places, run_forward
 
 Array = NDArray[Any]
@@ -29,8 +29,8 @@ def made(model: Any, x: Any, y: Any, units: int, seed: int) -> Any:
         TypeError, ValueError: it is none of them, or not compiled, though there is y.
     """
     if not isinstance(model, str):
-        if isinstance(model, Stepper) and y is not None:
-            model.ready("gradient_flow")
+        if isinstance(model, Trainable) and y is not None:
+            model._trainer.ready("gradient_flow")
         elif y is not None:
             raise TypeError(f"models must be compiled models, or names, where y is given, got {type(model).__name__}")
         if not all(place.cell.built for place in places(model)):
@@ -83,7 +83,7 @@ def learn(model: Any, x: Any, y: Any) -> tuple[dict[str, Array], list[Run]]:
         with unchanged(model):
             outputs, pullback = model.forward(x)
             slopes: list[Any] = [_last(a) for a in nested.flatten(outputs)]
-            if not isinstance(model, Stepper):
+            if not isinstance(model, Trainable):
                 slopes[1:] = [None] * (len(slopes) - 1)  # the final states of a layer that returns them
             pullback(nested.pack(outputs, slopes), need_dx=False)
             return {w.path: w.grad for w in model.trainable_weights}, runs
