@@ -7,19 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.models import MODELS, make
-from lab.panels import bare
-from lab.results import RESULTS
-
-from cellstep import lab
+from lab.panels import DRAWING, PANEL, bare
+from lab.results import DRAWN, RESULTS
 
 FOLDER = Path(__file__).parent / "pictures"
-#: Models whose drawings are kept, and whether with their loop.
-DRAWN = {"many_to_one": True, "both_ways": False, "attender": False}
 
 
-def unrolled(name: str) -> str:
-    return lab.unroll(make(name), MODELS[name][1], fold=DRAWN[name]).svg
+def panel(name: str) -> tuple[int, int]:
+    return DRAWING if name in DRAWN else PANEL
 
 
 def main() -> None:
@@ -27,9 +22,7 @@ def main() -> None:
 
     FOLDER.mkdir(exist_ok=True)
     for name, result in RESULTS.items():
-        imsave(FOLDER / f"{name}.png", bare(result().draw()), metadata={"Software": None})
-    for name in DRAWN:
-        (FOLDER / f"{name}.svg").write_text(unrolled(name), encoding="utf-8")
+        imsave(FOLDER / f"{name}.png", bare(result().draw(), panel(name)), metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -17,11 +17,14 @@ from cellstep.lab import style
 
 #: Pixels of a panel; two of them a row.
 PANEL = (120, 90)
+#: Of a drawing, which has one.
+DRAWING = (240, 180)
 DPI = 60
 
 
-def bare(figure: Any) -> np.ndarray:
-    """(height, width, 3) of 0 .. 1: the panels of a figure, without their colour bars. The figure is changed."""
+def bare(figure: Any, panel: tuple[int, int] = PANEL) -> np.ndarray:
+    """(height, width, 3) of 0 .. 1: the panels of a figure, without their colour bars, of `panel` pixels each. The
+    figure is changed."""
     from matplotlib.text import Text
     from matplotlib.ticker import NullLocator
 
@@ -30,12 +33,12 @@ def bare(figure: Any) -> np.ndarray:
     n = len(figure.axes)
     cols, rows = min(n, 2), math.ceil(n / 2)
     figure.set_layout_engine("none")
-    figure.set_size_inches(cols * PANEL[0] / DPI, rows * PANEL[1] / DPI)
+    figure.set_size_inches(cols * panel[0] / DPI, rows * panel[1] / DPI)
     for i, axis in enumerate(figure.axes):
         axis.set_axes_locator(None)
         axis.set_box_aspect(None)
         # a quarter of a pixel off the grid, so that no edge lies where rounding decides which pixel is its
-        left, bottom = i % 2 + 0.1 + 0.25 / PANEL[0], i // 2 + 0.9 - 0.25 / PANEL[1]
+        left, bottom = i % 2 + 0.1 + 0.25 / panel[0], i // 2 + 0.9 - 0.25 / panel[1]
         axis.set_position((left / cols, 1 - bottom / rows, 0.8 / cols, 0.8 / rows))
         legend = axis.get_legend()
         if legend is not None:
@@ -62,3 +65,28 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
     squared = ((a - b) ** 2).mean(-1)
     height, width = squared.shape
     return float(np.sqrt(squared.reshape(height // 15, 15, width // 15, 15).mean((1, 3)).max()))
+
+
+def visible(figure: Any) -> list[tuple[str, Any]]:
+    """Each text with its box in pixels, as it is drawn."""
+    from matplotlib.text import Text
+
+    with style.context():
+        figure.draw_without_rendering()
+        return [
+            (text.get_text(), text.get_window_extent())
+            for text in figure.findobj(Text)
+            if text.get_visible() and text.get_text().strip() and _shown(text, figure)
+        ]
+
+
+def _shown(text: Any, figure: Any) -> bool:
+    """Whether it is a tick's label beyond the ends of its axis, which is not drawn."""
+    for axis in figure.axes:
+        for side in (axis.xaxis, axis.yaxis):
+            ticks = [*side.get_major_ticks(), *side.get_minor_ticks()]
+            for tick in ticks:
+                if text in (tick.label1, tick.label2):
+                    low, high = sorted(side.get_view_interval())
+                    return bool(low <= tick.get_loc() <= high) and axis.get_visible()
+    return True

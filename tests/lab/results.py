@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from lab.models import MODELS, make
 
 from cellstep import Input, Sequential, lab, layers, random
 from cellstep.lab import tasks
@@ -73,6 +74,12 @@ def comparison() -> Any:
     )
 
 
+def unrolled(name: str, fold: bool) -> Callable[[], Any]:
+    return lambda: lab.unroll(make(name), MODELS[name][1], fold=fold)
+
+
+#: Models whose drawings are kept, and whether with their loop.
+DRAWN = {"many_to_one": True, "both_ways": False, "attender": False}
 RESULTS: dict[str, Callable[[], Any]] = {
     "bptt": bptt,
     "flow": flow,
@@ -82,4 +89,5 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "lyapunov": lyapunov,
     "monitor": monitor,
     "comparison": comparison,
+    **{name: unrolled(name, fold) for name, fold in DRAWN.items()},
 }

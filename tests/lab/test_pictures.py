@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,9 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from lab.make_pictures import DRAWN, FOLDER, unrolled
-from lab.panels import bare, difference, pixels
-from lab.results import RESULTS
-from matplotlib.text import Text
-
-from cellstep.lab import style
+from lab.make_pictures import FOLDER, panel
+from lab.panels import bare, difference, pixels, visible
+from lab.results import DRAWN, RESULTS
 
 #: Drawn from the same numbers, pictures are equal. Backends differ by rounding, which can turn an edge's pixel by a few
 #: shades; the smallest of the mutations below makes a difference more than twice as large as this.
@@ -38,7 +34,7 @@ def baseline(name: str) -> np.ndarray:
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_picture_is_the_one_that_was_looked_at(name: str) -> None:
-    assert difference(bare(result(name).draw()), baseline(name)) < TOLERANCE
+    assert difference(bare(result(name).draw(), panel(name)), baseline(name)) < TOLERANCE
 
 
 def mutations(figure: Any) -> int:
@@ -59,7 +55,7 @@ def _pair(axis: Any) -> list[Any]:
     return []
 
 
-@pytest.mark.parametrize("name", sorted(set(RESULTS) - {"lyapunov"}))
+@pytest.mark.parametrize("name", sorted(set(RESULTS) - {"lyapunov", *DRAWN}))
 def test_a_swapped_line_or_row_is_seen(name: str) -> None:
     n = mutations(result(name).draw())
     assert n
@@ -76,34 +72,19 @@ def test_a_swapped_line_or_row_is_seen(name: str) -> None:
         assert difference(bare(figure), baseline(name)) > 2 * TOLERANCE, f"panel {i}"
 
 
+@pytest.mark.parametrize("name", ["many_to_one", "attender"])
+def test_a_missing_box_or_arrow_is_seen(name: str) -> None:
+    for i in range(len(result(name).draw().axes[0].patches)):
+        figure = result(name).draw()
+        figure.axes[0].patches[i].remove()
+        assert difference(bare(figure, panel(name)), baseline(name)) > 2 * TOLERANCE, f"shape {i}"
+
+
 def test_a_moved_exponent_is_seen() -> None:
     figure = result("lyapunov").draw()
     line = max(figure.axes[0].lines, key=lambda line: len(line.get_xdata()))
     line.set_ydata(np.roll(line.get_ydata(), 1))
     assert difference(bare(figure), baseline("lyapunov")) > 2 * TOLERANCE
-
-
-def visible(figure: Any) -> list[tuple[str, Any]]:
-    """Each text with its box in pixels, as it is drawn."""
-    with style.context():
-        figure.draw_without_rendering()
-        return [
-            (text.get_text(), text.get_window_extent())
-            for text in figure.findobj(Text)
-            if text.get_visible() and text.get_text().strip() and _shown(text, figure)
-        ]
-
-
-def _shown(text: Text, figure: Any) -> bool:
-    """Whether it is a tick's label beyond the ends of its axis, which is not drawn."""
-    for axis in figure.axes:
-        for side in (axis.xaxis, axis.yaxis):
-            ticks = [*side.get_major_ticks(), *side.get_minor_ticks()]
-            for tick in ticks:
-                if text in (tick.label1, tick.label2):
-                    low, high = sorted(side.get_view_interval())
-                    return bool(low <= tick.get_loc() <= high) and axis.get_visible()
-    return True
 
 
 @pytest.mark.parametrize("name", RESULTS)
@@ -122,7 +103,7 @@ def test_letters_lie_within_the_edges_and_apart(name: str) -> None:
     assert not close
 
 
-@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize("name", sorted(set(RESULTS) - set(DRAWN)))
 def test_every_panel_says_what_it_shows(name: str) -> None:
     figure = result(name).draw()
     panels = [axis for axis in figure.axes if axis.get_label() != "<colorbar>"]
@@ -133,8 +114,3 @@ def test_every_panel_says_what_it_shows(name: str) -> None:
         if len(drawn) > 1:
             looks = {(line.get_color(), str(line.get_linestyle()), line.get_marker()) for line in drawn}
             assert len(looks) == len(drawn)
-
-
-@pytest.mark.parametrize("name", DRAWN)
-def test_a_model_is_drawn_as_it_was_looked_at(name: str) -> None:
-    assert unrolled(name) == Path(FOLDER / f"{name}.svg").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,11 @@ import pytest
 from lab.models import MODELS, make
 
 from cellstep import Input, Sequential, lab, layers
+
+pytest.importorskip("matplotlib")
+
+from lab.panels import visible
+from matplotlib.patches import FancyArrowPatch, Patch
 
 NS = "{http://www.w3.org/2000/svg}"
 
@@ -25,37 +30,42 @@ class Line(NamedTuple):
     bottom: float
 
 
-def lines(svg: str) -> list[Line]:
-    """Each text with the box that DejaVu Sans, the widest of the fonts named in the file, gives it."""
-    paths = pytest.importorskip("matplotlib.textpath")
-    fonts = pytest.importorskip("matplotlib.font_manager")
-    found = []
-    for element in ET.fromstring(svg).iter(f"{NS}text"):
-        size = float(element.attrib["font-size"])
-        text, width = "", 0.0
-        for part, scale in [(element.text or "", size)] + [
-            (child.text or "", float(child.attrib["font-size"])) for child in element
-        ]:
-            text += part
-            weight = fonts.FontProperties(family="DejaVu Sans", weight=element.attrib.get("font-weight", "normal"))
-            width += paths.TextToPath().get_text_width_height_descent(part, weight, ismath=False)[0] * scale / 10
-        x, y = float(element.attrib["x"]), float(element.attrib["y"])
-        left = x - width * {"start": 0, "middle": 0.5}[element.attrib["text-anchor"]]
-        found.append(Line(text, left, left + width, y - 0.75 * size, y + 0.1 * size))
-    return found
+def lines(drawn: lab.Unrolled) -> list[Line]:
+    """Each text with its box, in pixels from the upper left corner."""
+    figure = drawn.draw()
+    height = figure.get_size_inches()[1] * figure.dpi
+    scale = 96 / figure.dpi
+    return [
+        # boxes reach two pixels of the figure beyond the ink
+        Line(
+            re.sub(r"[${}_]", "", text) if "$" in text else text.replace("\xa0", " "),
+            *(scale * edge for edge in (box.x0 + 2, box.x1 - 2, height - box.y1 + 2, height - box.y0 - 2)),
+        )
+        for text, box in visible(figure)
+    ]
 
 
 def over_each_other(a: Line, b: Line) -> bool:
     return a.left < b.right and b.left < a.right and a.top < b.bottom and b.top < a.bottom
 
 
+def size(drawn: lab.Unrolled) -> list[float]:
+    """Width and height in pixels."""
+    return [96 * side for side in drawn.draw().get_size_inches()]
+
+
+def outlines(patch: Patch) -> list[np.ndarray]:
+    """The lines of a shape, (n, 2) pixels each."""
+    path = patch.get_path().transformed(patch.get_patch_transform())
+    return [np.asarray(points) for points in path.to_polygons(closed_only=False)]
+
+
 @pytest.mark.parametrize("fold", [False, True])
 @pytest.mark.parametrize("name", MODELS)
 def test_texts_lie_inside_and_apart(name: str, fold: bool) -> None:
     drawn = lab.unroll(make(name), MODELS[name][1], fold=fold)
-    root = ET.fromstring(drawn.svg)
-    _, _, width, height = map(float, root.attrib["viewBox"].split())
-    texts = lines(drawn.svg)
+    width, height = size(drawn)
+    texts = lines(drawn)
     assert all(t.left >= 2 and t.right <= width - 2 and t.top >= 2 and t.bottom <= height - 2 for t in texts)
     crowded = [(a.text, b.text) for a, b in combinations(texts, 2) if over_each_other(a, b)]
     assert not crowded
@@ -64,30 +74,44 @@ def test_texts_lie_inside_and_apart(name: str, fold: bool) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_shapes_lie_inside_and_a_screen_reader_hears_the_model(name: str) -> None:
     drawn = lab.unroll(make(name), MODELS[name][1], fold=True)
-    root = ET.fromstring(drawn.svg)
-    _, _, width, height = map(float, root.attrib["viewBox"].split())
-    for path in root.iter(f"{NS}path"):
-        points = np.array(re.findall(r"(-?[\d.]+) (-?[\d.]+)", path.attrib["d"]), float)
+    width, height = size(drawn)
+    (axis,) = drawn.draw().axes
+    assert len(axis.patches) > len(drawn.rows)
+    for patch in axis.patches:
+        points = np.concatenate(outlines(patch))
         assert (points >= 1).all()
         assert (points <= [width - 1, height - 1]).all()
+    root = ET.fromstring(drawn.svg)
     assert root.attrib["role"] == "img"
     assert root.attrib["aria-label"] == root.findtext(f"{NS}title") == drawn.title
     assert root.findtext(f"{NS}desc") == drawn.summary()
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_no_line_runs_through_a_label_of_a_state(name: str) -> None:
+    drawn = lab.unroll(make(name), MODELS[name][1], fold=True)
+    labels = [t for t in lines(drawn) if re.fullmatch(r"[hc]\d+|0", t.text)]
+    (axis,) = drawn.draw().axes
+    paths = [outline for patch in axis.patches if isinstance(patch, FancyArrowPatch) for outline in outlines(patch)]
+    for (x0, y0), (x1, y1) in (ends for path in paths for ends in pairwise(path)):
+        left, right, top, bottom = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
+        crossed = [t.text for t in labels if t.left < right and t.right > left and t.top < bottom and t.bottom > top]
+        assert not crossed, (x0, y0, x1, y1)
+
+
 def test_every_weight_is_named_once_with_its_shape() -> None:
     model = make("translator")
-    texts = " ".join(t.text for t in lines(lab.unroll(model, [6, 5]).svg))
+    texts = " ".join(t.text for t in lines(lab.unroll(model, [6, 5])))
     for layer in model.layers:
         for weight in layer.weights:
             shape = "(" + ", ".join(map(str, weight.shape)) + ")"
             assert texts.count(f"{weight.name} {shape}") >= 1
     assert texts.count("kernel (7, 64)") == 1
-    assert "the weights of 2" in " ".join(t.text for t in lines(lab.unroll(make("shared")).svg))
+    assert "the weights of 2" in " ".join(t.text for t in lines(lab.unroll(make("shared"))))
 
 
 def words(model: object, steps: object = None, **options: object) -> list[str]:
-    return [t.text for t in lines(lab.unroll(model, steps, **options).svg)]
+    return [t.text for t in lines(lab.unroll(model, steps, **options))]
 
 
 def test_a_column_for_each_step_or_the_first_and_the_last() -> None:
@@ -156,9 +180,9 @@ def test_bands_of_two_sequences_stand_side_by_side() -> None:
 
 def test_states_that_a_layer_reads_leave_the_ends_of_both_chains() -> None:
     rows = {row.name: row for row in lab.unroll(make("both_ways_encoder"), [6, 5]).rows}
-    encoder = list(rows).index("encoder")
-    assert [(port.row, port.state) for port in rows["h"].sources] == [(encoder, 0), (encoder, 2)]
-    assert [(port.row, port.state) for port in rows["c"].sources] == [(encoder, 1), (encoder, 3)]
+    there, back = (list(rows).index(f"encoder/{way}_lstm") for way in ("forward", "backward"))
+    assert [(port.row, port.state) for port in rows["h"].sources] == [(there, 0), (back, 0)]
+    assert [(port.row, port.state) for port in rows["c"].sources] == [(there, 1), (back, 1)]
     assert [list(rows)[port.row] for port in rows["decoder"].initial] == ["h", "c"]
     assert rows["h"].kind == "single"
 
@@ -184,7 +208,7 @@ def test_files_and_notebooks(tmp_path: Path) -> None:
         (0, {}, "steps must be a whole number above 0, got 0"),
         ([3, 4], {}, "steps must be one number, or one for each of 1 input sequences, got 2"),
         (3, {"columns": 2}, "columns must be a whole number, 3 or more, got 2"),
-        (3, {"path": "x.png"}, "path must end in .svg, as unroll draws nothing else, got 'x.png'"),
+        (3, {"path": "x.gif"}, "path must end in .png, .svg or .pdf, got 'x.gif'"),
     ],
 )
 def test_errors(steps: object, options: dict[str, object], message: str) -> None:

@@ -41,8 +41,7 @@ def _command(kinds: Any, name: str, help_: str, description: str, *examples: str
         epilog=shown,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    endings = ".svg or .html" if name == "unroll" else ".png, .svg, .pdf or .html"
-    parser.add_argument("--out", metavar="FILE", help=f"where to draw it: {endings}")
+    parser.add_argument("--out", metavar="FILE", help="where to draw it: .png, .svg, .pdf or .html")
     parser.add_argument("--seed", type=seed, default=0, help="of weights and generated data (default 0)")
     return parser
 
@@ -143,7 +142,7 @@ def run(args: argparse.Namespace) -> None:
     from .. import lab
     from . import lab_nets
 
-    _check_ending(args.out, args.kind)
+    _check_ending(args.out)
     result = lab_nets.RESULTS[args.kind](args)
     print(result.summary())
     if args.out is None:
@@ -155,17 +154,15 @@ def run(args: argparse.Namespace) -> None:
     print(f"\nDrawn into {args.out}.")
 
 
-def _check_ending(out: str | None, kind: str) -> None:
+def _check_ending(out: str | None) -> None:
     """Before the work is done, not after."""
-    known = (".svg", ".html") if kind == "unroll" else (".png", ".svg", ".pdf", ".html")
     if out is None:
         return
-    if Path(out).suffix.lower() not in known:
-        raise ValueError(f"--out must end in {', '.join(known[:-1])} or {known[-1]}, got {out!r}")
+    if Path(out).suffix.lower() not in (".png", ".svg", ".pdf", ".html"):
+        raise ValueError(f"--out must end in .png, .svg, .pdf or .html, got {out!r}")
     if not Path(out).parent.is_dir():
         raise ValueError(f"--out must be in a folder that exists, got {out!r}")
-    if kind != "unroll":
-        from ..lab import style
+    from ..lab import style
 
-        with style.context():  # says at once if matplotlib is missing
-            pass
+    with style.context():  # says at once if matplotlib is missing
+        pass

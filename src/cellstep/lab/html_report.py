@@ -134,9 +134,8 @@ def prose(summary: str, table: Table | None) -> list[str]:
 def _image(result: Any, sentences: list[str]) -> str:
     """The picture as part of the page; a reader who does not see it hears the summary. Where the page is too narrow for
     its text to be read, it scrolls."""
-    data = result.svg.encode() if hasattr(result, "svg") else style.picture(result.draw(), "svg")
-    width = re.search(rb'<svg[^>]* width="([\d.]+)(pt)?"', data)
-    pixels = 0.0 if width is None else float(width[1]) * (4 / 3 if width[2] else 1)
+    figure = result.draw()
+    data, pixels = style.picture(figure, "svg"), 96 * figure.get_size_inches()[0]
     source = f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"
     alt = escape(" ".join(sentence.removeprefix("- ") for sentence in sentences))
     label = escape(f"Picture: {result.title}")

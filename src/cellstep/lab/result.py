@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import atomic
 from . import style
 
 if TYPE_CHECKING:
@@ -47,10 +48,12 @@ class Result:
             ValueError: another ending.
         """
         if path is not None:
-            style.ending(path)
+            style.ending(path)  # an error before the work
         with style.context():
             figure = self._figure()
-        if path is not None:
+        if path is not None and style.ending(path) == "svg":
+            atomic.write(path, style.svg(figure, self.title, self.summary()))
+        elif path is not None:
             style.save(figure, path)
         return figure
 

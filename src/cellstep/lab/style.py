@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
@@ -76,6 +77,7 @@ _SETTINGS: dict[str, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
+    "mathtext.default": "regular",
     "mathtext.fontset": "dejavusans",
     "pdf.fonttype": 42,
     "svg.fonttype": "path",  # the same letters where DejaVu is not installed
@@ -188,6 +190,17 @@ def picture(figure: Figure, format: str = "png", dpi: int = DPI) -> bytes:
         buffer = io.BytesIO()
         figure.savefig(buffer, format=format, dpi=dpi, metadata=_METADATA[format])
     return buffer.getvalue()
+
+
+def svg(figure: Figure, title: str, description: str) -> str:
+    """The text of an SVG that is as wide as its place where that is narrower; a screen reader says title and
+    description."""
+    head, _, body = picture(figure, "svg").decode().partition("<svg ")
+    attributes, _, body = body.partition(">")
+    return (
+        f'{head}<svg style="max-width:100%;height:auto" role="img" aria-label={quoteattr(title)} {attributes}>\n'
+        f"<title>{escape(title)}</title>\n<desc>{escape(description)}</desc>{body}"
+    )
 
 
 def save(figure: Figure, path: str | Path, dpi: int = DPI) -> Path:

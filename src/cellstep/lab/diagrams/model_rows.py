@@ -1,6 +1,7 @@
 """Rows: a model as it is drawn, one row for each call of a layer, and what flows between the rows.
 
-A stack of cells in one layer gives a row for each cell; a model inside a model gives the rows of its layers.
+A stack of cells in one layer gives a row for each cell; a layer in both directions of time a row for each and one where
+they meet; a model inside a model gives the rows of its layers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _STEPWISE = (
     *(layers.PReLU, layers.Dropout, layers.GaussianNoise, layers.GaussianDropout),
     *(layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum),
 )
-_MERGED = {"concat": "join", "sum": "+", "mul": "×", "ave": "mean", None: "both"}
+_MERGED = {"concat": "join", "sum": "+", "mul": "×", "ave": "mean"}
 
 
 class Port(NamedTuple):
@@ -33,15 +34,16 @@ class Row:
     """One call of a layer.
 
     Attributes:
-        kind: "input"; "chain", recurrent, with arrows between steps; "pair", one such chain in each direction; "each",
-            the same at every step; "whole", over all steps at once; "single", once, outside of time.
+        kind: "input"; "chain", recurrent, with arrows between steps; "each", the same at every step; "whole", over all
+            steps at once; "single", once, outside of time.
         name, what: of the layer, and what its boxes say. weights: `kernel (3, 32)`, ...
         band: rows of one band share their columns. level: 0 at the bottom; no two rows of a band have the same.
         steps: how many the output has, None for one output. inside: how many the boxes have.
         states: letters of what a chain passes on. backwards: the chain runs from the last step to the first.
-        sequences: the chain gives the output of every step. merge: what joins the outputs of a pair.
+        sequences: the chain gives the output of every step.
         initial: where the first states come from; empty for `first`, "0" or "learned".
-        sources: where the inputs come from. letter: of an input's labels. number: of the row in the list of weights.
+        sources: where the inputs come from. letter: of an input's labels. number: of the row in the list of weights; 0
+            of an input, and of a row in which two directions meet.
         turned: the outputs come last step first.
     """
 
@@ -56,7 +58,6 @@ class Row:
     states: tuple[str, ...] = ()
     backwards: bool = False
     sequences: bool = True
-    merge: str = ""
     initial: list[Port] = field(default_factory=list)
     first: str = "0"
     sources: list[Port] = field(default_factory=list)
@@ -136,9 +137,9 @@ class Reader:
 
     def _call(self, layer: Any, x: list[Tensor], states: list[Port], shapes: list[Any]) -> list[Tensor]:
         if isinstance(layer, layers.RNN):
-            return self._recurrent(layer, x[0], states, shapes)
+            return self._one_way(layer, x[0], states, shapes)
         if isinstance(layer, layers.Bidirectional):
-            return self._pair(layer, x[0], states, shapes)
+            return self._both_ways(layer, x[0], states, shapes)
         lines = [tensor for tensor in x if tensor.line]
         line = len(shapes[0]) > 2 and (bool(lines) or isinstance(layer, layers.RepeatVector))
         last = isinstance(layer, layers.Concatenate) and layer.axis in (-1, len(shapes[0]) - 1)
@@ -164,21 +165,19 @@ class Reader:
         self._numbered += 1
         first = self._seen.setdefault(id(owner), self._numbered)
         weights = [f"{w.name} {_shape(w.shape)}" for w in getattr(owner, "weights", [])]
-        if isinstance(owner, layers.Bidirectional):
-            ways = (("→", owner.forward_layer), ("←", owner.backward_layer))
-            weights = [f"{way} {w.name} {_shape(w.shape)}" for way, part in ways for w in part.weights]
         if first != self._numbered and weights:
             weights = [f"the weights of {first}"]
         return Row(kind, name, what, weights, band, sources=sources, number=self._numbered)
 
-    def _recurrent(self, layer: Any, x: Tensor, states: list[Port], shapes: list[Any]) -> list[Tensor]:
+    def _recurrent(self, layer: Any, name: str, x: Tensor, states: list[Port]) -> tuple[Row, Port, list[Port]]:
+        """A row for each cell of a layer: the last one, its output, and the last states of all."""
         runners = _runners(layer.runner)
         source, ports = x.port, []
         for i, runner in enumerate(runners):
             cell = getattr(runner, "cell", runner)
             what = type(cell).__name__.removesuffix("Cell")
-            name = layer.name + (f", cell {i + 1}" if len(runners) > 1 else "")
-            row = self._row("chain", name, what, cell, self.rows[x.port.row].band, [source])
+            numbered = name + (f", cell {i + 1}" if len(runners) > 1 else "")
+            row = self._row("chain", numbered, what, cell, self.rows[x.port.row].band, [source])
             row.steps = row.inside = x.shape[1]
             row.states = _letters(runner.state_names)
             row.backwards = layer.go_backwards
@@ -190,22 +189,35 @@ class Reader:
         last = self.rows[source.row]
         last.sequences = layer.return_sequences
         last.steps = x.shape[1] if layer.return_sequences else None
-        last.turned = layer.go_backwards and layer.return_sequences
-        made = [Tensor(source, shapes[0], layer.return_sequences)]
-        return made + [Tensor(port, shape, False) for port, shape in zip(ports, shapes[1:], strict=False)]
+        return last, source, ports
 
-    def _pair(self, layer: Any, x: Tensor, states: list[Port], shapes: list[Any]) -> list[Tensor]:
-        there = layer.forward_layer
-        row = self._row("pair", layer.name, type(there).__name__, layer, self.rows[x.port.row].band, [x.port])
-        row.states = _letters(there.runner.state_names)
-        row.merge = _MERGED[layer.merge_mode]
-        row.sequences, row.initial, row.inside = layer.return_sequences, states, x.shape[1]
-        row.steps = x.shape[1] if layer.return_sequences else None
-        row.first = "learned" if there.initial else "0"
-        place = self._add(row)
-        outputs = 2 if layer.merge_mode is None else 1
-        made = [Tensor(Port(place), shape, layer.return_sequences) for shape in shapes[:outputs]]
-        return made + [Tensor(Port(place, i), shape, False) for i, shape in enumerate(shapes[outputs:])]
+    def _one_way(self, layer: Any, x: Tensor, states: list[Port], shapes: list[Any]) -> list[Tensor]:
+        last, source, ports = self._recurrent(layer, layer.name, x, states)
+        last.turned = layer.go_backwards and layer.return_sequences
+        output = Tensor(source, shapes[0], layer.return_sequences)
+        return [output, *_vectors(ports, shapes[1:])]
+
+    def _both_ways(self, layer: Any, x: Tensor, states: list[Port], shapes: list[Any]) -> list[Tensor]:
+        """The rows of each direction, and one above them where their outputs meet."""
+        outputs, ports = [], []
+        half = len(states) // 2
+        for part, initial in ((layer.forward_layer, states[:half]), (layer.backward_layer, states[half:])):
+            _, source, last = self._recurrent(part, f"{layer.name}/{part.name}", x, initial)
+            outputs.append(source)
+            ports += last
+        if layer.merge_mode is not None:
+            kind, band = "each" if layer.return_sequences else "single", self.rows[outputs[0].row].band
+            row = Row(kind, layer.name, _MERGED[layer.merge_mode], band=band, sources=outputs)
+            row.steps = row.inside = x.shape[1] if layer.return_sequences else None
+            outputs = [Port(self._add(row))]
+        n = len(outputs)
+        tensors = [Tensor(port, shape, layer.return_sequences) for port, shape in zip(outputs, shapes[:n], strict=True)]
+        return tensors + _vectors(ports, shapes[n:])
+
+
+def _vectors(ports: list[Port], shapes: list[Any]) -> list[Tensor]:
+    """Last states, where a layer returns them."""
+    return [Tensor(port, shape, False) for port, shape in zip(ports, shapes, strict=False)]
 
 
 def _shape(shape: tuple[int, ...]) -> str:

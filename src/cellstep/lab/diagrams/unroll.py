@@ -1,4 +1,4 @@
-"""unroll: a model drawn unrolled in time, as an SVG: a column for each step, a row for each layer.
+"""unroll: a model drawn unrolled in time: a column for each step, a row for each layer.
 
 Time runs from left to right, and layers lie on top of each other. What a recurrent layer hands from one step to the
 next is an arrow between columns; its weights, the same at every step, are named once below. I. Goodfellow, Y. Bengio,
@@ -10,48 +10,58 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ... import atomic
+from .. import style
+from ..result import Result
 from .drawing import Drawing
-from .model_rows import Reader, Row, graph_of, input_lines
+from .model_rows import Port, Reader, Row, graph_of, input_lines
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, repr=False)
-class Unrolled:
-    """A drawing.
+class Unrolled(Result):
+    """A drawing; a notebook shows it.
 
     Attributes:
-        svg: the file's text. name: the model's. steps: of each input sequence.
-        rows: what is drawn, from the inputs up.
+        name: the model's. steps: of each input sequence.
+        rows: what is drawn, from the inputs up. outputs: which of them the model gives.
+        columns, fold: as `unroll` was given them.
     """
 
-    svg: str
     name: str
     steps: tuple[int, ...]
     rows: tuple[Row, ...]
+    outputs: tuple[Port, ...]
+    columns: int
+    fold: bool
 
     @property
-    def title(self) -> str:
+    def title(self) -> str:  # type: ignore[override]
         return f"{self.name} unrolled over {' and '.join(map(str, self.steps)) or 'no'} steps"
 
     def summary(self) -> str:
         """What the drawing shows, in sentences."""
-        return describe(self.title, self.rows)
+        return "\n".join([f"{self.title}, from the inputs up:", *(f"- {_sentence(row)}" for row in self.rows)])
+
+    @property
+    def svg(self) -> str:
+        """The text of an SVG, whose description for screen readers is the summary."""
+        return style.svg(self.draw(), self.title, self.summary())
 
     def save(self, path: str | Path) -> Path:
-        """Write the SVG.
+        """Write the drawing to a file, as `draw` does.
 
         Raises:
-            ValueError: path does not end in .svg.
+            ValueError: path does not end in .svg, .png or .pdf.
         """
-        return _write(self.svg, path)
+        self.draw(path)
+        return Path(path)
 
-    def draw(self, path: str | Path | None = None) -> Unrolled:
-        """The drawing itself, written to path (.svg) if one is given."""
-        if path is not None:
-            self.save(path)
-        return self
+    def _figure(self) -> Figure:
+        return Drawing(list(self.rows), list(self.outputs), self.columns, self.fold).figure()
 
     def _repr_svg_(self) -> str:
         return self.svg
@@ -74,7 +84,7 @@ def unroll(
         model: a Sequential, a Model or a recurrent layer, built.
         steps: how many steps the input sequences have: one number, or one for each. May be None where the model's
             Inputs say it.
-        path: a file for the drawing, `.svg`.
+        path: a file for the drawing, `.svg`, `.png` or `.pdf`.
         fold: draw the loop, which the unrolling takes apart, beside it.
         columns: draw at most so many columns a sequence, 3 or more; of a longer one the first steps and the last.
 
@@ -83,7 +93,7 @@ def unroll(
 
     Raises:
         TypeError, ValueError: an argument that does not fit, or steps other than those that an Input says. No file is
-            written then.
+            written then. ImportError: matplotlib is missing, where there is a path.
 
     Example:
         >>> from cellstep import Input, Sequential, layers
@@ -94,20 +104,12 @@ def unroll(
         raise ValueError(f"columns must be a whole number, 3 or more, got {columns!r}")
     lengths = _lengths(model, steps)
     reader = Reader(model, lengths)
-    name = str(model.name)
-    made = Unrolled("", name, tuple(lengths), tuple(reader.rows))
-    svg = Drawing(reader.rows, reader.outputs, columns, fold).draw(made.title, made.summary())
+    unrolled = Unrolled(
+        *(str(model.name), tuple(lengths), tuple(reader.rows), tuple(reader.outputs)), columns=columns, fold=fold
+    )
     if path is not None:
-        _write(svg, path)
-    return Unrolled(svg, name, tuple(lengths), tuple(reader.rows))
-
-
-def _write(svg: str, path: str | Path) -> Path:
-    target = Path(path)
-    if target.suffix.lower() != ".svg":
-        raise ValueError(f"path must end in .svg, as unroll draws nothing else, got {str(path)!r}")
-    atomic.write(target, svg)
-    return target
+        unrolled.draw(path)
+    return unrolled
 
 
 def _lengths(model: Any, steps: int | Sequence[int] | None) -> list[int]:
@@ -128,11 +130,6 @@ def _lengths(model: Any, steps: int | Sequence[int] | None) -> list[int]:
     return found
 
 
-def describe(title: str, rows: Sequence[Row]) -> str:
-    """A line for each row, from the inputs up."""
-    return "\n".join([f"{title}, from the inputs up:", *(f"- {_sentence(row)}" for row in rows)])
-
-
 def _sentence(row: Row) -> str:
     if row.kind == "input":
         return f"{row.name}: " + (f"{row.steps} steps." if row.steps else "one vector.")
@@ -140,9 +137,11 @@ def _sentence(row: Row) -> str:
     if row.weights and not row.inside:
         weights = f", with {', '.join(row.weights)}"
     head = f"{row.number}. {row.name} ({row.what}{weights})"
-    if row.kind in ("chain", "pair"):
+    if not row.number:
+        return f"{row.name} joins what both directions give ({row.what})."
+    if row.kind == "chain":
         letters = " and ".join(row.states)
-        where = "in both directions of time" if row.kind == "pair" else "back" if row.backwards else "on"
+        where = "back" if row.backwards else "on"
         given = "the output of every step" if row.sequences else "the last output alone"
         begin = ", beginning with states that it is given" if row.initial else ""
         return f"{head} hands {letters} {where} from step to step{begin}, and gives {given}."
