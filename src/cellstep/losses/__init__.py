@@ -16,6 +16,7 @@ from .base import Loss
 from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from .ctc import CTC
 from .focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
+from .function_loss import FunctionLoss
 from .on_tensors import on_tensors
 from .regression import (
     CategoricalHinge,
@@ -31,7 +32,6 @@ from .regression import (
     Poisson,
     SquaredHinge,
 )
-from .tracing import FunctionLoss
 
 CLASSES: tuple[type[Loss], ...] = (
     MeanSquaredError,

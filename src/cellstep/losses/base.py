@@ -21,13 +21,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from .. import ops
 from ..keywords import Keywords
 from ..layers import SymbolicTensor
+from . import tracing
+from .alignment import Array, Pullback, align, as_mask, as_weights, match_rank
 from .on_tensors import on_tensors
-
-Array = NDArray[Any]
-Pullback = Callable[[Array], Array]
-
-#: What probabilities and divisors are kept away from 0 by.
-EPSILON = 1e-7
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
 
@@ -76,15 +72,11 @@ class Loss(metaclass=Keywords):
         Raises:
             ValueError: the shapes do not go together, or a live target is out of range.
         """
-        from . import tracing
-
         self._check_written()
-        return tracing.targets(y_true, y_pred, live)
+        return match_rank(y_true, y_pred, live)
 
     def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
         """Values, one for each entry of `value_shape`, and the pullback from their gradients to that of y_pred."""
-        from . import tracing
-
         self._check_written()
         return tracing.trace(self, y_true, y_pred).forward(y_true, y_pred)
 
@@ -96,9 +88,7 @@ class Loss(metaclass=Keywords):
         """The shape of the values for these predictions: all axes but the last, or what `call` gives."""
         if type(self).call is Loss.call:
             return y_pred.shape[:-1]
-        from . import tracing
-
-        shape = tracing.trace(self, tracing.targets(y_true, y_pred), y_pred).shape
+        shape = tracing.trace(self, match_rank(y_true, y_pred), y_pred).shape
         return tuple(len(y_pred) if size is None else size for size in shape)
 
     def _check_written(self) -> None:
@@ -128,9 +118,7 @@ class Loss(metaclass=Keywords):
     def values(self, y_true: ArrayLike, y_pred: ArrayLike, live: NDArray[np.bool_] | None = None) -> Array:
         """One value for each entry of y_pred.shape[:-1], unweighted, 0 where not `live`: what a metric averages."""
         pred, true = self._predictions(y_pred), ops.plain("y_true", y_true)
-        skip = self.ignored(true, pred)
-        if skip is not None:
-            live = ~skip if live is None else live & ~skip
+        live = self._counted(live, true, pred)
         values = self._forward(true, pred, live)[0]
         return values if live is None else np.where(live, values, 0)
 
@@ -196,10 +184,7 @@ class Loss(metaclass=Keywords):
         """The loss of arrays, and `gradient(d)`: the gradient by y_pred of the loss, or of d times the loss."""
         pred, true = self._predictions(y_pred), ops.plain("y_true", y_true)
         shape = self.value_shape(pred, true)
-        keep = None if mask is None else as_mask(mask, shape)
-        skip = self.ignored(true, pred)
-        if skip is not None:
-            keep = ~skip if keep is None else keep & ~skip
+        keep = self._counted(None if mask is None else as_mask(mask, shape), true, pred)
         weights = None if sample_weight is None else align("sample_weight", as_weights(sample_weight), shape)
         # A weight of 0 takes a value out as a mask does, but the value still counts in the mean, as in Keras.
         live = keep
@@ -207,7 +192,8 @@ class Loss(metaclass=Keywords):
             live = weights != 0 if live is None else live & (weights != 0)
         live = None if live is None else np.broadcast_to(live, shape)
         values, pullback = self._forward(true, pred, live)
-        factor: Array = np.full(shape, self._scale(shape, keep, weights), pred.dtype)
+        factor: Array = np.empty(shape, pred.dtype)
+        factor.fill(self._scale(shape, keep, weights))
         if weights is not None:
             factor *= weights.astype(pred.dtype, copy=False)
         if live is not None:
@@ -215,11 +201,18 @@ class Loss(metaclass=Keywords):
         weighted = values * factor
 
         def gradient(d: Array | None) -> Array:
-            given = np.asarray(y_pred)
-            dtype = given.dtype if given.dtype.kind == "f" else pred.dtype
-            return pullback(factor if d is None else factor * d).reshape(given.shape).astype(dtype, copy=False)
+            like = np.asarray(y_pred)
+            dtype = like.dtype if like.dtype.kind == "f" else pred.dtype
+            return pullback(factor if d is None else factor * d).reshape(like.shape).astype(dtype, copy=False)
 
-        return weighted if self.reduction in ("none", None) else weighted.sum(), gradient
+        return weighted if self.reduction in ("none", None) else np.add.reduce(weighted, axis=None), gradient
+
+    def _counted(self, keep: NDArray[np.bool_] | None, true: Array, pred: Array) -> NDArray[np.bool_] | None:
+        """What a mask keeps and the target does not take out."""
+        skip = self.ignored(true, pred)
+        if skip is None:
+            return keep
+        return ~skip if keep is None else keep & ~skip
 
     def _scale(self, shape: tuple[int, ...], keep: Array | None, weights: Array | None) -> float:
         """What the weighted values are multiplied with; 0 where there is nothing to average."""
@@ -232,56 +225,21 @@ class Loss(metaclass=Keywords):
         return 1.0 / float(count) if count else 0.0
 
 
-def as_weights(sample_weight: ArrayLike) -> Array:
-    """`sample_weight` as an array of real numbers, or TypeError."""
-    weights = ops.plain("sample_weight", sample_weight)
-    if weights.dtype.kind not in "fiub":
-        raise TypeError(f"sample_weight must hold real numbers, got {ops.kind('sample_weight', weights)}")
-    return weights
+def mean_of_entries(values: Array, slopes: Array, y_pred: Array) -> tuple[Array, Pullback]:
+    """What `forward` gives of values and slopes (..., n) by each prediction: the mean over the last axis."""
+    # the mean of nothing is 0 here
+    n = y_pred.dtype.type(max(y_pred.shape[-1], 1))
+
+    def pullback(dvalues: Array) -> Array:
+        return np.asarray(slopes * (dvalues / n)[..., None], y_pred.dtype)
+
+    return np.asarray(np.add.reduce(values, axis=-1) / n, y_pred.dtype), pullback
 
 
-def as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """A mask as booleans that broadcast to `shape` from the left; see `align`."""
-    return align("mask", ops.plain("mask", mask).astype(bool, copy=False), shape)
+def one_a_row(values: Array, slopes: Array, y_pred: Array) -> tuple[Array, Pullback]:
+    """What `forward` gives of values (...) and their slopes (..., n) by each prediction."""
 
+    def pullback(dvalues: Array) -> Array:
+        return np.asarray(slopes * dvalues[..., None], y_pred.dtype)
 
-def align(name: str, array: Array, shape: tuple[int, ...]) -> Array:
-    """Give `array` the rank of `shape` so that it broadcasts to it from the left: (B,) to (B, 1) for (B, T).
-
-    Raises:
-        ValueError: it does not broadcast, naming it `name`.
-    """
-    out = array
-    while out.ndim > len(shape) and out.shape[-1] == 1:
-        out = out[..., 0]
-    sizes: tuple[int, ...] = out.shape + (1,) * (len(shape) - out.ndim)
-    if len(sizes) != len(shape) or any(have not in (1, want) for have, want in zip(sizes, shape, strict=True)):
-        raise ValueError(f"{name} must broadcast to the shape {shape} of the loss values, got {array.shape}")
-    return out.reshape(sizes)
-
-
-def steps_hint(have: int, want: int) -> str:
-    """The usual reason why targets of `have` axes do not go with predictions of `want`, for the end of a message."""
-    if want == 3 and have < 3:
-        return "; return_sequences=False in the last recurrent layer gives one prediction a row"
-    if want == 2 and have == 3:
-        return "; return_sequences=True in the last recurrent layer gives one prediction a step"
-    return ""
-
-
-def match(y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array:
-    """Targets cast to the predictions' dtype and given their shape, where only a last axis of length 1 differs.
-
-    Targets that are not `live` become 0.
-
-    Raises:
-        TypeError: they are not real numbers.
-        ValueError: any other difference of shape. Nothing is broadcast: (B, 1) against (B, 4) is a mistake.
-    """
-    if y_true.dtype.kind not in "fiub":
-        raise TypeError(f"y_true must hold real numbers, got {ops.kind('y_true', y_true)}")
-    if y_true.shape != y_pred.shape and (*y_true.shape, 1) != y_pred.shape and y_true.shape != (*y_pred.shape, 1):
-        hint = steps_hint(y_true.ndim, y_pred.ndim)
-        raise ValueError(f"y_true must have the shape {y_pred.shape} of y_pred, got {y_true.shape}{hint}")
-    true = y_true.reshape(y_pred.shape).astype(y_pred.dtype, copy=False)
-    return true if live is None else np.where(live[..., None], true, 0)
+    return np.asarray(values, y_pred.dtype), pullback

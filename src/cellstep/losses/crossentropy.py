@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .. import ops
-from .base import EPSILON, Array, Loss, Pullback, match, steps_hint
+from .alignment import EPSILON, Array, Pullback, match, steps_hint
+from .base import Loss, mean_of_entries, one_a_row
 
 
 class Crossentropy(Loss):
@@ -83,7 +84,6 @@ class BinaryCrossentropy(Crossentropy):
         return t * (1 - s) + s / 2 if s else t
 
     def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
-        n = max(y_pred.shape[-1], 1)
         if self.from_logits:
             z = y_pred
             # log(1 + exp(z)) - t z, arranged so that exp never sees a positive number
@@ -94,11 +94,7 @@ class BinaryCrossentropy(Crossentropy):
             p = np.clip(y_pred, EPSILON, 1 - EPSILON)
             values = -(y_true * np.log(p) + (1 - y_true) * np.log1p(-p))
             slope = np.where(_clipped(y_pred), 0, (p - y_true) / (p * (1 - p)))
-
-        def pullback(dvalues: Array) -> Array:
-            return np.asarray(slope * (dvalues / n)[..., None], y_pred.dtype)
-
-        return values.sum(-1) / y_pred.dtype.type(n), pullback
+        return mean_of_entries(values, slope, y_pred)
 
 
 def _log_softmax(z: Array) -> tuple[Array, Array]:
@@ -166,11 +162,7 @@ class CategoricalCrossentropy(Crossentropy):
             values = -(y_true * np.log(p)).sum(-1)
             inside = np.where(_clipped(share), 0, y_true)
             slope = (inside.sum(-1, keepdims=True) - inside / p) / total
-
-        def pullback(dvalues: Array) -> Array:
-            return np.asarray(slope * dvalues[..., None], y_pred.dtype)
-
-        return values, pullback
+        return one_a_row(values, slope, y_pred)
 
 
 class SparseCategoricalCrossentropy(Crossentropy):

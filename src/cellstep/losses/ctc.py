@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .base import Array, Loss, Pullback
+from .alignment import Array, Pullback
+from .base import Loss
 
 #: The class that stands for no label; padding of labels too.
 BLANK = 0

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..ops import check_bool, check_number
-from .base import EPSILON, Array, Pullback, match
+from .alignment import EPSILON, Array, Pullback, match
+from .base import mean_of_entries, one_a_row
 from .crossentropy import CategoricalCrossentropy, Crossentropy, smoothing
 
 
@@ -64,7 +65,7 @@ class BinaryFocalCrossentropy(Crossentropy):
         return t * (1 - s) + s / 2 if s else t
 
     def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
-        t, p, n = y_true, y_pred, max(y_pred.shape[-1], 1)
+        t, p = y_true, y_pred
         if self.from_logits:
             small = np.exp(-np.abs(y_pred))
             p = np.where(y_pred >= 0, 1, small) / (1 + small)
@@ -76,11 +77,7 @@ class BinaryFocalCrossentropy(Crossentropy):
         slope = weight * (factor * dcross - dfactor * (2 * t - 1) * cross)
         if self.from_logits:
             slope = slope * p * (1 - p)
-
-        def pullback(dvalues: Array) -> Array:
-            return np.asarray(slope * (dvalues / n)[..., None], y_pred.dtype)
-
-        return np.asarray((weight * factor * cross).sum(-1) / n, y_pred.dtype), pullback
+        return mean_of_entries(weight * factor * cross, slope, y_pred)
 
 
 class CategoricalFocalCrossentropy(CategoricalCrossentropy):
@@ -127,8 +124,4 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
         slope = alpha * np.where((share < EPSILON) | (share > 1 - EPSILON), 0, -factor * y_true / p - dfactor * cross)
         slope = slope - (slope * share).sum(-1, keepdims=True)
         slope = slope * share if self.from_logits else slope / total
-
-        def pullback(dvalues: Array) -> Array:
-            return np.asarray(slope * dvalues[..., None], y_pred.dtype)
-
-        return np.asarray((alpha * factor * cross).sum(-1), y_pred.dtype), pullback
+        return one_a_row((alpha * factor * cross).sum(-1), slope, y_pred)

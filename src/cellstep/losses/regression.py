@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..ops import check_number
-from .base import EPSILON, Array, Loss, Pullback, match
+from .alignment import EPSILON, Array, Pullback, match
+from .base import Loss, mean_of_entries, one_a_row
 
 
 class Elementwise(Loss):
@@ -32,14 +33,7 @@ class Elementwise(Loss):
         return match(y_true, y_pred, live)
 
     def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
-        values, slope = self.each(y_true, y_pred)
-        # the mean of nothing is 0 here
-        n = y_pred.dtype.type(max(y_pred.shape[-1], 1))
-
-        def pullback(dvalues: Array) -> Array:
-            return np.asarray(slope * (dvalues / n)[..., None], y_pred.dtype)
-
-        return np.asarray(values.sum(-1) / n, y_pred.dtype), pullback
+        return mean_of_entries(*self.each(y_true, y_pred), y_pred)
 
 
 class MeanSquaredError(Elementwise):
@@ -156,12 +150,7 @@ class _OverClasses(Elementwise):
         raise NotImplementedError(f"{type(self).__name__} must implement whole")
 
     def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
-        values, slope = self.whole(y_true, y_pred)
-
-        def pullback(dvalues: Array) -> Array:
-            return np.asarray(slope * dvalues[..., None], y_pred.dtype)
-
-        return np.asarray(values, y_pred.dtype), pullback
+        return one_a_row(*self.whole(y_true, y_pred), y_pred)
 
 
 class CategoricalHinge(_OverClasses):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..losses.base import Array
+from ..losses.alignment import Array
 from ..ops import check_bool, check_count, check_number, plain
 from .means import MeanMetricWrapper
 

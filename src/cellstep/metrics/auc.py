@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels.reference.activations import sigmoid
-from ..losses.base import Array
+from ..losses.alignment import Array
 from ..ops import check_bool, check_count, check_number
 from .thresholds import Confusion, check_thresholds, divide
 

@@ -19,7 +19,7 @@ from .. import initializers
 from ..keywords import Keywords
 from ..layers.module import auto_name, held
 from ..layers.variable import Variable
-from ..losses.base import Array, align, as_mask, as_weights
+from ..losses.alignment import Array, align, as_mask, as_weights
 from ..ops import as_array, check_named, float_dtype, plain
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import losses
-from ..losses.base import as_mask, match
+from ..losses.alignment import as_mask, match
 from ..ops import plain
 from .means import LossMetric
 

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import registry
 from ..layers.module import ours_function
-from ..losses.base import Array, Loss, align, as_mask, as_weights
+from ..losses.alignment import Array, align, as_mask, as_weights
+from ..losses.base import Loss
 from ..ops import plain
 from .base import Metric
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..losses.base import EPSILON, Array
+from ..losses.alignment import EPSILON, Array
 from ..ops import check_number
 from .base import EntryMetric
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..losses.base import Array
+from ..losses.alignment import Array
 from ..ops import check_count, check_natural, check_number
 from .base import EntryMetric
 
