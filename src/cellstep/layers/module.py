@@ -40,18 +40,26 @@ _names_lock = threading.Lock()
 _VALUES = frozenset((type(None), int, float, str, np.ndarray))
 #: Attributes that calls set again and again.
 _MOVING = frozenset(("states", "carried", "carry_at", "_dropout_mask", "_recurrent_dropout_mask", "stop_training"))
-_structure_versions = itertools.count(1)
-_structure_version = 0
 
 
-def _changed() -> None:
-    global _structure_version
-    _structure_version = next(_structure_versions)  # never one that was there before, whatever threads do
+class Structure:
+    """What all modules are made of.
+
+    Attributes:
+        version: a number that changes whenever a module may have changed otherwise than in the values of weights and
+            states.
+    """
+
+    def __init__(self) -> None:
+        self._versions = itertools.count(1)
+        self.version = 0
+
+    def changed(self) -> None:
+        """Give it a version that was never there before, whatever threads do."""
+        self.version = next(self._versions)
 
 
-def structure_version() -> int:
-    """A number that changes whenever a module may have changed otherwise than in the values of weights and states."""
-    return _structure_version
+structure = Structure()
 
 
 def snake_case(name: str) -> str:
@@ -185,7 +193,7 @@ class Module(metaclass=ModuleKeywords):
         object.__setattr__(self, name, value)
         plain = type(value) in _VALUES and type(before) in _VALUES and not of_package(type(self))
         if not (plain or name in _MOVING or name.startswith("_cached")):
-            _changed()
+            structure.changed()
 
     def make_weights(self, input_shape: Shape) -> None:
         """Call `add_weight` for each weight. input_shape is that of the inputs, None for the batch size and other

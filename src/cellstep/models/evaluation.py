@@ -24,11 +24,12 @@ def evaluate(trainer: Trainer, source: Epochs, hooks: CallbackList) -> Logs:
     trainer.forget_plan()
     hooks.call("on_test_begin", {})
     begin, end = hooks.implementing("on_test_batch_begin"), hooks.implementing("on_test_batch_end")
+    step = trainer.own_step("test_step") or trainer.test
     seen, last = 0, None
     for batch in source.epoch():
         for call in begin:
             call(seen, {})
-        last = trainer.test(batch)
+        last = step(batch)
         if end:
             last = plain_logs(trainer.logs(last))
             for call in end:

@@ -9,12 +9,14 @@ from typing import Any
 from .. import ops
 from ..callbacks import CallbackList, History
 from ..callbacks.base import checked
+from ..layers.module import structure
 from . import data, model_state
 from .data import Batch
 from .epochs import Epochs, epochs_of
 from .evaluation import evaluate, warn_short
 from .logs import Logs, plain_logs
 from .trainer import Trainer
+from .truncated_bptt import Windows
 
 
 class Fitting:
@@ -24,7 +26,7 @@ class Fitting:
         trainer: of a compiled model.
         source, validation: the batches; `validation` is None where there is none.
         hooks: the callbacks.
-        learn: what is done with a batch; it gives the logs, or None where they are the values of the metrics.
+        windows: trains on batches by truncated backpropagation through time; None where that is not asked for.
         due: whether to validate after an epoch, counted from 1.
 
     Attributes:
@@ -39,12 +41,12 @@ class Fitting:
         source: Epochs,
         validation: Epochs | None,
         hooks: CallbackList,
-        learn: Callable[[Batch], Logs | None],
+        windows: Windows | None,
         due: Callable[[int], bool],
     ) -> None:
         self.trainer, self.model = trainer, trainer.model
         self.source, self.validation, self.hooks = source, validation, hooks
-        self.learn, self.due = learn, due
+        self.windows, self.due = windows, due
         self.epoch = self.epochs = 0
         self.seen: int | None = None
         self.logs: Logs = {}
@@ -79,14 +81,17 @@ class Fitting:
 
     def _epoch(self, epoch: int, seen: int) -> bool:
         """The rest of an epoch; False where there was no batch in it."""
-        model, trainer, source, hooks, learn = self.model, self.trainer, self.source, self.hooks, self.learn
+        model, trainer, source, hooks = self.model, self.trainer, self.source, self.hooks
         before, logs = seen, None
         begin, end = hooks.implementing("on_train_batch_begin"), hooks.implementing("on_train_batch_end")
         trainer.forget_plan()
+        version = -1
         if not self._stopped:
             for batch in source.epoch(seen):
                 for call in begin:
                     call(seen, {})
+                if version != structure.version:
+                    version, learn = structure.version, self._step()
                 logs = learn(batch)
                 self.seen = seen = seen + 1
                 if end:
@@ -112,6 +117,12 @@ class Fitting:
         hooks.call("on_epoch_end", epoch, logs)
         self._stopped = model.stop_training
         return True
+
+    def _step(self) -> Callable[[Batch], Logs | None]:
+        """What is done with a batch."""
+        if self.windows is not None:
+            return self.windows.train
+        return self.trainer.own_step("train_step") or self.trainer.train
 
     def _ran_dry(self, seen: int) -> None:
         """Stop training, with a warning; an error if nothing came at all."""

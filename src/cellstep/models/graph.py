@@ -184,7 +184,7 @@ class Graph:
 
         for place, gradient in zip(self.outputs, gradients, strict=True):
             add(place, gradient)
-        needed, learns = self._needed(need_dx)
+        needed, learns = self.needed(need_dx)
         for i in reversed(range(len(self.steps))):
             step, (pullback, penalized) = self.steps[i], pullbacks[i]
             if step.plain and step.single:
@@ -210,7 +210,7 @@ class Graph:
                     add(place, gradient)
         return [found[place] if need_dx else None for place in self.inputs]
 
-    def _needed(self, need_dx: bool) -> tuple[list[bool], list[bool]]:
+    def needed(self, need_dx: bool) -> tuple[list[bool], list[bool]]:
         """For each place, whether its gradient leads to a weight that learns, or to inputs; for each step, whether its
         layer learns."""
         needed = [False] * self.size

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +61,14 @@ def run(trainer: Trainer, step: str, batch: Batch) -> Logs:
     """The logs of a model's own `train_step` or `test_step`."""
     model = trainer.model
     _check_parameters(model, step)
-    if model.computes:
-        model.prepare(batch.x)
-        _introduce_metrics(trainer, batch)
-    with _masks_remembered(), undone_on_error(model):
-        logs = getattr(model, step)(pack_x_y_sample_weight(*batch))
+    # threads that train share the gradients
+    alone = trainer.ready("training", step).training if step == "train_step" else nullcontext()
+    with alone:
+        if model.computes:
+            model.prepare(batch.x)
+            _introduce_metrics(trainer, batch)
+        with _masks_remembered(), undone_on_error(model):
+            logs = getattr(model, step)(pack_x_y_sample_weight(*batch))
     return _checked_logs(model, step, logs)
 
 

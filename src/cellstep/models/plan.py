@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from .. import regularizers
 from ..keywords import of_package
+from ..layers import Layer
 from ..layers.context import Context
-from ..layers.module import Module, held, ours_attribute, ours_function, structure_version
+from ..layers.module import Module, held, ours_attribute, ours_function, structure
+from ..layers.penalties import run_layer
 from ..layers.variable import Variable
 from ..metrics import Metric
 from .data import Pass
+from .graph import Step
 from .rollback import Rollback
 
 #: What a subclass may write of the training itself.
@@ -50,54 +54,96 @@ class Plan:
         own: which of `STEPS` are not this package's.
         variables: the trainable weights. penalized: those of them with a regularizer.
         metrics: those that are attributes of the model or of layers in it.
+        names: the names of the outputs, once a step has seen them.
+        bound: what the optimizer said that it is in charge of, after it was built for `variables`.
         rollback: for what a step that fails has changed.
     """
 
     def __init__(self, model: Any) -> None:
-        self._version = structure_version()
+        self._version = structure.version
         self.own = frozenset(name for name in STEPS if overridden(model, name))
         self._weights: list[Variable] = model.weights
-        self._flags = self._trained()
+        self._flags = [(weight.trainable, weight.regularizer) for weight in self._weights]
         self.variables: list[Variable] = model.trainable_weights
         self.penalized = [weight for weight in self.variables if weight.regularizer is not None]
         self.metrics = own_metrics(model)
+        self.names: list[str | None] | None = None
+        self.bound: Any = None
         self.rollback = Rollback(model.walk())
-        self._graph = _plain_graph(model)
-
-    def _trained(self) -> list[Any]:
-        return [(weight.trainable, weight.regularizer) for weight in self._weights]
+        self._model = model
+        self._chain = chain_of(model)
 
     def holds(self) -> bool:
         """Whether nothing has changed since it was made."""
-        return self._version == structure_version() and self._flags == self._trained()
+        return self._version == structure.version and self._flags == [
+            (weight.trainable, weight.regularizer) for weight in self._weights
+        ]
 
     @property
     def computes_with_outputs(self) -> bool:
         """Whether a subclass computes the loss or metrics itself, of arrays."""
         return not self.own.isdisjoint(("compute_loss", "compute_metrics"))
 
-    def run(self, model: Any, x: Any, context: Context) -> Pass:
+    def run(self, x: Any, context: Context) -> Pass:
         """Forward over a checked batch. Sequences of different lengths stay apart, as `Grouped`, but where a subclass
         computes with the outputs."""
-        if self._graph is None or type(x) is not np.ndarray:
-            apply = model.apply if self.computes_with_outputs else model.apply_apart
-            y, mask, pullback = apply(x, None, context)
-            return Pass(y, mask, pullback, tuple(context.penalties or ()))
-        (y,), (mask,), back = self._graph.apply([x], [None], context)
-        penalties = context.penalties or ()
-        model.remember(penalties)
-        return Pass(y, mask, lambda dy, need_dx=True: back([dy], need_dx), tuple(penalties))
-
-    def penalties(self, ran: Pass) -> Any:
-        """What comes to the loss as it is, not averaged with the rows."""
-        return sum(regularizers.penalties(self.penalized)) + sum(ran.penalties)
+        if self._chain is not None and type(x) is np.ndarray:
+            return self._chain.run(x, context)
+        apply = self._model.apply if self.computes_with_outputs else self._model.apply_apart
+        y, mask, pullback = apply(x, None, context)
+        return Pass(y, mask, pullback, tuple(context.penalties or ()))
 
 
-def _plain_graph(model: Any) -> Any:
-    """The graph of a model of tensors with one input of any number of rows and one output; None for others, whose
-    calls do more than to run it."""
-    heads = model._heads
-    sized = bool(heads) and heads[0].batch_shape[0] is not None
-    one = isinstance(model._inputs, int) and isinstance(model._outputs, int)
+class Chain:
+    """Layers one after another, run with nothing in between.
+
+    Args:
+        steps: of the graph, in order. needed, learns: for each whether its input needs a gradient, and whether it has
+            weights that do.
+    """
+
+    def __init__(self, steps: Sequence[Step], needed: Sequence[bool], learns: Sequence[bool]) -> None:
+        self._calls = [_call_of(step.layer) for step in steps]
+        self._needed = list(needed)
+        #: How many layers from the end on the way back goes through.
+        self._length = max((len(steps) - i for i, learning in enumerate(learns) if learning), default=0)
+
+    def run(self, x: Any, context: Context) -> Pass:
+        """Forward; the pullback gives no gradient of x."""
+        mask = None
+        pullbacks = []
+        for call in self._calls:
+            x, mask, pullback = call(x, mask, context)
+            pullbacks.append(pullback)
+
+        def back(dy: Any, need_dx: bool = False) -> None:
+            for i in range(len(pullbacks) - 1, len(pullbacks) - 1 - self._length, -1):
+                dy = pullbacks[i](dy, self._needed[i])
+
+        return Pass(x, mask, back)
+
+
+def chain_of(model: Any) -> Chain | None:
+    """The layers of a model of tensors with one input of any number of rows, if they are in one line and none has a
+    penalty of its outputs; None for others, whose calls do more."""
+    graph, heads = model._graph, model._heads
     own = model._by_call or model._by_hand or overridden(model, "compute_mask") or overridden(model, "apply")
-    return model._graph if one and not own and not sized and model.built else None
+    one = isinstance(model._inputs, int) and isinstance(model._outputs, int)
+    if graph is None or own or not one or (heads and heads[0].batch_shape[0] is not None):
+        return None
+    place = graph.inputs[0]
+    for step in graph.steps:
+        if not (step.plain and step.single and step.x == place):
+            return None
+        place = step.outputs
+    if not graph.steps or place != graph.outputs[0] or model.regularizers_inside():
+        return None
+    if any("_cached_penalties" in vars(module) for module in model.walk()):
+        return None
+    needed, learns = graph.needed(False)
+    return Chain(graph.steps, [needed[step.x] for step in graph.steps], learns)
+
+
+def _call_of(layer: Layer) -> Callable[..., Any]:
+    """What runs a layer that has no penalty: its `apply`, or where masks need more, `run_layer`."""
+    return layer.apply if layer.supports_masking and not layer.masks_itself else partial(run_layer, layer)

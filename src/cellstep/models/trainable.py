@@ -217,7 +217,7 @@ class Trainable(Layer):
         """
         trainer = self._trainer
         trainer.ready("fit", "train_step")
-        learn = trainer.train if tbptt is None else Windows(trainer, tbptt).train
+        windows = None if tbptt is None else Windows(trainer, tbptt)
         if tbptt is not None and trainer.overrides("train_step"):
             raise ValueError(
                 f"tbptt must be None, as {type(self).__name__}.train_step says what a step is, got {tbptt}"
@@ -236,7 +236,7 @@ class Trainable(Layer):
         validation = validation_of(trainer, validation_data, batch_size, validation_batch_size, validation_steps)
         due = validated_after(validation_freq)
         hooks = self._callbacks(callbacks, [History()], verbose, epochs, source.steps)
-        return Fitting(trainer, source, validation, hooks, learn, due).run(initial_epoch, epochs)
+        return Fitting(trainer, source, validation, hooks, windows, due).run(initial_epoch, epochs)
 
     def training_state(self) -> dict[str, Any]:
         """All that the rest of the current `fit` depends on; for callbacks, which call it in on_train_batch_end or
@@ -354,7 +354,7 @@ class Trainable(Layer):
             batch = trainer.weigher(class_weight)(batch)
         with trainer.own_call():
             self.reset_metrics()
-            return trainer.returned(trainer.logs(trainer.train(batch)), return_dict)
+            return trainer.returned(trainer.logs((trainer.own_step("train_step") or trainer.train)(batch)), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics of one batch; arguments and results as in `train_on_batch`."""
@@ -363,7 +363,7 @@ class Trainable(Layer):
         batch = self._trainer.batch(x, y, sample_weight)
         with trainer.own_call():
             self.reset_metrics()
-            return trainer.returned(trainer.logs(trainer.test(batch)), return_dict)
+            return trainer.returned(trainer.logs((trainer.own_step("test_step") or trainer.test)(batch)), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs (B, ...) for one batch."""
@@ -413,11 +413,11 @@ class Trainable(Layer):
         Returns:
             the logs: what callbacks and the History get.
         """
-        return self._trainer.logs(self._trainer.step(self._trainer.batch(*unpack_x_y_sample_weight(data))))
+        return self._trainer.logs(self._trainer.train(self._trainer.batch(*unpack_x_y_sample_weight(data))))
 
     def test_step(self, data: Any) -> Logs:
         """One step of `evaluate` on a batch, likewise."""
-        return self._trainer.logs(self._trainer.measure(self._trainer.batch(*unpack_x_y_sample_weight(data))))
+        return self._trainer.logs(self._trainer.test(self._trainer.batch(*unpack_x_y_sample_weight(data))))
 
     def predict_step(self, data: Any) -> Any:
         """The outputs for a batch of `predict`."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops, regularizers
@@ -16,6 +18,7 @@ from ..layers.context import Context
 from ..layers.module import ours_attribute
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from ..metrics import Metric
+from ..optimizers import Optimizer
 from . import data, metric_states, own_steps, scoring
 from .compiled import Compiled
 from .data import Batch, ClassWeight, Pass
@@ -201,19 +204,9 @@ class Trainer:
             plan = self._plan = Plan(self.model)
         return plan
 
-    def train(self, batch: Batch) -> Logs | None:
-        """A step of training, by the model's own `train_step` where it has one; the logs, None where they are those of
-        the metrics."""
-        if self.overrides("train_step"):
-            with self.ready("training", "train_step").training:
-                return own_steps.run(self, "train_step", batch)
-        return self.step(batch)
-
-    def test(self, batch: Batch) -> Logs | None:
-        """A step of evaluation, likewise."""
-        if self.overrides("test_step"):
-            return own_steps.run(self, "test_step", batch)
-        return self.measure(batch)
+    def own_step(self, name: str) -> Callable[[Batch], Logs] | None:
+        """What runs the model's own `train_step` or `test_step`; None where it has none."""
+        return partial(own_steps.run, self, name) if self.overrides(name) else None
 
     def predicted(self, x: Any) -> Any:
         """The outputs for a batch of `predict`, by `predict_step` where that is overridden."""
@@ -223,21 +216,26 @@ class Trainer:
         """What a step gave, or else what the metrics give."""
         return self.model.get_metrics_result() if logs is None else logs
 
-    def step(self, batch: Batch) -> Logs | None:
+    def train(self, batch: Batch) -> Logs | None:
         """Forward, backward and one step of the optimizer, one thread at a time: they share the gradients. If it
-        raises, all is as before, or, where Ctrl-C comes when the step is made, as after it."""
+        raises, all is as before, or, where Ctrl-C comes when the step is made, as after it.
+
+        Returns:
+            the logs; None where they are the values of the metrics, which `logs` asks for.
+        """
         compiled = self.ready("training")
         with compiled.training:
-            self.check(batch)
-            plan, optimizer = self.plan(batch.x), compiled.optimizer
-            optimizer.build(plan.variables)
-            optimizer.zero_grad()
+            plan = self.checked_plan(batch)
+            optimizer = self.begin(compiled, plan)
             saved, done = plan.rollback.save(), optimizer.calls
             try:
-                ran, scored = self.learn(plan, batch)
+                context = self.context(compiled)
+                ran = plan.run(batch.x, context)
+                scored = self.score(compiled, plan, batch, ran, True)
+                self.pull(compiled, plan, ran, scored.gradients)
                 with interrupts_held():
-                    logs = self._record(plan, batch, ran, scored)
-                    self.update_weights(plan)
+                    logs = self.record(compiled, plan, batch, ran, scored)
+                    self.update_weights(optimizer, plan)
             except BaseException:
                 with interrupts_held():
                     if optimizer.calls == done:
@@ -245,100 +243,110 @@ class Trainer:
                 raise
         return logs
 
-    def measure(self, batch: Batch) -> Logs | None:
-        """Forward, the loss and the metrics."""
-        self.check(batch)
-        plan = self.plan(batch.x)
+    def test(self, batch: Batch) -> Logs | None:
+        """Forward, the loss and the metrics; the logs as of `train`."""
+        compiled = self.ready("evaluation")
+        plan = self.checked_plan(batch)
         saved = plan.rollback.save()
         try:
-            ran = plan.run(self.model, batch.x, Context(penalties=[]))
-            scored = self.score(plan, batch, ran, gradient=False)
+            ran = plan.run(batch.x, Context(penalties=[]))
+            scored = self.score(compiled, plan, batch, ran, False)
             with interrupts_held():
-                return self._record(plan, batch, ran, scored)
+                return self.record(compiled, plan, batch, ran, scored)
         except BaseException:
             with interrupts_held():
                 plan.rollback.restore(saved)
             raise
 
-    def learn(self, plan: Plan, batch: Batch) -> tuple[Pass, Score]:
-        """Forward and backward: adds to the gradients of the weights."""
-        ran = plan.run(self.model, batch.x, self.training_context())
-        scored = self.score(plan, batch, ran, gradient=True)
-        self.pull(plan, ran, scored.gradients)
-        return ran, scored
+    # Its parts
 
-    def training_context(self) -> Context:
+    def checked_plan(self, batch: Batch) -> Plan:
+        """The plan for a batch; ValueError for one without rows or targets."""
+        x = batch.x
+        if batch.y is None and not self.overrides("compute_loss"):
+            raise ValueError("y must be given, beside x or in each of its batches, got None")
+        if not (len(x) if type(x) is np.ndarray else data.rows(x)):
+            shape = next(leaf.shape for leaf in nested.flatten(x))
+            raise ValueError(f"x must have at least one row, got shape {shape}")
+        return self.plan(x)
+
+    def begin(self, compiled: Compiled, plan: Plan) -> Optimizer:
+        """The optimizer, in charge of the weights, whose gradients are zero."""
+        optimizer = compiled.optimizer
+        if plan.bound is None or plan.bound is not optimizer.variables:
+            optimizer.build(plan.variables)
+            plan.bound = optimizer.variables
+        optimizer.zero_grad()
+        return optimizer
+
+    def context(self, compiled: Compiled) -> Context:
         """A pass of training, with gradients of penalties scaled as the loss is."""
-        scale = self.ready("training").optimizer.loss_scale_factor
+        scale = compiled.optimizer.loss_scale_factor
         return Context(True, True, False, [], None, 1.0 if scale is None else scale)
 
-    def score(self, plan: Plan, batch: Batch, ran: Pass, gradient: bool) -> Score:
+    def score(self, compiled: Compiled, plan: Plan, batch: Batch, ran: Pass, gradient: bool) -> Score:
         """The loss of what was run, with all penalties; see `scoring.score`."""
         if "compute_loss" in plan.own:
             return own_steps.score(self, ran, batch, gradient)
-        names = self.model.names_of(nested.flatten(ran.y))
-        return scoring.score(self.ready("training"), ran, batch, names, plan.penalties(ran), gradient)
+        if plan.names is None:
+            plan.names = self.model.names_of(nested.flatten(ran.y))
+        penalty: float = 0
+        if plan.penalized or ran.penalties:
+            penalty = sum(regularizers.penalties(plan.penalized)) + sum(ran.penalties)
+        return scoring.score(compiled, ran, batch, plan.names, penalty, gradient)
 
-    def pull(self, plan: Plan, ran: Pass, gradients: Sequence[Any]) -> None:
+    def pull(self, compiled: Compiled, plan: Plan, ran: Pass, gradients: Sequence[Any]) -> None:
         """Add to the gradients of the weights what a run's outputs give, flat, with None for zeros, and penalties."""
-        scale = self.ready("training").optimizer.loss_scale_factor
+        scale = compiled.optimizer.loss_scale_factor
         if scale is not None:
             gradients = [None if d is None else d * scale for d in gradients]
-        ran.pullback(nested.pack(ran.y, gradients), need_dx=False)
+        one = type(ran.y) is np.ndarray
+        ran.pullback(gradients[0] if one else nested.pack(ran.y, gradients), need_dx=False)
         if plan.penalized and "compute_loss" not in plan.own:  # which has them where it wants them
             regularizers.add_gradients(plan.penalized, 1.0 if scale is None else scale)
 
-    def _record(self, plan: Plan, batch: Batch, ran: Pass, scored: Score, rows: float | None = None) -> Logs | None:
+    def record(
+        self, compiled: Compiled, plan: Plan, batch: Batch, ran: Pass, scored: Score, rows: float | None = None
+    ) -> Logs | None:
         """Add a batch to the means, where it counts as so many rows, its own if None, and to the metrics; the logs so
-        far, where they can be had now alone."""
-        compiled = self.ready("training")
+        far, None where they are the values of the metrics and can be asked for later."""
         if "compute_metrics" in plan.own:
             return own_steps.record(self, batch, ran, scored, rows)
-        compiled.measure(self.model.names_of(scored.outputs), scored.outputs)
-        compiled.track(scored.value, scored.parts, data.rows(batch.x) if rows is None else rows)
-        plain = compiled.plain_metrics and not plan.metrics and plan.own.isdisjoint(("metrics", "get_metrics_result"))
-        return None if plain else self.model.get_metrics_result()
+        if rows is None:
+            rows = len(batch.x) if type(batch.x) is np.ndarray else data.rows(batch.x)
+        if plan.names is None:
+            plan.names = self.model.names_of(scored.outputs)
+        compiled.measure(plan.names, scored.outputs)
+        compiled.track(scored.value, scored.parts, rows)
+        later = compiled.plain_metrics and not plan.metrics and "get_metrics_result" not in plan.own
+        return None if later and "metrics" not in plan.own else self.model.get_metrics_result()
 
-    def finish(self, plan: Plan, batch: Batch, ran: Pass, scored: Score, rows: float | None = None) -> Logs | None:
-        """What comes of a batch, its metrics and a step of the optimizer, without an interruption; the logs so far."""
-        with interrupts_held():
-            logs = self._record(plan, batch, ran, scored, rows)
-            self.update_weights(plan)
-        return logs
-
-    def update_weights(self, plan: Plan) -> None:
+    def update_weights(self, optimizer: Optimizer, plan: Plan) -> None:
         """One step of the optimizer with the gradients that there are, by its `apply_gradients` or `apply` where a
         subclass of it overrides that."""
-        optimizer, variables = self.ready("training").optimizer, plan.variables
-        if not ours_attribute(type(optimizer).apply_gradients):
-            optimizer.apply_gradients([(w.grad, w) for w in variables])
-        elif not ours_attribute(type(optimizer).apply):
-            optimizer.apply([w.grad for w in variables], variables)
+        kind = type(optimizer)
+        if kind.apply is Optimizer.apply and kind.apply_gradients is Optimizer.apply_gradients:
+            optimizer.step()
+        elif not ours_attribute(kind.apply_gradients):
+            optimizer.apply_gradients([(w.grad, w) for w in plan.variables])
         else:
-            optimizer.apply()
+            optimizer.apply([w.grad for w in plan.variables], plan.variables)
 
     def gradients(self, batch: Batch, advance: bool) -> tuple[dict[str, Array], float, Any]:
         """The gradient of the loss by each trainable weight, by its path, the loss, and the outputs; `advance` lets
         states and random generators go on."""
         compiled = self.ready("gradients", "compute_loss")
-        self.check(batch)
-        plan = self.plan(batch.x)
+        plan = self.checked_plan(batch)
         kept = undone_on_error if advance else unchanged
         with compiled.training, kept(self.model), own_gradients(self.model):
-            ran, scored = self.learn(plan, batch)
-            ran = ran._replace(y=join(ran.y), mask=join(ran.mask))
-            own_steps.remember_masks(ran.y, ran.mask)
+            ran = plan.run(batch.x, self.context(compiled))
+            scored = self.score(compiled, plan, batch, ran, True)
+            self.pull(compiled, plan, ran, scored.gradients)
+            y = join(ran.y)
+            own_steps.remember_masks(y, join(ran.mask))
             scale = compiled.optimizer.scale_loss(1.0)
             found = {w.path: w.grad / w.dtype.type(scale) for w in self.model.trainable_weights}
-        return found, float(scored.value), ran.y
-
-    def check(self, batch: Batch) -> None:
-        """ValueError for a batch without rows or targets."""
-        if batch.y is None and not self.overrides("compute_loss"):
-            raise ValueError("y must be given, beside x or in each of its batches, got None")
-        if not data.rows(batch.x):
-            shape = next(leaf.shape for leaf in nested.flatten(batch.x))
-            raise ValueError(f"x must have at least one row, got shape {shape}")
+        return found, float(scored.value), y
 
     def weigher(self, class_weight: ClassWeight) -> Callable[[Batch], Batch]:
         """A function that gives a batch the weights of its classes."""

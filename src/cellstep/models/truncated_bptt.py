@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..interrupts import interrupts_held
 from ..layers import Lambda, nested
 from ..layers.module import ours_function
 from .data import Batch
@@ -66,9 +67,8 @@ class Windows:
     def train(self, made: Batch) -> Logs | None:
         """The windows of one batch, each with a step of the optimizer; the logs after the last."""
         model, compiled = self.model, self.trainer.ready("fit")
-        self.trainer.check(made)
         _check_even(made)
-        model.prepare(made.x)
+        self.trainer.checked_plan(made)
         T = self._steps(made)
         if self.layers is None:
             self.layers = self.recurrent()
@@ -92,11 +92,10 @@ class Windows:
 
     def _window(self, made: Batch, before: int, T: int) -> Logs | None:
         """One step of the optimizer: the loss of what comes after `before` steps, with gradients through all."""
-        trainer, plan = self.trainer, self.trainer.plan(made.x)
-        optimizer = trainer.ready("fit").optimizer
-        optimizer.build(plan.variables)
-        optimizer.zero_grad()
-        ran = plan.run(self.model, made.x, trainer.training_context())
+        trainer, compiled = self.trainer, self.trainer.ready("fit")
+        plan = trainer.plan(made.x)
+        optimizer = trainer.begin(compiled, plan)
+        ran = plan.run(made.x, trainer.context(compiled))
         steps = next(a.shape[1] for a in nested.flatten(made.x))
         for y in nested.flatten(ran.y):
             if y.ndim < 2 or y.shape[1] != steps:
@@ -112,15 +111,18 @@ class Windows:
             pairs = [_apart(y, m) for y, m in zip(outputs, masks, strict=True)]
             outputs, masks = ([pair[i] for pair in pairs] for i in range(2))
         late = ran._replace(y=nested.pack(ran.y, outputs), mask=nested.pack(ran.y, masks))
-        scored = trainer.score(plan, made, late, gradient=True)
+        scored = trainer.score(compiled, plan, made, late, True)
         whole = []
         for y, d in zip(nested.flatten(ran.y), scored.gradients, strict=True):
             full = np.zeros_like(y)
             if d is not None:
                 full[:, before:] = join(d)
             whole.append(full)
-        trainer.pull(plan, ran, whole)
-        return trainer.finish(plan, made, late, scored, live / T)
+        trainer.pull(compiled, plan, ran, whole)
+        with interrupts_held():
+            logs = trainer.record(compiled, plan, made, late, scored, live / T)
+            trainer.update_weights(optimizer, plan)
+        return logs
 
     def _steps(self, made: Batch) -> int:
         """The number of steps, which all inputs and targets share."""

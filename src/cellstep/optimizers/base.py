@@ -56,6 +56,11 @@ class Optimizer(Settings):
         self._resting: WeakKeyDictionary[Trainable, State] = WeakKeyDictionary()
 
     @property
+    def variables(self) -> tuple[Trainable, ...]:
+        """The variables that it is in charge of; another tuple whenever it takes charge."""
+        return self._variables
+
+    @property
     def built(self) -> bool:
         """Whether it has taken charge of variables."""
         return bool(self._variables)
