@@ -1,0 +1,155 @@
+"""What a model's steps know of it is looked up once; each change between two batches is heeded all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cellstep import Input, Sequential, callbacks, layers, metrics, optimizers, random, regularizers
+
+
+def make() -> Any:
+    random.set_random_seed(3)
+    model = Sequential(
+        [Input((5, 3)), layers.LSTM(4, name="lstm"), layers.Dense(3, name="hidden"), layers.Dense(1, name="head")]
+    )
+    model.compile("adam", "mse")
+    return model
+
+
+def lstm(model: Any) -> Any:
+    return model.get_layer("lstm")
+
+
+class OwnStep:
+    """A step on an object: it trains on targets that are twice as large."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self, data: Any) -> Any:
+        x, y = data
+        return type(self.model).train_step(self.model, (x, 2 * y))
+
+
+def freeze_weight(model: Any) -> None:
+    lstm(model).weights[0].trainable = False
+
+
+def set_regularizer(model: Any) -> None:
+    model.get_layer("hidden").kernel.regularizer = regularizers.L2(0.3)
+
+
+def set_activity_regularizer(model: Any) -> None:
+    lstm(model).activity_regularizer = regularizers.L2(0.3)
+
+
+def set_own_step(model: Any) -> None:
+    model.train_step = OwnStep(model)
+
+
+def add_layer(model: Any) -> None:
+    model.add(layers.Dense(1, kernel_initializer="ones", name="added"))
+
+
+def drop(model: Any) -> None:
+    lstm(model).cell.dropout = 0.5
+
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "layer frozen": lambda model: setattr(lstm(model), "trainable", False),
+    "weight frozen": freeze_weight,
+    "regularizer": set_regularizer,
+    "activity_regularizer": set_activity_regularizer,
+    "optimizer": lambda model: setattr(model, "optimizer", optimizers.SGD(0.3)),
+    "learning_rate": lambda model: setattr(model.optimizer, "learning_rate", 0.2),
+    "clipnorm": lambda model: setattr(model.optimizer, "clipnorm", 1e-3),
+    "loss": lambda model: setattr(model, "loss", "mae"),
+    "compile": lambda model: model.compile("sgd", "mae"),
+    "train_step": set_own_step,
+    "layer added": add_layer,
+    "layer removed and another added": lambda model: (model.pop(), add_layer(model)),
+    "dropout": drop,
+    "activation": lambda model: setattr(model.get_layer("hidden"), "activation", layers.Dense(1, "tanh").activation),
+    "stateful": lambda model: setattr(lstm(model), "stateful", True),
+    "weights": lambda model: model.set_weights([0.5 * w for w in model.get_weights()]),
+    "go_backwards": lambda model: setattr(lstm(model), "go_backwards", True),
+}
+
+
+def train(change: Callable[[Any], Any] | None, forget: bool, at: int = 2) -> tuple[Any, list[float], list[Any]]:
+    """A model after 5 batches, with a change after one of them; the losses; and the last weights."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((40, 5, 3)).astype("f4"), rng.standard_normal((40, 1)).astype("f4")
+    model = make()
+    losses: list[float] = []
+
+    class Change(callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            losses.append(logs["loss"])
+            if batch == at and change is not None:
+                change(model)
+            if forget:
+                model._trainer.forget_plan()
+
+    model.fit(x, y, batch_size=8, shuffle=False, verbose=0, callbacks=[Change()])
+    return model, losses, model.get_weights()
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_between_two_batches_is_heeded(name: str) -> None:
+    """The numbers are those of a model that is looked at anew for each batch, and not those without the change."""
+    change = CHANGES[name]
+    _, losses, weights = train(change, forget=False)
+    _, anew, wanted = train(change, forget=True)
+    unchanged = train(None, forget=False)[2]
+    assert losses == anew
+    for a, b in zip(weights, wanted, strict=True):
+        np.testing.assert_array_equal(a, b)
+    differs = len(weights) != len(unchanged) or any(
+        a.shape != b.shape or not np.array_equal(a, b) for a, b in zip(weights, unchanged, strict=True)
+    )
+    assert differs
+
+
+def test_a_metric_that_becomes_an_attribute_is_gathered_and_reset() -> None:
+    model = make()
+    x, y = np.ones((16, 5, 3), "f4"), np.ones((16, 1), "f4")
+    model.fit(x, y, batch_size=8, verbose=0)
+    model.watched = metrics.Mean(name="watched")
+    model.watched.update_state(3.0)
+    assert "watched" in model.train_on_batch(x, y, return_dict=True)
+    assert model.watched.count == 0
+
+
+def test_a_plan_is_kept_while_nothing_changes() -> None:
+    model = make()
+    x, y = np.ones((16, 5, 3), "f4"), np.ones((16, 1), "f4")
+    model.train_on_batch(x, y)
+    plan = model._trainer._plan
+    for _ in range(3):
+        model.train_on_batch(x, y)
+        model.test_on_batch(x, y)
+        model.predict(x, verbose=0)
+    assert model._trainer._plan is plan
+    make()  # another model makes the plan void, which costs a little and changes nothing
+    model.train_on_batch(x, y)
+    assert model._trainer._plan is not plan
+
+
+def test_plans_do_not_travel_with_copies() -> None:
+    import copy
+    import pickle
+
+    model = make()
+    x, y = np.ones((16, 5, 3), "f4"), np.ones((16, 1), "f4")
+    model.train_on_batch(x, y)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert other._trainer.model is other
+        assert other._trainer._plan is None
+        assert other.train_on_batch(x, y) == pytest.approx(model.test_on_batch(x, y))
+        assert other.optimizer.iterations == 2
+    assert model.optimizer.iterations == 1
