@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import ops
-from .keywords import Keywords
+from .configured import Configured
 from .lookup import Lookup
 from .ops.arguments import places
 
@@ -24,7 +24,7 @@ Array = NDArray[Any]
 EPSILON = 1e-7
 
 
-class Constraint(metaclass=Keywords):
+class Constraint(Configured):
     """A function from a weight to an allowed weight. A subclass lists its constructor's arguments in `arguments`.
 
     Example:
@@ -33,21 +33,9 @@ class Constraint(metaclass=Keywords):
         ...         return np.round(w, 2)
     """
 
-    arguments: tuple[str, ...] = ()
-
     def __call__(self, w: Any) -> Array:
         """A new array of the same shape and dtype; `w` stays as it is."""
         raise NotImplementedError(f"{type(self).__name__}.__call__ is not written")
-
-    def get_config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.arguments}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Constraint:
-        return cls(**config)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
 
 
 class NonNeg(Constraint):
@@ -75,8 +63,6 @@ class _Norm(Constraint):
 class MaxNorm(_Norm):
     """Norms above max_value are scaled down to it."""
 
-    arguments = ("max_value", "axis")
-
     def __init__(self, max_value: float = 2, axis: int | Sequence[int] = 0) -> None:
         super().__init__(axis)
         self.max_value = ops.check_number("max_value", max_value, 0)
@@ -88,8 +74,6 @@ class MaxNorm(_Norm):
 class UnitNorm(_Norm):
     """Every norm becomes 1; zeros stay zeros."""
 
-    arguments = ("axis",)
-
     def __init__(self, axis: int | Sequence[int] = 0) -> None:
         super().__init__(axis)
 
@@ -99,8 +83,6 @@ class UnitNorm(_Norm):
 
 class MinMaxNorm(_Norm):
     """Norms are moved into min_value .. max_value, all the way with rate 1, a part of it with less."""
-
-    arguments = ("min_value", "max_value", "rate", "axis")
 
     def __init__(
         self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: int | Sequence[int] = 0

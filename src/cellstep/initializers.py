@@ -12,13 +12,13 @@ import inspect
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import ops, random, registry
-from .keywords import Keywords
+from .configured import Configured
 from .lookup import unknown
 
 Array = NDArray[Any]
@@ -26,10 +26,8 @@ Array = NDArray[Any]
 PIECE = 2**18
 
 
-class Initializer(metaclass=Keywords):
+class Initializer(Configured):
     """Gives an array for a shape and a dtype. A subclass lists its constructor's arguments in `arguments`."""
-
-    arguments: tuple[str, ...] = ()
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         return np.asarray(self.values(tuple(shape)), ops.float_dtype("dtype", dtype))
@@ -37,16 +35,6 @@ class Initializer(metaclass=Keywords):
     def values(self, shape: tuple[int, ...]) -> Array:
         """The values in float64."""
         raise NotImplementedError(f"{type(self).__name__}.values is not written")
-
-    def get_config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.arguments}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Initializer:
-        return cls(**config)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
 
 
 class Zeros(Initializer):
@@ -66,8 +54,6 @@ class Ones(Initializer):
 class Constant(Initializer):
     """One value everywhere."""
 
-    arguments = ("value",)
-
     def __init__(self, value: float = 0.0) -> None:
         self.value = ops.check_number("value", value)
 
@@ -77,6 +63,8 @@ class Constant(Initializer):
 
 class Seeded(Initializer):
     """Random values that depend on the seed and the shape alone. seed None: drawn when the object is made."""
+
+    arguments: ClassVar[tuple[str, ...]] = ()  # a subclass's constructor names them all
 
     def __init__(self, seed: int | None = None) -> None:
         self.seed = None if seed is None else random.check_seed(seed)
@@ -111,8 +99,6 @@ def _truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 class RandomUniform(Seeded):
     """Uniform in minval .. maxval."""
 
-    arguments = ("minval", "maxval", "seed")
-
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
         self.minval, self.maxval = ops.check_number("minval", minval), ops.check_number("maxval", maxval)
@@ -125,8 +111,6 @@ class RandomUniform(Seeded):
 
 class RandomNormal(Seeded):
     """Normal with this mean and standard deviation."""
-
-    arguments = ("mean", "stddev", "seed")
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
@@ -158,8 +142,6 @@ class VarianceScaling(Seeded):
     Args:
         mode: fan_in, fan_out or fan_avg. distribution: truncated_normal, untruncated_normal or uniform.
     """
-
-    arguments = ("scale", "mode", "distribution", "seed")
 
     def __init__(
         self,
@@ -198,7 +180,7 @@ def _scaled(name: str, scale: float, mode: str, distribution: str) -> type[Varia
         VarianceScaling.__init__(self, scale, mode, distribution, seed)
 
     doc = f"VarianceScaling with scale {scale:g}, {mode}, {distribution}."
-    members = {"__init__": __init__, "arguments": ("seed",), "__doc__": doc, "__module__": __name__}
+    members = {"__init__": __init__, "__doc__": doc, "__module__": __name__}
     return type(name, (VarianceScaling,), members)
 
 
@@ -215,8 +197,6 @@ class Orthogonal(Seeded):
 
     Taken over the whole matrix, so the (H, 4H) of an LSTM has orthonormal rows, as in Keras; not gate by gate.
     """
-
-    arguments = ("gain", "seed")
 
     def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         super().__init__(seed)
@@ -250,8 +230,6 @@ def orthonormalize(rows: Array) -> None:
 
 class Identity(Initializer):
     """gain times the identity matrix."""
-
-    arguments = ("gain",)
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = ops.check_number("gain", gain)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from . import registry
-from .keywords import closest
+from .configured import closest
 from .ops import shown
 
 T = TypeVar("T")

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import ops
-from .keywords import Keywords
+from .configured import Configured
 from .lookup import Lookup
 
 Array = NDArray[Any]
 
 
-class Regularizer(metaclass=Keywords):
+class Regularizer(Configured):
     """A penalty. A subclass gives its value and its gradient, and lists its constructor's arguments in `arguments`.
 
     Example:
@@ -34,8 +34,6 @@ class Regularizer(metaclass=Keywords):
 
     _depends: ClassVar[Mapping[str, tuple[str, str]]] = {"__call__": ("gradient", "write gradient(w) too")}
 
-    arguments: tuple[str, ...] = ()
-
     #: Whether the penalty of an array is the sum of those of its parts, so that parts may be taken together.
     additive = False
 
@@ -47,21 +45,10 @@ class Regularizer(metaclass=Keywords):
         """Its derivative by each number of the array, in the array's shape and dtype."""
         raise NotImplementedError(f"{type(self).__name__}.gradient is not written")
 
-    def get_config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.arguments}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Regularizer:
-        return cls(**config)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
-
 
 class L1L2(Regularizer):
     """l1 sum(abs(w)) + l2 sum(w**2); None stands for 0."""
 
-    arguments: tuple[str, ...] = ("l1", "l2")
     additive = True
 
     def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
@@ -84,16 +71,12 @@ class L1L2(Regularizer):
 class L1(L1L2):
     """l1 sum(abs(w)); at 0 the slope is taken as 0. None stands for 0.01."""
 
-    arguments = ("l1",)
-
     def __init__(self, l1: float | None = 0.01) -> None:
         super().__init__(0.01 if l1 is None else l1, 0.0)
 
 
 class L2(L1L2):
     """l2 sum(w**2). None stands for 0.01."""
-
-    arguments = ("l2",)
 
     def __init__(self, l2: float | None = 0.01) -> None:
         super().__init__(0.0, 0.01 if l2 is None else l2)
@@ -107,8 +90,6 @@ class OrthogonalRegularizer(Regularizer):
 
     A row of zeros has cosine 0 to all others, and no gradient.
     """
-
-    arguments = ("factor", "mode")
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         self.factor = ops.check_number("factor", factor, 0)

@@ -25,7 +25,7 @@ from cellstep import (
     optimizers,
     utils,
 )
-from cellstep.keywords import Keywords, keyword_names
+from cellstep.configured import Constructed, keyword_names
 
 #: What was done, how, the exception, and the whole sentence.
 Row = tuple[str, Callable[[], Any], type[Exception], str]
@@ -152,7 +152,7 @@ def _arguments(modules: Sequence[Any]) -> set[str]:
             thing = getattr(module, name)
             methods = [getattr(thing, m) for m in dir(thing) if m[0] != "_" or m == "__call__"]
             for function in [thing, *methods] if isinstance(thing, type) else [thing]:
-                if isinstance(function, Keywords):
+                if isinstance(function, type) and issubclass(function, Constructed):
                     found |= keyword_names(function) or set()
                 elif inspect.isfunction(function) or isinstance(function, type):
                     with contextlib.suppress(TypeError, ValueError):

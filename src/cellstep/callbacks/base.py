@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..keywords import Keywords
+from ..configured import Constructed
 
 #: Numbers by name; arrays where a metric gives one.
 Logs = Mapping[str, Any] | None
 
 
-class Callback(metaclass=Keywords):
+class Callback(Constructed):
     """Base class of callbacks; override any of the hooks.
 
     `logs` holds the running means of the epoch, after validation also those with `val_`. Setting

@@ -46,6 +46,3 @@ class Activation(Layer):
 
     def stages(self) -> list[Stage]:
         return [Activate(activations.for_kernels(self.activation, STREAMED))]
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "activation": activations.serialize(self.activation)}

@@ -244,15 +244,6 @@ class Attention(Layer):
             raise ValueError(f"expected {name} of {self.name} to be a list {parts}, got {len(value)} entries")
         return list(value)
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "use_scale": self.use_scale,
-            "score_mode": self.score_mode,
-            "dropout": self.dropout,
-            "seed": self.seed,
-        }
-
 
 class AdditiveAttention(Attention):
     """Additive attention: as `Attention`, with scores = sum(scale * tanh(query + key)) over the features.
@@ -299,9 +290,6 @@ class AdditiveAttention(Attention):
             return dquery * scale, dkey * scale
 
         return ops.matmul(bent, scale[:, None])[..., 0], back
-
-    def get_config(self) -> dict[str, Any]:
-        return {key: value for key, value in super().get_config().items() if key != "score_mode"}
 
 
 def _to_pairs(ds: Array, slopes: Array) -> tuple[Array, Array]:

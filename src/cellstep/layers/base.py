@@ -12,22 +12,21 @@ written to before the last of those calls.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, TypedDict
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops, regularizers
+from ..configured import cached, owner_of
 from ..kernels.stages import Stage
-from ..keywords import owner_of
 from ..regularizers import Regularizer
 from . import nested
 from .context import Applied, Context, collecting, forward_context
-from .module import Module, Shape, ours_attribute, ours_function
+from .module import OLDER_ARGUMENTS, Module, NamedOptions, Shape, ours_attribute, ours_function
 from .penalties import run_layer
 from .symbolic import Node, connect, is_symbolic
 
@@ -41,14 +40,6 @@ class Pullback(Protocol):
     """
 
     def __call__(self, dy: Any, need_dx: bool = True) -> Any: ...
-
-
-class NamedOptions(TypedDict, total=False):
-    """Keyword arguments that constructors pass on to `Layer`."""
-
-    name: str | None
-    dtype: Any
-    trainable: bool
 
 
 class LayerOptions(NamedOptions, total=False):
@@ -118,12 +109,15 @@ class Layer(Module):
         dtype: Any = None,
         trainable: bool = True,
         activity_regularizer: Any = None,
-        **unknown: Any,
+        **options: Any,
     ) -> None:
-        for argument in unknown:
-            raise TypeError(f"{type(self).__name__} takes no argument {argument}, got {argument}={unknown[argument]!r}")
-        super().__init__(name, dtype, trainable)
+        for argument, value in options.items():
+            if argument not in OLDER_ARGUMENTS:
+                raise TypeError(f"{type(self).__name__} takes no argument {argument}, got {argument}={value!r}")
+        super().__init__(name, dtype, trainable, **options)
         self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
+
+    config_keys = ()
 
     def shared_config(self) -> dict[str, Any]:
         config = super().shared_config()
@@ -378,7 +372,7 @@ class Layer(Module):
         return ops.as_array("dy", dy, self.dtype, shape)
 
 
-@functools.lru_cache(maxsize=1000)
+@cached
 def call_arguments(kind: type[Layer]) -> tuple[str, ...] | None:
     """What a call of a layer takes by name; None where a user's class takes anything."""
     own = not ours_attribute(kind.forward)
@@ -392,7 +386,7 @@ def call_arguments(kind: type[Layer]) -> tuple[str, ...] | None:
     return ("x", "mask", *states, "training", *(name for name in names[3:] if name not in states))
 
 
-@functools.lru_cache(maxsize=1000)
+@cached
 def _apply_of_package(kind: type[Layer]) -> Callable[..., Applied]:
     """The `apply` that a class inherits from a layer of this package, under a `forward` of its own."""
     found = (vars(owner).get("apply", Layer.apply) for owner in kind.__mro__)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 
 from .. import ops
 from ..kernels.stages import Stage
 from . import ragged
-from .base import Array, Layer
+from .base import Array, Layer, LayerOptions
 from .context import Applied, Context
 from .module import Shape, serialize
 from .penalties import run_layer
@@ -56,18 +56,16 @@ class Bidirectional(Layer):
         merge_mode: str | None = "concat",
         weights: Any = None,
         backward_layer: RNN | None = None,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        activity_regularizer: Any = None,
+        **options: Unpack[LayerOptions],
     ) -> None:
         for argument, value in (("layer", layer), ("backward_layer", backward_layer)):
             if not isinstance(value, RNN) and not (value is None and argument == "backward_layer"):
                 raise TypeError(f"{argument} must be a recurrent layer (RNN, LSTM, GRU, SimpleRNN), got {value!r}")
         if merge_mode not in MERGE_MODES:
             raise ValueError(f"merge_mode must be one of {', '.join(map(repr, MERGE_MODES))}, got {merge_mode!r}")
-        super().__init__(name, layer.dtype if dtype is None else dtype, trainable, activity_regularizer)
+        if options.get("dtype") is None:
+            options["dtype"] = layer.dtype
+        super().__init__(**options)
         self.forward_layer = _again(layer, f"forward_{layer.name.removeprefix('forward_')}", layer.go_backwards)
         if backward_layer is None:
             backward_name = f"backward_{layer.name.removeprefix('backward_')}"
@@ -81,7 +79,7 @@ class Bidirectional(Layer):
             part.zero_output_for_mask = self.return_sequences
         self._parts += [self.forward_layer, self.backward_layer]
         self._first_weights = None if weights is None else list(weights)
-        if not trainable:
+        if not self.trainable:
             self.trainable = False
 
     def _check_pair(self) -> None:
@@ -293,7 +291,6 @@ class Bidirectional(Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "merge_mode": self.merge_mode,
             "layer": serialize(self.forward_layer),
             "backward_layer": serialize(self.backward_layer),
         }

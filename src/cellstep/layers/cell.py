@@ -6,13 +6,18 @@ contract it is. `RNN` runs it over sequences by `run`; `cell(x_t, states)` runs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import activations, constraints, initializers, kernels, ops, random, regularizers
+from .. import activations, kernels, ops, random
+from ..activations import Activation
+from ..configured import parameter_names
+from ..constraints import Constraint
+from ..regularizers import Regularizer
+from .configuration import NOT_OWN, checked
 from .module import Module, Shape
 from .runner import CellBack, RunBack, added, dropped
 from .tracing import watched
@@ -36,51 +41,37 @@ class RecurrentCell(Module):
 
     _uncalled: ClassVar[Mapping[str, str]] = dict.fromkeys(("call", "forward", "__call__"), BY_KERNELS)
     contract: ClassVar[kernels.Cell]
-    #: Keys of `get_config` after name, trainable and dtype; each is an attribute.
-    config_keys: ClassVar[tuple[str, ...]]
+    _unwritten_defaults: ClassVar[Mapping[str, Any]] = {"implementation": 2}  # as Keras, which never writes it
 
     kernel: Variable
     recurrent_kernel: Variable
     bias: Variable | None
 
-    def __init__(
-        self,
-        units: int,
-        *,
-        activation: Any,
-        use_bias: bool,
-        kernel_initializer: Any,
-        recurrent_initializer: Any,
-        bias_initializer: Any,
-        kernel_regularizer: Any,
-        recurrent_regularizer: Any,
-        bias_regularizer: Any,
-        kernel_constraint: Any,
-        recurrent_constraint: Any,
-        bias_constraint: Any,
-        dropout: float,
-        recurrent_dropout: float,
-        seed: int | None,
-        name: str | None,
-        dtype: Any,
-        trainable: bool,
-    ) -> None:
-        super().__init__(name, dtype, trainable)
-        self.units = ops.check_count("units", units)
-        self.activation = activations.get(activation, "activation")
-        self.use_bias = ops.check_bool("use_bias", use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
-        self.recurrent_initializer = initializers.get(recurrent_initializer, "recurrent_initializer")
-        self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
-        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
-        self.recurrent_regularizer = regularizers.get(recurrent_regularizer, "recurrent_regularizer")
-        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
-        self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
-        self.recurrent_constraint = constraints.get(recurrent_constraint, "recurrent_constraint")
-        self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
-        self.dropout = ops.check_rate("dropout", dropout)
-        self.recurrent_dropout = ops.check_rate("recurrent_dropout", recurrent_dropout)
-        self.seed = None if seed is None else random.check_seed(seed)
+    units: int
+    activation: Activation
+    use_bias: bool
+    kernel_initializer: Callable[..., Array]
+    recurrent_initializer: Callable[..., Array]
+    bias_initializer: Callable[..., Array]
+    kernel_regularizer: Regularizer | None
+    recurrent_regularizer: Regularizer | None
+    bias_regularizer: Regularizer | None
+    kernel_constraint: Constraint | None
+    recurrent_constraint: Constraint | None
+    bias_constraint: Constraint | None
+    dropout: float
+    recurrent_dropout: float
+    seed: int | None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "contract" in vars(cls) and "__init__" in vars(cls):  # also where it is a cell of a user's own row
+            cls.config_keys = tuple(key for key in parameter_names(cls.__init__) if key not in NOT_OWN)
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**{key: value for key, value in arguments.items() if key not in self.config_keys})
+        for key in self.config_keys:
+            setattr(self, key, checked(key, arguments[key]))
         self.generator = random.generator(self.seed)
         self._dropout_mask: Array | None = None
         self._recurrent_dropout_mask: Array | None = None
@@ -327,29 +318,3 @@ class RecurrentCell(Module):
     def reset_recurrent_dropout_mask(self) -> None:
         """Draw a new mask for states at the next step in training."""
         self._recurrent_dropout_mask = None
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        for key in self.config_keys:
-            value = getattr(self, key)
-            if isinstance(value, activations.Activation):
-                value = activations.serialize(value)
-            elif key.endswith("_initializer"):
-                value = initializers.serialize(value)
-            elif key.endswith("_regularizer"):
-                value = regularizers.serialize(value)
-            elif key.endswith("_constraint"):
-                value = constraints.serialize(value)
-            if (key, value) != ("implementation", 2):  # as Keras, which does not write it at all
-                config[key] = value
-        return config
-
-
-def check_implementation(implementation: Any) -> int:
-    """Keras's hint of how to order the products, 1 or 2. Results do not depend on it.
-
-    In Keras 1, and recurrent dropout, draw masks for each gate apart; here all gates share one, as in Keras's 2.
-    """
-    if implementation not in (1, 2):
-        raise ValueError(f"implementation must be 1 or 2, got {implementation!r}")
-    return int(implementation)

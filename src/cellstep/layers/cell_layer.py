@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
-from .. import ops, random, regularizers
 from .cell import RecurrentCell
-from .module import check_config
+from .configuration import checked
+from .module import check_config, snake_case
 from .recurrent import RNN
 from .stacked_rnn_cells import StackedRNNCells
 
@@ -20,29 +20,34 @@ def of_cell(name: str) -> Any:
 class CellLayer(RNN):
     """An RNN over a cell of its own, configured as one layer.
 
-    Args:
-        make_cell: makes one cell, given its name and seed.
-        cell_name: the name of the first cell.
-        num_layers: how many cells lie on top of each other.
-        seed: of the first cell's dropout; each further one has the next number.
-        **of_layer: arguments of RNN.
+    Its constructor takes the arguments of the cell and those of RNN, and
+        num_layers: how many cells lie on top of each other; of the dropout's seed each further one has the next number.
     """
 
-    def __init__(
-        self,
-        make_cell: Callable[..., RecurrentCell],
-        cell_name: str,
-        num_layers: int,
-        seed: int | None,
-        **of_layer: Any,
-    ) -> None:
-        self.num_layers = ops.check_count("num_layers", num_layers)
-        first = None if seed is None else random.check_seed(seed)
+    cell_class: ClassVar[type[RecurrentCell]]
+    config_keys = ()  # a subclass's constructor names them all
+    _unwritten_defaults: ClassVar[Mapping[str, Any]] = {
+        **RNN._unwritten_defaults,
+        "num_layers": 1,
+        "use_cudnn": "auto",
+        "implementation": 2,
+    }
+
+    def __init__(self, **arguments: Any) -> None:
+        if "cell" in arguments:
+            raise TypeError(f"{type(self).__name__} takes no argument 'cell'; RNN runs a cell that is given")
+        self.num_layers: int = checked("num_layers", arguments.pop("num_layers"))
+        if "use_cudnn" in arguments:
+            self.use_cudnn = checked("use_cudnn", arguments.pop("use_cudnn"))
+        of_cell = {key: arguments.pop(key) for key in self.cell_class.config_keys}
+        of_cell |= {key: arguments[key] for key in ("dtype", "trainable") if key in arguments}
+        arguments.pop("dtype", None)
+        seed, name = checked("seed", of_cell.pop("seed")), snake_case(self.cell_class.__name__)
         cells = [
-            make_cell(name=f"{cell_name}_{i}" if i else cell_name, seed=None if first is None else first + i)
+            self.cell_class(name=f"{name}_{i}" if i else name, seed=None if seed is None else seed + i, **of_cell)
             for i in range(self.num_layers)
         ]
-        super().__init__(cells[0] if self.num_layers == 1 else StackedRNNCells(cells, name="cells"), **of_layer)
+        super().__init__(cells[0] if self.num_layers == 1 else StackedRNNCells(cells, name="cells"), **arguments)
 
     @property
     def first_cell(self) -> Any:
@@ -65,22 +70,7 @@ class CellLayer(RNN):
     recurrent_dropout = of_cell("recurrent_dropout")
     seed = of_cell("seed")
 
-    def get_config(self) -> dict[str, Any]:
-        own = self.first_cell
-        config = {key: value for key, value in own.get_config().items() if key in own.config_keys}
-        config |= {"num_layers": self.num_layers} if self.num_layers > 1 else {}
-        return {**self._flags(), **config, "activity_regularizer": regularizers.serialize(self.activity_regularizer)}
-
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         check_config(cls, config)
         return cls(**config)
-
-
-def check_cudnn(use_cudnn: Any) -> Any:
-    """Keras's `use_cudnn`: "auto" and False both mean this library's kernels; True asks for what a CPU has not."""
-    if use_cudnn is True:
-        raise NotImplementedError("use_cudnn=True is not built: cellstep runs on CPUs; expected 'auto' or False")
-    if use_cudnn is not False and use_cudnn != "auto":
-        raise ValueError(f"use_cudnn must be 'auto' or False, got {use_cudnn!r}")
-    return use_cudnn

@@ -79,9 +79,6 @@ class Concatenate(Merge):
 
         return y, self.compute_mask(x, mask), pullback
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "axis": self.axis}
-
 
 class Dot(Merge):
     """The sum of products of two arrays over one axis of each, row by row of the batch.
@@ -174,9 +171,6 @@ class Dot(Merge):
             ]
 
         return y.reshape(shape), spread
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
 
 
 def _unit(x: Array, axis: int) -> tuple[Array, Any]:

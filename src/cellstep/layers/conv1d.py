@@ -7,10 +7,10 @@ from typing import Any, Unpack
 import numpy as np
 
 from .. import activations, constraints, initializers, ops, regularizers
-from .base import Array, NamedOptions
+from .base import Array
 from .context import Applied, Context
 from .matmul_layer import MatmulLayer
-from .module import Shape
+from .module import NamedOptions, Shape
 from .sliding_windows import SlidingWindows, by_time
 from .variable import Variable
 
@@ -223,27 +223,6 @@ class Conv1D(MatmulLayer):
         for k, dtap in enumerate(self.windows.taps(dpadded, count)):
             dtap += taps[:, :, :, k].reshape(B, count, C)
         return self.windows.unpad(dpadded, x.shape[1])
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": list(self.kernel_size),
-            "strides": list(self.strides),
-            "padding": self.padding,
-            "data_format": self.data_format,
-            "dilation_rate": list(self.dilation_rate),
-            "groups": self.groups,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-        }
 
 
 Convolution1D = Conv1D

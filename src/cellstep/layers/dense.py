@@ -7,10 +7,10 @@ from typing import Any, Unpack
 
 from .. import activations, constraints, initializers, ops, regularizers
 from ..kernels import stages
-from .base import Array, NamedOptions
+from .base import Array
 from .context import Applied, Context
 from .matmul_layer import MatmulLayer
-from .module import Shape, not_built
+from .module import NamedOptions, Shape, not_built
 from .variable import Variable
 
 
@@ -125,18 +125,3 @@ class Dense(MatmulLayer):
     def stages(self) -> list[stages.Stage]:
         activation = activations.for_kernels(self.activation, stages.STREAMED)
         return [stages.Dense(self.kernel.value, None if self.bias is None else self.bias.value, activation)]
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-        }

@@ -66,10 +66,6 @@ class Dropout(Transform):
         """None: a stream does not train."""
         return []
 
-    def get_config(self) -> dict[str, Any]:
-        noise_shape = None if self.noise_shape is None else list(self.noise_shape)
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed, "noise_shape": noise_shape}
-
 
 class SpatialDropout1D(Dropout):
     """Sets whole features of a sequence (B, T, C) to 0, at all steps, with probability `rate`, in training.
@@ -95,8 +91,7 @@ class SpatialDropout1D(Dropout):
 
     def get_config(self) -> dict[str, Any]:
         """The keys that Keras has here."""
-        config = super().get_config()
-        return {key: value for key, value in config.items() if key not in ("noise_shape", "trainable")}
+        return {key: value for key, value in super().get_config().items() if key != "trainable"}
 
 
 def _noise_shape(value: Any) -> tuple[int | None, ...]:

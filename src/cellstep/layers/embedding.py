@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from .. import constraints, initializers, ops, regularizers
 from ..kernels.stages import Lookup, Stage
-from .base import Layer, LayerOptions
+from .base import Layer
 from .context import Applied, Context
-from .module import Shape, not_built
+from .module import NamedOptions, Shape, not_built
 from .variable import Variable
 
 
@@ -51,6 +51,8 @@ class Embedding(Layer):
     embeddings: Variable
     replaces_mask = True
 
+    _unwritten_defaults = {"sparse": False}
+
     def __init__(
         self,
         input_dim: int,
@@ -65,9 +67,10 @@ class Embedding(Layer):
         quantization_config: None = None,
         *,
         sparse: bool = False,
-        **options: Unpack[LayerOptions],
+        activity_regularizer: Any = None,
+        **options: Unpack[NamedOptions],
     ) -> None:
-        super().__init__(**options)
+        super().__init__(activity_regularizer=activity_regularizer, **options)
         self.input_dim = ops.check_count("input_dim", input_dim)
         self.output_dim = ops.check_count("output_dim", output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer, "embeddings_initializer")
@@ -119,16 +122,3 @@ class Embedding(Layer):
 
     def stages(self) -> list[Stage]:
         return [Lookup(self.embeddings.value, self.mask_zero)]
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "embeddings_initializer": initializers.serialize(self.embeddings_initializer),
-            "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
-            "mask_zero": self.mask_zero,
-            **({"sparse": True} if self.sparse else {}),
-        }

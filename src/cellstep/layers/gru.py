@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
-from .. import activations, kernels, ops
-from .cell import RecurrentCell, check_implementation
-from .cell_layer import CellLayer, check_cudnn, of_cell
-from .module import without_defaults
+from .. import kernels
+from ..activations import Activation
+from ..configured import arguments_of
+from .cell import RecurrentCell
+from .cell_layer import CellLayer, of_cell
+from .module import NamedOptions
 
 
 class GRUCell(RecurrentCell):
@@ -42,13 +43,10 @@ class GRUCell(RecurrentCell):
     """
 
     contract = kernels.CELLS["gru"]
-    config_keys = (
-        *("units", "activation", "recurrent_activation", "use_bias"),
-        *("kernel_initializer", "recurrent_initializer", "bias_initializer"),
-        *("kernel_regularizer", "recurrent_regularizer", "bias_regularizer"),
-        *("kernel_constraint", "recurrent_constraint", "bias_constraint"),
-        *("dropout", "recurrent_dropout", "reset_after", "seed", "implementation"),
-    )
+
+    recurrent_activation: Activation
+    reset_after: bool
+    implementation: int
 
     def __init__(
         self,
@@ -71,33 +69,9 @@ class GRUCell(RecurrentCell):
         seed: int | None = None,
         *,
         implementation: int = 2,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[NamedOptions],
     ) -> None:
-        super().__init__(
-            units,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            name=name,
-            dtype=dtype,
-            trainable=trainable,
-        )
-        self.recurrent_activation = activations.get(recurrent_activation, "recurrent_activation")
-        self.reset_after = ops.check_bool("reset_after", reset_after)
-        self.implementation = check_implementation(implementation)
+        super().__init__(**arguments_of(locals()))
 
     @property
     def bias_shape(self) -> tuple[int, ...]:
@@ -118,6 +92,7 @@ class GRU(CellLayer):
         >>> dx = pullback(np.ones_like(y))
     """
 
+    cell_class = GRUCell
     recurrent_activation = of_cell("recurrent_activation")
     reset_after = of_cell("reset_after")
     implementation = of_cell("implementation")
@@ -153,49 +128,6 @@ class GRU(CellLayer):
         zero_output_for_mask: bool = False,
         num_layers: int = 1,
         trainable_initial_state: bool = False,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[NamedOptions],
     ) -> None:
-        make_cell = partial(
-            GRUCell,
-            units,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            reset_after=reset_after,
-            implementation=implementation,
-            dtype=dtype,
-            trainable=trainable,
-        )
-        super().__init__(
-            make_cell,
-            "gru_cell",
-            num_layers,
-            seed,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            zero_output_for_mask=zero_output_for_mask,
-            trainable_initial_state=trainable_initial_state,
-            activity_regularizer=activity_regularizer,
-            name=name,
-            trainable=trainable,
-        )
-        self.use_cudnn = check_cudnn(use_cudnn)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | without_defaults(use_cudnn=(self.use_cudnn, "auto"))
+        super().__init__(**arguments_of(locals()))

@@ -40,6 +40,7 @@ class Lambda(Layer):
     """
 
     takes_several = True
+    config_keys = ()  # `get_config` writes functions
 
     def __init__(
         self,

@@ -66,6 +66,7 @@ class LayerNormalization(Layer):
         self.beta_constraint = constraints.get(beta_constraint, "beta_constraint")
         self.gamma_constraint = constraints.get(gamma_constraint, "gamma_constraint")
         not_built(False, rms_scaling=rms_scaling)
+        self.rms_scaling = False
 
     def make_weights(self, input_shape: Shape) -> None:
         sizes = self._sizes(input_shape)
@@ -146,19 +147,3 @@ class LayerNormalization(Layer):
         for weight in self.weights:
             if self._sizes(x.shape) != weight.shape:
                 raise ValueError(f"expected x of sizes {weight.shape} along axis {self.axis}, got shape {x.shape}")
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "axis": self.axis,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            "rms_scaling": False,
-            "beta_initializer": initializers.serialize(self.beta_initializer),
-            "gamma_initializer": initializers.serialize(self.gamma_initializer),
-            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
-            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
-            "beta_constraint": constraints.serialize(self.beta_constraint),
-            "gamma_constraint": constraints.serialize(self.gamma_constraint),
-        }

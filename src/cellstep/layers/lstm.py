@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from .. import activations, kernels, ops
-from .cell import Array, RecurrentCell, check_implementation
-from .cell_layer import CellLayer, check_cudnn, of_cell
-from .module import without_defaults
+from .. import kernels
+from ..activations import Activation
+from ..configured import arguments_of
+from .cell import Array, RecurrentCell
+from .cell_layer import CellLayer, of_cell
+from .module import NamedOptions
 
 
 class LSTMCell(RecurrentCell):
@@ -42,13 +43,10 @@ class LSTMCell(RecurrentCell):
     """
 
     contract = kernels.CELLS["lstm"]
-    config_keys = (
-        *("units", "activation", "recurrent_activation", "use_bias"),
-        *("kernel_initializer", "recurrent_initializer", "bias_initializer", "unit_forget_bias"),
-        *("kernel_regularizer", "recurrent_regularizer", "bias_regularizer"),
-        *("kernel_constraint", "recurrent_constraint", "bias_constraint"),
-        *("dropout", "recurrent_dropout", "seed", "implementation"),
-    )
+
+    recurrent_activation: Activation
+    unit_forget_bias: bool
+    implementation: int
 
     def __init__(
         self,
@@ -71,33 +69,9 @@ class LSTMCell(RecurrentCell):
         seed: int | None = None,
         *,
         implementation: int = 2,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[NamedOptions],
     ) -> None:
-        super().__init__(
-            units,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            name=name,
-            dtype=dtype,
-            trainable=trainable,
-        )
-        self.recurrent_activation = activations.get(recurrent_activation, "recurrent_activation")
-        self.unit_forget_bias = ops.check_bool("unit_forget_bias", unit_forget_bias)
-        self.implementation = check_implementation(implementation)
+        super().__init__(**arguments_of(locals()))
 
     def initial_bias(self, shape: tuple[int, ...], dtype: Any) -> Array:
         u = self.units
@@ -122,6 +96,7 @@ class LSTM(CellLayer):
         >>> dx = pullback([np.ones_like(y), None, None])
     """
 
+    cell_class = LSTMCell
     recurrent_activation = of_cell("recurrent_activation")
     unit_forget_bias = of_cell("unit_forget_bias")
     implementation = of_cell("implementation")
@@ -157,49 +132,6 @@ class LSTM(CellLayer):
         zero_output_for_mask: bool = False,
         num_layers: int = 1,
         trainable_initial_state: bool = False,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[NamedOptions],
     ) -> None:
-        make_cell = partial(
-            LSTMCell,
-            units,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            unit_forget_bias=unit_forget_bias,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            implementation=implementation,
-            dtype=dtype,
-            trainable=trainable,
-        )
-        super().__init__(
-            make_cell,
-            "lstm_cell",
-            num_layers,
-            seed,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            zero_output_for_mask=zero_output_for_mask,
-            trainable_initial_state=trainable_initial_state,
-            activity_regularizer=activity_regularizer,
-            name=name,
-            trainable=trainable,
-        )
-        self.use_cudnn = check_cudnn(use_cudnn)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | without_defaults(use_cudnn=(self.use_cudnn, "auto"))
+        super().__init__(**arguments_of(locals()))

@@ -68,6 +68,3 @@ class Masking(Layer):
 
     def stages(self) -> list[Stage]:
         return [Mask(self.mask_value)]
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "mask_value": self.mask_value}

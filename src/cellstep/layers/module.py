@@ -6,19 +6,21 @@ import functools
 import inspect
 import itertools
 import re
+import sys
 import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import Any, ClassVar, Self, TypedDict, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import constraints, initializers, ops, registry, regularizers
-from ..keywords import Keywords, keyword_names, of_package
+from ..configured import Constructed, of_package, owner_of, parameter_names
+from .configuration import NOT_OWN, in_configuration
 from .reading import current
 from .variable import Variable
 from .variable import count as count_numbers
@@ -115,28 +117,19 @@ def without_defaults(**arguments: tuple[Any, Any]) -> dict[str, Any]:
     return {name: value for name, (value, default) in arguments.items() if value != default}
 
 
-class ModuleKeywords(Keywords):
-    """Takes what Keras 3 still takes for older code, with a warning as there: the shape of a model's inputs beside the
-    arguments of its first layer, which `Sequential` asks for, and the length of an Embedding's, which nothing needs."""
-
-    _proof = "_lock"
-
-    def __call__(cls, *args: Any, **options: Any) -> Any:
-        known = keyword_names(cls) if options else None
-        old = [] if known is None else [k for k in ("input_shape", "input_dim", "input_length") if k not in known]
-        given = {k: options.pop(k) for k in old if k in options}
-        made = super().__call__(*args, **options)
-        for name, value in given.items():
-            if name == "input_length":
-                what = "has no effect: leave it away"
-            else:
-                made.asked_shape = value if name == "input_shape" else (value,)
-                what = "is older Keras: put an Input(shape) before the layer"
-            warnings.warn(f"{name} of {cls.__name__} {what}", stacklevel=2)
-        return made
+#: Arguments that Keras 3 still takes for older code.
+OLDER_ARGUMENTS = ("input_shape", "input_dim", "input_length")
 
 
-class Module(metaclass=ModuleKeywords):
+class NamedOptions(TypedDict, total=False):
+    """Keyword arguments that constructors pass on to `Module`."""
+
+    name: str | None
+    dtype: Any
+    trainable: bool
+
+
+class Module(Constructed):
     """A named holder of weights.
 
     A subclass says in `make_weights(input_shape)` which weights it has, and in `get_config` what its constructor took.
@@ -147,6 +140,7 @@ class Module(metaclass=ModuleKeywords):
         built: whether the weights exist.
     """
 
+    _proof = "_lock"
     _uncalled: ClassVar[Mapping[str, str]] = {
         "variables": "override weights",
         "trainable_variables": "override trainable_weights, or set trainable of the layers",
@@ -161,6 +155,12 @@ class Module(metaclass=ModuleKeywords):
         "load_assets": "files hold the weights that add_weight makes; from_config can read the rest",
     }
 
+    #: What `get_config` writes besides what all have: attributes that are arguments of the constructor.
+    config_keys: ClassVar[tuple[str, ...]] = ()
+
+    #: What it leaves out where it is this, as older versions of Keras do not know it.
+    _unwritten_defaults: ClassVar[Mapping[str, Any]] = {}
+
     #: What the constructor of a user's class was given, for `get_config`.
     _arguments: dict[str, Any] | None = None
 
@@ -170,14 +170,29 @@ class Module(metaclass=ModuleKeywords):
     #: `input_shape` or `input_dim` of older Keras, as a shape without the batch size.
     asked_shape: Any = None
 
-    def __new__(cls, *args: Any, **options: Any) -> Self:
-        made = super().__new__(cls)
-        if not of_package(cls) and "__init__" in vars(cls):
-            given = _given(cls, args, options)
-            made._arguments = {name: value if _plain(value) else NotImplemented for name, value in given.items()}
-        return made
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if of_package(cls) and "__init__" in vars(cls) and "config_keys" not in vars(cls):
+            cls.config_keys = tuple(key for key in parameter_names(cls.__init__) if key not in NOT_OWN)
 
-    def __init__(self, name: str | None = None, dtype: Any = None, trainable: bool = True) -> None:
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        module = super().__new__(cls, *args, **options)
+        if not of_package(cls) and not of_package(owner_of(cls, "__init__")):
+            arguments = _arguments_by_name(cls, args, options)
+            module._arguments = {k: value if _plain(value) else NotImplemented for k, value in arguments.items()}
+        return module
+
+    def __init__(
+        self,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        *,
+        input_shape: Any = None,
+        input_dim: Any = None,
+        input_length: Any = None,
+    ) -> None:
+        self._take_older_arguments(input_shape, input_dim, input_length)
         self.name = auto_name(type(self).__name__) if name is None else check_name(name)
         self.path = self.name
         self.dtype = ops.float_dtype("dtype", dtype)
@@ -194,6 +209,21 @@ class Module(metaclass=ModuleKeywords):
         plain = type(value) in _VALUES and type(before) in _VALUES and not of_package(type(self))
         if not (plain or name in _MOVING or name.startswith("_cached")):
             structure.changed()
+
+    def _take_older_arguments(self, input_shape: Any, input_dim: Any, input_length: Any) -> None:
+        """Take what Keras 3 still takes for older code, with a warning as there: the shape of a model's inputs beside
+        the arguments of its first layer, which `Sequential` asks for, and the length of an Embedding's, which nothing
+        needs."""
+        older = "is older Keras: put an Input(shape) before the layer"
+        for name, value, what in (
+            ("input_shape", input_shape, older),
+            ("input_dim", input_dim, older),
+            ("input_length", input_length, "has no effect: leave it away"),
+        ):
+            if value is not None:
+                warnings.warn(f"{name} of {type(self).__name__} {what}", stacklevel=levels_to_user())
+        if input_shape is not None or input_dim is not None:
+            self.asked_shape = (input_dim,) if input_shape is None else input_shape
 
     def make_weights(self, input_shape: Shape) -> None:
         """Call `add_weight` for each weight. input_shape is that of the inputs, None for the batch size and other
@@ -365,6 +395,11 @@ class Module(metaclass=ModuleKeywords):
             NotImplementedError: they are not.
         """
         config = self.shared_config()
+        for key in self.config_keys:
+            # an argument that is not built yet, and so refused, is not kept
+            value = getattr(self, key, NotImplemented)
+            if value is not NotImplemented and value != self._unwritten_defaults.get(key, NotImplemented):
+                config[key] = serialize(value) if isinstance(value, Module) else in_configuration(key, value)
         if self._arguments is None:
             return config
         parameters = inspect.signature(type(self).__init__).parameters
@@ -373,7 +408,7 @@ class Module(metaclass=ModuleKeywords):
         if not ours_function(type(self).get_config):
             return config  # the user's own get_config adds the rest
         for name, value in self._arguments.items():
-            if value is NotImplemented:
+            if value is NotImplemented and name not in config:
                 raise NotImplementedError(
                     f"{type(self).__name__}.get_config must be written, as {name} cannot stand in a file: return "
                     f"{{**super().get_config(), {name!r}: ...}}, and read it again in from_config"
@@ -507,7 +542,7 @@ def ours_attribute(attribute: Any) -> bool:
     return ours_function(getattr(attribute, "fget", attribute))
 
 
-def _given(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+def _arguments_by_name(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a constructor by name, those of `**options` among them; empty where they do not fit it."""
     try:
         signature = inspect.signature(kind.__init__)  # type: ignore[misc]
@@ -521,6 +556,14 @@ def _given(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[s
         else:
             found[name] = value
     return found
+
+
+def levels_to_user() -> int:
+    """The `stacklevel` of a warning that blames the nearest line which is not this package's."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _plain(value: Any) -> bool:

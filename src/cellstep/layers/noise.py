@@ -57,9 +57,6 @@ class GaussianNoise(_Noise):
         y = x + self.normal(x, self.stddev) if training and self.stddev > 0 else x
         return y, lambda dy: dy
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "stddev": self.stddev, "seed": self.seed}
-
 
 class GaussianDropout(_Noise):
     """Multiplies by normal noise of mean 1 and variance rate / (1 - rate) in training; else does nothing.
@@ -92,6 +89,3 @@ class GaussianDropout(_Noise):
         factor = self.normal(x, math.sqrt(self.rate / (1 - self.rate)))
         factor += 1
         return x * factor, lambda dy: dy * factor
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

@@ -50,15 +50,6 @@ class _Pooling1D(Transform):
         """y (B, windows, C) of x (B, T, C), and the map from dy to dx."""
         raise NotImplementedError
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "pool_size": list(self.pool_size),
-            "padding": self.padding,
-            "strides": list(self.strides),
-            "data_format": self.data_format,
-        }
-
 
 class MaxPooling1D(_Pooling1D):
     """The largest of each feature in each window: (B, T, C) to (B, windows, C).
@@ -175,9 +166,6 @@ class _GlobalPooling1D(Transform):
     def spread(self, dy: Array) -> Array:
         """dy with the time axis in place."""
         return dy if self.keepdims else np.expand_dims(dy, self.time)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "data_format": self.data_format, "keepdims": self.keepdims}
 
 
 class GlobalMaxPooling1D(_GlobalPooling1D):

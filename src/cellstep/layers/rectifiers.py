@@ -79,14 +79,6 @@ class ReLU(_Rectifier):
             return None
         return {None: "relu", 6.0: "relu6"}.get(self.max_value)
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "max_value": self.max_value,
-            "negative_slope": self.negative_slope,
-            "threshold": self.threshold,
-        }
-
 
 class LeakyReLU(_Rectifier):
     """x above 0, negative_slope * x below. The slope is 0.3 by default; that of the activation "leaky_relu" is 0.2.
@@ -111,9 +103,6 @@ class LeakyReLU(_Rectifier):
 
     def streamed(self) -> str | None:
         return "leaky_relu" if self.negative_slope == 0.2 else None
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "negative_slope": self.negative_slope}
 
 
 class ELU(_Rectifier):
@@ -141,9 +130,6 @@ class ELU(_Rectifier):
 
     def streamed(self) -> str | None:
         return "elu" if self.alpha == 1 else None
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "alpha": self.alpha}
 
 
 class PReLU(Layer):
@@ -221,12 +207,3 @@ class PReLU(Layer):
 
     def reach(self, rank: int) -> str:
         return "step" if rank > 2 and 1 in (self.shared_axes or ()) else "sequence"
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "alpha_initializer": initializers.serialize(self.alpha_initializer),
-            "alpha_regularizer": regularizers.serialize(self.alpha_regularizer),
-            "alpha_constraint": constraints.serialize(self.alpha_constraint),
-            "shared_axes": self.shared_axes,
-        }

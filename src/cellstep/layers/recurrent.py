@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import islice
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, Unpack
 
 import numpy as np
 
 from .. import ops
 from ..kernels.stages import Recur, Stage
-from .base import Array, Layer
+from .base import Array, Layer, LayerOptions
 from .cell import RecurrentCell
 from .context import Applied, Context
-from .module import Module, Shape, held, ours_function, serialize
+from .module import Module, Shape, held, ours_function
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
 from .states import flatten, given_states, like, nest, split_gradients
 from .stream import Stream
@@ -60,6 +60,8 @@ class RNN(Layer):
 
     takes_ragged = True
     skips_masked = True
+    #: What Keras has not is left out where it is not used, so that Keras reads the rest.
+    _unwritten_defaults: ClassVar[Mapping[str, Any]] = {"trainable_initial_state": False}
     _uncalled: ClassVar[Mapping[str, str]] = {"inner_loop": "write forward(x, ...), which gives (y, pullback)"}
 
     def __init__(
@@ -73,21 +75,20 @@ class RNN(Layer):
         zero_output_for_mask: bool = False,
         *,
         trainable_initial_state: bool = False,
-        activity_regularizer: Any = None,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[LayerOptions],
     ) -> None:
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
         self._runner = as_runner(cell)
-        super().__init__(name, self.runner.dtype if dtype is None else dtype, trainable, activity_regularizer)
+        if options.get("dtype") is None:
+            options["dtype"] = self.runner.dtype
+        super().__init__(**options)
         if self.dtype != self.runner.dtype:
             raise ValueError(f"dtype must be that of the cell, {self.runner.dtype}, got {self.dtype}")
         self.cell = cell
         if isinstance(cell, Module):
             self._parts.append(cell)
-            if not trainable:
+            if not self.trainable:
                 cell.trainable = False
         self.return_sequences = ops.check_bool("return_sequences", return_sequences)
         self.return_state = ops.check_bool("return_state", return_state)
@@ -394,15 +395,6 @@ class RNN(Layer):
             raise ValueError(f"{self.name} is not built: build it, or call it once")
         stages = [(self.name, stage) for stage in self.stages()]
         return Stream(self.name, stages, batch_size, _cells(self.runner)[0].kernel.shape[0], self.dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**self._flags(), "cell": serialize(self.cell)}
-
-    def _flags(self) -> dict[str, Any]:
-        keys = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
-        flags = {**super().get_config(), **{key: getattr(self, key) for key in keys}}
-        # what Keras has not is left out where it is not used, so that Keras reads the rest
-        return flags | ({"trainable_initial_state": True} if self.trainable_initial_state else {})
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import ops
 from .base import Array, LayerOptions
-from .module import Shape, without_defaults
+from .module import Shape
 from .transform import Back, Transform
 
 
@@ -41,9 +41,6 @@ class RepeatVector(_Reshaping):
 
     def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         return np.repeat(x[:, None], self.n, axis=1), lambda dy: dy.sum(axis=1)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "n": self.n}
 
 
 class Flatten(_Reshaping):
@@ -84,9 +81,6 @@ class Flatten(_Reshaping):
             return dx if moved is x else np.moveaxis(dx, -1, 1)
 
         return moved.reshape(len(x), math.prod(x.shape[1:])), back
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "data_format": self.data_format}
 
 
 class Reshape(_Reshaping):
@@ -131,9 +125,6 @@ class Reshape(_Reshaping):
         shape = [size or 0 for size in self.compute_output_shape(x.shape)]
         return x.reshape(shape), lambda dy: dy.reshape(x.shape)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "target_shape": list(self.target_shape)}
-
 
 class Permute(_Reshaping):
     """The axes in another order, the first always staying where it is.
@@ -163,9 +154,6 @@ class Permute(_Reshaping):
     def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         order = (0, *self.dims)
         return x.transpose(order), lambda dy: dy.transpose(np.argsort(order))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dims": list(self.dims)}
 
 
 class Cropping1D(_Reshaping):
@@ -207,9 +195,6 @@ class Cropping1D(_Reshaping):
 
         return x[:, kept], back
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "cropping": list(self.cropping)}
-
 
 class ZeroPadding1D(_Reshaping):
     """A sequence (B, T, C) with steps of zeros before and after.
@@ -224,6 +209,8 @@ class ZeroPadding1D(_Reshaping):
     """
 
     axes = ("batch", "time", "features")
+
+    _unwritten_defaults = {"data_format": "channels_last"}
 
     def __init__(
         self,
@@ -251,10 +238,6 @@ class ZeroPadding1D(_Reshaping):
         kept[self.time] = slice(left, left + x.shape[self.time])
         return np.pad(x, around), lambda dy: dy[tuple(kept)]
 
-    def get_config(self) -> dict[str, Any]:
-        data_format = without_defaults(data_format=(self.data_format, "channels_last"))
-        return {**super().get_config(), "padding": list(self.padding), **data_format}
-
 
 class UpSampling1D(_Reshaping):
     """Each step of (B, T, C) `size` times in a row: (B, T * size, C).
@@ -280,9 +263,6 @@ class UpSampling1D(_Reshaping):
     def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         B, T, C = x.shape
         return np.repeat(x, self.size, axis=1), lambda dy: dy.reshape(B, T, self.size, C).sum(axis=2)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size}
 
 
 def _product(sizes: Any) -> int | None:

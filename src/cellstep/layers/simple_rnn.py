@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from .. import kernels
+from ..configured import arguments_of
 from .cell import RecurrentCell
 from .cell_layer import CellLayer
+from .module import NamedOptions
 
 
 class SimpleRNNCell(RecurrentCell):
@@ -33,12 +34,6 @@ class SimpleRNNCell(RecurrentCell):
     """
 
     contract = kernels.CELLS["rnn"]
-    config_keys = (
-        *("units", "activation", "use_bias", "kernel_initializer", "recurrent_initializer", "bias_initializer"),
-        *("kernel_regularizer", "recurrent_regularizer", "bias_regularizer"),
-        *("kernel_constraint", "recurrent_constraint", "bias_constraint"),
-        *("dropout", "recurrent_dropout", "seed"),
-    )
 
     def __init__(
         self,
@@ -57,31 +52,9 @@ class SimpleRNNCell(RecurrentCell):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[NamedOptions],
     ) -> None:
-        super().__init__(
-            units,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            name=name,
-            dtype=dtype,
-            trainable=trainable,
-        )
+        super().__init__(**arguments_of(locals()))
 
 
 class SimpleRNN(CellLayer):
@@ -96,6 +69,8 @@ class SimpleRNN(CellLayer):
         >>> y, pullback = layer.forward(np.ones((2, 5, 3)))
         >>> dx = pullback(np.ones_like(y))
     """
+
+    cell_class = SimpleRNNCell
 
     def __init__(
         self,
@@ -124,42 +99,6 @@ class SimpleRNN(CellLayer):
         zero_output_for_mask: bool = False,
         num_layers: int = 1,
         trainable_initial_state: bool = False,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
+        **options: Unpack[NamedOptions],
     ) -> None:
-        make_cell = partial(
-            SimpleRNNCell,
-            units,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            dtype=dtype,
-            trainable=trainable,
-        )
-        super().__init__(
-            make_cell,
-            "simple_rnn_cell",
-            num_layers,
-            seed,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            zero_output_for_mask=zero_output_for_mask,
-            trainable_initial_state=trainable_initial_state,
-            activity_regularizer=activity_regularizer,
-            name=name,
-            trainable=trainable,
-        )
+        super().__init__(**arguments_of(locals()))

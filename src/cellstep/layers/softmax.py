@@ -63,9 +63,6 @@ class Softmax(Transform):
             raise NotImplementedError(f"axis of {self.name} must be -1 in a stream, got {self.axis}")
         return [Activate("softmax")]
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "axis": self.axis}
-
 
 def _broadcast(mask: Any, shape: tuple[int, ...]) -> Array:
     """The mask as booleans, of a shape that broadcasts to this one."""

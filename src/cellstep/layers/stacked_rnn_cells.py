@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, Unpack
 
 import numpy as np
 
 from .cell import BY_KERNELS, RecurrentCell
-from .module import Module, Shape, serialize
+from .module import Module, NamedOptions, Shape, serialize
 from .python_cell import PythonCell
 from .runner import Array, CellBack, RunBack, Runner
 
@@ -33,20 +33,20 @@ class StackedRNNCells(Module):
 
     _uncalled: ClassVar[Mapping[str, str]] = dict.fromkeys(("call", "forward", "__call__"), BY_KERNELS)
 
-    def __init__(
-        self, cells: Sequence[Any], *, name: str | None = None, dtype: Any = None, trainable: bool = True
-    ) -> None:
+    def __init__(self, cells: Sequence[Any], **options: Unpack[NamedOptions]) -> None:
         if not isinstance(cells, (list, tuple)) or not cells:
             raise ValueError(f"cells must be a list of one cell or more, got {cells!r}")
         runners = [as_runner(cell) for cell in cells]
-        super().__init__(name, runners[0].dtype if dtype is None else dtype, trainable)
+        if options.get("dtype") is None:
+            options["dtype"] = runners[0].dtype
+        super().__init__(**options)
         for runner in runners:
             if runner.dtype != self.dtype:
                 raise ValueError(f"cells must all be {self.dtype}, as the first one or dtype is, got {runner.dtype}")
         self.cells = list(cells)
         self._runners: list[Any] = runners
         self._parts += [cell for cell in cells if isinstance(cell, Module)]
-        if not trainable:
+        if not self.trainable:
             self.trainable = False
 
     @property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..keywords import of_package
+from ..configured import of_package
 from . import nested
 from .context import Context
 from .module import Shape

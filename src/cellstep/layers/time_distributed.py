@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 
 from .. import ops
 from ..kernels.stages import Activate, Dense, Stage
-from .base import Array, Layer, check_layer
+from .base import Array, Layer, LayerOptions, check_layer
 from .context import Applied, Context
-from .module import Shape, serialize
+from .module import Shape
 from .penalties import run_layer
 
 
@@ -39,24 +39,18 @@ class TimeDistributed(Layer):
 
     layer: Layer
 
-    def __init__(
-        self,
-        layer: Any,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        activity_regularizer: Any = None,
-    ) -> None:
+    def __init__(self, layer: Any, **options: Unpack[LayerOptions]) -> None:
         layer = check_layer(layer)
         if getattr(layer, "return_state", False):
             raise ValueError(f"layer must return one array, got {layer.name} with return_state=True")
-        super().__init__(name, layer.dtype if dtype is None else dtype, trainable, activity_regularizer)
+        if options.get("dtype") is None:
+            options["dtype"] = layer.dtype
+        super().__init__(**options)
         if self.dtype != layer.dtype:
             raise ValueError(f"dtype must be that of the layer, {layer.dtype}, got {self.dtype}")
         self.layer = layer
         self._parts.append(layer)
-        if not trainable:
+        if not self.trainable:
             layer.trainable = False
 
     def make_weights(self, input_shape: Shape) -> None:
@@ -154,9 +148,6 @@ class TimeDistributed(Layer):
         if not all(isinstance(stage, Dense | Activate) for stage in found):
             raise NotImplementedError(f"{self.name} of {self.layer.name} is not built for streams")
         return found
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "layer": serialize(self.layer)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

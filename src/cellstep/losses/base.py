@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import ops
-from ..keywords import Keywords
+from ..configured import Constructed
 from ..layers import SymbolicTensor
 from . import tracing
 from .alignment import Array, Pullback, align, as_mask, as_weights, match_rank
@@ -28,7 +28,7 @@ from .on_tensors import on_tensors
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
 
 
-class Loss(metaclass=Keywords):
+class Loss(Constructed):
     """Base class of losses. A subclass of yours writes `call` as in Keras, with functions of `cellstep.math`; those of
     this package write `prepare` and `forward`, which need no tensors.
 

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import initializers
-from ..keywords import Keywords
+from ..configured import Constructed
 from ..layers.module import auto_name, held
 from ..layers.variable import Variable
 from ..losses.alignment import Array, align, as_mask, as_weights
 from ..ops import as_array, check_named, float_dtype, plain
 
 
-class Metric(metaclass=Keywords):
+class Metric(Constructed):
     """Base class of metrics. A subclass writes `update_state(y_true, y_pred, sample_weight=None)` and `result`, and
     makes what it gathers by `add_weight`; or keeps it elsewhere and writes `reset_state` too.
 

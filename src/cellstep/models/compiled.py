@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import losses, metrics, optimizers
-from ..keywords import of_package
+from ..configured import of_package
 from ..losses import Loss
 from ..metrics import Metric
 from ..ops import shown

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..keywords import of_package
+from ..configured import of_package
 from ..layers import Layer
 from ..layers.context import Context
 from ..layers.module import Module, held, ours_attribute, ours_function, structure

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from .. import random
+from ..configured import of_package
 from ..interrupts import interrupts_held
-from ..keywords import of_package
 from ..layers.module import Module, held
 
 #: What calls change of the package's own modules; those of a user's classes may change any attribute.

@@ -14,29 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from ..keywords import Keywords
+from ..configured import Configured
 from ..lookup import Lookup
 from ..ops import check_bool, check_named, shown
 from ..ops import check_number as number
 
 
-class LearningRateSchedule(metaclass=Keywords):
+class LearningRateSchedule(Configured):
     """A function from a step to a learning rate. A subclass lists its constructor's arguments in `arguments`."""
-
-    arguments: tuple[str, ...] = ()
 
     def __call__(self, step: int) -> float:
         raise NotImplementedError(f"{type(self).__name__}.__call__ is not written")
-
-    def get_config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.arguments}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
-        return cls(**config)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
 
 
 def _steps(name: str, value: Any, zero: bool = False) -> float:
@@ -48,8 +36,6 @@ def _steps(name: str, value: Any, zero: bool = False) -> float:
 
 class _Decay(LearningRateSchedule):
     """By a factor each decay_steps; with staircase at once, not little by little."""
-
-    arguments = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
 
     def __init__(
         self,
@@ -87,8 +73,6 @@ class InverseTimeDecay(_Decay):
 class PiecewiseConstantDecay(LearningRateSchedule):
     """values[0] up to and with step boundaries[0], then values[1] up to and with boundaries[1], and so on."""
 
-    arguments = ("boundaries", "values", "name")
-
     def __init__(
         self, boundaries: Sequence[float], values: Sequence[float], name: str | None = "PiecewiseConstant"
     ) -> None:
@@ -116,8 +100,6 @@ class PolynomialDecay(LearningRateSchedule):
     Args:
         cycle: when done, start again with decay_steps as long as the next multiple of it, and so never quite end.
     """
-
-    arguments = ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name")
 
     def __init__(
         self,
@@ -152,8 +134,6 @@ class CosineDecay(LearningRateSchedule):
             straight line; the decay begins there.
     """
 
-    arguments = ("initial_learning_rate", "decay_steps", "alpha", "name", "warmup_target", "warmup_steps")
-
     def __init__(
         self,
         initial_learning_rate: float,
@@ -187,8 +167,6 @@ class CosineDecayRestarts(LearningRateSchedule):
         first_decay_steps: the length of the first.
         alpha: where they end, as a share of initial_learning_rate.
     """
-
-    arguments = ("initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha", "name")
 
     def __init__(
         self,

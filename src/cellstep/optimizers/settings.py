@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypedDict
 
 from .. import registry
-from ..keywords import Keywords
+from ..configured import Constructed
 from ..ops import check_bool, check_count, check_named
 from ..ops import check_number as number
 from . import schedules
@@ -33,7 +33,7 @@ class Options(TypedDict, total=False):
     name: str | None
 
 
-class Settings(metaclass=Keywords):
+class Settings(Constructed):
     """The arguments of all optimizers.
 
     Args:

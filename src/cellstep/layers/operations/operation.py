@@ -76,6 +76,7 @@ class Operation(Layer):
 
     takes_several = True
     supports_masking = False
+    config_keys = ()
 
     def __init__(
         self,

@@ -1,0 +1,208 @@
+"""Configured: what everything has in common whose constructor users call and whose arguments stand in files.
+
+Python says of `Adam(lr=0.1)` that some `__init__`, here that of a base class, got an unexpected argument. The message
+of this one names the class that was called, and the argument that was meant.
+
+It also refuses a user's class that overrides a method which Keras calls and this package does not: such a method would
+never run, and nothing would say so.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, ClassVar, Self, TypeVar, cast
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+#: Arguments of older Keras, and what to write for them.
+RENAMED = {
+    "lr": "learning_rate is its name",
+    "decay": "give learning_rate a schedule of optimizers.schedules",
+    "batch_input_shape": "put an Input(batch_shape=...) before the layer",
+    "time_major": "x is always (batch, time, features)",
+}
+
+
+def cached(function: Function) -> Function:
+    """A function of classes that keeps what it gave for each: for questions that each step of training asks."""
+    return cast(Function, functools.lru_cache(maxsize=1000)(function))  # type checkers take classes for not hashable
+
+
+@cached
+def of_package(kind: Any) -> bool:
+    """Whether a class is one of this package's, and no user's."""
+    package: str = kind.__module__.partition(".")[0]
+    return package == __name__.partition(".")[0]
+
+
+def owner_of(kind: type, *names: str) -> type:
+    """The class that an attribute comes from, or the first of several."""
+    return next((owner for owner in kind.__mro__ if any(name in vars(owner) for name in names)), object)
+
+
+def parameter_names(function: Any) -> tuple[str, ...]:
+    """The names of a method's parameters without self, *args and **options; cheaper than by `inspect.signature`."""
+    code = function.__code__
+    return tuple(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
+
+
+def takes_any_keyword(function: Any) -> bool:
+    """Whether a function has **options."""
+    return bool(function.__code__.co_flags & inspect.CO_VARKEYWORDS)
+
+
+class _Signature:
+    """What `help` and `inspect` show of a class: the parameters of its constructor, and not those of `__new__`."""
+
+    def __get__(self, thing: Any, kind: type) -> inspect.Signature | None:
+        if thing is not None:
+            return None  # an object that can be called has another
+        whole = inspect.signature(kind.__init__)  # type: ignore[misc]
+        parameters = list(whole.parameters.values())[1:]
+        return whole.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+
+
+class Constructed:
+    """Base of everything with a constructor that users call: a misspelt keyword is refused by name."""
+
+    #: An attribute that the base's constructor sets; absent where a user's subclass forgot to call it.
+    _proof: ClassVar[str] = ""
+
+    #: Methods that Keras calls and nothing here does, and what to write instead of overriding them.
+    _uncalled: ClassVar[Mapping[str, str]] = {}
+
+    #: Methods that have no effect when they are overridden without the second one, in a subclass of a class of this
+    #: package that has the second one of its own; and what to write then.
+    _depends: ClassVar[Mapping[str, tuple[str, str]]] = {}
+
+    __signature__ = _Signature()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Check a user's class.
+
+        Raises:
+            NotImplementedError: it overrides a method that would never be called.
+        """
+        super().__init_subclass__(**options)
+        if not of_package(cls):
+            _check_overrides(cls)
+            if cls._proof and not of_package(owner_of(cls, "__init__")):
+                cls.__init__ = _proven(cls.__init__)  # type: ignore[method-assign]
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        """Make an object.
+
+        Raises:
+            TypeError: an argument that no constructor of the class takes.
+        """
+        if options:
+            _check_keywords(cls, options)
+        if args and cls.__init__ is object.__init__:
+            raise TypeError(f"{cls.__name__}() takes no arguments")
+        return super().__new__(cls)
+
+
+class Configured(Constructed):
+    """Base of what is made again from a configuration: its constructor's arguments by name, each an attribute."""
+
+    #: The keys of configurations; of a class of this package that lists none, its constructor's arguments.
+    arguments: ClassVar[tuple[str, ...]] = ()
+
+    #: Arguments of every class of a kind, which `arguments` leaves out.
+    _shared: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if of_package(cls) and "__init__" in vars(cls) and "arguments" not in vars(cls):
+            cls.arguments = tuple(name for name in parameter_names(cls.__init__) if name not in cls._shared)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that would make an equal one, ready for JSON."""
+        return {key: to_json(getattr(self, key)) for key in self.arguments}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make one from what `get_config` gave, or Keras."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+
+
+def to_json(value: Any) -> Any:
+    """An argument as it stands in a configuration: a tuple as a list."""
+    return [to_json(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _proven(constructor: Callable[..., None]) -> Callable[..., None]:
+    """A user's constructor; RuntimeError where it did not call that of its base."""
+
+    @functools.wraps(constructor)
+    def __init__(self: Constructed, *args: Any, **options: Any) -> None:
+        constructor(self, *args, **options)
+        if not hasattr(self, self._proof):
+            raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() first")
+
+    return __init__
+
+
+def _check_overrides(kind: type) -> None:
+    """NotImplementedError for a method of a user's class that nothing here would call."""
+    for base in kind.__mro__:
+        for name, advice in vars(base).get("_uncalled", {}).items():
+            owner = owner_of(kind, name)
+            if owner is not object and not of_package(owner):
+                raise NotImplementedError(f"{kind.__name__}.{name} would never be called here: {advice}")
+        for name, (other, advice) in vars(base).get("_depends", {}).items():
+            # layers of this package have `apply` in the place of `forward`
+            owner, decides = owner_of(kind, name), owner_of(kind, other, "apply")
+            unseen = of_package(decides) and "_depends" not in vars(decides)
+            if not of_package(owner) and owner is not object and unseen:
+                raise NotImplementedError(
+                    f"{kind.__name__}.{name} would have no effect, as {decides.__name__} computes by {other}: {advice}"
+                )
+
+
+def _check_keywords(kind: type, options: Mapping[str, Any]) -> None:
+    known = keyword_names(kind)
+    if known is None:
+        return
+    for name in options:
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            hint = RENAMED.get(name) or (f"{close[0]} is the nearest to it" if close else "")
+            raise TypeError(f"{kind.__name__} takes no argument {name!r}{hint and '; '}{hint}")
+
+
+@cached
+def keyword_names(kind: type) -> frozenset[str] | None:
+    """The names that constructors take, from the class up as far as they pass others on; None where any will do."""
+    known: frozenset[str] = frozenset()
+    any_will_do = False
+    for owner in kind.__mro__:
+        constructor = vars(owner).get("__init__")
+        if constructor is None or owner is object:
+            continue
+        if not of_package(owner):
+            return None  # what a user's constructor makes of **options is its own affair
+        known |= {*parameter_names(constructor)}
+        any_will_do = takes_any_keyword(constructor)
+        if not any_will_do:
+            return known
+    return None if any_will_do else known
+
+
+def arguments_of(scope: dict[str, Any]) -> dict[str, Any]:
+    """A constructor's arguments by name, those of its `**options` among them, from its `locals()` before others are
+    set: `super().__init__(**arguments_of(locals()))` hands all on."""
+    arguments = {name: value for name, value in scope.items() if name not in ("self", "__class__", "options")}
+    return {**arguments, **scope.get("options", {})}
+
+
+def closest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """Up to n of the names that are most like this one, whatever its case; none where nothing is."""
+    names = {k.lower(): k for k in reversed(list(known))}
+    return [names[k] for k in get_close_matches(name.lower(), list(names), n, 0.5)]
