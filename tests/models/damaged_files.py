@@ -153,7 +153,8 @@ def mutated(config: Any, draw: random.Random) -> Any:
 
 def predicts(net: models.Model) -> str:
     """Predict on inputs that the model says that it takes."""
-    asked = [(head.batch_shape, np.dtype(head.dtype)) for head in net._heads] or [(net.input_shape, np.dtype("int32"))]
+    heads = net._signature.heads
+    asked = [(head.batch_shape, np.dtype(head.dtype)) for head in heads] or [(net.input_shape, np.dtype("int32"))]
     xs = []
     for open_shape, dtype in asked:
         shape = tuple((2, 4)[i > 0] if n is None else n for i, n in enumerate(open_shape))

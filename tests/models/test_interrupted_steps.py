@@ -61,9 +61,9 @@ def test_a_signal_at_any_line_of_a_step_leaves_no_half_of_it(tbptt: bool) -> Non
         if tbptt:
             from cellstep.models.truncated_bptt import Windows
 
-            Windows(model._trainer, (6, 6)).train(model.given(x, y))
+            Windows(model._trainer, (6, 6)).train(model._trainer.batch(x, y))
         else:
-            model._trainer.train(model.given(x, y))
+            model._trainer.train(model._trainer.batch(x, y))
 
     def run(k: int) -> tuple[bool, int, list[Any], list[Any], list[Any]]:
         """Whether it was interrupted; the lines that ran; the states before, after it, and after a whole step."""

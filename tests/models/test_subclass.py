@@ -11,7 +11,7 @@ import pytest
 
 from cellstep import Input, Model, Sequential, layers
 from cellstep.layers import GRU, LSTM, Dense, Dropout, Embedding
-from cellstep.models import clone_model, load_model, making
+from cellstep.models import clone_model, load_model, tracer
 
 RNG = np.random.default_rng(4)
 X = RNG.standard_normal((6, 5, 2))
@@ -262,11 +262,11 @@ def test_what_needs_the_sizes_of_the_data_has_them(kind: Any, x: Any, line: Any)
 
 
 def test_another_number_of_steps_is_another_graph(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.setattr(making, "KEPT", 6)
+    monkeypatch.setattr(tracer, "KEPT", 6)
     model = Averages()
     model(REAL)
     model(REAL[:2])
-    assert len(model._graphs) == 1
+    assert len(model._tracer.graphs) == 1
     plain = Sequential([layers.GRU(3, return_sequences=True), layers.GlobalAveragePooling1D(), layers.Dense(2)])
     plain(REAL)
     plain.set_weights(model.get_weights())
@@ -277,7 +277,7 @@ def test_another_number_of_steps_is_another_graph(monkeypatch: pytest.MonkeyPatc
         np.testing.assert_allclose(pullback(np.ones_like(y)), dx, rtol=1e-4, atol=1e-6)
     for steps in range(1, 12):
         model(np.ones((1, steps, 3)))
-    assert len(model._graphs) == 6
+    assert len(model._tracer.graphs) == 6
     assert model.count_params() == plain.count_params()
     flat = Flat()
     assert flat(IDS).shape == (7, 2)

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..layers import Input, SymbolicTensor
 from ..layers.context import Context
+from ..layers.graph import Graph
 from .alignment import Array, Pullback
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ class Trace:
     """
 
     def __init__(self, loss: Loss, y_true: Array, y_pred: Array) -> None:
-        from ..models.graph import Graph
-
         self.loss = loss
         tensors = [Input(batch_shape=(None, *a.shape[1:]), dtype=y_pred.dtype) for a in (y_true, y_pred)]
         tensors[0].differentiable = False

@@ -62,7 +62,7 @@ def clone_model(
         raise TypeError(f"model must be a Sequential or made of tensors, got {model!r}, a subclass")
     if input_tensors is None:
         inputs: list[Any] = [
-            Input(batch_shape=head.batch_shape, dtype=head.dtype, name=head.name) for head in model._heads
+            Input(batch_shape=head.batch_shape, dtype=head.dtype, name=head.name) for head in model._signature.heads
         ]
     else:
         inputs = nested.flatten(input_tensors)
@@ -71,8 +71,9 @@ def clone_model(
     swap = {id(step.layer): step.layer for step in graph.steps}
     swap = {key: copied(layer) for key, layer in swap.items()}
     outputs = graph.reconnect(inputs, swap)
+    signature = model._signature
     copy = type(model)(
-        nested.pack(model._inputs, inputs), nested.pack(model._outputs, outputs), model.name, model.trainable
+        nested.pack(signature.inputs, inputs), nested.pack(signature.outputs, outputs), model.name, model.trainable
     )
     compile_as(model, copy)
     return copy

@@ -68,7 +68,7 @@ def _joined(trainer: Trainer, outputs: Sequence[Any]) -> Any:
     """The outputs of several batches as those of one; lists of sequences are joined as lists."""
     first = outputs[0]
     own = trainer.overrides("predict_step") and (isinstance(first, dict | tuple) or data.several(first))
-    layout = nested.change(first, lambda _: 0) if own else trainer.model.layout(first)
+    layout = nested.change(first, lambda _: 0) if own else trainer.model._signature.layout(first)
     columns = zip(*[nested.up_to(layout, batch) for batch in outputs], strict=True)
     return nested.pack(layout, [_concatenated(parts) for parts in columns])
 

@@ -26,8 +26,8 @@ def explanation(model: Any, batch_size: int | None = None, steps: int | None = N
     steps = None if steps is None else ops.check_count("steps", steps)
     lines = [f"backend {kernels.active().name}: {kernels.active().why}", *_machine()]
     shapes = None
-    if model.built and model.input_shape is not None:
-        shapes = [_sized(shape, rows, steps) for shape in nested.shapes(model.input_shape)]
+    if model.built and model.input_shapes is not None:
+        shapes = [_sized(shape, rows, steps) for shape in model.input_shapes]
     return "\n".join([*lines, *_layers(model, shapes, "")])
 
 
@@ -76,17 +76,11 @@ def _layers(model: Any, shapes: list[Any] | None, indent: str) -> list[str]:
 
 def _inputs(model: Any, shapes: list[Any]) -> dict[int, Any]:
     """The shape, or shapes, that each layer is called on first."""
-    graph = model._graph or next(iter(model._graphs.values()), None)
-    seen: dict[int, Any] = {}
-
-    def call(step: Any, x: Any, mask: Any, states: Any) -> Any:
-        seen.setdefault(id(step.layer), x)
-        shape = step.layer.compute_output_shape(x)
-        return tuple(shape) if step.single else nested.shapes(shape)
-
-    if graph is not None:
-        graph.replay(shapes, call)
-    return seen
+    graph = model.known_graph()
+    if graph is None:
+        return {}
+    places = graph.shapes(shapes)
+    return {id(step.layer): nested.change(step.x, places.__getitem__) for step in reversed(graph.steps)}
 
 
 def _cells(part: Any, shape: Any) -> Iterator[tuple[RecurrentCell, Any]]:

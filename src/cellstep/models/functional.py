@@ -9,25 +9,22 @@ from ..layers import SymbolicTensor, deserialize, merging, nested, serialize
 from ..layers.module import snake_case
 from ..layers.operations import OPERATIONS, Operation, Slot, apply_named, decoded, encoded, replaced
 
+TENSOR = "__keras_tensor__"
+
 
 def functional_config(model: Any) -> dict[str, Any]:
     """{name, trainable, layers with their calls, input_layers, output_layers}."""
-    graph, heads = model._graph, model._heads
-    history: dict[int, tuple[str, int, int]] = {p: (h.name, 0, 0) for p, h in zip(graph.inputs, heads, strict=True)}
-    shapes: dict[int, Any] = {p: h.batch_shape for p, h in zip(graph.inputs, heads, strict=True)}
-    dtypes: dict[int, str] = {p: str(h.dtype) for p, h in zip(graph.inputs, heads, strict=True)}
+    graph, signature = model._graph, model._signature
+    shapes, origins = graph.shapes(model.input_shapes), graph.origins(signature.heads)
+    dtypes = dict(zip(graph.inputs, (head.dtype for head in signature.heads), strict=True))
+    dtypes |= {place: step.layer.output_dtype for step in graph.steps for place in step.places}
     calls: dict[int, list[dict[str, Any]]] = {id(layer): [] for layer in model.operations}
 
     def tensor(place: int) -> dict[str, Any]:
-        config = {"shape": list(shapes[place]), "dtype": dtypes[place], "keras_history": list(history[place])}
-        return {"class_name": "__keras_tensor__", "config": config}
+        history = {"shape": list(shapes[place]), "dtype": str(dtypes[place]), "keras_history": list(origins[place])}
+        return {"class_name": TENSOR, "config": history}
 
     for step in graph.steps:
-        made = step.shape(nested.change(step.x, shapes.__getitem__))
-        number = len(calls[id(step.layer)])
-        for i, (place, shape) in enumerate(zip(step.places, nested.shapes(made), strict=True)):
-            shapes[place], dtypes[place] = shape, str(step.layer.output_dtype)
-            history[place] = (step.layer.name, number, i)
         options = encoded(dict(step.options))
         if step.mask is not None:
             options["mask"] = nested.change(step.mask, tensor)
@@ -41,12 +38,10 @@ def functional_config(model: Any) -> dict[str, Any]:
 
     functional = {layer.name for layer in model.operations if layer.keras_name == "Functional"}
 
-    def end(name: str, number: int, index: int) -> list[Any]:
+    def end(place: int) -> list[Any]:
         # here, and here alone, Keras counts the calls of a functional model from 1
+        name, number, index = origins[place]
         return [name, number + (name in functional), index]
-
-    def place_of(structure: Any, places: list[int]) -> Any:
-        return nested.change(structure, lambda i: end(*history[places[i]]))
 
     taken = {part.name.rstrip("_0123456789") for part in model.operations if not isinstance(part, Operation)}
     return {
@@ -56,8 +51,8 @@ def functional_config(model: Any) -> dict[str, Any]:
             {**_layer_config(part, taken), "name": part.name, "inbound_nodes": calls[id(part)]}
             for part in model.operations
         ],
-        "input_layers": place_of(model._inputs, graph.inputs),
-        "output_layers": place_of(model._outputs, graph.outputs),
+        "input_layers": nested.change(signature.inputs, lambda i: end(graph.inputs[i])),
+        "output_layers": nested.change(signature.outputs, lambda i: end(graph.outputs[i])),
     }
 
 
@@ -94,155 +89,145 @@ def from_functional(cls: Any, config: Mapping[str, Any], custom_objects: Mapping
         ValueError: a layer that is not here, or calls that depend on each other in a circle.
         NotImplementedError: an operation on tensors that no layer here does.
     """
-    layers: dict[str, Any] = {}
-    counted: dict[str, int] = {}
-    foreign: dict[str, str] = {}
-    waiting: list[tuple[str, Any]] = []
-    for entry in config["layers"]:
-        name = entry.get("name") or entry["config"]["name"]
-        if str(entry.get("module") or "").startswith("keras.src.ops"):
-            if entry["class_name"] not in OPERATIONS:
-                foreign[name] = entry["class_name"]
-                continue
-            layers[name] = _Operator(entry["class_name"], entry["config"], name)
-        else:
-            layers[name] = deserialize(entry, custom_objects)
-        counted[name] = int(entry["class_name"] in ("Functional", "Model"))
-        waiting += [(name, call) for call in entry["inbound_nodes"]]
-    reader = _Reader(layers, counted, foreign)
-    while waiting:
-        later = []
-        stuck: set[str] = set()
-        for name, call in waiting:
-            # calls of one layer keep their order, by which others refer to them
-            if name in stuck or not reader.call(name, call):
-                stuck.add(name)
-                later.append((name, call))
-        if len(later) == len(waiting):
-            raise ValueError(
-                f"config must hold all layers that its calls refer to, got {later[0][0]} without its inputs"
-            )
-        waiting = later
-    made = cls(
+    reader = _Reader(config["layers"], custom_objects)
+    reader.read_all()
+    return cls(
         inputs=reader.ends(config["input_layers"]),
         outputs=reader.ends(config["output_layers"]),
         name=config.get("name"),
         trainable=config.get("trainable") is not False,
     )
-    return made
-
-
-class _Operator:
-    """Makes the operation that a configuration describes, once its call says on what."""
-
-    def __init__(self, operation: str, config: Mapping[str, Any], name: str) -> None:
-        self.operation, self.name = operation, name
-        self.options = {key: decoded(value) for key, value in config.items() if key in OPERATIONS[operation].options}
-        self.nodes: list[Any] = []
-
-    def call(self, args: Sequence[Any], options: Mapping[str, Any]) -> None:
-        own = {key: decoded(value) for key, value in options.items() if value is not None}
-        self.nodes += apply_named(self.operation, list(args), {**self.options, **own}, self.name).nodes
 
 
 class _Reader:
-    """Makes the calls that a configuration describes."""
+    """Makes the layers and calls that a configuration describes: a call when one that needs it is made."""
 
-    def __init__(self, layers: dict[str, Any], counted: dict[str, int], foreign: dict[str, str]) -> None:
-        self.layers, self.counted, self.foreign = layers, counted, foreign
+    def __init__(self, entries: Sequence[Any], custom_objects: Mapping[str, Any] | None) -> None:
+        self.layers: dict[str, Any] = {}
+        #: Operations that are not known here, or made of such: the names of their classes.
+        self.foreign: dict[str, str] = {}
+        #: Of each layer what Keras adds to the number of its call at the ends of a model.
+        self.counted: dict[str, int] = {}
+        self.calls: dict[str, list[Any]] = {}
+        #: The calls that are made, and those that are being made.
+        self.nodes: dict[str, list[Any]] = {}
+        self.open: set[str] = set()
+        for entry in entries:
+            name = entry.get("name") or entry["config"]["name"]
+            self.calls[name] = [_modern(call) for call in entry["inbound_nodes"]]
+            self.counted[name] = int(entry["class_name"] in ("Functional", "Model"))
+            if not str(entry.get("module") or "").startswith("keras.src.ops"):
+                self.layers[name] = deserialize(entry, custom_objects)
+            elif entry["class_name"] in OPERATIONS:
+                self.layers[name] = (entry["class_name"], entry["config"])
+            else:
+                self.foreign[name] = entry["class_name"]
+            self.nodes[name] = list(self.layers[name].nodes) if entry["class_name"] == "InputLayer" else []
+        self._find_foreign()
 
-    def find(self, name: str, number: int, index: int) -> SymbolicTensor | None:
-        """A tensor, or None while its call is not made yet."""
+    def _find_foreign(self) -> None:
+        """Operations on what is not known: part of a mask, or refused where a layer asks for it."""
+        operations = [name for name, layer in self.layers.items() if isinstance(layer, tuple)]
+        before = -1
+        while before != len(self.foreign):
+            before = len(self.foreign)
+            for name in operations:
+                if name in self.layers and any(self._is_foreign(args) for args, _ in self.calls[name]):
+                    self.foreign[name] = self.layers.pop(name)[0]
+
+    def _is_foreign(self, value: Any) -> bool:
+        return any(name in self.foreign for name, _, _ in _histories(value))
+
+    def read_all(self) -> None:
+        """Make all calls."""
+        for name in list(self.layers):
+            while self.calls[name]:
+                self._call_next(name)
+
+    def tensor(self, name: str, number: int, index: int) -> SymbolicTensor | None:
+        """An output of a call; None where there is no such call."""
         if name not in self.layers:
             what = f"{self.foreign[name]} of keras.ops" if name in self.foreign else "no layer of the configuration"
             raise NotImplementedError(f"expected tensors that layers give, got {name}, {what}")
-        nodes = self.layers[name].nodes
+        nodes = self.nodes[name]
+        # calls of one layer keep their order, by which others refer to them
+        while len(nodes) <= number and self.calls[name] and name not in self.open:
+            self._call_next(name)
         return nodes[number].outputs[index] if number < len(nodes) else None
 
-    def call(self, name: str, call: Any) -> bool:
-        """Make one call; False if what it needs is not there yet."""
-        args, options = _modern(call)
+    def _call_next(self, name: str) -> None:
+        """Make the next call of a layer."""
+        self.open.add(name)
+        args, options = self.calls[name][0]
         layer = self.layers[name]
-        if isinstance(layer, _Operator):
-            if any(leaf["config"]["keras_history"][0] in self.foreign for leaf in _tensors_in(args)):
-                # made of what is not known: part of a mask, or refused where a layer asks for it
-                self.foreign[name] = self.layers.pop(name).operation
-                return True
-            tensors = [self.find(*leaf["config"]["keras_history"]) for leaf in _tensors_in(args)]
-            if any(tensor is None for tensor in tensors):
-                return False
-            layer.call(_constants(_replace(args, iter(tensors))), options)
-            return True
-        if len(args) == 2 and isinstance(self.layers[name], merging.Merge):
-            args = [list(args)]
+        if isinstance(layer, tuple):
+            kind, config = layer
+            own = {key: decoded(value) for key, value in config.items() if key in OPERATIONS[kind].options}
+            own |= {key: decoded(value) for key, value in options.items() if value is not None}
+            node = apply_named(kind, self._filled(args, name), own, name).nodes[-1]
+        else:
+            if len(args) == 2 and isinstance(layer, merging.Merge):
+                args = [list(args)]
+            options = {key: self._filled(value, name) for key, value in self._read_options(layer, options).items()}
+            layer(self._filled(args[0], name), **{key: value for key, value in options.items() if value is not None})
+            node = layer.nodes[-1]
+        del self.calls[name][0]
+        self.nodes[name].append(node)
+        self.open.discard(name)
+
+    def _read_options(self, layer: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+        """What a call was given beside its inputs, without what Keras writes though it was not asked for."""
+        dropped = set()
         mask = options.get("mask")
         if isinstance(mask, list) and all(part is None for part in mask):
-            options.pop("mask")  # how Keras before 3.10 writes that none was given
-        if mask is not None and any(t["config"]["keras_history"][0] in self.foreign for t in _tensors_in(mask)):
-            options.pop("mask")  # how Keras writes a mask that passes by itself
-        if options.get("training") is False and ("mask" in call_keys(call) or hasattr(self.layers[name], "cell")):
-            options.pop("training")  # Keras writes it beside a mask whether or not it was asked for
-        parts = {"x": args[0], **options}
-        found: dict[str, Any] = {}
-        for key, value in parts.items():
-            if not _tensors_in(value):
-                found[key] = value
-                continue
-            tensors = [self.find(*leaf["config"]["keras_history"]) for leaf in _tensors_in(value)]
-            if any(tensor is None for tensor in tensors):
-                return False
-            found[key] = _replace(value, iter(tensors))
-        given = {key: _constants(value) for key, value in found.items()}
-        self.layers[name](given.pop("x"), **{key: value for key, value in given.items() if value is not None})
-        return True
+            dropped.add("mask")  # how Keras before 3.10 writes that none was given
+        if self._is_foreign(mask):
+            dropped.add("mask")  # how Keras writes a mask that passes by itself
+        if options.get("training") is False and ("mask" in options or hasattr(layer, "cell")):
+            dropped.add("training")  # Keras writes it beside a mask whether or not it was asked for
+        return {key: value for key, value in options.items() if key not in dropped}
+
+    def _filled(self, value: Any, name: str) -> Any:
+        """A part of a call with tensors where it refers to them, and what stands between decoded."""
+        if _is_tensor(value):
+            tensor = self.tensor(*value["config"]["keras_history"])
+            if tensor is None:
+                raise ValueError(f"config must hold all layers that its calls refer to, got {name} without its inputs")
+            return tensor
+        if isinstance(value, list | tuple):
+            return [self._filled(part, name) for part in value]
+        if isinstance(value, dict) and _histories(value):
+            return {key: self._filled(part, name) for key, part in value.items()}
+        return decoded(value)
 
     def ends(self, places: Any) -> Any:
         """Input or output tensors: from [name, number, index], or lists and dictionaries of such."""
         if isinstance(places, dict):
             return {key: self.ends(place) for key, place in places.items()}
         if len(places) == 3 and isinstance(places[0], str):
-            found = self.find(places[0], places[1] - self.counted.get(places[0], 0), places[2])
-            if found is None:
+            tensor = self.tensor(places[0], places[1] - self.counted.get(places[0], 0), places[2])
+            if tensor is None:
                 raise ValueError(f"config must say which call gives {places[0]}, got number {places[1]}")
-            return found
+            return tensor
         return [self.ends(place) for place in places]
-
-
-def _constants(value: Any) -> Any:
-    """What stands between tensors, decoded."""
-    if isinstance(value, list | tuple):
-        return [_constants(part) for part in value]
-    return value if isinstance(value, SymbolicTensor) else decoded(value)
-
-
-def call_keys(call: Any) -> list[str]:
-    """The keyword arguments that a call has in a configuration."""
-    return list(call["kwargs"]) if isinstance(call, dict) else []
 
 
 def _modern(call: Any) -> tuple[list[Any], dict[str, Any]]:
     """args and kwargs of a call; Keras 2's lists of [name, number, index, kwargs] are read too."""
     if isinstance(call, dict):
         return list(call["args"]), dict(call["kwargs"])
-    tensors = [{"class_name": "__keras_tensor__", "config": {"keras_history": list(entry[:3])}} for entry in call]
+    tensors = [{"class_name": TENSOR, "config": {"keras_history": list(entry[:3])}} for entry in call]
     options = dict(call[0][3]) if len(call[0]) > 3 else {}
     return [tensors[0] if len(tensors) == 1 else tensors], options
 
 
 def _is_tensor(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("class_name") == "__keras_tensor__"
+    return isinstance(value, dict) and value.get("class_name") == TENSOR
 
 
-def _tensors_in(value: Any) -> list[dict[str, Any]]:
+def _histories(value: Any) -> list[Any]:
+    """The [name, number, index] of all tensors in a part of a call."""
     if _is_tensor(value):
-        return [value]
+        return [value["config"]["keras_history"]]
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return [leaf for part in parts for leaf in _tensors_in(part)]
-
-
-def _replace(value: Any, tensors: Any) -> Any:
-    if _is_tensor(value):
-        return next(tensors)
-    if isinstance(value, dict):
-        return {key: _replace(part, tensors) for key, part in value.items()}
-    return [_replace(part, tensors) for part in value] if isinstance(value, list | tuple) else value
+    return [history for part in parts for history in _histories(part)]

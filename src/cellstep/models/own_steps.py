@@ -14,10 +14,10 @@ import numpy as np
 
 from ..layers import nested
 from ..layers.context import Context
+from ..layers.graph import Graph
 from ..layers.known import CompiledLoss, KnownTensor, known, penalties_as_tensors
 from . import scoring
 from .data import Batch, Pass
-from .graph import Graph
 from .grouped import Grouped
 from .logs import Logs, plain_logs
 from .ragged import Ragged
@@ -107,7 +107,7 @@ def score(trainer: Trainer, ran: Pass, batch: Batch, gradient: bool) -> Score:
         back = Graph.of([*inputs], [loss]).apply(arrays, [None] * len(inputs), Context(True, True, penalties=[]))[2]
         slopes = back([np.asarray(scale, loss.dtype)])
         gradients = [None if d is None else d / d.dtype.type(scale) for d in slopes]
-    names = model.names_of(inputs)
+    names = model._signature.names_of(inputs)
     entries = scoring.entries(trainer.ready("training"), _by_steps(batch.x, ran), batch, names)
     return Score(float(loss), [], gradients, entries)
 
@@ -146,7 +146,7 @@ def _introduce_metrics(trainer: Trainer, batch: Batch) -> None:
         return
     with unchanged(model):
         ran = Pass(*model.apply(batch.x, None, Context()))
-    names = model.names_of(nested.flatten(ran.y))
+    names = model._signature.names_of(nested.flatten(ran.y))
     compiled.build_metrics(names, scoring.entries(compiled, ran, batch, names))
 
 
@@ -164,7 +164,7 @@ def compute_loss(trainer: Trainer, x: Any, y: Any, y_pred: Any, sample_weight: A
     losses = model.losses
     total: Any = 0.0
     if compiled.loss is not None:
-        scored = scoring.score(compiled, ran, batch, model.names_of(outputs), 0.0, gradient=bool(tensors))
+        scored = scoring.score(compiled, ran, batch, model._signature.names_of(outputs), 0.0, gradient=bool(tensors))
         compiled.track_parts(scored.parts, len(outputs[0]))
         total = scored.value
         if tensors:
@@ -182,13 +182,13 @@ def compute_metrics(trainer: Trainer, x: Any, y: Any, y_pred: Any, sample_weight
     model, compiled = trainer.model, trainer.ready("compute_metrics")
     y_pred = _as_padded(model, x, y_pred)
     ran = _by_steps(x, Pass(y_pred, _masks_of(y_pred), None))
-    names = model.names_of(nested.flatten(y_pred))
+    names = model._signature.names_of(nested.flatten(y_pred))
     compiled.measure(names, scoring.entries(compiled, ran, Batch(x, y, sample_weight), names))
 
 
 def _as_padded(model: Any, x: Any, y_pred: Any) -> Any:
     """Outputs that a call gave as a list of sequences, as one padded array, whose mask is remembered."""
-    if not (isinstance(x, Ragged) and isinstance(y_pred, list) and model.layout(y_pred) == 0):
+    if not (isinstance(x, Ragged) and isinstance(y_pred, list) and model._signature.layout(y_pred) == 0):
         return y_pred
     rows = Ragged(y_pred)
     padded = rows.padded()

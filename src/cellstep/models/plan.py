@@ -11,12 +11,12 @@ import numpy as np
 from ..configured import of_package
 from ..layers import Layer
 from ..layers.context import Context
+from ..layers.graph import Step
 from ..layers.module import Module, held, ours_attribute, ours_function, structure
 from ..layers.penalties import run_layer
 from ..layers.variable import Variable
 from ..metrics import Metric
 from .data import Pass
-from .graph import Step
 from .rollback import Rollback
 
 #: What a subclass may write of the training itself.
@@ -126,9 +126,10 @@ class Chain:
 def chain_of(model: Any) -> Chain | None:
     """The layers of a model of tensors with one input of any number of rows, if they are in one line and none has a
     penalty of its outputs; None for others, whose calls do more."""
-    graph, heads = model._graph, model._heads
-    own = model._by_call or model._by_hand or overridden(model, "compute_mask") or overridden(model, "apply")
-    one = isinstance(model._inputs, int) and isinstance(model._outputs, int)
+    graph, signature = model._graph, model._signature
+    heads = signature.heads
+    own = model.computes_itself or overridden(model, "compute_mask") or overridden(model, "apply")
+    one = isinstance(signature.inputs, int) and isinstance(signature.outputs, int)
     if graph is None or own or not one or (heads and heads[0].batch_shape[0] is not None):
         return None
     place = graph.inputs[0]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from .. import atomic, ops
-from ..layers import nested
 from ..layers.module import not_built
 
 
@@ -41,7 +40,14 @@ def model_to_dot(
     graph = model._graph
     if graph is None:
         raise ValueError(f"model must be made of tensors or a Sequential to be drawn, got {model!r}, a subclass")
-    shapes = _shapes(model) if show_shapes or show_dtype else {}
+    shapes: list[Any] = []
+    if show_shapes or show_dtype:
+        inputs = model.input_shapes
+        if inputs is None:
+            raise ValueError(
+                f"{model.name} is not built, so it has no shapes to show: give it an Input, or call it once"
+            )
+        shapes = graph.shapes(inputs)
 
     def label(layer: Any, places: list[int]) -> str:
         lines = [f"{layer.name} ({layer.keras_name})" if show_layer_names else layer.keras_name]
@@ -49,7 +55,7 @@ def model_to_dot(
         if show_layer_activations and activation:
             lines.append(f"activation: {activation}")
         if show_shapes:
-            lines.append("output: " + ", ".join(str(shapes[p]) for p in places if p in shapes))
+            lines.append("output: " + ", ".join(str(shapes[place]) for place in places))
         if show_dtype:
             lines.append(f"dtype: {layer.output_dtype}")
         if show_trainable:
@@ -58,7 +64,7 @@ def model_to_dot(
 
     lines = ["digraph model {", f"  graph [rankdir={rankdir}, dpi={dpi}];", "  node [shape=box];"]
     giver: dict[int, str] = {}
-    for i, (head, place) in enumerate(zip(model._heads, graph.inputs, strict=False)):
+    for i, (head, place) in enumerate(zip(model._signature.heads, graph.inputs, strict=False)):
         giver[place] = f"input{i}"
         lines.append(f"  input{i} [label={label(head, [place])}];")
     for i, step in enumerate(graph.steps):
@@ -117,16 +123,3 @@ def plot_model(
     except graphviz.ExecutableNotFound:
         raise ImportError("plot_model needs the program dot of Graphviz: install the package graphviz") from None
     return path
-
-
-def _shapes(model: Any) -> dict[int, Any]:
-    """The shape of each place."""
-    graph = model._graph
-    heads = [head.batch_shape for head in model._heads] or [model.input_shape]
-    if heads == [None]:
-        raise ValueError(f"{model.name} is not built, so it has no shapes to show: give it an Input, or call it once")
-    shapes: dict[int, Any] = dict(zip(graph.inputs, heads, strict=True))
-    for step in graph.steps:
-        made = step.shape(nested.change(step.x, shapes.__getitem__))
-        shapes.update(zip(step.places, nested.shapes(made), strict=True))
-    return shapes

@@ -24,7 +24,7 @@ from ..layers.reading import Reading, reading
 from ..ops import check_count, check_path, shown
 from . import archive, hdf5, weights
 from .archive import CONFIG, METADATA, WEIGHTS
-from .model import Model
+from .network import Network
 
 #: The Keras whose format this is.
 KERAS_VERSION = "3.15.1"
@@ -128,8 +128,9 @@ def _read(file: Any, custom_objects: Mapping[str, Any] | None, compile: bool, ma
 
 
 def _made(config: Any, compile: bool) -> Any:
-    model = deserialize(config)
-    if not isinstance(model, Model):
+    model: Any = deserialize(config)
+    is_model = isinstance(model, Network)
+    if not is_model:
         raise TypeError(f"no model, but {shown(model)}")
     if not model.layers:
         raise ValueError(f"{model.name}, which has no layers")

@@ -13,6 +13,24 @@ from ..layers import Layer, Stream
 from ..layers.module import Shape
 
 
+def line_of_layers(model: Any) -> list[Layer]:
+    """The layers of a model in which each takes the outputs of the one before.
+
+    Raises:
+        NotImplementedError: a subclass says what to compute. ValueError: there is no graph, or it has branches.
+    """
+    graph = model._graph
+    if graph is None:
+        raise ValueError(f"{model.name} is a subclass, and a stream needs a model made of tensors, or a Sequential")
+    if model.computes_itself:
+        raise NotImplementedError(f"{type(model).__name__} says itself what to compute, so it cannot be streamed")
+    before = [*graph.inputs, *(step.places[0] for step in graph.steps)]
+    line = all(step.plain and step.single and step.x == place for step, place in zip(graph.steps, before, strict=False))
+    if not line or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise ValueError(f"{model.name} has several inputs, outputs or branches, and a stream needs layers in one line")
+    return [step.layer for step in graph.steps]
+
+
 def make_stream(
     name: str, layers: Sequence[Layer], shape: Shape, input_dtype: np.dtype[Any] | None, batch_size: int
 ) -> Stream:

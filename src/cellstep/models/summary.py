@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
-
-from ..layers import nested
 
 HEAD = ("Layer (type)", "Output Shape", "Param #")
 
@@ -22,7 +21,7 @@ def table(model: Any, expand_nested: bool = False, show_trainable: bool = False)
 
 def is_wired(model: Any) -> bool:
     """Whether the model is made of tensors, so that its layers need not follow one another."""
-    return bool(model._heads) and hasattr(model, "_graph") and model._graph is not None and not hasattr(model, "shapes")
+    return getattr(model, "_graph", None) is not None and model.wired
 
 
 def _rows(model: Any, wired: bool, expand: bool, show_trainable: bool, indent: str) -> list[tuple[str, ...]]:
@@ -46,32 +45,25 @@ def _rows(model: Any, wired: bool, expand: bool, show_trainable: bool, indent: s
 
 def _shapes(model: Any) -> dict[int, str]:
     """The output shape of each layer at its first call; of several outputs in a list."""
-    graph = model._graph
-    heads = [head.batch_shape for head in model._heads] or [model.input_shape]
-    if graph is None or heads == [None]:
+    graph, inputs = model._graph, model.input_shapes
+    if graph is None or inputs is None:
         return {}
-    places: dict[int, Any] = dict(zip(graph.inputs, heads, strict=True))
-    found = {id(head): str(tuple(head.batch_shape)) for head in model._heads}
+    shapes = graph.shapes(inputs)
+    texts = {id(head): str(tuple(head.batch_shape)) for head in model._signature.heads}
     for step in graph.steps:
-        made = nested.shapes(step.shape(nested.change(step.x, places.__getitem__)))
-        places.update(zip(step.places, made, strict=True))
-        text = str(tuple(made[0])) if step.single else "[" + ", ".join(str(tuple(s)) for s in made) + "]"
-        found.setdefault(id(step.layer), text)
-    return found
+        made = [str(tuple(shapes[place])) for place in step.places]
+        texts.setdefault(id(step.layer), made[0] if step.single else f"[{', '.join(made)}]")
+    return texts
 
 
 def _sources(model: Any) -> dict[int, list[str]]:
     """What each layer is called on, as Keras writes it: name[call][output]."""
     graph = model._graph
-    giver = {place: f"{head.name}[0][0]" for place, head in zip(graph.inputs, model._heads, strict=True)}
-    calls: dict[int, int] = {}
-    found: dict[int, list[str]] = {}
+    origins = graph.origins(model._signature.heads)
+    sources: dict[int, list[str]] = defaultdict(list)
     for step in graph.steps:
-        number = calls.setdefault(id(step.layer), 0)
-        calls[id(step.layer)] += 1
-        found.setdefault(id(step.layer), []).extend(giver[place] for place in step.needs)
-        giver.update((place, f"{step.layer.name}[{number}][{i}]") for i, place in enumerate(step.places))
-    return found
+        sources[id(step.layer)] += ["{}[{}][{}]".format(*origins[place]) for place in step.needs]
+    return sources
 
 
 def totals(model: Any) -> list[str]:

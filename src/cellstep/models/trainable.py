@@ -13,7 +13,7 @@ from ..callbacks import Callback, CallbackList, History, ProgressLog
 from ..layers import Layer, nested
 from ..metrics import Metric
 from ..optimizers import Optimizer
-from . import data, evaluation, own_steps, weights
+from . import data, evaluation, own_steps
 from .compile_config import compile_config, compile_from
 from .compiled import Compiled
 from .data import ClassWeight
@@ -395,14 +395,6 @@ class Trainable(Layer):
         batch = self._trainer.batch(x, y, sample_weight)
         found = self._trainer.gradients(batch, ops.check_bool("advance", advance))
         return found if outputs else found[:2]
-
-    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
-        """Write all weights, and the optimizer's state, to a .weights.h5 file that Keras reads; see `weights.save`."""
-        weights.save(self, filepath, overwrite)
-
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False, max_bytes: int | None = None) -> None:
-        """Read weights that `save_weights` or `save` wrote, or Keras; see `weights.load`."""
-        weights.load(self, filepath, skip_mismatch, max_bytes)
 
     # What a subclass may write anew
 

@@ -189,7 +189,7 @@ class Trainer:
 
     def batch(self, x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
         """What a user gives for a batch, or for all of them, in the structure of the inputs and outputs, checked."""
-        batch: Batch = self.model.given(x, y, sample_weight)
+        batch: Batch = self.model._signature.batch(x, y, sample_weight, self.own_targets)
         return batch
 
     def forget_plan(self) -> None:
@@ -289,7 +289,7 @@ class Trainer:
         if "compute_loss" in plan.own:
             return own_steps.score(self, ran, batch, gradient)
         if plan.names is None:
-            plan.names = self.model.names_of(nested.flatten(ran.y))
+            plan.names = self.model._signature.names_of(nested.flatten(ran.y))
         penalty: float = 0
         if plan.penalized or ran.penalties:
             penalty = sum(regularizers.penalties(plan.penalized)) + sum(ran.penalties)
@@ -315,7 +315,7 @@ class Trainer:
         if rows is None:
             rows = len(batch.x) if type(batch.x) is np.ndarray else data.rows(batch.x)
         if plan.names is None:
-            plan.names = self.model.names_of(scored.outputs)
+            plan.names = self.model._signature.names_of(scored.outputs)
         compiled.measure(plan.names, scored.outputs)
         compiled.track(scored.value, scored.parts, rows)
         later = compiled.plain_metrics and not plan.metrics and "get_metrics_result" not in plan.own

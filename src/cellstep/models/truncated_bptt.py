@@ -165,7 +165,7 @@ def _checked(model: Any) -> list[Any]:
     steps = model.ranked()
     if steps is None:
         raise ValueError(f"tbptt needs a model made of layers, got {model.name}, which computes by hand")
-    used = {place for step, _ in steps for place in step.needs}.union((model._graph or model._graphs[True]).outputs)
+    used = {place for step, _ in steps for place in step.needs}.union(model.known_graph().outputs)
     for step, rank in steps:
         layer, past = step.layer, hasattr(step.layer, "carry_at")
         if hasattr(layer, "ranked"):

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from ... import layers
 from ...layers import nested
+from ...layers.graph import Graph
+from ...models import Model
 
 #: Layers that do the same to each step by itself.
 _STEPWISE = (
@@ -247,15 +249,13 @@ def graph_of(model: Any) -> tuple[Any, list[tuple[str, Any]]]:
         if not model.built:
             raise ValueError(f"model must be built to be drawn: call {model.name} once, or put it behind an Input")
         inner = model.forward_layer if isinstance(model, layers.Bidirectional) else model
-        from ...models.graph import Graph
-
         return Graph.chain([model]), [("input", (None, None, inner.features))]
-    if not hasattr(model, "_graph"):
+    if not isinstance(model, Model):
         raise TypeError(f"model must be a Sequential, a Model or a recurrent layer, got {type(model).__name__}")
-    graph = model._graph or next(iter(model._graphs.values()), None)
+    graph = model.known_graph()
     if graph is None:
         raise ValueError(f"model must be made of tensors or a Sequential, or have been called once, got {model!r}")
-    heads = [(head.name, head.batch_shape) for head in model._heads]
+    heads = [(head.name, head.batch_shape) for head in model._signature.heads]
     if not heads:
         if model.input_shape is None:
             raise ValueError(f"model must be built to be drawn: give {model.name} an Input, or call it once")

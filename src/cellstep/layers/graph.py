@@ -6,22 +6,28 @@ goes to several calls its gradients are added. That is all: the derivatives are 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..layers import Layer, SymbolicTensor, nested
-from ..layers.context import Applied, Context
-from ..layers.penalties import run_layer
-from ..layers.symbolic import Node
-from . import grouped
+from . import nested
+from .base import Layer
+from .context import Applied, Context
+from .penalties import run_layer
+from .symbolic import Node, SymbolicTensor
+
+#: How a layer is called within a graph: as `run_layer`.
+Call = Callable[..., Applied]
 
 
 @dataclass
 class Step:
     """One call of a layer; places of tensors stand where the call had tensors.
 
-    plain: one input, and nothing else. outputs: the places of what it gives; single: it gives one array, no list.
+    options: what the call was given beside tensors. plain: one input, and nothing else. outputs: the places of what it
+    gives; single: it gives one array, no list. needs: the places that it takes, masks among them; sources: those that
+    gradients go to.
     """
 
     layer: Layer
@@ -37,10 +43,44 @@ class Step:
         self.places: list[int] = nested.flatten(self.outputs)
         self.sources: list[int] = [*nested.flatten(self.x), *(self.states or ())]
         self.needs: list[int] = [*self.sources, *([] if self.mask is None else nested.flatten(self.mask))]
+        self._fixed = {key: value for key, value in self.options.items() if key not in ("mask", "training")}
 
-    def shape(self, x: Any) -> Any:
-        """The shape of what it gives for x of this shape, or structure of shapes."""
-        return self.layer.call_shape(x, self.options)
+    def shapes(self, x: Any) -> list[Any]:
+        """The shapes of what it gives, flat, for x of this shape, or structure of shapes."""
+        return nested.shapes(self.layer.call_shape(x, self.options))
+
+    def apply(self, values: list[Any], masks: list[Any], context: Context, call: Call) -> Applied:
+        """Do the call on what stands at its places."""
+        if self.plain:
+            return call(self.layer, values[self.x], masks[self.x], context)
+        x = nested.change(self.x, values.__getitem__)
+        if "mask" in self.options:
+            mask = self.options["mask"]
+        elif self.mask is not None:
+            mask = nested.change(self.mask, values.__getitem__)
+        else:
+            mask = nested.change(self.x, masks.__getitem__)
+            if not isinstance(self.x, int) and all([m is None for m in nested.flatten(mask)]):
+                mask = None
+        options = self._fixed
+        if self.states is not None:
+            options = {**options, "initial_state": [values[place] for place in self.states]}
+        if "training" in self.options:
+            context = context.but(training=self.options["training"])
+        return call(self.layer, x, mask, context, **options)
+
+    def pull(self, pullback: Any, gradients: list[Any], need_dx: bool) -> list[Any]:
+        """The gradients of its sources, from those of its outputs, None for zeros in both."""
+        dy = gradients[0] if self.single else nested.pack(self.outputs, gradients)
+        dx = pullback(dy, need_dx=need_dx)
+        if "initial_state" in self.options:
+            dx = dx[0]
+        states: list[Any] = []
+        if self.states is not None:
+            dx, states = dx
+        if isinstance(self.x, int):
+            return [dx, *states]
+        return [*([None] * len(nested.flatten(self.x)) if dx is None else nested.flatten(dx)), *states]
 
 
 class Graph:
@@ -115,100 +155,64 @@ class Graph:
         return seen
 
     def apply(
-        self, inputs: Sequence[Any], masks: Sequence[Any], context: Context
-    ) -> tuple[list[Any], list[Any], Callable[..., list[Any]]]:
+        self, inputs: Sequence[Any], masks: Sequence[Any], context: Context, call: Call = run_layer
+    ) -> tuple[list[Any], list[Any], Any]:
         """Forward.
 
         Args:
-            inputs: an array for each input, or Grouped for each. masks: a mask for each, or None.
+            inputs: what stands for each input: an array, or whatever `call` takes. masks: a mask for each, or None.
             context: what the pass is for.
+            call: calls a layer, as `run_layer` does.
 
         Returns:
             the outputs, their masks, and with a tape `pullback(gradients of outputs, need_dx) -> gradients of inputs`
-            with None for zeros in both.
+            with None for zeros in both; else None.
         """
-        run = grouped.run_layer if isinstance(inputs[0], grouped.Grouped) else run_layer
-        penalties = [] if context.penalties is None else context.penalties
         values: list[Any] = [None] * self.size
-        shown: list[Any] = [None] * self.size
+        passed: list[Any] = [None] * self.size
         for place, value, mask in zip(self.inputs, inputs, masks, strict=True):
-            values[place], shown[place] = value, mask
+            values[place], passed[place] = value, mask
+        penalties = [] if context.penalties is None else context.penalties
         pullbacks: list[tuple[Any, bool]] = []
         for step in self.steps:
             before = len(penalties)
-            if step.plain:
-                y, mask, pullback = run(step.layer, values[step.x], shown[step.x], context)
-            else:
-                y, mask, pullback = self._call(run, step, values, shown, context)
+            y, mask, pullback = step.apply(values, passed, context, call)
+            pullbacks.append((pullback, len(penalties) > before))
             if step.single:
-                values[step.outputs], shown[step.outputs] = y, mask
-            else:
-                for place, value in zip(step.places, nested.flatten(y), strict=True):
-                    values[place] = value
-                for place, m in zip(step.places, [] if mask is None else nested.flatten(mask), strict=False):
-                    shown[place] = m
-            if context.tape:
-                pullbacks.append((pullback, len(penalties) > before))
+                values[step.outputs], passed[step.outputs] = y, mask
+                continue
+            for place, value in zip(step.places, nested.flatten(y), strict=True):
+                values[place] = value
+            for place, m in zip(step.places, [] if mask is None else nested.flatten(mask), strict=False):
+                passed[place] = m
+        outputs, kept = [values[place] for place in self.outputs], [passed[place] for place in self.outputs]
+        if not context.tape:
+            return outputs, kept, None
 
         def back(gradients: Sequence[Any], need_dx: bool = True) -> list[Any]:
             return self._back(pullbacks, gradients, need_dx)
 
-        return [values[place] for place in self.outputs], [shown[place] for place in self.outputs], back
-
-    def _call(
-        self, run: Callable[..., Applied], step: Step, values: list[Any], shown: list[Any], context: Context
-    ) -> Applied:
-        x = nested.change(step.x, values.__getitem__)
-        if step.mask is not None:
-            mask = nested.change(step.mask, values.__getitem__)
-        else:
-            mask = nested.change(step.x, shown.__getitem__)
-            if not isinstance(step.x, int) and all(m is None for m in nested.flatten(mask)):
-                mask = None
-        options = dict(step.options)
-        mask = options.pop("mask", mask)
-        if step.states is not None:
-            options = {**options, "initial_state": [values[place] for place in step.states]}
-        if "training" in options:
-            context = context.but(training=options["training"])
-            options = {key: value for key, value in options.items() if key != "training"}
-        return run(step.layer, x, mask, context, **options)
+        return outputs, kept, back
 
     def _back(self, pullbacks: list[tuple[Any, bool]], gradients: Sequence[Any], need_dx: bool) -> list[Any]:
-        found: list[Any] = [None] * self.size
+        sums: list[Any] = [None] * self.size
 
         def add(place: int, gradient: Any) -> None:
             if gradient is not None:
                 # a new array: what layers gave may be theirs, or stand in two places
-                found[place] = gradient if found[place] is None else found[place] + gradient
+                sums[place] = gradient if sums[place] is None else sums[place] + gradient
 
         for place, gradient in zip(self.outputs, gradients, strict=True):
             add(place, gradient)
         needed, learns = self.needed(need_dx)
         for i in reversed(range(len(self.steps))):
             step, (pullback, penalized) = self.steps[i], pullbacks[i]
-            if step.plain and step.single:
-                given, need = found[step.outputs], needed[step.x]
-                if (need or learns[i]) and (penalized or given is not None):
-                    add(step.x, pullback(given, need_dx=need))
-                continue
             need = any([needed[place] for place in step.sources])
-            several = [found[place] for place in step.places]
-            if not (need or learns[i]) or not (penalized or any([d is not None for d in several])):
-                continue
-            dx = pullback(several[0] if step.single else nested.pack(step.outputs, several), need_dx=need)
-            if "initial_state" in step.options:
-                dx = dx[0]
-            if step.states is not None:
-                dx, dstates = dx
-                for place, gradient in zip(step.states, dstates, strict=True):
+            own = [sums[place] for place in step.places]
+            if (need or learns[i]) and (penalized or any([d is not None for d in own])):
+                for place, gradient in zip(step.sources, step.pull(pullback, own, need), strict=True):
                     add(place, gradient)
-            if isinstance(step.x, int):
-                add(step.x, dx)
-            elif dx is not None:
-                for place, gradient in zip(nested.flatten(step.x), nested.flatten(dx), strict=True):
-                    add(place, gradient)
-        return [found[place] if need_dx else None for place in self.inputs]
+        return [sums[place] if need_dx else None for place in self.inputs]
 
     def needed(self, need_dx: bool) -> tuple[list[bool], list[bool]]:
         """For each place, whether its gradient leads to a weight that learns, or to inputs; for each step, whether its
@@ -218,17 +222,20 @@ class Graph:
             needed[place] = need_dx
         learns = [bool(step.layer.trainable_weights) for step in self.steps]
         for step, learning in zip(self.steps, learns, strict=True):
-            if learning or (needed[step.x] if step.plain else any([needed[place] for place in step.sources])):
+            if learning or any([needed[place] for place in step.sources]):
                 for place in step.places:
                     needed[place] = True
         return needed, learns
 
-    def replay(self, inputs: Sequence[Any], call: Callable[[Step, Any, Any, Any], Any]) -> list[Any]:
+    def replay(self, inputs: Sequence[Any], call: Callable[[Step, Any, Any, Any], Sequence[Any]]) -> list[Any]:
         """Go through the steps with things other than arrays, such as shapes or tensors.
 
         Args:
             inputs: one for each input.
-            call: gives the outputs of a step, in its structure, for x, mask and states made of such things.
+            call: gives the outputs of a step, flat, for x, mask and states made of such things.
+
+        Returns:
+            what stands at each place.
         """
         things: list[Any] = [None] * self.size
         for place, thing in zip(self.inputs, inputs, strict=True):
@@ -238,41 +245,44 @@ class Graph:
             return None if structure is None else nested.change(structure, things.__getitem__)
 
         for step in self.steps:
-            given = call(step, at(step.x), at(step.mask), at(step.states))
-            for place, thing in zip(step.places, [given] if step.single else list(given), strict=True):
+            for place, thing in zip(step.places, call(step, at(step.x), at(step.mask), at(step.states)), strict=True):
                 things[place] = thing
-        return [things[place] for place in self.outputs]
+        return things
 
-    def output_shapes(self, shapes: Sequence[Any]) -> list[Any]:
+    def shapes(self, inputs: Sequence[Any]) -> list[Any]:
+        """The shape of each place, for inputs of these shapes."""
+        return self.replay(inputs, lambda step, x, mask, states: step.shapes(x))
+
+    def output_shapes(self, inputs: Sequence[Any]) -> list[Any]:
         """The shapes of the outputs for those of the inputs."""
+        shapes = self.shapes(inputs)
+        return [shapes[place] for place in self.outputs]
 
-        return self.replay(shapes, _shapes)
-
-    def ranks(self, shapes: Sequence[Any]) -> list[tuple[Step, int]]:
+    def ranks(self, inputs: Sequence[Any]) -> list[tuple[Step, int]]:
         """Each step with the number of axes of its inputs, the most of them, for inputs of these shapes."""
-        found: list[tuple[Step, int]] = []
+        shapes = self.shapes(inputs)
+        return [(step, max(len(shapes[place]) for place in nested.flatten(step.x))) for step in self.steps]
 
-        def call(step: Step, x: Any, mask: Any, states: Any) -> Any:
-            found.append((step, max(map(len, nested.shapes(x)))))
-            return _shapes(step, x, mask, states)
-
-        self.replay(shapes, call)
-        return found
+    def origins(self, heads: Sequence[Layer]) -> dict[int, tuple[str, int, int]]:
+        """For each place the name of the layer that gives it, the number of its call, and that of the output, as Keras
+        writes them; `heads` give the inputs."""
+        origins = {place: (head.name, 0, 0) for place, head in zip(self.inputs, heads, strict=False)}
+        calls: Counter[int] = Counter()
+        for step in self.steps:
+            for i, place in enumerate(step.places):
+                origins[place] = (step.layer.name, calls[id(step.layer)], i)
+            calls[id(step.layer)] += 1
+        return origins
 
     def reconnect(self, inputs: Sequence[Any], swap: dict[int, Any] | None = None) -> list[Any]:
         """The output tensors of calling the layers, or those that stand for them in `swap`, on other tensors."""
 
-        def call(step: Step, x: Any, mask: Any, states: Any) -> Any:
+        def call(step: Step, x: Any, mask: Any, states: Any) -> list[Any]:
             layer = step.layer if swap is None else swap[id(step.layer)]
-            given = layer(x, **{"mask": mask, "initial_state": states, **step.options})
-            return given if step.single else nested.flatten(given)
+            return nested.flatten(layer(x, **{"mask": mask, "initial_state": states, **step.options}))
 
-        return self.replay(inputs, call)
-
-
-def _shapes(step: Step, x: Any, mask: Any, states: Any) -> Any:
-    shape = step.shape(x)
-    return tuple(shape) if step.single else nested.shapes(shape)
+        tensors = self.replay(inputs, call)
+        return [tensors[place] for place in self.outputs]
 
 
 def _between(inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> list[Node]:
