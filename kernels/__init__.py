@@ -1,9 +1,7 @@
-"""The kernel contract as data, and the choice of backend.
+"""The kernel contract, and the choice of backend.
 
-Every backend offers the same functions for every cell, named and ordered by `parameters`; a test holds each
-backend against it. README.md in this folder says what each function does, who allocates, and how to add a cell.
-
-Letters: T steps, B batch rows, I inputs, H units, G gates; x, h, c, W, U, b as in the papers, d* for gradients.
+`cells` has the cells as data, `contract` what every backend offers, and README.md in this folder says what each
+function does, who allocates, and how to add a cell.
 """
 
 from __future__ import annotations
@@ -11,152 +9,48 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from .cells import ACTIVATIONS, CELLS, OF_INPUT, Cell, Gate, Option, Product, State, Weight
+from .contract import CHAIN, FUNCTIONS, NORMS, PRODUCTS, UPDATES, Backend, Split
 
 __all__ = [
     "ACTIVATIONS",
+    "BACKENDS",
     "CELLS",
+    "CHAIN",
+    "FUNCTIONS",
+    "NORMS",
     "OF_INPUT",
+    "PRODUCTS",
+    "UPDATES",
     "Backend",
     "Cell",
     "Gate",
     "Option",
     "Product",
+    "Split",
     "State",
     "Weight",
     "active",
+    "add_cell",
     "available",
     "load",
+    "remove_cell",
     "use",
 ]
 
-FUNCTIONS: tuple[str, ...] = ("pack", "tape", "step", "forward", "backward", "read", "supports")
-BACKENDS: tuple[str, ...] = ("cython", "numba", "numpy")
-_MODULES = {"cython": "cython", "numba": "numba", "numpy": "reference"}
-_CHAINS = {"cython": "cython.chain", "numba": "chain", "numpy": "chain"}
-_PRODUCTS = {"cython": "cython.products", "numba": "reference.products", "numpy": "reference.products"}
-_NORMS = {"cython": "cython.norms", "numba": "reference.norms", "numpy": "reference.norms"}
-_SPLITS = {"cython": "cython.job", "numba": "numba.common", "numpy": "reference.common"}
-_UPDATES = {"cython": "cython.updates", "numba": "reference.updates", "numpy": "reference.updates"}
-
-#: What a backend's chain offers; README.md says what they do.
-CHAIN: tuple[str, ...] = ("step", "steps", "get_states", "set_states")
-
-#: Products for everything that is not a cell. reference/products.py says what they do.
-PRODUCTS: Mapping[str, tuple[str, ...]] = {
-    "product_pack": ("W", "b"),
-    "product": ("packed", "x", "activation", "y"),
-    "product_gradients": ("x", "dz", "dW", "db"),
-    "product_batched": ("a", "b", "out"),
-    "activated": ("x", "activation", "y"),
-}
-
-#: Layer normalization. reference/norms.py says what they do.
-NORMS: Mapping[str, tuple[str, ...]] = {
-    "normalized": ("x", "epsilon", "gamma", "beta", "y", "normal", "inverse"),
-    "normalized_back": ("dy", "normal", "inverse", "gamma", "dx", "dgamma", "dbeta"),
-}
-
-#: An optimizer's update of flat arrays, in place; `s` is scratch. reference/updates.py says what they do.
-UPDATES: Mapping[str, tuple[str, ...]] = {
-    "sgd": ("value", "grad", "s", "lr"),
-    "sgd_momentum": ("value", "grad", "v", "s", "lr", "momentum", "nesterov"),
-    "adam": ("value", "grad", "m", "v", "v_hat", "s", "lr", "beta_1", "beta_2", "epsilon", "step"),
-    "rmsprop": ("value", "grad", "v", "mean", "velocity", "s", "lr", "rho", "momentum", "epsilon"),
-}
+#: The folder that each backend is in, the fastest first.
+_FOLDERS = {"cython": "cython", "numba": "numba", "numpy": "reference"}
+BACKENDS: tuple[str, ...] = tuple(_FOLDERS)
 
 
-class Split(NamedTuple):
-    """How a call is shared: between how many threads, in "rows" or "units", how many of these a part has, and why."""
-
-    threads: int
-    what: str
-    shares: list[int]
-    why: str
-
-
-def parameters(cell: Cell, function: str) -> tuple[str, ...]:
-    """The names, in order, of the parameters of one function of the contract."""
-    s = cell.state_names
-    return {
-        "pack": (*cell.weight_names, *cell.option_names, "backward"),
-        "tape": ("packed", "B", "T"),
-        "step": ("packed", "x", *s),
-        "forward": (
-            *("packed", "x", *(n + "0" for n in s)),
-            *("mask", "lengths", "drop", "y", *(n + "T" for n in s), "tape"),
-        ),
-        "backward": (
-            *("packed", "tape", "dy", *(f"d{n}T" for n in s)),
-            *("dx", *(f"d{n}" for n in cell.weight_names), *(f"d{n}0" for n in s), *(f"d{n}s" for n in s)),
-        ),
-        "read": ("packed", "tape", "gates", *s),
-        "supports": ("dtype", *cell.option_names),
-    }[function]
-
-
-class Kernels(NamedTuple):
-    """The functions of one cell in one backend."""
-
-    pack: Callable[..., Any]
-    tape: Callable[..., Any]
-    step: Callable[..., None]
-    forward: Callable[..., None]
-    backward: Callable[..., None]
-    read: Callable[..., None]
-    supports: Callable[..., bool]
-
-
-@dataclass(frozen=True)
-class Backend:
-    """A loaded backend: its name, why it was chosen, and `backend["lstm"].forward`."""
-
-    name: str
-    why: str
-    cells: Mapping[str, Kernels]
-
-    def __getitem__(self, cell: str) -> Kernels:
-        return self.cells[cell]
-
-    @property
-    def chain(self) -> Callable[..., Any]:
-        """The chain that streams run on; imported when the first one is made."""
-        made: Callable[..., Any] = importlib.import_module(f"{__name__}.{_CHAINS[self.name]}").Chain
-        return made
-
-    @cached_property
-    def empty(self) -> Callable[[tuple[int, ...], Any], Any]:
-        """As numpy.empty, where the backend has it from memory that large results gave back."""
-        if self.name == "cython":
-            made: Callable[..., Any] = importlib.import_module(f"{__name__}.cython.arrays").empty
-            return made
-        return importlib.import_module("numpy").empty  # type: ignore[no-any-return]
-
-    @cached_property
-    def products(self) -> Any:
-        """The module with the functions of `PRODUCTS`; imported when the first layer needs one."""
-        return importlib.import_module(f"{__name__}.{_PRODUCTS[self.name]}")
-
-    @cached_property
-    def norms(self) -> Any:
-        """The module with the functions of `NORMS`; imported when the first layer needs one."""
-        return importlib.import_module(f"{__name__}.{_NORMS[self.name]}")
-
-    def split_of(self, packed: Any, shape: tuple[int, int, int], backward: bool = False) -> Split:
-        """How a call of a cell for x of this shape (B, T, I) would be shared now, from the plan that it would make."""
-        return Split(*importlib.import_module(f"{__name__}.{_SPLITS[self.name]}").split_of(packed, shape, backward))
-
-    @property
-    def updates(self) -> Any:
-        """The module with the functions of `UPDATES`; imported when the first model is compiled."""
-        return importlib.import_module(f"{__name__}.{_UPDATES[self.name]}")
+def _module(name: str) -> Any:
+    return importlib.import_module(f"{__name__}.{_FOLDERS[name]}.backend")
 
 
 def load(name: str, why: str = "asked for by name") -> Backend:
@@ -171,11 +65,9 @@ def load(name: str, why: str = "asked for by name") -> Backend:
     missing = _missing(name)
     if missing:
         raise ImportError(f"backend {name!r} is not available: {missing}")
-    cells = {}
-    for cell in CELLS:
-        module = importlib.import_module(f"{__name__}.{_MODULES[name]}.{cell}")
-        cells[cell] = Kernels(*(getattr(module, f"{cell}_{function}") for function in FUNCTIONS))
-    return Backend(name, why, cells)
+    module = _module(name)
+    exported = (*FUNCTIONS, "empty", "Chain", "products", "norms", "updates")
+    return Backend(name, why, module.CELLS, *(getattr(module, each) for each in exported))
 
 
 def _missing(name: str) -> str:
@@ -238,3 +130,30 @@ def use(name: str) -> Iterator[Backend]:
         yield _active
     finally:
         _active = before
+
+
+def add_cell(cell: Cell, reference: Any, **compiled: Any) -> None:
+    """Add a cell: its row, and its functions.
+
+    Args:
+        cell: the row.
+        reference: its step in NumPy, as reference/loop.py describes it.
+        **compiled: what other backends have of it, by name; without, they leave the cell to the reference.
+
+    Raises:
+        ValueError: there is a cell of this name.
+    """
+    if cell.name in CELLS:
+        raise ValueError(f"expected a cell with a new name, got {cell.name!r}")
+    CELLS[cell.name] = cell
+    for name, functions in {"numpy": reference, **compiled}.items():
+        _module(name).CELLS[cell.name] = functions
+
+
+def remove_cell(name: str) -> None:
+    """Take away a cell that was added."""
+    del CELLS[name]
+    for folder in _FOLDERS.values():
+        module = sys.modules.get(f"{__name__}.{folder}.backend")
+        if module is not None:
+            module.CELLS.pop(name, None)

@@ -180,7 +180,7 @@ class Cell:
         return self.states[0].name
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return find, (self.name,)
+        return _cell_named, (self.name,)
 
     def gate(self, name: str) -> Gate:
         """The gate of this name or letter."""
@@ -209,21 +209,22 @@ class Cell:
         rows = self.bias_rows(options)
         return (rows, self.G * H) if rows > 1 else (self.G * H,)
 
+    @cached_property
+    def places(self) -> Mapping[str, tuple[int, int]]:
+        """Which axis of which weight says what a letter stands for: the first that has the letter alone, or where there
+        is none the first that has it beside G."""
+        axes = [(axis, (i, k)) for i, weight in enumerate(self.weights) for k, axis in enumerate(weight.axes)]
+        axes.sort(key=lambda place: len(place[0]))
+        letters = {letter for axis, _ in axes for letter in axis} - {"G"}
+        return {letter: next(place for axis, place in axes if letter in axis) for letter in letters}
+
     def sizes(self, weights: Sequence[Any]) -> dict[str, int]:
-        """What each letter of the weights' axes stands for, from arrays (or None) in the row's order: an axis that has
-        the letter alone says it, and only where there is none one that has others too."""
-        known = {"G": self.G}
-        axes = [
-            (axis, n)
-            for weight, array in zip(self.weights, weights, strict=True)
-            if array is not None
-            for axis, n in zip(weight.axes, array.shape, strict=False)
-        ]
-        for axis, n in sorted(axes, key=lambda place: len(place[0])):
-            letters = [letter for letter in axis if letter not in known]
-            if len(letters) == 1:
-                known[letters[0]] = n // _size(axis.replace(letters[0], ""), known)
-        return known
+        """What each letter of the weights' axes stands for, from arrays in the row's order; 0 where an axis lacks."""
+        sizes = {}
+        for letter, (i, k) in self.places.items():
+            n = weights[i].shape[k] if weights[i].ndim > k else 0
+            sizes[letter] = n // self.G if "G" in self.weights[i].axes[k] else n
+        return sizes
 
 
 def _size(axis: str, sizes: Mapping[str, int]) -> int:
@@ -286,16 +287,9 @@ _GRU = Cell(
     orders={"torch": "rzh", "onnx": "zrh"},
 )
 
-_cells: dict[str, Cell] = {cell.name: cell for cell in (_RNN, _LSTM, _GRU)}
-
 #: The cells by name; `kernels.add_cell` adds to them.
-CELLS: Mapping[str, Cell] = MappingProxyType(_cells)
+CELLS: dict[str, Cell] = {cell.name: cell for cell in (_RNN, _LSTM, _GRU)}
 
 
-def find(name: str) -> Cell:
-    """The cell of this name.
-
-    Raises:
-        KeyError: there is none.
-    """
+def _cell_named(name: str) -> Cell:
     return CELLS[name]

@@ -139,7 +139,7 @@ def _activated(name: str | Differentiable, x: Array) -> Array:
 
 def _step(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None) -> Array:
     before = None if there is None else [s.copy() for s in states]
-    stage.kernels.step(stage.packed, np.ascontiguousarray(x), *states)
+    stage.backend.step(stage.packed, np.ascontiguousarray(x), states)
     if before is not None and there is not None:
         for state, old in zip(states, before, strict=True):
             state[~there] = old[~there]
@@ -149,7 +149,7 @@ def _step(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None
 def _sequence(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None) -> Array:
     y = np.empty((*x.shape[:2], stage.packed.H), x.dtype)
     last = tuple(np.empty_like(s) for s in states)
-    stage.kernels.forward(stage.packed, np.ascontiguousarray(x), *states, there, None, None, y, *last, None)
+    stage.backend.forward(stage.packed, np.ascontiguousarray(x), states, there, None, None, None, y, last, None)
     for state, new in zip(states, last, strict=True):
         state[...] = new
     return y

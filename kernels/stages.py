@@ -13,7 +13,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from . import ACTIVATIONS, Cell, Kernels
+from .cells import ACTIVATIONS, Cell
+from .contract import Backend
 from .reference.activations import Differentiable
 
 Array = NDArray[Any]
@@ -42,12 +43,12 @@ class Mask:
 
 @dataclass(frozen=True)
 class Recur:
-    """One step of a cell: `packed` from `kernels.pack`. A row that is not there keeps its states, and its output is its
+    """One step of a cell: `packed` from `backend.pack`. A row that is not there keeps its states, and its output is its
     h again, or zeros with `zero_masked`. A stream begins with `first`, a vector (H,) a state, where it is not empty; a
     chain by itself begins with zeros."""
 
     cell: Cell
-    kernels: Kernels
+    backend: Backend
     packed: Any
     zero_masked: bool
     first: tuple[Array, ...] = ()

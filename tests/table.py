@@ -165,8 +165,8 @@ class Problem:
     """Everything that one forward and one backward pass takes, in arrays of one dtype.
 
     W (I, G*H), U (H, G*H), b of the cell's bias shape or None; x (B, T, I); states: one (B, H) for each state of the
-    cell; mask (B, T) or lengths (B,) or neither; drop (B, H) or None; dy (B, T, H) and dstates, the
-    gradients that come from above.
+    cell; mask (B, T) or lengths (B,) or neither; resets (B, T) or None; drop (B, H) or None; dy (B, T, H) and dstates,
+    the gradients that come from above.
     """
 
     variant: Variant
@@ -178,9 +178,14 @@ class Problem:
     states: tuple[Array, ...]
     mask: Array | None
     lengths: Array | None
+    resets: Array | None
     drop: Array | None
     dy: Array
     dstates: tuple[Array, ...]
+
+    @property
+    def weights(self) -> tuple[Array | None, ...]:
+        return self.W, self.U, self.b
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -216,6 +221,7 @@ class Problem:
             states=tuple(s[chosen] for s in self.states),
             mask=None if self.mask is None else self.mask[chosen],
             lengths=None if self.lengths is None else self.lengths[chosen],
+            resets=None if self.resets is None else self.resets[chosen],
             drop=None if self.drop is None else self.drop[chosen],
             dy=self.dy[chosen],
             dstates=tuple(s[chosen] for s in self.dstates),
@@ -223,14 +229,20 @@ class Problem:
 
 
 def problem(
-    v: Variant, shape: Shape, dtype: str = "float64", mask: str = "none", gain: float = 0.7, drop: bool = False
+    v: Variant,
+    shape: Shape,
+    dtype: str = "float64",
+    mask: str = "none",
+    gain: float = 0.7,
+    drop: bool = False,
+    resets: bool = False,
 ) -> Problem:
     """Seeded arrays for a row of the table.
 
     The numbers are float32 numbers in either dtype, so a float32 answer can be held against a float64 one. `gain` is
     the scale of the weights: below 1 the states stay bounded under activations that do not bound them; less for the
     variants of `OF_INPUT`, whose gates are not bounded either. `drop` drops a quarter of the states before products
-    with U.
+    with U. `resets` begins a row anew at three steps in ten.
     """
     gain = min(gain, 0.2) if v in OF_INPUT else gain
     T, B, I, H = shape  # noqa: E741
@@ -256,6 +268,7 @@ def problem(
         states=tuple(normal(B, H) for _ in v.cell.states),
         mask=masked,
         lengths=lengths,
+        resets=np.random.default_rng(B + T).random((B, T)) < 0.3 if resets else None,
         drop=(kept * np.float32(4 / 3)).astype(np.float32) if drop else None,
         dy=normal(B, T, H),
         dstates=tuple(normal(B, H) for _ in v.cell.states),

@@ -57,11 +57,11 @@ def spied(p: ops.Packed) -> tuple[ops.Packed, list[Any]]:
     seen: list[Any] = []
 
     def forward(*args: Any) -> None:
-        names = kernels.parameters(LSTM, "forward")
+        names = kernels.FUNCTIONS["forward"]
         seen.append((args[names.index("mask")], args[names.index("lengths")]))
-        p.kernels.forward(*args)
+        p.backend.forward(*args)
 
-    return replace(p, kernels=p.kernels._replace(forward=forward)), seen
+    return replace(p, backend=replace(p.backend, forward=forward)), seen
 
 
 RIGHT = np.array([[1, 1, 0], [0, 0, 0], [1, 1, 1]], bool)
@@ -100,7 +100,7 @@ def test_any_mask_gives_what_the_kernel_gives_for_it_as_it_is(data: st.DataObjec
     y, states, _ = ops.forward(p, x, mask=mask)
     raw_y, h, c = np.empty((B, T, 3)), np.empty((B, 3)), np.empty((B, 3))
     zeros = np.zeros((B, 3))
-    p.kernels.forward(p.weights, x, zeros, zeros, mask, None, None, raw_y, h, c, None)
+    p.backend.forward(p.weights, x, (zeros, zeros), mask, None, None, None, raw_y, (h, c), None)
     for a, b in zip((y, *states), (raw_y, h, c), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
@@ -115,11 +115,11 @@ def test_pullbacks_take_none_for_zeros_and_for_what_is_not_wanted() -> None:
     assert y is not None
     assert pullback is not None
     dW = np.zeros((3, 16))
-    dx, dstates = pullback(np.ones_like(y), [None, None], dW, None, None)
+    dx, dstates = pullback(np.ones_like(y), [None, None], (dW, None, None))
     assert dx is not None
     assert dx.shape == x.shape
     assert dW.any()
-    assert pullback(None, [np.ones_like(s) for s in states], None, None, None, need_dx=False)[0] is None
+    assert pullback(None, [np.ones_like(s) for s in states], (None,) * 3, need_dx=False)[0] is None
     assert [d.shape for d in dstates] == [(2, 4), (2, 4)]
     assert ops.forward(p, x, sequences=False)[0] is None
     assert ops.forward(p, x)[2] is None

@@ -13,7 +13,7 @@ import numpy as np
 cimport numpy as cnp
 from libc.string cimport memcpy
 
-from cellstep.kernels import ACTIVATIONS
+from cellstep.kernels.cells import ACTIVATIONS
 
 from .gradients cimport Rows, input_gradients, recurrent_gradients, running_rows, weight_gradients
 from .job cimport (

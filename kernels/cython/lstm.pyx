@@ -9,7 +9,7 @@ import numpy as np
 
 cimport numpy as cnp
 
-from cellstep.kernels import ACTIVATIONS
+from cellstep.kernels.cells import ACTIVATIONS
 
 from .gradients cimport Rows, input_gradients, recurrent_gradients, running_rows, weight_gradients
 from .job cimport (

@@ -33,7 +33,7 @@ cdef class Packed:
     # the cell's loops, for whoever does not know the cell: over a Step (step.pxd), and over a Job (job.pxd)
     cdef step_rows *step_rows
     cdef cs_work *forward_part
-    cdef object maker    # the function that packed it
+    cdef readonly object maker    # the function that packed it
     cdef tuple options   # what it was given besides the weights
 
     cdef int unpack_add(self, long rows, const char *src, object dst) except -1

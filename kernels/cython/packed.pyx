@@ -6,7 +6,7 @@ cimport numpy as cnp
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
-from cellstep.kernels import ACTIVATIONS, OF_INPUT
+from cellstep.kernels.cells import ACTIVATIONS, OF_INPUT
 
 from .tiles cimport (
     borrow, cs_float_mode_restore, cs_float_mode_set, cs_panels, cs_tiles, give_back, tiles_for,

@@ -12,7 +12,7 @@ cimport numpy as cnp
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
-from cellstep.kernels import ACTIVATIONS
+from cellstep.kernels.cells import ACTIVATIONS
 
 from .job cimport CALL_NS, nanoseconds, team
 from .packed cimport aligned, unpacked

@@ -6,7 +6,7 @@ import numpy as np
 
 cimport numpy as cnp
 
-from cellstep.kernels import ACTIVATIONS
+from cellstep.kernels.cells import ACTIVATIONS
 from cellstep.kernels.threads import limit
 
 cnp.import_array()

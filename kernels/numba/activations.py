@@ -17,7 +17,7 @@ from llvmlite import ir  # type: ignore[import-untyped, unused-ignore]
 from numba import types
 from numba.extending import intrinsic, overload
 
-from .. import ACTIVATIONS, OF_INPUT
+from ..cells import ACTIVATIONS, OF_INPUT
 from ..reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE, SHRINK
 from .common import Array
 from .jit import inner

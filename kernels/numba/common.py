@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ACTIVATIONS, OF_INPUT
+from ..cells import ACTIVATIONS, OF_INPUT
 from . import team
 from .jit import inner, row
 from .products import add_product, add_weights, aligned, panels

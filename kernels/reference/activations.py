@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import OF_INPUT
+from ..cells import OF_INPUT
 
 Array = NDArray[Any]
 Pullback = Callable[[Array], Array]

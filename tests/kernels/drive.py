@@ -29,26 +29,30 @@ def unwritten(shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def pack(backend: kernels.Backend, p: Problem, backward: bool = True) -> Any:
-    return backend[p.variant.cell.name].pack(p.W, p.U, p.b, *p.variant.options, backward)
+    return backend.pack(p.variant.cell, p.weights, p.variant.options, backward)
 
 
 def forward(backend: kernels.Backend, p: Problem, *, packed: Any = None, tape: Any = True) -> Answers:
     """Run forward; `tape` is a tape to write on, True for a new one, or None for none."""
-    cell = backend[p.variant.cell.name]
     T, B, _, H = p.shape
     packed = pack(backend, p) if packed is None else packed
-    tape = cell.tape(packed, B, T) if tape is True else tape
+    tape = backend.tape(packed, B, T) if tape is True else tape
     y = unwritten((B, T, H), p.dtype)
     finals = tuple(unwritten((B, H), p.dtype) for _ in p.states)
     with np.errstate(all="ignore"):
-        cell.forward(packed, p.x, *p.states, p.mask, p.lengths, p.drop, y, *finals, tape)
+        backend.forward(packed, p.x, p.states, p.mask, p.lengths, p.resets, p.drop, y, finals, tape)
     return Answers(y, finals, packed, tape)
 
 
 def gradient_names(p: Problem) -> tuple[str, ...]:
-    """The outputs of backward, in the order of the contract."""
-    names = kernels.parameters(p.variant.cell, "backward")[3 + len(p.states) :]
-    return tuple(name for name in names if name != "db" or p.variant.bias)
+    """The outputs of backward: dx, those of the weights (dW, ...), of the initial states (dh0) and traces (dhs)."""
+    return tuple(name for names in _gradients(p) for name in names if name != "db" or p.variant.bias)
+
+
+def _gradients(p: Problem) -> tuple[tuple[str, ...], ...]:
+    cell = p.variant.cell
+    weights = tuple(f"d{name}" for name in cell.weight_names)
+    return ("dx",), weights, tuple(f"d{s}0" for s in cell.state_names), tuple(f"d{s}s" for s in cell.state_names)
 
 
 def gradient_buffers(p: Problem) -> dict[str, Array]:
@@ -56,9 +60,10 @@ def gradient_buffers(p: Problem) -> dict[str, Array]:
     T, B, I, H = p.shape  # noqa: E741
     buffers = {
         "dx": unwritten((B, T, I), p.dtype),
-        "dW": np.zeros_like(p.W),
-        "dU": np.zeros_like(p.U),
-        "db": np.zeros_like(p.b if p.b is not None else p.W[0]),
+        **{
+            f"d{name}": np.zeros_like(p.W[0] if w is None else w)
+            for name, w in zip(p.variant.cell.weight_names, p.weights, strict=True)
+        },
         **{f"d{s}s": unwritten((B, T, H), p.dtype) for s in p.variant.cell.state_names},
     }
     return {name: buffers.get(name, unwritten((B, H), p.dtype)) for name in gradient_names(p)}
@@ -69,11 +74,16 @@ def backward(
 ) -> dict[str, Array]:
     """Run backward on the tape of `answers`, into fresh buffers or those given; one left out is passed as None."""
     into = gradient_buffers(p) if into is None else into
-    cell = backend[p.variant.cell.name]
-    names = kernels.parameters(p.variant.cell, "backward")[3 + len(p.states) :]
     with np.errstate(all="ignore"):
-        cell.backward(answers.packed, answers.tape, p.dy, *p.dstates, *(into.get(name) for name in names))
+        backend.backward(answers.packed, answers.tape, p.dy, p.dstates, *outputs(p, into))
     return into
+
+
+def outputs(p: Problem, into: dict[str, Array]) -> tuple[Array | None, list[Any], list[Any], list[Any]]:
+    """dx, dweights, dfirst and traces of a call of backward, from arrays by name."""
+    (dx,), *others = ([into.get(name) for name in names] for names in _gradients(p))
+    weights, first, traces = others
+    return dx, weights, first, traces
 
 
 def read(backend: kernels.Backend, p: Problem, answers: Answers, n: int | None = None) -> dict[str, Array]:
@@ -82,7 +92,8 @@ def read(backend: kernels.Backend, p: Problem, answers: Answers, n: int | None =
     n = B if n is None else n
     into = {"gates": unwritten((n, T, p.variant.cell.G, H), p.dtype)}
     into |= {s: unwritten((n, T, H), p.dtype) for s in p.variant.cell.state_names}
-    backend[p.variant.cell.name].read(answers.packed, answers.tape, *into.values())
+    gates, *states = into.values()
+    backend.read(answers.packed, answers.tape, gates, states)
     return into
 
 
@@ -90,7 +101,7 @@ def step(backend: kernels.Backend, p: Problem, t: int, states: tuple[Array, ...]
     """One step on copies of the states."""
     states = tuple(s.copy() for s in states)
     with np.errstate(all="ignore"):
-        backend[p.variant.cell.name].step(packed, np.ascontiguousarray(p.x[:, t]), *states)
+        backend.step(packed, np.ascontiguousarray(p.x[:, t]), states)
     return states
 
 

@@ -136,13 +136,13 @@ def test_activation_over_its_whole_range(
     x = np.concatenate([near, -near]).astype(np.float32)
 
     def run(kernels_: kernels.Backend, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-        cell, one = kernels_["rnn"], np.ones((1, 1), dtype)
-        packed = cell.pack(one, one * 0, None, activation, True)
+        one = np.ones((1, 1), dtype)
+        packed = kernels_.pack(kernels.CELLS["rnn"], (one, one * 0, None), (activation,), True)
         X, h = x.astype(dtype)[:, None, None], np.zeros((x.size, 1), dtype)
-        tape, hT, dx = cell.tape(packed, x.size, 1), unwritten(h.shape, dtype), unwritten(X.shape, dtype)
+        tape, hT, dx = kernels_.tape(packed, x.size, 1), unwritten(h.shape, dtype), unwritten(X.shape, dtype)
         with np.errstate(all="ignore"):
-            cell.forward(packed, X, h, None, None, None, None, hT, tape)
-            cell.backward(packed, tape, None, np.ones_like(h), dx, None, None, None, None, None)
+            kernels_.forward(packed, X, (h,), None, None, None, None, None, (hT,), tape)
+            kernels_.backward(packed, tape, None, (np.ones_like(h),), dx, (None,) * 3, (None,), (None,))
         return hT, dx
 
     (value, slope), (right, right_slope) = run(backend, dtype), run(reference, "float64")

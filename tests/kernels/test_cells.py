@@ -50,7 +50,7 @@ def test_orders_of_other_frameworks_are_permutations(cell: kernels.Cell) -> None
 def test_sizes_and_shapes_are_inverses(cell: kernels.Cell) -> None:
     for options in choices(cell):
         shapes = cell.shapes({"I": 3, "H": 5}, options)
-        assert cell.sizes([np.empty(shape) for shape in shapes]) == {"I": 3, "H": 5, "G": cell.G}
+        assert cell.sizes([np.empty(shape) for shape in shapes]) == {"I": 3, "H": 5}
         assert shapes[cell.weight_names.index(cell.bias)] == cell.bias_shape(5, **options)
 
 
@@ -66,9 +66,9 @@ def test_a_row_may_have_vectors_and_no_recurrent_matrix() -> None:
         options=(kernels.Option("activation", "relu"),),
     )
     assert row.shapes({"I": 2, "H": 4}, {}) == ((2, 4), (4,), (2, 4))
-    assert row.sizes([np.empty((2, 4)), np.empty(4), None]) == {"I": 2, "H": 4, "G": 1}
+    assert row.sizes([np.empty((2, 4)), np.empty(4), None]) == {"I": 2, "H": 4}
     without = kernels.Cell("w", "W", row.gates, row.states, row.weights[:1], row.products[:1], ())
-    assert without.sizes([np.empty((2, 4))]) == {"I": 2, "H": 4, "G": 1}
+    assert without.sizes([np.empty((2, 4))]) == {"I": 2, "H": 4}
 
 
 def test_reset_after_changes_the_products_and_the_bias() -> None:

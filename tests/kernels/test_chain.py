@@ -27,7 +27,7 @@ def refuse(*args: Any) -> Any:
 
 def chain(backend: kernels.Backend, stages: list[Stage], B: int, inputs: int | None, dtype: Any) -> Any:
     """A chain that takes only what fits."""
-    return backend.chain(tuple(stages), B, inputs, np.dtype(dtype), lambda x, steps: taken(x), refuse)
+    return backend.Chain(tuple(stages), B, inputs, np.dtype(dtype), lambda x, steps: taken(x), refuse)
 
 
 def taken(x: Any) -> Array:
@@ -39,7 +39,7 @@ def taken(x: Any) -> Array:
 
 def recur(backend: kernels.Backend, v: Variant, inputs: int, H: int, dtype: str, zero_masked: bool = False) -> Recur:
     p = problem(v, Shape(1, 1, inputs, H), dtype)
-    return Recur(v.cell, backend[v.cell.name], pack(backend, p, backward=False), zero_masked)
+    return Recur(v.cell, backend, pack(backend, p, backward=False), zero_masked)
 
 
 def dense(inputs: int, outputs: int, dtype: str, activation: str = "linear", bias: bool = True) -> Dense:
@@ -148,7 +148,7 @@ def test_a_cell_alone_gives_the_bits_of_its_sequence(backend: kernels.Backend, v
     for shape in (Shape(40, 1, 9, 33), Shape(70, 13, 7, 17), Shape(5, 2, 3, 1), Shape(3, 1, 30, 280)):
         p = problem(v, shape, dtype)
         y, finals, _, _ = forward(backend, p)
-        stage = Recur(v.cell, backend[v.cell.name], pack(backend, p, backward=False), False)
+        stage = Recur(v.cell, backend, pack(backend, p, backward=False), False)
         c = chain(backend, [stage], shape.B, shape.I, dtype)
         c.set_states(p.states)
         assert_same(backend, stepped(c, p.x), y, f"step {shape}")

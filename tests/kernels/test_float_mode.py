@@ -75,7 +75,7 @@ def test_products_norms_and_streams(B: int, mode: int) -> None:
     packed = ops.pack(kernels.CELLS["gru"], *_gru(rng), **GRU)
     chain = [
         stages.Mask(0.0),
-        stages.Recur(packed.cell, packed.kernels, packed.weights, False),
+        stages.Recur(packed.cell, packed.backend, packed.weights, False),
         stages.Dense(rng.standard_normal((40, 5)).astype("f4"), None, "softmax"),
     ]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drive import Array, assert_close, backward, forward
+from drive import Array, assert_close, backward, forward, outputs
 from table import ACTIVATED, MASKS, NO_BIAS, OF_INPUT, TINY, VARIANTS, Problem, Shape, Variant, problem
 
 from cellstep import kernels
@@ -133,7 +133,6 @@ def test_gradients_of_every_activation(backend: kernels.Backend, v: Variant) -> 
 def test_gradients_that_arrive_in_one_place_only(backend: kernels.Backend, v: Variant, part: str) -> None:
     """None for a gradient that comes from above stands for zeros."""
     p = problem(v, TINY, mask="holes")
-    cell = backend[v.cell.name]
     for kept in range(len(p.dstates) if part == "states" else 1):
         zeros = [np.zeros_like(s) for s in p.dstates]
         nones: list[Array | None] = [None] * len(zeros)
@@ -144,7 +143,8 @@ def test_gradients_that_arrive_in_one_place_only(backend: kernels.Backend, v: Va
         check(backend, with_zeros)
         answers = forward(backend, p)
         found = {name: np.zeros_like(a) for name, a in right.items()}
-        cell.backward(answers.packed, answers.tape, p.dy if part == "dy" else None, *nones, *found.values())
+        dy = p.dy if part == "dy" else None
+        backend.backward(answers.packed, answers.tape, dy, nones, *outputs(p, found))
         for name in right:
             assert_close(found[name], right[name], 1e-15, name)
 
@@ -153,16 +153,16 @@ def test_gradients_that_arrive_in_one_place_only(backend: kernels.Backend, v: Va
 def test_derivative_of_an_activation_over_its_range(backend: kernels.Backend, activation: str) -> None:
     """One step of a net of one input and weight 1: on both sides of every corner, and far out where it is flat."""
     x = np.concatenate([np.linspace(-12, 12, 97) + 0.01, [-40, 40]])[:, None, None]
-    cell, one, h0 = backend["rnn"], np.ones((1, 1)), np.zeros((len(x), 1))
-    packed = cell.pack(one, 0 * one, None, activation, True)
+    one, h0 = np.ones((1, 1)), np.zeros((len(x), 1))
+    packed = backend.pack(kernels.CELLS["rnn"], (one, 0 * one, None), (activation,), True)
 
     def run(x: Array, tape: Any) -> Array:
         h = np.empty_like(h0)
-        cell.forward(packed, x, h0, None, None, None, None, h, tape)
+        backend.forward(packed, x, (h0,), None, None, None, None, None, (h,), tape)
         return h
 
-    tape, dx = cell.tape(packed, len(x), 1), np.empty_like(x)
+    tape, dx = backend.tape(packed, len(x), 1), np.empty_like(x)
     run(x, tape)
-    cell.backward(packed, tape, None, np.ones_like(h0), dx, None, None, None, None, None)
+    backend.backward(packed, tape, None, (np.ones_like(h0),), dx, (None,) * 3, (None,), (None,))
     slope = (run(x + EPSILON, None) - run(x - EPSILON, None)) / (2 * EPSILON)
     assert_close(dx[:, 0], slope, TOLERANCE, activation)

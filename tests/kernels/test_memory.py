@@ -71,7 +71,7 @@ def test_inputs_may_be_read_only(backend: kernels.Backend, v: Variant, dtype: st
     assert_all_same(backend, backward(backend, p, found).values(), right_gradients.values())
     x, states = p.x[:, 0].copy(), tuple(s.copy() for s in p.states)
     x.flags.writeable = False
-    backend[v.cell.name].step(found.packed, x, *states)
+    backend.step(found.packed, x, states)
 
 
 @pytest.mark.parametrize("step_", [1, 3, -1, -2])
@@ -137,10 +137,9 @@ def test_packed_weights_are_a_copy(backend: kernels.Backend, v: Variant) -> None
 def test_y_may_be_left_out(backend: kernels.Backend, v: Variant) -> None:
     p = problem(v, ODD, mask="holes")
     right = forward(backend, p)
-    cell = backend[v.cell.name]
-    tape = cell.tape(right.packed, ODD.B, ODD.T)
+    tape = backend.tape(right.packed, ODD.B, ODD.T)
     finals = tuple(unwritten(s.shape, s.dtype) for s in p.states)
-    cell.forward(right.packed, p.x, *p.states, p.mask, None, None, None, *finals, tape)
+    backend.forward(right.packed, p.x, p.states, p.mask, None, None, None, None, finals, tape)
     assert_all_same(backend, finals, right.states)
     found = backward(backend, p, right._replace(tape=tape))
     assert_all_same(backend, found.values(), backward(backend, p, right).values())
@@ -211,7 +210,7 @@ def test_step_leaves_other_rows_and_its_input_alone(backend: kernels.Backend, v:
         array[guard:-guard] = state
     x = np.ascontiguousarray(p.x[:, 0])
     before = x.copy()
-    backend[v.cell.name].step(packed, x, *(a[guard:-guard] for a in fenced))
+    backend.step(packed, x, [a[guard:-guard] for a in fenced])
     assert_all_same(backend, (a[guard:-guard] for a in fenced), right)
     assert all((a[:guard] == 7).all() and (a[-guard:] == 7).all() for a in fenced)
     np.testing.assert_array_equal(x, before)
@@ -223,7 +222,7 @@ def test_outputs_stay_inside_their_arrays(backend: kernels.Backend, v: Variant) 
     for shape in (Shape(3, 3, 5, 13), Shape(2, 1, 1, 1), Shape(2, 7, 9, 33)):
         p = problem(v, shape, "float32", "holes")
         right = forward(backend, p)
-        cell, fences = backend[v.cell.name], []
+        fences: list[Array] = []
 
         def fenced(a: Array, fences: list[Array] = fences) -> Array:
             whole = np.full(a.size + 64, 7, a.dtype)
@@ -233,8 +232,8 @@ def test_outputs_stay_inside_their_arrays(backend: kernels.Backend, v: Variant) 
             return inner
 
         y, finals = fenced(right.y), [fenced(s) for s in right.states]
-        tape = cell.tape(right.packed, shape.B, shape.T)
-        cell.forward(right.packed, p.x, *p.states, p.mask, None, None, y, *finals, tape)
+        tape = backend.tape(right.packed, shape.B, shape.T)
+        backend.forward(right.packed, p.x, p.states, p.mask, None, None, None, y, finals, tape)
         into = {name: fenced(a) for name, a in gradient_buffers(p).items()}
         backward(backend, p, right._replace(tape=tape), into)
         assert_all_same(backend, (y, *finals), (right.y, *right.states))

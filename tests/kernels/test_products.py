@@ -153,7 +153,7 @@ class TestBits:
         np.testing.assert_array_equal(run(backend, W, b, x[4:5, 7:8], activation), whole[4:5, 7:8])
         np.testing.assert_array_equal(run(backend, W, b, x[:, ::-1], activation), whole[:, ::-1])
         np.testing.assert_array_equal(run(backend, W, b, x.reshape(1, -1, 40), activation), whole.reshape(1, -1, N))
-        chain = backend.chain([Dense(W, b, activation)], 1, 40, np.dtype("float32"), None, None)
+        chain = backend.Chain([Dense(W, b, activation)], 1, 40, np.dtype("float32"), None, None)
         steps = [chain.step(np.ascontiguousarray(x[2:3, t])) for t in range(31)]
         np.testing.assert_array_equal(np.stack(steps, axis=1), whole[2:3])
 

@@ -20,31 +20,22 @@ CASES = {f"{peer}-{name}": case for peer in ("keras", "torch") for name, case in
 
 def run(backend: kernels.Backend, case: Case) -> dict[str, Array]:
     """One forward and one backward pass; the answers by the names of the contract."""
-    contract, fn = kernels.CELLS[case.cell], backend[case.cell]
+    contract = kernels.CELLS[case.cell]
     given = case.given
-    packed = fn.pack(given["W"], given["U"], given.get("b"), *(case.options[o] for o in contract.options), True)
+    weights = [given.get(name) for name in contract.weight_names]
+    packed = backend.pack(contract, weights, [case.options[name] for name in contract.option_names], True)
     B, T, _ = given["x"].shape
-    tape = fn.tape(packed, B, T)
+    tape = backend.tape(packed, B, T)
     mask = given["mask"].astype(bool) if "mask" in given else None
     found = {name: unwritten(a.shape, np.float64) for name, a in case.found.items()}
     for name in {"dW", "dU", "db"} & set(found):
         found[name][:] = 0
-    s = contract.states
-    fn.forward(
-        packed,
-        given["x"],
-        *(given[n + "0"] for n in s),
-        mask,
-        None,
-        None,
-        *(found[n] for n in ("y", *(n + "T" for n in s))),
-        tape,
-    )
-    fn.backward(
-        *(packed, tape, given["dy"], *(given[f"d{n}T"] for n in s)),
-        *(found["dx"], found["dW"], found["dU"], found.get("db"), *(found[f"d{n}0"] for n in s)),
-        *(None for _ in s),
-    )
+    s = contract.state_names
+    first, last = [given[n + "0"] for n in s], [found[n + "T"] for n in s]
+    backend.forward(packed, given["x"], first, mask, None, None, None, found["y"], last, tape)
+    dlast, dfirst = [given[f"d{n}T"] for n in s], [found[f"d{n}0"] for n in s]
+    dweights = [found.get(f"d{name}") for name in contract.weight_names]
+    backend.backward(packed, tape, given["dy"], dlast, found["dx"], dweights, dfirst, [None] * len(s))
     return found
 
 

@@ -114,7 +114,7 @@ def test_an_expected_backend_that_is_absent_fails(tmp_path: Path) -> None:
     tests = Path(__file__).parent.parent
     code = without("numba", COMPILED) + (
         "import pytest; sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '-o', 'addopts=', "
-        f"'--rootdir', {str(tests)!r}, '-o', 'pythonpath={tests}', '-k', 'parameters and lstm and step', "
+        f"'--rootdir', {str(tests)!r}, '-o', 'pythonpath={tests}', '-k', 'parameters and step', "
         f"{str(tests / 'kernels' / 'test_contract.py')!r}]))"
     )
     calm = run(code, tmp_path, CELLSTEP_BACKEND="numpy")

@@ -123,5 +123,5 @@ def test_a_tape_tells_some_rows(backend: kernels.Backend, v: Variant, dtype: str
         for name, a in read(backend, p, answers, n).items():
             np.testing.assert_array_equal(a, whole[name][:n], err_msg=name)
     only = np.empty_like(whole["h"])
-    backend[v.cell.name].read(answers.packed, answers.tape, None, only, *(None,) * (len(v.cell.states) - 1))
+    backend.read(answers.packed, answers.tape, None, [only] + [None] * (len(v.cell.states) - 1))
     np.testing.assert_array_equal(only, whole["h"])

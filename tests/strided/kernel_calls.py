@@ -72,7 +72,7 @@ def sequences(d: Layouts) -> Call:
         assert back is not None
         sums = [None if a is None else np.zeros(a.shape, packed.dtype) for a in (W, U, b)]
         traces = back.new_traces()
-        dx, dfirst = back(dy, dlast, *sums, True, traces)
+        dx, dfirst = back(dy, dlast, sums, True, traces)
         gates, states = back.read()
         return [y, *last, dx, *dfirst, *sums, *traces, gates, *states]
 
@@ -90,17 +90,17 @@ def contract(d: Layouts) -> Call:
 
     def run(x, dy, mask):  # type: ignore[no-untyped-def]
         mask = None if mask is None else mask.view(np.uint8) != 0
-        cell = kernels.active()[v.cell.name]
-        packed = cell.pack(W, U, b, *v.options, True)
-        tape = cell.tape(packed, B, T)
+        backend = kernels.active()
+        packed = backend.pack(v.cell, (W, U, b), v.options, True)
+        tape = backend.tape(packed, B, T)
         y, last = d.room((B, T, H), dtype), [d.room((B, H), dtype) for _ in v.cell.states]
-        cell.forward(packed, x, *first, mask, lengths, drop, y, *last, tape)
+        backend.forward(packed, x, first, mask, lengths, None, drop, y, last, tape)
         sums = [None if w is None else d.room(w.shape, dtype) for w in (W, U, b)]
         dx, dfirst = d.room((B, T, I), dtype), [d.room((B, H), dtype) for _ in v.cell.states]
-        cell.backward(packed, tape, dy, *dlast, dx, *sums, *dfirst, *(None for _ in v.cell.states))
+        backend.backward(packed, tape, dy, dlast, dx, sums, dfirst, [None for _ in v.cell.states])
         now = [s.copy() for s in first]
         if T:
-            cell.step(packed, x[:, 0], *now)
+            backend.step(packed, x[:, 0], now)
         return [y, *last, dx, *sums, *dfirst, *now]
 
     return run, {"x": a["x"], "dy": a["dy"], "mask": a["mask"]}, True
@@ -200,7 +200,7 @@ def streamed(d: Layouts) -> Call:
     def run(V, table, states, x, xs):  # type: ignore[no-untyped-def]
         V, table = _plain(V, dtype), _plain(table, dtype)
         packed = ops.pack(v.cell, W, U, b, backward=False, **v.named)
-        recur = stages.Recur(v.cell, packed.kernels, packed.weights, hidden)
+        recur = stages.Recur(v.cell, packed.backend, packed.weights, hidden)
         made = {
             "cell": [recur],
             "ids": [stages.Lookup(table, masked), recur, stages.Dense(V, None, "softmax")],

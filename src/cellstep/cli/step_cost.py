@@ -34,15 +34,15 @@ def step_cost(layer: layers.GRU) -> str:
     x = np.random.default_rng(0).standard_normal((1, inputs)).astype(W.dtype)
     h = np.zeros((1, H), W.dtype)
 
-    kernel = kernels.active()["gru"]
-    packed = kernel.pack(W, U, b, "tanh", "sigmoid", True, False)
-    in_kernel = microseconds(lambda: kernel.step(packed, x, h))
+    backend, cell = kernels.active(), kernels.CELLS["gru"]
+    packed = backend.pack(cell, (W, U, b), tuple(cell.defaults.values()), False)
+    in_kernel = microseconds(lambda: backend.step(packed, x, (h,)))
 
-    cell = layers.GRUCell(H)
-    cell.build((None, inputs))
-    cell.set_weights([W, U, b])
+    layer_cell = layers.GRUCell(H)
+    layer_cell.build((None, inputs))
+    layer_cell.set_weights([W, U, b])
     states = [np.zeros((1, H), W.dtype)]
-    called = microseconds(lambda: cell(x, states))
+    called = microseconds(lambda: layer_cell(x, states))
     return (
         f"One step of this GRU, batch 1, {inputs} inputs, H = {H}, {W.dtype}: {in_kernel:.2f} us in the kernel, "
         f"{called:.2f} us as cell(x, states)\n(medians; backend {kernels.active().name}, {config.isa()})."

@@ -217,9 +217,9 @@ class RecurrentCell(Module):
             if not sequences:
                 dlast = [added(dlast[0], dy), *dlast[1:]]
             with self._lock:  # threads may add to the same gradients
-                dW, dU, db = self.grads_of((self.kernel, self.recurrent_kernel, self.bias))
+                dweights = self.grads_of((self.kernel, self.recurrent_kernel, self.bias))
                 traces = None if traced is None else traced.new_gradients()
-                dx, dfirst = run_back(dy if sequences else None, dlast, dW, dU, db, need_dx, traces)
+                dx, dfirst = run_back(dy if sequences else None, dlast, dweights, need_dx, traces)
             if traced is not None:
                 traced.initial, traced.above = dfirst, dy if sequences else None
             if keep is not None and dx is not None:

@@ -378,7 +378,7 @@ class RNN(Layer):
                 raise NotImplementedError(f"{self.name} runs a cell written in Python, so it cannot be streamed")
             packed = cell.packed(backward=False)
             mine = tuple(islice(first, len(packed.cell.states)))
-            stages.append(Recur(packed.cell, packed.kernels, packed.weights, self.zero_output_for_mask, mine))
+            stages.append(Recur(packed.cell, packed.backend, packed.weights, self.zero_output_for_mask, mine))
         return stages
 
     def stream(self, batch_size: int = 1) -> Stream:

@@ -103,7 +103,7 @@ def _kernel(cell: RecurrentCell) -> str:
         return (
             f"step by step in NumPy and slowly, as no kernel computes {' and '.join(foreign)}; {cell.dtype}, {chosen}"
         )
-    full = backend[cell.contract.name].supports(cell.dtype, *options.values())
+    full = backend.supports(cell.contract, cell.dtype, tuple(options.values()))
     pace = "at full speed" if full else "slowly: this backend has no fast kernel for these"
     size = ""
     if cell.built:
@@ -124,8 +124,8 @@ def _split(cell: RecurrentCell, shape: Any) -> list[str]:
     size = (shape[0], shape[1], cell.kernel.shape[0])
     lines = []
     for way, backward in (("forward", False), ("backward", True)):
-        packed = cell.packed(backward=backward).weights
-        threads, what, shares, why = kernels.active().split_of(packed, size, backward)
+        packed = cell.packed(backward=backward)
+        threads, what, shares, why = packed.backend.split_of(packed.weights, size, backward)
         each = "-".join(str(n) for n in sorted({min(shares), max(shares)}))
         parts = f"{len(shares)} parts of {each} {what}" if len(shares) > 1 else f"all {each} {what} in one part"
         lines.append(

@@ -5,7 +5,7 @@ Nothing here is specific to a cell or a backend: `kernels.Cell` says how many ga
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +21,13 @@ States = tuple[Array, ...]
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A cell's weights, in the layout of one backend, with that backend's functions. Immutable; threads may share it.
+    """A cell's weights, in the layout of one backend, which runs them. Immutable; threads may share it.
 
     I inputs, H units, dtype float32 or float64.
     """
 
     cell: kernels.Cell
-    kernels: kernels.Kernels
+    backend: kernels.Backend
     weights: Any
     I: int  # noqa: E741 - the contract's letter
     H: int
@@ -41,7 +41,7 @@ class Pullback:
     Attributes:
         packed: the weights it ran with.
         x: (B, T, I) in the order of processing. first: the initial states, one (B, H) a state.
-        mask, lengths, drop: as the kernel got them, in the order of processing.
+        mask, lengths, resets, drop: as the kernel got them, in the order of processing.
         sequences: whether y was wanted. go_backwards: whether the order of processing is the last step first.
     """
 
@@ -51,6 +51,7 @@ class Pullback:
     first: States
     mask: NDArray[np.bool_] | None
     lengths: NDArray[np.int32] | None
+    resets: NDArray[np.bool_] | None
     drop: Array | None
     sequences: bool
     go_backwards: bool
@@ -59,15 +60,14 @@ class Pullback:
         self,
         dy: Array | None,
         dstates: Sequence[Array | None],
-        dW: Array | None,
-        dU: Array | None,
-        db: Array | None,
+        dweights: Sequence[Array | None] | None = None,
         need_dx: bool = True,
         traces: Sequence[Array | None] | None = None,
     ) -> tuple[Array | None, States]:
         """Gradients of a loss from its gradients dy (B, T, H) and dstates, one (B, H) a state; None stands for zeros.
 
-        dW, dU, db: C-contiguous arrays in the weights' shapes, added to; None where not wanted.
+        dweights: C-contiguous arrays in the weights' shapes, in their order, added to; None for what is not wanted, and
+            for none at all.
         traces: one (B, T, H) a state or None, C-contiguous, written with the gradients of the states after each step,
             in the order of processing; None for none at all.
 
@@ -90,8 +90,9 @@ class Pullback:
         dx = empty((B, T, I), dtype) if need_dx else None
         dfirst = tuple([np.empty((B, H), dtype) for _ in states])
         traces = (None,) * len(states) if traces is None else traces
+        dweights = (None,) * len(self.packed.cell.weights) if dweights is None else dweights
         packed = self.packed
-        packed.kernels.backward(packed.weights, self.tape, dy, *dlast, dx, dW, dU, db, *dfirst, *traces)
+        packed.backend.backward(packed.weights, self.tape, dy, dlast, dx, dweights, dfirst, traces)
         return dx[:, ::-1] if dx is not None and self.go_backwards else dx, dfirst
 
     def new_traces(self) -> tuple[Array, ...]:
@@ -110,16 +111,13 @@ class Pullback:
         n, cell, H = B if rows is None else min(rows, B), self.packed.cell, self.packed.H
         gates = np.empty((n, T, cell.G, H), self.packed.dtype)
         states = tuple(np.empty((n, T, H), self.packed.dtype) for _ in cell.states)
-        self.packed.kernels.read(self.packed.weights, self.tape, gates, *states)
+        self.packed.backend.read(self.packed.weights, self.tape, gates, states)
         return gates, states
 
 
 def pack(
     cell: kernels.Cell,
-    W: Any,
-    U: Any,
-    b: Any,
-    *,
+    *weights: Any,
     backward: bool,
     backend: kernels.Backend | None = None,
     **options: Any,
@@ -128,43 +126,62 @@ def pack(
 
     Args:
         cell: a row of the contract.
-        W: (I, G*H).
-        U: (H, G*H), float32 or float64; W and b are cast to it.
-        b: the cell's bias shape, or None.
+        *weights: the cell's arrays, in the row's order: W (I, G*H), U (H, G*H), ..., and None where there is no bias.
+            They are cast to the dtype of the first that has an axis of units alone, float32 or float64.
         backward: whether a pullback will be wanted.
         backend: the active one where None.
         **options: the cell's options, all of them: `activation`, ... An activation may also be an object with
-            `forward(x) -> (y, pullback)`; the reference backend, which alone runs those, is taken then.
+            `forward(x) -> (y, pullback)`; the reference backend, which alone runs those, is taken then, as for a cell
+            that the backend does not have.
 
     Raises:
         ValueError, TypeError: shapes, dtypes or options that do not fit.
     """
     backend = kernels.active() if backend is None else backend
+    if cell.name not in backend.cells:
+        backend = kernels.load("numpy")
     if set(options) != set(cell.option_names):
-        raise TypeError(
-            f"{cell.name} takes the options {', '.join(cell.option_names)}, got {', '.join(sorted(options))}"
-        )
+        wanted = ", ".join(cell.option_names)
+        raise TypeError(f"{cell.name} takes the options {wanted}, got {', '.join(sorted(options))}")
     for name in cell.activations:
         chosen = options[name]
         if not isinstance(chosen, str) and hasattr(chosen, "forward"):
             backend = kernels.load("numpy")
         elif chosen not in kernels.ACTIVATIONS:
             raise ValueError(f"{name} must be one of {', '.join(kernels.ACTIVATIONS)}, got {chosen!r}")
-    U = np.asarray(U)
-    dtype = next((known for known in FLOATS if known == U.dtype.newbyteorder("=")), None)
+    arrays, dtype, I, H = _checked(cell, weights, options)  # noqa: E741
+    packed = backend.pack(cell, arrays, tuple([options[name] for name in cell.option_names]), backward)
+    return Packed(cell, backend, packed, I, H, dtype)
+
+
+def _checked(
+    cell: kernels.Cell, weights: Sequence[Any], options: Mapping[str, Any]
+) -> tuple[list[Array | None], np.dtype[Any], int, int]:
+    """The weights as kernels take them, their dtype, and how many inputs and units they are for."""
+    if len(weights) != len(cell.weights):
+        raise TypeError(f"{cell.name} takes the weights {', '.join(cell.weight_names)}, got {len(weights)} arrays")
+    arrays: list[Any] = [
+        None if value is None and weight.name == cell.bias else np.asarray(value)
+        for weight, value in zip(cell.weights, weights, strict=True)
+    ]
+    leading, _ = cell.places["H"]
+    dtype = next((known for known in FLOATS if known == arrays[leading].dtype.newbyteorder("=")), None)
     if dtype is None:
-        raise TypeError(f"expected U to be float32 or float64, got dtype {U.dtype}")
-    H = U.shape[0] if U.ndim else 0
-    columns = cell.G * H
-    U = contiguous(as_array("U", U, dtype, ("units", columns)))
-    W = contiguous(as_array("W", W, dtype, ("features", columns)))
-    if not (W.shape[0] and H):
-        raise ValueError(f"expected at least one feature and one unit, got W {W.shape} and U {U.shape}")
-    if b is not None:
-        b = contiguous(as_array("b", b, dtype, cell.bias_shape(H, **options)))
-    functions = backend[cell.name]
-    weights = functions.pack(W, U, b, *(options[name] for name in cell.option_names), backward)
-    return Packed(cell, functions, weights, W.shape[0], H, dtype)
+        name = cell.weight_names[leading]
+        raise TypeError(f"expected {name} to be float32 or float64, got dtype {arrays[leading].dtype}")
+    sizes = cell.sizes(arrays)
+    I, H = sizes["I"], sizes["H"]  # noqa: E741
+    for i, (weight, shape) in enumerate(zip(cell.weights, cell.shapes(sizes, options), strict=True)):
+        if arrays[i] is not None and not fits(arrays[i], dtype, shape):
+            dims: list[int | str] = list(shape)
+            for letter, word in (("I", "features"), ("H", "units")):
+                if cell.places[letter][0] == i and letter in weight.axes:
+                    dims[cell.places[letter][1]] = word
+            arrays[i] = contiguous(as_array(weight.name, arrays[i], dtype, tuple(dims)))
+    if not (I and H):
+        matrices = [f"{w.name} {a.shape}" for w, a in zip(cell.weights, arrays, strict=True) if len(w.axes) == 2]
+        raise ValueError(f"expected at least one feature and one unit, got {' and '.join(matrices)}")
+    return arrays, dtype, I, H
 
 
 def check_states(name: str, packed: Packed, states: Any, B: int) -> States:
@@ -203,7 +220,7 @@ def step(packed: Packed, x: Any, states: Any, name: str = "x") -> States:
     ):
         states = check_states("states", packed, states, x.shape[0])
     new = tuple([s.copy() for s in states])
-    packed.kernels.step(packed.weights, x, *new)
+    packed.backend.step(packed.weights, x, new)
     return new
 
 
@@ -233,6 +250,18 @@ def _fast_form(steps: NDArray[np.bool_]) -> tuple[NDArray[np.bool_] | None, NDAr
     return steps, None
 
 
+def _resets(resets: NDArray[np.bool_], mask: NDArray[np.bool_] | None, go_backwards: bool) -> NDArray[np.bool_] | None:
+    """Resets in the order of processing, each at a step that runs; None where there are none."""
+    if go_backwards:
+        resets = resets[:, ::-1]
+    if mask is not None:
+        # how many there were up to this step, and up to the last one before it that ran
+        count = np.cumsum(resets, axis=1)
+        done = np.maximum.accumulate(np.where(mask, count, 0), axis=1)
+        resets = mask & (count > np.pad(done, ((0, 0), (1, 0)))[:, :-1])
+    return resets if resets.any() else None
+
+
 def forward(
     packed: Packed,
     x: Any,
@@ -240,6 +269,7 @@ def forward(
     *,
     mask: Any = None,
     lengths: Any = None,
+    resets: Any = None,
     drop: Any = None,
     go_backwards: bool = False,
     sequences: bool = True,
@@ -249,11 +279,13 @@ def forward(
 
     Args:
         packed: from `pack`, with `backward` where there is a tape.
-        x: (B, T, I), not written to. With a tape, x, mask and drop must not change before the last call
-            of the pullback.
+        x: (B, T, I), not written to. With a tape, x, mask, resets and drop must not change before the last call of the
+            pullback.
         states: one (B, H) array a state; None for zeros.
         mask: (B, T) booleans, False where a row carries its states.
         lengths: (B,) integers, the steps that each row runs from the left; not together with a mask.
+        resets: (B, T) booleans, True where a row starts anew: before that step its states become zeros, and no gradient
+            crosses. At a masked step, which carries the states, a reset waits for the row's next step.
         drop: (B, H), what h is multiplied with before products with U at every step (recurrent dropout); None for ones.
         go_backwards: start at the last step, padding included; y comes in the order of processing.
         sequences: whether y is wanted.
@@ -267,7 +299,7 @@ def forward(
     """
     x = rows(as_array("x", x, packed.dtype, ("batch", "time", packed.I)))
     B, T, _ = x.shape
-    H, dtype, run = packed.H, packed.dtype, packed.kernels
+    H, dtype, run = packed.H, packed.dtype, packed.backend
     S = len(packed.cell.states)
     if states is None:
         first: States = tuple(np.zeros((B, H), dtype) for _ in range(S))
@@ -280,6 +312,8 @@ def forward(
         steps = running(mask, lengths, B, T, go_backwards)
         assert steps is not None
         kernel_mask, kernel_lengths = _fast_form(steps)
+    if resets is not None:
+        resets = _resets(check_mask(resets, B, T, "resets"), kernel_mask, go_backwards)
     if drop is not None:
         drop = contiguous(as_array("drop", drop, dtype, (B, H)))
     if go_backwards:
@@ -287,8 +321,8 @@ def forward(
     y = empty((B, T, H), dtype) if sequences else None
     last = tuple(np.empty((B, H), dtype) for _ in range(S))
     kept = run.tape(packed.weights, B, T) if tape else None
-    run.forward(packed.weights, x, *first, kernel_mask, kernel_lengths, drop, y, *last, kept)
+    run.forward(packed.weights, x, first, kernel_mask, kernel_lengths, resets, drop, y, last, kept)
     if kept is None:
         return y, last, None
-    pullback = Pullback(packed, kept, x, first, kernel_mask, kernel_lengths, drop, sequences, go_backwards)
+    pullback = Pullback(packed, kept, x, first, kernel_mask, kernel_lengths, resets, drop, sequences, go_backwards)
     return y, last, pullback

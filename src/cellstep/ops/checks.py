@@ -206,19 +206,19 @@ def either_contiguous(a: NDArray[Any]) -> NDArray[Any]:
     return a if flags.forc and flags.aligned else a.copy()
 
 
-def check_mask(mask: Any, B: int, T: int) -> NDArray[np.bool_]:
+def check_mask(mask: Any, B: int, T: int, name: str = "mask") -> NDArray[np.bool_]:
     """(B, T) booleans; True where the row runs. Numbers will do where they are 0 and 1."""
-    a = plain("mask", mask)
+    a = plain(name, mask)
     if a.dtype.kind not in "biuf":
-        raise TypeError(f"expected mask to hold booleans, got dtype {a.dtype}")
+        raise TypeError(f"expected {name} to hold booleans, got dtype {a.dtype}")
     if a.shape != (B, T):
-        raise ValueError(f"expected mask of shape (batch, time) = ({B}, {T}), got {a.shape}")
+        raise ValueError(f"expected {name} of shape (batch, time) = ({B}, {T}), got {a.shape}")
     if a.dtype.kind == "b":
         a = a.view(np.uint8)  # a view of other memory may hold bytes other than 0 and 1, which are True as well
         return np.asarray(a != 0, np.bool_)
     steps: NDArray[np.bool_] = a != 0
     if not (a == steps).all():
-        raise ValueError(f"expected mask to hold booleans, or 0 and 1, got {a[a != steps][0]}")
+        raise ValueError(f"expected {name} to hold booleans, or 0 and 1, got {a[a != steps][0]}")
     return steps
 
 

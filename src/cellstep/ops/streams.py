@@ -69,7 +69,7 @@ def make_chain(
         raise ValueError(f"{wanted} {', '.join([*odd, str(out.dtype)])} of shape {out.shape}")
 
     backend = kernels.active() if backend is None else backend
-    kind = backend.chain if all(_runs_on(backend, stage) for stage in stages) else NumpyChain
+    kind = backend.Chain if all(_runs_on(backend, stage) for stage in stages) else NumpyChain
     made: Chain = kind(stages, B, inputs, dtype, cast, check)
     return made
 
@@ -77,7 +77,7 @@ def make_chain(
 def _runs_on(backend: kernels.Backend, stage: Stage) -> bool:
     """Whether the backend's own chain takes the stage."""
     if isinstance(stage, Recur):
-        return stage.kernels == backend[stage.cell.name]
+        return stage.backend.name == backend.name
     return isinstance(getattr(stage, "activation", ""), str)
 
 

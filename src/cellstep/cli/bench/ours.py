@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import kernels, layers
-from .problem import CHECKED_STEPS, OPTIONS, Answer, Array, Problem, Runner
+from .problem import CHECKED_STEPS, Answer, Array, Problem, Runner
 
 OUTPUTS, GRADIENTS = 5e-6, 2e-5
 
@@ -19,10 +19,10 @@ def _runner(run: Callable[[], Any], answer: Callable[[], Answer]) -> Runner:
 
 def kernel_level(p: Problem, backend: kernels.Backend | None = None) -> Runner:
     """The kernels of a backend (default: the active one) without the floors above them."""
-    K, options = (backend or kernels.active())[p.cell], OPTIONS[p.cell]
+    K, cell = backend or kernels.active(), kernels.CELLS[p.cell]
     T, B, _, H = p.shape
-    n = len(kernels.CELLS[p.cell].states)
-    packed = K.pack(p.W, p.U, p.b, *options, p.trains)
+    n, weights, options = len(cell.states), (p.W, p.U, p.b), tuple(cell.defaults.values())
+    packed = K.pack(cell, weights, options, p.trains)
     zero = [np.zeros((B, H), p.x.dtype) for _ in range(n)]
     last = [np.empty_like(z) for z in zero]
     if p.work == "step":
@@ -31,7 +31,7 @@ def kernel_level(p: Problem, backend: kernels.Backend | None = None) -> Runner:
     if not p.trains:
 
         def forward() -> None:
-            K.forward(packed, p.x, *zero, None, p.lengths, None, y, *last, None)
+            K.forward(packed, p.x, zero, None, p.lengths, None, None, y, last, None)
 
         def forward_answer() -> Answer:
             forward()
@@ -40,42 +40,40 @@ def kernel_level(p: Problem, backend: kernels.Backend | None = None) -> Runner:
         return _runner(forward, forward_answer)
 
     tape = K.tape(packed, B, T)
-    dx, d0 = np.empty_like(p.x), [np.empty_like(z) for z in zero]
-    dW, dU, db = np.empty_like(p.W), np.empty_like(p.U), np.empty_like(p.b)
+    dx, d0, none = np.empty_like(p.x), [np.empty_like(z) for z in zero], [None] * n
+    dweights = [np.empty_like(w) for w in weights]
 
     def train() -> None:
-        fresh = K.pack(p.W, p.U, p.b, *options, True)
-        K.forward(fresh, p.x, *zero, None, p.lengths, None, y, *last, tape)
-        # the contract adds to dW, dU and db
-        dW.fill(0)
-        dU.fill(0)
-        db.fill(0)
-        K.backward(fresh, tape, p.dy, *([None] * n), dx, dW, dU, db, *d0, *([None] * n))
+        fresh = K.pack(cell, weights, options, True)
+        K.forward(fresh, p.x, zero, None, p.lengths, None, None, y, last, tape)
+        # the contract adds to the weights' gradients
+        for d in dweights:
+            d.fill(0)
+        K.backward(fresh, tape, p.dy, none, dx, dweights, d0, none)
 
     def train_answer() -> Answer:
         train()
-        return {"y": p.shown(y), "dx": dx.copy(), "dW": dW.copy(), "dU": dU.copy(), "db": db.copy()}
+        return {
+            "y": p.shown(y),
+            "dx": dx.copy(),
+            **{f"d{n}": d.copy() for n, d in zip(cell.weight_names, dweights, strict=True)},
+        }
 
     return _runner(train, train_answer)
 
 
-def _kernel_step(p: Problem, K: kernels.Kernels, packed: Any, now: list[Array]) -> Runner:
+def _kernel_step(p: Problem, K: kernels.Backend, packed: Any, now: list[Array]) -> Runner:
     x0, step = np.ascontiguousarray(p.x[:, 0]), K.step
-    # spelt out: a starred call would cost a tenth of the shortest step
-    run: Callable[[], Any]
-    if len(now) == 2:
-        h, c = now
-        run = lambda: step(packed, x0, h, c)  # noqa: E731
-    else:
-        (h,) = now
-        run = lambda: step(packed, x0, h)  # noqa: E731
+
+    def run() -> None:
+        step(packed, x0, now)
 
     def answer() -> Answer:
         for a in now:
             a[...] = 0
         for _ in range(CHECKED_STEPS):
             run()
-        return {"h": h.copy()}
+        return {"h": now[0].copy()}
 
     return _runner(run, answer)
 

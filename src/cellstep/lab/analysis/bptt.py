@@ -245,7 +245,7 @@ def _parts(run: Run, scale: float) -> tuple[dict[str, Array], Array, Array]:
         )
         assert back is not None
         d = [parts[name][t] if name in parts else None for name in values]
-        _, dbefore = back(None, [np.ascontiguousarray(a[:, t]) for a in above], d[0], d[1], d[2], False)
+        _, dbefore = back(None, [np.ascontiguousarray(a[:, t]) for a in above], d, need_dx=False)
         if t:
             feedback[:, t - 1] = dbefore[0]
     direct = above[0] - feedback

@@ -108,7 +108,7 @@ def step_jacobians(run: Run, rows: int = ROWS) -> Array:
     for i in range(S):
         unit = np.zeros((n * T, S))
         unit[:, i] = 1
-        _, row = back(None, np.split(unit, states, axis=1), None, None, None, False)
+        _, row = back(None, np.split(unit, states, axis=1), need_dx=False)
         found[:, i] = np.concatenate(row, axis=1)
     return np.where(held.running[:, :, None, None], found.reshape(n, T, S, S), np.eye(S))
 

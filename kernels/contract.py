@@ -1,0 +1,86 @@
+"""What every backend offers, as data: its functions, and the names of their parameters.
+
+README.md in this folder says what each function does and who allocates; a test holds each backend against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+#: The functions that run cells, the same ones for every cell.
+FUNCTIONS: Mapping[str, tuple[str, ...]] = {
+    "pack": ("cell", "weights", "options", "backward"),
+    "tape": ("packed", "B", "T"),
+    "step": ("packed", "x", "states"),
+    "forward": ("packed", "x", "first", "mask", "lengths", "resets", "drop", "y", "last", "tape"),
+    "backward": ("packed", "tape", "dy", "dlast", "dx", "dweights", "dfirst", "traces"),
+    "read": ("packed", "tape", "gates", "states"),
+    "supports": ("cell", "dtype", "options"),
+    "split_of": ("packed", "shape", "backward"),
+}
+
+#: What a backend's chain offers; README.md says what they do.
+CHAIN: tuple[str, ...] = ("step", "steps", "get_states", "set_states")
+
+#: Products for everything that is not a cell. reference/products.py says what they do.
+PRODUCTS: Mapping[str, tuple[str, ...]] = {
+    "product_pack": ("W", "b"),
+    "product": ("packed", "x", "activation", "y"),
+    "product_gradients": ("x", "dz", "dW", "db"),
+    "product_batched": ("a", "b", "out"),
+    "activated": ("x", "activation", "y"),
+}
+
+#: Layer normalization. reference/norms.py says what they do.
+NORMS: Mapping[str, tuple[str, ...]] = {
+    "normalized": ("x", "epsilon", "gamma", "beta", "y", "normal", "inverse"),
+    "normalized_back": ("dy", "normal", "inverse", "gamma", "dx", "dgamma", "dbeta"),
+}
+
+#: An optimizer's update of flat arrays, in place; `s` is scratch. reference/updates.py says what they do.
+UPDATES: Mapping[str, tuple[str, ...]] = {
+    "sgd": ("value", "grad", "s", "lr"),
+    "sgd_momentum": ("value", "grad", "v", "s", "lr", "momentum", "nesterov"),
+    "adam": ("value", "grad", "m", "v", "v_hat", "s", "lr", "beta_1", "beta_2", "epsilon", "step"),
+    "rmsprop": ("value", "grad", "v", "mean", "velocity", "s", "lr", "rho", "momentum", "epsilon"),
+}
+
+
+class Split(NamedTuple):
+    """How a call is shared: between how many threads, in "rows" or "units", how many of these a part has, and why."""
+
+    threads: int
+    what: str
+    shares: list[int]
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """A loaded backend: its name, why it was chosen, and what its module `backend` exports.
+
+    Attributes:
+        cells: what it has of each cell, by name. A cell that is not there runs on the reference.
+        pack, ...: the functions of `FUNCTIONS`.
+        empty: as numpy.empty, where the backend has it from memory that large results gave back.
+        Chain: what streams run on. products, norms, updates: modules with the functions of `PRODUCTS` and so on.
+    """
+
+    name: str
+    why: str
+    cells: MutableMapping[str, Any]
+    pack: Callable[..., Any]
+    tape: Callable[..., Any]
+    step: Callable[..., None]
+    forward: Callable[..., None]
+    backward: Callable[..., None]
+    read: Callable[..., None]
+    supports: Callable[..., bool]
+    split_of: Callable[..., Split]
+    empty: Callable[[tuple[int, ...], Any], Any]
+    Chain: Callable[..., Any]
+    products: Any
+    norms: Any
+    updates: Any

@@ -1,0 +1,54 @@
+"""NumPy alone: the specification, and the last resort."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..cells import ACTIVATIONS, Cell
+from ..chain import Chain
+from . import gru, lstm, norms, products, rnn, updates
+from .loop import Array, Packed, Step, backward, forward, read, split_of, step, tape
+
+__all__ = [
+    "CELLS",
+    "Chain",
+    "backward",
+    "empty",
+    "forward",
+    "norms",
+    "pack",
+    "products",
+    "read",
+    "split_of",
+    "step",
+    "supports",
+    "tape",
+    "updates",
+]
+
+#: Of each cell the function of a step.
+CELLS: dict[str, Step] = {"rnn": rnn.step, "lstm": lstm.step, "gru": gru.step}
+empty = np.empty
+
+
+def pack(cell: Cell, weights: Sequence[Array | None], options: Sequence[Any], backward: bool) -> Packed:
+    """Private C-contiguous copies of the weights that cannot be written to, with the function of a step.
+
+    `backward` says whether backward will be called.
+    """
+    copies = tuple(None if a is None else np.array(a, order="C") for a in weights)
+    for a in copies:
+        if a is not None:
+            a.flags.writeable = False
+    sizes = cell.sizes(copies)
+    dtype = next(a.dtype for a in copies if a is not None)
+    return Packed(cell, CELLS[cell.name], copies, tuple(options), sizes["I"], sizes["H"], dtype)
+
+
+def supports(cell: Cell, dtype: np.dtype[Any], options: Sequence[Any]) -> bool:
+    """Whether this backend runs these options at full speed: float32 and float64, every activation of the contract."""
+    known = all(v in ACTIVATIONS for o, v in zip(cell.options, options, strict=True) if o.kind == "activation")
+    return cell.name in CELLS and np.dtype(dtype).char in "fd" and known
