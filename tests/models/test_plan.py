@@ -129,15 +129,15 @@ def test_a_plan_is_kept_while_nothing_changes() -> None:
     model = make()
     x, y = np.ones((16, 5, 3), "f4"), np.ones((16, 1), "f4")
     model.train_on_batch(x, y)
-    plan = model._trainer._plan
+    plan = model._trainer._cached_plan
     for _ in range(3):
         model.train_on_batch(x, y)
         model.test_on_batch(x, y)
         model.predict(x, verbose=0)
-    assert model._trainer._plan is plan
+    assert model._trainer._cached_plan is plan
     make()  # another model makes the plan void, which costs a little and changes nothing
     model.train_on_batch(x, y)
-    assert model._trainer._plan is not plan
+    assert model._trainer._cached_plan is not plan
 
 
 def test_plans_do_not_travel_with_copies() -> None:
@@ -149,7 +149,7 @@ def test_plans_do_not_travel_with_copies() -> None:
     model.train_on_batch(x, y)
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert other._trainer.model is other
-        assert other._trainer._plan is None
+        assert other._trainer._cached_plan is None
         assert other.train_on_batch(x, y) == pytest.approx(model.test_on_batch(x, y))
         assert other.optimizer.iterations == 2
     assert model.optimizer.iterations == 1

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import ops, random
+from ..layers import nested
 from . import data
 from .data import Batch, ClassWeight, by_number, rows, take
-from .stored import stored
+from .stored import Stored, stored
 from .trainer import Trainer
 
 #: Rows of a batch where nothing else is said.
@@ -49,12 +50,19 @@ class Arrays:
         data: all rows.
         batch_size: rows in a batch.
         rng: shuffles the rows anew for each pass; None keeps their order, and batches are views.
+        check: what is made of each batch; None where the rows were checked all together.
     """
 
     once = draws = False
 
-    def __init__(self, data: Batch, batch_size: int, rng: np.random.Generator | None = None) -> None:
-        self.data, self.batch_size, self.rng = data, batch_size, rng
+    def __init__(
+        self,
+        data: Batch,
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        check: Callable[..., Batch] | None = None,
+    ) -> None:
+        self.data, self.batch_size, self.rng, self.check = data, batch_size, rng, check
         self.batches: int | None = -(-rows(data.x) // batch_size)
 
     def passed(self, skip: int) -> Iterator[Batch]:
@@ -62,7 +70,8 @@ class Arrays:
         order = None if self.rng is None else self.rng.permutation(n)
         for start in range(skip * self.batch_size, n, self.batch_size):
             part = slice(start, start + self.batch_size)
-            yield take(self.data, part if order is None else order[part])
+            batch = take(self.data, part if order is None else order[part])
+            yield batch if self.check is None else self.check(*batch)
 
     def tell(self, event: str) -> None: ...
 
@@ -255,4 +264,6 @@ def epochs_of(
         whole = weigh(whole)
     if batch_size is None:
         batch_size = -(-rows(whole.x) // steps) if steps else BATCH_SIZE
-    return Epochs(Arrays(whole, ops.check_count("batch_size", batch_size), rng), steps)
+    # what is in files is seen batch by batch
+    check = trainer.batch if any(isinstance(leaf, Stored) for leaf in nested.flatten(whole.x)) else None
+    return Epochs(Arrays(whole, ops.check_count("batch_size", batch_size), rng, check), steps)

@@ -17,8 +17,8 @@ from ..configured import of_package
 from ..interrupts import interrupts_held
 from ..layers.module import Module, held
 
-#: What calls change of the package's own modules; those of a user's classes may change any attribute.
-_CHANGED = ("states", "generator", "_cached_penalties")
+#: What `save` gives.
+Saved = tuple[list[Any], list[Any], list[Any], list[Any], list[Any]]
 
 
 class Rollback:
@@ -28,52 +28,66 @@ class Rollback:
         modules: all that may take part, each once.
     """
 
-    def __init__(self, modules: Iterable[Module]) -> None:
-        #: Modules of the package that have something that changes, with its names; modules of users' classes.
-        self._known: list[tuple[Module, list[str]]] = []
+    def __init__(self, modules: Iterable[Any]) -> None:
+        #: Layers of the package that have states, or may have them; modules of users' classes, which change anything.
+        self._stateful: list[Any] = []
         self._others: list[Module] = []
         self._unbuilt: list[Module] = []
         self._generators: list[Any] = []
         self._fixed: list[Any] = []
+        modules = list(modules)
+        penalties = any(
+            getattr(module, "activity_regularizer", None) is not None or "_cached_penalties" in vars(module)
+            for module in modules
+        )
+        #: Modules that keep the penalties of their last call.
+        self._penalized = modules if penalties else []
         for module in modules:
-            if of_package(type(module)):
-                names = [name for name in _CHANGED if name in vars(module)]
-                if names:
-                    self._known.append((module, names))
-            else:
+            kind: Any = type(module)
+            own = not of_package(kind)
+            if own:
                 self._others.append(module)
+            elif "states" in vars(module) and (module.states is not None or module.stateful):
+                self._stateful.append(module)
             if not module.built:
                 self._unbuilt.append(module)
-            if not of_package(type(module)) or _draws(module):
+            if own or _draws(module):
                 self._generators += [generator.bit_generator for generator in held(module, np.random.Generator)]
             self._fixed += [weight for weight in module._weights if weight.fixed]
+        self._nothing = not (self._fixed or self._generators or self._stateful or self._penalized or self._others)
 
-    def save(self) -> tuple[list[Any], ...]:
+    def save(self) -> Saved:
         """What there is now, for `restore`."""
+        if self._nothing:
+            return [], [], [], [], []
         # a layer that goes on replaces its list of states, and never writes into one
         return (
             [weight.numpy() for weight in self._fixed],
             [bits.state for bits in self._generators],
-            [[vars(module).get(name) for name in names] for module, names in self._known],
+            [layer.states for layer in self._stateful],
+            [vars(module).get("_cached_penalties") for module in self._penalized],
             [dict(vars(module)) for module in self._others],
         )
 
-    def restore(self, saved: tuple[list[Any], ...]) -> None:
+    def restore(self, saved: Saved) -> None:
         """Put back what there was. Of a module that was built since then only its states are."""
-        fixed, drawn, known, others = saved
+        fixed, drawn, states, penalties, others = saved
         for weight, value in zip(self._fixed, fixed, strict=True):
             weight.assign(value)
         for bits, state in zip(self._generators, drawn, strict=True):
             bits.state = state
+        for layer, value in zip(self._stateful, states, strict=True):
+            layer.states = value
+        for module, value in zip(self._penalized, penalties, strict=True):
+            if value is not None:
+                vars(module)["_cached_penalties"] = value
+            else:
+                vars(module).pop("_cached_penalties", None)
         built = [module for module in self._unbuilt if module.built]
-        for (module, names), values in zip(self._known, known, strict=True):
-            for name, value in zip(names, values, strict=True):
-                if name == "states" or not any(module is other for other in built):
-                    vars(module)[name] = value
         for module, before in zip(self._others, others, strict=True):
             now, whole = vars(module), not any(module is other for other in built)
             for name in {*before, *now} if whole else {"states"} & {*before}:
-                if name == "_cached_penalties" or not name.startswith("_cached"):
+                if not name.startswith("_cached"):
                     if name in before:
                         now[name] = before[name]
                     else:

@@ -56,7 +56,7 @@ class Trainer:
         self.resumed: tuple[Any, Any] | None = None
         #: By thread: what calls use that began while another thread's was under way.
         self._calls: dict[int, Compiled] = {}
-        self._plan: Plan | None = None
+        self._cached_plan: Plan | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """For copy and pickle: without what belongs to calls under way."""
@@ -194,14 +194,14 @@ class Trainer:
 
     def forget_plan(self) -> None:
         """Let the next batch look again at what the model is made of."""
-        self._plan = None
+        self._cached_plan = None
 
     def plan(self, x: Any) -> Plan:
         """What is known of the model, whose weights exist from here on."""
-        plan = self._plan
+        plan = self._cached_plan
         if plan is None or not plan.holds():
             self.model.prepare(x)
-            plan = self._plan = Plan(self.model)
+            plan = self._cached_plan = Plan(self.model)
         return plan
 
     def own_step(self, name: str) -> Callable[[Batch], Logs] | None:
