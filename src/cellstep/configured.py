@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, Self, TypeVar, cast
 
+_PACKAGE = f"{__name__.partition('.')[0]}."
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Arguments of older Keras, and what to write for them.
@@ -34,8 +36,18 @@ def cached(function: Function) -> Function:
 @cached
 def of_package(kind: Any) -> bool:
     """Whether a class is one of this package's, and no user's."""
-    package: str = kind.__module__.partition(".")[0]
-    return package == __name__.partition(".")[0]
+    return f"{kind.__module__}.".startswith(_PACKAGE)
+
+
+def ours_function(function: Any) -> bool:
+    """Whether a function or method was written in this package."""
+    return f"{getattr(function, '__module__', '')}.".startswith(_PACKAGE)
+
+
+@cached
+def ours_attribute(attribute: Any) -> bool:
+    """`ours_function` for a method or property of a class."""
+    return ours_function(getattr(attribute, "fget", attribute))
 
 
 def owner_of(kind: type, *names: str) -> type:
@@ -200,6 +212,39 @@ def arguments_of(scope: dict[str, Any]) -> dict[str, Any]:
     set: `super().__init__(**arguments_of(locals()))` hands all on."""
     arguments = {name: value for name, value in scope.items() if name not in ("self", "__class__", "options")}
     return {**arguments, **scope.get("options", {})}
+
+
+def arguments_by_name(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a constructor by name, those of `**options` among them; empty where they do not fit it."""
+    try:
+        signature = inspect.signature(kind.__init__)  # type: ignore[misc]
+        bound = signature.bind(None, *args, **options).arguments
+    except (TypeError, ValueError):  # __init__ says it better
+        return {}
+    by_name: dict[str, Any] = {}
+    for name, value in list(bound.items())[1:]:
+        if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            by_name |= value
+        else:
+            by_name[name] = value
+    return by_name
+
+
+def is_plain(value: Any) -> bool:
+    """Whether JSON can hold it."""
+    if isinstance(value, list | tuple):
+        return all(map(is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and is_plain(part) for key, part in value.items())
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def levels_to_user() -> int:
+    """The `stacklevel` of a warning that blames the nearest line which is not this package's."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def closest(name: str, known: Iterable[str], n: int = 3) -> list[str]:

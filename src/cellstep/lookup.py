@@ -5,6 +5,7 @@ One for each kind of thing that layers and models take by name, such as regulari
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -59,6 +60,12 @@ def unknown(argument: str, name: Any, known: Sequence[str]) -> str:
         return f"{argument} must be one of {', '.join(known)}, got {name!r}"
     like = " or ".join(closest(str(name), known) or known[:3])
     return f"{argument} must be one of the {len(known)} names there are, such as {like}, got {name!r}"
+
+
+def snake_case(name: str) -> str:
+    """SimpleRNN -> simple_rnn, LSTMCell -> lstm_cell, as Keras names layers."""
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 class Lookup(Generic[T]):

@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops, regularizers
-from ..configured import cached, owner_of
+from ..configured import cached, ours_attribute, ours_function, owner_of
 from ..kernels.stages import Stage
 from ..regularizers import Regularizer
 from . import nested
+from .configuration import OLDER_ARGUMENTS
 from .context import Applied, Context, collecting, forward_context
-from .module import OLDER_ARGUMENTS, Module, NamedOptions, Shape, ours_attribute, ours_function
+from .module import Module, NamedOptions, Shape
 from .penalties import run_layer
 from .symbolic import Node, connect, is_symbolic
 

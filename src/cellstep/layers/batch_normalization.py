@@ -8,8 +8,9 @@ import numpy as np
 
 from .. import constraints, initializers, ops, regularizers
 from .base import Array, Layer, LayerOptions
+from .configuration import not_built
 from .context import Applied, Context
-from .module import Shape, not_built
+from .module import Shape
 from .variable import Variable
 
 #: Keras adds it to the number of steps that a mask leaves.

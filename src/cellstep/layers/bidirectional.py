@@ -13,9 +13,11 @@ from ..kernels.stages import Stage
 from . import ragged
 from .base import Array, Layer, LayerOptions
 from .context import Applied, Context
-from .module import Shape, serialize
+from .deserialization import deserialize
+from .module import Shape
 from .penalties import run_layer
 from .recurrent import RNN
+from .serialization import serialize
 from .states import given_states
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
@@ -297,8 +299,6 @@ class Bidirectional(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        from . import deserialize
-
         config = dict(config)
         parts = {key: deserialize(config.pop(key)) for key in ("layer", "backward_layer") if config.get(key)}
         return cls(**config, **parts)

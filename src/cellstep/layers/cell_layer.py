@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from ..lookup import snake_case
 from .cell import RecurrentCell
-from .configuration import checked
-from .module import check_config, snake_case
+from .configuration import check_config, checked
 from .recurrent import RNN
 from .stacked_rnn_cells import StackedRNNCells
 

@@ -6,11 +6,14 @@ Keras's names say what an argument is: kernel_initializer is one of `initializer
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import activations, constraints, initializers, ops, random, regularizers
 from ..activations import Activation
+from ..configured import levels_to_user, ours_function
 from ..constraints import Constraint
 from ..regularizers import Regularizer
 
@@ -82,3 +85,60 @@ def in_configuration(name: str, value: Any) -> Any:
     if isinstance(value, Constraint):
         return constraints.serialize(value)
     return initializers.serialize(value) if name.endswith("_initializer") else value
+
+
+def check_config(kind: type[Any], config: Any) -> None:
+    """TypeError unless this can be the configuration of an object of the class."""
+    if not isinstance(config, dict):
+        raise TypeError(f"config of {kind.__name__} must be a dictionary, as get_config gives, got {ops.shown(config)}")
+
+
+def not_built(default: Any = None, **arguments: Any) -> None:
+    """NotImplementedError for the first argument that is not at its default: nothing is silently ignored."""
+    for name, value in arguments.items():
+        if value is not default and value != default:
+            raise NotImplementedError(f"{name} is not built yet; expected {name}={default!r}, got {value!r}")
+
+
+#: Arguments that Keras 3 still takes for older code.
+OLDER_ARGUMENTS = ("input_shape", "input_dim", "input_length")
+
+
+def older_shape(kind: type[Any], input_shape: Any, input_dim: Any, input_length: Any) -> Any:
+    """The shape of a model's inputs that older code gives its first layer, for `Sequential`; or None.
+
+    Keras 3 warns of it likewise, and of the length of an Embedding's inputs, which nothing needs.
+    """
+    older = "is older Keras: put an Input(shape) before the layer"
+    for name, value, what in (
+        ("input_shape", input_shape, older),
+        ("input_dim", input_dim, older),
+        ("input_length", input_length, "has no effect: leave it away"),
+    ):
+        if value is not None:
+            warnings.warn(f"{name} of {kind.__name__} {what}", stacklevel=levels_to_user())
+    return (input_dim,) if input_shape is None and input_dim is not None else input_shape
+
+
+def users_config(kind: type[Any], arguments: Mapping[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of an object of a user's class.
+
+    Args:
+        arguments: what its constructor was given, NotImplemented for what JSON cannot hold.
+        config: that of the class of this package that it is based on.
+
+    Raises:
+        NotImplementedError: an argument cannot stand in a file, and no get_config of the user's writes it.
+    """
+    parameters = inspect.signature(kind.__init__).parameters
+    if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        config = {key: value for key, value in config.items() if key in parameters}
+    if not ours_function(kind.get_config):
+        return config  # the user's own get_config adds the rest
+    for name, value in arguments.items():
+        if value is NotImplemented and name not in config:
+            raise NotImplementedError(
+                f"{kind.__name__}.get_config must be written, as {name} cannot stand in a file: return "
+                f"{{**super().get_config(), {name!r}: ...}}, and read it again in from_config"
+            )
+    return {**arguments, **config}

@@ -8,9 +8,10 @@ from typing import Any, Unpack
 from .. import activations, constraints, initializers, ops, regularizers
 from ..kernels import stages
 from .base import Array
+from .configuration import not_built
 from .context import Applied, Context
 from .matmul_layer import MatmulLayer
-from .module import NamedOptions, Shape, not_built
+from .module import NamedOptions, Shape
 from .variable import Variable
 
 

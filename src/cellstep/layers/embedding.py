@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from .. import constraints, initializers, ops, regularizers
 from ..kernels.stages import Lookup, Stage
 from .base import Layer
+from .configuration import not_built
 from .context import Applied, Context
-from .module import NamedOptions, Shape, not_built
+from .module import NamedOptions, Shape
 from .variable import Variable
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from .. import ops
 from .base import Layer
+from .configuration import not_built
 from .context import Applied, Context
-from .module import Shape, not_built
+from .module import Shape
 from .symbolic import Node, SymbolicTensor
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from .base import Array, Layer
 from .context import Applied, Context
 from .input import InputLayer
-from .module import counting_names, penalties_of
+from .module import penalties_of
+from .names import counting_names
 from .symbolic import Node, SymbolicTensor
 from .variable import Variable
 

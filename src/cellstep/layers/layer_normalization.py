@@ -9,8 +9,9 @@ import numpy as np
 
 from .. import constraints, initializers, kernels, ops, regularizers
 from .base import Array, Layer, LayerOptions
+from .configuration import not_built
 from .context import Applied, Context
-from .module import Shape, not_built
+from .module import Shape
 from .variable import Variable
 
 

@@ -10,14 +10,17 @@ from typing import Any, ClassVar, Self, Unpack
 import numpy as np
 
 from .. import ops
+from ..configured import ours_function
 from ..kernels.stages import Recur, Stage
 from .base import Array, Layer, LayerOptions
 from .cell import RecurrentCell
 from .context import Applied, Context
-from .module import Module, Shape, held, ours_function
+from .deserialization import deserialize
+from .module import Module, Shape
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
 from .states import flatten, given_states, like, nest, split_gradients
 from .stream import Stream
+from .structure import held
 from .time_order import Ragged, arrange
 from .variable import Variable
 
@@ -398,8 +401,6 @@ class RNN(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        from . import deserialize
-
         config = dict(config)
         return cls(deserialize(config.pop("cell")), **config)
 

@@ -8,9 +8,11 @@ from typing import Any, ClassVar, Self, Unpack
 import numpy as np
 
 from .cell import BY_KERNELS, RecurrentCell
-from .module import Module, NamedOptions, Shape, serialize
+from .deserialization import deserialize
+from .module import Module, NamedOptions, Shape
 from .python_cell import PythonCell
 from .runner import Array, CellBack, RunBack, Runner
+from .serialization import serialize
 
 
 class StackedRNNCells(Module):
@@ -145,8 +147,6 @@ class StackedRNNCells(Module):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        from . import deserialize
-
         config = dict(config)
         return cls([deserialize(cell) for cell in config.pop("cells")], **config)
 

@@ -9,7 +9,8 @@ made of tensors, and runs the calls between its inputs and its outputs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -23,6 +24,47 @@ if TYPE_CHECKING:
     from .base import Layer
 
 
+#: What NumPy's functions are called in `cellstep.math`.
+_UFUNCS = {
+    "add": "Add",
+    "subtract": "Subtract",
+    "multiply": "Multiply",
+    "divide": "TrueDivide",
+    "power": "Power",
+    "matmul": "Matmul",
+    "maximum": "Maximum",
+    "minimum": "Minimum",
+    "negative": "Negative",
+    "absolute": "Absolute",
+    "tanh": "Tanh",
+    "exp": "Exp",
+    "log": "Log",
+    "sqrt": "Sqrt",
+    "square": "Square",
+    "greater": "Greater",
+    "greater_equal": "GreaterEqual",
+    "less": "Less",
+    "less_equal": "LessEqual",
+}
+Operator = Callable[[Any, Any], Any]
+
+
+def _binary(name: str) -> tuple[Operator, Operator]:
+    """An operator of two operands, and the reflected one."""
+    return lambda x, z: _operation(name, x, z), lambda x, z: _operation(name, z, x)
+
+
+def _unary(name: str) -> Callable[[Any], Any]:
+    return lambda x: _operation(name, x)
+
+
+def _operation(name: str, *arguments: Any) -> Any:
+    for argument in arguments:
+        if not isinstance(argument, SymbolicTensor | int | float | np.ndarray | np.generic | list | tuple):
+            return NotImplemented
+    return SymbolicTensor.operate(name, list(arguments), {})
+
+
 class SymbolicTensor:
     """What a layer will give when a model runs it.
 
@@ -34,6 +76,8 @@ class SymbolicTensor:
     """
 
     differentiable = True
+    #: What an operator does, by the name of its operation: `operations.apply`, which is on top of layers.
+    operate: ClassVar[Callable[[str, list[Any], dict[str, Any]], Any]]
 
     def __init__(self, shape: Shape, dtype: Any, node: Node, index: int) -> None:
         self.shape, self.dtype, self.node, self.index = tuple(shape), np.dtype(dtype), node, index
@@ -48,81 +92,23 @@ class SymbolicTensor:
         return len(self.shape)
 
     # Operators: each is an operation of `cellstep.math`
-
-    def __add__(self, other: Any) -> Any:
-        return _operation("Add", self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return _operation("Add", other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return _operation("Subtract", self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return _operation("Subtract", other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return _operation("Multiply", self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return _operation("Multiply", other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return _operation("TrueDivide", self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return _operation("TrueDivide", other, self)
-
-    def __pow__(self, other: Any) -> Any:
-        return _operation("Power", self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return _operation("Power", other, self)
-
-    def __mod__(self, other: Any) -> Any:
-        return _operation("Mod", self, other)
-
-    def __rmod__(self, other: Any) -> Any:
-        return _operation("Mod", other, self)
-
-    def __floordiv__(self, other: Any) -> Any:
-        return _operation("FloorDivide", self, other)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return _operation("FloorDivide", other, self)
-
-    def __matmul__(self, other: Any) -> Any:
-        return _operation("Matmul", self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return _operation("Matmul", other, self)
-
-    def __gt__(self, other: Any) -> Any:
-        return _operation("Greater", self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return _operation("GreaterEqual", self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return _operation("Less", self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return _operation("LessEqual", self, other)
-
-    def __and__(self, other: Any) -> Any:
-        return _operation("LogicalAnd", self, other)
-
-    def __or__(self, other: Any) -> Any:
-        return _operation("LogicalOr", self, other)
-
-    def __neg__(self) -> Any:
-        return _operation("Negative", self)
-
-    def __abs__(self) -> Any:
-        return _operation("Absolute", self)
-
-    def __invert__(self) -> Any:
-        return _operation("LogicalNot", self)
+    __add__, __radd__ = _binary("Add")
+    __sub__, __rsub__ = _binary("Subtract")
+    __mul__, __rmul__ = _binary("Multiply")
+    __truediv__, __rtruediv__ = _binary("TrueDivide")
+    __floordiv__, __rfloordiv__ = _binary("FloorDivide")
+    __mod__, __rmod__ = _binary("Mod")
+    __pow__, __rpow__ = _binary("Power")
+    __matmul__, __rmatmul__ = _binary("Matmul")
+    __gt__ = _binary("Greater")[0]
+    __ge__ = _binary("GreaterEqual")[0]
+    __lt__ = _binary("Less")[0]
+    __le__ = _binary("LessEqual")[0]
+    __and__ = _binary("LogicalAnd")[0]
+    __or__ = _binary("LogicalOr")[0]
+    __neg__ = _unary("Negative")
+    __abs__ = _unary("Absolute")
+    __invert__ = _unary("LogicalNot")
 
     def __getitem__(self, key: Any) -> Any:
         parts = key if isinstance(key, tuple) else (key,)
@@ -187,8 +173,6 @@ class Node:
 
     def run(self, values: list[Any]) -> Any:
         """Give outputs with values, where all inputs have one; the layer does not keep the call."""
-        from .known import KnownTensor
-
         value = {id(tensor): v for tensor, v in zip(self.inputs, values, strict=True)}
         options = dict(self.options)
         if self.states is not None:
@@ -196,7 +180,8 @@ class Node:
         x = nested.change(self.x, lambda tensor: value[id(tensor)])
         mask = None if self.mask is None else nested.change(self.mask, lambda tensor: value[id(tensor)])
         y = run_layer(self.layer, x, mask, Context(options.pop("training", False), penalties=[]), **options)[0]
-        self.outputs = [KnownTensor(np.asarray(v), self, i) for i, v in enumerate(nested.flatten(y))]
+        known_tensor: Any = type(self.inputs[0])
+        self.outputs = [known_tensor(np.asarray(v), self, i) for i, v in enumerate(nested.flatten(y))]
         self.structure = nested.pack(y, self.outputs)
         return self.structure
 
@@ -282,36 +267,3 @@ def _check_states(layer: Layer, x: Any, states: list[Any] | None) -> None:
                 f"expected initial_state of {layer.name} to be {len(wanted)} tensors (batch, units) with "
                 f"{', '.join(map(str, wanted))} units, got {len(have)} with {', '.join(map(str, have))}"
             )
-
-
-#: What NumPy's functions are called here.
-_UFUNCS = {
-    "add": "Add",
-    "subtract": "Subtract",
-    "multiply": "Multiply",
-    "divide": "TrueDivide",
-    "power": "Power",
-    "matmul": "Matmul",
-    "maximum": "Maximum",
-    "minimum": "Minimum",
-    "negative": "Negative",
-    "absolute": "Absolute",
-    "tanh": "Tanh",
-    "exp": "Exp",
-    "log": "Log",
-    "sqrt": "Sqrt",
-    "square": "Square",
-    "greater": "Greater",
-    "greater_equal": "GreaterEqual",
-    "less": "Less",
-    "less_equal": "LessEqual",
-}
-
-
-def _operation(name: str, *arguments: Any) -> Any:
-    from .operations import apply
-
-    for argument in arguments:
-        if not isinstance(argument, SymbolicTensor | int | float | np.ndarray | np.generic | list | tuple):
-            return NotImplemented
-    return apply(name, list(arguments), {})

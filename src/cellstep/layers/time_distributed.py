@@ -11,6 +11,7 @@ from .. import ops
 from ..kernels.stages import Activate, Dense, Stage
 from .base import Array, Layer, LayerOptions, check_layer
 from .context import Applied, Context
+from .deserialization import deserialize
 from .module import Shape
 from .penalties import run_layer
 
@@ -151,8 +152,6 @@ class TimeDistributed(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        from . import deserialize
-
         return cls(**{**config, "layer": deserialize(config["layer"])})
 
 

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import initializers
 from ..configured import Constructed
-from ..layers.module import auto_name, held
+from ..layers.names import auto_name
+from ..layers.structure import held
 from ..layers.variable import Variable
 from ..losses.alignment import Array, align, as_mask, as_weights
 from ..ops import as_array, check_named, float_dtype, plain

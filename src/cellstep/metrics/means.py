@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import registry
-from ..layers.module import ours_function
+from ..configured import ours_function
 from ..losses.alignment import Array, align, as_mask, as_weights
 from ..losses.base import Loss
 from ..ops import plain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..layers.module import offer
+from ..layers.deserialization import offer
 from .clone import clone_model
 from .model import Model
 from .plot import model_to_dot, plot_model
@@ -12,9 +12,7 @@ from .trainable import Trainable as Trainer
 
 # what configurations call a Model that is made of tensors
 Functional = Model
-offer(Sequential)
-offer(Model)
-offer(Model, "Functional")
+offer(Sequential, Model, Functional=Model)
 
 __all__ = [
     "Functional",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..layers import Input, InputLayer, Layer, SymbolicTensor, nested
-from ..layers.module import not_built
+from ..layers.configuration import not_built
 from .compile_config import compile_as
 from .model import Model
 from .sequential import Sequential

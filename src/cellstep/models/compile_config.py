@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import losses, metrics, optimizers, registry
-from ..layers.module import ours_function
+from ..configured import ours_function
 from ..losses import Loss
 from ..metrics import Metric
 

@@ -9,7 +9,7 @@ from typing import Any
 from .. import ops
 from ..callbacks import CallbackList, History
 from ..callbacks.base import checked
-from ..layers.module import structure
+from ..layers.structure import structure
 from . import data, model_state
 from .data import Batch
 from .epochs import Epochs, epochs_of

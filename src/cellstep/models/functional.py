@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..layers import SymbolicTensor, deserialize, merging, nested, serialize
-from ..layers.module import snake_case
 from ..layers.operations import OPERATIONS, Operation, Slot, apply_named, decoded, encoded, replaced
+from ..lookup import snake_case
 
 TENSOR = "__keras_tensor__"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..layers.module import held
+from ..layers.structure import held
 from ..metrics import Metric
 
 

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+from ..configured import ours_function
 from ..kernels.stages import Stage
 from ..layers import InputLayer, Stream, SymbolicTensor, nested, serialize
+from ..layers.configuration import not_built
 from ..layers.graph import Graph
-from ..layers.module import auto_name, not_built, ours_function
+from ..layers.names import auto_name
 from ..ops import shown
 from . import weights
 from .explain import explanation

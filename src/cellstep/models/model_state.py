@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import ops, random
 from ..callbacks.base import checked
-from ..layers.module import held
+from ..layers.structure import held
 from ..optimizers.flat import State
 
 

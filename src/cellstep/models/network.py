@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..configured import ours_function
 from ..layers import Layer, nested
 from ..layers.context import Applied, Context, collecting, forward_context
 from ..layers.graph import Graph, Step
-from ..layers.module import Module, ours_function
+from ..layers.module import Module
 from ..layers.operations import Operation
 from ..layers.penalties import run_layer
 from ..layers.symbolic import is_symbolic

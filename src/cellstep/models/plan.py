@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..configured import of_package
+from ..configured import of_package, ours_attribute, ours_function
 from ..layers import Layer
 from ..layers.context import Context
 from ..layers.graph import Step
-from ..layers.module import Module, held, ours_attribute, ours_function, structure
+from ..layers.module import Module
 from ..layers.penalties import run_layer
+from ..layers.structure import held, structure
 from ..layers.variable import Variable
 from ..metrics import Metric
 from .data import Pass

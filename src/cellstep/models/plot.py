@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import atomic, ops
-from ..layers.module import not_built
+from ..layers.configuration import not_built
 
 
 def model_to_dot(

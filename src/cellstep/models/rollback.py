@@ -15,7 +15,8 @@ import numpy as np
 from .. import random
 from ..configured import of_package
 from ..interrupts import interrupts_held
-from ..layers.module import Module, held
+from ..layers.module import Module
+from ..layers.structure import held
 
 #: What `save` gives.
 Saved = tuple[list[Any], list[Any], list[Any], list[Any], list[Any]]

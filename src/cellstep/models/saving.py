@@ -19,8 +19,8 @@ from typing import Any
 from .. import registry
 from ..atomic import replacing
 from ..layers import deserialize, serialize
-from ..layers.module import sharing
 from ..layers.reading import Reading, reading
+from ..layers.serialization import sharing
 from ..ops import check_count, check_path, shown
 from . import archive, hdf5, weights
 from .archive import CONFIG, METADATA, WEIGHTS

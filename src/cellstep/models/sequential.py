@@ -7,8 +7,9 @@ from typing import Any, Self
 
 from ..layers import Input, InputLayer, Layer, SymbolicTensor, deserialize, serialize
 from ..layers.base import check_layer
+from ..layers.configuration import check_config
 from ..layers.graph import Graph
-from ..layers.module import Module, Shape, check_config
+from ..layers.module import Module, Shape
 from ..ops import shown
 from .model import Model
 from .signature import Signature

@@ -7,9 +7,9 @@ import inspect
 from typing import Any, cast
 
 from .. import ops
+from ..configured import ours_function
 from ..layers import Input, InputLayer, Layer, SymbolicTensor, nested
 from ..layers.graph import Graph
-from ..layers.module import ours_function
 from .data import several
 from .ragged import Ragged
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops, regularizers
+from ..configured import ours_attribute
 from ..interrupts import interrupts_held
 from ..layers import nested
 from ..layers.context import Context
-from ..layers.module import ours_attribute
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from ..metrics import Metric
 from ..optimizers import Optimizer

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..configured import ours_function
 from ..interrupts import interrupts_held
 from ..layers import Lambda, nested
-from ..layers.module import ours_function
 from .data import Batch
 from .grouped import Grouped, join
 from .logs import Logs

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from ..atomic import replacing
 from ..layers import InputLayer, Variable
-from ..layers.module import Module, snake_case
+from ..layers.module import Module
+from ..lookup import snake_case
 from ..optimizers.flat import State
 from . import archive, hdf5
 

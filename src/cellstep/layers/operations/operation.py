@@ -17,7 +17,7 @@ from ... import ops
 from .. import nested
 from ..base import Array, Layer
 from ..context import Applied, Context
-from ..module import auto_name
+from ..names import auto_name
 from ..symbolic import SymbolicTensor
 from . import arithmetic
 from .table import OPERATIONS, Kind
@@ -45,6 +45,9 @@ def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
         # where an array belongs a list of tensors stands for one
         arguments = [apply("Stack", [list(a)], {}) if _has_tensors(a) else a for a in arguments]
     return _called(name, arguments, options, None)[1]
+
+
+SymbolicTensor.operate = staticmethod(apply)
 
 
 def apply_named(operation: str, arguments: list[Any], options: dict[str, Any], name: str | None = None) -> Operation:
