@@ -182,11 +182,12 @@ class Bidirectional(Layer):
         *,
         initial_state: Any = None,
         lengths: Any = None,
+        resets: Any = None,
     ) -> Applied:
         """Run B sequences in both directions.
 
         Args:
-            x, mask, context, lengths: as for `RNN.apply`.
+            x, mask, context, lengths, resets: as for `RNN.apply`.
             initial_state: the forward layer's states, then the backward layer's.
 
         Returns:
@@ -206,7 +207,7 @@ class Bidirectional(Layer):
         # Padding need not be told apart from masked steps: the outputs of both are 0.
         one = context.but(padding=False)
         (f, _, forward_back), (b, _, backward_back) = (
-            run_layer(part, x, mask, one, initial_state=states, lengths=lengths)
+            run_layer(part, x, mask, one, initial_state=states, lengths=lengths, resets=resets)
             for part, states in ((forward, first[0]), (backward, first[1]))
         )
         f, *fstates = f if self.return_state else [f]

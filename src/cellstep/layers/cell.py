@@ -19,7 +19,7 @@ from ..constraints import Constraint
 from ..regularizers import Regularizer
 from .configuration import NOT_OWN, checked
 from .module import Module, Shape
-from .runner import CellBack, RunBack, added, dropped
+from .runner import CellBack, Tape, added, dropped
 from .tracing import watched
 from .variable import Variable
 
@@ -96,6 +96,10 @@ class RecurrentCell(Module):
     @property
     def h(self) -> int:
         return 0
+
+    @property
+    def flat(self) -> list[Any]:
+        return [self]
 
     def get_initial_state(self, batch_size: int) -> list[Array]:
         """Zeros (batch_size, units), one array a state."""
@@ -174,42 +178,38 @@ class RecurrentCell(Module):
         self.__dict__[slot] = (backend, versions, packed)
         return packed
 
-    def run(
+    def run_sequences(
         self,
         x: Array,
         states: Any = None,
         *,
         mask: Any = None,
         lengths: Any = None,
+        resets: Any = None,
         sequences: bool = False,
         tape: bool = False,
         training: bool = False,
-    ) -> tuple[Array, list[Array], RunBack | None]:
-        """Run B sequences by the compiled kernels; `Runner.run` says what goes in and comes out."""
-        B, _, features = x.shape
-        keep = self.draw_dropout((B, 1, features)) if training and self.dropout > 0 else None
-        drop = self.draw_recurrent_dropout(B) if training and self.recurrent_dropout > 0 else None
-        return self._run(x, states, keep, drop, sequences, tape, mask=mask, lengths=lengths)
+        keep: Array | None = None,
+        drop: Array | None = None,
+    ) -> tuple[Array, list[Array], Tape | None]:
+        """Run B sequences by the compiled kernels; `Runner.run_sequences` says what goes in and comes out.
 
-    def _run(
-        self,
-        x: Array,
-        states: Any,
-        keep: Array | None,
-        drop: Array | None,
-        sequences: bool,
-        tape: bool,
-        **steps: Any,
-    ) -> tuple[Array, list[Array], RunBack | None]:
-        """`run` with dropout drawn: keep, inputs kept as booleans that broadcast to x; drop (B, units) multiplies h."""
+        Dropout may be given in place of `training`: keep, booleans that broadcast to x, says which inputs stay; h is
+        multiplied with drop (B, units).
+        """
+        if training and self.dropout > 0:
+            keep = self.draw_dropout((x.shape[0], 1, x.shape[2]))
+        if training and self.recurrent_dropout > 0:
+            drop = self.draw_recurrent_dropout(x.shape[0])
         if keep is not None:
             x = dropped(x, keep, self.dropout)
         packed = self.packed(backward=tape)
-        y, last, kernel_pullback = ops.forward(packed, x, states, drop=drop, sequences=sequences, tape=tape, **steps)
+        steps = {"mask": mask, "lengths": lengths, "resets": resets}
+        y, last, back = ops.forward(packed, x, states, **steps, drop=drop, sequences=sequences, tape=tape)
         output = last[0].copy() if y is None else y
-        if kernel_pullback is None:
+        if back is None:
             return output, list(last), None
-        run_back, traced = kernel_pullback, watched(self, kernel_pullback)
+        traced = watched(self, back)
 
         def pullback(
             dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True
@@ -219,14 +219,17 @@ class RecurrentCell(Module):
             with self._lock:  # threads may add to the same gradients
                 dweights = self.grads_of((self.kernel, self.recurrent_kernel, self.bias))
                 traces = None if traced is None else traced.new_gradients()
-                dx, dfirst = run_back(dy if sequences else None, dlast, dweights, need_dx, traces)
+                dx, dfirst = back(dy if sequences else None, dlast, dweights, need_dx, traces)
             if traced is not None:
                 traced.initial, traced.above = dfirst, dy if sequences else None
             if keep is not None and dx is not None:
                 dx = dropped(dx, keep, self.dropout)
             return dx, list(dfirst)
 
-        return output, list(last), pullback
+        def states_after(n: int) -> list[Array]:
+            return [s[:, n - 1] for s in back.read()[1]]
+
+        return output, list(last), Tape(pullback, states_after)
 
     def __call__(self, inputs: Any, states: Any, training: bool = False) -> tuple[Array, Any]:
         """One step, by the compiled `step`; no gradient.
@@ -267,12 +270,12 @@ class RecurrentCell(Module):
             >>> (y, states), pullback = cell.forward(np.ones((2, 3)), cell.get_initial_state(2))
             >>> dx, dstates = pullback(np.ones_like(y), [None])
         """
-        y, new, run_back = self._one_step(inputs, states, tape=True, training=training)
-        assert run_back is not None
+        y, new, tape = self._one_step(inputs, states, tape=True, training=training)
+        assert tape is not None
 
         def pullback(dy: Any, dstates: Any) -> tuple[Array, list[Array]]:
             cast = [d if d is None else ops.as_array("dy", d, self.dtype, y.shape) for d in (dy, *dstates)]
-            dx, dfirst = run_back(cast[0], cast[1:])
+            dx, dfirst = tape.pullback(cast[0], cast[1:])
             assert dx is not None
             return dx[:, 0], dfirst
 
@@ -280,7 +283,7 @@ class RecurrentCell(Module):
 
     def _one_step(
         self, inputs: Any, states: Any, tape: bool, training: bool = True
-    ) -> tuple[Array, list[Array], RunBack | None]:
+    ) -> tuple[Array, list[Array], Tape | None]:
         """A sequence of one step, with the dropout masks that are kept from step to step."""
         inputs = ops.as_array("inputs", inputs, self.dtype, ("batch", self.features))
         self.build(inputs.shape)
@@ -295,7 +298,7 @@ class RecurrentCell(Module):
             drop = self._recurrent_dropout_mask
             if drop is None or drop.shape[0] != inputs.shape[0]:
                 drop = self._recurrent_dropout_mask = self.draw_recurrent_dropout(inputs.shape[0])
-        return self._run(inputs[:, None], states, keep, drop, sequences=False, tape=tape)
+        return self.run_sequences(inputs[:, None], states, tape=tape, keep=keep, drop=drop)
 
     @property
     def features(self) -> int | str:

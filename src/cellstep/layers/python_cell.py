@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from .runner import Array, RunBack
+from .runner import Array, Tape
 
 
-def _chosen(run: Array | None, a: Array, b: Array) -> Array:
-    """a where the row runs, b elsewhere; run (B, 1), None where all run."""
-    return a if run is None else np.where(run, a, b)
+def _chosen(where: Array | None, a: Array, b: Any) -> Array:
+    """a in the rows of `where` (B, 1), b in the others; None for all rows."""
+    return a if where is None else np.where(where, a, b)
 
 
 class PythonCell:
@@ -57,11 +57,15 @@ class PythonCell:
         self.output_size = self.state_sizes[0] if output is None else ops.check_count("output_size of the cell", output)
         self.h = 0 if self.state_sizes[0] == self.output_size else None
 
-    def initial(self, B: int) -> list[Array]:
+    @property
+    def flat(self) -> list[Any]:
+        return [self]
+
+    def get_initial_state(self, batch_size: int) -> list[Array]:
         """The cell's own first states, or zeros."""
         if not hasattr(self.cell, "get_initial_state"):
-            return [np.zeros((B, n), self.dtype) for n in self.state_sizes]
-        return self._states("get_initial_state", self.cell.get_initial_state(B), B)
+            return [np.zeros((batch_size, n), self.dtype) for n in self.state_sizes]
+        return self._states("get_initial_state", self.cell.get_initial_state(batch_size), batch_size)
 
     def _states(self, maker: str, states: Any, B: int) -> list[Array]:
         states = list(states) if isinstance(states, (list, tuple)) else [states]
@@ -84,36 +88,45 @@ class PythonCell:
         y = ops.as_array(f"the output of {self.cell!r}", y, self.dtype, (B, self.output_size))
         return y, self._states("forward", new, B), pullback
 
-    def run(
+    def run_sequences(
         self,
         x: Array,
         states: Any = None,
         *,
         mask: Any = None,
         lengths: Any = None,
+        resets: Any = None,
         sequences: bool = False,
         tape: bool = False,
         training: bool = False,
-    ) -> tuple[Array, list[Array], RunBack | None]:
-        """Run B sequences; `Runner.run` says what goes in and comes out."""
+    ) -> tuple[Array, list[Array], Tape | None]:
+        """Run B sequences; `Runner.run_sequences` says what goes in and comes out."""
         B, T, features = x.shape
         h, zero = self.h, self.dtype.type(0)
         for name in ("reset_dropout_mask", "reset_recurrent_dropout_mask"):
             getattr(self.cell, name, lambda: None)()
         running = ops.running(mask, lengths, B, T, False)
-        now = self.initial(B) if states is None else list(states)
+        resets = None if resets is None else ops.check_mask(resets, B, T, "resets")
+        due = np.zeros((B, 1), bool)  # a reset that waits for a step that runs
+        now = self.get_initial_state(B) if states is None else list(states)
         y = np.zeros((B, self.output_size), self.dtype) if h is None else now[h]
         outputs = np.empty((B, T, self.output_size), self.dtype) if sequences else None
-        steps: list[tuple[Array | None, Any]] = []
+        steps: list[tuple[Array | None, Array | None, Any, list[Array]]] = []
         for t in range(T):
             run = None if running is None or running[:, t].all() else running[:, t, None]
-            output, new, back = self.step(_chosen(run, x[:, t], zero), now, training)
+            goes_on = None
+            if resets is not None:
+                due |= resets[:, t, None]
+                goes_on = ~due if run is None else ~(due & run)
+                due = due & goes_on
+            before = [_chosen(goes_on, s, zero) for s in now]
+            output, new, back = self.step(_chosen(run, x[:, t], zero), before, training)
             y = _chosen(run, output, y if h is None else now[h])
             now = [_chosen(run, a, b) for a, b in zip(new, now, strict=True)]
             if outputs is not None:
                 outputs[:, t] = y
             if tape:
-                steps.append((run, back))
+                steps.append((run, goes_on, back, now))
         result, last = (y.copy() if outputs is None else outputs), [s.copy() for s in now]
         if not tape:
             return result, last, None
@@ -130,11 +143,11 @@ class PythonCell:
             if dy is not None and not sequences:
                 d = dy
             for t in reversed(range(T)):
-                run, back = steps[t]
+                run, goes_on, back, _ = steps[t]
                 if dy is not None and sequences:
                     d = d + dy[:, t]
                 found, before = back(_chosen(run, d, zero), [_chosen(run, s, zero) for s in ds])
-                before = self._states("pullback", before, B)
+                before = [_chosen(goes_on, s, zero) for s in self._states("pullback", before, B)]
                 if dx is not None:
                     what = f"dx from a pullback of {self.cell!r}"
                     dx[:, t] = _chosen(run, ops.as_array(what, found, self.dtype, (B, features)), zero)
@@ -147,4 +160,4 @@ class PythonCell:
                 ds[h] = ds[h] + d
             return dx, ds
 
-        return result, last, pullback
+        return result, last, Tape(pullback, lambda n: steps[n - 1][3])

@@ -76,9 +76,9 @@ def cut(a: Array, lengths: Array, backwards: bool = False) -> list[Array]:
     return [row[::-1] for row in rows] if backwards else rows
 
 
-def refuse_steps(mask: Any, lengths: Any) -> None:
-    """ValueError where a mask or lengths came with a ragged list, which says by itself where rows end."""
-    for name, value in (("mask", mask), ("lengths", lengths)):
+def refuse_steps(**steps: Any) -> None:
+    """ValueError where a mask, lengths or resets came with a ragged list, which says by itself where rows end."""
+    for name, value in steps.items():
         if value is not None:
             raise ValueError(f"expected {name} to be None, as x is a list of sequences of their own lengths, got one")
 

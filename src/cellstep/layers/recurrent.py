@@ -12,16 +12,16 @@ import numpy as np
 from .. import ops
 from ..configured import ours_function
 from ..kernels.stages import Recur, Stage
+from . import nested
 from .base import Array, Layer, LayerOptions
 from .cell import RecurrentCell
 from .context import Applied, Context
 from .deserialization import deserialize
 from .module import Module, Shape
-from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell, first_states
-from .states import flatten, given_states, like, nest, split_gradients
+from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell
+from .states import given_states, gradients_like, nest, split_gradients
 from .stream import Stream
-from .structure import held
-from .time_order import Ragged, arrange
+from .time_order import arrange
 from .variable import Variable
 
 
@@ -82,7 +82,8 @@ class RNN(Layer):
     ) -> None:
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
-        self._runner = as_runner(cell)
+        #: What runs the cell over sequences; the cell itself where it is one of ours.
+        self.runner: Any = as_runner(cell)
         if options.get("dtype") is None:
             options["dtype"] = self.runner.dtype
         super().__init__(**options)
@@ -108,11 +109,6 @@ class RNN(Layer):
         self._width: int | None = None
 
     @property
-    def runner(self) -> Any:
-        """What runs the cell over sequences; the cell itself where it is one of ours. A `Runner`."""
-        return self._runner
-
-    @property
     def state_size(self) -> list[Any]:
         """The size of each state; one entry a cell for stacked cells, as in Keras."""
         size = self.cell.state_size
@@ -121,13 +117,13 @@ class RNN(Layer):
     @property
     def features(self) -> int | str:
         """The width of x, or a word while any will do."""
-        first = _cells(self.runner)[0]
+        first = self.runner.flat[0]
         return first.features if isinstance(first, RecurrentCell) else self._width or "features"
 
     @property
     def has_python_cells(self) -> bool:
         """Whether a cell is one that a user wrote."""
-        return not all(isinstance(cell, RecurrentCell) for cell in _cells(self.runner))
+        return not all(isinstance(cell, RecurrentCell) for cell in self.runner.flat)
 
     @property
     def weights(self) -> list[Variable]:
@@ -158,12 +154,13 @@ class RNN(Layer):
         """The states that a call begins with where none are given: zeros, the weights, or what the cell says."""
         if self.initial:
             return nest(self.runner, [np.repeat(w.value[None], batch_size, axis=0) for w in self.initial])
-        return first_states(self.runner, batch_size)
+        first: list[Any] = self.runner.get_initial_state(batch_size)
+        return first
 
     @cached_property
     def _cached_own_first_states(self) -> bool:
         """Whether a user's class overrides `get_initial_state`, of the layer or of a cell that kernels run."""
-        cells = [self.cell, *_cells(self.runner)]
+        cells = [self.cell, *self.runner.flat]
         makers = [type(part).get_initial_state for part in (self, *cells) if hasattr(part, "get_initial_state")]
         return not all(map(ours_function, makers))
 
@@ -200,7 +197,7 @@ class RNN(Layer):
         if self.states is not None:
             B = self.states[0].shape[0]
             chosen = ops.check_rows(rows, B)
-            first = flatten(self.get_initial_state(B))
+            first = nested.flatten(self.get_initial_state(B))
             states = [s.copy() for s in self.states]
             for state, value in zip(states, first, strict=True):
                 state[chosen] = value[chosen]
@@ -241,6 +238,7 @@ class RNN(Layer):
         *,
         initial_state: Any = None,
         lengths: Any = None,
+        resets: Any = None,
     ) -> Applied:
         """Run B sequences.
 
@@ -254,6 +252,9 @@ class RNN(Layer):
             initial_state: one (B, units) array a state, in a list; one alone may come bare, and those of stacked cells
                 in one list for each cell. Where None: zeros, or the layer's own.
             lengths: (B,) integers 0 .. T, the same as a mask for padding on the right; not together with one.
+            resets: (B, T) booleans, True where a row begins anew: its states are zero before that step, or before the
+                next one that is not masked, and no gradient crosses. A layer that goes backwards begins each piece
+                with the last step of the piece.
 
         Returns:
             The output, or [output, *states]; the mask; and the pullback. It takes dy in the same form, where None is
@@ -262,69 +263,58 @@ class RNN(Layer):
         Raises:
             ValueError, TypeError: an argument that does not fit; states and weights are as they were.
         """
-        training, tape = context.training, context.tape
-        padding = context.padding and (self.go_backwards if self.return_sequences else self.zero_output_for_mask)
-        if padding and mask is None and self.return_sequences:
+        runner, sequences = self.runner, self.return_sequences
+        padding = context.padding and (self.go_backwards if sequences else self.zero_output_for_mask)
+        if padding and mask is None and sequences:
             raise ValueError(
                 f"go_backwards of {self.name} must be False where x had lengths that a layer below has lost, got True: "
                 "it would begin with padding"
             )
-        runner = self.runner
         # weights of another width are refused before they are made
-        by_row = not self.has_python_cells
-        x, order = arrange(x, mask, lengths, self.dtype, self.features, self.go_backwards, by_row, padding)
-        B, T = order.size
-        self.build((B, T, x[0].shape[-1]) if isinstance(order, Ragged) else x.shape)
-        # where rows end by lengths there is no step behind, whose output could be 0
-        shown = None
-        if self.zero_output_for_mask and (self.return_sequences or (mask is not None and not padding)):
-            shown = order.shown
-        own = initial_state is None and self.states is None and bool(self.initial)
+        x, order = arrange(
+            x, mask, lengths, resets, self.dtype, self.features, self.go_backwards, not self.has_python_cells, padding
+        )
+        B, T = order.B, order.T
+        if not self.built:
+            self.build((B, T, (x[0] if isinstance(x, list) else x).shape[-1]))
+        own_first = initial_state is None and self.states is None and bool(self.initial)
         states = self._first_states(initial_state, B)
-        carry_at = self.carry_at
-        drawn = [] if carry_at is None else _generators(runner)
-        if isinstance(order, Ragged):
-            y, last, run_back = order.run(runner, x, states, self.return_sequences, tape, training)
-        else:
-            y, last, run_back = runner.run(
-                x,
-                states,
-                mask=order.mask,
-                lengths=order.lengths,
-                sequences=self.return_sequences,
-                tape=tape,
-                training=training,
-            )
-        if carry_at is not None:
-            self.carried = self._states_after(carry_at, x, states, order, training, drawn)
+        y, last, tape = order.run(runner, x, states, sequences, context.tape, context.training)
+        if self.carry_at is not None and tape is not None and tape.states_after is not None:
+            self.carried = tape.states_after(self.carry_at)
         if self.stateful:
             self.states = [s.copy() for s in last]
-        output = y
-        if self.return_sequences:
-            output = order.outputs(y, None if states is None or runner.h is None else states[runner.h])
-        output = self._shown(output, shown)
-        result = [output, *nest(runner, last)] if self.return_state else output
+        if sequences:
+            y = order.outputs(y, None if states is None or runner.h is None else states[runner.h])
+        # where rows end by lengths there is no step behind, whose output could be 0
+        zeros = self.zero_output_for_mask and (sequences or (mask is not None and not padding))
+        running = order.running() if zeros else None
+        y = self._zeroed(y, running)
+        result = [y, *nest(runner, last)] if self.return_state else y
         passed = self.compute_mask(x, mask)
-        if run_back is None:
+        if tape is None:
             return result, passed, None
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
-            shape = (B, T, runner.output_size) if self.return_sequences else (B, runner.output_size)
             dlast: list[Array | None] = [None] * len(last)
             dbefore = None
             if self.return_state:
                 dy, dlast = split_gradients(runner, dy, self.dtype, B)
-            if dy is not None and (shown is not None or not self.return_sequences):
-                dy = self._shown(ops.as_array("dy", dy, self.dtype, shape), shown)
-            if dy is not None and self.return_sequences:
-                dy, dbefore = order.gradients(dy, self.dtype, shape)
-            dx, dfirst = run_back(dy, dlast, need_dx)
+            if dy is not None and sequences:
+                dy = order.check_gradient(dy, self.dtype, runner.output_size)
+                dy, dbefore = order.gradients(self._zeroed(dy, running))
+            elif dy is not None:
+                dy = self._zeroed(ops.as_array("dy", dy, self.dtype, (B, runner.output_size)), running)
+            dx, dfirst = tape.pullback(dy, dlast, need_dx)
             if dbefore is not None and runner.h is not None:
                 dfirst[runner.h] = dfirst[runner.h] + dbefore
-            if own:
-                self._add_to_initial(dfirst)
-            dx = None if dx is None else order.input_gradients(dx)
-            return dx if initial_state is None else (dx, like(runner, initial_state, dfirst))
+            if own_first:
+                with self._lock:  # threads may add to the same gradients
+                    for grad, d in zip(self.grads_of(self.initial), dfirst, strict=True):
+                        if grad is not None:
+                            grad += d.sum(0)
+            dx = None if dx is None else order.inputs(dx)
+            return dx if initial_state is None else (dx, gradients_like(runner, initial_state, dfirst))
 
         return result, passed, pullback
 
@@ -340,34 +330,15 @@ class RNN(Layer):
             if self.states is not None:
                 return self.states
             if not self._cached_own_first_states:
-                return flatten(self.get_initial_state(B)) if self.initial else None
+                return nested.flatten(self.get_initial_state(B)) if self.initial else None
             initial_state = self.get_initial_state(B)
         return given_states(self.runner, initial_state, self.dtype, B)
 
-    def _states_after(
-        self, n: int, x: Array, states: list[Array] | None, order: Any, training: bool, drawn: list[tuple[Any, Any]]
-    ) -> list[Array]:
-        """The states after n steps of a call that was run, with the dropout that was drawn for it: generators come with
-        their states before it."""
-        after = [(bits, bits.state) for bits, _ in drawn]
-        _draw_again(drawn)
-        mask = None if order.mask is None else order.mask[:, :n]
-        lengths = None if order.lengths is None else np.minimum(order.lengths, n)
-        last: list[Array] = self.runner.run(x[:, :n], states, mask=mask, lengths=lengths, training=training)[1]
-        _draw_again(after)
-        return last
-
-    def _add_to_initial(self, dfirst: list[Array]) -> None:
-        with self._lock:
-            for grad, d in zip(self.grads_of(self.initial), dfirst, strict=True):
-                if grad is not None:
-                    grad += d.sum(0)
-
-    def _shown(self, y: Any, shown: Array | None) -> Any:
-        """y, or its gradient, with zeros at masked steps; `shown` says which are not masked, None that none is."""
-        if shown is None or not shown.shape[1]:
+    def _zeroed(self, y: Any, running: Array | None) -> Any:
+        """y, or its gradient, with zeros at steps that do not run; None for `running` where all do."""
+        if running is None or not running.shape[1]:
             return y
-        return np.where(shown[:, :, None] if self.return_sequences else shown[:, -1:], y, y.dtype.type(0))
+        return np.where(running[:, :, None] if self.return_sequences else running[:, -1:], y, y.dtype.type(0))
 
     def stages(self) -> list[Stage]:
         if self.go_backwards:
@@ -376,7 +347,7 @@ class RNN(Layer):
             raise NotImplementedError(f"get_initial_state of {self.name} is overridden, so it cannot be streamed")
         first = iter([w.numpy() for w in self.initial])
         stages: list[Stage] = []
-        for cell in _cells(self.runner):
+        for cell in self.runner.flat:
             if not isinstance(cell, RecurrentCell):
                 raise NotImplementedError(f"{self.name} runs a cell written in Python, so it cannot be streamed")
             packed = cell.packed(backward=False)
@@ -397,29 +368,9 @@ class RNN(Layer):
         if not self.built:
             raise ValueError(f"{self.name} is not built: build it, or call it once")
         stages = [(self.name, stage) for stage in self.stages()]
-        return Stream(self.name, stages, batch_size, _cells(self.runner)[0].kernel.shape[0], self.dtype)
+        return Stream(self.name, stages, batch_size, self.runner.flat[0].kernel.shape[0], self.dtype)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         return cls(deserialize(config.pop("cell")), **config)
-
-
-def _generators(runner: Any) -> list[tuple[Any, Any]]:
-    """The random generators of cells, and their states now."""
-    cells = [getattr(cell, "cell", cell) for cell in _cells(runner)]
-    modules = [module for cell in cells if isinstance(cell, Module) for module in cell.walk()]
-    found = [v for module in modules for v in held(module, np.random.Generator)]
-    return [(generator.bit_generator, generator.bit_generator.state) for generator in found]
-
-
-def _draw_again(drawn: list[tuple[Any, Any]]) -> None:
-    for bits, state in drawn:
-        bits.state = state
-
-
-def _cells(runner: Any) -> list[Any]:
-    """The cells that run one after another."""
-    if isinstance(runner, StackedRNNCells):
-        return [cell for inner in runner.runners for cell in _cells(inner)]
-    return [runner]

@@ -1,18 +1,21 @@
-"""What RNN asks of whatever it runs over sequences, and the little arithmetic that runs share."""
+"""What RNN asks of whatever it runs over sequences, and the little arithmetic that runners share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+#: pullback(dy, dstates) -> (dx, dstates of the states that came in): the backward half of one step.
+CellBack = Callable[[Any, Any], tuple[Array, list[Array]]]
 
-class RunBack(Protocol):
-    """The backward half of a `run`: the gradients of x and of the first states, from those of y and of the last states.
+
+class Pullback(Protocol):
+    """The backward half of a run: the gradients of x and of the first states, from those of y and of the last states.
 
     None stands for zeros. It adds to the weights' gradients; dx is None where not needed.
     """
@@ -22,8 +25,15 @@ class RunBack(Protocol):
     ) -> tuple[Array | None, list[Array]]: ...
 
 
-#: pullback(dy, dstates) -> (dx, dstates of the states that came in): the backward half of one step.
-CellBack = Callable[[Any, Any], tuple[Array, list[Array]]]
+class Tape(NamedTuple):
+    """What a run leaves for later.
+
+    pullback: its backward half. states_after: `states_after(n)` gives the states after n >= 1 of its steps; None for
+    lists of sequences.
+    """
+
+    pullback: Pullback
+    states_after: Callable[[int], list[Array]] | None = None
 
 
 class Runner(Protocol):
@@ -33,6 +43,7 @@ class Runner(Protocol):
         state_sizes, state_names: the size of each state, in one flat list, and what messages call it.
         output_size: the size of the output.
         h: which state the output repeats at a masked step; None where there is none of its size.
+        flat: the runners of single cells that run one after another; itself for a single cell.
     """
 
     @property
@@ -43,29 +54,35 @@ class Runner(Protocol):
     def output_size(self) -> int: ...
     @property
     def h(self) -> int | None: ...
-    def run(
+    @property
+    def flat(self) -> list[Any]: ...
+    def get_initial_state(self, batch_size: int) -> list[Any]:
+        """The states that a sequence begins with, nested as the cell has them."""
+
+    def run_sequences(
         self,
         x: Array,
         states: Any = None,
         *,
         mask: Any = None,
         lengths: Any = None,
+        resets: Any = None,
         sequences: bool = False,
         tape: bool = False,
         training: bool = False,
-    ) -> tuple[Array, list[Array], RunBack | None]:
+    ) -> tuple[Array, list[Array], Tape | None]:
         """Run B sequences.
 
         Args:
             x: (B, T, I) of the cell's dtype.
-            states: one (B, size) array a state, flat; None for zeros.
-            mask, lengths: as for `ops.forward`.
+            states: one (B, size) array a state, flat; None for the cell's own first states.
+            mask, lengths, resets: as for `ops.forward`.
             sequences: whether y is each step's output (B, T, output_size), or the last step's (B, output_size).
-            tape: whether a pullback is wanted.
+            tape: whether a `Tape` is wanted.
             training: whether dropout drops.
 
         Returns:
-            y, the last states, and the pullback or None. All arrays are new.
+            y, the last states, and the tape or None. All arrays are new.
         """
 
 
@@ -81,7 +98,7 @@ def dropped(x: Array, keep: Array, rate: float) -> Array:
     """
     scale, zero = x.dtype.type(1 / (1 - rate) if rate < 1 else 0), x.dtype.type(0)
     if keep.size < x.size:
-        # a product with one factor for all steps takes a fifth of the time of a choice for each number
+        # a product with one factor for all steps takes a fifth of the time of a choice for each element
         found = x * np.where(keep, scale, zero)
         if not np.isnan(found).any():
             return np.asarray(found)

@@ -11,7 +11,7 @@ from .cell import BY_KERNELS, RecurrentCell
 from .deserialization import deserialize
 from .module import Module, NamedOptions, Shape
 from .python_cell import PythonCell
-from .runner import Array, CellBack, RunBack, Runner
+from .runner import Array, CellBack, Runner, Tape
 from .serialization import serialize
 
 
@@ -46,15 +46,11 @@ class StackedRNNCells(Module):
             if runner.dtype != self.dtype:
                 raise ValueError(f"cells must all be {self.dtype}, as the first one or dtype is, got {runner.dtype}")
         self.cells = list(cells)
-        self._runners: list[Any] = runners
+        #: What runs each cell over sequences.
+        self.runners: list[Any] = runners
         self._parts += [cell for cell in cells if isinstance(cell, Module)]
         if not self.trainable:
             self.trainable = False
-
-    @property
-    def runners(self) -> list[Any]:
-        """What runs each cell over sequences."""
-        return self._runners
 
     @property
     def state_size(self) -> list[Any]:
@@ -65,9 +61,13 @@ class StackedRNNCells(Module):
         return int(self.runners[-1].output_size)
 
     @property
-    def counts(self) -> list[Any]:
-        """How many states each cell has; a list for a stack in the stack."""
-        return [getattr(runner, "counts", len(runner.state_sizes)) for runner in self.runners]
+    def nested_sizes(self) -> list[Any]:
+        """The sizes of states in one list for each cell, with such lists in it for a stack in the stack."""
+        return [getattr(runner, "nested_sizes", runner.state_sizes) for runner in self.runners]
+
+    @property
+    def flat(self) -> list[Any]:
+        return [cell for runner in self.runners for cell in runner.flat]
 
     @property
     def state_sizes(self) -> list[int]:
@@ -89,19 +89,20 @@ class StackedRNNCells(Module):
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
         """The first states, one list for each cell."""
-        return [first_states(runner, batch_size) for runner in self.runners]
+        return [runner.get_initial_state(batch_size) for runner in self.runners]
 
-    def run(
+    def run_sequences(
         self, x: Array, states: Any = None, *, sequences: bool = False, tape: bool = False, **call: Any
-    ) -> tuple[Array, list[Array], RunBack | None]:
-        """Run B sequences; `Runner.run` says what goes in and comes out."""
-        y, last, backs, at = x, [], [], 0
+    ) -> tuple[Array, list[Array], Tape | None]:
+        """Run B sequences; `Runner.run_sequences` says what goes in and comes out."""
+        y, last, tapes, at = x, [], [], 0
         for runner in self.runners:
             n = len(runner.state_sizes)
             mine = None if states is None else states[at : at + n]
-            y, new, back = runner.run(y, mine, sequences=sequences or runner is not self.runners[-1], tape=tape, **call)
+            whole = sequences or runner is not self.runners[-1]
+            y, new, taped = runner.run_sequences(y, mine, sequences=whole, tape=tape, **call)
             last += new
-            backs.append(back)
+            tapes.append(taped)
             at += n
 
         def pullback(
@@ -109,14 +110,17 @@ class StackedRNNCells(Module):
         ) -> tuple[Array | None, list[Array]]:
             dfirst: list[Array] = []
             end = len(dlast)
-            for i in reversed(range(len(backs))):
+            for i in reversed(range(len(tapes))):
                 start = end - len(self.runners[i].state_sizes)
-                dy, found = backs[i](dy, dlast[start:end], need_dx or i > 0)
+                dy, found = tapes[i].pullback(dy, dlast[start:end], need_dx or i > 0)
                 dfirst = found + dfirst
                 end = start
             return dy, dfirst
 
-        return y, last, pullback if tape else None
+        def states_after(n: int) -> list[Array]:
+            return [state for taped in tapes for state in taped.states_after(n)]
+
+        return y, last, Tape(pullback, states_after) if tape else None
 
     def __call__(self, inputs: Any, states: Any, training: bool = False) -> tuple[Array, list[Any]]:
         """One step: (B, features) and one list of states for each cell in, the output and the new lists out."""
@@ -161,11 +165,3 @@ def build_cell(cell: Any, path: str, input_shape: Shape) -> None:
     if isinstance(cell, Module) and not cell.built:
         cell.path = f"{path}/{cell.name}"
         cell.build(input_shape)
-
-
-def first_states(runner: Any, B: int) -> list[Any]:
-    """The states that a cell begins with; nested for a stack."""
-    if isinstance(runner, PythonCell):
-        return runner.initial(B)
-    states: list[Any] = runner.get_initial_state(B)
-    return states

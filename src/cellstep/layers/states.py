@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import ops
+from . import nested
 from .runner import Array
-
-
-def flatten(states: Any) -> list[Any]:
-    """One entry a state, from lists in lists."""
-    if not isinstance(states, (list, tuple)):
-        return [states]
-    return [a for s in states for a in flatten(s)]
 
 
 def nest(runner: Any, flat: Sequence[Any]) -> list[Any]:
     """From one entry a state, as the cell itself has its states: a list, or for a stack one list for each cell."""
-    counts = getattr(runner, "counts", None)
-    return list(flat) if counts is None else _nested(counts, iter(flat))
+    return list(flat) if not is_stack(runner) else nested.pack(runner.nested_sizes, flat)
 
 
-def _nested(counts: list[Any], rest: Iterator[Any]) -> list[Any]:
-    return [_nested(n, rest) if isinstance(n, list) else [next(rest) for _ in range(n)] for n in counts]
-
-
-def like(runner: Any, given: Any, flat: list[Any]) -> list[Any]:
-    """Gradients of states in lists as the states of a stack were given."""
-    if not hasattr(runner, "counts"):
-        return flat
-    rest = iter(flat)
-
-    def fill(entry: Any) -> Any:
-        return [fill(e) for e in entry] if isinstance(entry, (list, tuple)) else next(rest)
-
-    return [fill(entry) for entry in given]
+def is_stack(runner: Any) -> bool:
+    """Whether states are nested by cell."""
+    return hasattr(runner, "nested_sizes")
 
 
 def given_states(
@@ -50,7 +32,7 @@ def given_states(
         ValueError, TypeError: too few, too many, or one that does not fit.
     """
     names, sizes = [f"{name} {way}".strip() for name in runner.state_names], runner.state_sizes
-    flat = flatten(states) if hasattr(runner, "counts") else states
+    flat = nested.flatten(states) if is_stack(runner) else states
     if not isinstance(flat, (list, tuple)):
         flat = [flat]
     if len(flat) != len(sizes):
@@ -66,6 +48,11 @@ def given_states(
     return found
 
 
+def gradients_like(runner: Any, states: Any, flat: list[Any]) -> list[Any]:
+    """Gradients of initial states, in lists as the states of a stack were given."""
+    return nested.pack(list(states), flat) if is_stack(runner) else flat
+
+
 def split_gradients(runner: Any, dy: Any, dtype: Any, B: int) -> tuple[Any, list[Array | None]]:
     """From [gradient of the output, one of each final state, nested for a stack]: the first, and the others flat.
 
@@ -78,9 +65,10 @@ def split_gradients(runner: Any, dy: Any, dtype: Any, B: int) -> tuple[Any, list
         got = f"{len(dy)}" if isinstance(dy, (list, tuple)) else type(dy).__name__
         raise ValueError(f"expected dy to be a list of {len(groups) + 1}, for the output and each state, got {got}")
     dy, *dlast = dy
-    if hasattr(runner, "counts"):
+    if is_stack(runner):
         pairs = zip(dlast, groups, strict=True)
-        dlast = flatten([[None] * len(flatten(group)) if given is None else given for given, group in pairs])
+        none = (nested.pack(group, [None] * len(nested.flatten(group))) if d is None else d for d, group in pairs)
+        dlast = nested.flatten(list(none))
         if len(dlast) != len(sizes):
             raise ValueError(f"expected dy to have gradients of {len(sizes)} states, got {len(dlast)}")
     return dy, [
