@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from passes import run
 
-from cellstep import losses
+from cellstep import losses, regularizers
 from cellstep.layers import GRU, LSTM, Activation, Dense, Dropout, Embedding, Input, Masking, SimpleRNN
 from cellstep.models import Sequential
 
@@ -265,3 +265,25 @@ def test_summary_is_a_plain_table(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bad_arguments(run: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         run()
+
+
+def test_a_call_heeds_what_was_changed_since_the_last() -> None:
+    """What a call with one array goes through is looked up once, and again after each change."""
+    net = Sequential([Input((None, 3)), GRU(4), Dense(2)])
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+    first = net(x)
+    np.testing.assert_array_equal(first, net(x, training=False))
+    net.add(Activation("relu"))
+    np.testing.assert_array_equal(net(x), np.maximum(first, 0))
+    net.pop()
+    np.testing.assert_array_equal(net(x), first)
+    net.layers[1].activity_regularizer = regularizers.L2(0.5)
+    net(x)
+    np.testing.assert_allclose(net.losses, [0.5 * np.sum(first**2) / 2], rtol=1e-5)
+    net.layers[1].activity_regularizer = None
+    net.layers[1].set_weights([2 * w for w in net.layers[1].get_weights()])
+    np.testing.assert_allclose(net(x), 2 * first, rtol=1e-6)
+    for wrong in (x[0], x[..., :2], np.array(1.0)):
+        with pytest.raises(ValueError, match="expected x of shape"):
+            net(wrong)
+    np.testing.assert_array_equal(net(np.ones((2, 5, 3), int)), net(np.ones((2, 5, 3))))

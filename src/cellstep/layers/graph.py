@@ -125,6 +125,15 @@ class Graph:
         steps = [Step(n.layer, at(n.x), at(n.mask), at(n.states), n.options, at(n.structure)) for n in nodes]
         return cls(steps, at(inputs), at(outputs), len(place))
 
+    def line(self) -> list[Layer] | None:
+        """The layers, where each takes the one output of the one before and nothing else; None for other graphs."""
+        place = self.inputs[0]
+        for step in self.steps:
+            if not (step.plain and step.single and step.x == place):
+                return None
+            place = step.outputs
+        return [step.layer for step in self.steps] if [place] == self.outputs and len(self.inputs) == 1 else None
+
     def layers(self, heads: Sequence[Layer]) -> list[Layer]:
         """Each layer once, with those that give the inputs: furthest from the outputs first, then in the order in which
         a search from the outputs down meets them, as Keras orders the layers, and so the weights, of a model."""

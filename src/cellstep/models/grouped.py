@@ -82,6 +82,10 @@ class Grouped:
                 found[i] = row[: self.lengths[i]]
         return found
 
+    def rows_or_array(self) -> Any:
+        """What a user gets: the rows where they have steps of their own, else one array."""
+        return self.joined() if self.lengths is None else self.sequences()
+
     def there(self) -> list[Array]:
         """For each group booleans (n, T), True where a row has a step."""
         lengths: Any = self.lengths

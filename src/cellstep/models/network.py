@@ -20,6 +20,7 @@ from ..layers.variable import Variable
 from . import grouped
 from .grouped import Grouped, join
 from .own_steps import remember_masks
+from .plan import call_plan
 from .rollback import unchanged
 from .signature import Signature
 from .tracer import Tracer
@@ -278,7 +279,14 @@ class Network(Layer):
 
         For a list of sequences of different lengths, outputs that have their steps come as such a list too.
         """
-        if type(x) is not np.ndarray and is_symbolic(x):
+        if type(x) is np.ndarray:
+            alone = mask is None and lengths is None and initial_state is None and not training and not options
+            if alone and (plan := call_plan(self)).takes(x):
+                y, passed = plan.outputs(x)
+                if passed is not None:
+                    remember_masks(y, passed)
+                return y
+        elif is_symbolic(x):
             return super().__call__(x, mask, initial_state, training, **options)
         if initial_state is not None or options:
             raise TypeError(
@@ -287,7 +295,7 @@ class Network(Layer):
         y, passed, _ = self.apply_apart(x, mask, Context(bool(training), penalties=[]), lengths)
         if passed is not None:
             remember_masks(y, passed)
-        return y if type(y) is np.ndarray else nested.change(y, _rows)
+        return nested.change(y, lambda part: part.rows_or_array() if isinstance(part, Grouped) else part)
 
     def call(self, x: Any, *args: Any, **options: Any) -> Any:
         """Outputs for arrays, without a tape. A subclass may write here how its layers are composed, as in Keras."""
@@ -335,10 +343,3 @@ def _modules(value: Any) -> list[Module]:
     if isinstance(value, dict):
         return [m for part in value.values() for m in _modules(part)]
     return [m for part in value for m in _modules(part)] if isinstance(value, list | tuple) else []
-
-
-def _rows(y: Any) -> Any:
-    """An output as a user gets it: a list of rows where these have steps of their own."""
-    if not isinstance(y, Grouped):
-        return y
-    return y.joined() if y.lengths is None else y.sequences()

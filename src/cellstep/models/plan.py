@@ -20,6 +20,9 @@ from ..metrics import Metric
 from .data import Pass
 from .rollback import Rollback
 
+#: A pass of a call.
+_CALL = Context()
+
 #: What a subclass may write of the training itself.
 STEPS = (
     "train_step",
@@ -104,7 +107,7 @@ class Chain:
     """
 
     def __init__(self, steps: Sequence[Step], needed: Sequence[bool], learns: Sequence[bool]) -> None:
-        self._calls = [_call_of(step.layer) for step in steps]
+        self.calls = [_call_of(step.layer) for step in steps]
         self._needed = list(needed)
         #: How many layers from the end on the way back goes through.
         self._length = max((len(steps) - i for i, learning in enumerate(learns) if learning), default=0)
@@ -113,7 +116,7 @@ class Chain:
         """Forward; the pullback gives no gradient of x."""
         mask = None
         pullbacks = []
-        for call in self._calls:
+        for call in self.calls:
             x, mask, pullback = call(x, mask, context)
             pullbacks.append(pullback)
 
@@ -122,6 +125,46 @@ class Chain:
                 dy = pullbacks[i](dy, self._needed[i])
 
         return Pass(x, mask, back)
+
+
+class CallPlan:
+    """What a call of a model with one array and nothing else needs to know of it.
+
+    Attributes:
+        version: of all models' structure, for which it holds.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.version = structure.version
+        chain = chain_of(model) if model.built else None
+        head = next(iter(model._signature.heads), None)
+        shape = () if head is None else head.batch_shape
+        # an array that an Input might refuse, or cast, goes the longer way
+        self._calls = None if chain is None or any(shape[:-1]) else chain.calls
+        self._ndim, self._features = len(shape), shape[-1] if shape else None
+        self._kinds = "iu" if head is not None and head.dtype.kind != "f" else "f"
+
+    def takes(self, x: Any) -> bool:
+        """Whether the array goes through the layers as it is, one after another."""
+        if self._calls is None or not self._ndim:
+            return self._calls is not None
+        fits = x.ndim == self._ndim and self._features in (None, x.shape[-1])
+        return fits and x.dtype.kind in self._kinds
+
+    def outputs(self, x: Any) -> tuple[Any, Any]:
+        """The outputs and their mask."""
+        mask = None
+        for call in self._calls or ():
+            x, mask, _ = call(x, mask, _CALL)
+        return x, mask
+
+
+def call_plan(model: Any) -> CallPlan:
+    """The plan of a model's calls, made again where something that models are made of has changed."""
+    plan: CallPlan | None = model.__dict__.get("_cached_plan")
+    if plan is None or plan.version != structure.version:
+        plan = model._cached_plan = CallPlan(model)
+    return plan
 
 
 def chain_of(model: Any) -> Chain | None:
@@ -133,12 +176,7 @@ def chain_of(model: Any) -> Chain | None:
     one = isinstance(signature.inputs, int) and isinstance(signature.outputs, int)
     if graph is None or own or not one or (heads and heads[0].batch_shape[0] is not None):
         return None
-    place = graph.inputs[0]
-    for step in graph.steps:
-        if not (step.plain and step.single and step.x == place):
-            return None
-        place = step.outputs
-    if not graph.steps or place != graph.outputs[0] or model.regularizers_inside():
+    if not graph.line() or model.regularizers_inside():
         return None
     if any("_cached_penalties" in vars(module) for module in model.walk()):
         return None

@@ -24,11 +24,10 @@ def line_of_layers(model: Any) -> list[Layer]:
         raise ValueError(f"{model.name} is a subclass, and a stream needs a model made of tensors, or a Sequential")
     if model.computes_itself:
         raise NotImplementedError(f"{type(model).__name__} says itself what to compute, so it cannot be streamed")
-    before = [*graph.inputs, *(step.places[0] for step in graph.steps)]
-    line = all(step.plain and step.single and step.x == place for step, place in zip(graph.steps, before, strict=False))
-    if not line or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+    line: list[Layer] | None = graph.line()
+    if line is None:
         raise ValueError(f"{model.name} has several inputs, outputs or branches, and a stream needs layers in one line")
-    return [step.layer for step in graph.steps]
+    return line
 
 
 def make_stream(
