@@ -15,22 +15,22 @@ from typing import Any
 _NUMBERS = [int(number) for number in signal.valid_signals() if number < 32]
 
 
-#: What `getsignal` said last of these, and which of them had a handler.
-_last: tuple[list[Any], list[int]] = ([], [])
+#: What `getsignal` said last of these; and of those of them that had a handler the number and the handler.
+_last: tuple[list[Any], list[tuple[int, Any]]] = ([], [])
 
 
-def _handled() -> list[int]:
-    """The signals that have a handler. Each step of training asks, and seldom anything has changed."""
+def _handled() -> list[tuple[int, Any]]:
+    """The signals that have a handler, with it. Each step of training asks, and seldom anything has changed."""
     global _last
     now = [*map(_signal.getsignal, _NUMBERS)]
     if now != _last[0]:
-        _last = now, [number for number, handler in zip(_NUMBERS, now, strict=True) if callable(handler)]
+        pairs = zip(_NUMBERS, now, strict=True)
+        _last = now, [(number, _original(number, handler)) for number, handler in pairs if callable(handler)]
     return _last[1]
 
 
-def _original(number: int) -> Any:
+def _original(number: int, handler: Any) -> Any:
     """The handler of a signal; the one before where a block could not put it back, as signals came."""
-    handler = _signal.getsignal(number)
     while isinstance(getattr(handler, "__self__", None), interrupts_held):
         handler = handler.__self__._handlers[number]
     return handler
@@ -50,13 +50,16 @@ class interrupts_held:
         self._handlers: dict[int, Any] = {}
         self._due: dict[int, None] = {}
         self._holding = False
-        if interrupts_held._active or threading.current_thread() is not threading.main_thread():
+        if interrupts_held._active:
             return
         try:
-            for number in _handled():
-                self._handlers[number] = _original(number)
+            for number, handler in _handled():
+                self._handlers[number] = handler
                 _signal.signal(number, self._note)
         except BaseException:
+            if threading.current_thread() is not threading.main_thread():
+                self._handlers = {}  # where no handler can be set, and none is called
+                return
             self._restore()
             raise
         self._holding = interrupts_held._active = True

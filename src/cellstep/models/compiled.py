@@ -59,7 +59,8 @@ class Compiled:
         self._tracker: Any = _mean("loss")
         self._parts: list[Any] = []
         self._built: list[Entry] | None = None if any(_leaves(given) for _, given, _ in self.asked) else []
-        self._plain = True
+        #: Whether all metrics are this package's, whose results can be asked for at any time.
+        self.plain_metrics = True
         self.losses: list[Loss | None] | None = None
         self.weights: list[float | None] = []
         #: States that the metrics take over before the next batch.
@@ -136,16 +137,11 @@ class Compiled:
         """Whether the metrics know the outputs."""
         return self._built is not None
 
-    @property
-    def plain_metrics(self) -> bool:
-        """Whether all metrics are this package's, whose results can be asked for at any time."""
-        return self._plain
-
     def build_metrics(self, names: Sequence[str | None], outputs: Sequence[Scored]) -> None:
         """Make the metrics for such targets and outputs; does nothing where they are made."""
         if self._built is None:
             built = self._build(names, outputs)
-            self._plain = all(of_package(type(entry[1])) for entry in built)
+            self.plain_metrics = all(of_package(type(entry[1])) for entry in built)
             self._built = built
 
     def measure(self, names: Sequence[str | None], outputs: Sequence[Scored]) -> None:

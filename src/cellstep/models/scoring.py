@@ -81,7 +81,8 @@ def entries(compiled: Compiled, ran: Pass, batch: Batch, names: Sequence[str | N
     """What losses and metrics take of a batch, one entry an output."""
     y, target, weight = ran.y, batch.y, batch.sample_weight
     if type(y) is np.ndarray and type(target) is np.ndarray and (weight is None or type(weight) is np.ndarray):
-        return [Scored(y, nested.flatten(ran.mask)[0], target, weight)]
+        mask = ran.mask
+        return [Scored(y, mask[0] if isinstance(mask, list | tuple) else mask, target, weight)]
     outputs = nested.flatten(y)
     kinds: Sequence[Any] = [None] * len(names) if compiled.loss is None else compiled.outputs(names)
     targets = _per_output("y", target, y, names, kinds)

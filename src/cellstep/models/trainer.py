@@ -223,7 +223,9 @@ class Trainer:
         Returns:
             the logs; None where they are the values of the metrics, which `logs` asks for.
         """
-        compiled = self.ready("training")
+        compiled = self.whole
+        if compiled is None or compiled.loss is None or self._calls:
+            compiled = self.ready("training")
         with compiled.training:
             plan = self.checked_plan(batch)
             optimizer = self.begin(compiled, plan)
@@ -268,7 +270,8 @@ class Trainer:
         if not (len(x) if type(x) is np.ndarray else data.rows(x)):
             shape = next(leaf.shape for leaf in nested.flatten(x))
             raise ValueError(f"x must have at least one row, got shape {shape}")
-        return self.plan(x)
+        plan = self._cached_plan
+        return plan if plan is not None and plan.holds() else self.plan(x)
 
     def begin(self, compiled: Compiled, plan: Plan) -> Optimizer:
         """The optimizer, in charge of the weights, whose gradients are zero."""
