@@ -17,7 +17,7 @@ from cellstep.cli.bench.interleaved import Pace
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", nargs="+", default=list(shapes.TABLE), choices=shapes.TABLE)
-    parser.add_argument("--cells", nargs="+", default=shapes.CELLS, choices=shapes.CELLS)
+    parser.add_argument("--cells", nargs="+", default=shapes.cells(), choices=shapes.cells())
     parser.add_argument("--shapes", nargs="+", metavar="TxBxIxH", type=shapes.parse, help="default: the table's")
     parser.add_argument("--threads", nargs="+", type=int, default=threads.choices(), help="default: 1 and 2")
     parser.add_argument("--peers", nargs="*", choices=peers.MODULES, help="default: all that are installed")

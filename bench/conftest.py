@@ -55,9 +55,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     rows = [
         (Work(work, cell, shape, n), name)
         for n in config.getoption("--threads") or threads.choices()
-        for cell in shapes.CELLS
+        for cell in shapes.cells()
         for shape in shapes.TABLE[work]
-        for name in compare.names(work, config.stash[PEERS], wanted)
+        for name in compare.names(work, cell, config.stash[PEERS], wanted)
     ]
     ids = [f"{row.cell}-{row.shape}-{row.threads}-{name}" for row, name in rows]
     metafunc.parametrize(("row", "contender"), rows, ids=ids)

@@ -110,7 +110,7 @@ def numba_lines(pace: Pace) -> Iterator[Line]:
         Work(work, cell, shape, n)
         for n in threads.choices()
         for work in ("step", "forward", "train")
-        for cell in shapes.CELLS
+        for cell in shapes.cells()
         for shape in shapes.TABLE[work]
     ]
     machine = {n: limits.measure(n) for n in threads.choices()}

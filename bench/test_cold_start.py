@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import ABSENT, PEERS, remember
 
-from cellstep.cli.bench.peers import keras_layers, onnx_graphs, pytorch
+from cellstep.cli.bench.peers import keras_layers, onnx_graphs
 from cellstep.cli.bench.problem import Problem, exact
 from cellstep.cli.bench.shapes import Shape
 
@@ -59,9 +59,10 @@ if y is not None:
 def arrays() -> dict[str, Any]:
     """What the scripts read, for all of them."""
     p = Problem("lstm", "forward", SHAPE)
-    found: dict[str, Any] = {"x": p.x, "W": p.W, "U": p.U, "b": p.b}
-    found |= {"weight_ih_l0": p.W.T, "weight_hh_l0": p.U.T, "bias_ih_l0": p.b, "bias_hh_l0": np.zeros_like(p.b)}
-    assert pytorch.swap("lstm", p.W) is p.W  # PyTorch has Keras's order of gates here
+    W, U, b = p.weights.values()
+    assert p.row.orders["torch"] == p.row.letters  # PyTorch has Keras's order of gates here
+    found: dict[str, Any] = {"x": p.x, **p.weights}
+    found |= {"weight_ih_l0": W.T, "weight_hh_l0": U.T, "bias_ih_l0": b, "bias_hh_l0": np.zeros_like(b)}
     found |= {"h0": np.zeros((1, 1, 64), np.float32), "c0": np.zeros((1, 1, 64), np.float32)}
     return found
 

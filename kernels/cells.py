@@ -90,11 +90,17 @@ class Weight:
 
 @dataclass(frozen=True)
 class Option:
-    """What `pack` fixes besides the weights. kind: "activation", one of ACTIVATIONS, or "flag", True or False."""
+    """What `pack` fixes besides the weights.
+
+    Attributes:
+        kind: "activation", one of ACTIVATIONS, or "flag", True or False.
+        names: what frameworks call it, where they have it.
+    """
 
     name: str
     default: Any
     kind: str = "activation"
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,7 @@ class Cell:
         products: of a step, in order.
         options: what `pack` fixes besides the weights, in the order in which functions take them.
         orders: the gates' letters in other frameworks' order of columns.
+        names: what these frameworks call the cell; Keras calls it as its title says.
     """
 
     name: str
@@ -142,6 +149,7 @@ class Cell:
     options: tuple[Option, ...]
     bias: str = "b"
     orders: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def G(self) -> int:
@@ -247,6 +255,7 @@ _RNN = Cell(
     products=(Product("x", "W", "h", bias=0), Product("h", "U", "h")),
     options=(_ACTIVATION,),
     orders={"torch": "h", "onnx": "h"},
+    names={"torch": "RNN", "onnx": "RNN"},
 )
 
 _LSTM = Cell(
@@ -263,6 +272,7 @@ _LSTM = Cell(
     products=(Product("x", "W", "ifco", bias=0), Product("h", "U", "ifco")),
     options=(_ACTIVATION, _RECURRENT),
     orders={"torch": "ifco", "onnx": "iofc"},
+    names={"torch": "LSTM", "onnx": "LSTM"},
 )
 
 _AFTER, _BEFORE = ("reset_after", True), ("reset_after", False)
@@ -283,8 +293,9 @@ _GRU = Cell(
         Product("h", "U", "zr", when=_BEFORE),
         Product("rh", "U", "h", when=_BEFORE),
     ),
-    options=(_ACTIVATION, _RECURRENT, Option("reset_after", True, "flag")),
+    options=(_ACTIVATION, _RECURRENT, Option("reset_after", True, "flag", {"onnx": "linear_before_reset"})),
     orders={"torch": "rzh", "onnx": "zrh"},
+    names={"torch": "GRU", "onnx": "GRU"},
 )
 
 #: The cells by name; `kernels.add_cell` adds to them.

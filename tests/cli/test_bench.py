@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cellstep import kernels
 from cellstep.cli import main
 from cellstep.cli.bench import command, compare, limits, peers, picture, shapes, threads
 from cellstep.cli.bench.interleaved import Pace, Timing
@@ -79,6 +80,9 @@ def test_a_peer_that_is_wrong_is_left_out_by_name_and_ours_is_never_let_pass(mon
     class Broken:
         NEEDS: tuple[str, ...] = ()
         WORK = ("step",)
+
+        def has(self, cell: kernels.Cell) -> bool:
+            return True
 
         def version(self) -> str:
             return "Broken 1"

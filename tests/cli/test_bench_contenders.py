@@ -9,11 +9,12 @@ from cellstep import kernels
 from cellstep.cli.bench import compare, ours, peers
 from cellstep.cli.bench.peers import by_hand
 from cellstep.cli.bench.problem import Problem, Runner, WrongAnswer, check, exact
-from cellstep.cli.bench.shapes import CELLS, TABLE, Shape
+from cellstep.cli.bench.shapes import TABLE, Shape
 
 # what installed peers have to say is none of ours
 pytestmark = pytest.mark.filterwarnings("ignore")
 
+CELLS = tuple(kernels.CELLS)
 SMALL = Shape(5, 3, 4, 6)
 #: Only NumPy by hand where no other library is installed.
 PEERS = peers.find()[0]
@@ -44,7 +45,7 @@ def test_checked_steps_go_on_from_each_other_as_a_sequence_does(cell: str) -> No
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_contender_gives_the_right_answer_twice(cell: str, work: str) -> None:
     problem = Problem(cell, work, Shape(1, 3, 4, 6) if work == "step" else SMALL)
-    names = compare.names(work, PEERS, ["reference", *compare.LEVELS])
+    names = compare.names(work, cell, PEERS, ["reference", *compare.LEVELS])
     assert {"layers", "reference"} <= set(names)
     assert ("stream" in names) == (work == "step")
     assert ("padded" in names) == problem.ragged

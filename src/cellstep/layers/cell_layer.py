@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
+from .. import kernels
 from ..lookup import snake_case
 from .cell import RecurrentCell
 from .configuration import check_config, checked
@@ -74,3 +75,22 @@ class CellLayer(RNN):
     def from_config(cls, config: dict[str, Any]) -> Self:
         check_config(cls, config)
         return cls(**config)
+
+
+def layer_of(cell: str) -> Callable[..., Any]:
+    """The layer, built in or a user's, that runs the cell of this name in `kernels.CELLS`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    layers = CellLayer.__subclasses__()
+    for layer in layers:
+        layers += layer.__subclasses__()
+    known = {
+        layer.cell_class.contract.name: layer
+        for layer in reversed(layers)
+        if kernels.CELLS.get(layer.cell_class.contract.name) is layer.cell_class.contract
+    }
+    if cell not in known:
+        raise ValueError(f"cell must be one that has a layer, {', '.join(sorted(known))}, got {cell!r}")
+    return known[cell]

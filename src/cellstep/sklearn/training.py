@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import initializers, layers, models, ops, optimizers
+from .. import initializers, kernels, layers, models, ops, optimizers
+from ..layers.cell_layer import layer_of
 from ..models.ragged import Ragged
 
 Array = NDArray[Any]
-
-CELLS = {"lstm": layers.LSTM, "gru": layers.GRU, "rnn": layers.SimpleRNN}
 
 
 class Batches:
@@ -44,7 +43,8 @@ def build(options: dict[str, Any], inputs: int, outputs: int, loss: Any, seeds: 
         seeds: where each layer takes seeds from.
     """
     dtype = options["dtype"]
-    kind = CELLS[ops.check_choice("cell", options["cell"], tuple(CELLS))]
+    names = sorted(kernels.CELLS, key=lambda name: -kernels.CELLS[name].G)
+    kind = layer_of(ops.check_choice("cell", options["cell"], names))
     count = ops.check_count("num_layers", options["num_layers"])
     both = ops.check_bool("bidirectional", options["bidirectional"])
     rate = ops.check_rate("dropout", options["dropout"])
@@ -61,14 +61,14 @@ def build(options: dict[str, Any], inputs: int, outputs: int, loss: Any, seeds: 
             dtype=dtype,
         )
 
-    made: list[Any] = [layers.Input((None, inputs), dtype=dtype)]
+    parts: list[Any] = [layers.Input((None, inputs), dtype=dtype)]
     for i in range(count):
         layer = recurrent(i == count - 1, False)
-        made.append(layers.Bidirectional(layer, backward_layer=recurrent(i == count - 1, True)) if both else layer)
+        parts.append(layers.Bidirectional(layer, backward_layer=recurrent(i == count - 1, True)) if both else layer)
         if rate:
-            made.append(layers.Dropout(rate, seed=next(seeds), dtype=dtype))
-    made.append(layers.Dense(outputs, kernel_initializer=initializers.GlorotUniform(next(seeds)), dtype=dtype))
-    model = models.Sequential(made)
+            parts.append(layers.Dropout(rate, seed=next(seeds), dtype=dtype))
+    parts.append(layers.Dense(outputs, kernel_initializer=initializers.GlorotUniform(next(seeds)), dtype=dtype))
+    model = models.Sequential(parts)
     rates = {"learning_rate": options["learning_rate"], "clipnorm": options["clipnorm"]}
     optimizer = optimizers.deserialize({"class_name": options["optimizer"], "config": rates})
     model.compile(optimizer, loss)

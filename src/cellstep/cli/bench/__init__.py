@@ -4,6 +4,6 @@
 - `problem`: the arrays of a row, its float64 answer, and the check of a contender's answer against it.
 - `ours`, `peers/`: contenders, each the same work ready to be timed.
 - `interleaved`, `limits`: time a call; time the machine.
-- `compare`: rows of the table, timed; `table`, `picture`: shown.
+- `compare`: rows of the table, timed; `screen`, `picture`: how they are shown.
 - `command`: the short form.
 """

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ... import atomic
-from . import compare, limits, peers, picture, table, threads
+from . import compare, limits, peers, picture, screen, threads
 from .interleaved import Pace
-from .shapes import SHORT
+from .shapes import SHORT, cells
 
 #: Rounds are few and short: the long form is in `bench/` of the repository.
 PACE = Pace(pause=0.01, warm=0.005, block=0.015, rounds=3)
@@ -19,10 +19,12 @@ PACE = Pace(pause=0.01, warm=0.005, block=0.015, rounds=3)
 def works() -> list[compare.Work]:
     """The rows of the short form: steps on one thread, the rest on as many as are compared."""
     most = threads.choices()[-1]
+    first, *_ = cells()
     rows = [
         compare.Work(work, cell, shape, 1 if work == "step" else most)
-        for work, cell, shapes in SHORT
-        for shape in shapes
+        for work, many, few in SHORT
+        for cell in cells()
+        for shape in (many if cell == first else few)
     ]
     return sorted(rows, key=lambda w: w.threads)
 
@@ -51,7 +53,7 @@ def run(
     rows = works() if rows is None else rows
     present, absent = peers.find(None if names is None else list(names))
     facts = compare.about(present, absent)
-    table.show_about(facts)
+    screen.show_about(facts)
     no_picture = picture.why_not() if drawing else ""
     if no_picture:
         print(no_picture)
@@ -60,9 +62,9 @@ def run(
         print(f"limits, {found}")
     print()
     measured = []
-    with table.Screen([*ours, *present]) as screen:
+    with screen.Screen([*ours, *present]) as lines:
         for row in compare.rows(rows, present, ours, machine, pace):
-            screen.add(row)
+            lines.add(row)
             measured.append(row)
             if time.perf_counter() - began > seconds:
                 break

@@ -94,10 +94,11 @@ def main_name(work: str) -> str:
     return "stream" if work == "step" else "layers"
 
 
-def names(work: str, peers: Mapping[str, Peer], wanted: Sequence[str] = ()) -> list[str]:
-    """The contenders that have this work: the main one of ours, the others wanted, then the peers."""
+def names(work: str, cell: str, peers: Mapping[str, Peer], wanted: Sequence[str] = ()) -> list[str]:
+    """The contenders that have this work and this cell: the main one of ours, the others wanted, then the peers."""
     mine = [name for name in dict.fromkeys([main_name(work), *wanted]) if work.startswith(ONLY.get(name, ""))]
-    return [*mine, *(name for name, peer in peers.items() if work in peer.WORK)]
+    row = kernels.CELLS[cell]
+    return [*mine, *(name for name, peer in peers.items() if work in peer.WORK and peer.has(row))]
 
 
 def contender(name: str, p: Problem, n: int, peers: Mapping[str, Peer]) -> Runner:
@@ -123,7 +124,7 @@ def measure(what: Work, peers: Mapping[str, Peer], wanted: Sequence[str], limits
     """
     p = Problem(what.cell, what.work, what.shape)
     runners, out = {}, {}
-    for name in names(what.work, peers, wanted):
+    for name in names(what.work, what.cell, peers, wanted):
         runner = contender(name, p, what.threads, peers)
         try:
             check(p, name, runner)

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from ... import kernels
 from .peers import by_hand
 from .problem import Array, Problem
 
@@ -62,7 +61,7 @@ class Limits:
         step, which has one, W is read as well. Activations, states and the tape are not counted.
         """
         T, B, inputs, H = p.shape
-        columns = kernels.CELLS[p.cell].G * H
+        columns = p.row.G * H
         rows, width = p.rows_of_steps, 4 * columns
         if p.work == "step":
             size = (inputs + H) * width

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ... import kernels, layers
-from .problem import CHECKED_STEPS, Answer, Array, Problem, Runner
+from ... import kernels
+from ...layers.cell_layer import layer_of
+from .problem import Answer, Array, Problem, Runner, stepping
 
 OUTPUTS, GRADIENTS = 5e-6, 2e-5
 
@@ -19,10 +20,10 @@ def _runner(run: Callable[[], Any], answer: Callable[[], Answer]) -> Runner:
 
 def kernel_level(p: Problem, backend: kernels.Backend | None = None) -> Runner:
     """The kernels of a backend (default: the active one) without the floors above them."""
-    K, cell = backend or kernels.active(), kernels.CELLS[p.cell]
+    K, weights, options = backend or kernels.active(), list(p.weights.values()), tuple(p.row.defaults.values())
     T, B, _, H = p.shape
-    n, weights, options = len(cell.states), (p.W, p.U, p.b), tuple(cell.defaults.values())
-    packed = K.pack(cell, weights, options, p.trains)
+    n = len(p.row.states)
+    packed = K.pack(p.row, weights, options, p.trains)
     zero = [np.zeros((B, H), p.x.dtype) for _ in range(n)]
     last = [np.empty_like(z) for z in zero]
     if p.work == "step":
@@ -35,7 +36,7 @@ def kernel_level(p: Problem, backend: kernels.Backend | None = None) -> Runner:
 
         def forward_answer() -> Answer:
             forward()
-            return {"y": p.shown(y)}
+            return {"y": p.without_padding(y)}
 
         return _runner(forward, forward_answer)
 
@@ -44,7 +45,7 @@ def kernel_level(p: Problem, backend: kernels.Backend | None = None) -> Runner:
     dweights = [np.empty_like(w) for w in weights]
 
     def train() -> None:
-        fresh = K.pack(cell, weights, options, True)
+        fresh = K.pack(p.row, weights, options, True)
         K.forward(fresh, p.x, zero, None, p.lengths, None, None, y, last, tape)
         # the contract adds to the weights' gradients
         for d in dweights:
@@ -53,11 +54,8 @@ def kernel_level(p: Problem, backend: kernels.Backend | None = None) -> Runner:
 
     def train_answer() -> Answer:
         train()
-        return {
-            "y": p.shown(y),
-            "dx": dx.copy(),
-            **{f"d{n}": d.copy() for n, d in zip(cell.weight_names, dweights, strict=True)},
-        }
+        gradients = {f"d{name}": d.copy() for name, d in zip(p.weights, dweights, strict=True)}
+        return {"y": p.without_padding(y), "dx": dx.copy(), **gradients}
 
     return _runner(train, train_answer)
 
@@ -68,30 +66,24 @@ def _kernel_step(p: Problem, K: kernels.Backend, packed: Any, now: list[Array]) 
     def run() -> None:
         step(packed, x0, now)
 
-    def answer() -> Answer:
+    def begin() -> None:
         for a in now:
             a[...] = 0
-        for _ in range(CHECKED_STEPS):
-            run()
-        return {"h": now[0].copy()}
 
-    return _runner(run, answer)
+    return stepping(run, begin, lambda: now[0], OUTPUTS)
 
 
 def layer_level(p: Problem) -> Runner:
     """What a user of the layers writes: `cell(x, states)`, `layer(x)`, `layer.forward(x)` and its pullback."""
-    _, B, inputs, H = p.shape
-    dtype = str(p.x.dtype)
-    if p.work == "step":
-        cell = {"rnn": layers.SimpleRNNCell, "lstm": layers.LSTMCell, "gru": layers.GRUCell}[p.cell](H, dtype=dtype)
-        cell.build((B, inputs))
-        cell.set_weights([p.W, p.U, p.b])
-        return _cell_step(p, cell)
     layer = _layer(p)
+    if p.work == "step":
+        return _cell_step(p, layer.cell)
     if not p.trains:
         if p.lengths is None:
             return _runner(lambda: layer(p.x), lambda: {"y": layer(p.x)})
-        return _runner(lambda: layer(p.x, lengths=p.lengths), lambda: {"y": p.shown(layer(p.x, lengths=p.lengths))})
+        return _runner(
+            lambda: layer(p.x, lengths=p.lengths), lambda: {"y": p.without_padding(layer(p.x, lengths=p.lengths))}
+        )
 
     def train() -> tuple[Array, Array]:
         for w in layer.weights:
@@ -103,18 +95,17 @@ def layer_level(p: Problem) -> Runner:
 
     def train_answer() -> Answer:
         y, dx = train()
-        grads = {f"d{k}": w.grad.copy() for k, w in zip("WUb", layer.weights, strict=True)}
-        return {"y": p.shown(y), "dx": dx, **grads}
+        grads = {f"d{name}": w.grad.copy() for name, w in zip(p.weights, layer.weights, strict=True)}
+        return {"y": p.without_padding(y), "dx": dx, **grads}
 
     return _runner(train, train_answer)
 
 
 def _layer(p: Problem) -> Any:
     T, B, inputs, H = p.shape
-    kind = {"rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}[p.cell]
-    layer = kind(H, return_sequences=True, dtype=str(p.x.dtype))
+    layer = layer_of(p.cell)(H, return_sequences=True, dtype=str(p.x.dtype))
     layer.build((B, T, inputs))
-    layer.set_weights([p.W, p.U, p.b])
+    layer.set_weights(list(p.weights.values()))
     return layer
 
 
@@ -126,28 +117,18 @@ def _cell_step(p: Problem, cell: Any) -> Runner:
         nonlocal states
         _, states = cell(x0, states)
 
-    def answer() -> Answer:
+    def begin() -> None:
         nonlocal states
         states = zero
-        for _ in range(CHECKED_STEPS):
-            run()
-        return {"h": states[0]}
 
-    return _runner(run, answer)
+    return stepping(run, begin, lambda: states[0], OUTPUTS)
 
 
 def stream_level(p: Problem) -> Runner:
     """`stream.step(x, out=y)` of a layer: how a user feeds values as they come."""
     stream = _layer(p).stream(p.shape.B)
     x0, y, step = np.ascontiguousarray(p.x[:, 0]), np.empty((p.shape.B, p.shape.H), p.x.dtype), stream.step
-
-    def answer() -> Answer:
-        stream.reset()
-        for _ in range(CHECKED_STEPS):
-            step(x0, out=y)
-        return {"h": y.copy()}
-
-    return _runner(lambda: step(x0, out=y), answer)
+    return stepping(lambda: step(x0, out=y), stream.reset, lambda: y, OUTPUTS)
 
 
 def padded(p: Problem) -> Runner:
@@ -158,7 +139,8 @@ def padded(p: Problem) -> Runner:
     work = "train" if p.trains else "forward"
     full = Problem(p.cell, work, p.shape, str(p.x.dtype))
     full.dy = p.dy
-    for name in ("W", "U", "b", "x"):
-        assert np.array_equal(getattr(full, name), getattr(p, name))
+    for name, a in p.weights.items():
+        assert np.array_equal(full.weights[name], a)
+    assert np.array_equal(full.x, p.x)
     runner = layer_level(full)
-    return _runner(runner.run, lambda: {k: p.shown(a) if k == "y" else a for k, a in runner.answer().items()})
+    return _runner(runner.run, lambda: {k: p.without_padding(a) if k == "y" else a for k, a in runner.answer().items()})

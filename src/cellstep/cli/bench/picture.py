@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ... import atomic
+from ... import atomic, kernels
 from .compare import Row
 
 #: Hues that stay apart for colour-blind readers, after Okabe and Ito.
@@ -48,7 +48,7 @@ def draw(rows: Sequence[Row], path: str | Path, title: str) -> None:
     peers = list(dict.fromkeys(name for r in steps for name in r.peers))
     for axes, cell in zip(panels, cells, strict=True):
         _panel(axes, [r for r in steps if r.what.cell == cell], peers)
-        axes.set_title(f"{cell.upper()}, one step, batch 1, I = H")
+        axes.set_title(f"{kernels.CELLS[cell].title}, one step, batch 1, I = H")
     panels[0].set_ylabel("microseconds, median")
     panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     figure.suptitle(title, fontsize=9)
@@ -60,35 +60,16 @@ def _panel(axes: Any, rows: Sequence[Row], peers: Sequence[str]) -> None:
     rows = sorted(rows, key=lambda r: r.what.shape.H)
     ours = [name for name in rows[0].times if name not in peers]
     sizes = sorted({r.what.shape.H for r in rows})
-    for number, name in enumerate(peers):
+    thin = {"marker": "o", "markersize": 3, "linewidth": 1.2}
+    thick = {"marker": "s", "markersize": 4, "linewidth": 2.4}
+    lines = [(name, name, COLOURS[i % len(COLOURS)], thin) for i, name in enumerate(peers)]
+    lines += [(name, f"cellstep, {name}", OURS[i % len(OURS)], thick) for i, name in enumerate(ours)]
+    for name, label, colour, style in lines:
         here = [r for r in rows if name in r.times]
-        axes.plot(
-            [r.what.shape.H for r in here],
-            [1e6 * r.times[name].median for r in here],
-            color=COLOURS[number % len(COLOURS)],
-            marker="o",
-            markersize=3,
-            linewidth=1.2,
-            label=name,
-        )
-    for number, name in enumerate(ours):
-        axes.plot(
-            [r.what.shape.H for r in rows],
-            [1e6 * r.times[name].median for r in rows],
-            color=OURS[number % len(OURS)],
-            marker="s",
-            markersize=4,
-            linewidth=2.4,
-            label=f"cellstep, {name}",
-        )
-    axes.plot(
-        [r.what.shape.H for r in rows],
-        [1e6 * r.limit for r in rows],
-        color="black",
-        linestyle="--",
-        linewidth=1,
-        label="limit of this machine",
-    )
+        heights = [1e6 * r.times[name].median for r in here]
+        axes.plot([r.what.shape.H for r in here], heights, color=colour, label=label, **style)
+    limits = [1e6 * r.limit for r in rows]
+    axes.plot([r.what.shape.H for r in rows], limits, "--", color="black", linewidth=1, label="limit of this machine")
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(sizes, [str(n) for n in sizes])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-CELLS = ("lstm", "gru", "rnn")
+from ... import kernels
 
 
 class Shape(NamedTuple):
@@ -21,6 +21,11 @@ class Shape(NamedTuple):
 
     def __str__(self) -> str:
         return "x".join(map(str, self))
+
+
+def cells() -> list[str]:
+    """The names of all cells, the one with the most gates first."""
+    return sorted(kernels.CELLS, key=lambda name: -kernels.CELLS[name].G)
 
 
 STEPS = tuple(Shape(1, 1, n, n) for n in (16, 32, 64, 128, 256, 512, 1024))
@@ -53,14 +58,13 @@ TABLE: dict[str, tuple[Shape, ...]] = {
 FIT_SAMPLES, FIT_BATCH = 1024, 32
 FITS = (Shape(100, FIT_BATCH, 16, 64), Shape(100, FIT_BATCH, 16, 256))
 
-#: The short form, (work, cell, shapes): the steps, which the picture needs, and a few rows of the rest.
-SHORT: tuple[tuple[str, str, tuple[Shape, ...]], ...] = (
-    ("step", "lstm", STEPS),
-    ("step", "gru", STEPS[::3]),
-    ("forward", "lstm", (SEQUENCES[0], SEQUENCES[3])),
-    ("train", "lstm", TRAINING[:3]),
-    ("train", "gru", TRAINING[1:2]),
-    ("ragged", "lstm", RAGGED),
+#: The short form, (work, shapes of the first of `cells`, shapes of the others): the steps, which the picture
+#: needs, and a few rows of the rest.
+SHORT: tuple[tuple[str, tuple[Shape, ...], tuple[Shape, ...]], ...] = (
+    ("step", STEPS, STEPS[::3]),
+    ("forward", (SEQUENCES[0], SEQUENCES[3]), ()),
+    ("train", TRAINING[:3], TRAINING[1:2]),
+    ("ragged", RAGGED, ()),
 )
 
 

@@ -3,7 +3,7 @@
 Every module has:
 
 - `NEEDS`: the packages without which it cannot run;
-- `WORK`: the kinds of work that it has, of those in `shapes.TABLE`; every peer has all cells;
+- `WORK`: the kinds of work that it has, of those in `shapes.TABLE`; `has(cell)`: whether it has a cell;
 - `version()`: its name and version, in words;
 - `set_threads(n)`: use n threads from now on; runners made before may stop working;
 - `runner(problem, threads)`: the `Runner` of a problem whose work is in `WORK`.
@@ -18,6 +18,7 @@ import importlib
 import importlib.util
 from typing import Protocol
 
+from ....kernels import Cell
 from ..problem import Problem, Runner
 
 #: By the name that the command line takes.
@@ -37,6 +38,7 @@ class Peer(Protocol):
     NEEDS: tuple[str, ...]
     WORK: tuple[str, ...]
 
+    def has(self, cell: Cell) -> bool: ...
     def version(self) -> str: ...
     def set_threads(self, n: int) -> None: ...
     def runner(self, p: Problem, threads: int) -> Runner: ...

@@ -6,11 +6,16 @@ import importlib.util
 
 import numpy as np
 
-from ..problem import CHECKED_STEPS, Answer, Problem, Runner
-from .numpy_by_hand import BY_HAND
+from ..problem import Answer, Problem, Runner, stepping
+from . import numpy_by_hand
 
 NEEDS: tuple[str, ...] = ()
 WORK = ("step", "forward", "train")
+#: How far outputs and gradients may be off.
+LIMITS = (5e-6, 2e-5)
+
+
+has = numpy_by_hand.has
 
 
 def version() -> str:
@@ -27,29 +32,23 @@ def set_threads(n: int) -> None:
 def runner(p: Problem, threads: int) -> Runner:
     """The `Runner` of a problem."""
     T, B = p.shape.T, p.shape.B
-    m = BY_HAND[p.cell](p.W, p.U, p.b, T, B)
+    W, U, b = p.weights.values()
+    m = numpy_by_hand.load(p.row)(W, U, b, T, B)
     x, dy = (np.ascontiguousarray(a.transpose(1, 0, 2)) for a in (p.x, p.dy))
     x0 = x[0]
 
     def train() -> None:
-        m.pack(p.W, p.U, p.b)
+        m.pack(W, U, b)
         m.forward(x)
         m.backward(x, dy)
-
-    def step_answer() -> Answer:
-        m.reset()
-        for _ in range(CHECKED_STEPS):
-            m.step(x0)
-        return {"h": m.h_now.copy()}
 
     def gradients() -> Answer:
         train()
         grads = {"dW": m.to_keras(m.dW), "dU": m.to_keras(m.dU), "db": m.to_keras(m.db)}
         return {"y": m.h[1:].transpose(1, 0, 2).copy(), "dx": m.dx.transpose(1, 0, 2).copy(), **grads}
 
-    run, answer = {
-        "step": (lambda: m.step(x0), step_answer),
-        "forward": (lambda: m.forward(x), lambda: {"y": m.forward(x).transpose(1, 0, 2).copy()}),
-        "train": (train, gradients),
-    }[p.work]
-    return Runner(run, answer, 5e-6, 2e-5)
+    if p.work == "step":
+        return stepping(lambda: m.step(x0), m.reset, lambda: m.h_now, *LIMITS)
+    if p.trains:
+        return Runner(train, gradients, *LIMITS)
+    return Runner(lambda: m.forward(x), lambda: {"y": m.forward(x).transpose(1, 0, 2).copy()}, *LIMITS)

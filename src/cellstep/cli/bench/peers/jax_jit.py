@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..problem import CHECKED_STEPS, Answer, Problem, Runner
+from ....kernels import Cell
+from ..problem import Answer, Problem, Runner, stepping
 
 NEEDS = ("jax",)
 WORK = ("step", "forward", "train", "ragged", "ragged_train")
@@ -20,6 +22,11 @@ _threads: int | None = None
 def _jax() -> Any:
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     return importlib.import_module("jax")
+
+
+def has(cell: Cell) -> bool:
+    """Whether its equations stand below."""
+    return cell.name in CELLS
 
 
 def version() -> str:
@@ -41,39 +48,42 @@ def set_threads(n: int) -> None:
     _threads = n
 
 
-def _cell(name: str) -> Any:
-    """`(xw, states, U, b) -> states`, where xw is x W with the bias of the input's side."""
-    jax = _jax()
-    tanh, sigmoid, split = jax.numpy.tanh, jax.nn.sigmoid, jax.numpy.split
+# `(jax, xw, states, U, b) -> states`, where xw is x W with the bias of the input's side
 
-    def rnn(xw: Any, states: Any, U: Any, b: Any) -> Any:
-        return (tanh(xw + states[0] @ U),)
 
-    def lstm(xw: Any, states: Any, U: Any, b: Any) -> Any:
-        h, c = states
-        i, f, g, o = split(xw + h @ U, 4, axis=-1)
-        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
-        return sigmoid(o) * tanh(c), c
+def rnn(jax: Any, xw: Any, states: Any, U: Any, b: Any) -> Any:
+    return (jax.numpy.tanh(xw + states[0] @ U),)
 
-    def gru(xw: Any, states: Any, U: Any, b: Any) -> Any:
-        (h,) = states
-        xz, xr, xh = split(xw, 3, axis=-1)
-        hz, hr, hh = split(h @ U + b[1], 3, axis=-1)
-        z = sigmoid(xz + hz)
-        new = tanh(xh + sigmoid(xr + hr) * hh)
-        return (z * h + (1 - z) * new,)
 
-    return {"rnn": rnn, "lstm": lstm, "gru": gru}[name]
+def lstm(jax: Any, xw: Any, states: Any, U: Any, b: Any) -> Any:
+    tanh, sigmoid = jax.numpy.tanh, jax.nn.sigmoid
+    h, c = states
+    i, f, g, o = jax.numpy.split(xw + h @ U, 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    return sigmoid(o) * tanh(c), c
+
+
+def gru(jax: Any, xw: Any, states: Any, U: Any, b: Any) -> Any:
+    (h,) = states
+    xz, xr, xh = jax.numpy.split(xw, 3, axis=-1)
+    hz, hr, hh = jax.numpy.split(h @ U + b[1], 3, axis=-1)
+    z = jax.nn.sigmoid(xz + hz)
+    new = jax.numpy.tanh(xh + jax.nn.sigmoid(xr + hr) * hh)
+    return (z * h + (1 - z) * new,)
+
+
+#: The equations of a step, by the cell's name.
+CELLS = {equations.__name__: equations for equations in (rnn, lstm, gru)}
 
 
 def runner(p: Problem, threads: int) -> Runner:
     """The `Runner` of a problem; a ragged batch carries the states of rows that have ended."""
     jax = _jax()
     jnp = jax.numpy
-    cell = _cell(p.cell)
+    cell = partial(CELLS[p.cell], jax)
     T, B, _, H = p.shape
-    W, U, b = (jnp.asarray(a) for a in (p.W, p.U, p.b))
-    zero = tuple(jnp.zeros((B, H)) for _ in range(2 if p.cell == "lstm" else 1))
+    W, U, b = (jnp.asarray(a) for a in p.weights.values())
+    zero = tuple(jnp.zeros((B, H)) for _ in p.row.states)
 
     def project(x: Any, W: Any, b: Any) -> Any:
         return x @ W + (b[0] if b.ndim == 2 else b)
@@ -86,8 +96,8 @@ def runner(p: Problem, threads: int) -> Runner:
     runs = None if p.lengths is None else jnp.asarray((np.arange(T)[:, None] < p.lengths)[:, :, None])
 
     def sequence(x: Any, W: Any, U: Any, b: Any) -> Any:
-        def one(states: Any, given: Any) -> Any:
-            xw, on = given
+        def one(states: Any, at: Any) -> Any:
+            xw, on = at
             new = cell(xw, states, U, b)
             if on is not None:
                 new = tuple(jnp.where(on, a, old) for a, old in zip(new, states, strict=True))
@@ -101,7 +111,7 @@ def runner(p: Problem, threads: int) -> Runner:
         def run() -> Any:
             return forward(x, W, U, b).block_until_ready()
 
-        return Runner(run, lambda: {"y": p.shown(np.asarray(run()).transpose(1, 0, 2))})
+        return Runner(run, lambda: {"y": p.without_padding(np.asarray(run()).transpose(1, 0, 2))})
 
     def both(x: Any, W: Any, U: Any, b: Any, dy: Any) -> Any:
         y, pullback = jax.vjp(sequence, x, W, U, b)
@@ -115,7 +125,7 @@ def runner(p: Problem, threads: int) -> Runner:
     def answer() -> Answer:
         y, grads = train()
         dx, dW, dU, db = (np.asarray(g) for g in grads)
-        y = p.shown(np.asarray(y).transpose(1, 0, 2))
+        y = p.without_padding(np.asarray(y).transpose(1, 0, 2))
         return {"y": y, "dx": dx.transpose(1, 0, 2), "dW": dW, "dU": dU, "db": db}
 
     return Runner(train, answer)
@@ -130,11 +140,8 @@ def _step(p: Problem, step: Any, zero: Any, weights: Any) -> Runner:
         states = step(x0, states, *weights)
         states[0].block_until_ready()
 
-    def answer() -> Answer:
+    def begin() -> None:
         nonlocal states
         states = zero
-        for _ in range(CHECKED_STEPS):
-            run()
-        return {"h": np.asarray(states[0])}
 
-    return Runner(run, answer)
+    return stepping(run, begin, lambda: np.asarray(states[0]))

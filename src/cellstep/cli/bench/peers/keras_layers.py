@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import CHECKED_STEPS, Answer, Problem, Runner
+from ....kernels import Cell
+from ..problem import Problem, Runner, stepping
 from . import jax_jit, pytorch
 
 NEEDS = ("keras",)
@@ -35,6 +36,11 @@ def _keras() -> Any:
     return importlib.import_module("keras")
 
 
+def has(cell: Cell) -> bool:
+    """Whether Keras has a layer of this name."""
+    return hasattr(_keras().layers, cell.title)
+
+
 def version() -> str:
     """Name, version and backend."""
     keras = _keras()
@@ -52,43 +58,39 @@ def runner(p: Problem, threads: int) -> Runner:
     """The `Runner` of a problem; a ragged batch comes with a mask."""
     keras = _keras()
     T, B, inputs, H = p.shape
-    kind = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[p.cell]
-    layer = kind(H, return_sequences=p.work != "step", return_state=p.work == "step")
+    layer = getattr(keras.layers, p.row.title)(H, return_sequences=p.work != "step", return_state=p.work == "step")
     places: Any = [keras.Input(batch_shape=(B, T, inputs))]
-    given: Any = [p.x]
+    arrays: Any = [p.x]
     if p.work == "step":
-        places += [keras.Input(batch_shape=(B, H)) for _ in range(2 if p.cell == "lstm" else 1)]
-        found = keras.tree.flatten(layer(places[0], initial_state=places[1:]))[1:]
+        places += [keras.Input(batch_shape=(B, H)) for _ in p.row.states]
+        outputs = keras.tree.flatten(layer(places[0], initial_state=places[1:]))[1:]
     elif p.lengths is None:
-        found = layer(places[0])
+        outputs = layer(places[0])
     else:
         places.append(keras.Input(batch_shape=(B, T), dtype="bool"))
-        given.append(np.arange(T) < p.lengths[:, None])
-        found = layer(places[0], mask=places[1])
-    model = keras.Model(places, found)
-    layer.set_weights([p.W, p.U, p.b])
+        arrays.append(np.arange(T) < p.lengths[:, None])
+        outputs = layer(places[0], mask=places[1])
+    model = keras.Model(places, outputs)
+    layer.set_weights(list(p.weights.values()))
     if p.work == "step":
         return _step(p, model)
 
     def run() -> Any:
-        return model.predict_on_batch(given)
+        return model.predict_on_batch(arrays)
 
-    return Runner(run, lambda: {"y": p.shown(run())})
+    return Runner(run, lambda: {"y": p.without_padding(run())})
 
 
 def _step(p: Problem, model: Any) -> Runner:
-    first = [np.zeros((p.shape.B, p.shape.H), np.float32) for _ in range(2 if p.cell == "lstm" else 1)]
+    first = [np.zeros((p.shape.B, p.shape.H), np.float32) for _ in p.row.states]
     states, tree = first, _keras().tree
 
     def run() -> None:
         nonlocal states
         states = tree.flatten(model.predict_on_batch([p.x, *states]))
 
-    def answer() -> Answer:
+    def begin() -> None:
         nonlocal states
         states = first
-        for _ in range(CHECKED_STEPS):
-            run()
-        return {"h": states[0]}
 
-    return Runner(run, answer)
+    return stepping(run, begin, lambda: states[0])

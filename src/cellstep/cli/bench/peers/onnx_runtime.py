@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import CHECKED_STEPS, Answer, Problem, Runner
+from ..problem import Problem, Runner, stepping
 from . import onnx_graphs
 
 NEEDS = ("onnxruntime", "onnx")
 WORK = ("step", "forward", "ragged")
+
+
+has = onnx_graphs.has
 
 
 def version() -> str:
@@ -35,18 +38,14 @@ def runner(p: Problem, threads: int) -> Runner:
         def forward() -> Any:
             return session.run(None, feeds)[0]
 
-        return Runner(forward, lambda: {"y": p.shown(forward()[:, 0].transpose(1, 0, 2))})
+        return Runner(forward, lambda: {"y": p.without_padding(forward()[:, 0].transpose(1, 0, 2))})
 
     states = [name for name in feeds if name != "x"]
 
     def run() -> None:
         feeds.update(zip(states, session.run(None, feeds), strict=True))
 
-    def answer() -> Answer:
-        for name in states:
-            feeds[name] = np.zeros_like(feeds[name])
-        for _ in range(CHECKED_STEPS):
-            run()
-        return {"h": feeds["h0"][0].copy()}
+    def begin() -> None:
+        feeds.update({name: np.zeros_like(feeds[name]) for name in states})
 
-    return Runner(run, answer)
+    return stepping(run, begin, lambda: feeds["h0"][0])

@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import CHECKED_STEPS, Answer, Problem, Runner
+from ..problem import CHECKED_STEPS, Problem, Runner, stepping
 from . import onnx_graphs
 
 NEEDS = ("openvino", "onnx")
 WORK = ("step", "forward", "ragged")
+
+
+has = onnx_graphs.has
 
 
 def version() -> str:
@@ -47,7 +50,7 @@ def runner(p: Problem, threads: int) -> Runner:
             request.infer()
             return request.get_output_tensor(0).data
 
-        return Runner(forward, lambda: {"y": p.shown(forward()[:, 0].transpose(1, 0, 2))})
+        return Runner(forward, lambda: {"y": p.without_padding(forward()[:, 0].transpose(1, 0, 2))})
 
     # two requests, each of which finds its states where the other leaves them: nothing is copied
     x_array = feeds.pop("x")
@@ -67,13 +70,10 @@ def runner(p: Problem, threads: int) -> Runner:
     def run(kept: Any = x_array) -> None:
         next(turns).infer()
 
-    def answer() -> Answer:
+    def begin() -> None:
         nonlocal turns
         turns = cycle(requests)
         for a in here.values():
             a[...] = 0
-        for _ in range(CHECKED_STEPS):
-            run()
-        return {"h": (there if CHECKED_STEPS % 2 else here)["h0"][0].copy()}
 
-    return Runner(run, answer)
+    return stepping(run, begin, lambda: (there if CHECKED_STEPS % 2 else here)["h0"][0])

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import CHECKED_STEPS, Answer, Array, Problem, Runner
+from ....kernels import Cell
+from ..problem import Answer, Array, Problem, Runner, stepping
 
 NEEDS = ("torch",)
 WORK = ("step", "forward", "train", "ragged", "ragged_train")
@@ -15,6 +16,11 @@ WORK = ("step", "forward", "train", "ragged", "ragged_train")
 
 def _torch() -> Any:
     return importlib.import_module("torch")
+
+
+def has(cell: Cell) -> bool:
+    """Whether PyTorch has a module for this cell."""
+    return "torch" in cell.names
 
 
 def version() -> str:
@@ -27,24 +33,25 @@ def set_threads(n: int) -> None:
     _torch().set_num_threads(n)
 
 
-def swap(cell: str, a: Array) -> Array:
-    """Keras's gate order to PyTorch's or back, on the last axis: GRU z r h is r z n there; the others are the same."""
-    if cell != "gru":
-        return a
-    z, r, h = np.split(a, 3, axis=-1)
-    return np.concatenate([r, z, h], axis=-1)
+def swap(cell: Cell, a: Array, back: bool = False) -> Array:
+    """Keras's order of gates to PyTorch's, or back, on the last axis."""
+    theirs, ours = cell.orders["torch"], cell.letters
+    if back:
+        theirs, ours = ours, theirs
+    blocks = np.split(a, cell.G, axis=-1)
+    return np.concatenate([blocks[ours.index(letter)] for letter in theirs], axis=-1)
 
 
 def load_weights(p: Problem, module: Any, suffix: str) -> None:
     """Copy W, U and b into a module; `suffix` is "_l0" for a layer and "" for a cell."""
     torch = _torch()
+    W, U, b = p.weights.values()
     # Keras's GRU has a bias for each side, as PyTorch has; the other cells have one, on the input's side
-    sides = p.b if p.b.ndim == 2 else np.stack([p.b, np.zeros_like(p.b)])
-    values = {"weight_ih": p.W.T, "weight_hh": p.U.T, "bias_ih": sides[0], "bias_hh": sides[1]}
+    sides = b if b.ndim == 2 else np.stack([b, np.zeros_like(b)])
+    values = {"weight_ih": W, "weight_hh": U, "bias_ih": sides[0], "bias_hh": sides[1]}
     with torch.no_grad():
         for name, a in values.items():
-            whole = swap(p.cell, a.T).T if a.ndim == 2 else swap(p.cell, a)
-            getattr(module, name + suffix).copy_(torch.tensor(np.ascontiguousarray(whole)))
+            getattr(module, name + suffix).copy_(torch.tensor(np.ascontiguousarray(swap(p.row, a).T)))
 
 
 def runner(p: Problem, threads: int) -> Runner:
@@ -53,10 +60,10 @@ def runner(p: Problem, threads: int) -> Runner:
     nn = torch.nn
     _, _, inputs, H = p.shape
     if p.work == "step":
-        cell = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}[p.cell](inputs, H)
+        cell = getattr(nn, p.row.names["torch"] + "Cell")(inputs, H)
         load_weights(p, cell, "")
         return _step(p, cell.requires_grad_(False))
-    module = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[p.cell](inputs, H)
+    module = getattr(nn, p.row.names["torch"])(inputs, H)
     load_weights(p, module, "_l0")
     # time-major is what its kernels work in
     x = torch.tensor(np.ascontiguousarray(p.x.transpose(1, 0, 2)))
@@ -74,7 +81,7 @@ def runner(p: Problem, threads: int) -> Runner:
 
     if not p.trains:
         module.requires_grad_(False)
-        return Runner(forward, lambda: {"y": p.shown(batch_major(forward()))})
+        return Runner(forward, lambda: {"y": p.without_padding(batch_major(forward()))})
     x.requires_grad_(True)
     leaves = [x, *module.parameters()]
 
@@ -88,13 +95,13 @@ def runner(p: Problem, threads: int) -> Runner:
     def train_answer() -> Answer:
         y = train()
         grads = {k: getattr(module, f"{k}_l0").grad.numpy() for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
-        sides = [swap(p.cell, grads[k]) for k in ("bias_ih", "bias_hh")]
+        dW, dU, *sides = (swap(p.row, grad.T, back=True) for grad in grads.values())
         return {
-            "y": p.shown(batch_major(y)),
+            "y": p.without_padding(batch_major(y)),
             "dx": batch_major(x.grad),
-            "dW": swap(p.cell, grads["weight_ih"].T),
-            "dU": swap(p.cell, grads["weight_hh"].T),
-            "db": np.stack(sides) if p.b.ndim == 2 else sides[0],
+            "dW": dW,
+            "dU": dU,
+            "db": np.stack(sides) if p.weights["b"].ndim == 2 else sides[0],
         }
 
     return Runner(train, train_answer)
@@ -104,18 +111,16 @@ def _step(p: Problem, cell: Any) -> Runner:
     torch = _torch()
     x0 = torch.tensor(p.x[:, 0])
     zero = torch.zeros(p.shape.B, p.shape.H)
-    first: Any = (zero, zero) if p.cell == "lstm" else zero
+    n = len(p.row.states)
+    first: Any = (zero,) * n if n > 1 else zero
     state = first
 
     def run() -> None:
         nonlocal state
         state = cell(x0, state)
 
-    def answer() -> Answer:
+    def begin() -> None:
         nonlocal state
         state = first
-        for _ in range(CHECKED_STEPS):
-            run()
-        return {"h": (state[0] if p.cell == "lstm" else state).numpy()}
 
-    return Runner(run, answer)
+    return stepping(run, begin, lambda: (state[0] if n > 1 else state).numpy())
