@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 #: From the ground up. Modules of one floor may import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("kernels",),
-    ("atomic", "interrupts", "ops", "random", "registry", "configured", "lookup"),
+    ("atomic", "interrupts", "ops", "random", "exports", "registry", "configured", "lookup"),
     ("activations", "backend", "constraints", "initializers", "layers", "math", "regularizers", "sampling"),
     ("callbacks", "losses", "metrics", "models", "optimizers"),
     ("bridges", "cli", "config", "lab", "saving", "sklearn", "utils", "__main__"),

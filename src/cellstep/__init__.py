@@ -10,49 +10,14 @@ Names are imported when they are first used, so `import cellstep` itself costs n
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .exports import lazy
 
 __version__ = "0.1.0"
-
-#: Where each public name lives: a module, or a name in a module.
-_PLACES = {
-    "activations": ".activations",
-    "backend": ".backend",
-    "callbacks": ".callbacks",
-    "constraints": ".constraints",
-    "initializers": ".initializers",
-    "kernels": ".kernels",
-    "lab": ".lab",
-    "layers": ".layers",
-    "losses": ".losses",
-    "math": ".math",
-    "metrics": ".metrics",
-    "models": ".models",
-    "optimizers": ".optimizers",
-    "regularizers": ".regularizers",
-    "sampling": ".sampling",
-    "saving": ".saving",
-    "utils": ".utils",
-    "Initializer": ".initializers:Initializer",
-    "Input": ".layers:Input",
-    "Layer": ".layers:Layer",
-    "Loss": ".losses:Loss",
-    "Metric": ".metrics:Metric",
-    "Model": ".models:Model",
-    "Optimizer": ".optimizers:Optimizer",
-    "Regularizer": ".regularizers:Regularizer",
-    "Sequential": ".models:Sequential",
-    "Variable": ".layers:Variable",
-    "get_num_threads": ".config:get_num_threads",
-    "set_num_threads": ".config:set_num_threads",
-    "set_random_seed": ".random:set_random_seed",
-    "show_config": ".config:show_config",
-    "use_backend": ".kernels:use",
-}
 
 __all__ = [
     "Initializer",
@@ -121,20 +86,21 @@ if TYPE_CHECKING:
     from .random import set_random_seed
     from .regularizers import Regularizer
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'cellstep' has no attribute {name!r}")
-    module, _, attribute = _PLACES[name].partition(":")
-    value: Any = importlib.import_module(module, __name__)
-    if attribute:
-        value = getattr(value, attribute)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(
+    globals(),
+    {
+        ".config": "get_num_threads, set_num_threads, show_config",
+        ".initializers": "Initializer",
+        ".kernels": "use as use_backend",
+        ".layers": "Input, Layer, Variable",
+        ".losses": "Loss",
+        ".metrics": "Metric",
+        ".models": "Model, Sequential",
+        ".optimizers": "Optimizer",
+        ".random": "set_random_seed",
+        ".regularizers": "Regularizer",
+    },
+)
 
 
 def _load_openmp() -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import ops
 from .configured import Configured
-from .lookup import Lookup
+from .lookup import Lookup, names_in
 from .ops.arguments import places
 
 Array = NDArray[Any]
@@ -110,13 +110,9 @@ def _axes(axis: int | Sequence[int]) -> int | list[int]:
 
 
 #: Keras's other names of the classes.
-max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
 
-_LOOKUP: Lookup[Constraint] = Lookup(
-    "constraint",
-    Constraint,
-    {"max_norm": MaxNorm, "non_neg": NonNeg, "unit_norm": UnitNorm, "min_max_norm": MinMaxNorm},
-)
+_LOOKUP: Lookup[Constraint] = Lookup("constraint", Constraint, names_in(globals(), Constraint))
 
 
 def get(identifier: Any, argument: str = "constraint") -> Constraint | None:

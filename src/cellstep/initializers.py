@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import ops, random, registry
 from .configured import Configured
-from .lookup import unknown
+from .lookup import Lookup, names_in, snake_case
 
 Array = NDArray[Any]
 #: So many numbers of a large weight are drawn at once.
@@ -35,6 +34,15 @@ class Initializer(Configured):
     def values(self, shape: tuple[int, ...]) -> Array:
         """The values in float64."""
         raise NotImplementedError(f"{type(self).__name__}.values is not written")
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make one from what `get_config` gave, or Keras."""
+        config = dict(config)
+        for name in ("input_axes", "output_axes"):  # newer Keras writes them, as None but for convolutions
+            if config.pop(name, None) is not None:
+                raise NotImplementedError(f"{name} of an initializer is not built yet; expected None")
+        return super().from_config(config)
 
 
 class Zeros(Initializer):
@@ -240,28 +248,6 @@ class Identity(Initializer):
         return self.gain * np.eye(*shape)
 
 
-CLASSES: tuple[type[Initializer], ...] = (
-    *(Zeros, Ones, Constant, RandomUniform, RandomNormal, TruncatedNormal, VarianceScaling),
-    *(GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal, Identity),
-)
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-_BY_NAME: dict[str, type[Initializer]] = {
-    **{_snake(c.__name__): c for c in CLASSES},
-    **{c.__name__: c for c in CLASSES},
-    "uniform": RandomUniform,
-    "normal": RandomNormal,
-    "zero": Zeros,
-    "one": Ones,
-    "OrthogonalInitializer": Orthogonal,
-    "IdentityInitializer": Identity,
-}
-
-
 #: Keras's other names of the classes.
 zeros, ones, constant = Zeros, Ones, Constant
 random_uniform, random_normal, truncated_normal = RandomUniform, RandomNormal, TruncatedNormal
@@ -269,6 +255,22 @@ variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform
 he_uniform, he_normal, lecun_uniform, lecun_normal = HeUniform, HeNormal, LecunUniform, LecunNormal
 orthogonal, identity = Orthogonal, Identity
 OrthogonalInitializer, IdentityInitializer = Orthogonal, Identity
+
+_LOOKUP: Lookup[Initializer] = Lookup(
+    "initializer",
+    Initializer,
+    names_in(globals(), Initializer),
+    {
+        "uniform": RandomUniform,
+        "normal": RandomNormal,
+        "zero": Zeros,
+        "one": Ones,
+        "OrthogonalInitializer": Orthogonal,
+        "IdentityInitializer": Identity,
+    },
+    wanted="a name, an Initializer or a function of a shape",
+    of_function=lambda function: function,
+)
 
 
 def get(identifier: Any, argument: str = "initializer") -> Callable[..., Array]:
@@ -281,30 +283,7 @@ def get(identifier: Any, argument: str = "initializer") -> Callable[..., Array]:
     Raises:
         ValueError: no initializer has this name. TypeError: it is none of these.
     """
-    if isinstance(identifier, Initializer):
-        return identifier
-    own = registry.find(identifier)
-    if isinstance(own, type) and issubclass(own, Initializer):
-        return own.from_config(dict(identifier.get("config") or {})) if isinstance(identifier, dict) else own()
-    if own is not None and not isinstance(own, type):
-        return own  # type: ignore[no-any-return]
-    if isinstance(identifier, str) and identifier in _BY_NAME:
-        return _BY_NAME[identifier]()
-    if isinstance(identifier, dict) and identifier.get("class_name") in _BY_NAME:
-        config = dict(identifier.get("config") or {})
-        for name in ("input_axes", "output_axes"):  # newer Keras writes them, as None but for convolutions
-            if config.pop(name, None) is not None:
-                raise NotImplementedError(f"{name} of an initializer is not built yet; expected None")
-        return _BY_NAME[identifier["class_name"]].from_config(config)
-    if isinstance(identifier, type) and issubclass(identifier, Initializer):
-        return identifier()
-    if callable(identifier):
-        return identifier  # type: ignore[no-any-return]
-    if isinstance(identifier, (str, dict)):
-        what = identifier.get("class_name") if isinstance(identifier, dict) else identifier
-        raise ValueError(unknown(argument, what, [_snake(c.__name__) for c in CLASSES]))
-    wanted = "a name, an Initializer or a function of a shape"
-    raise TypeError(f"{argument} must be {wanted}, got {ops.shown(identifier)}")
+    return _LOOKUP.get(identifier, argument)
 
 
 def serialize(initializer: Any) -> Any:
@@ -315,11 +294,8 @@ def serialize(initializer: Any) -> Any:
     """
     if not isinstance(initializer, Initializer):
         return registry.written_function("initializer", initializer)
-    if type(initializer) not in CLASSES:
-        return registry.written(initializer)
-    config = initializer.get_config()
+    written = _LOOKUP.serialize(initializer)
     parameters = inspect.signature(type(initializer)).parameters
-    if all(value == parameters[name].default for name, value in config.items()):
-        return _snake(type(initializer).__name__)
-    class_name = type(initializer).__name__
-    return {"module": "keras.initializers", "class_name": class_name, "config": config, "registered_name": None}
+    if written["registered_name"] is None and all(v == parameters[k].default for k, v in written["config"].items()):
+        return snake_case(written["class_name"])
+    return written

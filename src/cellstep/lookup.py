@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from . import registry
 from .configured import closest
@@ -68,15 +68,26 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def names_in(namespace: Mapping[str, Any], base: type[T]) -> dict[str, type[T]]:
+    """The names in lower case that a module, by its `globals()`, has for classes of a kind."""
+    return {
+        name: value
+        for name, value in namespace.items()
+        if name.islower() and isinstance(value, type) and issubclass(value, base)
+    }
+
+
 class Lookup(Generic[T]):
     """The objects of one kind.
 
     Args:
-        kind: what they are, for messages: "regularizer". Keras's module is `keras.` and this with an s.
+        kind: what they are, for messages: "regularizer".
         base: their base class; an object of it is taken as it is.
-        names: short name to class. Class names are known too.
+        names: short name to class, which messages list. Class names are known too.
         other: further names that messages do not list.
-        module: Keras's module, where it is not that.
+        module: Keras's, where it is not `keras.` and the kind with an s.
+        wanted: what is taken, for messages.
+        of_function: what a function becomes, where one may stand for an object of this kind.
     """
 
     def __init__(
@@ -86,14 +97,13 @@ class Lookup(Generic[T]):
         names: Mapping[str, type[T]],
         other: Mapping[str, type[T]] | None = None,
         module: str = "",
+        wanted: str = "",
+        of_function: Callable[[Any], Any] | None = None,
     ) -> None:
-        self.kind, self.base, self.names = kind, base, dict(names)
+        self.kind, self.base, self.names, self.of_function = kind, base, dict(names), of_function
         self.module = module or f"keras.{kind}s"
-        self.by_name = {**self.names, **{c.__name__: c for c in names.values()}, **(other or {})}
-
-    @property
-    def classes(self) -> Sequence[type[T]]:
-        return list(dict.fromkeys(self.names.values()))
+        self.wanted = wanted or f"a name, a configuration or a cellstep {kind}"
+        self.by_name = {**self.names, **{c.__name__: c for c in self.names.values()}, **(other or {})}
 
     def get(self, identifier: Any, argument: str = "") -> T:
         """The object for a name, with its defaults; for a class; for a configuration; or the object itself.
@@ -107,23 +117,24 @@ class Lookup(Generic[T]):
         """
         if isinstance(identifier, self.base):
             return identifier
-        if isinstance(identifier, type) and issubclass(identifier, self.base):
-            return identifier()
         own = registry.find(identifier)
-        if isinstance(own, type) and issubclass(own, self.base):
-            return self._made(own, identifier)
+        kind: Any = identifier if own is None else own
         name = identifier.get("class_name") if isinstance(identifier, dict) else identifier
-        if not isinstance(name, str):
-            what = f"a name, a configuration or a cellstep {self.kind}"
-            raise TypeError(f"{argument or self.kind} must be {what}, got {shown(identifier)}")
-        if name not in self.by_name:
-            raise ValueError(unknown(argument or self.kind, name, list(self.names)))
-        return self._made(self.by_name[name], identifier)
+        if isinstance(kind, str | dict) and isinstance(name, str):
+            if name not in self.by_name:
+                raise ValueError(unknown(argument or self.kind, name, list(self.names)))
+            kind = self.by_name[name]
+        if isinstance(kind, type) and issubclass(kind, self.base):
+            return self.make(kind, identifier)
+        if self.of_function is not None and callable(kind) and not isinstance(kind, type):
+            return cast(T, self.of_function(kind))
+        raise TypeError(f"{argument or self.kind} must be {self.wanted}, got {shown(identifier)}")
 
-    @staticmethod
-    def _made(kind: Any, identifier: Any) -> T:
-        made: T = kind.from_config(dict(identifier.get("config") or {})) if isinstance(identifier, dict) else kind()
-        return made
+    def make(self, kind: Any, identifier: Any) -> T:
+        """An object of a class that a name, a configuration or the class itself stood for."""
+        if isinstance(identifier, dict):
+            return cast(T, kind.from_config(dict(identifier.get("config") or {})))
+        return cast(T, kind())
 
     def serialize(self, thing: T) -> dict[str, Any]:
         """Keras's dictionary {module, class_name, config, registered_name}, ready for JSON.
@@ -133,9 +144,4 @@ class Lookup(Generic[T]):
         own: Any = thing
         if type(thing) not in self.by_name.values():
             return registry.written(own)
-        return {
-            "module": self.module,
-            "class_name": type(thing).__name__,
-            "config": own.get_config(),
-            "registered_name": None,
-        }
+        return registry.written(own, self.module) | {"registered_name": None}

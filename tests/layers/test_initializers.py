@@ -117,7 +117,7 @@ def test_a_wrong_seed(seed: Any, error: type[Exception], message: str) -> None:
         cellstep.set_random_seed(seed)
 
 
-@pytest.mark.parametrize("kind", initializers.CLASSES, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("kind", initializers._LOOKUP.names.values(), ids=lambda c: c.__name__)
 def test_names_and_configurations_lead_back(kind: type[initializers.Initializer]) -> None:
     made = kind()
     assert type(initializers.get(kind.__name__)) is type(initializers.get(initializers.serialize(made))) is kind

@@ -11,30 +11,9 @@ are first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-#: Where each public name lives: a module, or a name in a module.
-_PLACES = {
-    "BPTT": ".analysis.bptt:BPTT",
-    "Comparison": ".analysis.comparison:Comparison",
-    "Gates": ".analysis.gates:Gates",
-    "GradientFlow": ".analysis.gradient_flow:GradientFlow",
-    "GradientMonitor": ".analysis.gradient_monitor:GradientMonitor",
-    "GradientWarning": ".analysis.gradient_monitor:GradientWarning",
-    "Lyapunov": ".analysis.lyapunov:Lyapunov",
-    "Result": ".result:Result",
-    "Unrolled": ".diagrams.unroll:Unrolled",
-    "bptt": ".analysis.bptt:bptt",
-    "compare": ".analysis.comparison:compare",
-    "gates": ".analysis.gates:gates",
-    "gradient_flow": ".analysis.gradient_flow:gradient_flow",
-    "lyapunov": ".analysis.lyapunov:lyapunov",
-    "report": ".html_report:report",
-    "style": ".style",
-    "tasks": ".tasks",
-    "unroll": ".diagrams.unroll:unroll",
-}
+from ..exports import lazy
 
 __all__ = [
     "BPTT",
@@ -69,17 +48,17 @@ if TYPE_CHECKING:
     from .html_report import report
     from .result import Result
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'cellstep.lab' has no attribute {name!r}")
-    module, _, attribute = _PLACES[name].partition(":")
-    value: Any = importlib.import_module(module, __name__)
-    if attribute:
-        value = getattr(value, attribute)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(
+    globals(),
+    {
+        ".analysis.bptt": "BPTT, bptt",
+        ".analysis.comparison": "Comparison, compare",
+        ".analysis.gates": "Gates, gates",
+        ".analysis.gradient_flow": "GradientFlow, gradient_flow",
+        ".analysis.gradient_monitor": "GradientMonitor, GradientWarning",
+        ".analysis.lyapunov": "Lyapunov, lyapunov",
+        ".diagrams.unroll": "Unrolled, unroll",
+        ".html_report": "report",
+        ".result": "Result",
+    },
+)
