@@ -1,7 +1,6 @@
-"""What the three cells share: weights, packed weights and their cache, runs over sequences, one step by hand.
+"""A cell that kernels run: weights as its row says, packed weights and their cache, runs over sequences, single steps.
 
-A cell owns `kernel` (I, G*H), `recurrent_kernel` (H, G*H) and `bias`; its subclass says which row of the kernel
-contract it is. `RNN` runs it over sequences by `run`; `cell(x_t, states)` runs one step.
+A subclass names its row of `kernels.CELLS` and writes a constructor; weights, options and states follow from the row.
 """
 
 from __future__ import annotations
@@ -31,11 +30,18 @@ BY_KERNELS = "kernels run this cell; write a Module with forward(x, states, trai
 
 
 class RecurrentCell(Module):
-    """Base of SimpleRNNCell, LSTMCell and GRUCell.
+    """Base of SimpleRNNCell, LSTMCell and GRUCell, and of cells whose row `kernels.add_cell` added.
+
+    The constructor of a subclass hands all its arguments on, and each becomes an attribute. It takes `units`,
+    `dropout`, `recurrent_dropout`, `seed`, `use_bias` where the row has a bias, and each option of the row. For a
+    weight called "recurrent_kernel" it may take `recurrent_initializer`, `_regularizer` and `_constraint`, for others
+    likewise.
 
     Attributes:
+        contract: the row.
         units, activation, use_bias, ...: as given to the constructor.
-        kernel, recurrent_kernel, bias: the weights, once built; bias is None without `use_bias`.
+        kernel, recurrent_kernel, bias, ...: the weights, once built; bias is None without `use_bias`.
+        row_weights: the same in the row's order.
         state_size: as in Keras, [units, units] for an LSTM and units for the others. output_size: units.
     """
 
@@ -46,6 +52,7 @@ class RecurrentCell(Module):
     kernel: Variable
     recurrent_kernel: Variable
     bias: Variable | None
+    row_weights: list[Variable | None]
 
     units: int
     activation: Activation
@@ -77,17 +84,22 @@ class RecurrentCell(Module):
         self._recurrent_dropout_mask: Array | None = None
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """What letters of the row stand for, besides I and G. A cell whose states differ in size adds its own."""
+        return {"H": self.units}
+
+    @property
     def output_size(self) -> int:
-        return self.units
+        return self.state_sizes[0]
 
     @property
     def state_size(self) -> int | list[int]:
-        n = len(self.contract.states)
-        return self.units if n == 1 else [self.units] * n
+        sizes = self.state_sizes
+        return sizes[0] if len(sizes) == 1 else sizes
 
     @property
     def state_sizes(self) -> list[int]:
-        return [self.units] * len(self.contract.states)
+        return [self.sizes[state.size] for state in self.contract.states]
 
     @property
     def state_names(self) -> list[str]:
@@ -104,7 +116,7 @@ class RecurrentCell(Module):
     def get_initial_state(self, batch_size: int) -> list[Array]:
         """Zeros (batch_size, units), one array a state."""
         batch_size = ops.check_natural("batch_size", batch_size)
-        return [np.zeros((batch_size, self.units), self.dtype) for _ in self.contract.states]
+        return [np.zeros((batch_size, n), self.dtype) for n in self.state_sizes]
 
     def make_weights(self, input_shape: Shape) -> None:
         features = input_shape[-1] if input_shape else None
@@ -112,34 +124,24 @@ class RecurrentCell(Module):
             raise ValueError(
                 f"expected inputs of {self.path} with a known number of features, 1 or more, got shape {input_shape}"
             )
-        columns = self.contract.G * self.units
-        self.kernel = self.add_weight(
-            "kernel",
-            (features, columns),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self.recurrent_kernel = self.add_weight(
-            "recurrent_kernel",
-            (self.units, columns),
-            self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                "bias",
-                self.bias_shape,
-                self.initial_bias,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
-
-    @property
-    def bias_shape(self) -> tuple[int, ...]:
-        return self.contract.bias_shape(self.units)
+        row = self.contract
+        self.row_weights = []
+        for weight, shape in zip(row.weights, row.shapes({**self.sizes, "I": features}, self.options), strict=True):
+            name = weight.names.get("keras", weight.name)
+            variable = None
+            if weight.name != row.bias or self.use_bias:
+                initializer = getattr(
+                    self, f"{_stem(name)}_initializer", "zeros" if len(shape) == 1 else "glorot_uniform"
+                )
+                variable = self.add_weight(
+                    name,
+                    shape,
+                    self.initial_bias if weight.name == row.bias else initializer,
+                    regularizer=getattr(self, f"{_stem(name)}_regularizer", None),
+                    constraint=getattr(self, f"{_stem(name)}_constraint", None),
+                )
+            setattr(self, name, variable)
+            self.row_weights.append(variable)
 
     def initial_bias(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """The first values of the bias."""
@@ -160,17 +162,14 @@ class RecurrentCell(Module):
         are read before the values, so that values of an older version are never kept under a newer one.
         """
         backend = kernels.active()
-        bias = self.bias
-        versions = (self.kernel.version, self.recurrent_kernel.version, 0 if bias is None else bias.version)
+        versions = [0 if w is None else w.version for w in self.row_weights]
         slot = "_cached_backward" if backward else "_cached_forward"
         cached: tuple[Any, Any, ops.Packed] | None = self.__dict__.get(slot)
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
         packed = ops.pack(
             self.contract,
-            self.kernel.value,
-            self.recurrent_kernel.value,
-            None if bias is None else bias.value,
+            *(None if w is None else w.value for w in self.row_weights),
             backward=backward,
             backend=backend,
             **self.options,
@@ -217,7 +216,7 @@ class RecurrentCell(Module):
             if not sequences:
                 dlast = [added(dlast[0], dy), *dlast[1:]]
             with self._lock:  # threads may add to the same gradients
-                dweights = self.grads_of((self.kernel, self.recurrent_kernel, self.bias))
+                dweights = self.grads_of(self.row_weights)
                 traces = None if traced is None else traced.new_gradients()
                 dx, dfirst = back(dy if sequences else None, dlast, dweights, need_dx, traces)
             if traced is not None:
@@ -303,7 +302,7 @@ class RecurrentCell(Module):
     @property
     def features(self) -> int | str:
         """The width of inputs; a word while the cell is not built, and any will do."""
-        return self.kernel.shape[0] if self.built else "features"
+        return self.built_for[-1] if self.built else "features"
 
     def draw_dropout(self, shape: tuple[int, ...]) -> Array:
         """A new mask, True where an input is kept."""
@@ -321,3 +320,8 @@ class RecurrentCell(Module):
     def reset_recurrent_dropout_mask(self) -> None:
         """Draw a new mask for states at the next step in training."""
         self._recurrent_dropout_mask = None
+
+
+def _stem(weight: str) -> str:
+    """What the arguments for a weight begin with: "recurrent" for "recurrent_kernel"."""
+    return weight.removesuffix("_kernel")

@@ -73,10 +73,6 @@ class GRUCell(RecurrentCell):
     ) -> None:
         super().__init__(**arguments_of(locals()))
 
-    @property
-    def bias_shape(self) -> tuple[int, ...]:
-        return self.contract.bias_shape(self.units, reset_after=self.reset_after)
-
 
 class GRU(CellLayer):
     """A GRU over sequences: arguments of GRUCell, then those of RNN.

@@ -368,7 +368,7 @@ class RNN(Layer):
         if not self.built:
             raise ValueError(f"{self.name} is not built: build it, or call it once")
         stages = [(self.name, stage) for stage in self.stages()]
-        return Stream(self.name, stages, batch_size, self.runner.flat[0].kernel.shape[0], self.dtype)
+        return Stream(self.name, stages, batch_size, self.runner.flat[0].features, self.dtype)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
