@@ -5,39 +5,30 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
+import sys
 
 import numpy as np
 import pytest
 
 from cellstep import Input, Sequential, lab, layers
 from cellstep.lab import tasks
-from cellstep.lab.analysis import intervals
-from cellstep.lab.analysis import matched_training as runs
+from cellstep.lab.analysis import intervals, matched_training
+from cellstep.lab.cell_rows import titles
 from cellstep.random import make_seed
 
 
-@pytest.mark.parametrize("cell", runs.CELLS)
+@pytest.mark.parametrize("cell", titles())
 def test_parameters_are_those_of_the_model(cell: str) -> None:
     for units, features, outputs in ((1, 1, 1), (7, 3, 2), (24, 10, 9)):
-        model = Sequential([Input((None, features)), runs.CELLS[cell](units), layers.Dense(outputs)])
-        assert runs.parameters(cell, units, features, outputs) == model.count_params()
+        model = Sequential([Input((None, features)), getattr(layers, cell)(units), layers.Dense(outputs)])
+        assert matched_training.parameters(cell, units, features, outputs) == model.count_params()
 
 
-@pytest.mark.parametrize("cell", runs.CELLS)
+@pytest.mark.parametrize("cell", titles())
 def test_matched_units_are_the_nearest(cell: str) -> None:
     for wanted in (1, 50, 777, 2041, 12345):
-        counts = [abs(runs.parameters(cell, units, 2, 1) - wanted) for units in range(1, 150)]
-        assert runs.matched_units(cell, wanted, 2, 1) == 1 + int(np.argmin(counts))
-
-
-def test_quantiles_are_those_of_the_tables() -> None:
-    # printed in every table of Student's t, two-sided 95 % and 99 %
-    table = {1: (12.7062, 63.6567), 2: (4.3027, 9.9248), 3: (3.1824, 5.8409), 4: (2.7764, 4.6041), 9: (2.2622, 3.2498)}
-    for df, (t95, t99) in table.items():
-        assert intervals.t_quantile(0.975, df) == pytest.approx(t95, abs=6e-5)
-        assert intervals.t_quantile(0.995, df) == pytest.approx(t99, abs=6e-5)
-    assert intervals.t_cdf(-1.0, 1) == pytest.approx(0.25)  # Cauchy: 1/2 + atan(t) / pi
-    assert intervals.t_cdf(2.0, 2) == pytest.approx(0.5 + 2.0 / (2 * np.sqrt(6)))
+        counts = [abs(matched_training.parameters(cell, units, 2, 1) - wanted) for units in range(1, 150)]
+        assert matched_training.matched_units(cell, wanted, 2, 1) == 1 + int(np.argmin(counts))
 
 
 def test_the_interval_by_hand() -> None:
@@ -46,6 +37,15 @@ def test_the_interval_by_hand() -> None:
     assert mean == 4
     assert (low, high) == pytest.approx((4 - 2.77644511 * np.sqrt(2), 4 + 2.77644511 * np.sqrt(2)), abs=1e-7)
     assert np.isnan(intervals.interval(np.array([1.0]))[1])
+    # printed in every table of Student's t: two-sided 99 % of one degree of freedom
+    mean, low, high = intervals.interval(np.array([-1.0, 1.0]), 0.99)
+    assert (mean, low, high) == pytest.approx((0.0, -63.6567, 63.6567), abs=1e-4)
+
+
+def test_a_missing_scipy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.special", None)
+    with pytest.raises(ImportError, match=r"intervals need SciPy: pip install 'cellstep\[lab\]'"):
+        intervals.interval(np.zeros(3))
 
 
 def test_the_interval_covers_as_often_as_it_says() -> None:
@@ -91,8 +91,8 @@ def test_shapes_and_sizes() -> None:
     assert (made.updates == [8, 16, 24]).all()
     assert (np.diff(made.seconds, axis=-1) > 0).all()
     assert made.units[2].tolist() == [6, 6]
-    wanted = runs.parameters("GRU", 6, 2, 1)
-    assert made.units[0, 0] == runs.matched_units("SimpleRNN", wanted, 2, 1)
+    wanted = matched_training.parameters("GRU", 6, 2, 1)
+    assert made.units[0, 0] == matched_training.matched_units("SimpleRNN", wanted, 2, 1)
     header, rows = made.table()
     assert len(rows) == 8
     assert all(len(row) == len(header) for row in rows)

@@ -147,8 +147,11 @@ def test_the_terms_of_an_lstm_are_its_derivative_by_h(name: str) -> None:
     for options in ({}, {"mask": mask, "training": True}):
         run = traced(layer, normal(B, T, FEATURES), **options)
         whole, ran = step_jacobians(run), run.running
-        terms = through_gates(run, 4)
-        assert terms is not None
+        slopes = through_gates(run, 4)
+        assert slopes is not None
+        direct, terms = slopes
+        diagonals = np.diagonal(whole[:, :, H:, H:], axis1=2, axis2=3)
+        np.testing.assert_allclose(direct[ran], diagonals[ran], rtol=1e-14, atol=1e-15)
         # three terms, which may cancel, added in another order
         np.testing.assert_allclose(sum(terms.values())[ran], whole[ran][:, H:, :H], rtol=1e-14, atol=1e-15)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .. import atomic
 from . import style
@@ -56,6 +58,16 @@ class Result:
         elif path is not None:
             style.save(figure, path)
         return figure
+
+
+def rounded(value: Any, digits: int = 3) -> str:
+    """A number in a sentence or a table, to so many significant digits."""
+    value = float(value)
+    if not np.isfinite(value):
+        return str(value)
+    if value and not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{digits}g}"
 
 
 def text_table(table: Table) -> str:

@@ -22,6 +22,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from .. import atomic
+from .cell_rows import titles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,9 +44,6 @@ PALETTE = tuple(
 )
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 3)), (0, (8, 3)), "-")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-#: Names that always look the same, whatever else a picture holds.
-LINES = {"SimpleRNN": 0, "LSTM": 1, "GRU": 2}
-
 #: For magnitudes: perceptually uniform, made for colour-blind readers (Nunez, Anderton, Renslow 2018).
 SEQUENTIAL = "cividis"
 #: For signed values around zero: red and blue, pale in the middle (ColorBrewer; colour-blind safe).
@@ -134,37 +132,38 @@ def figure(
     with context():
         from matplotlib.figure import Figure
 
-        made = Figure(
+        grid = Figure(
             figsize=(width or WIDTH * min(cols, 2), height or PANEL_HEIGHT * rows), dpi=DPI, layout="constrained"
         )
-        axes: np.ndarray[Any, Any] = made.subplots(rows, cols, squeeze=False, **options)
+        axes: np.ndarray[Any, Any] = grid.subplots(rows, cols, squeeze=False, **options)
         for i, each in enumerate(axes.flat):
             each.set_prop_cycle(color=PALETTE, linestyle=DASHES)
             each.set_label(f"panel {i}")
         if title is not None:
-            made.suptitle(title, x=0.01, ha="left")
-    return made, axes
+            grid.suptitle(title, x=0.01, ha="left")
+    return grid, axes
 
 
 def line(which: int | str, points: int | None = None, markers: int = 10) -> dict[str, Any]:
     """Colour, dashes and marker of a line, as keywords of `Axes.plot`.
 
     Args:
-        which: a number, or a name from LINES.
+        which: a number, or the public name of a cell, which looks the same in every picture.
         points: how many points the line has; about `markers` of them are marked. None: without markers.
 
     Raises:
         ValueError: an unknown name.
     """
     if isinstance(which, str):
-        if which not in LINES:
-            raise ValueError(f"which must be a number or one of {', '.join(LINES)}, got {which!r}")
-        which = LINES[which]
-    found: dict[str, Any] = {"color": PALETTE[which % len(PALETTE)], "linestyle": DASHES[which % len(DASHES)]}
+        names = titles()
+        if which not in names:
+            raise ValueError(f"which must be a number or one of {', '.join(names)}, got {which!r}")
+        which = names.index(which)
+    look: dict[str, Any] = {"color": PALETTE[which % len(PALETTE)], "linestyle": DASHES[which % len(DASHES)]}
     if points is not None:
         every = max(1, round(points / markers))
-        found |= {"marker": MARKERS[which % len(MARKERS)], "markevery": (which % every, every)}
-    return found
+        look |= {"marker": MARKERS[which % len(MARKERS)], "markevery": (which % every, every)}
+    return look
 
 
 def label(quantity: str, unit: str | None = None) -> str:
@@ -178,10 +177,10 @@ def ending(path: str | Path) -> str:
     Raises:
         ValueError: another ending.
     """
-    found = Path(path).suffix.lower().removeprefix(".")
-    if found not in _METADATA:
+    format_ = Path(path).suffix.lower().removeprefix(".")
+    if format_ not in _METADATA:
         raise ValueError(f"path must end in .png, .svg or .pdf, got {str(path)!r}")
-    return found
+    return format_
 
 
 def picture(figure: Figure, format: str = "png", dpi: int = DPI) -> bytes:

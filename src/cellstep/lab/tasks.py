@@ -57,6 +57,13 @@ class Task:
     def higher_is_better(self) -> bool:
         return self.score == "accuracy"
 
+    @property
+    def measure(self) -> tuple[str, str]:
+        """The score in words, and its unit."""
+        return {"mse": ("mean squared error", ""), "accuracy": ("accuracy", "")}.get(
+            self.score, ("cross-entropy", "nats/step")
+        )
+
     def judge(self, y: Array, given: Array) -> float:
         """The score, in float64, of what a net gave: (n, outputs) numbers or probabilities, or (n, T, outputs)."""
         if self.score == "mse":

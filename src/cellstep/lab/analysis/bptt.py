@@ -21,10 +21,23 @@ from numpy.typing import NDArray
 from ... import ops
 from ...layers import trace
 from ...layers.tracing import Run
-from ...models.trainable import Trainable
-from ..result import Result, Table, text_table
-from .jacobians import MOST_BYTES, ROWS, inputs, packed_again, products, spectral_norms, spectral_radii, step_jacobians
-from .traced_cells import Place, located, norms, numbers, places
+from ...models import Model
+from ..cell_rows import row_of, weight_names
+from ..plots.bptt import draw
+from ..result import Result, Table, rounded, text_table
+from .jacobians import (
+    MOST_BYTES,
+    ROWS,
+    inputs,
+    pack,
+    products,
+    spectral_norms,
+    spectral_radii,
+    step_jacobians,
+    values,
+    weights,
+)
+from .traced_cells import Place, located, norms, places
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,17 +51,19 @@ class LayerBPTT:
     hold step t at t - 1, arrays over states hold s_t at t, with the initial state at 0.
 
     Attributes:
-        name, kind, units: of the layer; kind is SimpleRNN, LSTM or GRU.
+        name, kind, units: of the layer; kind is the public name of its cell.
         backwards: whether step 1 is the last one in time.
         gates: letters of the columns of kernel and recurrent_kernel, gate by gate.
-        gradients: by "kernel", "recurrent_kernel" and "bias": (T, *shape of the weight), the part of each step.
-        norms: by the same names: (T,) the norm of each part; columns: (T, G) by the same names, gate by gate.
+        gradients: by "kernel", "recurrent_kernel", "bias" and what else the cell learns: (T, *shape of the weight), the
+            part of each step.
+        norms: by the same names: (T,) the norm of each part; columns: (T, G) by the same names, gate by gate, of
+            weights that have columns for each gate.
         dh: (T + 1,) the norm of dL/dh_t of the whole batch. output: (T,) the norm of what the output of step t brings
             to it, and at step T the final states; feedback: (T,) of what comes from step t + 1.
-        jacobians: (n, T, S, S) d s_t / d s_(t-1) of the first n rows; s = h, of an LSTM [h c].
+        jacobians: (n, T, S, S) d s_t / d s_(t-1) of the first n rows; s = h, or [h c] where there is a cell state.
         jacobian_norms, radii: (n, T) their spectral norms and spectral radii; identities at masked steps.
         h_norms, c_norms: (n, T) spectral norms of d h_t / d h_(t-1) with c held, and d c_t / d c_(t-1) with h held;
-            c_norms is None but for an LSTM.
+            c_norms is None without a cell state.
         chain: (n, T + 1) spectral norms of d h_T / d h_t; whole_chain: of d s_T / d s_t.
     """
 
@@ -112,30 +127,29 @@ class BPTT(Result):
     title = "Back-propagation through time"
 
     def __repr__(self) -> str:
-        return f"<BPTT of {', '.join(layer.name for layer in self.layers)}, loss {numbers(self.loss)}>"
+        return f"<BPTT of {', '.join(layer.name for layer in self.layers)}, loss {rounded(self.loss)}>"
 
     def summary(self) -> str:
         """What a teacher would say, and the table."""
-        said = [f"The loss is {numbers(self.loss)}. " + _outputs_said(self.outputs)]
+        said = [f"The loss is {rounded(self.loss)}. " + _outputs_said(self.outputs)]
         said += [_layer_said(layer) for layer in self.layers]
         return "\n".join(said) + "\n\n" + text_table(self.table())
 
     def table(self) -> Table:
         """A row for each step of each layer, in the order in which gradients are added: the last step first."""
-        header = ["layer", "step", "from output", "from feedback", "kernel", "recurrent", "bias", "|dh_t/dh_(t-1)|"]
-        header += ["|dh_T/dh_t|"]
+        names = list(dict.fromkeys(name for layer in self.layers for name in weight_names(row_of(layer.kind))))
+        header = ["layer", "step", "from output", "from feedback", *(name.removesuffix("_kernel") for name in names)]
+        header += ["|dh_t/dh_(t-1)|", "|dh_T/dh_t|"]
         rows = []
         for layer in self.layers:
             for t in layer.order:
-                parts = [layer.norms.get(name) for name in ("kernel", "recurrent_kernel", "bias")]
-                shown = [layer.output[t - 1], layer.feedback[t - 1], *(None if p is None else p[t - 1] for p in parts)]
-                shown += [layer.h_norms[:, t - 1].mean(), layer.chain[:, t].mean()]
-                rows.append([layer.name, str(t), *("-" if v is None else numbers(v) for v in shown)])
+                parts = [rounded(layer.norms[name][t - 1]) if name in layer.norms else "-" for name in names]
+                arrived = map(rounded, (layer.output[t - 1], layer.feedback[t - 1]))
+                chain = map(rounded, (layer.h_norms[:, t - 1].mean(), layer.chain[:, t].mean()))
+                rows.append([layer.name, str(t), *arrived, *parts, *chain])
         return header, rows
 
     def _figure(self) -> Figure:
-        from ..plots.bptt import draw
-
         return draw(self)
 
 
@@ -159,41 +173,35 @@ def bptt(model: Any, x: Any, y: Any, sample_weight: Any = None, *, rows: int = R
         The loss is ...
         >>> figure = result.draw("bptt.png")
     """
-    if not isinstance(model, Trainable):
+    if not isinstance(model, Model):
         raise TypeError(f"model must be a compiled model, got {type(model).__name__}")
     rows = ops.check_count("rows", rows)
     scale = float(model._trainer.ready("bptt").optimizer.scale_loss(1.0))
     places(model)
     with trace() as runs:
         gradients, loss = model.gradients(x, y, sample_weight)
-    found, rest = [], {}
+    layers: list[LayerBPTT] = []
     sums: dict[str, Array] = {}
-    own: set[str] = set()
     for place, run in located(model, runs):
         if run.gradients is not None:
             layer = _split(place, run, rows, scale)
-            found.append(layer)
+            layers.append(layer)
             for name, parts in layer.gradients.items():
                 path = getattr(place.cell, name).path
                 sums[path] = sums.get(path, 0) + parts[::-1].sum(axis=0)
-    if not found:
+    if not layers:
         raise ValueError(f"{model.name} has no recurrent layer that a gradient reaches: all are frozen")
-    for path, total in sums.items():
-        own.add(path)
-        if path in gradients:
-            rest[path] = gradients[path] - total
-    outputs = {path: np.asarray(g, np.float64) for path, g in gradients.items() if path not in own}
+    rest = {path: gradients[path] - total for path, total in sums.items() if path in gradients}
     whole = {path: np.asarray(g, np.float64) for path, g in gradients.items()}
-    return BPTT(tuple(found), loss, whole, outputs, rest)
+    outputs = {path: g for path, g in whole.items() if path not in sums}
+    return BPTT(tuple(layers), loss, whole, outputs, rest)
 
 
 def _split(place: Place, run: Run, rows: int, scale: float) -> LayerBPTT:
-    cell = place.cell
-    (_, T), H = run.shape, cell.units
+    (_, T), H, row = run.shape, place.cell.units, place.row
     gradients, feedback, direct = _parts(run, scale)
     assert run.gradients is not None
     assert run.initial is not None
-    G = cell.contract.G
     dh = np.concatenate([run.initial[0][:, None], run.gradients[0]], axis=1).astype(np.float64) / scale
     jacobians = step_jacobians(run, rows)
     chain = products(jacobians)
@@ -202,10 +210,14 @@ def _split(place: Place, run: Run, rows: int, scale: float) -> LayerBPTT:
         kind=place.kind,
         units=H,
         backwards=place.backwards,
-        gates=cell.contract.letters,
+        gates=row.letters,
         gradients=gradients,
         norms={name: norms(g.reshape(T, -1), 1) for name, g in gradients.items()},
-        columns={name: norms(g.reshape(T, -1, G, H), (1, 3)) for name, g in gradients.items()},
+        columns={
+            name: norms(gradients[name].reshape(T, -1, row.G, H), (1, 3))
+            for weight, name in zip(row.weights, weight_names(row), strict=True)
+            if name in gradients and weight.axes[-1] == "GH"
+        },
         dh=norms(dh, (0, 2)),
         output=norms(direct, (0, 2)),
         feedback=norms(feedback, (0, 2)),
@@ -213,7 +225,7 @@ def _split(place: Place, run: Run, rows: int, scale: float) -> LayerBPTT:
         jacobian_norms=spectral_norms(jacobians),
         radii=spectral_radii(jacobians),
         h_norms=spectral_norms(jacobians[:, :, :H, :H]),
-        c_norms=spectral_norms(jacobians[:, :, H:, H:]) if len(run.forward.first) > 1 else None,
+        c_norms=spectral_norms(jacobians[:, :, H : 2 * H, H : 2 * H]) if len(row.states) > 1 else None,
         chain=spectral_norms(chain[:, :, :H, :H]),
         whole_chain=spectral_norms(chain),
     )
@@ -224,40 +236,33 @@ def _parts(run: Run, scale: float) -> tuple[dict[str, Array], Array, Array]:
 
     Each step is run again on its own, in float64, and gets the gradients that backward had there.
     """
-    cell, forward = run.cell, run.forward
-    B, T = run.shape
-    weights = {name: getattr(cell, name) for name in ("kernel", "recurrent_kernel", "bias")}
-    values = {name: None if w is None else w.value.astype(np.float64) for name, w in weights.items()}
-    size = 8 * T * sum(v.size for v in values.values() if v is not None)
+    (B, T), arrays = run.shape, weights(run)
+    size = 8 * T * sum(array.size for array in arrays.values() if array is not None)
     if size > MOST_BYTES:
         raise ValueError(f"x must have fewer steps: the parts of {T} steps take {size / 2**30:.1f} GiB, more than 1")
-    packed = packed_again(run)
-    _, states = forward.read()
-    before = [np.concatenate([f[:, None], s[:, :-1]], axis=1) for f, s in zip(forward.first, states, strict=True)]
     assert run.gradients is not None
+    packed, x, held = pack(run, *arrays.values()), inputs(run, B), values(run, B)
     above = [g.astype(np.float64) / scale for g in run.gradients]
-    parts = {name: np.zeros((T, *v.shape)) for name, v in values.items() if v is not None}
-    x, feedback, running = inputs(run, B), np.zeros((B, T, cell.units)), run.running
+    parts = {name: np.zeros((T, *array.shape)) for name, array in arrays.items() if array is not None}
+    feedback, drop = np.zeros((B, T, run.cell.units)), run.forward.drop
     for t in range(T):
-        first = [s[:, t].astype(np.float64) for s in before]
-        *_, back = ops.forward(
-            packed, x[:, t : t + 1], first, mask=running[:, t : t + 1], drop=forward.drop, sequences=False, tape=True
-        )
+        mask, first = held.running[:, t : t + 1], [s[:, t] for s in held.before]
+        *_, back = ops.forward(packed, x[:, t : t + 1], first, mask=mask, drop=drop, sequences=False, tape=True)
         assert back is not None
-        d = [parts[name][t] if name in parts else None for name in values]
+        d = [parts[name][t] if name in parts else None for name in arrays]
         _, dbefore = back(None, [np.ascontiguousarray(a[:, t]) for a in above], d, need_dx=False)
         if t:
             feedback[:, t - 1] = dbefore[0]
     direct = above[0] - feedback
     # what is left of a difference of equal numbers is rounding, not an output's gradient
-    rounding = 64 * np.finfo(forward.packed.dtype).eps * np.abs(above[0]).max(axis=(0, 2), keepdims=True)
+    rounding = 64 * np.finfo(run.forward.packed.dtype).eps * np.abs(above[0]).max(axis=(0, 2), keepdims=True)
     return parts, feedback, np.where(np.abs(direct) > rounding, direct, 0)
 
 
 def _outputs_said(outputs: Mapping[str, Array]) -> str:
     if not outputs:
         return "Backward begins at the outputs of the recurrent layers themselves."
-    norms = ", ".join(f"{path} {numbers(np.linalg.norm(g))}" for path, g in outputs.items())
+    norms = ", ".join(f"{path} {rounded(np.linalg.norm(g))}" for path, g in outputs.items())
     return f"Weights outside the recurrent layers have gradients of norm: {norms}."
 
 
@@ -269,12 +274,12 @@ def _layer_said(layer: LayerBPTT) -> str:
     chain = layer.chain[:, 0].mean()
     said = [
         f"{where} ran {T} step{'s' * (T > 1)}" + (", the last one in time first." if layer.backwards else "."),
-        f"The gradient of the loss by h is {numbers(last)} at step {T} and {numbers(first)} at the initial state.",
+        f"The gradient of the loss by h is {rounded(last)} at step {T} and {rounded(first)} at the initial state.",
         f"The last {recent} of {T} steps hold 90% of what recurrent_kernel gets, counted by norms."
         if recent
         else "recurrent_kernel gets no gradient.",
-        f"One step back multiplies by at most {numbers(layer.h_norms.mean())} (spectral norm of dh_t/dh_(t-1), mean), "
-        f"its spectral radius is {numbers(layer.radii.mean())}" + (" with c." if layer.c_norms is not None else "."),
-        f"All {T} steps together: |dh_T/dh_0| = {numbers(chain)}.",
+        f"One step back multiplies by at most {rounded(layer.h_norms.mean())} (spectral norm of dh_t/dh_(t-1), mean), "
+        f"its spectral radius is {rounded(layer.radii.mean())}" + (" with c." if layer.c_norms is not None else "."),
+        f"All {T} steps together: |dh_T/dh_0| = {rounded(chain)}.",
     ]
     return " ".join(said)

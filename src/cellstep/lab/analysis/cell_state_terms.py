@@ -1,71 +1,92 @@
-"""The ways on which a gradient goes from one cell state of an LSTM to the one before; flow.py has the formula."""
+"""The ways on which a gradient goes from one cell state to the one before, in a cell that tells its memory through an
+output gate; gradient_flow.py has the formula for an LSTM."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels import OF_INPUT
+from ... import ops
+from ...kernels import OF_INPUT, Cell, Product
 from ...kernels.reference.activations import activate, derivative
 from ...layers.tracing import Run
-from .jacobians import inputs, spectral_norms, values
+from ..cell_rows import gates_of, is_content, noun
+from .jacobians import inputs, pack, spectral_norms, values, weights
 
 Array = NDArray[np.float64]
 
-TERMS = ("direct", "by the forget gate", "by the input gate", "by the candidate")
+
+def has_cell_state(row: Cell) -> bool:
+    """Whether the cell has a memory beside its output, of which an output gate tells."""
+    return len(row.states) == 2 and any(gate.role == "output" for gate in row.gates)
 
 
-def through_gates(run: Run, rows: int) -> dict[str, Array] | None:
-    """The three ways from h_(t-1) to c_t, by gate, i, f and g, each (n, T, H, H); their sum is d c_t / d h_(t-1).
+def through_gates(run: Run, rows: int) -> tuple[Array, dict[str, Array]] | None:
+    """(n, T, H) the slopes of c_t by c_(t-1) with h held; and by gate (n, T, H, H) the ways from h_(t-1) to c_t, whose
+    sum is d c_t / d h_(t-1).
 
-    None where an activation is not one of the kernels': it may mix units.
+    None for cells without a cell state, or whose gates add up more than a product of x and one of h; and where an
+    activation is not one of the kernels': it may mix units.
     """
-    act, rec = run.cell.options["activation"], run.cell.options["recurrent_activation"]
-    if not (isinstance(act, str) and isinstance(rec, str)):
+    row, options, arrays = run.cell.contract, run.cell.options, weights(run)
+    names = dict(zip(row.weight_names, arrays, strict=True))
+    x, h = (Product(operand, weight, row.letters) for operand, weight in zip(("x", row.output), names, strict=False))
+    vectors = {weight.name for weight in row.weights if len(weight.axes) == 1}
+    sums_of = [replace(p, bias=None) for p in row.products_for(options) if p.weight not in vectors]
+    known = all(isinstance(options[name], str) for name in row.activations)
+    if not (has_cell_state(row) and sums_of == [x, h] and known):
         return None
+    kernel, recurrent, bias = (arrays[names[weight]] for weight in (x.weight, h.weight, row.bias))
+    assert kernel is not None
+    assert recurrent is not None
     v = values(run, rows)
-    (h, c), (i, f, g, _) = v.before, v.gates
-    W, U = (w.value.astype(np.float64) for w in (run.cell.kernel, run.cell.recurrent_kernel))
-    b = 0 if run.cell.bias is None else run.cell.bias.value.astype(np.float64)
-    drop = np.ones((len(h), 1, h.shape[2])) if run.forward.drop is None else run.forward.drop[: len(h), None]
-    z = inputs(run, rows) @ W + (h * drop) @ U + b
-    zi, zf, zc, _ = np.split(z, 4, axis=2)
-    Ui, Uf, Uc, _ = np.split(U, 4, axis=1)
-    factors = {
-        "i": (g * slope(rec, zi, i), Ui),
-        "f": (c * slope(rec, zf, f), Uf),
-        "g": (i * slope(act, zc, g), Uc),
-    }
-    return {gate: factor[..., :, None] * weight.T * drop[..., None, :] for gate, (factor, weight) in factors.items()}
-
-
-def slope(name: str, v: Array, y: Array) -> Array:
-    """The derivative of an activation at v, where it is y."""
-    return derivative(name, v if name in OF_INPUT else y)
+    n, T, H = v.before[0].shape
+    drop = np.ones((n, H)) if run.forward.drop is None else run.forward.drop[:n]
+    sums = inputs(run, rows) @ kernel + (v.before[0] * drop[:, None]) @ recurrent + (0 if bias is None else bias)
+    # the cell's own pullback, of steps whose inputs are the sums: x and h have been multiplied already
+    own = {x.weight: np.eye(row.G * H), h.weight: np.zeros((H, row.G * H)), row.bias: None}
+    packed = pack(run, *(own.get(weight, arrays[name]) for weight, name in names.items()))
+    first = [s.reshape(n * T, H) for s in v.before]
+    *_, back = ops.forward(packed, sums.reshape(n * T, 1, -1), first, sequences=False, tape=True)
+    assert back is not None
+    dz, (_, direct) = back(None, [np.zeros((n * T, H)), np.ones((n * T, H))])
+    assert dz is not None
+    slopes, columns = dz.reshape(n, T, row.G, H), recurrent.reshape(H, row.G, H)
+    ways = {}
+    for gate in gates_of(row):
+        k = row.gates.index(gate)
+        if gate.role != "output":
+            ways[gate.letter] = slopes[:, :, k, :, None] * columns[:, k].T * drop[:, None, None, :]
+    return direct.reshape(n, T, H), ways
 
 
 def cell_terms(run: Run, rows: int) -> tuple[dict[str, Array], Array] | None:
-    """Spectral norms (n, T) of the four terms of dc_t/dc_(t-1), by TERMS, and of their sum; None as above.
+    """Spectral norms (n, T) of the terms of dc_t/dc_(t-1), by name, and of their sum; None as above.
 
     A masked step carries c: its direct term is the identity, the others are zero; and h_(t-1) after it is still that of
     the last step that ran.
     """
-    through = through_gates(run, rows)
-    if through is None:
+    slopes = through_gates(run, rows)
+    if slopes is None:
         return None
-    v = values(run, rows)
-    n, T, H = v.gates.shape[1:]
-    act, c = run.cell.options["activation"], v.after[1]
-    out = v.gates[3] * slope(act, c, activate(act, c))
+    (direct, ways), row, v = slopes, run.cell.contract, values(run, rows)
+    n, T, H = direct.shape
+    (output,) = (k for k, gate in enumerate(row.gates) if gate.role == "output")
+    act, c = run.cell.options[next(gate.activation for gate in row.gates if is_content(gate))], v.after[1]
+    out = v.gates[output] * derivative(act, c if act in OF_INPUT else activate(act, c))
     before = np.full((n, T, H), np.nan)
     for t in range(1, T):
         # D of the step before: where that was masked, of the one before that
         before[:, t] = np.where(v.running[:, t - 1, None], out[:, t - 1], before[:, t - 1])
     running = v.running[:, :, None, None]
-    parts = [np.where(running, v.gates[1][..., None] * np.eye(H), np.eye(H))]
-    parts += [np.where(running, through[gate] * before[:, :, None, :], 0) for gate in ("f", "i", "g")]
-    found = {name: spectral_norms(part) for name, part in zip(TERMS, parts, strict=True)}
-    return found, spectral_norms(parts[0] + parts[1] + parts[2] + parts[3])
+    terms = {"direct": np.where(running, direct[..., None] * np.eye(H), np.eye(H))}
+    for letter, way in ways.items():
+        terms[f"by the {noun(row.gate(letter))}"] = np.where(running, way * before[:, :, None, :], 0)
+    return {name: spectral_norms(term) for name, term in terms.items()}, spectral_norms(
+        np.sum([*terms.values()], axis=0)
+    )
 
 
 def products_after(factors: Array) -> Array:

@@ -15,18 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import layers
 from .. import tasks
+from ..cell_rows import titles
+from ..plots.compare import draw
 from ..result import Result, Table, text_table
-from . import matched_training as runs
 from .intervals import differs, interval
+from .matched_training import HELD, matched_units, parameters, train
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = NDArray[Any]
 
-SCORES = {"mse": "mean squared error", "accuracy": "accuracy", "crossentropy": "cross-entropy"}
-UNITS = {"mse": "", "accuracy": "", "crossentropy": "nats/step"}
+#: The cell whose number of parameters the others match.
+REFERENCE = layers.GRU.__name__
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,6 +71,10 @@ class Comparison(Result):
         """Mean of `final` over seeds, and the lower and the upper end of its 95 % t-interval: (n, m) each."""
         return interval(self.final)
 
+    def intervals_on_the_way(self) -> tuple[Array, Array, Array]:
+        """The same at each check: (n, m, k) each."""
+        return interval(np.moveaxis(self.scores, 2, 3))
+
     def differs(self, a: str, b: str, length: int) -> int:
         """1 where cell a is shown to be better than b at a length, -1 worse, 0 where no difference is shown."""
         i, j, at = self.cells.index(a), self.cells.index(b), list(self.lengths).index(length)
@@ -78,17 +85,17 @@ class Comparison(Result):
     def remembers(self, cell: str) -> int | None:
         """The longest memory length at which a cell is shown to beat the score without memory; None for none."""
         i, sign = self.cells.index(cell), 1 if self.task.higher_is_better else -1
-        found = [
+        beaten = [
             int(length)
             for at, length in enumerate(self.lengths)
             if differs(self.final[i, at], self.baseline[at], len(self.lengths)) == sign
         ]
-        return max(found, default=None)
+        return max(beaten, default=None)
 
     def table(self) -> Table:
         """A row for each memory length and cell."""
         mean, low, high = self.interval()
-        header = (self.task.memory, "cell", "units", "parameters", SCORES[self.task.score], "95 % interval", "seconds")
+        header = (self.task.memory, "cell", "units", "parameters", self.task.measure[0], "95 % interval", "seconds")
         rows = []
         for at, length in enumerate(self.lengths):
             for i, cell in enumerate(self.cells):
@@ -122,7 +129,7 @@ class Comparison(Result):
     def _verdicts(self) -> list[str]:
         if len(self.seeds) < 2:
             return ["One seed has no interval, so no difference is shown; give seeds=5 or more."]
-        found = []
+        verdicts = []
         for length in self.lengths:
             better = {pair: self.differs(*pair, length) for pair in combinations(self.cells, 2)}
             claims = [f"{a if sign > 0 else b} beats {b if sign > 0 else a}" for (a, b), sign in better.items() if sign]
@@ -130,25 +137,23 @@ class Comparison(Result):
             parts = [*([", ".join(claims)] if claims else [])]
             parts += [f"no difference shown between {self._listed(open_, 'nor between')}"] if open_ else []
             if parts:
-                found.append(f"At {self.task.memory} {length}: {'; '.join(parts)}.")
+                verdicts.append(f"At {self.task.memory} {length}: {'; '.join(parts)}.")
         reach = {cell: self.remembers(cell) for cell in self.cells}
         known = [f"{cell} {length}" for cell, length in reach.items() if length is not None]
         unknown = [cell for cell, length in reach.items() if length is None]
         if known:
-            found.append(
+            verdicts.append(
                 f"Longest {self.task.memory} at which the score without memory is beaten: {', '.join(known)} steps."
             )
         if unknown:
-            found.append(f"Not shown to beat it anywhere: {self._listed(unknown)}.")
-        return found
+            verdicts.append(f"Not shown to beat it anywhere: {self._listed(unknown)}.")
+        return verdicts
 
     @staticmethod
     def _listed(names: Sequence[str], last: str = "and") -> str:
         return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
 
     def _figure(self) -> Figure:
-        from ..plots.compare import draw
-
         return draw(self)
 
     def __repr__(self) -> str:
@@ -157,7 +162,7 @@ class Comparison(Result):
 
 def compare(
     task: Any,
-    cells: Sequence[str] = ("SimpleRNN", "LSTM", "GRU"),
+    cells: Sequence[str] | None = None,
     budget: float | None = None,
     seeds: int = 5,
     match: str = "parameters",
@@ -173,7 +178,7 @@ def compare(
     Args:
         task: "adding", "copy", "parity" or "digits" (see `lab.tasks`), a Task, or (x, y): x (n, steps, features),
             y (n,) classes or (n,) or (n, outputs) floats.
-        cells: two or more of SimpleRNN, LSTM and GRU.
+        cells: two or more recurrent layers by their names; all that there are where None.
         budget: of each run: optimizer updates, 1500 where None; with match="time" seconds of training, 5.
         seeds: how often each is trained: with seed, seed + 1, ...
         match: "parameters": each cell has the units whose number of parameters, the Dense head counted in, is nearest
@@ -208,17 +213,17 @@ def compare(
     for at, length in enumerate(sweep):
         for s in range(seeds):
             # seeds of data and of weights differ by the second number
-            data = chosen.data(length, np.random.default_rng([seed + s, 0]), runs.HELD)
+            data = chosen.data(length, np.random.default_rng([seed + s, 0]), HELD)
             baseline[at, s] = data.baseline
             features = data.held[0].shape[-1]
             for i, cell in enumerate(names):
                 size = units
                 if not by_time:
-                    wanted = runs.parameters("GRU", units, features, chosen.outputs)
-                    size = runs.matched_units(cell, wanted, features, chosen.outputs)
-                sizes[i, at], counts[i, at] = size, runs.parameters(cell, size, features, chosen.outputs)
-                run = runs.train(chosen, data, cell, size, seed + s, spent, by_time, checks, rate)
-                updates[i, at, s], seconds[i, at, s], scores[i, at, s] = run
+                    wanted = parameters(REFERENCE, units, features, chosen.outputs)
+                    size = matched_units(cell, wanted, features, chosen.outputs)
+                sizes[i, at], counts[i, at] = size, parameters(cell, size, features, chosen.outputs)
+                course = train(chosen, data, cell, size, seed + s, spent, by_time, checks, rate)
+                updates[i, at, s], seconds[i, at, s], scores[i, at, s] = course
     first = np.arange(seed, seed + seeds)
     return Comparison(
         chosen, names, match, spent, np.array(sweep), first, sizes, counts, updates, seconds, scores, baseline
@@ -226,14 +231,15 @@ def compare(
 
 
 def _check(
-    task: tasks.Task, cells: Sequence[str], seeds: int, match: str, lengths: Sequence[int] | None
+    task: tasks.Task, cells: Sequence[str] | None, seeds: int, match: str, lengths: Sequence[int] | None
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Names of cells, and lengths."""
-    known = ", ".join(runs.CELLS)
+    known = ", ".join(titles())
+    cells = titles() if cells is None else cells
     if isinstance(cells, str) or len(set(cells)) != len(cells) or len(cells) < 2:
         raise ValueError(f"cells must be two or more different ones of {known}, got {cells!r}")
     for cell in cells:
-        if cell not in runs.CELLS:
+        if cell not in titles():
             raise ValueError(f"cells must be two or more different ones of {known}, got {cell!r}")
     if match not in ("parameters", "time"):
         raise ValueError(f"match must be 'parameters' or 'time', got {match!r}")

@@ -18,23 +18,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..result import Result, Table, text_table
+from ...kernels import Gate
+from ..cell_rows import gates_of, keeping_gate, row_of
+from ..plots.gates import draw
+from ..result import Result, Table, rounded, text_table
 from .jacobians import values
-from .traced_cells import Place, numbers, places, run_forward
+from .traced_cells import Place, places, run_forward
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = NDArray[Any]
 
-#: The gates of a cell: name, letter in the contract, and the part it plays, in the order of a step.
-PARTS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
-    "SimpleRNN": (),
-    "LSTM": (("forget", "f", "keep"), ("input", "i", "store"), ("candidate", "c", "store"), ("output", "o", "output")),
-    "GRU": (("update", "z", "keep"), ("reset", "r", "reset"), ("candidate", "h", "store")),
-}
-#: The gate that says how much of the state is kept.
-KEEPS = {"LSTM": "forget", "GRU": "update"}
 #: A gate nearer to 0 or 1 than this, or a candidate nearer to -1 or 1, is saturated: its slope is below 0.05.
 NEAR = 0.05
 #: Activations from 0 to 1 at their ends, and from -1 to 1.
@@ -46,7 +41,8 @@ class Gates(Result):
     """What `gates` found. Arrays are float64 and in the order in which the layer ran the steps.
 
     Attributes:
-        name, kind, units: of the layer; kind is SimpleRNN, LSTM or GRU. backwards: whether it ran the last step first.
+        name, kind, units: of the layer; kind is the public name of its cell. backwards: whether it ran the last step
+            first.
         gates: (n, T, units) by name: an LSTM's forget, input, candidate, output; a GRU's update, reset, candidate;
             none of a SimpleRNN. NaN at masked steps.
         states: (n, T, units) by letter: h, and of an LSTM c, after each step; carried at masked ones.
@@ -89,11 +85,11 @@ class Gates(Result):
             low, high = by_size[[0, -1]]
             middle = (by_size[(self.units - 1) // 2] + by_size[self.units // 2]) / 2
             said.append(
-                f"The {KEEPS[self.kind]} gate gives its units a mean memory of {numbers(middle)} steps (median), from "
-                f"{numbers(low)} to {numbers(high)}."
+                f"The {self._keeping} gate gives its units a mean memory of {rounded(middle)} steps (median), from "
+                f"{rounded(low)} to {rounded(high)}."
             )
         for name, part in self.saturated.items():
-            if name == KEEPS.get(self.kind) and self.open.get(name, 0.0) > 0.5:
+            if name == self._keeping and self.open.get(name, 0.0) > 0.5:
                 said.append(
                     f"{self.open[name]:.0%} of the {name} values are near 1: the state stays as it is, and the gate "
                     "itself learns slowly."
@@ -103,9 +99,14 @@ class Gates(Result):
                     f"{part:.0%} of the {name} values are saturated, so little gradient passes through them: smaller "
                     "weights or inputs would open them."
                 )
-        if self.kind == "SimpleRNN":
-            said.append("A SimpleRNN has no gates: each step writes all of h anew.")
+        if not self.gates:
+            said.append(f"A {self.kind} has no gates: each step writes all of {next(iter(self.states))} anew.")
         return "\n".join(said) + "\n\n" + text_table(self.table())
+
+    @property
+    def _keeping(self) -> str | None:
+        gate = keeping_gate(row_of(self.kind))
+        return None if gate is None else gate.name
 
     def table(self) -> Table:
         """Means and extremes of each gate and state over the steps that ran."""
@@ -116,7 +117,7 @@ class Gates(Result):
                 [
                     name,
                     *(
-                        numbers(v)
+                        rounded(v)
                         for v in ((seen.mean(), seen.std(), seen.min(), seen.max()) if seen.size else [0] * 4)
                     ),
                     *(f"{part[name]:.1%}" if name in part else "-" for part in (self.shut, self.open, self.saturated)),
@@ -125,8 +126,6 @@ class Gates(Result):
         return ("gate or state", "mean", "std", "min", "max", "near 0", "near 1", "saturated"), rows
 
     def _figure(self) -> Figure:
-        from ..plots.gates import draw
-
         return draw(self)
 
 
@@ -156,25 +155,28 @@ def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -
         raise ValueError(f"row must be one of the {n} rows of x, from 0 on, got {row!r}")
     held = values(run, n)
     where = np.where(held.running, 0.0, np.nan)[:, :, None]
-    letters = place.cell.contract.letters
-    found = {name: held.gates[letters.index(letter)] + where for name, letter, _ in PARTS[place.kind]}
-    ends = {name: e for name in found if (e := gate_ends(place, name)) is not None}
+    row_gates = gates_of(place.row)
+    by_name = {gate.name: held.gates[place.row.gates.index(gate)] + where for gate in row_gates}
     shut, opened, saturated = {}, {}, {}
-    for name, low in ends.items():
-        seen = found[name][held.running]
+    for gate in row_gates:
+        low = lower_end(place, gate)
+        if low is None:
+            continue
+        name, seen = gate.name, by_name[gate.name][held.running]
         parts = [float(np.mean(part)) if seen.size else 0.0 for part in (seen < low + NEAR, seen > 1 - NEAR)]
         saturated[name] = sum(parts)
         if low == 0:
             shut[name], opened[name] = parts
-    states = dict(zip(place.cell.contract.state_names, held.after, strict=True))
-    memory = _memory(found[KEEPS[place.kind]], held.running) if KEEPS.get(place.kind) in shut else None
-    size = np.abs(states["h"][held.running]).mean(axis=0) if held.running.any() else np.zeros(place.cell.units)
+    states = dict(zip(place.row.state_names, held.after, strict=True))
+    keep = keeping_gate(place.row)
+    memory = _memory(by_name[keep.name], held.running) if keep and keep.name in shut else None
+    size = np.abs(held.after[0][held.running]).mean(axis=0) if held.running.any() else np.zeros(place.cell.units)
     return Gates(
         name=place.name,
         kind=place.kind,
         units=place.cell.units,
         backwards=place.backwards,
-        gates=found,
+        gates=by_name,
         states=states,
         running=held.running,
         saturated=saturated,
@@ -195,24 +197,24 @@ def _memory(keep: Array, running: NDArray[np.bool_]) -> Array:
         return np.asarray(1 / (1 - keep[running].mean(axis=0)))
 
 
-def gate_ends(place: Place, gate: str) -> float | None:
+def lower_end(place: Place, gate: Gate) -> float | None:
     """The lower end of a gate's activation, whose upper one is 1; None where it has none."""
-    name = place.cell.options["activation" if gate == "candidate" else "recurrent_activation"]
+    name = place.cell.options[gate.activation]
     return 0.0 if name in GATING else -1.0 if name in SIGNED else None
 
 
-def _choose(found: list[Place], layer: Any) -> Place:
+def _choose(cells: list[Place], layer: Any) -> Place:
     if layer is None:
-        return found[0]
-    names = ", ".join(place.name for place in found)
+        return cells[0]
+    names = ", ".join(place.name for place in cells)
     if isinstance(layer, int) and not isinstance(layer, bool):
-        if not 0 <= layer < len(found):
-            raise ValueError(f"layer must be a number from 0 to {len(found) - 1} ({names}), got {layer}")
-        return found[layer]
+        if not 0 <= layer < len(cells):
+            raise ValueError(f"layer must be a number from 0 to {len(cells) - 1} ({names}), got {layer}")
+        return cells[layer]
     if not isinstance(layer, str):
         raise TypeError(f"layer must be a name or a number, got {layer!r}")
     for fits in (str.__eq__, str.endswith, str.startswith):
-        match = [place for place in found if fits(place.name, layer)]
+        match = [place for place in cells if fits(place.name, layer)]
         if match:
             return match[0]
     raise ValueError(f"layer must be one of {names}, got {layer!r}")

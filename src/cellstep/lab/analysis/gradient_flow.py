@@ -30,14 +30,16 @@ from numpy.typing import NDArray
 from ... import ops
 from ...layers.module import Module
 from ...layers.tracing import Run
-from ...models.trainable import Trainable
-from ..result import Result, Table, text_table
-from .cell_state_terms import cell_terms, products_after
+from ...models import Model
+from ..cell_rows import keeping_gate, row_of
+from ..plots.flow import draw
+from ..result import Result, Table, rounded, text_table
+from .cell_state_terms import cell_terms, has_cell_state, products_after
 from .jacobians import ROWS, products, spectral_norms, step_jacobians, values
 from .lyapunov import exponents
 from .memory_horizon import Clipping, Horizon, clipping, horizon
-from .scaled_models import learn, made, scaled
-from .traced_cells import Place, located, norms, numbers
+from .scaled_models import checked_model, gradients_and_runs, scaled
+from .traced_cells import Place, located, norms
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,17 +52,18 @@ class Curve:
     """One recurrent layer at one scale of its recurrent weights. States count from 0, the initial one, to T.
 
     Attributes:
-        label: what pictures call the layer. kind, units: SimpleRNN, LSTM or GRU, and its size. scale: the factor.
+        label: what pictures call the layer. kind, units: the public name of its cell, and its size. scale: the factor.
         loss: (T + 1,) the norm of dL/dh_t, the mean over rows.
-        chain: (n, T + 1) spectral norms of d h_T / d h_t. whole_chain: of d s_T / d s_t, for an LSTM with s = [h c].
+        chain: (n, T + 1) spectral norms of d h_T / d h_t. whole_chain: of d s_T / d s_t, with s = [h c] where there is
+            a cell state.
         step: (n, T) spectral norms of d h_t / d h_(t-1).
         horizon: of the mean of `chain` over rows.
         exponents: (S,) Lyapunov exponents, largest first, means over rows.
-        terms: of an LSTM, by TERMS: (n, T) spectral norms of the four terms of dc_t/dc_(t-1); NaN at t = 1, as h_0 does
-            not come from c_0, but for the direct one; None with an activation that is not one of the kernels'. whole:
-            (n, T) of their sum.
-        forget_product: of an LSTM (n, T + 1), the mean over units of the product of the forget gates of steps t + 1 to
-            T.
+        terms: of a cell with a cell state, by name: (n, T) spectral norms of the terms of dc_t/dc_(t-1); NaN at t = 1,
+            as h_0 does not come from c_0, but for the direct one; None with an activation that is not one of the
+            kernels'. whole: (n, T) of their sum.
+        forget_product: of the same (n, T + 1), the mean over units of the product of the gates that keep, of steps
+            t + 1 to T.
         clipping: where a bound was given.
     """
 
@@ -90,7 +93,7 @@ class Curve:
         return _mean(self.chain)
 
     def __repr__(self) -> str:
-        return f"<{self.label} x {numbers(self.scale)}: {self.horizon}>"
+        return f"<{self.label} x {rounded(self.scale)}: {self.horizon}>"
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,16 +117,19 @@ class GradientFlow(Result):
         return list(dict.fromkeys(curve.label for curve in self.curves))
 
     def __repr__(self) -> str:
-        return f"<GradientFlow of {', '.join(self.labels)} at scales {', '.join(map(numbers, self.scales))}>"
+        return f"<GradientFlow of {', '.join(self.labels)} at scales {', '.join(map(rounded, self.scales))}>"
 
     def summary(self) -> str:
         """A sentence for each curve, and the table."""
         said = [f"Going back in time through {self.curves[0].steps} steps, by the scale of the recurrent weights:"]
         for c in self.curves:
-            said.append(f"- {c.label}, weights x {numbers(c.scale)}: the gradient {c.horizon}.")
-            if c.forget_product is not None and c.steps:
+            said.append(f"- {c.label}, weights x {rounded(c.scale)}: the gradient {c.horizon}.")
+            row = row_of(c.kind)
+            keep = keeping_gate(row)
+            if keep and c.forget_product is not None and c.steps:
                 said[-1] += (
-                    f" The forget gates alone keep {numbers(c.forget_product[:, 0].mean())} of c over all steps."
+                    f" The {keep.name} gates alone keep {rounded(c.forget_product[:, 0].mean())} of "
+                    f"{row.state_names[1]} over all steps."
                 )
             if c.clipping is not None:
                 said[-1] += f" {str(c.clipping).capitalize()}."
@@ -135,14 +141,12 @@ class GradientFlow(Result):
         header = ("layer", "scale", "halves in", "doubles in", "R²", "|dh_T/dh_0|", "|dL/dh_0|", "|dL/dh_T|")
         rows = []
         for c in self.curves:
-            halves, doubles = (f"{numbers(c.horizon.steps)} steps" if c.horizon.slope * s > 0 else "-" for s in (-1, 1))
+            halves, doubles = (f"{rounded(c.horizon.steps)} steps" if c.horizon.slope * s > 0 else "-" for s in (-1, 1))
             shown = (c.horizon.r2, c.mean_chain[0], c.loss[0], c.loss[-1], c.exponents[0])
-            rows.append([c.label, numbers(c.scale), halves, doubles, *map(numbers, shown)])
+            rows.append([c.label, rounded(c.scale), halves, doubles, *map(rounded, shown)])
         return (*header, "Lyapunov (1/step)"), rows
 
     def _figure(self) -> Figure:
-        from ..plots.flow import draw
-
         return draw(self)
 
 
@@ -160,7 +164,7 @@ def gradient_flow(
     """How gradients vanish or explode on their way back, for several cells and scales of the recurrent weights.
 
     Args:
-        models: a model or a layer, or a name, "SimpleRNN", "LSTM" or "GRU", of which a layer of `units` units is made
+        models: a model or a layer, or the name of a recurrent layer ("LSTM"), of which one of `units` units is made
             with Keras's defaults, orthogonal recurrent weights; or a list of them. They are as before afterwards.
         x: inputs (B, T, features), the same for all.
         y: targets, for compiled models, whose own loss is taken; a name gets a Dense layer and the squared error. None:
@@ -188,19 +192,19 @@ def gradient_flow(
         raise ValueError("scales must hold one number at least, got none")
     bound = None if clipnorm is None else float(ops.check_number("clipnorm", clipnorm, 0))
     rows, units = ops.check_count("rows", rows), ops.check_count("units", units)
-    probes = [made(model, x, y, units, seed) for model in chosen]
+    probes = [checked_model(model, x, y, units, seed) for model in chosen]
     names = [model if isinstance(model, str) else None for model in chosen]
     curves: list[Curve] = []
     for model, name in zip(probes, names, strict=True):
         for scale in factors:
             with scaled(model, scale):
-                gradients, runs = learn(model, x, y)
+                gradients, runs = gradients_and_runs(model, x, y)
                 clipped = None if bound is None else clipping(gradients, bound)
                 found = [(p, r) for p, r in located(model, runs) if r.gradients is not None]
                 for place, run in found:
                     label = name if name is not None else place.name
                     if name is None and sum(isinstance(m, Module) for m in chosen) > 1:
-                        label = f"{model.name}: {label}" if isinstance(model, Trainable) else label
+                        label = f"{model.name}: {label}" if isinstance(model, Model) else label
                     curves.append(_curve(place, run, label, scale, rows, clipped))
     order = {label: i for i, label in enumerate(dict.fromkeys(c.label for c in curves))}
     curves.sort(key=lambda c: order[c.label])
@@ -220,10 +224,12 @@ def _curve(place: Place, run: Run, label: str, scale: float, rows: int, clipped:
     back = spectral_norms(chain[:, :, :H, :H])
     by_row, steps = exponents(jacobians, run.running[:rows])
     terms = whole = forget = None
-    if place.kind == "LSTM":
+    keep = keeping_gate(place.row)
+    if keep and has_cell_state(place.row):
         v = values(run, rows)
         terms, whole = cell_terms(run, rows) or (None, None)
-        forget = products_after(np.where(v.running[:, :, None], v.gates[1], 1)).mean(axis=2)
+        kept = v.gates[place.row.gates.index(keep)]
+        forget = products_after(np.where(v.running[:, :, None], kept, 1)).mean(axis=2)
     return Curve(
         label=label,
         kind=place.kind,

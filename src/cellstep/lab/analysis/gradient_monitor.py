@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from ... import ops
 from ...callbacks import Callback
 from ...callbacks.base import Logs
-from ...layers import trace
+from ...layers import RecurrentCell, trace
 from ...layers.tracing import Run
-from ..result import Result, Table, text_table
-from .gates import KEEPS, NEAR, PARTS, gate_ends
-from .traced_cells import Place, numbers, places
-from .training_faults import say
+from ..cell_rows import gates_of, keeping_gate
+from ..plots.monitor import draw
+from ..result import Result, Table, rounded, text_table
+from .gates import NEAR, lower_end
+from .traced_cells import Place, places
+from .training_faults import sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +49,7 @@ class LayerRecord:
             last output alone it is |dL/ds_1| / |dL/ds_T|; where it sees all, gradients that join on the way are left
             out. NaN where there is none.
         saturated: by gate, the part of its values within 0.05 of an end, in the rows that are looked at.
-        held: the part of the values of the gate that keeps (LSTM: forget, GRU: update) within 0.05 of 1. That gate is
+        held: the part of the values of the gate that keeps (an LSTM's forget gate) within 0.05 of 1. That gate is
             saturated then too, but so that the state stays: nothing to warn of.
         dead: how many units do not move there.
     """
@@ -132,6 +134,7 @@ class GradientMonitor(Callback, Result):
         self._said: set[tuple[str, str]] = set()
         self._lasting: dict[tuple[str, str], int] = {}
         self._places: dict[int, Place] = {}
+        self._cells: dict[str, RecurrentCell] = {}
         self._watch: AbstractContextManager[list[Run]] | None = None
         self._runs: list[Run] = []
 
@@ -176,19 +179,20 @@ class GradientMonitor(Callback, Result):
         self._watch, self._runs = None, []
 
     def _look(self, runs: list[Run]) -> dict[str, LayerRecord]:
-        found: dict[str, LayerRecord] = {}
+        layers: dict[str, LayerRecord] = {}
         for run in runs:
             place = self._places.get(id(run.cell))
             if place is None or run.gradients is None or not all(run.shape):
                 continue
             name, k = place.name, 1
-            while name in found:  # a layer that ran more than once
+            while name in layers:  # a layer that ran more than once
                 k += 1
                 name = f"{place.name} (call {k})"
             saturated, held, dead = _look_inside(place, run, self.rows)
             dh, kept = reach(run)
-            found[name] = LayerRecord(place.kind, place.cell.units, dh, kept, saturated, held, dead)
-        return found
+            layers[name] = LayerRecord(place.kind, place.cell.units, dh, kept, saturated, held, dead)
+            self._cells[name] = place.cell
+        return layers
 
     # Warning
 
@@ -196,14 +200,14 @@ class GradientMonitor(Callback, Result):
         broken = [path for path, norm in record.gradients.items() if not math.isfinite(norm)]
         self._note("nan", "", bool(broken) or not math.isfinite(record.loss), record, path=broken[0] if broken else "")
         for name, layer in record.layers.items():
-            kept = layer.kept
-            self._note("vanishing", name, kept < self.vanishing, record, layer=layer)
-            self._note("exploding", name, math.isfinite(kept) and kept > self.exploding, record, layer=layer)
-            self._note("dead", name, layer.dead > self.dead * layer.units, record, layer=layer)
+            kept, of = layer.kept, {"layer": layer, "cell": self._cells[name]}
+            self._note("vanishing", name, kept < self.vanishing, record, **of)
+            self._note("exploding", name, math.isfinite(kept) and kept > self.exploding, record, **of)
+            self._note("dead", name, layer.dead > self.dead * layer.units, record, **of)
+            keep = keeping_gate(self._cells[name].contract)
             for gate, part in layer.saturated.items():
-                holds = gate == KEEPS.get(layer.kind) and layer.held > self.saturated
-                so = part > self.saturated and not holds
-                self._note(f"saturated {gate}", name, so, record, layer=layer, gate=gate)
+                holds = keep is not None and gate == keep.name and layer.held > self.saturated
+                self._note(f"saturated {gate}", name, part > self.saturated and not holds, record, **of, gate=gate)
 
     def _note(self, cause: str, name: str, so: bool, record: Record, **details: Any) -> None:
         """Count the records in a row in which something is so, and say it when they are enough."""
@@ -211,12 +215,12 @@ class GradientMonitor(Callback, Result):
         self._lasting[key] = self._lasting.get(key, 0) + 1 if so else 0
         if key not in self._said and self._lasting[key] >= (1 if cause == "nan" else self.patience):
             self._said.add(key)
-            sentence = say(cause, name, record.step, record.loss, **details)
-            self.warnings.append(sentence)
+            told = sentence(cause, name, record.step, record.loss, **details)
+            self.warnings.append(told)
             if self.verbose:
-                print(sentence)
+                print(told)
             else:
-                warnings.warn(sentence, GradientWarning, stacklevel=6)  # the line that calls fit
+                warnings.warn(told, GradientWarning, stacklevel=6)  # the line that calls fit
 
     # Telling
 
@@ -245,12 +249,10 @@ class GradientMonitor(Callback, Result):
             ratios = [float(np.median([layer.kept for layer in part])) for part in (seen[:tenth], seen[-tenth:])]
             gates = sorted((part, gate) for gate, part in seen[-1].saturated.items())
             worst = f"{gates[-1][1]} {gates[-1][0]:.0%}" if gates else "-"
-            rows.append([name, str(len(seen)), *map(numbers, ratios), worst, f"{seen[-1].dead} of {seen[-1].units}"])
+            rows.append([name, str(len(seen)), *map(rounded, ratios), worst, f"{seen[-1].dead} of {seen[-1].units}"])
         return header, rows
 
     def _figure(self) -> Figure:
-        from ..plots.monitor import draw
-
         return draw(self)
 
 
@@ -259,16 +261,16 @@ def _look_inside(place: Place, run: Run, rows: int) -> tuple[dict[str, float], f
     in the first rows."""
     gates, states = run.forward.read(rows)
     running = None if run.forward.mask is None and run.forward.lengths is None else run.running[:rows]
-    letters, saturated, held = place.cell.contract.letters, {}, 0.0
-    for name, letter, _ in PARTS[place.kind]:
-        low = gate_ends(place, name)
+    saturated, held = {}, 0.0
+    for gate in gates_of(place.row):
+        low = lower_end(place, gate)
         if low is not None:
-            values = gates[:, :, letters.index(letter)]
+            values = gates[:, :, place.row.gates.index(gate)]
             total = max(1, values.size if running is None else int(running.sum()) * values.shape[2])
             # False for the NaN of a masked step
             shut, opened = (float(np.count_nonzero(near)) / total for near in (values < low + NEAR, values > 1 - NEAR))
-            saturated[name] = shut + opened
-            if name == KEEPS[place.kind]:
+            saturated[gate.name] = shut + opened
+            if gate.role == "keep":
                 held = opened
     h = states[0].reshape(-1, place.cell.units) if running is None else states[0][running]
     dead = int(np.count_nonzero(np.ptp(h, axis=0) <= STILL)) if len(h) > 1 else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,37 +10,21 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-def t_cdf(t: float, df: int) -> float:
-    """P(T <= t) of Student's t with df degrees of freedom; Abramowitz and Stegun 1964, 26.7.3 and 26.7.4."""
-    theta = math.atan(abs(t) / math.sqrt(df))
-    sine, cosine = math.sin(theta), math.cos(theta)
-    # the terms up to cos^(df - 2): odd powers beginning with cos, or even ones with 1
-    term, total = (cosine, 0.0) if df % 2 else (1.0, 0.0)
-    for k in range(1 if df % 2 else 0, df - 1, 2):
-        total += term
-        term *= cosine * cosine * (k + 1) / (k + 2)
-    inside = 2 / math.pi * (theta + sine * total) if df % 2 else sine * total
-    return 0.5 + math.copysign(0.5 * inside, t)
-
-
-def t_quantile(p: float, df: int) -> float:
-    """The t below which Student's t lies with probability p > 0.5, by bisection."""
-    low, high = 0.0, 1.0
-    while t_cdf(high, df) < p:
-        high *= 2
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_cdf(middle, df) < p else (low, middle)
-    return (low + high) / 2
-
-
 def interval(values: Array, level: float = 0.95) -> tuple[Array, Array, Array]:
-    """Mean, lower end and upper end of its t-interval over the last axis; the ends are NaN for a single value."""
+    """Mean, lower end and upper end of its t-interval over the last axis; the ends are NaN for a single value.
+
+    Raises:
+        ImportError: SciPy is missing.
+    """
+    try:
+        from scipy.special import stdtrit
+    except ModuleNotFoundError as error:
+        raise ImportError("the lab's confidence intervals need SciPy: pip install 'cellstep[lab]'") from error
     n = values.shape[-1]
     mean = values.mean(-1)
     if n < 2:
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    half = t_quantile(0.5 + level / 2, n - 1) * values.std(-1, ddof=1) / math.sqrt(n)
+    half = stdtrit(n - 1, 0.5 + level / 2) * values.std(-1, ddof=1) / np.sqrt(n)
     return mean, mean - half, mean + half
 
 

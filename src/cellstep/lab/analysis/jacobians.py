@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ... import ops
 from ...layers.tracing import Run
+from ..cell_rows import weight_names
 
 Array = NDArray[Any]
 
@@ -72,15 +73,19 @@ def inputs(run: Run, rows: int) -> Array:
     return np.where(run.running[:rows, :, None], run.forward.x[:rows], 0).astype(np.float64)
 
 
-def packed_again(run: Run) -> ops.Packed:
-    """The weights of a run's cell, in float64."""
-    weights = [run.cell.kernel, run.cell.recurrent_kernel, run.cell.bias]
-    copies = [None if w is None else w.value.astype(np.float64) for w in weights]
-    return ops.pack(run.cell.contract, *copies, backward=True, **run.cell.options)
+def weights(run: Run) -> dict[str, Array | None]:
+    """The weights of a run's cell by their names there, in float64; None for a bias that it has not."""
+    variables = {name: getattr(run.cell, name) for name in weight_names(run.cell.contract)}
+    return {name: None if w is None else w.value.astype(np.float64) for name, w in variables.items()}
+
+
+def pack(run: Run, *arrays: Array | None) -> ops.Packed:
+    """Weights, one for each of a run's cell, packed with its options."""
+    return ops.pack(run.cell.contract, *arrays, backward=True, **run.cell.options)
 
 
 def step_jacobians(run: Run, rows: int = ROWS) -> Array:
-    """d s_t / d s_(t-1) of every step: (n, T, S, S), S = units, or 2 units for an LSTM, whose states are [h c].
+    """d s_t / d s_(t-1) of every step: (n, T, S, S), S = units for each state of the cell.
 
     Raises:
         ValueError: they would take more than MOST_BYTES.
@@ -96,7 +101,7 @@ def step_jacobians(run: Run, rows: int = ROWS) -> Array:
     held, drop = values(run, n), run.forward.drop
     # every step of every row as a sequence of one step
     *_, back = ops.forward(
-        packed_again(run),
+        pack(run, *weights(run).values()),
         inputs(run, n).reshape(n * T, 1, -1),
         [s.reshape(n * T, H) for s in held.before],
         drop=None if drop is None else np.repeat(drop[:n], T, axis=0),
@@ -104,24 +109,24 @@ def step_jacobians(run: Run, rows: int = ROWS) -> Array:
         tape=True,
     )
     assert back is not None
-    found = np.empty((n * T, S, S))
+    jacobians = np.empty((n * T, S, S))
     for i in range(S):
         unit = np.zeros((n * T, S))
         unit[:, i] = 1
         _, row = back(None, np.split(unit, states, axis=1), need_dx=False)
-        found[:, i] = np.concatenate(row, axis=1)
-    return np.where(held.running[:, :, None, None], found.reshape(n, T, S, S), np.eye(S))
+        jacobians[:, i] = np.concatenate(row, axis=1)
+    return np.where(held.running[:, :, None, None], jacobians.reshape(n, T, S, S), np.eye(S))
 
 
 def products(steps: Array) -> Array:
     """d s_T / d s_t for t = 0 .. T: (n, T + 1, S, S) from (n, T, S, S). The last is the identity."""
     n, T, S, _ = steps.shape
-    found = np.empty((n, T + 1, S, S))
-    found[:, T] = np.eye(S)
+    after = np.empty((n, T + 1, S, S))
+    after[:, T] = np.eye(S)
     with np.errstate(over="ignore", invalid="ignore"):
         for t in reversed(range(T)):
-            found[:, t] = found[:, t + 1] @ steps[:, t]
-    return found
+            after[:, t] = after[:, t + 1] @ steps[:, t]
+    return after
 
 
 def spectral_norms(matrices: Array) -> Array:
@@ -136,7 +141,7 @@ def spectral_radii(matrices: Array) -> Array:
 
 def _each(matrices: Array, function: Any) -> Array:
     finite = np.isfinite(matrices).all(axis=(-2, -1))
-    found = np.full(finite.shape, np.nan)
+    values = np.full(finite.shape, np.nan)
     if finite.any():
-        found[finite] = function(matrices[finite])
-    return found
+        values[finite] = function(matrices[finite])
+    return values

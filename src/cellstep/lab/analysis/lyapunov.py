@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import ops
-from ..result import Result, Table, text_table
+from ..plots.lyapunov import draw
+from ..result import Result, Table, rounded, text_table
 from .jacobians import ROWS, step_jacobians
-from .traced_cells import numbers, places, run_forward
+from .traced_cells import places, run_forward
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +38,7 @@ class Lyapunov(Result):
 
     Attributes:
         name, kind, units: of the layer.
-        exponents: (S,) per step, the largest first, means over rows; S is units, for an LSTM 2 units ([h c]).
+        exponents: (S,) per step, the largest first, means over rows; S is units for each state of the cell.
             -inf for directions that one step wipes out.
         by_row: (n, S) of each row that ran a step; row i of n.
         steps: how many steps were counted, all rows together.
@@ -52,14 +53,14 @@ class Lyapunov(Result):
     title = "Lyapunov exponents"
 
     def __repr__(self) -> str:
-        return f"<Lyapunov exponents of {self.name}: {numbers(self.exponents[0])} to {numbers(self.exponents[-1])}>"
+        return f"<Lyapunov exponents of {self.name}: {rounded(self.exponents[0])} to {rounded(self.exponents[-1])}>"
 
     def summary(self) -> str:
         """The largest exponent in words, and the table."""
         top, low, high = self.exponents[0], self.by_row[:, 0].min(), self.by_row[:, 0].max()
         return (
-            f"{self.name} ({self.kind}, {self.units} units): the largest Lyapunov exponent is {numbers(top)} a step "
-            f"({numbers(low)} to {numbers(high)} in {len(self.by_row)} rows, {self.steps} steps in all). "
+            f"{self.name} ({self.kind}, {self.units} units): the largest Lyapunov exponent is {rounded(top)} a step "
+            f"({rounded(low)} to {rounded(high)} in {len(self.by_row)} rows, {self.steps} steps in all). "
             f"{said(float(top))}\n\n{text_table(self.table())}"
         )
 
@@ -67,31 +68,11 @@ class Lyapunov(Result):
         """The largest, the middle and the smallest exponents."""
         S = len(self.exponents)
         chosen = sorted({*range(min(3, S)), S // 2, S - 1})
-        rows = [[f"{i + 1} of {S}", numbers(self.exponents[i]), numbers(np.exp(self.exponents[i]))] for i in chosen]
+        rows = [[f"{i + 1} of {S}", rounded(self.exponents[i]), rounded(np.exp(self.exponents[i]))] for i in chosen]
         return ("exponent", "a step", "factor a step"), rows
 
     def _figure(self) -> Figure:
-        from .. import style
-
-        figure, axes = style.figure(title=f"{self.title}: {self.name} ({self.kind})")
-        axis = axes[0, 0]
-        number = np.arange(1, len(self.exponents) + 1)
-        finite = np.isfinite(self.exponents)
-        axis.plot(number[finite], self.exponents[finite], label="mean over rows", **style.line(1, len(number)))
-        axis.fill_between(
-            number[finite],
-            self.by_row.min(axis=0)[finite],
-            self.by_row.max(axis=0)[finite],
-            color=style.PALETTE[1],
-            alpha=0.2,
-            linewidth=0,
-            label="from row to row",
-        )
-        axis.axhline(0, color=style.GREY, linewidth=1, linestyle=":")
-        axis.set_xlabel("number of the exponent, largest first")
-        axis.set_ylabel("exponent (1/step)")
-        axis.legend()
-        return figure
+        return draw(self)
 
 
 def lyapunov(model: Any, x: Any, *, layer: int = 0, skip: int = 0, rows: int = ROWS) -> Lyapunov:
@@ -113,13 +94,13 @@ def lyapunov(model: Any, x: Any, *, layer: int = 0, skip: int = 0, rows: int = R
         >>> bool(lab.lyapunov(net, np.random.default_rng(0).standard_normal((2, 50, 3))).exponents[0] < 0)
         True
     """
-    found = places(model)
-    if isinstance(layer, bool) or not isinstance(layer, int) or not 0 <= layer < len(found):
-        raise ValueError(f"layer must be a number from 0 to {len(found) - 1}, got {layer!r}")
+    cells = places(model)
+    if isinstance(layer, bool) or not isinstance(layer, int) or not 0 <= layer < len(cells):
+        raise ValueError(f"layer must be a number from 0 to {len(cells) - 1}, got {layer!r}")
     if isinstance(skip, bool) or not isinstance(skip, int) or skip < 0:
         raise ValueError(f"skip must be a number of steps, 0 or more, got {skip!r}")
     rows = ops.check_count("rows", rows)
-    place, run = next((p, r) for p, r in run_forward(model, x) if p.cell is found[layer].cell)
+    place, run = next((p, r) for p, r in run_forward(model, x) if p.cell is cells[layer].cell)
     running = run.running[:rows]
     counted = running & (np.cumsum(running, axis=1) > skip)
     if not counted.any():
@@ -157,6 +138,6 @@ def said(top: float) -> str:
         return "Small differences neither grow nor die out: gradients keep their size."
     if top < 0:
         return (
-            f"Small differences die out, by the factor {numbers(np.exp(top))} a step, and gradients vanish with them."
+            f"Small differences die out, by the factor {rounded(np.exp(top))} a step, and gradients vanish with them."
         )
-    return f"Small differences grow, by the factor {numbers(np.exp(top))} a step: chaos, in which gradients explode."
+    return f"Small differences grow, by the factor {rounded(np.exp(top))} a step: chaos, in which gradients explode."

@@ -1,29 +1,26 @@
-"""Runs: models of matched size, and one training of one of them, judged as it goes."""
+"""Models of matched size, and one training of one of them, judged as it goes."""
 
 from __future__ import annotations
 
+import math
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ... import layers, models, optimizers, random
+from ..cell_rows import layer_over, row_of
 from ..tasks import Data, Task
 
-CELLS: dict[str, Any] = {"SimpleRNN": layers.SimpleRNN, "LSTM": layers.LSTM, "GRU": layers.GRU}
 #: Rows in a batch, and held out to be judged on.
 BATCH, HELD = 32, 500
 
 
 def parameters(cell: str, units: int, features: int, outputs: int) -> int:
-    """How many numbers a layer of so many units and its Dense head learn.
-
-    A gate has `units` columns of features + units weights and one bias; a GRU's gate, reset after the product as in
-    Keras, has two biases.
-    """
-    gates, biases = {"SimpleRNN": (1, 1), "LSTM": (4, 1), "GRU": (3, 2)}[cell]
-    return gates * units * (features + units + biases) + (units + 1) * outputs
+    """How many numbers a layer of so many units, with the options of its cell's row, and its Dense head learn."""
+    shapes = row_of(cell).shapes({"I": features, "H": units}, {})
+    return sum(map(math.prod, shapes)) + (units + 1) * outputs
 
 
 def matched_units(cell: str, wanted: int, features: int, outputs: int) -> int:
@@ -35,7 +32,7 @@ def matched_units(cell: str, wanted: int, features: int, outputs: int) -> int:
     return units if abs(wanted - here) <= abs(next_ - wanted) else units + 1
 
 
-class Run(NamedTuple):
+class Course(NamedTuple):
     """updates, seconds, scores: at each check. seconds counts training alone."""
 
     updates: NDArray[np.int64]
@@ -46,7 +43,7 @@ class Run(NamedTuple):
 def model_for(task: Task, cell: str, units: int, rate: float) -> models.Sequential:
     """A recurrent layer and a Dense head, compiled."""
     head = "linear" if task.score == "mse" else "softmax"
-    recurrent = CELLS[cell](units, return_sequences=task.sequences)
+    recurrent = layer_over(cell)(units, return_sequences=task.sequences)
     model = models.Sequential([recurrent, layers.Dense(task.outputs, activation=head)])
     loss = "mse" if task.score == "mse" else "sparse_categorical_crossentropy"
     model.compile(optimizers.Adam(rate, global_clipnorm=1.0), loss=loss)
@@ -55,7 +52,7 @@ def model_for(task: Task, cell: str, units: int, rate: float) -> models.Sequenti
 
 def train(
     task: Task, data: Data, cell: str, units: int, seed: int, budget: float, by_time: bool, checks: int, rate: float
-) -> Run:
+) -> Course:
     """Train one net and judge it `checks` times, evenly over its budget; the last time at its end.
 
     Args:
@@ -78,4 +75,4 @@ def train(
             score = task.judge(data.held[1], np.asarray(model.predict(data.held[0], verbose=0)))
             rows.append((updates, spent, score))
     updates_, seconds, scores = map(np.array, zip(*rows, strict=True))
-    return Run(updates_, seconds, scores)
+    return Course(updates_, seconds, scores)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .traced_cells import norms, numbers
+from ..result import rounded
+from .traced_cells import norms
 
 Array = NDArray[Any]
 
@@ -54,8 +55,8 @@ class Horizon:
         verb = "halves" if self.slope < 0 else "doubles"
         if self.steps < 1.5:
             factor = 2.0**self.slope
-            return f"{loose}is multiplied by {numbers(factor)} each step ({fit})"
-        return f"{loose}{verb} every {numbers(self.steps)} steps ({fit})"
+            return f"{loose}is multiplied by {rounded(factor)} each step ({fit})"
+        return f"{loose}{verb} every {rounded(self.steps)} steps ({fit})"
 
 
 def horizon(chain: Array) -> Horizon:
@@ -102,12 +103,12 @@ class Clipping:
     def __str__(self) -> str:
         clipped = [path for path, norm in self.before.items() if norm > self.clipnorm]
         if not clipped:
-            return f"clipnorm {numbers(self.clipnorm)} changes nothing: no weight's gradient is larger"
+            return f"clipnorm {rounded(self.clipnorm)} changes nothing: no weight's gradient is larger"
         turned = np.degrees(np.arccos(np.clip(self.direction, -1, 1)))
         return (
-            f"clipnorm {numbers(self.clipnorm)} scales {len(clipped)} of {len(self.before)} gradients down, all "
-            f"together from {numbers(self.total)} to {numbers(self.total_after)}, and turns the step by "
-            f"{numbers(turned)}°; global_clipnorm would give {numbers(self.global_after)} and keep the direction"
+            f"clipnorm {rounded(self.clipnorm)} scales {len(clipped)} of {len(self.before)} gradients down, all "
+            f"together from {rounded(self.total)} to {rounded(self.total_after)}, and turns the step by "
+            f"{rounded(turned)}°; global_clipnorm would give {rounded(self.global_after)} and keep the direction"
         )
 
 

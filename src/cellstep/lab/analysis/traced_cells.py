@@ -1,36 +1,44 @@
-"""What the lab's functions share: which recurrent cells a model has, and running it under watch."""
+"""Which recurrent cells a model has, and what they did while it ran."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...kernels import Cell
 from ...layers import RNN, RecurrentCell, StackedRNNCells, trace
 from ...layers.module import Module
 from ...layers.tracing import Run
 from ...models.rollback import unchanged
+from ..cell_rows import titles
 
 Array = NDArray[Any]
-
-#: What the cells are called, by the kernel contract's name.
-KINDS = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
 
 
 @dataclass(frozen=True)
 class Place:
     """A cell in a model.
 
-    name: that of its layer in front, as in the weights' paths: "bidirectional/forward_lstm". kind: SimpleRNN, LSTM or
-    GRU. backwards: whether it goes from the last step to the first.
+    name: that of its layer in front, as in the weights' paths: "bidirectional/forward_lstm". backwards: whether it goes
+    from the last step to the first.
     """
 
     name: str
-    kind: str
     cell: RecurrentCell
     backwards: bool
+
+    @property
+    def row(self) -> Cell:
+        return self.cell.contract
+
+    @property
+    def kind(self) -> str:
+        """The public name of the cell: "SimpleRNN", ..."""
+        return self.row.title
 
 
 def places(model: Any) -> list[Place]:
@@ -41,16 +49,16 @@ def places(model: Any) -> list[Place]:
     """
     if not isinstance(model, Module):
         raise TypeError(f"expected a model or a layer of cellstep, got {type(model).__name__}")
-    found: list[Place] = []
+    cells_in_order: list[Place] = []
     for layer in _layers(model):
         cells = _cells(layer.runner)
         for cell in cells:
             path = cell.path.split("/")
             name = "/".join(path if len(cells) > 1 else path[:-1]) or cell.name
-            found.append(Place(name, KINDS[cell.contract.name], cell, layer.go_backwards))
-    if not found:
-        raise ValueError("model must have a recurrent layer (SimpleRNN, LSTM, GRU), got none")
-    return found
+            cells_in_order.append(Place(name, cell, layer.go_backwards))
+    if not cells_in_order:
+        raise ValueError(f"model must have a recurrent layer ({', '.join(titles())}), got none")
+    return cells_in_order
 
 
 def _layers(module: Module) -> list[RNN]:
@@ -79,13 +87,14 @@ def located(model: Any, runs: list[Run]) -> list[tuple[Place, Run]]:
                 f"x must have a row and a step at least, got {run.shape[0]} rows of {run.shape[1]} steps "
                 f"at {place.name}"
             )
-    found: list[tuple[Place, Run]] = []
-    for k, (place, run) in enumerate(mine):
-        same = [i for i, (other, _) in enumerate(mine) if other is place]
-        if len(same) > 1:
-            place = Place(f"{place.name} (call {same.index(k) + 1})", place.kind, place.cell, place.backwards)
-        found.append((place, run))
-    return found
+    calls = Counter(place.name for place, _ in mine)
+    seen: Counter[str] = Counter()
+    named = []
+    for place, run in mine:
+        seen[place.name] += 1
+        name = f"{place.name} (call {seen[place.name]})" if calls[place.name] > 1 else place.name
+        named.append((replace(place, name=name), run))
+    return named
 
 
 def run_forward(model: Any, x: Any) -> list[tuple[Place, Run]]:
@@ -107,13 +116,3 @@ def norms(a: Array, axes: int | tuple[int, ...]) -> Array:
     with np.errstate(invalid="ignore"):
         scaled = np.divide(a, top, out=np.zeros_like(a), where=top > 0)
         return np.asarray(np.squeeze(top, axes) * np.sqrt((scaled**2).sum(axis=axes)))
-
-
-def numbers(values: Any, digits: int = 3) -> str:
-    """A number in a sentence or a table, to so many significant digits."""
-    value = float(values)
-    if not np.isfinite(value):
-        return str(value)
-    if value and not 1e-3 <= abs(value) < 1e5:
-        return f"{value:.{digits - 1}e}"
-    return f"{value:.{digits}g}"

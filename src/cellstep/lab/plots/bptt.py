@@ -5,20 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import style
+from ..cell_rows import keeping_gate, noun, row_of, weight_names
+from .panels import DECADES, describe, heat_map, line_at_one, log_colours, log_lines, over_steps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..analysis.bptt import BPTT, LayerBPTT
-
-Array = NDArray[Any]
-
-#: A colour scale of norms spans this many powers of ten below the largest.
-DECADES = 4
-SHORT = {"kernel": "W", "recurrent_kernel": "U", "bias": "b"}
 
 
 def draw(result: BPTT) -> Figure:
@@ -32,98 +27,49 @@ def draw(result: BPTT) -> Figure:
     return figure
 
 
-def step_axis(axis: Any, layer: LayerBPTT, first: int, note: str = "") -> None:
-    """Steps below an axis, from `first` to T."""
-    from matplotlib.ticker import MaxNLocator
-
-    axis.set_xlim(first - 0.5, layer.steps + 0.5)
-    axis.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    notes = [*(["1 is the last in time"] if layer.backwards else []), *([note] if note else [])]
-    axis.set_xlabel("; ".join(["step t", *notes]))
+def _step(layer: LayerBPTT) -> str:
+    return "step t; 1 is the last in time" if layer.backwards else "step t"
 
 
 def _parts(figure: Figure, axis: Any, layer: LayerBPTT) -> None:
-    from matplotlib.colors import LogNorm
-
-    rows, labels = [], []
-    for name, columns in layer.columns.items():
-        for g, letter in enumerate(layer.gates):
-            rows.append(columns[:, g])
-            labels.append(SHORT[name] + (f" {letter}" if len(layer.gates) > 1 else ""))
-    values = np.array(rows)
-    top = values.max() if values.size and values.max() > 0 else 1.0
-    image = axis.imshow(
-        np.maximum(values, top * 10.0**-DECADES),
-        aspect="auto",
-        norm=LogNorm(top * 10.0**-DECADES, top),
-        extent=(0.5, layer.steps + 0.5, len(rows) - 0.5, -0.5),
-        interpolation="nearest",
-    )
-    axis.grid(False)
-    axis.set_yticks(range(len(labels)), labels)
-    axis.set_title(f"{layer.name} ({layer.kind}): gradient of each weight, by step")
-    axis.set_ylabel("weight and gate")
-    step_axis(axis, layer, 1, "parts are added from right to left")
-    bar = figure.colorbar(image, ax=axis, pad=0.01)
+    row = row_of(layer.kind)
+    letters = dict(zip(weight_names(row), row.weight_names, strict=True))
+    values = np.concatenate([columns.T for columns in layer.columns.values()])
+    labels = [
+        letters[name] + (f" {gate}" if len(layer.gates) > 1 else "") for name in layer.columns for gate in layer.gates
+    ]
+    bar = heat_map(figure, axis, values, (1, layer.steps), norm=log_colours(values, DECADES))
     bar.set_label("norm of the part")
+    axis.set_yticks(range(len(labels)), labels)
+    over_steps(axis, 1, layer.steps)
+    title = f"{layer.name} ({layer.kind}): gradient of each weight, by step"
+    describe(axis, title, f"{_step(layer)}; parts are added from right to left", "weight and gate", legend=None)
 
 
 def _arrivals(axis: Any, layer: LayerBPTT) -> None:
     """What comes to h_t, and from where."""
-    T = layer.steps
-    states, steps = np.arange(T + 1), np.arange(1, T + 1)
-    lines = (
-        ("|dL/dh_t|: all", states, layer.dh, 6),
-        ("from the output of step t", steps, layer.output, 0),
-        ("from step t + 1, by feedback", steps, layer.feedback, 1),
-    )
-    for name, at, values, which in lines:
-        shown = positive(values)
-        # a lone point is seen only if it is marked
-        points = len(at) if np.isfinite(shown).sum() > 2 else 1
-        axis.plot(at, shown, label=name, **style.line(which, points))
-    log_axis(axis, np.concatenate([layer.dh, layer.output, layer.feedback]))
-    axis.set_title("What reaches h_t")
-    axis.set_ylabel("norm of the gradient")
-    axis.legend(loc="best", frameon=True, edgecolor="none", framealpha=0.85)
-    step_axis(axis, layer, 0)
+    lines = [
+        ("|dL/dh_t|: all", layer.dh, 6),
+        ("from the output of step t", layer.output, 0),
+        ("from step t + 1, by feedback", layer.feedback, 1),
+    ]
+    log_lines(axis, lines, layer.steps)
+    over_steps(axis, 0, layer.steps)
+    describe(axis, "What reaches h_t", _step(layer), "norm of the gradient")
 
 
 def _chain(axis: Any, layer: LayerBPTT) -> None:
-    T = layer.steps
-    states, steps = np.arange(T + 1), np.arange(1, T + 1)
-    lines: list[tuple[str, Array, Array, int]] = [
-        ("|dh_T/dh_t|: all steps after t", states, layer.chain, 6),
-        ("|dh_t/dh_(t-1)|: one step", steps, layer.h_norms, 1),
-        ("spectral radius of one step" + (" (h and c)" if layer.c_norms is not None else ""), steps, layer.radii, 2),
+    row = row_of(layer.kind)
+    both = " (h and c)" if layer.c_norms is not None else ""
+    lines = [
+        ("|dh_T/dh_t|: all steps after t", layer.chain.mean(axis=0), 6),
+        ("|dh_t/dh_(t-1)|: one step", layer.h_norms.mean(axis=0), 1),
+        (f"spectral radius of one step{both}", layer.radii.mean(axis=0), 2),
     ]
     if layer.c_norms is not None:
-        lines.append(("|dc_t/dc_(t-1)|: the forget gate", steps, layer.c_norms, 0))
-    for name, at, values, which in lines:
-        mean = values.mean(axis=0)
-        axis.plot(at, positive(mean), label=name, **style.line(which, len(at)))
-    axis.axhline(1, color=style.GREY, linewidth=1, linestyle=":")
-    log_axis(axis, np.concatenate([values.ravel() for _, _, values, _ in lines]), room=0.8)
-    axis.set_title("The chain of Jacobians")
-    axis.set_ylabel("spectral norm")
-    axis.legend(loc="lower right", frameon=True, edgecolor="none", framealpha=0.85)
-    step_axis(axis, layer, 0)
-
-
-def positive(values: Array) -> Array:
-    """What a logarithmic axis can show; NaN for the rest, and for what overflows its limits."""
-    with np.errstate(invalid="ignore"):
-        return np.where((values > 0) & (values < 1e200), values, np.nan)
-
-
-def log_axis(axis: Any, values: Array, decades: float = 12, room: float = 0) -> None:
-    """A logarithmic axis from the smallest positive value, or so many powers of ten below the largest, on.
-
-    room: for a legend below, as a part of what the values take.
-    """
-    seen = values[np.isfinite(positive(values))]
-    axis.set_yscale("log")
-    if seen.size:
-        low, high = max(seen.min(), seen.max() * 10.0**-decades), seen.max()
-        below = max(high / low, 2.0) ** room
-        axis.set_ylim(low / 1.6 / below, high * 1.6)
+        keep = keeping_gate(row)
+        lines.append(("|dc_t/dc_(t-1)|" + (f": the {noun(keep)}" if keep else ""), layer.c_norms.mean(axis=0), 0))
+    log_lines(axis, lines, layer.steps, room=0.8)
+    line_at_one(axis)
+    over_steps(axis, 0, layer.steps)
+    describe(axis, "The chain of Jacobians", _step(layer), "spectral norm", legend="lower right")

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import style
-from ..analysis.traced_cells import numbers
-from .bptt import log_axis, positive
+from ..cell_rows import keeping_gate, row_of
+from ..result import rounded
+from .panels import describe, line_at_one, log_axis, log_lines, over_steps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +21,7 @@ Array = NDArray[Any]
 
 
 def draw(result: GradientFlow) -> Figure:
-    """From top to bottom: dL/dh_t, dh_T/dh_t, the terms of an LSTM or one step of others, and clipping if there is."""
+    """From top to bottom: dL/dh_t, dh_T/dh_t, the terms of a cell state or one step, and clipping if there is."""
     labels = result.labels
     clipped = any(curve.clipping is not None for curve in result.curves)
     rows = 4 if clipped else 3
@@ -46,56 +47,41 @@ def draw(result: GradientFlow) -> Figure:
 
 
 def _lines(axis: Any, curves: list[Curve], values: list[Array], title: str) -> None:
-    for k, (curve, value) in enumerate(zip(curves, values, strict=True)):
-        T = curve.steps
-        at = np.arange(T + 1 - len(value), T + 1)
-        axis.plot(at, positive(value), label=f"weights x {numbers(curve.scale)}", **style.line(k, T))
-    log_axis(axis, np.concatenate(values))
-    _finish(axis, title, "norm", curves[0].steps)
+    names = [f"weights x {rounded(curve.scale)}" for curve in curves]
+    log_lines(axis, list(zip(names, values, range(len(names)), strict=True)), curves[0].steps)
+    _around(axis, title, "norm", curves[0].steps)
 
 
 def _terms(axis: Any, curve: Curve) -> None:
     """What dc_t/dc_(t-1) is made of, at the scale nearest to 1."""
     assert curve.terms is not None
     assert curve.forget_product is not None
-    lines = [(name, value.mean(axis=0), 1) for name, value in curve.terms.items()]
-    lines.append(("product of forget gates", curve.forget_product.mean(axis=0), 0))
-    for k, (name, value, first) in enumerate(lines):
-        at = np.arange(first, curve.steps + 1)
-        which = 6 if first == 0 else k
-        axis.plot(at, positive(value), label=name, **style.line(which, len(at)))
-    seen = np.concatenate([value for _, value, _ in lines])
-    log_axis(axis, seen, room=0.9)
-    title = f"{curve.label} x {numbers(curve.scale)}: terms of dc_t/dc_(t-1)"
-    _finish(axis, title, "spectral norm", curve.steps, legend="lower right")
+    keep = keeping_gate(row_of(curve.kind))
+    lines = [(name, value.mean(axis=0), k) for k, (name, value) in enumerate(curve.terms.items())]
+    lines.append((f"product of {keep.name if keep else ''} gates", curve.forget_product.mean(axis=0), 6))
+    log_lines(axis, lines, curve.steps, room=0.9)
+    title = f"{curve.label} x {rounded(curve.scale)}: terms of dc_t/dc_(t-1)"
+    _around(axis, title, "spectral norm", curve.steps, legend="lower right")
 
 
 def _clipping(axis: Any, curves: list[Curve]) -> None:
-    found = [(c.scale, c.clipping) for c in curves if c.clipping is not None]
-    at = np.arange(len(found))
+    clips = {c.scale: c.clipping for c in curves if c.clipping is not None}
+    at = np.arange(len(clips))
     width = 0.38
-    before, after = [c.total for _, c in found], [c.total_after for _, c in found]
+    before, after = [c.total for c in clips.values()], [c.total_after for c in clips.values()]
     axis.bar(at - width / 2, before, width, label="before", color=style.PALETTE[0])
     axis.bar(at + width / 2, after, width, label="after", color=style.PALETTE[1], hatch="//", edgecolor="white")
-    bound = found[0][1].clipnorm
-    axis.axhline(bound, color=style.GREY, linestyle=":", label=f"clipnorm {numbers(bound)} for each weight")
+    bound = next(iter(clips.values())).clipnorm
+    axis.axhline(bound, color=style.GREY, linestyle=":", label=f"clipnorm {rounded(bound)} for each weight")
     log_axis(axis, np.array([*before, *after, bound]), room=0.3)
     low, high = axis.get_ylim()
     axis.set_ylim(low, high * (high / low) ** 0.6)  # for the legend
-    axis.set_xticks(at, [numbers(scale) for scale, _ in found])
-    axis.set_xlabel("scale of the recurrent weights")
-    axis.set_ylabel("norm of all gradients")
-    axis.set_title(f"{curves[0].label}: clipping by norm")
-    axis.legend(loc="upper left", fontsize=8)
+    axis.set_xticks(at, [rounded(scale) for scale in clips])
+    title = f"{curves[0].label}: clipping by norm"
+    describe(axis, title, "scale of the recurrent weights", "norm of all gradients", "upper left", fontsize=8)
 
 
-def _finish(axis: Any, title: str, quantity: str, steps: int, legend: str = "best") -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axis.axhline(1, color=style.GREY, linewidth=1, linestyle=":")
-    axis.set_title(title)
-    axis.set_xlabel("step t")
-    axis.set_ylabel(quantity)
-    axis.set_xlim(-0.5, steps + 0.5)
-    axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axis.legend(loc=legend, frameon=True, edgecolor="none", framealpha=0.85, fontsize=8)
+def _around(axis: Any, title: str, quantity: str, steps: int, legend: str = "best") -> None:
+    line_at_one(axis)
+    over_steps(axis, 0, steps, most=6)
+    describe(axis, title, "step t", quantity, legend, fontsize=8)

@@ -1,0 +1,57 @@
+"""The cells by their public names: rows of `kernels.CELLS`, layers over them, and gates in the order of a step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import kernels, layers, registry
+
+#: What gates do to the memory of a cell, in the order in which a step does it.
+ROLES = ("keep", "reset", "store", "output")
+
+
+def titles() -> list[str]:
+    """The public names of all cells: "SimpleRNN", ..."""
+    return [row.title for row in kernels.CELLS.values()]
+
+
+def row_of(title: str) -> kernels.Cell:
+    """The row of the cell with this public name."""
+    return next(row for row in kernels.CELLS.values() if row.title == title)
+
+
+def layer_over(title: str) -> Any:
+    """The class of the layer with this public name: the package's, or one that a user registered."""
+    own = {name.rpartition(">")[2]: thing for name, thing in registry.get_custom_objects().items()}
+    return getattr(layers, title, None) or own[title]
+
+
+def gates_of(row: kernels.Cell) -> list[kernels.Gate]:
+    """The gates of a cell in the order of a step; none of a cell that writes its state anew."""
+    return sorted((gate for gate in row.gates if gate.role), key=lambda gate: ROLES.index(gate.role))
+
+
+def keeping_gate(row: kernels.Cell) -> kernels.Gate | None:
+    """The gate that says how much of the memory is kept."""
+    return next((gate for gate in row.gates if gate.role == "keep"), None)
+
+
+def is_content(gate: kernels.Gate) -> bool:
+    """Whether it is what is stored, not how much of it: its activation is that of the outputs."""
+    return gate.activation == "activation"
+
+
+def noun(gate: kernels.Gate) -> str:
+    """The gate in a sentence."""
+    return gate.name if is_content(gate) else f"{gate.name} gate"
+
+
+def recurrent_weights(row: kernels.Cell) -> list[str]:
+    """The names, as there, of the weights that multiply what a step has from the one before."""
+    recurrent = {product.weight for product in row.products if product.operand != "x"}
+    return [weight.names.get("keras", weight.name) for weight in row.weights if weight.name in recurrent]
+
+
+def weight_names(row: kernels.Cell) -> list[str]:
+    """The names of a cell's weights as attributes of its layer, in the order of the row."""
+    return [weight.names.get("keras", weight.name) for weight in row.weights]
