@@ -116,7 +116,7 @@ def test_dropped_states_and_masked_steps(name: str) -> None:
                 tape=True,
             )
             assert back is not None
-            _, rows = back(None, np.split(unit, len(before), axis=1), None, None, None, False)
+            _, rows = back(None, np.split(unit, len(before), axis=1), need_dx=False)
             np.testing.assert_allclose(found[:, t, k], np.concatenate(rows, axis=1), atol=1e-14)
 
 

@@ -5,8 +5,8 @@
     print(lab.compare("adding", seeds=5).summary())
 
 Each function gives a result with `summary()`, a few plain sentences; `table()`, a header and rows; and `draw(path)`, a
-picture. Numbers need NumPy alone; pictures need matplotlib, `pip install 'cellstep[lab]'`. Names are imported when they
-are first used.
+picture. Pictures need matplotlib and the intervals of `compare` SciPy, `pip install 'cellstep[lab]'`; all other numbers
+need NumPy alone. Names are imported when they are first used.
 """
 
 from __future__ import annotations
