@@ -19,6 +19,7 @@ from ..regularizers import Regularizer
 from .configuration import NOT_OWN, checked
 from .module import Module, Shape
 from .runner import CellBack, Tape, added, dropped
+from .structure import structure
 from .tracing import watched
 from .variable import Variable
 
@@ -163,18 +164,17 @@ class RecurrentCell(Module):
         """
         backend = kernels.active()
         versions = [0 if w is None else w.version for w in self.row_weights]
+        made_of = structure.version
         slot = "_cached_backward" if backward else "_cached_forward"
-        cached: tuple[Any, Any, ops.Packed] | None = self.__dict__.get(slot)
+        cached: tuple[Any, Any, ops.Packed, int] | None = self.__dict__.get(slot)
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
-        packed = ops.pack(
-            self.contract,
-            *(None if w is None else w.value for w in self.row_weights),
-            backward=backward,
-            backend=backend,
-            **self.options,
-        )
-        self.__dict__[slot] = (backend, versions, packed)
+        values = [None if w is None else w.value for w in self.row_weights]
+        if cached is not None and cached[0] is backend and cached[3] == made_of:
+            packed = cached[2].again(values)  # the options are as they were
+        else:
+            packed = ops.pack(self.contract, *values, backward=backward, backend=backend, **self.options)
+        self.__dict__[slot] = (backend, versions, packed, made_of)
         return packed
 
     def run_sequences(

@@ -318,7 +318,10 @@ class Module(Constructed):
 
     def grads_of(self, variables: Iterable[Variable | None]) -> list[NDArray[Any] | None]:
         """Where a pullback adds each weight's gradient: None for a frozen or missing one."""
-        return [v.grad if v is not None and v.trainable else None for v in variables]
+        return [
+            None if v is None or not v.trainable else v.grad if v._grad is None or v._rows else v._grad
+            for v in variables
+        ]
 
     def __getstate__(self) -> dict[str, Any]:
         """For copy and pickle: all but the lock, and but caches, whose names start with `_cached`."""

@@ -21,7 +21,7 @@ from .module import Module, Shape
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell
 from .states import given_states, gradients_like, nest, split_gradients
 from .stream import Stream
-from .time_order import arrange
+from .time_order import TimeOrder, arrange
 from .variable import Variable
 
 
@@ -271,9 +271,17 @@ class RNN(Layer):
                 "it would begin with padding"
             )
         # weights of another width are refused before they are made
-        x, order = arrange(
-            x, mask, lengths, resets, self.dtype, self.features, self.go_backwards, not self.has_python_cells, padding
-        )
+        if (
+            not self.go_backwards
+            and self.built
+            and type(x) is np.ndarray
+            and x.dtype is self.dtype
+            and (x.ndim == 3 and x.shape[2] == self._width)
+        ):
+            order = TimeOrder(x.shape[0], x.shape[1], mask, lengths, resets)  # as in most calls: the cheap way
+        else:
+            by_row = not self.has_python_cells
+            x, order = arrange(x, mask, lengths, resets, self.dtype, self.features, self.go_backwards, by_row, padding)
         B, T = order.B, order.T
         if not self.built:
             self.build((B, T, (x[0] if isinstance(x, list) else x).shape[-1]))
@@ -289,7 +297,8 @@ class RNN(Layer):
         # where rows end by lengths there is no step behind, whose output could be 0
         zeros = self.zero_output_for_mask and (sequences or (mask is not None and not padding))
         running = order.running() if zeros else None
-        y = self._zeroed(y, running)
+        if running is not None:
+            y = self._zeroed(y, running)
         result = [y, *nest(runner, last)] if self.return_state else y
         passed = self.compute_mask(x, mask)
         if tape is None:
@@ -304,7 +313,8 @@ class RNN(Layer):
                 dy = order.check_gradient(dy, self.dtype, runner.output_size)
                 dy, dbefore = order.gradients(self._zeroed(dy, running))
             elif dy is not None:
-                dy = self._zeroed(ops.as_array("dy", dy, self.dtype, (B, runner.output_size)), running)
+                dy = ops.as_array("dy", dy, self.dtype, (B, runner.output_size))
+                dy = dy if running is None else self._zeroed(dy, running)
             dx, dfirst = tape.pullback(dy, dlast, need_dx)
             if dbefore is not None and runner.h is not None:
                 dfirst[runner.h] = dfirst[runner.h] + dbefore
@@ -313,7 +323,8 @@ class RNN(Layer):
                     for grad, d in zip(self.grads_of(self.initial), dfirst, strict=True):
                         if grad is not None:
                             grad += d.sum(0)
-            dx = None if dx is None else order.inputs(dx)
+            if dx is not None:
+                dx = order.inputs(dx)
             return dx if initial_state is None else (dx, gradients_like(runner, initial_state, dfirst))
 
         return result, passed, pullback

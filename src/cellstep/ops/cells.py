@@ -23,7 +23,7 @@ States = tuple[Array, ...]
 class Packed:
     """A cell's weights, in the layout of one backend, which runs them. Immutable; threads may share it.
 
-    I inputs, H units, dtype float32 or float64.
+    I inputs, H units, dtype float32 or float64. options, backward: what they were packed for.
     """
 
     cell: kernels.Cell
@@ -32,6 +32,13 @@ class Packed:
     I: int  # noqa: E741 - the contract's letter
     H: int
     dtype: np.dtype[Any]
+    options: tuple[Any, ...]
+    backward: bool
+
+    def again(self, weights: Sequence[Array | None]) -> Packed:
+        """Other values packed likewise: arrays that kernels take as they are, of the dtype and the shapes before."""
+        packed = self.backend.pack(self.cell, weights, self.options, self.backward)
+        return Packed(self.cell, self.backend, packed, self.I, self.H, self.dtype, self.options, self.backward)
 
 
 @dataclass(eq=False, slots=True)
@@ -83,10 +90,11 @@ class Pullback:
             dy = rows(as_array("dy", dy, dtype, (B, T, H)))
         if len(dstates) != len(states):
             raise ValueError(f"expected {len(states)} gradients of final states, got {len(dstates)}")
-        dlast = [
-            None if d is None else contiguous(as_array(f"the gradient of state {name}", d, dtype, (B, H)))
-            for name, d in zip(states, dstates, strict=True)
-        ]
+        dlast = list(dstates)
+        for i, d in enumerate(dlast):
+            if d is not None and not (d.__class__ is np.ndarray and d.dtype is dtype and d.shape == (B, H)):
+                d = as_array(f"the gradient of state {states[i]}", d, dtype, (B, H))
+            dlast[i] = d if d is None or d.flags.carray else contiguous(d)
         dx = empty((B, T, I), dtype) if need_dx else None
         dfirst = tuple([np.empty((B, H), dtype) for _ in states])
         traces = (None,) * len(states) if traces is None else traces
@@ -150,8 +158,8 @@ def pack(
         elif chosen not in kernels.ACTIVATIONS:
             raise ValueError(f"{name} must be one of {', '.join(kernels.ACTIVATIONS)}, got {chosen!r}")
     arrays, dtype, I, H = _checked(cell, weights, options)  # noqa: E741
-    packed = backend.pack(cell, arrays, tuple([options[name] for name in cell.option_names]), backward)
-    return Packed(cell, backend, packed, I, H, dtype)
+    values = tuple([options[name] for name in cell.option_names])
+    return Packed(cell, backend, backend.pack(cell, arrays, values, backward), I, H, dtype, values, backward)
 
 
 def _checked(
@@ -297,12 +305,13 @@ def forward(
     Raises:
         ValueError, TypeError: an argument that does not fit.
     """
-    x = rows(as_array("x", x, packed.dtype, ("batch", "time", packed.I)))
-    B, T, _ = x.shape
     H, dtype, run = packed.H, packed.dtype, packed.backend
+    if not (type(x) is np.ndarray and x.dtype is dtype and x.ndim == 3 and x.shape[2] == packed.I and x.flags.carray):
+        x = rows(as_array("x", x, dtype, ("batch", "time", packed.I)))
+    B, T, _ = x.shape
     S = len(packed.cell.states)
     if states is None:
-        first: States = tuple(np.zeros((B, H), dtype) for _ in range(S))
+        first: States = tuple(np.zeros((S, B, H), dtype))
     else:
         first = check_states("initial_state", packed, states, B)
     kernel_mask, kernel_lengths = None, None
@@ -319,7 +328,7 @@ def forward(
     if go_backwards:
         x = x[:, ::-1]
     y = empty((B, T, H), dtype) if sequences else None
-    last = tuple(np.empty((B, H), dtype) for _ in range(S))
+    last = tuple([np.empty((B, H), dtype) for _ in range(S)])
     kept = run.tape(packed.weights, B, T) if tape else None
     run.forward(packed.weights, x, first, kernel_mask, kernel_lengths, resets, drop, y, last, kept)
     if kept is None:

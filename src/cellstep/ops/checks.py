@@ -81,10 +81,12 @@ def as_array(name: str, value: Any, dtype: np.dtype[Any], dims: Dims) -> NDArray
     """
     a = value if type(value) is np.ndarray and value.dtype is dtype else _cast(name, value, dtype)
     shape = a.shape
-    if len(shape) != len(dims):
+    if shape == dims:
+        return a
+    if a.ndim != len(dims):
         raise ValueError(f"expected {name} of shape {describe(dims)}, got {shape}")
     for have, want in zip(shape, dims, strict=True):
-        if have != want and not isinstance(want, str):
+        if have != want and type(want) is not str:
             raise ValueError(f"expected {name} of shape {describe(dims)}, got {shape}")
     return a
 
