@@ -25,9 +25,10 @@ def run(
     tape: bool = True,
     padding: bool = False,
     rows: int | None = None,
+    resets: Any = None,
     **options: Any,
 ) -> Pass:
     """`run_layer`, with the penalties that it collects."""
     penalties: list[float] = []
-    context = Context(training, tape, padding, penalties, rows)
+    context = Context(training, tape, padding, penalties, rows, resets=resets)
     return Pass(*run_layer(layer, x, mask, context, **options), tuple(penalties))

@@ -23,9 +23,10 @@ class Context:
         rows: over how many rows a penalty is averaged, where not over those of the outputs themselves, as in
             TimeDistributed, which makes rows of steps.
         scale: what gradients of penalties are multiplied with, as an optimizer scales a loss.
+        resets: (B, T) booleans for recurrent layers that are given none of their own, True where a row begins anew.
     """
 
-    __slots__ = ("padding", "penalties", "rows", "scale", "tape", "training")
+    __slots__ = ("padding", "penalties", "resets", "rows", "scale", "tape", "training")
 
     def __init__(
         self,
@@ -35,9 +36,10 @@ class Context:
         penalties: list[float] | None = None,
         rows: int | None = None,
         scale: float = 1.0,
+        resets: Any = None,
     ) -> None:
         self.training, self.tape, self.padding = training, tape, padding
-        self.penalties, self.rows, self.scale = penalties, rows, scale
+        self.penalties, self.rows, self.scale, self.resets = penalties, rows, scale, resets
 
     def but(self, **changes: Any) -> Context:
         """A copy with some attributes changed; the list of penalties is the same one."""

@@ -254,7 +254,7 @@ class RNN(Layer):
             lengths: (B,) integers 0 .. T, the same as a mask for padding on the right; not together with one.
             resets: (B, T) booleans, True where a row begins anew: its states are zero before that step, or before the
                 next one that is not masked, and no gradient crosses. A layer that goes backwards begins each piece
-                with the last step of the piece.
+                with the last step of the piece. Where None: those of the context.
 
         Returns:
             The output, or [output, *states]; the mask; and the pullback. It takes dy in the same form, where None is
@@ -264,6 +264,7 @@ class RNN(Layer):
             ValueError, TypeError: an argument that does not fit; states and weights are as they were.
         """
         runner, sequences = self.runner, self.return_sequences
+        resets = context.resets if resets is None else resets
         padding = context.padding and (self.go_backwards if sequences else self.zero_output_for_mask)
         if padding and mask is None and sequences:
             raise ValueError(

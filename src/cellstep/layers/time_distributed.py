@@ -86,6 +86,8 @@ class TimeDistributed(Layer):
                 mask = np.broadcast_to(given.reshape(*given.shape, *(1,) * (x.ndim - 3)), x.shape[:-1])
         if not self.built:
             self.build(x.shape)
+        if context.resets is not None:  # they are of steps, which are rows to the layer
+            context = context.but(resets=None)
         counts = context.penalties is not None
         if counts and context.rows is None:
             context = context.but(rows=len(x))
