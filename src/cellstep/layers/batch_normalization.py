@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import constraints, initializers, ops, regularizers
+from .. import ops
 from .base import Array, Layer, LayerOptions
 from .configuration import not_built
 from .context import Applied, Context
@@ -82,14 +82,7 @@ class BatchNormalization(Layer):
         self.epsilon = ops.check_number("epsilon", epsilon, 0)
         self.center = ops.check_bool("center", center)
         self.scale = ops.check_bool("scale", scale)
-        self.beta_initializer = initializers.get(beta_initializer, "beta_initializer")
-        self.gamma_initializer = initializers.get(gamma_initializer, "gamma_initializer")
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer, "moving_mean_initializer")
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer, "moving_variance_initializer")
-        self.beta_regularizer = regularizers.get(beta_regularizer, "beta_regularizer")
-        self.gamma_regularizer = regularizers.get(gamma_regularizer, "gamma_regularizer")
-        self.beta_constraint = constraints.get(beta_constraint, "beta_constraint")
-        self.gamma_constraint = constraints.get(gamma_constraint, "gamma_constraint")
+        self.keep_weight_arguments(locals())
         not_built(renorm_clipping=renorm_clipping)
         not_built(False, renorm=renorm, synchronized=synchronized)
         not_built(0.99, renorm_momentum=renorm_momentum)
@@ -103,23 +96,11 @@ class BatchNormalization(Layer):
             )
         self.gamma = self.beta = None
         if self.scale:
-            self.gamma = self.add_weight(
-                "gamma",
-                (features,),
-                self.gamma_initializer,
-                regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint,
-            )
+            self.gamma = self.add_configured_weight("gamma", (features,))
         if self.center:
-            self.beta = self.add_weight(
-                "beta",
-                (features,),
-                self.beta_initializer,
-                regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint,
-            )
-        self.moving_mean = self.add_weight("moving_mean", (features,), self.moving_mean_initializer, False)
-        self.moving_variance = self.add_weight("moving_variance", (features,), self.moving_variance_initializer, False)
+            self.beta = self.add_configured_weight("beta", (features,))
+        self.moving_mean = self.add_configured_weight("moving_mean", (features,), trainable=False)
+        self.moving_variance = self.add_configured_weight("moving_variance", (features,), trainable=False)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         ops.places("axis", self.axis, input_shape)

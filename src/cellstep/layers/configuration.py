@@ -20,6 +20,9 @@ from ..regularizers import Regularizer
 #: Arguments that are not among the keys of a layer's own: those of all, and values to begin with.
 NOT_OWN = ("name", "dtype", "trainable", "weights")
 
+#: What arguments end with that say how a weight is.
+OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
+
 
 def check_implementation(name: str, value: Any) -> int:
     """Keras's hint of how to order the products, 1 or 2. Results do not depend on it.

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import activations, constraints, initializers, ops, regularizers
+from .. import activations, ops
 from .base import Array
 from .context import Applied, Context
 from .matmul_layer import MatmulLayer
@@ -81,12 +81,7 @@ class Conv1D(MatmulLayer):
             raise ValueError(f"filters must be a multiple of groups, got {filters} filters and {groups} groups")
         self.activation = activations.get(activation)
         self.use_bias = ops.check_bool("use_bias", use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
-        self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
-        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
-        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
-        self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
-        self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
+        self.keep_weight_arguments(locals())
         self.windows = SlidingWindows(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
 
     def make_weights(self, input_shape: Shape) -> None:
@@ -97,22 +92,10 @@ class Conv1D(MatmulLayer):
         if channels % self.groups:
             raise ValueError(f"expected inputs whose features are a multiple of groups={self.groups}, got {channels}")
         shape = (*self.kernel_size, channels // self.groups, self.filters)
-        self.kernel = self.add_weight(
-            "kernel",
-            shape,
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.kernel = self.add_configured_weight("kernel", shape)
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight(
-                "bias",
-                (self.filters,),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = self.add_configured_weight("bias", (self.filters,))
 
     def reach(self, rank: int) -> str:
         one = self.windows.size == self.windows.stride == 1 and self.data_format == "channels_last"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, Unpack
 
-from .. import activations, constraints, initializers, ops, regularizers
+from .. import activations, ops
 from ..kernels import stages
 from .base import Array
 from .configuration import not_built
@@ -65,12 +65,7 @@ class Dense(MatmulLayer):
                 stacklevel=3,
             )
         self.use_bias = ops.check_bool("use_bias", use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
-        self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
-        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
-        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
-        self.kernel_constraint = constraints.get(kernel_constraint, "kernel_constraint")
-        self.bias_constraint = constraints.get(bias_constraint, "bias_constraint")
+        self.keep_weight_arguments(locals())
         not_built(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
 
     def make_weights(self, input_shape: Shape) -> None:
@@ -78,22 +73,10 @@ class Dense(MatmulLayer):
             raise ValueError(
                 f"expected inputs of shape (batch, ..., features) with known features, got {ops.describe(input_shape)}"
             )
-        self.kernel = self.add_weight(
-            "kernel",
-            (input_shape[-1], self.units),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.kernel = self.add_configured_weight("kernel", (input_shape[-1], self.units))
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight(
-                "bias",
-                (self.units,),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = self.add_configured_weight("bias", (self.units,))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.same_features(input_shape[-1], self.kernel.shape[0] if self.built else None)

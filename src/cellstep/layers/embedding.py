@@ -7,7 +7,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import constraints, initializers, ops, regularizers
+from .. import ops
 from ..kernels.stages import Lookup, Stage
 from .base import Layer
 from .configuration import not_built
@@ -74,11 +74,9 @@ class Embedding(Layer):
         super().__init__(activity_regularizer=activity_regularizer, **options)
         self.input_dim = ops.check_count("input_dim", input_dim)
         self.output_dim = ops.check_count("output_dim", output_dim)
-        self.embeddings_initializer = initializers.get(embeddings_initializer, "embeddings_initializer")
+        self.keep_weight_arguments(locals())
         self.mask_zero = ops.check_bool("mask_zero", mask_zero)
         self.sparse = ops.check_bool("sparse", sparse)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer, "embeddings_regularizer")
-        self.embeddings_constraint = constraints.get(embeddings_constraint, "embeddings_constraint")
         not_built(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
         if weights is not None:
             lone = isinstance(weights, list) and len(weights) == 1 and np.ndim(weights[0]) == 2
@@ -88,13 +86,7 @@ class Embedding(Layer):
 
     def make_weights(self, input_shape: Shape) -> None:
         shape = (self.input_dim, self.output_dim)
-        self.embeddings = self.add_weight(
-            "embeddings",
-            shape,
-            self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        self.embeddings = self.add_configured_weight("embeddings", shape)
         self.embeddings.by_rows, self.embeddings.lazy = True, self.sparse
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import constraints, initializers, kernels, ops, regularizers
+from .. import kernels, ops
 from .base import Array, Layer, LayerOptions
 from .configuration import not_built
 from .context import Applied, Context
@@ -60,12 +60,7 @@ class LayerNormalization(Layer):
         self.epsilon = ops.check_number("epsilon", epsilon, 0)
         self.center = ops.check_bool("center", center)
         self.scale = ops.check_bool("scale", scale)
-        self.beta_initializer = initializers.get(beta_initializer, "beta_initializer")
-        self.gamma_initializer = initializers.get(gamma_initializer, "gamma_initializer")
-        self.beta_regularizer = regularizers.get(beta_regularizer, "beta_regularizer")
-        self.gamma_regularizer = regularizers.get(gamma_regularizer, "gamma_regularizer")
-        self.beta_constraint = constraints.get(beta_constraint, "beta_constraint")
-        self.gamma_constraint = constraints.get(gamma_constraint, "gamma_constraint")
+        self.keep_weight_arguments(locals())
         not_built(False, rms_scaling=rms_scaling)
         self.rms_scaling = False
 
@@ -73,21 +68,9 @@ class LayerNormalization(Layer):
         sizes = self._sizes(input_shape)
         self.gamma = self.beta = None
         if self.scale:
-            self.gamma = self.add_weight(
-                "gamma",
-                sizes,
-                self.gamma_initializer,
-                regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint,
-            )
+            self.gamma = self.add_configured_weight("gamma", sizes)
         if self.center:
-            self.beta = self.add_weight(
-                "beta",
-                sizes,
-                self.beta_initializer,
-                regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint,
-            )
+            self.beta = self.add_configured_weight("beta", sizes)
 
     def _sizes(self, shape: Shape) -> tuple[int, ...]:
         sizes = [shape[place] for place in ops.places("axis", self.axis, shape)]

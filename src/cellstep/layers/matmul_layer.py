@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .. import kernels, ops
 from ..activations import Activation, Pullback
+from ..constraints import Constraint
+from ..regularizers import Regularizer
 from .base import Array, Layer
 from .variable import Variable
 
@@ -16,6 +19,13 @@ class MatmulLayer(Layer):
     kernel: Variable
     bias: Variable | None
     activation: Activation
+    use_bias: bool
+    kernel_initializer: Callable[..., Array]
+    bias_initializer: Callable[..., Array]
+    kernel_regularizer: Regularizer | None
+    bias_regularizer: Regularizer | None
+    kernel_constraint: Constraint | None
+    bias_constraint: Constraint | None
 
     def matrix(self, backward: bool = False) -> ops.Matrix:
         """The kernel and the bias, packed for the active backend; or, backward, the transpose of the kernel.

@@ -18,7 +18,7 @@ from ..configured import (
     owner_of,
     parameter_names,
 )
-from .configuration import NOT_OWN, check_config, in_configuration, older_shape, users_config
+from .configuration import NOT_OWN, OF_WEIGHTS, check_config, checked, in_configuration, older_shape, users_config
 from .names import auto_name, check_name
 from .reading import current
 from .serialization import serialize
@@ -176,6 +176,24 @@ class Module(Constructed):
         variable.fixed = not trainable
         return variable
 
+    def keep_weight_arguments(self, arguments: Mapping[str, Any]) -> None:
+        """Keep of a constructor's arguments, its `locals()`, those that say how weights are: `kernel_initializer`,
+        `kernel_regularizer`, `kernel_constraint` and the like."""
+        for name, value in arguments.items():
+            if name.endswith(OF_WEIGHTS) and name != "activity_regularizer":
+                setattr(self, name, checked(name, value))
+
+    def add_configured_weight(self, name: str, shape: tuple[int, ...], trainable: bool = True) -> Variable:
+        """`add_weight`, as the arguments say that `keep_weight_arguments` has kept."""
+        return self.add_weight(
+            name,
+            shape,
+            getattr(self, f"{name}_initializer"),
+            trainable,
+            getattr(self, f"{name}_regularizer", None),
+            getattr(self, f"{name}_constraint", None),
+        )
+
     @property
     def weights(self) -> list[Variable]:
         """All weights, those of contained cells too, in the order in which Keras has them."""
@@ -295,9 +313,7 @@ class Module(Constructed):
             value = getattr(self, key, NotImplemented)
             if value is not NotImplemented and value != self._unwritten_defaults.get(key, NotImplemented):
                 config[key] = serialize(value) if isinstance(value, Module) else in_configuration(key, value)
-        if self._arguments is None:
-            return config
-        return users_config(type(self), self._arguments, config)
+        return config if self._arguments is None else users_config(type(self), self._arguments, config)
 
     def shared_config(self) -> dict[str, Any]:
         """What every class has in its configuration."""

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import constraints, initializers, ops, regularizers
+from .. import ops
 from ..kernels.stages import Activate, Stage
 from .base import Array, Layer, LayerOptions
 from .context import Applied, Context
@@ -158,9 +158,7 @@ class PReLU(Layer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        self.alpha_initializer = initializers.get(alpha_initializer, "alpha_initializer")
-        self.alpha_regularizer = regularizers.get(alpha_regularizer, "alpha_regularizer")
-        self.alpha_constraint = constraints.get(alpha_constraint, "alpha_constraint")
+        self.keep_weight_arguments(locals())
         axes = None if shared_axes is None else ops.check_axes("shared_axes", shared_axes)
         self.shared_axes = [axes] if isinstance(axes, int) else axes
         if self.shared_axes and min(self.shared_axes) < 1:
@@ -175,13 +173,7 @@ class PReLU(Layer):
                 "expected inputs whose axes after the batch are known or among shared_axes, got "
                 f"{ops.describe(input_shape)} with shared_axes {self.shared_axes}"
             )
-        self.alpha = self.add_weight(
-            "alpha",
-            known,
-            self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-        )
+        self.alpha = self.add_configured_weight("alpha", known)
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y of x's shape."""
