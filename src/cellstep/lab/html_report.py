@@ -40,7 +40,7 @@ thead th { font-weight: 600; border-bottom: 2px solid #595959; vertical-align: b
 """
 
 
-class Shown(Protocol):
+class Reportable(Protocol):
     """What a page can hold: every result of the lab, `Unrolled` too."""
 
     @property
@@ -49,7 +49,7 @@ class Shown(Protocol):
     def summary(self) -> str: ...
 
 
-def report(results: Sequence[Shown] | Shown, path: str | Path, title: str = "Lab report") -> Path:
+def report(results: Sequence[Reportable] | Reportable, path: str | Path, title: str = "Lab report") -> Path:
     """Write results to a page: of each its title, its summary, its picture and its table.
 
     Args:
@@ -74,15 +74,15 @@ def report(results: Sequence[Shown] | Shown, path: str | Path, title: str = "Lab
     return target
 
 
-def page(results: Sequence[Shown] | Shown, title: str = "Lab report") -> str:
+def page(results: Sequence[Reportable] | Reportable, title: str = "Lab report") -> str:
     """The text of the page; see `report`."""
-    shown: list[Any] = list(results) if isinstance(results, list | tuple) else [results]
-    if not shown:
+    listed: list[Any] = list(results) if isinstance(results, list | tuple) else [results]
+    if not listed:
         raise ValueError("results must hold one result or more, got none")
-    alone = len(shown) == 1 and shown[0].title == title
-    sections = [_section(result, f"result-{i}", not alone) for i, result in enumerate(shown, 1)]
-    links = [f'<li><a href="#result-{i}">{escape(result.title)}</a></li>' for i, result in enumerate(shown, 1)]
-    contents = ['<nav aria-label="Contents"><ul>', *links, "</ul></nav>"] if len(shown) > 1 else []
+    alone = len(listed) == 1 and listed[0].title == title
+    sections = [_section(result, f"result-{i}", not alone) for i, result in enumerate(listed, 1)]
+    links = [f'<li><a href="#result-{i}">{escape(result.title)}</a></li>' for i, result in enumerate(listed, 1)]
+    contents = ['<nav aria-label="Contents"><ul>', *links, "</ul></nav>"] if len(listed) > 1 else []
     return "\n".join(
         [
             "<!DOCTYPE html>",

@@ -75,8 +75,8 @@ def text_table(table: Table) -> str:
     header, rows = table
     lines = [header, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    shown = [
+    padded = [
         "  ".join(f"{cell:>{w}}" if i else f"{cell:<{w}}" for i, (cell, w) in enumerate(zip(line, widths, strict=True)))
         for line in lines
     ]
-    return "\n".join(line.rstrip() for line in [shown[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *shown[1:]])
+    return "\n".join(line.rstrip() for line in [padded[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *padded[1:]])

@@ -64,13 +64,13 @@ class Task:
             self.score, ("cross-entropy", "nats/step")
         )
 
-    def judge(self, y: Array, given: Array) -> float:
+    def judge(self, y: Array, output: Array) -> float:
         """The score, in float64, of what a net gave: (n, outputs) numbers or probabilities, or (n, T, outputs)."""
         if self.score == "mse":
-            return float(np.mean((given.astype(np.float64) - y) ** 2))
+            return float(np.mean((output.astype(np.float64) - y) ** 2))
         if self.score == "accuracy":
-            return float(np.mean(given.argmax(-1) == y))
-        picked = np.take_along_axis(given.astype(np.float64), y[..., None], axis=-1)
+            return float(np.mean(output.argmax(-1) == y))
+        picked = np.take_along_axis(output.astype(np.float64), y[..., None], axis=-1)
         return float(-np.mean(np.log(np.maximum(picked, 1e-12))))
 
 
@@ -115,12 +115,12 @@ def copy(length: int, rng: np.random.Generator, n: int) -> Samples:
     """
     letters = rng.integers(0, LETTERS, (n, KEPT))
     total = length + 2 * KEPT
-    shown = np.full((n, total), LETTERS)
-    shown[:, :KEPT] = letters
-    shown[:, total - KEPT - 1] = LETTERS + 1
+    symbols = np.full((n, total), LETTERS)
+    symbols[:, :KEPT] = letters
+    symbols[:, total - KEPT - 1] = LETTERS + 1
     y = np.full((n, total), LETTERS)
     y[:, total - KEPT :] = letters
-    return np.eye(LETTERS + 2, dtype=np.float32)[shown], y
+    return np.eye(LETTERS + 2, dtype=np.float32)[symbols], y
 
 
 def parity(length: int, rng: np.random.Generator, n: int) -> Samples:

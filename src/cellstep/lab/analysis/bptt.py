@@ -108,7 +108,7 @@ class LayerBPTT:
 
 @dataclass(frozen=True, repr=False)
 class BPTT(Result):
-    """What `bptt` found.
+    """The result of `bptt`.
 
     Attributes:
         layers: one entry a recurrent cell, in the order of the model.

@@ -38,7 +38,7 @@ GATING, SIGNED = ("sigmoid", "hard_sigmoid"), ("tanh", "softsign", "hard_tanh")
 
 @dataclass(frozen=True, repr=False)
 class Gates(Result):
-    """What `gates` found. Arrays are float64 and in the order in which the layer ran the steps.
+    """The result of `gates`. Arrays are float64 and in the order in which the layer ran the steps.
 
     Attributes:
         name, kind, units: of the layer; kind is the public name of its cell. backwards: whether it ran the last step

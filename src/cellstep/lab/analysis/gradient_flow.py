@@ -98,11 +98,11 @@ class Curve:
 
 @dataclass(frozen=True, repr=False)
 class GradientFlow(Result):
-    """What `gradient_flow` found.
+    """The result of `gradient_flow`.
 
     Attributes:
         curves: one for each recurrent layer and scale.
-        scales: in the order in which they were given.
+        scales: in the order of the argument.
         loss_said: which loss dL/dh_t is of.
     """
 
@@ -142,8 +142,8 @@ class GradientFlow(Result):
         rows = []
         for c in self.curves:
             halves, doubles = (f"{rounded(c.horizon.steps)} steps" if c.horizon.slope * s > 0 else "-" for s in (-1, 1))
-            shown = (c.horizon.r2, c.mean_chain[0], c.loss[0], c.loss[-1], c.exponents[0])
-            rows.append([c.label, rounded(c.scale), halves, doubles, *map(rounded, shown)])
+            figures = (c.horizon.r2, c.mean_chain[0], c.loss[0], c.loss[-1], c.exponents[0])
+            rows.append([c.label, rounded(c.scale), halves, doubles, *map(rounded, figures)])
         return (*header, "Lyapunov (1/step)"), rows
 
     def _figure(self) -> Figure:
@@ -200,8 +200,9 @@ def gradient_flow(
             with scaled(model, scale):
                 gradients, runs = gradients_and_runs(model, x, y)
                 clipped = None if bound is None else clipping(gradients, bound)
-                found = [(p, r) for p, r in located(model, runs) if r.gradients is not None]
-                for place, run in found:
+                for place, run in located(model, runs):
+                    if run.gradients is None:
+                        continue
                     label = name if name is not None else place.name
                     if name is None and sum(isinstance(m, Module) for m in chosen) > 1:
                         label = f"{model.name}: {label}" if isinstance(model, Model) else label

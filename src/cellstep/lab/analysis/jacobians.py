@@ -90,8 +90,8 @@ def step_jacobians(run: Run, rows: int = ROWS) -> Array:
     Raises:
         ValueError: they would take more than MOST_BYTES.
     """
-    T, H, states = run.shape[1], run.cell.units, len(run.cell.contract.states)
-    n, S = min(rows, run.shape[0]), states * H
+    T, sizes = run.shape[1], run.cell.state_sizes
+    n, S = min(rows, run.shape[0]), sum(sizes)
     size = 8 * n * T * S * S
     if size > MOST_BYTES:
         raise ValueError(
@@ -103,7 +103,7 @@ def step_jacobians(run: Run, rows: int = ROWS) -> Array:
     *_, back = ops.forward(
         pack(run, *weights(run).values()),
         inputs(run, n).reshape(n * T, 1, -1),
-        [s.reshape(n * T, H) for s in held.before],
+        [s.reshape(n * T, -1) for s in held.before],
         drop=None if drop is None else np.repeat(drop[:n], T, axis=0),
         sequences=False,
         tape=True,
@@ -113,7 +113,7 @@ def step_jacobians(run: Run, rows: int = ROWS) -> Array:
     for i in range(S):
         unit = np.zeros((n * T, S))
         unit[:, i] = 1
-        _, row = back(None, np.split(unit, states, axis=1), need_dx=False)
+        _, row = back(None, np.split(unit, np.cumsum(sizes[:-1]), axis=1), need_dx=False)
         jacobians[:, i] = np.concatenate(row, axis=1)
     return np.where(held.running[:, :, None, None], jacobians.reshape(n, T, S, S), np.eye(S))
 

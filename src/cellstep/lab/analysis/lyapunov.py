@@ -34,7 +34,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, repr=False)
 class Lyapunov(Result):
-    """What `lyapunov` found.
+    """The result of `lyapunov`.
 
     Attributes:
         name, kind, units: of the layer.

@@ -66,11 +66,11 @@ def horizon(chain: Array) -> Horizon:
     h to c.
     """
     back = np.arange(len(chain) - 1, 0, -1)
-    found = np.asarray(chain[:-1], np.float64)
-    usable = np.isfinite(found) & (found > 0)
+    norms_back = np.asarray(chain[:-1], np.float64)
+    usable = np.isfinite(norms_back) & (norms_back > 0)
     if usable.sum() < 2:
         return Horizon(float("nan"), float("nan"), int(usable.sum()), len(back))
-    k, v = back[usable].astype(np.float64), np.log2(found[usable])
+    k, v = back[usable].astype(np.float64), np.log2(norms_back[usable])
     spread, rise = k - k.mean(), v - v.mean()
     slope = float(spread @ rise / (spread @ spread))
     total = float(rise @ rise)

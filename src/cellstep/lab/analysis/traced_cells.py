@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...kernels import Cell
-from ...layers import RNN, RecurrentCell, StackedRNNCells, trace
+from ...layers import RNN, RecurrentCell, trace
 from ...layers.module import Module
 from ...layers.tracing import Run
 from ...models.rollback import unchanged
@@ -51,7 +51,7 @@ def places(model: Any) -> list[Place]:
         raise TypeError(f"expected a model or a layer of cellstep, got {type(model).__name__}")
     cells_in_order: list[Place] = []
     for layer in _layers(model):
-        cells = _cells(layer.runner)
+        cells = [cell for cell in layer.runner.flat if isinstance(cell, RecurrentCell)]
         for cell in cells:
             path = cell.path.split("/")
             name = "/".join(path if len(cells) > 1 else path[:-1]) or cell.name
@@ -65,12 +65,6 @@ def _layers(module: Module) -> list[RNN]:
     if isinstance(module, RNN):
         return [module]
     return [layer for part in module.parts for layer in _layers(part)]
-
-
-def _cells(runner: Any) -> list[RecurrentCell]:
-    if isinstance(runner, StackedRNNCells):
-        return [cell for inner in runner.runners for cell in _cells(inner)]
-    return [runner] if isinstance(runner, RecurrentCell) else []
 
 
 def located(model: Any, runs: list[Run]) -> list[tuple[Place, Run]]:

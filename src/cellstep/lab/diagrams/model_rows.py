@@ -123,19 +123,19 @@ class Reader:
         return Tensor(Port(self._add(row)), batch, line)
 
     def _walk(self, graph: Any, inputs: list[Tensor]) -> list[Tensor]:
-        found: dict[int, Tensor] = dict(zip(graph.inputs, inputs, strict=True))
+        tensors: dict[int, Tensor] = dict(zip(graph.inputs, inputs, strict=True))
         for step in graph.steps:
-            x = [found[place] for place in nested.flatten(step.x)]
+            x = [tensors[place] for place in nested.flatten(step.x)]
             inner = getattr(step.layer, "_graph", None)
             if inner is not None:
-                made = self._walk(inner, x)
+                outputs = self._walk(inner, x)
             else:
-                states = [found[place].port for place in step.states or ()]
-                shape = nested.change(step.x, lambda place: found[place].shape)
+                states = [tensors[place].port for place in step.states or ()]
+                shape = nested.change(step.x, lambda place: tensors[place].shape)
                 shapes = nested.shapes(step.layer.compute_output_shape(shape))
-                made = self._call(step.layer, x, states, shapes)
-            found.update(zip(step.places, made, strict=True))
-        return [found[place] for place in graph.outputs]
+                outputs = self._call(step.layer, x, states, shapes)
+            tensors.update(zip(step.places, outputs, strict=True))
+        return [tensors[place] for place in graph.outputs]
 
     def _call(self, layer: Any, x: list[Tensor], states: list[Port], shapes: list[Any]) -> list[Tensor]:
         if isinstance(layer, layers.RNN):
@@ -173,7 +173,7 @@ class Reader:
 
     def _recurrent(self, layer: Any, name: str, x: Tensor, states: list[Port]) -> tuple[Row, Port, list[Port]]:
         """A row for each cell of a layer: the last one, its output, and the last states of all."""
-        runners = _runners(layer.runner)
+        runners = layer.runner.flat
         source, ports = x.port, []
         for i, runner in enumerate(runners):
             cell = getattr(runner, "cell", runner)
@@ -226,17 +226,10 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "(" + ", ".join(map(str, shape)) + ")"
 
 
-def _runners(runner: Any) -> list[Any]:
-    """The runner of each cell, those of stacks one by one."""
-    if not hasattr(runner, "runners"):
-        return [runner]
-    return [cell for inner in runner.runners for cell in _runners(inner)]
-
-
 def _letters(names: list[str]) -> tuple[str, ...]:
     """h and c; of cells written by users, whose states have numbers: s0, s1."""
-    found = [name.split()[0] for name in names]
-    return tuple(dict.fromkeys(f"s{name}" if name.isdigit() else name for name in found))
+    first_words = [name.split()[0] for name in names]
+    return tuple(dict.fromkeys(f"s{word}" if word.isdigit() else word for word in first_words))
 
 
 def graph_of(model: Any) -> tuple[Any, list[tuple[str, Any]]]:

@@ -115,19 +115,19 @@ def unroll(
 def _lengths(model: Any, steps: int | Sequence[int] | None) -> list[int]:
     """The length of each input sequence."""
     lines = [(name, shape[1]) for name, shape, line in input_lines(*graph_of(model)) if line]
-    given = list(steps) if isinstance(steps, list | tuple) else [steps] * len(lines)
-    if len(given) != len(lines):
-        raise ValueError(f"steps must be one number, or one for each of {len(lines)} input sequences, got {len(given)}")
-    found = []
-    for wanted, (name, fixed) in zip(given, lines, strict=True):
+    asked = list(steps) if isinstance(steps, list | tuple) else [steps] * len(lines)
+    if len(asked) != len(lines):
+        raise ValueError(f"steps must be one number, or one for each of {len(lines)} input sequences, got {len(asked)}")
+    lengths = []
+    for wanted, (name, fixed) in zip(asked, lines, strict=True):
         if wanted is None and fixed is None:
             raise ValueError(f"steps must say how many steps to draw, as {name} takes any number of them, got None")
         if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1):
             raise ValueError(f"steps must be a whole number above 0, got {wanted!r}")
         if wanted is not None and fixed not in (None, wanted):
             raise ValueError(f"steps must be {fixed} or None, as {name} has {fixed} steps, got {wanted}")
-        found.append(int(fixed if wanted is None else wanted))
-    return found
+        lengths.append(int(fixed if wanted is None else wanted))
+    return lengths
 
 
 def _sentence(row: Row) -> str:
@@ -142,8 +142,8 @@ def _sentence(row: Row) -> str:
     if row.kind == "chain":
         letters = " and ".join(row.states)
         where = "back" if row.backwards else "on"
-        given = "the output of every step" if row.sequences else "the last output alone"
+        output = "the output of every step" if row.sequences else "the last output alone"
         begin = ", beginning with states that it is given" if row.initial else ""
-        return f"{head} hands {letters} {where} from step to step{begin}, and gives {given}."
+        return f"{head} hands {letters} {where} from step to step{begin}, and gives {output}."
     how = {"each": "does the same at every step", "whole": "works on all steps at once", "single": "works once"}
     return f"{head} {how[row.kind]}."
