@@ -33,27 +33,6 @@ from .regression import (
     SquaredHinge,
 )
 
-CLASSES: tuple[type[Loss], ...] = (
-    MeanSquaredError,
-    MeanAbsoluteError,
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    SparseCategoricalCrossentropy,
-    BinaryFocalCrossentropy,
-    CategoricalFocalCrossentropy,
-    MeanAbsolutePercentageError,
-    MeanSquaredLogarithmicError,
-    Huber,
-    LogCosh,
-    Poisson,
-    KLDivergence,
-    Hinge,
-    SquaredHinge,
-    CategoricalHinge,
-    CosineSimilarity,
-    CTC,
-)
-
 __all__ = [
     "CTC",
     "BinaryCrossentropy",
@@ -89,9 +68,13 @@ _SHORT: dict[str, type[Loss]] = {
     "kld": KLDivergence,
 }
 _OTHER: dict[str, type[Loss]] = {k.upper(): v for k, v in _SHORT.items()} | {"logcosh": LogCosh, "huber_loss": Huber}
-_LOOKUP: Lookup[Loss] = Lookup(
-    "loss", Loss, _SHORT | {"huber" if c is Huber else c.default_name: c for c in CLASSES}, _OTHER, "keras.losses"
-)
+#: The classes above by names in snake case.
+_SNAKE: dict[str, type[Loss]] = {
+    "huber" if kind is Huber else kind.default_name: kind
+    for kind in tuple(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Loss) and kind not in (Loss, FunctionLoss)
+}
+_LOOKUP: Lookup[Loss] = Lookup("loss", Loss, _SHORT | _SNAKE, _OTHER, "keras.losses")
 BY_NAME = _LOOKUP.by_name
 
 
@@ -138,7 +121,7 @@ def _function(name: str) -> Callable[..., Any]:
     return function
 
 
-globals().update({name: _function(name) for name in [*_SHORT, *(c.default_name for c in CLASSES), "huber"]})
+globals().update({name: _function(name) for name in [*_SHORT, *_SNAKE, "huber_loss"]})
 
 
 __getattr__ = absent(__name__)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import ops
-from ..configured import Constructed
+from ..configured import Configured
 from ..layers import SymbolicTensor
 from . import tracing
 from .alignment import Array, Pullback, align, as_mask, as_weights, match_rank
@@ -28,7 +28,7 @@ from .on_tensors import on_tensors
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
 
 
-class Loss(Constructed):
+class Loss(Configured):
     """Base class of losses. A subclass of yours writes `call` as in Keras, with functions of `cellstep.math`; those of
     this package write `prepare` and `forward`, which need no tensors.
 
@@ -49,8 +49,7 @@ class Loss(Constructed):
     by_step: ClassVar[bool] = False
 
     default_name = "loss"
-    #: The arguments of the constructor that `get_config` writes, besides name and reduction.
-    arguments: ClassVar[tuple[str, ...]] = ()
+    _shared = ("name", "reduction", "dtype")
 
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: DTypeLike | None = None
@@ -104,12 +103,7 @@ class Loss(Constructed):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that would make an equal loss, ready for JSON."""
-        return {key: getattr(self, key) for key in ("name", "reduction", *self.arguments)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Loss:
-        """A loss from what `get_config` gave, or Keras."""
-        return cls(**config)
+        return {"name": self.name, "reduction": self.reduction, **super().get_config()}
 
     def ignored(self, y_true: Array, y_pred: Array) -> NDArray[np.bool_] | None:
         """Booleans of y_pred.shape[:-1], True where the target says that it does not count; None if none does."""

@@ -8,7 +8,6 @@ in Keras: a saturated output does not learn. Give logits where that matters.
 from __future__ import annotations
 
 import warnings
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -57,7 +56,6 @@ class BinaryCrossentropy(Crossentropy):
     """
 
     default_name = "binary_crossentropy"
-    arguments: ClassVar[tuple[str, ...]] = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -118,7 +116,6 @@ class CategoricalCrossentropy(Crossentropy):
     """
 
     default_name = "categorical_crossentropy"
-    arguments: ClassVar[tuple[str, ...]] = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -180,7 +177,6 @@ class SparseCategoricalCrossentropy(Crossentropy):
     """
 
     default_name = "sparse_categorical_crossentropy"
-    arguments: ClassVar[tuple[str, ...]] = ("from_logits", "ignore_class", "axis")
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ Source: Lin et al. 2018. Probabilities are clipped as in the other crossentropie
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -34,14 +34,6 @@ class BinaryFocalCrossentropy(Crossentropy):
     """
 
     default_name = "binary_focal_crossentropy"
-    arguments: ClassVar[tuple[str, ...]] = (
-        "apply_class_balancing",
-        "alpha",
-        "gamma",
-        "from_logits",
-        "label_smoothing",
-        "axis",
-    )
 
     def __init__(
         self,
@@ -89,7 +81,6 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
     """
 
     default_name = "categorical_focal_crossentropy"
-    arguments: ClassVar[tuple[str, ...]] = ("alpha", "gamma", "from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,

@@ -22,6 +22,8 @@ class FunctionLoss(Loss):
         TypeError: fn is no function.
     """
 
+    arguments = ()
+
     def __init__(
         self,
         fn: Callable[..., Any],

@@ -5,7 +5,7 @@ Targets have the shape of the predictions; a last axis of length 1 may be left o
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -80,7 +80,6 @@ class Huber(Elementwise):
     """mean of d**2 / 2 where abs(d) <= delta, else delta abs(d) - delta**2 / 2, for d = p - t."""
 
     default_name = "huber_loss"
-    arguments: ClassVar[tuple[str, ...]] = ("delta",)
 
     def __init__(
         self,
@@ -182,7 +181,6 @@ class CosineSimilarity(_OverClasses):
     """The cosine between t and p over the last axis, times -1: from -1, alike, to 1, opposite."""
 
     default_name = "cosine_similarity"
-    arguments: ClassVar[tuple[str, ...]] = ("axis",)
 
     def __init__(
         self,

@@ -7,12 +7,12 @@ metric.result()
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from .. import losses, registry
+from .. import registry
 from ..lookup import absent, unknown
 from ..ops import shown
+from . import thresholds
 from .accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -20,15 +20,18 @@ from .accuracy import (
     SparseCategoricalAccuracy,
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
+    resolve,
+)
+from .auc import AUC
+from .base import Metric
+from .functions import (
+    FUNCTIONS,
     binary_accuracy,
     categorical_accuracy,
-    resolve,
     sparse_categorical_accuracy,
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
-from .auc import AUC
-from .base import Metric
 from .loss_metrics import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -62,44 +65,22 @@ from .thresholds import (
     TruePositives,
 )
 
-#: Those that a name stands for, by that name.
-_CLASSES: dict[str, Callable[..., Metric]] = {
-    "log_cosh" if c is LogCoshError else c.default_name: c
-    for c in (
-        BinaryAccuracy,
-        CategoricalAccuracy,
-        SparseCategoricalAccuracy,
-        MeanSquaredError,
-        MeanAbsoluteError,
-        BinaryCrossentropy,
-        CategoricalCrossentropy,
-        SparseCategoricalCrossentropy,
-        TopKCategoricalAccuracy,
-        SparseTopKCategoricalAccuracy,
-        AUC,
-        Precision,
-        Recall,
-        TruePositives,
-        FalsePositives,
-        TrueNegatives,
-        FalseNegatives,
-        F1Score,
-        FBetaScore,
-        R2Score,
-        Perplexity,
-        RootMeanSquaredError,
-        MeanAbsolutePercentageError,
-        MeanSquaredLogarithmicError,
-        LogCoshError,
-        Poisson,
-        KLDivergence,
-        Hinge,
-        SquaredHinge,
-        CategoricalHinge,
-        CosineSimilarity,
-    )
+#: The classes above by their own names, as they stand in configurations.
+_CLASSES: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in tuple(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Metric) and kind not in (Metric, LossMetric)
 }
-_SHORT: dict[str, Callable[..., Metric]] = {
+#: Those of them that can be made without arguments.
+_NAMED = {
+    name: kind
+    for name, kind in _CLASSES.items()
+    if not issubclass(kind, thresholds.BestRate) and kind is not MeanMetricWrapper
+}
+#: What names in snake case stand for. "accuracy" is one of several; "mean" and "sum" are functions of other things.
+_SNAKE = {kind.default_name: kind for kind in _NAMED.values() if kind not in (Accuracy, Mean, Sum, LogCoshError)}
+_SNAKE["log_cosh"] = LogCoshError
+_SHORT = {
     "mse": MeanSquaredError,
     "mae": MeanAbsoluteError,
     "mape": MeanAbsolutePercentageError,
@@ -108,14 +89,7 @@ _SHORT: dict[str, Callable[..., Metric]] = {
     "bce": BinaryCrossentropy,
     "kld": KLDivergence,
 }
-_SHORT |= {k.upper(): v for k, v in _SHORT.items()}
-_NAMED = {str(getattr(c, "__name__", "")): c for c in (*_CLASSES.values(), Accuracy, Mean, Sum)}
-#: Those that need arguments have no name of their own.
-_OF_ARGUMENTS = (
-    *(PrecisionAtRecall, RecallAtPrecision, SensitivityAtSpecificity, SpecificityAtSensitivity, MeanMetricWrapper),
-)
-_WRITTEN = _NAMED | {c.__name__: c for c in _OF_ARGUMENTS}
-_BY_NAME = _CLASSES | _NAMED | _SHORT
+_BY_NAME = _SNAKE | _NAMED | _SHORT | {name.upper(): kind for name, kind in _SHORT.items()}
 __all__ = [
     "SpecificityAtSensitivity",
     "SensitivityAtSpecificity",
@@ -169,28 +143,18 @@ __all__ = [
     "sparse_top_k_categorical_accuracy",
     "top_k_categorical_accuracy",
 ]
-#: Functions of arrays that `losses` has, and Keras here too.
-_FUNCTIONS = {
-    name: getattr(losses, name)
-    for name in (
-        *("binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy", "categorical_hinge"),
-        *("categorical_focal_crossentropy", "hinge", "huber", "kl_divergence", "log_cosh", "mean_absolute_error"),
-        *("mean_absolute_percentage_error", "mean_squared_error", "mean_squared_logarithmic_error", "poisson"),
-        *("sparse_categorical_crossentropy", "squared_hinge"),
-    )
-}
-globals().update(_FUNCTIONS)
+globals().update({name: function for name, function in FUNCTIONS.items() if name not in globals()})
 ACCURACY = ("accuracy", "acc")
 
 
 def check(identifier: Any) -> None:
     """Raise what `get` would, before any data has been seen."""
     if isinstance(identifier, str):
-        known = (*_BY_NAME, *_FUNCTIONS, *ACCURACY)
+        known = (*_BY_NAME, *FUNCTIONS, *ACCURACY)
         if identifier not in known and registry.find(identifier) is None:
-            raise ValueError(unknown("metrics", identifier, [*ACCURACY, "mse", "mae", *_CLASSES]))
+            raise ValueError(unknown("metrics", identifier, [*ACCURACY, "mse", "mae", *_SNAKE]))
     elif isinstance(identifier, dict):
-        if registry.find(identifier) is None and identifier.get("class_name") not in _WRITTEN:
+        if registry.find(identifier) is None and identifier.get("class_name") not in _CLASSES:
             raise ValueError(unknown("metrics", identifier.get("class_name"), list(_NAMED)))
     elif not isinstance(identifier, Metric) and not callable(identifier):
         raise TypeError(f"metrics must be names, cellstep.metrics.Metric objects or functions, got {shown(identifier)}")
@@ -235,8 +199,9 @@ def get(
             raise ValueError(f"true_shape and pred_shape must be given for {identifier!r}, which depends on them")
         return resolve(identifier, true_shape, pred_shape)
     if identifier not in _BY_NAME:
-        return MeanMetricWrapper(_FUNCTIONS[identifier])
-    return _BY_NAME[identifier](name=identifier)
+        return MeanMetricWrapper(FUNCTIONS[identifier])
+    metric: Metric = _BY_NAME[identifier](name=identifier)
+    return metric
 
 
 def serialize(metric: Metric) -> dict[str, Any]:
@@ -245,7 +210,7 @@ def serialize(metric: Metric) -> dict[str, Any]:
     Raises:
         TypeError: it wraps a function that is not registered.
     """
-    if type(metric) not in _WRITTEN.values():
+    if type(metric) not in _CLASSES.values():
         return registry.written(metric)
     name = type(metric).__name__
     return {"module": "keras.metrics", "class_name": name, "config": metric.get_config(), "registered_name": None}
@@ -254,9 +219,9 @@ def serialize(metric: Metric) -> dict[str, Any]:
 def deserialize(config: dict[str, Any]) -> Metric:
     """A metric from what `serialize` gave, or Keras; ValueError for an unknown class."""
     check(config)
-    kind: Any = registry.find(config) or _WRITTEN[config["class_name"]]
-    made: Metric = kind.from_config(dict(config.get("config") or {}))
-    return made
+    kind = registry.find(config) or _CLASSES[config["class_name"]]
+    metric: Metric = kind.from_config(dict(config.get("config") or {}))
+    return metric
 
 
 __getattr__ = absent(__name__)

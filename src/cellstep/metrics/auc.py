@@ -27,10 +27,6 @@ class AUC(Confusion):
     """
 
     default_name = "auc"
-    arguments = (
-        *("num_thresholds", "curve", "summation_method", "thresholds", "multi_label", "num_labels"),
-        *("label_weights", "from_logits"),
-    )
 
     def __init__(
         self,

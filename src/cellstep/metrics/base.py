@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import initializers
-from ..configured import Constructed
+from ..configured import Configured
 from ..layers.names import auto_name
 from ..layers.structure import held
 from ..layers.variable import Variable
@@ -24,7 +24,7 @@ from ..losses.alignment import Array, align, as_mask, as_weights
 from ..ops import as_array, check_named, float_dtype, plain
 
 
-class Metric(Constructed):
+class Metric(Configured):
     """Base class of metrics. A subclass writes `update_state(y_true, y_pred, sample_weight=None)` and `result`, and
     makes what it gathers by `add_weight`; or keeps it elsewhere and writes `reset_state` too.
 
@@ -63,8 +63,7 @@ class Metric(Constructed):
     default_name = ""
     #: Whether it takes each prediction with its target by itself, whatever is beside it but along the last axis.
     by_step: bool = False
-    #: The arguments of the constructor that `get_config` writes, besides the name.
-    arguments: tuple[str, ...] = ()
+    _shared = ("name", "dtype")
     #: The attributes, besides weights, that hold what was gathered: zeros of these shapes at first, () for numbers.
     accumulators: Mapping[str, tuple[int, ...]] = {}
 
@@ -76,12 +75,7 @@ class Metric(Constructed):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that would make an equal metric, ready for JSON."""
-        return {key: getattr(self, key) for key in ("name", "dtype", *self.arguments)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Metric:
-        """A metric from what `get_config` gave, or Keras."""
-        return cls(**config)
+        return {"name": self.name, "dtype": self.dtype, **super().get_config()}
 
     def add_variable(
         self, shape: Any = (), initializer: Any = None, dtype: Any = None, aggregation: str = "sum", name: Any = None

@@ -106,7 +106,6 @@ class CosineSimilarity(LossMetric):
     """The mean cosine between y_true and y_pred over the last axis: 1 is alike (the loss has the other sign)."""
 
     default_name, direction = "cosine_similarity", "up"
-    arguments = ("axis",)
 
     def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
         super().__init__(losses.CosineSimilarity(axis), name, dtype)
@@ -119,7 +118,6 @@ class BinaryCrossentropy(LossMetric):
     """The mean binary crossentropy."""
 
     default_name = "binary_crossentropy"
-    arguments = ("from_logits", "label_smoothing")
 
     def __init__(
         self,
@@ -135,7 +133,6 @@ class CategoricalCrossentropy(LossMetric):
     """The mean crossentropy of one-hot targets; arguments as of the loss."""
 
     default_name = "categorical_crossentropy"
-    arguments = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -152,7 +149,6 @@ class SparseCategoricalCrossentropy(LossMetric):
     """The mean crossentropy of integer labels; arguments as of the loss."""
 
     default_name = "sparse_categorical_crossentropy"
-    arguments: tuple[str, ...] = ("from_logits", "ignore_class", "axis")
     ignore_class: int | None
 
     def __init__(
@@ -186,7 +182,6 @@ class Perplexity(SparseCategoricalCrossentropy):
     """
 
     default_name = "perplexity"
-    arguments = ("from_logits", "ignore_class")
 
     def __init__(
         self, name: str | None = None, dtype: Any = None, from_logits: bool = False, ignore_class: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,7 @@ from ..losses.alignment import Array, align, as_mask, as_weights
 from ..losses.base import Loss
 from ..ops import plain
 from .base import Metric
+from .functions import FUNCTIONS
 
 
 class WeightedMean(Metric):
@@ -97,6 +98,8 @@ class Sum(Metric):
 class MeanMetricWrapper(WeightedMean):
     """The mean of `fn(y_true, y_pred, **options)`, which gives one value for each row, or for each row and step."""
 
+    arguments: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **options: Any) -> None:
         super().__init__(dtype, name or self.default_name or str(getattr(fn, "__name__", type(fn).__name__)))
         self.fn = fn
@@ -119,11 +122,9 @@ class MeanMetricWrapper(WeightedMean):
         return {**super().get_config(), "fn": written, **self.options}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Metric:
-        from .. import metrics
-
+    def from_config(cls, config: dict[str, Any]) -> Self:
         if isinstance(config.get("fn"), str):
-            config = {**config, "fn": getattr(metrics, config["fn"], config["fn"])}
+            config = {**config, "fn": FUNCTIONS.get(config["fn"], config["fn"])}
         elif "fn" in config:
             config = {**config, "fn": registry.read_function("fn of a metric", config["fn"])}
         return super().from_config(config)
@@ -149,6 +150,7 @@ class LossMetric(WeightedMean):
     """The unweighted values of a loss, averaged as a metric; `arguments` of a subclass are attributes of its loss."""
 
     direction = "down"
+    arguments: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, loss: Loss, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(dtype, name or self.default_name or loss.name)

@@ -23,7 +23,6 @@ class FBetaScore(EntryMetric):
 
     default_name = "fbeta_score"
     direction = "up"
-    arguments: tuple[str, ...] = ("average", "beta", "threshold")
     accumulators = {"_tp": (1,), "_fp": (1,), "_fn": (1,)}
     _tp: Array
     _fp: Array
@@ -73,7 +72,6 @@ class F1Score(FBetaScore):
     """The harmonic mean of precision and recall; arguments as of `FBetaScore`."""
 
     default_name = "f1_score"
-    arguments = ("average", "threshold")
 
     def __init__(
         self,
@@ -95,7 +93,6 @@ class R2Score(EntryMetric):
 
     default_name = "r2_score"
     direction = "up"
-    arguments = ("class_aggregation", "num_regressors")
     accumulators = {"_sum": (1,), "_squares": (1,), "_residual": (1,), "_count": (1,), "_samples": ()}
     _sum: Array
     _squares: Array

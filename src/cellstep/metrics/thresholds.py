@@ -105,8 +105,6 @@ class _AtThresholds(Confusion):
 
 
 class _Counts(_AtThresholds):
-    arguments = ("thresholds",)
-
     def __init__(self, thresholds: Thresholds = None, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(thresholds, name, dtype)
 
@@ -144,7 +142,6 @@ class Precision(_AtThresholds):
     """
 
     default_name, wanted = "precision", "precision"
-    arguments = ("thresholds", "top_k", "class_id")
 
     def __init__(
         self,
@@ -172,7 +169,7 @@ class Recall(Precision):
     default_name, wanted = "recall", "recall"
 
 
-class _Best(Confusion):
+class BestRate(Confusion):
     """The largest of one rate over all thresholds at which another is `bound` or more; 0 where it never is.
 
     Args:
@@ -199,11 +196,10 @@ class _Best(Confusion):
         return float(np.where(enough, self.rate(self.wanted), 0).max(initial=0))
 
 
-class PrecisionAtRecall(_Best):
+class PrecisionAtRecall(BestRate):
     """The best precision where recall is high enough."""
 
     default_name, bounded, wanted = "precision_at_recall", "recall", "precision"
-    arguments = ("recall", "num_thresholds", "class_id")
 
     def __init__(
         self,
@@ -216,11 +212,10 @@ class PrecisionAtRecall(_Best):
         super().__init__(recall, num_thresholds, class_id, name, dtype)
 
 
-class RecallAtPrecision(_Best):
+class RecallAtPrecision(BestRate):
     """The best recall where precision is high enough."""
 
     default_name, bounded, wanted = "recall_at_precision", "precision", "recall"
-    arguments = ("precision", "num_thresholds", "class_id")
 
     def __init__(
         self,
@@ -233,11 +228,10 @@ class RecallAtPrecision(_Best):
         super().__init__(precision, num_thresholds, class_id, name, dtype)
 
 
-class SensitivityAtSpecificity(_Best):
+class SensitivityAtSpecificity(BestRate):
     """The best share of positives found where enough of the negatives are left alone."""
 
     default_name, bounded, wanted = "sensitivity_at_specificity", "specificity", "sensitivity"
-    arguments = ("specificity", "num_thresholds", "class_id")
 
     def __init__(
         self,
@@ -250,11 +244,10 @@ class SensitivityAtSpecificity(_Best):
         super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
 
-class SpecificityAtSensitivity(_Best):
+class SpecificityAtSensitivity(BestRate):
     """The best share of negatives left alone where enough of the positives are found."""
 
     default_name, bounded, wanted = "specificity_at_sensitivity", "sensitivity", "specificity"
-    arguments = ("sensitivity", "num_thresholds", "class_id")
 
     def __init__(
         self,

@@ -13,9 +13,8 @@ from typing import Any
 from ..lookup import Lookup, absent
 from . import schedules
 from .base import Optimizer
-from .momenta import Adamax, Lamb, Lion, Nadam
+from .numpy_rules import Adadelta, Adagrad, Adamax, Lamb, Lion, Nadam
 from .rules import SGD, Adam, AdamW, RMSprop
-from .sums import Adadelta, Adagrad
 
 __all__ = [
     "SGD",

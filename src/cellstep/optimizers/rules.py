@@ -39,9 +39,6 @@ class SGD(Optimizer):
         else:
             updates.sgd(flat.value, flat.grad, flat.scratch, rate)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"momentum": self.momentum, "nesterov": self.nesterov}
-
 
 class Adam(Optimizer):
     """Adam: steps scaled by running means of the gradient and of its square.
@@ -78,10 +75,6 @@ class Adam(Optimizer):
             *(flat.value, flat.grad, s["momentum"], s["velocity"], s.get("velocity_hat"), flat.scratch),
             *(rate, self.beta_1, self.beta_2, self.epsilon, step),
         )
-
-    def get_config(self) -> dict[str, Any]:
-        keys = ("beta_1", "beta_2", "epsilon", "amsgrad")
-        return super().get_config() | {key: getattr(self, key) for key in keys}
 
 
 class AdamW(Adam):
@@ -146,7 +139,3 @@ class RMSprop(Optimizer):
             *(flat.value, flat.grad, s["velocity"], s.get("average_gradient"), s.get("momentum"), flat.scratch),
             *(rate, self.rho, self.momentum, self.epsilon),
         )
-
-    def get_config(self) -> dict[str, Any]:
-        keys = ("rho", "momentum", "epsilon", "centered")
-        return super().get_config() | {key: getattr(self, key) for key in keys}

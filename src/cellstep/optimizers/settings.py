@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypedDict
 
 from .. import registry
-from ..configured import Constructed
+from ..configured import Configured
 from ..ops import check_bool, check_count, check_named
 from ..ops import check_number as number
 from . import schedules
@@ -33,7 +33,7 @@ class Options(TypedDict, total=False):
     name: str | None
 
 
-class Settings(Constructed):
+class Settings(Configured):
     """The arguments of all optimizers.
 
     Args:
@@ -58,6 +58,8 @@ class Settings(Constructed):
         "update_step": "write update(flat, rate, step), which changes flat.value from flat.grad, and name slots",
         "stateless_apply": "override apply(grads, trainable_variables)",
     } | dict.fromkeys(("assign", "assign_add", "assign_sub"), "write update(flat, rate, step)")
+
+    _shared = ("learning_rate", *Options.__annotations__)
 
     #: Steps done, for a learning rate that follows a schedule.
     _calls = 0
@@ -127,8 +129,8 @@ class Settings(Constructed):
             rate = schedules.serialize(rate)
         elif callable(rate):
             rate = registry.written_function("learning_rate", rate, anonymous=True)
-        keys = (key for key in Options.__annotations__ if key != "name")
-        return {"name": self.name, "learning_rate": rate} | {key: getattr(self, key) for key in keys}
+        options = {key: getattr(self, key) for key in Options.__annotations__}
+        return {"learning_rate": rate, **options, **super().get_config()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -136,8 +138,8 @@ class Settings(Constructed):
         rate = config.get("learning_rate")
         if isinstance(rate, dict):
             function = rate.get("class_name") in ("function", "__lambda__")
-            made = registry.read_function("learning_rate", rate) if function else schedules.deserialize(rate)
-            config = config | {"learning_rate": made}
+            read = registry.read_function("learning_rate", rate) if function else schedules.deserialize(rate)
+            config = config | {"learning_rate": read}
         return cls(**config)
 
 
@@ -150,7 +152,7 @@ def _positive(name: str, value: Any) -> float:
 
 def below_one(**values: Any) -> tuple[float, ...]:
     """Decays of running means: from 0 to just below 1."""
-    found = tuple(number(name, value, 0, 1) for name, value in values.items())
-    if 1 in found:
+    decays = tuple(number(name, value, 0, 1) for name, value in values.items())
+    if 1 in decays:
         raise ValueError(f"{' and '.join(values)} must be below 1, got {' and '.join(map(repr, values.values()))}")
-    return found
+    return decays

@@ -1,11 +1,12 @@
-"""Nadam, Adamax, Lamb and Lion: rules of a running mean of the gradients, in NumPy over the flat buffers.
+"""Nadam, Adamax, Lamb, Lion, Adagrad and Adadelta: rules in NumPy over the flat buffers.
 
 Formulas and the places of epsilon are Keras 3.15's. Nothing of the size of the weights is allocated in a step.
 """
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from functools import cached_property
+from typing import Unpack
 
 import numpy as np
 
@@ -22,7 +23,23 @@ def _toward(slot: Array, target: Array, share: float, scratch: Array) -> None:
     np.add(slot, scratch, out=slot)
 
 
-class Nadam(Optimizer):
+class _TwoMeans(Optimizer):
+    """A rule of running means of the gradient and of its size; arguments as of `Nadam`."""
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1, self.beta_2 = below_one(beta_1=beta_1, beta_2=beta_2)
+        self.epsilon = number("epsilon", epsilon)
+
+
+class Nadam(_TwoMeans):
     """Adam with Nesterov momentum, whose decay warms up: beta_1 (1 - 0.96**t / 2).
 
     Args:
@@ -37,18 +54,10 @@ class Nadam(Optimizer):
     slots = ("momentum", "velocity")
     paired = slots
 
-    def __init__(
-        self,
-        learning_rate: Rate = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **options: Unpack[Options],
-    ) -> None:
-        super().__init__(learning_rate, **options)
-        self.beta_1, self.beta_2 = below_one(beta_1=beta_1, beta_2=beta_2)
-        self.epsilon = number("epsilon", epsilon)
-        self._products = {0: 1.0}
+    @cached_property
+    def _products(self) -> dict[int, float]:
+        """Products of the decays up to the steps that are kept."""
+        return {0: 1.0}
 
     def _decay_at(self, step: int) -> float:
         return self.beta_1 * (1 - 0.5 * 0.96**step)
@@ -87,11 +96,8 @@ class Nadam(Optimizer):
     def _scalars(self) -> list[Array]:
         return [np.asarray(self._product_to(self.iterations), np.float32)]
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {key: getattr(self, key) for key in ("beta_1", "beta_2", "epsilon")}
 
-
-class Adamax(Optimizer):
+class Adamax(_TwoMeans):
     """Adam with the largest recent gradient in place of the root of the mean square.
 
     Args: as of `Nadam`.
@@ -101,18 +107,6 @@ class Adamax(Optimizer):
 
     slots = ("momentum", "norm")
     paired = slots
-
-    def __init__(
-        self,
-        learning_rate: Rate = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **options: Unpack[Options],
-    ) -> None:
-        super().__init__(learning_rate, **options)
-        self.beta_1, self.beta_2 = below_one(beta_1=beta_1, beta_2=beta_2)
-        self.epsilon = number("epsilon", epsilon)
 
     @elementwise
     def update(self, flat: Part, rate: float, step: int) -> None:
@@ -124,9 +118,6 @@ class Adamax(Optimizer):
         np.divide(m, s, out=s)
         np.multiply(s, rate / (1 - self.beta_1**step), out=s)
         np.subtract(flat.value, s, out=flat.value)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {key: getattr(self, key) for key in ("beta_1", "beta_2", "epsilon")}
 
 
 class Lion(Optimizer):
@@ -160,11 +151,8 @@ class Lion(Optimizer):
         np.multiply(m, self.beta_2, out=m)
         np.add(m, np.multiply(flat.grad, 1 - self.beta_2, out=s), out=m)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"beta_1": self.beta_1, "beta_2": self.beta_2}
 
-
-class Lamb(Optimizer):
+class Lamb(_TwoMeans):
     """Adam's step of each variable, scaled to the norm of the variable: for large batches.
 
     Args: as of `Nadam`.
@@ -174,18 +162,6 @@ class Lamb(Optimizer):
 
     slots = ("momentum", "velocity")
     paired = slots
-
-    def __init__(
-        self,
-        learning_rate: Rate = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **options: Unpack[Options],
-    ) -> None:
-        super().__init__(learning_rate, **options)
-        self.beta_1, self.beta_2 = below_one(beta_1=beta_1, beta_2=beta_2)
-        self.epsilon = number("epsilon", epsilon)
 
     def update(self, flat: Part, rate: float, step: int) -> None:
         m, v, s, way = flat.slots["momentum"], flat.slots["velocity"], flat.scratch, flat.spare
@@ -201,5 +177,78 @@ class Lamb(Optimizer):
             np.multiply(way[at], rate * (size / length if size > 0 and length > 0 else 1.0), out=way[at])
         np.subtract(flat.value, way, out=flat.value)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {key: getattr(self, key) for key in ("beta_1", "beta_2", "epsilon")}
+
+class Adagrad(Optimizer):
+    """Steps divided by the root of the sum of all squared gradients.
+
+    Args:
+        learning_rate: step size.
+        initial_accumulator_value: where the sum begins.
+        epsilon: keeps the division finite; inside the root.
+        options: as in `Optimizer`.
+
+    Source: Duchi et al. 2011.
+    """
+
+    slots = ("accumulator",)
+    _idle = True
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.initial_accumulator_value = number("initial_accumulator_value", initial_accumulator_value, 0)
+        self.epsilon = number("epsilon", epsilon)
+        self.initial = {"accumulator": self.initial_accumulator_value}
+
+    @elementwise
+    def update(self, flat: Part, rate: float, step: int) -> None:
+        total, s = flat.slots["accumulator"], flat.scratch
+        np.add(total, np.multiply(flat.grad, flat.grad, out=s), out=total)
+        np.sqrt(np.add(total, self.epsilon, out=s), out=s)
+        np.divide(flat.grad, s, out=s)
+        np.multiply(s, rate, out=s)
+        np.subtract(flat.value, s, out=flat.value)
+
+
+class Adadelta(Optimizer):
+    """Steps in the ratio of a running root mean square of the steps to one of the gradients.
+
+    Args:
+        learning_rate: step size; 1 is the paper's.
+        rho: decay of the two means, from 0 to 1.
+        epsilon: keeps the ratio going; inside the roots.
+        options: as in `Optimizer`.
+
+    Source: Zeiler 2012.
+    """
+
+    slots = ("accumulated_grad", "accumulated_delta_var")
+    paired = slots
+
+    def __init__(
+        self, learning_rate: Rate = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.rho = number("rho", rho, 0, 1)
+        self.epsilon = number("epsilon", epsilon)
+
+    @elementwise
+    def update(self, flat: Part, rate: float, step: int) -> None:
+        squares, steps, s, delta = *(flat.slots[n] for n in self.slots), flat.scratch, flat.spare
+        np.multiply(squares, self.rho, out=squares)
+        np.multiply(flat.grad, flat.grad, out=s)
+        np.add(squares, np.multiply(s, 1 - self.rho, out=s), out=squares)
+        np.sqrt(np.add(steps, self.epsilon, out=delta), out=delta)
+        np.multiply(delta, flat.grad, out=delta)
+        np.sqrt(np.add(squares, self.epsilon, out=s), out=s)
+        np.divide(delta, s, out=delta)
+        np.multiply(steps, self.rho, out=steps)
+        np.multiply(delta, delta, out=s)
+        np.add(steps, np.multiply(s, 1 - self.rho, out=s), out=steps)
+        np.multiply(delta, rate, out=delta)
+        np.subtract(flat.value, delta, out=flat.value)
