@@ -67,8 +67,8 @@ def collecting(context: Context) -> Iterator[None]:
 
 
 def forward_context(training: bool) -> Context:
-    """That of a `forward`: within a pass the penalties go there, else there are none."""
+    """That of a `forward`: within a pass penalties go there and resets come from there, else there are none."""
     outer = _collecting.get()
     if outer is None:
         return Context(training, True)
-    return Context(training, True, penalties=outer.penalties, rows=outer.rows, scale=outer.scale)
+    return outer.but(training=training, tape=True, padding=False)

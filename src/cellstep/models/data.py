@@ -35,11 +35,15 @@ class Pass(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """x (B, ...), targets y and weights, either None where there are none; each may be a list of arrays and None."""
+    """x (B, ...), targets y and weights, either None where there are none; each may be a list of arrays and None.
+
+    resets: (B, T) booleans for the recurrent layers, or None.
+    """
 
     x: Any
     y: Any = None
     sample_weight: Any = None
+    resets: Any = None
 
 
 def is_stream(x: Any) -> bool:
@@ -75,7 +79,7 @@ def rows(x: Any) -> int:
     return len(next(leaf for leaf in nested.flatten(x) if leaf is not None))
 
 
-def batch(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
+def batch(x: Any, y: Any = None, sample_weight: Any = None, resets: Any = None) -> Batch:
     """Arrays, or structures of them, of the same number of rows; None may stand among y and sample_weight.
 
     Raises:
@@ -83,7 +87,7 @@ def batch(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
     """
     n = None
     parts = []
-    for name, value in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+    for name, value in (("x", x), ("y", y), ("sample_weight", sample_weight), ("resets", resets)):
         leaves = nested.flatten(value)
         for i, leaf in enumerate(leaves):
             if leaf is None and name != "x":
@@ -100,8 +104,8 @@ def batch(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
 def take(whole: Batch, chosen: Any) -> Batch:
     """Some rows of every array."""
 
-    x, y, sample_weight = whole
-    if type(x) is np.ndarray and type(y) is np.ndarray and sample_weight is None:
+    x, y, sample_weight, resets = whole
+    if type(x) is np.ndarray and type(y) is np.ndarray and sample_weight is None and resets is None:
         return Batch(x[chosen], y[chosen])  # as in most models: the cheap way
 
     def some(leaf: Any) -> Any:

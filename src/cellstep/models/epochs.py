@@ -239,6 +239,7 @@ def epochs_of(
     steps: int | None = None,
     shuffle: bool = False,
     class_weight: ClassWeight | None = None,
+    resets: Any = None,
 ) -> Epochs:
     """The batches of what `fit`, `evaluate` and `predict` were given, checked.
 
@@ -249,7 +250,12 @@ def epochs_of(
     weigh = None if class_weight is None else trainer.weigher(class_weight)
     rng = random.generator() if shuffle else None
     if data.is_stream(x):
-        for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
+        for name, value in (
+            ("y", y),
+            ("sample_weight", sample_weight),
+            ("resets", resets),
+            ("batch_size", batch_size),
+        ):
             if value is not None:
                 got = f"one where x is a {type(x).__name__}"
                 raise ValueError(f"{name} must be None where x makes batches, got {got}")
@@ -259,7 +265,7 @@ def epochs_of(
             return batch if weigh is None else weigh(batch)
 
         return Epochs(Stream(x, make, rng), steps)
-    whole = trainer.batch(*map(stored, (x, y, sample_weight)))
+    whole = trainer.batch(*map(stored, (x, y, sample_weight, resets)))
     if weigh is not None:
         whole = weigh(whole)
     if batch_size is None:

@@ -53,7 +53,7 @@ def predict(trainer: Trainer, source: Epochs, hooks: CallbackList) -> Any:
     for batch in source.epoch():
         for call in begin:
             call(len(outputs), {})
-        outputs.append(trainer.predicted(batch.x))
+        outputs.append(trainer.predicted(batch.x, batch.resets))
         for call in end:
             call(len(outputs) - 1, {"outputs": outputs[-1]})
     hooks.call("on_predict_end", {})

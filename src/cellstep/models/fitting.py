@@ -219,14 +219,14 @@ def validation_of(
     parts = (value,) if data.is_stream(value) else value
     if not isinstance(parts, tuple | list):
         raise TypeError(f"validation_data must be a tuple or an iterable, got {type(parts).__name__}")
-    if not 1 <= len(parts) <= 3:
+    if not 1 <= len(parts) <= 3 and not isinstance(parts, Batch):
         raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight), got {len(parts)} parts")
     size = None if data.is_stream(value) else batch_size
     if validation_batch_size is not None:
         size = ops.check_count("validation_batch_size", validation_batch_size)
-    x, y, sample_weight = (*parts, None, None)[:3]
+    x, y, sample_weight, resets = (*parts, None, None, None)[:4]
     steps = None if steps is None else ops.check_count("validation_steps", steps)
-    return epochs_of(trainer, x, y, sample_weight, size, steps)
+    return epochs_of(trainer, x, y, sample_weight, size, steps, resets=resets)
 
 
 def validated_after(freq: int | Sequence[int]) -> Callable[[int], bool]:

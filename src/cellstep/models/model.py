@@ -13,6 +13,7 @@ from ..layers import InputLayer, Stream, SymbolicTensor, nested, serialize
 from ..layers.configuration import not_built
 from ..layers.graph import Graph
 from ..layers.names import auto_name
+from ..layers.operations import Operation
 from ..ops import shown
 from . import weights
 from .explain import explanation
@@ -112,6 +113,19 @@ class Model(Network, Trainable):
 
     # What it is made of
 
+    @property
+    def layers(self) -> list[Any]:
+        """The layers, each once; those that give the inputs too, if the model is made of tensors.
+
+        As in Keras, what functions of `cellstep.math` and operators between tensors do is in `operations` alone.
+        """
+        return [part for part in self.parts if not isinstance(part, Operation)]
+
+    @property
+    def operations(self) -> list[Any]:
+        """The layers, and the operations between tensors, those that are furthest from the outputs first."""
+        return list(self.parts)
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """A layer by name, or by its place in `layers`.
 
@@ -168,6 +182,12 @@ class Model(Network, Trainable):
     def output(self) -> Any:
         """The output tensors in the structure that was given."""
         return nested.pack(self._signature.outputs, self.outputs)
+
+    def reset_states(self) -> None:
+        """Begin again with zeros in every stateful layer."""
+        for layer in self.layers:
+            if hasattr(layer, "reset_states"):
+                layer.reset_states()
 
     # Streams, pictures, files
 

@@ -13,7 +13,6 @@ from ..layers import Layer, nested
 from ..layers.context import Applied, Context, collecting, forward_context
 from ..layers.graph import Graph, Step
 from ..layers.module import Module
-from ..layers.operations import Operation
 from ..layers.penalties import run_layer
 from ..layers.symbolic import is_symbolic
 from ..layers.variable import Variable
@@ -57,19 +56,6 @@ class Network(Layer):
         return list({id(module): module for module in _modules(own)}.values())
 
     @property
-    def layers(self) -> list[Any]:
-        """The layers, each once; those that give the inputs too, if the model is made of tensors.
-
-        As in Keras, what functions of `cellstep.math` and operators between tensors do is in `operations` alone.
-        """
-        return [part for part in self.parts if not isinstance(part, Operation)]
-
-    @property
-    def operations(self) -> list[Any]:
-        """The layers, and the operations between tensors, those that are furthest from the outputs first."""
-        return list(self.parts)
-
-    @property
     def weights(self) -> list[Variable]:
         """All weights, each once, in the order in which Keras has them."""
         return list({id(w): w for w in super().weights}.values())
@@ -99,13 +85,8 @@ class Network(Layer):
 
     def independent_rows(self, training: bool) -> bool:
         """Whether those of all layers are."""
-        return all(layer.independent_rows(training) for layer in self.layers)
-
-    def reset_states(self) -> None:
-        """Begin again with zeros in every stateful layer."""
-        for layer in self.layers:
-            if hasattr(layer, "reset_states"):
-                layer.reset_states()
+        parts: list[Any] = self.parts
+        return all(part.independent_rows(training) for part in parts)
 
     # Inputs and outputs
 
@@ -241,6 +222,8 @@ class Network(Layer):
         """What the graph gives: outputs, flat, their masks, and what goes back over it."""
         graph = self._graph_for(x, context.training)
         values, masks, padding = self._signature.accept(x, mask, lengths)
+        if context.resets is not None and isinstance(values[0], Grouped):
+            raise ValueError("resets must be None where x is a list of sequences, got one")
         if padding and not context.padding:
             context = context.but(padding=True)
         call = grouped.run_layer if isinstance(values[0], Grouped) else run_layer
@@ -252,7 +235,8 @@ class Network(Layer):
     def _apply_by_hand(self, x: Any, mask: Any, context: Context, lengths: Any) -> Applied:
         taken = inspect.signature(type(self).forward).parameters
         options = {}
-        for name, value in (("mask", mask), ("lengths", lengths), ("training", context.training)):
+        given = {"mask": mask, "lengths": lengths, "resets": context.resets, "training": context.training}
+        for name, value in given.items():
             if name in taken:
                 options[name] = value
             elif name != "training" and value is not None:
@@ -273,15 +257,18 @@ class Network(Layer):
         training: bool | None = None,
         *,
         lengths: Any = None,
+        resets: Any = None,
         **options: Any,
     ) -> Any:
         """Outputs alone, without a tape; on symbolic tensors, those that a larger model is made of.
 
-        For a list of sequences of different lengths, outputs that have their steps come as such a list too.
+        Args:
+            x, mask, lengths, resets, training: as for `forward`. For a list of sequences of different lengths, outputs
+                that have their steps come as such a list too.
         """
         if type(x) is np.ndarray:
-            alone = mask is None and lengths is None and initial_state is None and not training and not options
-            if alone and (plan := call_plan(self)).takes(x):
+            alone = mask is None and lengths is None and resets is None and initial_state is None and not options
+            if alone and not training and (plan := call_plan(self)).takes(x):
                 y, passed = plan.outputs(x)
                 if passed is not None:
                     remember_masks(y, passed)
@@ -290,12 +277,20 @@ class Network(Layer):
             return super().__call__(x, mask, initial_state, training, **options)
         if initial_state is not None or options:
             raise TypeError(
-                f"{self.name} takes x, mask, lengths and training, got {', '.join(options) or 'initial_state'}"
+                f"{self.name} takes x, mask, lengths, resets and training, got {', '.join(options) or 'initial_state'}"
             )
-        y, passed, _ = self.apply_apart(x, mask, Context(bool(training), penalties=[]), lengths)
+        y, passed, _ = self.apply_apart(
+            x, mask, Context(bool(training), penalties=[], resets=self.check_resets(resets)), lengths
+        )
         if passed is not None:
             remember_masks(y, passed)
         return nested.change(y, lambda part: part.rows_or_array() if isinstance(part, Grouped) else part)
+
+    def check_resets(self, resets: Any) -> Any:
+        """Resets as layers take them; ValueError where there is no recurrent layer to take them."""
+        if resets is None or self._by_hand or any(hasattr(module, "carry_at") for module in self.walk()):
+            return resets
+        raise ValueError(f"resets must be None, as {self.name} has no recurrent layer, got one")
 
     def call(self, x: Any, *args: Any, **options: Any) -> Any:
         """Outputs for arrays, without a tape. A subclass may write here how its layers are composed, as in Keras."""
@@ -309,11 +304,14 @@ class Network(Layer):
         training: bool = False,
         *,
         lengths: Any = None,
+        resets: Any = None,
     ) -> tuple[Any, Callable[..., Any]]:
         """Outputs, and the composition of the layers' pullbacks.
 
         Args:
             x, mask, lengths: as for `apply`. training: whether dropout drops.
+            resets: (B, T) booleans, True where a row begins anew, as an episode: before that step the states of every
+                recurrent layer are zero, and no gradient crosses. They all run over the same T steps.
 
         Returns:
             y, and `pullback(dy, need_dx=True) -> dx`, which adds to the gradients of all weights.
@@ -322,6 +320,8 @@ class Network(Layer):
         context = forward_context(training)
         if context.penalties is None:
             context = context.but(penalties=[])
+        if resets is not None:
+            context = context.but(resets=self.check_resets(resets))
         y, passed, pullback = self.apply(x, mask, context, lengths)
         if passed is not None:
             remember_masks(y, passed)

@@ -61,6 +61,7 @@ def run(trainer: Trainer, step: str, batch: Batch) -> Logs:
     """The logs of a model's own `train_step` or `test_step`."""
     model = trainer.model
     _check_parameters(model, step)
+    refuse_resets(model, step, batch.resets)
     # threads that train share the gradients
     alone = trainer.ready("training", step).training if step == "train_step" else nullcontext()
     with alone:
@@ -68,8 +69,14 @@ def run(trainer: Trainer, step: str, batch: Batch) -> Logs:
             model.prepare(batch.x)
             _introduce_metrics(trainer, batch)
         with _masks_remembered(), undone_on_error(model):
-            logs = getattr(model, step)(pack_x_y_sample_weight(*batch))
+            logs = getattr(model, step)(pack_x_y_sample_weight(*batch[:3]))
     return _checked_logs(model, step, logs)
+
+
+def refuse_resets(model: Any, step: str, resets: Any) -> None:
+    """ValueError for resets where a step of the model's own would not get them."""
+    if resets is not None:
+        raise ValueError(f"resets must be None, as {type(model).__name__}.{step} says what a step is, got one")
 
 
 def predict(trainer: Trainer, x: Any) -> Any:
@@ -91,7 +98,7 @@ def score(trainer: Trainer, ran: Pass, batch: Batch, gradient: bool) -> Score:
     options = {"training": gradient} if "training" in takes else {}
     with _masks_remembered(), penalties_as_tensors(inputs[0]):
         remember_masks(ran.y, ran.mask)
-        y, sample_weight = (nested.change(value, _even) for value in batch[1:])
+        y, sample_weight = (nested.change(value, _even) for value in batch[1:3])
         loss = model.compute_loss(batch.x, y, nested.pack(ran.y, inputs), sample_weight, **options)
     if np.shape(loss) != ():
         raise ValueError(f"{name} must return one number, a tensor of shape (), got shape {np.shape(loss)}")

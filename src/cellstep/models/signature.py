@@ -151,11 +151,13 @@ class Signature:
 
     # Batches
 
-    def batch(self, x: Any, y: Any = None, sample_weight: Any = None, own_targets: bool = False) -> Batch:
+    def batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, resets: Any = None, own_targets: bool = False
+    ) -> Batch:
         """Arrays in the structure of the inputs and the outputs, checked, from whatever a user gives for them.
 
         Args:
-            x, y, sample_weight: as `fit` takes them.
+            x, y, sample_weight, resets: as `fit` takes them.
             own_targets: whether targets may be in any structure, as a method of the user's makes the loss of them.
         """
         if self.inputs is not None:
@@ -173,7 +175,7 @@ class Signature:
         y, sample_weight = (
             self._targets(name, value, x, own_targets) for name, value in (("y", y), ("sample_weight", sample_weight))
         )
-        return data.batch(x, y, sample_weight)
+        return data.batch(x, y, sample_weight, resets)
 
     def _targets(self, name: str, value: Any, x: Any, own_targets: bool) -> Any:
         """Targets or weights: one array for one output, a list or a dictionary for several."""

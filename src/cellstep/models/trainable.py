@@ -173,6 +173,7 @@ class Trainable(Layer):
         validation_freq: int | Sequence[int] = 1,
         *,
         tbptt: tuple[int, int] | None = None,
+        resets: Any = None,
     ) -> History:
         """Train.
 
@@ -201,6 +202,8 @@ class Trainable(Layer):
             validation_freq: validate each so many epochs, or after these epochs, counted from 1.
             tbptt: (k1, k2) trains by truncated back-propagation through time: every k1 steps of the sequences there is
                 a step of the optimizer on the loss of these k1, with gradients through the last k2, k2 >= k1.
+            resets: (N, T) booleans, True where a row begins anew, as an episode: before that step the states of every
+                recurrent layer are zero, and no gradient crosses. They all run over the same T steps.
 
         Returns:
             the History.
@@ -228,11 +231,11 @@ class Trainable(Layer):
         if validation_split and validation_data is None:
             if data.is_stream(x):
                 raise ValueError("validation_split needs x to be an array, got an iterable of batches")
-            (x, y, sample_weight), validation_data = data.split(
-                self._trainer.batch(*map(stored, (x, y, sample_weight))), validation_split
+            (x, y, sample_weight, resets), validation_data = data.split(
+                trainer.batch(*map(stored, (x, y, sample_weight, resets))), validation_split
             )
         steps = None if steps_per_epoch is None else ops.check_count("steps_per_epoch", steps_per_epoch)
-        source = epochs_of(trainer, x, y, sample_weight, batch_size, steps, shuffle, class_weight)
+        source = epochs_of(trainer, x, y, sample_weight, batch_size, steps, shuffle, class_weight, resets)
         validation = validation_of(trainer, validation_data, batch_size, validation_batch_size, validation_steps)
         due = validated_after(validation_freq)
         hooks = self._callbacks(callbacks, [History()], verbose, epochs, source.steps)
@@ -267,6 +270,8 @@ class Trainable(Layer):
         steps: int | None = None,
         callbacks: Callbacks = None,
         return_dict: bool = False,
+        *,
+        resets: Any = None,
     ) -> Any:
         """The loss and the metrics over some data; arguments as in `fit`.
 
@@ -275,7 +280,7 @@ class Trainable(Layer):
         """
         trainer = self._trainer
         trainer.ready("evaluate", "test_step")
-        source = epochs_of(trainer, x, y, sample_weight, batch_size, steps)
+        source = epochs_of(trainer, x, y, sample_weight, batch_size, steps, resets=resets)
         hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
         try:
             with trainer.own_call():
@@ -290,16 +295,18 @@ class Trainable(Layer):
         verbose: str | int = "auto",
         steps: int | None = None,
         callbacks: Callbacks = None,
+        *,
+        resets: Any = None,
     ) -> Any:
         """Outputs for inputs x (N, ...), computed in batches of `batch_size`, 32 by default; N may be 0.
 
-        x may be an iterable of batches. For a list of sequences of different lengths, outputs that have their steps are
-        such a list too. With verbose="auto" nothing is printed but a bar on a terminal.
+        `resets` are as in `fit`. x may be an iterable of batches. For a list of sequences of different lengths, outputs
+        that have their steps are such a list too. With verbose="auto" nothing is printed but a bar on a terminal.
         """
         quiet = verbose == "auto" and not sys.stdout.isatty()
         verbose = 0 if quiet else verbose
         trainer = self._trainer
-        plain = verbose == 0 and batch_size is None and steps is None and callbacks is None
+        plain = verbose == 0 and batch_size is None and steps is None and callbacks is None and resets is None
         if (
             plain
             and type(x) is np.ndarray
@@ -311,8 +318,8 @@ class Trainable(Layer):
         if not data.is_stream(x):
             x = self._trainer.batch(stored(x)).x
             if not data.rows(x):
-                return trainer.predicted(nested.change(x, read))
-        source = epochs_of(trainer, x, None, None, batch_size, steps)
+                return trainer.predicted(nested.change(x, read), resets)
+        source = epochs_of(trainer, x, None, None, batch_size, steps, resets=resets)
         hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
         try:
             return evaluation.predict(trainer, source, hooks)
@@ -334,6 +341,8 @@ class Trainable(Layer):
         sample_weight: Any = None,
         class_weight: ClassWeight | None = None,
         return_dict: bool = False,
+        *,
+        resets: Any = None,
     ) -> Any:
         """One step on one batch. If it raises, weights and optimizer are as they were.
 
@@ -343,24 +352,27 @@ class Trainable(Layer):
             sample_weight: (B,) or (B, T) weights in the loss; with several outputs one array for all, or likewise.
             class_weight: class to weight; not together with sample_weight.
             return_dict: return a dictionary.
+            resets: (B, T) booleans, as in `fit`.
 
         Returns:
             [loss, metric, ...] of the batch before the step; the loss alone if there are no metrics.
         """
         trainer = self._trainer
         trainer.ready("train_on_batch", "train_step", "compute_loss")
-        batch = self._trainer.batch(x, y, sample_weight)
+        batch = self._trainer.batch(x, y, sample_weight, resets)
         if class_weight is not None:
             batch = trainer.weigher(class_weight)(batch)
         with trainer.own_call():
             self.reset_metrics()
             return trainer.returned(trainer.logs((trainer.own_step("train_step") or trainer.train)(batch)), return_dict)
 
-    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False, *, resets: Any = None
+    ) -> Any:
         """The loss and the metrics of one batch; arguments and results as in `train_on_batch`."""
         trainer = self._trainer
         trainer.ready("test_on_batch", "test_step", "compute_loss")
-        batch = self._trainer.batch(x, y, sample_weight)
+        batch = self._trainer.batch(x, y, sample_weight, resets)
         with trainer.own_call():
             self.reset_metrics()
             return trainer.returned(trainer.logs((trainer.own_step("test_step") or trainer.test)(batch)), return_dict)
@@ -370,7 +382,14 @@ class Trainable(Layer):
         return self._trainer.predicted(x)
 
     def gradients(
-        self, x: Any, y: Any, sample_weight: Any = None, *, advance: bool = False, outputs: bool = False
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        advance: bool = False,
+        outputs: bool = False,
+        resets: Any = None,
     ) -> tuple[Any, ...]:
         """The gradient of the loss by each trainable weight, in training, without a step.
 
@@ -379,6 +398,7 @@ class Trainable(Layer):
             advance: False only looks: states, moving statistics and random generators are as before, so that a second
                 call gives the same, with the same dropout. True, for a training loop of your own, lets them go on.
             outputs: give the outputs for x too.
+            resets: (B, T) booleans, as in `fit`.
 
         Returns:
             path of the weight to its gradient, in the order of `trainable_weights`; the loss; and the outputs, where
@@ -392,7 +412,7 @@ class Trainable(Layer):
             (3, 48)
         """
         self._trainer.ready("gradients", "compute_loss")
-        batch = self._trainer.batch(x, y, sample_weight)
+        batch = self._trainer.batch(x, y, sample_weight, resets)
         found = self._trainer.gradients(batch, ops.check_bool("advance", advance))
         return found if outputs else found[:2]
 

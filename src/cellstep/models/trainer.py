@@ -187,9 +187,11 @@ class Trainer:
 
     # One batch
 
-    def batch(self, x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
+    def batch(self, x: Any, y: Any = None, sample_weight: Any = None, resets: Any = None) -> Batch:
         """What a user gives for a batch, or for all of them, in the structure of the inputs and outputs, checked."""
-        batch: Batch = self.model._signature.batch(x, y, sample_weight, self.own_targets)
+        batch: Batch = self.model._signature.batch(
+            x, y, sample_weight, self.model.check_resets(resets), self.own_targets
+        )
         return batch
 
     def forget_plan(self) -> None:
@@ -208,9 +210,12 @@ class Trainer:
         """What runs the model's own `train_step` or `test_step`; None where it has none."""
         return partial(own_steps.run, self, name) if self.overrides(name) else None
 
-    def predicted(self, x: Any) -> Any:
+    def predicted(self, x: Any, resets: Any = None) -> Any:
         """The outputs for a batch of `predict`, by `predict_step` where that is overridden."""
-        return own_steps.predict(self, x) if self.overrides("predict_step") else self.model(x)
+        if not self.overrides("predict_step"):
+            return self.model(x, resets=resets)
+        own_steps.refuse_resets(self.model, "predict_step", resets)
+        return own_steps.predict(self, x)
 
     def logs(self, logs: Logs | None) -> Logs:
         """What a step gave, or else what the metrics give."""
@@ -231,7 +236,7 @@ class Trainer:
             optimizer = self.begin(compiled, plan)
             saved, done = plan.rollback.save(), optimizer.calls
             try:
-                context = self.context(compiled)
+                context = self.context(compiled, batch)
                 ran = plan.run(batch.x, context)
                 scored = self.score(compiled, plan, batch, ran, True)
                 self.pull(compiled, plan, ran, scored.gradients)
@@ -251,7 +256,7 @@ class Trainer:
         plan = self.checked_plan(batch)
         saved = plan.rollback.save()
         try:
-            ran = plan.run(batch.x, Context(penalties=[]))
+            ran = plan.run(batch.x, Context(penalties=[], resets=batch.resets))
             scored = self.score(compiled, plan, batch, ran, False)
             with interrupts_held():
                 return self.record(compiled, plan, batch, ran, scored)
@@ -282,10 +287,10 @@ class Trainer:
         optimizer.zero_grad()
         return optimizer
 
-    def context(self, compiled: Compiled) -> Context:
+    def context(self, compiled: Compiled, batch: Batch) -> Context:
         """A pass of training, with gradients of penalties scaled as the loss is."""
         scale = compiled.optimizer.loss_scale_factor
-        return Context(True, True, False, [], None, 1.0 if scale is None else scale)
+        return Context(True, True, False, [], None, 1.0 if scale is None else scale, batch.resets)
 
     def score(self, compiled: Compiled, plan: Plan, batch: Batch, ran: Pass, gradient: bool) -> Score:
         """The loss of what was run, with all penalties; see `scoring.score`."""
@@ -342,7 +347,7 @@ class Trainer:
         plan = self.checked_plan(batch)
         kept = undone_on_error if advance else unchanged
         with compiled.training, kept(self.model), own_gradients(self.model):
-            ran = plan.run(batch.x, self.context(compiled))
+            ran = plan.run(batch.x, self.context(compiled, batch))
             scored = self.score(compiled, plan, batch, ran, True)
             self.pull(compiled, plan, ran, scored.gradients)
             y = join(ran.y)

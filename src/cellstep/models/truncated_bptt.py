@@ -95,7 +95,7 @@ class Windows:
         trainer, compiled = self.trainer, self.trainer.ready("fit")
         plan = trainer.plan(made.x)
         optimizer = trainer.begin(compiled, plan)
-        ran = plan.run(made.x, trainer.context(compiled))
+        ran = plan.run(made.x, trainer.context(compiled, made))
         steps = next(a.shape[1] for a in nested.flatten(made.x))
         for y in nested.flatten(ran.y):
             if y.ndim < 2 or y.shape[1] != steps:
@@ -147,6 +147,7 @@ def _cut(made: Batch, begin: int, end: int, fresh: int) -> Batch:
         nested.change(made.x, lambda a: a[:, begin:end]),
         nested.change(made.y, lambda a: None if a is None else a[:, fresh:end]),
         nested.change(made.sample_weight, weight),
+        None if made.resets is None else made.resets[:, begin:end],
     )
 
 
