@@ -39,7 +39,9 @@ class MatmulLayer(Layer):
         cached: tuple[Any, Any, ops.Matrix] | None = self.__dict__.get(slot)
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
-        W = self.kernel.value.reshape(-1, self.kernel.shape[-1])
+        W = self.kernel.value
+        if W.ndim != 2:
+            W = W.reshape(-1, W.shape[-1])
         if backward:
             matrix = ops.Matrix.of(W.T, backend=backend)
         else:
@@ -59,8 +61,8 @@ class MatmulLayer(Layer):
         """Add to the gradients of kernel and bias, from those of the sums."""
         with self._lock:  # threads may add to the same gradients
             dkernel, dbias = self.grads_of((self.kernel, self.bias))
-            if dkernel is not None:
-                dkernel = dkernel.reshape(-1, self.kernel.shape[-1])
+            if dkernel is not None and dkernel.ndim != 2:
+                dkernel = dkernel.reshape(-1, dkernel.shape[-1])
             if dkernel is not None or dbias is not None:
                 ops.add_gradients(rows, dz, dkernel, dbias)
 

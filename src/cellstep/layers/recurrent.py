@@ -21,7 +21,7 @@ from .module import Module, Shape
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell
 from .states import given_states, gradients_like, nest, split_gradients
 from .stream import Stream
-from .time_order import TimeOrder, arrange
+from .time_order import RaggedRows, TimeOrder, arrange
 from .variable import Variable
 
 
@@ -288,7 +288,13 @@ class RNN(Layer):
             self.build((B, T, (x[0] if isinstance(x, list) else x).shape[-1]))
         own_first = initial_state is None and self.states is None and bool(self.initial)
         states = self._first_states(initial_state, B)
-        y, last, tape = order.run(runner, x, states, sequences, context.tape, context.training)
+        if isinstance(order, RaggedRows):
+            y, last, tape = order.run(runner, x, states, sequences, context.tape, context.training)
+        else:
+            steps = {"mask": order.mask, "lengths": order.lengths, "resets": order.resets}
+            y, last, tape = runner.run_sequences(
+                x, states, **steps, sequences=sequences, tape=context.tape, training=context.training
+            )
         if self.carry_at is not None and tape is not None and tape.states_after is not None:
             self.carried = tape.states_after(self.carry_at)
         if self.stateful:
@@ -304,6 +310,7 @@ class RNN(Layer):
         passed = self.compute_mask(x, mask)
         if tape is None:
             return result, passed, None
+        shape = () if sequences else y.shape
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             dlast: list[Array | None] = [None] * len(last)
@@ -314,7 +321,7 @@ class RNN(Layer):
                 dy = order.check_gradient(dy, self.dtype, runner.output_size)
                 dy, dbefore = order.gradients(self._zeroed(dy, running))
             elif dy is not None:
-                dy = ops.as_array("dy", dy, self.dtype, (B, runner.output_size))
+                dy = self.gradient_array(dy, shape)
                 dy = dy if running is None else self._zeroed(dy, running)
             dx, dfirst = tape.pullback(dy, dlast, need_dx)
             if dbefore is not None and runner.h is not None:

@@ -34,21 +34,6 @@ class TimeOrder:
         """(B, T) booleans, False for outputs of masked steps; None where there is none."""
         return ops.running(self.mask, self.lengths, self.B, self.T, False)
 
-    def run(
-        self, runner: Runner, x: Any, states: Any, sequences: bool, tape: bool, training: bool
-    ) -> tuple[Any, list[Array], Tape | None]:
-        """`runner.run_sequences`, for x in the order of processing."""
-        return runner.run_sequences(
-            x,
-            states,
-            mask=self.mask,
-            lengths=self.lengths,
-            resets=self.resets,
-            sequences=sequences,
-            tape=tape,
-            training=training,
-        )
-
     def inputs(self, x: Any) -> Any:
         """x in the order of processing; or its gradient as the caller has x."""
         return x

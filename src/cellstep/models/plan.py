@@ -89,10 +89,16 @@ class Plan:
         return not self.own.isdisjoint(("compute_loss", "compute_metrics"))
 
     def run(self, x: Any, context: Context) -> Pass:
-        """Forward over a checked batch. Sequences of different lengths stay apart, as `Grouped`, but where a subclass
-        computes with the outputs."""
+        """Forward over a checked batch, for training and evaluation: the pullback gives no gradient of x.
+
+        Sequences of different lengths stay apart, as `Grouped`, but where a subclass computes with the outputs.
+        """
         if self._chain is not None and type(x) is np.ndarray:
-            return self._chain.run(x, context)
+            mask, pullbacks = None, []
+            for call in self._chain.calls:
+                x, mask, pullback = call(x, mask, context)
+                pullbacks.append(pullback)
+            return Pass(x, mask, partial(self._chain.pull, pullbacks))
         apply = self._model.apply if self.computes_with_outputs else self._model.apply_apart
         y, mask, pullback = apply(x, None, context)
         return Pass(y, mask, pullback, tuple(context.penalties or ()))
@@ -100,6 +106,9 @@ class Plan:
 
 class Chain:
     """Layers one after another, run with nothing in between.
+
+    Attributes:
+        calls: what runs each layer.
 
     Args:
         steps: of the graph, in order. needed, learns: for each whether its input needs a gradient, and whether it has
@@ -109,22 +118,13 @@ class Chain:
     def __init__(self, steps: Sequence[Step], needed: Sequence[bool], learns: Sequence[bool]) -> None:
         self.calls = [_call_of(step.layer) for step in steps]
         self._needed = list(needed)
-        #: How many layers from the end on the way back goes through.
-        self._length = max((len(steps) - i for i, learning in enumerate(learns) if learning), default=0)
+        first = next((i for i, learning in enumerate(learns) if learning), len(steps))
+        self._backward = range(len(steps) - 1, first - 1, -1)
 
-    def run(self, x: Any, context: Context) -> Pass:
-        """Forward; the pullback gives no gradient of x."""
-        mask = None
-        pullbacks = []
-        for call in self.calls:
-            x, mask, pullback = call(x, mask, context)
-            pullbacks.append(pullback)
-
-        def back(dy: Any, need_dx: bool = False) -> None:
-            for i in range(len(pullbacks) - 1, len(pullbacks) - 1 - self._length, -1):
-                dy = pullbacks[i](dy, self._needed[i])
-
-        return Pass(x, mask, back)
+    def pull(self, pullbacks: Sequence[Any], dy: Any, need_dx: bool = False) -> None:
+        """Backward, as far as there are weights that learn; x gets no gradient."""
+        for i in self._backward:
+            dy = pullbacks[i](dy, self._needed[i])
 
 
 class CallPlan:
@@ -140,16 +140,18 @@ class CallPlan:
         head = next(iter(model._signature.heads), None)
         shape = () if head is None else head.batch_shape
         # an array that an Input might refuse, or cast, goes the longer way
-        self._calls = None if chain is None or any(shape[:-1]) else chain.calls
-        self._ndim, self._features = len(shape), shape[-1] if shape else None
+        self._calls = None if chain is None else chain.calls
+        self._ndim, self._sizes = len(shape), [(i, size) for i, size in enumerate(shape) if size is not None]
         self._kinds = "iu" if head is not None and head.dtype.kind != "f" else "f"
 
     def takes(self, x: Any) -> bool:
         """Whether the array goes through the layers as it is, one after another."""
         if self._calls is None or not self._ndim:
             return self._calls is not None
-        fits = x.ndim == self._ndim and self._features in (None, x.shape[-1])
-        return fits and x.dtype.kind in self._kinds
+        if x.ndim != self._ndim or x.dtype.kind not in self._kinds:
+            return False
+        shape = x.shape
+        return not any([shape[axis] != size for axis, size in self._sizes])
 
     def outputs(self, x: Any) -> tuple[Any, Any]:
         """The outputs and their mask."""

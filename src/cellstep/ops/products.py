@@ -39,10 +39,14 @@ class Matrix:
         activation: one of `FUSED`.
         """
         x = rows(x)
-        places = x if x.ndim == 3 else x.reshape(1, -1, x.shape[-1])
         y = empty((*x.shape[:-1], self.N), x.dtype)
-        self.functions.product(self.packed, places, activation, y.reshape(*places.shape[:2], self.N))
+        self.functions.product(self.packed, _three_axes(x), activation, _three_axes(y))
         return y
+
+
+def _three_axes(a: Array) -> Array:
+    """(..., K) as (B, T, K), a view."""
+    return a if a.ndim == 3 else a[None] if a.ndim == 2 else a.reshape(1, -1, a.shape[-1])
 
 
 #: What a product can apply to its sums.
@@ -55,9 +59,7 @@ def add_gradients(x: Array, dz: Array, dW: Array | None, db: Array | None) -> No
     dW and db are C-contiguous; None where not wanted.
     """
     x, dz = rows(x), contiguous(dz)
-    if x.ndim != 3:
-        x, dz = x.reshape(1, -1, x.shape[-1]), dz.reshape(1, -1, dz.shape[-1])
-    kernels.active().products.product_gradients(x, dz, dW, db)
+    kernels.active().products.product_gradients(_three_axes(x), _three_axes(dz), dW, db)
 
 
 def matmul(a: Array, b: Array) -> Array:
