@@ -78,8 +78,7 @@ class RecurrentCell(Module):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**{key: value for key, value in arguments.items() if key not in self.config_keys})
-        for key in self.config_keys:
-            setattr(self, key, checked(key, arguments[key]))
+        vars(self).update(checked(arguments, self.config_keys))
         self.generator = random.generator(self.seed)
         self._dropout_mask: Array | None = None
         self._recurrent_dropout_mask: Array | None = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
-from .. import kernels
+from .. import kernels, ops
 from ..lookup import snake_case
 from .cell import RecurrentCell
-from .configuration import check_config, checked
+from .configuration import check_config, check_cudnn, check_seed
 from .recurrent import RNN
 from .stacked_rnn_cells import StackedRNNCells
 
@@ -37,13 +37,13 @@ class CellLayer(RNN):
     def __init__(self, **arguments: Any) -> None:
         if "cell" in arguments:
             raise TypeError(f"{type(self).__name__} takes no argument 'cell'; RNN runs a cell that is given")
-        self.num_layers: int = checked("num_layers", arguments.pop("num_layers"))
+        self.num_layers = ops.check_count("num_layers", arguments.pop("num_layers"))
         if "use_cudnn" in arguments:
-            self.use_cudnn = checked("use_cudnn", arguments.pop("use_cudnn"))
+            self.use_cudnn = check_cudnn("use_cudnn", arguments.pop("use_cudnn"))
         of_cell = {key: arguments.pop(key) for key in self.cell_class.config_keys}
         of_cell |= {key: arguments[key] for key in ("dtype", "trainable") if key in arguments}
         arguments.pop("dtype", None)
-        seed, name = checked("seed", of_cell.pop("seed")), snake_case(self.cell_class.__name__)
+        seed, name = check_seed("seed", of_cell.pop("seed")), snake_case(self.cell_class.__name__)
         cells = [
             self.cell_class(name=f"{name}_{i}" if i else name, seed=None if seed is None else seed + i, **of_cell)
             for i in range(self.num_layers)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .. import activations, constraints, initializers, ops, random, regularizers
 from ..activations import Activation
-from ..configured import levels_to_user, ours_function
+from ..configured import cached, levels_to_user, ours_function
 from ..constraints import Constraint
 from ..regularizers import Regularizer
 
@@ -48,7 +48,19 @@ def check_seed(name: str, value: Any) -> int | None:
     return None if value is None else random.check_seed(value)
 
 
-_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+def check_regularizer(name: str, value: Any) -> Regularizer | None:
+    """Whatever `regularizers.get` takes."""
+    return None if value is None else regularizers.get(value, name)
+
+
+def check_constraint(name: str, value: Any) -> Constraint | None:
+    """Whatever `constraints.get` takes."""
+    return None if value is None else constraints.get(value, name)
+
+
+Check = Callable[[str, Any], Any]
+
+_CHECKS: Mapping[str, Check] = {
     "units": ops.check_count,
     "num_layers": ops.check_count,
     "dropout": ops.check_rate,
@@ -57,24 +69,25 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "implementation": check_implementation,
     "use_cudnn": check_cudnn,
 }
-_KINDS: Mapping[str, Callable[[Any, str], Any]] = {
-    "activation": activations.get,
-    "initializer": initializers.get,
-    "regularizer": regularizers.get,
-    "constraint": constraints.get,
+#: By what a name ends with.
+_KINDS: Mapping[str, Check] = {
+    "activation": lambda name, value: activations.get(value, name),
+    "initializer": lambda name, value: initializers.get(value, name),
+    "regularizer": check_regularizer,
+    "constraint": check_constraint,
 }
 
 
-def checked(name: str, value: Any) -> Any:
-    """An argument as a layer holds it: a flag, where its name does not say what else it is.
+@cached
+def check_of(name: str) -> Check:
+    """What an argument of this name is checked and made to an attribute by: a flag's where it does not say what else
+    it is. That raises ValueError, TypeError or NotImplementedError where it cannot be that, and names the argument."""
+    return _CHECKS.get(name) or _KINDS.get(name.rpartition("_")[2]) or ops.check_bool
 
-    Raises:
-        ValueError, TypeError, NotImplementedError: it cannot be that; the message names the argument.
-    """
-    if name in _CHECKS:
-        return _CHECKS[name](name, value)
-    kind = _KINDS.get(name.rpartition("_")[2])
-    return ops.check_bool(name, value) if kind is None else kind(value, name)
+
+def checked(arguments: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Those of the arguments that have these names, as a layer holds them."""
+    return {name: check_of(name)(name, arguments[name]) for name in names}
 
 
 def in_configuration(name: str, value: Any) -> Any:

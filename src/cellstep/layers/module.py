@@ -102,7 +102,9 @@ class Module(Constructed):
         input_dim: Any = None,
         input_length: Any = None,
     ) -> None:
-        self.asked_shape = older_shape(type(self), input_shape, input_dim, input_length)
+        self.asked_shape = None
+        if not (input_shape is None and input_dim is None and input_length is None):
+            self.asked_shape = older_shape(type(self), input_shape, input_dim, input_length)
         self.name = auto_name(type(self).__name__) if name is None else check_name(name)
         self.path = self.name
         self.dtype = ops.float_dtype("dtype", dtype)
@@ -179,9 +181,8 @@ class Module(Constructed):
     def keep_weight_arguments(self, arguments: Mapping[str, Any]) -> None:
         """Keep of a constructor's arguments, its `locals()`, those that say how weights are: `kernel_initializer`,
         `kernel_regularizer`, `kernel_constraint` and the like."""
-        for name, value in arguments.items():
-            if name.endswith(OF_WEIGHTS) and name != "activity_regularizer":
-                setattr(self, name, checked(name, value))
+        names = (name for name in arguments if name.endswith(OF_WEIGHTS) and name != "activity_regularizer")
+        vars(self).update(checked(arguments, names))
 
     def add_configured_weight(self, name: str, shape: tuple[int, ...], trainable: bool = True) -> Variable:
         """`add_weight`, as the arguments say that `keep_weight_arguments` has kept."""
