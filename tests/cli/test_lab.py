@@ -130,3 +130,11 @@ def test_help_has_examples(kind: str, capsys: pytest.CaptureFixture[str]) -> Non
 def test_help_needs_no_numpy() -> None:
     code = "import sys, cellstep.cli as c\ntry: c.main(['lab', '--help'])\nexcept SystemExit: pass\n"
     subprocess.run([sys.executable, "-c", code + "sys.exit('numpy' in sys.modules)"], check=True, capture_output=True)
+
+
+def test_a_layer_that_there_is_not_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("bptt", "gates", "unroll"):
+        assert lab(kind, "--cell", "RNN") == 2
+        assert capsys.readouterr().err == "cellstep: --cell must be one of SimpleRNN, LSTM, GRU, got 'RNN'\n"
+    assert lab("compare", "--cells", "LSTM", "RNN") == 2
+    assert "cells must be two or more different ones of SimpleRNN, LSTM, GRU" in capsys.readouterr().err

@@ -12,8 +12,8 @@ import time
 
 import numpy as np
 
-from .. import layers, models, optimizers, random
-from .step_cost import step_cost
+from .. import config, kernels, layers, models, optimizers, random
+from .bench.interleaved import Pace, compare
 from .team_games import scores
 from .team_games.games import DataError, read_games
 from .team_games.histories import FEATURES, LAST, Samples, samples
@@ -54,8 +54,7 @@ def run(data: str | None = None, seed: int = 0, epochs: int | None = None) -> No
     model.compile(optimizers.Adam(RATE, global_clipnorm=1.0), loss="binary_crossentropy", metrics=["accuracy"])
     model.fit(train.x, train.y[:, None], batch_size=BATCH, epochs=epochs or _epochs(len(train)))
     report(model, train, held.where(held.once))
-    gru = next(layer for layer in model.layers if isinstance(layer, layers.GRU))
-    print(f"\n{step_cost(gru)}")
+    print(f"\n{step_cost(model.layers[1])}")
     print(f"Whole demo: {time.perf_counter() - began:.1f} s.")
 
 
@@ -103,3 +102,22 @@ def report(model: models.Sequential, train: Samples, held: Samples) -> None:
     print("  or above one half where the opponent's is not known; between equals, the commoner result.")
     for name in list(right)[1:]:
         print(textwrap.fill(scores.verdict(name, right["this GRU"], right[name]), 110))
+
+
+def step_cost(layer: layers.RNN) -> str:
+    """A sentence on the cost of one batch-1 step of this layer: the kernel's, and its cell's as called."""
+    cell, backend = layer.cell, kernels.active()
+    weights = [None if weight is None else weight.value for weight in cell.row_weights]
+    packed = backend.pack(cell.contract, weights, tuple(cell.options.values()), False)
+    inputs = len(cell.kernel.value)
+    x = np.random.default_rng(0).standard_normal((1, inputs)).astype(cell.dtype)
+    own, states = cell.get_initial_state(1), cell.get_initial_state(1)
+    times = compare(
+        {"kernel": lambda: backend.step(packed, x, own), "cell": lambda: cell(x, states)}, Pace(0.0, 0.01, 0.02)
+    )
+    in_kernel, called = (1e6 * times[name].median for name in ("kernel", "cell"))
+    return (
+        f"One step of this {cell.contract.title}, batch 1, {inputs} inputs, H = {cell.units}, {x.dtype}: "
+        f"{in_kernel:.2f} us in the kernel, {called:.2f} us as cell(x, states)\n"
+        f"(medians; backend {backend.name}, {config.isa()})."
+    )

@@ -4,16 +4,117 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .arguments import positive, seed
 
-CELLS = ("SimpleRNN", "LSTM", "GRU")
-
 _FILES = (
     "Data: CSV with a column for each feature and a row for each step, names in the first line allowed; or .npy of "
+    "shape (steps,), (steps, features) or (sequences, steps, features). Without: noisy waves, made from the seed."
 )
-_FILES += "shape (steps,), (steps, features) or (sequences, steps, features). Without: noisy waves, made from the seed."
+
+
+class Command(NamedTuple):
+    """One command: what `--help` says, and its options, each its flag and the keywords of `add_argument`."""
+
+    help: str
+    description: str
+    examples: tuple[str, ...]
+    options: dict[str, dict[str, Any]]
+
+
+#: A net made here, or one from a file; and the sequences that it sees.
+_CELL = {"--cell": {"metavar": "NAME", "default": "LSTM", "help": "recurrent layer of a net made here (default LSTM)"}}
+_SOURCE: dict[str, dict[str, Any]] = {
+    "--units": {"type": positive, "default": 32, "help": "of a net made here (default 32)"},
+    "--steps": {"type": positive, "default": 40, "help": "of a sequence cut from the data (default 40)"},
+    "--data": {"metavar": "FILE", "help": _FILES},
+    "--model": {"metavar": "FILE", "help": "a trained net, .keras, in place of one made here; needs --data"},
+}
+
+COMMANDS: dict[str, Command] = {
+    "gradient-flow": Command(
+        "how gradients vanish or explode on their way back in time",
+        "Norms of gradients over time, at several scales of the recurrent weights; the memory horizon; Lyapunov "
+        "exponents.",
+        ("--out flow.html", "--cells LSTM GRU --steps 100 --out flow.png", "--clipnorm 1 --scales 1 2"),
+        {
+            "--cells": {"nargs": "+", "metavar": "NAME", "help": "recurrent layers of nets made here (default all)"},
+            **_SOURCE,
+            "--scales": {
+                "nargs": "+",
+                "type": float,
+                "default": [0.5, 1.0, 1.5],
+                "help": "factors of recurrent weights",
+            },
+            "--clipnorm": {"type": float, "help": "a bound, to show what clipping by norm does"},
+        },
+    ),
+    "bptt": Command(
+        "each weight's gradient, split by the time step that it came from",
+        "Back-propagation through time, step by step: a net made here predicts the step after each sequence; one from "
+        "a file needs --targets.",
+        ("--cell GRU --steps 12 --out bptt.html", "--model net.keras --data x.npy --targets y.npy"),
+        {**_CELL, **_SOURCE, "--targets": {"metavar": "FILE", "help": ".npy, the targets of --data for --model"}},
+    ),
+    "gates": Command(
+        "what a cell keeps, stores and tells over a sequence",
+        "Gates, cell state and hidden state over a sequence.",
+        ("--cell LSTM --out gates.png", "--model net.keras --data heart.csv --layer lstm_1 --out gates.html"),
+        {
+            **_CELL,
+            **_SOURCE,
+            "--layer": {"help": "name of the recurrent layer (default: the first)"},
+            "--row": {"type": int, "default": 0, "help": "which sequence is drawn (default 0)"},
+        },
+    ),
+    "unroll": Command(
+        "a net drawn unrolled in time",
+        "A column for each step, a row for each layer, arrows for what goes from step to step.",
+        (
+            "--cell LSTM --steps 5 --out unrolled.svg",
+            "--cell GRU --layers 2 --bidirectional --sequences --fold",
+            "--model net.keras --steps 20 --out net.html",
+        ),
+        {
+            **_CELL,
+            "--units": {"type": positive, "default": 8, "help": "of a net made here (default 8)"},
+            "--features": {"type": positive, "default": 3, "help": "of its inputs (default 3)"},
+            "--layers": {"type": positive, "default": 1, "help": "recurrent ones, of a net made here (default 1)"},
+            "--bidirectional": {"action": "store_true", "help": "each in both directions of time"},
+            "--sequences": {"action": "store_true", "help": "an output at every step, not at the last one alone"},
+            "--model": {"metavar": "FILE", "help": "a net, .keras, in place of one made here"},
+            "--steps": {
+                "nargs": "+",
+                "type": positive,
+                "help": "of each input sequence (default 5, or the net's own)",
+            },
+            "--fold": {"action": "store_true", "help": "with the loop beside it"},
+            "--columns": {"type": positive, "default": 4, "help": "at most, for each sequence (default 4)"},
+        },
+    ),
+    "compare": Command(
+        "recurrent layers compared: which is better on a task, if any is",
+        "Train cells of equal size, or for equal time, over several seeds; scores with 95 % intervals against memory "
+        "length and time.",
+        (
+            "--task adding --out adding.html",
+            "--task digits --seeds 3 --budget 300",
+            "--data x.npy --targets y.npy --match time --budget 10",
+        ),
+        {
+            "--task": {"choices": ("adding", "copy", "parity", "digits"), "help": "(default adding)"},
+            "--data": {"metavar": "FILE", "help": ".npy (n, steps, features), in place of a task; needs --targets"},
+            "--targets": {"metavar": "FILE", "help": ".npy (n,) classes or numbers"},
+            "--cells": {"nargs": "+", "metavar": "NAME", "help": "recurrent layers (default all)"},
+            "--match": {"choices": ("parameters", "time"), "default": "parameters", "help": "what is equal"},
+            "--budget": {"type": float, "help": "updates of each run (default 1500), or seconds (default 5)"},
+            "--seeds": {"type": positive, "default": 5, "help": "how many (default 5)"},
+            "--units": {"type": positive, "default": 24, "help": "of a GRU, which sets the size (default 24)"},
+            "--lengths": {"nargs": "+", "type": positive, "help": "memory lengths (default: the task's own)"},
+        },
+    ),
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -25,112 +126,18 @@ def add_parser(commands: Any) -> None:
         "command prints what it finds; --out draws it into a picture (.png, .svg, .pdf) or a page (.html).",
     )
     kinds = lab.add_subparsers(dest="kind", required=True)
-    _flow(kinds)
-    _bptt(kinds)
-    _gates(kinds)
-    _unroll(kinds)
-    _compare(kinds)
-
-
-def _command(kinds: Any, name: str, help_: str, description: str, *examples: str) -> argparse.ArgumentParser:
-    shown = "examples:\n" + "\n".join(f"  cellstep lab {name} {example}".rstrip() for example in examples)
-    parser: argparse.ArgumentParser = kinds.add_parser(
-        name,
-        help=help_,
-        description=description,
-        epilog=shown,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--out", metavar="FILE", help="where to draw it: .png, .svg, .pdf or .html")
-    parser.add_argument("--seed", type=seed, default=0, help="of weights and generated data (default 0)")
-    return parser
-
-
-def _source(parser: argparse.ArgumentParser, one: bool) -> None:
-    """Where net and data come from."""
-    if one:
-        parser.add_argument("--cell", choices=CELLS, default="LSTM", help="of a net made here (default LSTM)")
-    parser.add_argument("--units", type=positive, default=32, help="of a net made here (default 32)")
-    parser.add_argument("--steps", type=positive, default=40, help="of a sequence cut from the data (default 40)")
-    parser.add_argument("--data", metavar="FILE", help=_FILES)
-    parser.add_argument(
-        "--model", metavar="FILE", help="a trained net, .keras, in place of one made here; needs --data"
-    )
-
-
-def _flow(kinds: Any) -> None:
-    parser = _command(
-        *(kinds, "gradient-flow", "how gradients vanish or explode on their way back in time"),
-        "Norms of gradients over time, at several scales of the recurrent weights; the memory horizon; Lyapunov "
-        "exponents.",
-        *("--out flow.html", "--cells LSTM GRU --steps 100 --out flow.png", "--clipnorm 1 --scales 1 2"),
-    )
-    parser.add_argument("--cells", nargs="+", choices=CELLS, default=list(CELLS), help="of nets made here")
-    _source(parser, one=False)
-    parser.add_argument("--scales", nargs="+", type=float, default=[0.5, 1.0, 1.5], help="factors of recurrent weights")
-    parser.add_argument("--clipnorm", type=float, help="a bound, to show what clipping by norm does")
-
-
-def _bptt(kinds: Any) -> None:
-    parser = _command(
-        *(kinds, "bptt", "each weight's gradient, split by the time step that it came from"),
-        "Back-propagation through time, step by step: a net made here predicts the step after each sequence; one from "
-        "a file needs --targets.",
-        *("--cell GRU --steps 12 --out bptt.html", "--model net.keras --data x.npy --targets y.npy"),
-    )
-    _source(parser, one=True)
-    parser.add_argument("--targets", metavar="FILE", help=".npy, the targets of --data for --model")
-
-
-def _gates(kinds: Any) -> None:
-    parser = _command(
-        *(kinds, "gates", "what a cell keeps, stores and tells over a sequence"),
-        "Gates, cell state and hidden state over a sequence.",
-        *("--cell LSTM --out gates.png", "--model net.keras --data heart.csv --layer lstm_1 --out gates.html"),
-    )
-    _source(parser, one=True)
-    parser.add_argument("--layer", help="name of the recurrent layer (default: the first)")
-    parser.add_argument("--row", type=int, default=0, help="which sequence is drawn (default 0)")
-
-
-def _unroll(kinds: Any) -> None:
-    parser = _command(
-        *(kinds, "unroll", "a net drawn unrolled in time"),
-        "A column for each step, a row for each layer, arrows for what goes from step to step.",
-        *("--cell LSTM --steps 5 --out unrolled.svg", "--cell GRU --layers 2 --bidirectional --sequences --fold"),
-        "--model net.keras --steps 20 --out net.html",
-    )
-    parser.add_argument("--cell", choices=CELLS, default="LSTM", help="of a net made here (default LSTM)")
-    parser.add_argument("--units", type=positive, default=8, help="of a net made here (default 8)")
-    parser.add_argument("--features", type=positive, default=3, help="of its inputs (default 3)")
-    parser.add_argument("--layers", type=positive, default=1, help="recurrent ones, of a net made here (default 1)")
-    parser.add_argument("--bidirectional", action="store_true", help="each in both directions of time")
-    parser.add_argument("--sequences", action="store_true", help="an output at every step, not at the last one alone")
-    parser.add_argument("--model", metavar="FILE", help="a net, .keras, in place of one made here")
-    parser.add_argument(
-        "--steps", nargs="+", type=positive, help="of each input sequence (default 5, or the net's own)"
-    )
-    parser.add_argument("--fold", action="store_true", help="with the loop beside it")
-    parser.add_argument("--columns", type=positive, default=4, help="at most, for each sequence (default 4)")
-
-
-def _compare(kinds: Any) -> None:
-    parser = _command(
-        *(kinds, "compare", "SimpleRNN, LSTM or GRU: which is better on a task, if any is"),
-        "Train cells of equal size, or for equal time, over several seeds; scores with 95 % intervals against memory "
-        "length and time.",
-        *("--task adding --out adding.html", "--task digits --seeds 3 --budget 300"),
-        "--data x.npy --targets y.npy --match time --budget 10",
-    )
-    parser.add_argument("--task", choices=("adding", "copy", "parity", "digits"), help="(default adding)")
-    parser.add_argument("--data", metavar="FILE", help=".npy (n, steps, features), in place of a task; needs --targets")
-    parser.add_argument("--targets", metavar="FILE", help=".npy (n,) classes or numbers")
-    parser.add_argument("--cells", nargs="+", choices=CELLS, default=list(CELLS))
-    parser.add_argument("--match", choices=("parameters", "time"), default="parameters", help="what is equal")
-    parser.add_argument("--budget", type=float, help="updates of each run (default 1500), or seconds (default 5)")
-    parser.add_argument("--seeds", type=positive, default=5, help="how many (default 5)")
-    parser.add_argument("--units", type=positive, default=24, help="of a GRU, which sets the size (default 24)")
-    parser.add_argument("--lengths", nargs="+", type=positive, help="memory lengths (default: the task's own)")
+    for name, command in COMMANDS.items():
+        parser = kinds.add_parser(
+            name,
+            help=command.help,
+            description=command.description,
+            epilog="\n".join(["examples:", *(f"  cellstep lab {name} {example}" for example in command.examples)]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument("--out", metavar="FILE", help="where to draw it: .png, .svg, .pdf or .html")
+        parser.add_argument("--seed", type=seed, default=0, help="of weights and generated data (default 0)")
+        for flag, settings in command.options.items():
+            parser.add_argument(flag, **settings)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import Input, Sequential, lab, layers, models, random
+from ..lab.cell_rows import layer_over, titles
 
 Array = NDArray[Any]
 
@@ -20,7 +21,7 @@ ROWS = 16
 
 def flow(args: argparse.Namespace) -> Any:
     x, _ = _data(args)
-    nets = [models.load_model(args.model)] if args.model else args.cells
+    nets = [models.load_model(args.model)] if args.model else args.cells or titles()
     return lab.gradient_flow(nets, x, scales=args.scales, clipnorm=args.clipnorm, units=args.units, seed=args.seed)
 
 
@@ -52,7 +53,7 @@ def unroll(args: argparse.Namespace) -> Any:
         model = Sequential([Input((None, args.features))], name="net")
         for i in range(args.layers):
             more = args.sequences or i < args.layers - 1
-            layer = getattr(layers, args.cell)(args.units, return_sequences=more)
+            layer = _recurrent(args.cell)(args.units, return_sequences=more)
             model.add(layers.Bidirectional(layer) if args.bidirectional else layer)
         model.add(layers.Dense(1))
         steps = steps or [5]
@@ -84,10 +85,16 @@ RESULTS: dict[str, Callable[[argparse.Namespace], Any]] = {
 }
 
 
+def _recurrent(name: str) -> Any:
+    if name not in titles():
+        raise ValueError(f"--cell must be one of {', '.join(titles())}, got {name!r}")
+    return layer_over(name)
+
+
 def _net(args: argparse.Namespace, features: int) -> Sequential:
     """A recurrent layer, and a Dense one that predicts a step."""
     with random.seeded(args.seed):
-        recurrent = getattr(layers, args.cell)(args.units, name=args.cell.lower())
+        recurrent = _recurrent(args.cell)(args.units, name=args.cell.lower())
         return Sequential([Input((None, features)), recurrent, layers.Dense(features, name="head")], name="net")
 
 
@@ -129,20 +136,20 @@ def read_series(path: str) -> Array:
         ValueError: neither CSV nor .npy, other shapes, or what is no finite number. OSError: it cannot be read.
     """
     if Path(path).suffix.lower() == ".npy":
-        found = _array(path)
+        series = _array(path)
     elif Path(path).suffix.lower() == ".csv":
-        found = _csv(path)
+        series = _csv(path)
     else:
         raise ValueError(f"--data must end in .csv or .npy, got {path!r}")
-    if found.ndim == 1:
-        found = found[:, None]
-    if found.ndim not in (2, 3) or not found.size:
+    if series.ndim == 1:
+        series = series[:, None]
+    if series.ndim not in (2, 3) or not series.size:
         raise ValueError(
-            f"--data must have shape (steps,), (steps, features) or (sequences, steps, features), got {found.shape}"
+            f"--data must have shape (steps,), (steps, features) or (sequences, steps, features), got {series.shape}"
         )
-    if not np.isfinite(found).all():
+    if not np.isfinite(series).all():
         raise ValueError(f"--data must hold finite numbers, got NaN or infinity in {path}")
-    return found.astype(np.float32)
+    return series.astype(np.float32)
 
 
 def _array(path: str) -> Array:
@@ -150,12 +157,12 @@ def _array(path: str) -> Array:
     if Path(path).suffix.lower() != ".npy":
         raise ValueError(f"expected a file that ends in .npy, got {path!r}")
     try:
-        found: Array = np.load(path, allow_pickle=False)
+        array: Array = np.load(path, allow_pickle=False)
     except (ValueError, EOFError):
         raise ValueError(f"{path} must be a .npy file of numbers, got something else or a damaged one") from None
-    if found.dtype.kind not in "iufb":
-        raise ValueError(f"{path} must hold real numbers, got dtype {found.dtype}")
-    return found
+    if array.dtype.kind not in "iufb":
+        raise ValueError(f"{path} must hold real numbers, got dtype {array.dtype}")
+    return array
 
 
 def _csv(path: str) -> Array:
