@@ -12,21 +12,21 @@ written to before the last of those calls.
 
 from __future__ import annotations
 
-import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops, regularizers
-from ..configured import cached, ours_attribute, ours_function, owner_of
+from ..configured import ours_attribute, ours_function, owner_of
 from ..kernels.stages import Stage
 from ..regularizers import Regularizer
 from . import nested
 from .configuration import OLDER_ARGUMENTS
-from .context import Applied, Context, collecting, forward_context
+from .context import Context, forward_context
+from .forward_adapter import apply_forward, apply_of_package, call_arguments, call_forward, check_written
 from .module import Module, NamedOptions, Shape
 from .penalties import run_layer
 from .symbolic import Node, connect, is_symbolic
@@ -101,7 +101,7 @@ class Layer(Module):
             owner = next(c for c in cls.__mro__ if name in vars(c) or "forward" in vars(c))
             if name not in vars(owner) and "_depends" not in vars(owner_of(cls, name)):
                 setattr(cls, name, vars(Layer)[name])
-        computes = "_depends" not in vars(owner_of(cls, "apply")) and cls.apply is not Layer.apply
+        computes = "_depends" not in vars(owner_of(cls, "apply")) and cls.apply is not apply_forward
         cls.masks_itself = computes and not ours_function(cls.compute_mask)
 
     def __init__(
@@ -126,53 +126,7 @@ class Layer(Module):
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return config
 
-    def apply(self, x: Any, mask: Any, context: Context, *args: Any, **options: Any) -> Applied:
-        """What the layer computes, and the one function that a layer of this package writes.
-
-        Here it takes the `forward` of a user's class, or its `call` where no pullback is wanted, once the weights are
-        there, with those of mask, initial_state and training that it takes.
-
-        Args:
-            x: the inputs, batch first. mask: (B, T) booleans or None; a list of such where x is a list.
-            context: what the pass is for.
-            options: what else the layer takes, as `initial_state`.
-
-        Returns:
-            The outputs, their mask, and the pullback; without a tape that is None, or not called.
-        """
-        self.check_written()
-        if not self.built:
-            self.build(nested.change(x, np.shape) if isinstance(x, list | tuple | dict) else np.shape(x))
-        options = {"mask": mask, **options, "training": context.training}
-        with collecting(context):
-            if context.tape or ours_attribute(type(self).call):
-                y, pullback = self.checked_pair(self.forward(x, **self._taken(self.forward, options)))
-            else:
-                y, pullback = self.call(x, **self._taken(self.call, options)), None
-        return y, self.passed_mask(x, mask, context), pullback
-
-    def checked_pair(self, given: Any) -> tuple[Any, Pullback]:
-        """What a user's `forward` gave; TypeError unless it is outputs and a pullback."""
-        if not (isinstance(given, tuple) and len(given) == 2 and callable(given[1])):
-            got = type(given).__name__
-            raise TypeError(f"{type(self).__name__}.forward must return (y, pullback), got {got}")
-        return given
-
-    def _taken(self, function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
-        """Those options that a user's function takes; TypeError for states that it does not."""
-        taken = inspect.signature(function).parameters
-        if any(p.kind is p.VAR_KEYWORD for p in taken.values()):
-            return options
-        if "initial_state" not in taken:
-            self.stateless(options.pop("initial_state", None))
-        return {k: v for k, v in options.items() if k in taken or k not in ("mask", "training")}
-
-    def check_written(self) -> None:
-        """NotImplementedError where a subclass does not say what it computes."""
-        kind = type(self)
-        if kind.apply is Layer.apply and kind.forward is Layer.forward:
-            hint = "" if ours_function(kind.call) else "; a call that composes layers is that of a subclass of Model"
-            raise NotImplementedError(f"{kind.__name__}.forward(x, ...) -> (y, pullback) is not written{hint}")
+    apply = apply_forward
 
     def forward(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any
@@ -190,10 +144,10 @@ class Layer(Module):
         if initial_state is not None:
             options["initial_state"] = initial_state
         if ours_attribute(type(self).forward):
-            self.check_written()
+            check_written(self)
             y, _, pullback = run_layer(self, x, mask, context, **options)
         else:  # called from a subclass's own forward
-            y, _, pullback = _apply_of_package(type(self))(self, x, mask, context, **options)
+            y, _, pullback = apply_of_package(type(self))(self, x, mask, context, **options)
         return y, pullback
 
     def __call__(
@@ -205,7 +159,7 @@ class Layer(Module):
         holds whatever the model does.
         """
         if is_symbolic(x):
-            self.check_written()
+            check_written(self)
             if training is not None:
                 options["training"] = ops.check_bool("training", training)
             return connect(self, x, mask, initial_state, options)
@@ -221,9 +175,8 @@ class Layer(Module):
             options["initial_state"] = initial_state
         if ours_attribute(type(self).call):
             return run_layer(self, x, mask, Context(training), **options)[0]
-        self.check_written()  # called from a subclass's own call
-        options = {"mask": mask, **options, "training": training}
-        return self.checked_pair(self.forward(x, **self._taken(self.forward, options)))[0]
+        check_written(self)  # called from a subclass's own call
+        return call_forward(self, x, {"mask": mask, **options, "training": training})[0]
 
     def check_options(self, options: dict[str, Any]) -> dict[str, Any]:
         """The options of a call as `apply` takes them; TypeError for one that the layer does not take."""
@@ -375,27 +328,3 @@ class Layer(Module):
         if type(dy) is np.ndarray and dy.dtype is self.dtype and dy.shape == shape:
             return dy
         return ops.as_array("dy", dy, self.dtype, shape)
-
-
-@cached
-def call_arguments(kind: type[Layer]) -> tuple[str, ...] | None:
-    """What a call of a layer takes by name; None where a user's class takes anything."""
-    own = not ours_attribute(kind.forward)
-    parameters = list(inspect.signature(kind.forward if own else kind.apply).parameters.values())[1:]
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return None
-    names = [p.name for p in parameters]
-    if own:
-        return tuple(names)
-    states = [name for name in names[3:] if name == "initial_state"]
-    return ("x", "mask", *states, "training", *(name for name in names[3:] if name not in states))
-
-
-@cached
-def _apply_of_package(kind: type[Layer]) -> Callable[..., Applied]:
-    """The `apply` that a class inherits from a layer of this package, under a `forward` of its own."""
-    found = (vars(owner).get("apply", Layer.apply) for owner in kind.__mro__)
-    written: Callable[..., Applied] | None = next((one for one in found if one is not Layer.apply), None)
-    if written is None:
-        raise NotImplementedError(f"{kind.__name__}.forward(x, ...) -> (y, pullback) is not written")
-    return written

@@ -20,7 +20,19 @@ from .recurrent import RNN
 from .serialization import serialize
 from .states import given_states
 
-MERGE_MODES = ("concat", "sum", "mul", "ave", None)
+
+def _split(dy: Array, f: Array, b: Array) -> tuple[Array, Array]:
+    units = f.shape[-1]
+    return dy[..., :units], dy[..., units:]
+
+
+#: How the outputs f and b of the same steps are merged, and the gradients of both from dy.
+MERGES: dict[str | None, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "concat": (lambda f, b: np.concatenate([f, b], axis=-1), _split),
+    "sum": (lambda f, b: f + b, lambda dy, f, b: (dy, dy)),
+    "mul": (lambda f, b: f * b, lambda dy, f, b: (dy * b, dy * f)),
+    "ave": (lambda f, b: (f + b) / 2, lambda dy, f, b: (dy / 2, dy / 2)),
+}
 WAYS = ("forwards", "backwards")
 
 
@@ -63,8 +75,9 @@ class Bidirectional(Layer):
         for argument, value in (("layer", layer), ("backward_layer", backward_layer)):
             if not isinstance(value, RNN) and not (value is None and argument == "backward_layer"):
                 raise TypeError(f"{argument} must be a recurrent layer (RNN, LSTM, GRU, SimpleRNN), got {value!r}")
-        if merge_mode not in MERGE_MODES:
-            raise ValueError(f"merge_mode must be one of {', '.join(map(repr, MERGE_MODES))}, got {merge_mode!r}")
+        if merge_mode not in (*MERGES, None):
+            modes = ", ".join(map(repr, (*MERGES, None)))
+            raise ValueError(f"merge_mode must be one of {modes}, got {merge_mode!r}")
         if options.get("dtype") is None:
             options["dtype"] = layer.dtype
         super().__init__(**options)
@@ -98,7 +111,7 @@ class Bidirectional(Layer):
             mine, other = getattr(forward, flag), getattr(backward, flag)
             if mine != other:
                 raise ValueError(f"backward_layer must have {flag}={mine}, as layer has it, got {other}")
-        if self._merges_numbers and forward.runner.output_size != backward.runner.output_size:
+        if self.merge_mode not in ("concat", None) and forward.runner.output_size != backward.runner.output_size:
             raise ValueError(
                 f"backward_layer must have {forward.runner.output_size} units for this merge_mode, as layer has, "
                 f"got {backward.runner.output_size}"
@@ -214,7 +227,7 @@ class Bidirectional(Layer):
         b, *bstates = b if self.return_state else [b]
         if self.return_sequences:
             b = each(lambda a: a[..., ::-1, :], b)
-        outputs: list[Any] = [f, b] if self.merge_mode is None else [each(self._merge, f, b)]
+        outputs: list[Any] = [f, b] if self.merge_mode is None else [each(MERGES[self.merge_mode][0], f, b)]
         result: Any = [*outputs, *fstates, *bstates]
         if len(result) == 1:
             result = result[0]
@@ -254,19 +267,6 @@ class Bidirectional(Layer):
             given_states(part.runner, states, self.dtype, B, way)
         return halves
 
-    @property
-    def _merges_numbers(self) -> bool:
-        return self.merge_mode in ("sum", "mul", "ave")
-
-    def _merge(self, f: Array, b: Array) -> Array:
-        """The two directions' outputs of the same steps, merged."""
-        if self.merge_mode == "concat":
-            return np.concatenate([f, b], axis=-1)
-        if self.merge_mode == "mul":
-            return f * b
-        total = f + b
-        return total if self.merge_mode == "sum" else total / 2
-
     def _unmerge(self, dy: Any, f: Any, b: Any) -> tuple[Any, Any]:
         """The gradients of f and b from that of what they were merged to."""
         if dy is None:
@@ -274,19 +274,12 @@ class Bidirectional(Layer):
         units = self.forward_layer.runner.output_size
         width = units + self.backward_layer.runner.output_size if self.merge_mode == "concat" else units
         if isinstance(f, list):
-            if not isinstance(dy, (list, tuple)) or len(dy) != len(f):
-                raise ValueError(f"expected dy to be a list of {len(f)}, one array for each row of x")
-            rows = enumerate(zip(dy, f, strict=True))
-            dy = [ops.as_array(f"dy[{i}]", d, self.dtype, (len(row), width)) for i, (d, row) in rows]
+            dy = ragged.gradients(dy, np.array([len(row) for row in f]), self.dtype, width)
         else:
             dy = ops.as_array("dy", dy, self.dtype, (*f.shape[:-1], width))
-        if self.merge_mode == "concat":
-            return each(lambda d: np.asarray(d)[..., :units], dy), each(lambda d: np.asarray(d)[..., units:], dy)
-        if self.merge_mode == "mul":
-            return each(np.multiply, dy, b), each(np.multiply, dy, f)
-        if self.merge_mode == "ave":
-            dy = each(lambda d: np.asarray(d) / 2, dy)
-        return dy, dy
+        back = MERGES[self.merge_mode][1]
+        pairs = each(back, dy, f, b)
+        return ([d[0] for d in pairs], [d[1] for d in pairs]) if isinstance(f, list) else pairs
 
     def stages(self) -> list[Stage]:
         raise ValueError(f"{self.name} cannot be streamed, as its backward layer begins at the last step")

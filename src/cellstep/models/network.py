@@ -11,6 +11,7 @@ import numpy as np
 from ..configured import ours_function
 from ..layers import Layer, nested
 from ..layers.context import Applied, Context, collecting, forward_context
+from ..layers.forward_adapter import checked_pair
 from ..layers.graph import Graph, Step
 from ..layers.module import Module
 from ..layers.penalties import run_layer
@@ -243,7 +244,7 @@ class Network(Layer):
                 raise TypeError(f"{name} must be None, as {type(self).__name__}.forward does not take it")
         before = len(context.penalties or ())
         with collecting(context):
-            y, pullback = self.checked_pair(self.forward(x, **options))
+            y, pullback = checked_pair(self, self.forward(x, **options))
         self.built = True
         if context.penalties is not None:
             self.remember(context.penalties[before:])

@@ -1,0 +1,101 @@
+"""How a class of the user's that writes `forward`, or `call` besides, takes the place of an `apply`.
+
+`Layer.apply` is `apply_forward`. It is put back where a user's class writes `forward` over a layer of this package, and
+that layer's own `apply` is then what `super().forward(...)` calls.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..configured import cached, ours_attribute, ours_function
+from . import nested
+from .context import Applied, Context, collecting
+
+if TYPE_CHECKING:
+    from .base import Layer
+
+
+def apply_forward(self: Layer, x: Any, mask: Any, context: Context, *args: Any, **options: Any) -> Applied:
+    """What the layer computes, and the one function that a layer of this package writes.
+
+    This one takes the `forward` of a user's class, or its `call` where no pullback is wanted, once the weights are
+    there, with those of mask, initial_state and training that it takes.
+
+    Args:
+        x: the inputs, batch first. mask: (B, T) booleans or None; a list of such where x is a list.
+        context: what the pass is for.
+        options: what else the layer takes, as `initial_state`.
+
+    Returns:
+        The outputs, their mask, and the pullback; without a tape that is None, or not called.
+    """
+    check_written(self)
+    if not self.built:
+        self.build(nested.change(x, np.shape) if isinstance(x, list | tuple | dict) else np.shape(x))
+    options = {"mask": mask, **options, "training": context.training}
+    with collecting(context):
+        if context.tape or ours_attribute(type(self).call):
+            y, pullback = call_forward(self, x, options)
+        else:
+            y, pullback = self.call(x, **_taken(self, self.call, options)), None
+    return y, self.passed_mask(x, mask, context), pullback
+
+
+def call_forward(layer: Any, x: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+    """What a user's `forward` gives; TypeError unless it is outputs and a pullback."""
+    return checked_pair(layer, layer.forward(x, **_taken(layer, layer.forward, options)))
+
+
+def checked_pair(layer: Any, given: Any) -> tuple[Any, Any]:
+    """What a user's `forward` gave; TypeError unless it is outputs and a pullback."""
+    if not (isinstance(given, tuple) and len(given) == 2 and callable(given[1])):
+        got = type(given).__name__
+        raise TypeError(f"{type(layer).__name__}.forward must return (y, pullback), got {got}")
+    return given
+
+
+def check_written(layer: Layer) -> None:
+    """NotImplementedError where a class does not say what it computes."""
+    kind = type(layer)
+    if kind.apply is apply_forward and ours_attribute(kind.forward):
+        hint = "" if ours_function(kind.call) else "; a call that composes layers is that of a subclass of Model"
+        raise NotImplementedError(f"{kind.__name__}.forward(x, ...) -> (y, pullback) is not written{hint}")
+
+
+@cached
+def apply_of_package(kind: type[Layer]) -> Callable[..., Applied]:
+    """The `apply` that a class inherits from a layer of this package, under a `forward` of its own."""
+    found = (vars(owner).get("apply", apply_forward) for owner in kind.__mro__)
+    written: Callable[..., Applied] | None = next((one for one in found if one is not apply_forward), None)
+    if written is None:
+        raise NotImplementedError(f"{kind.__name__}.forward(x, ...) -> (y, pullback) is not written")
+    return written
+
+
+@cached
+def call_arguments(kind: type[Layer]) -> tuple[str, ...] | None:
+    """What a call of a layer takes by name; None where a user's class takes anything."""
+    own = not ours_attribute(kind.forward)
+    parameters = list(inspect.signature(kind.forward if own else kind.apply).parameters.values())[1:]
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    names = [p.name for p in parameters]
+    if own:
+        return tuple(names)
+    states = [name for name in names[3:] if name == "initial_state"]
+    return ("x", "mask", *states, "training", *(name for name in names[3:] if name not in states))
+
+
+def _taken(layer: Layer, function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Those options that a user's function takes; TypeError for states that it does not."""
+    taken = inspect.signature(function).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+        return options
+    if "initial_state" not in taken:
+        layer.stateless(options.pop("initial_state", None))
+    return {k: v for k, v in options.items() if k in taken or k not in ("mask", "training")}
