@@ -19,8 +19,7 @@ from numba.extending import intrinsic, overload
 
 from ..cells import ACTIVATIONS, OF_INPUT
 from ..reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE, SHRINK
-from .common import Array
-from .jit import inner
+from .jit import Real1, inner
 
 _CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
 LINEAR, TANH, SIGMOID, RELU = (_CODES[n] for n in ("linear", "tanh", "sigmoid", "relu"))
@@ -98,7 +97,7 @@ def _two_to(context: Any, m: Any) -> Any:
 
 
 @inner
-def activate(code: int, v: Array) -> None:
+def activate(code: int, v: Real1) -> None:
     """v (n,) becomes the activation of v."""
     real = v.dtype.type
     zero, one, two, three, six = real(0), real(1), real(2), real(3), real(6)
@@ -157,7 +156,7 @@ def activate(code: int, v: Array) -> None:
 
 
 @inner
-def _activate_more(code: int, v: Array) -> None:
+def _activate_more(code: int, v: Real1) -> None:
     """`activate` for the codes from LOG_SIGMOID on."""
     real = v.dtype.type
     zero, one, two, three, six, half, far = real(0), real(1), real(2), real(3), real(6), real(0.5), real(_FAR)
@@ -227,7 +226,7 @@ def _tanh_softplus(e: Any, left: bool) -> Any:
 
 
 @inner
-def derive(code: int, y: Array, d: Array) -> None:
+def derive(code: int, y: Real1, d: Real1) -> None:
     """d (n,) is multiplied by the derivative of the activation, where y (n,) is its output; from FIRST_OF_INPUT on y is
     its input."""
     real = d.dtype.type
@@ -276,7 +275,7 @@ def derive(code: int, y: Array, d: Array) -> None:
 
 
 @inner
-def _derive_more(code: int, y: Array, d: Array) -> None:
+def _derive_more(code: int, y: Real1, d: Real1) -> None:
     """`derive` for the codes from LOG_SIGMOID on."""
     real = d.dtype.type
     zero, one, two, three, six, half, far = real(0), real(1), real(2), real(3), real(6), real(0.5), real(_FAR)

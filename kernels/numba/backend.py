@@ -1,17 +1,23 @@
-"""Numba."""
+"""The contract compiled by Numba: tapes, and calls of the loops over time in slices and on threads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..cells import Cell
 from ..chain import Chain
 from ..contract import Split
 from ..reference import norms, products, updates
-from . import common, gru, lstm, rnn
+from . import team
+from .loop import ROWS, Gradients, Inputs, Sums, TapePart
+from .packed import CELLS, NONE, Packed, pack, supports
+from .products import aligned
 
 __all__ = [
     "CELLS",
@@ -30,69 +36,206 @@ __all__ = [
     "updates",
 ]
 
+Array = NDArray[Any]
+
+#: Multiply-adds of a slice of a long call.
+SLICE = 1 << 29
+
 empty = np.empty
-CELLS: dict[str, Any] = {"rnn": rnn, "lstm": lstm, "gru": gru}
+
+_NO_FLAGS = np.empty((0, 0), np.bool_)
+_NO_LENGTHS = np.empty(0, np.int32)
 
 
-def pack(cell: Cell, weights: Sequence[Any], options: Sequence[Any], backward: bool) -> Any:
-    packed = getattr(CELLS[cell.name], f"{cell.name}_pack")(*weights, *options, backward)
-    object.__setattr__(packed, "cell", cell.name)
-    return packed
+@dataclass
+class Tape:
+    """What one forward pass keeps for one or more backward passes, in parts of the batch.
+
+    inputs are the caller's arrays, not copies: they must not change before backward.
+    """
+
+    rows: list[slice]
+    parts: list[TapePart]
+    inputs: Inputs | None = None
 
 
-def _function(packed: Any, name: str) -> Any:
-    cell = packed.cell
-    return getattr(CELLS[cell], f"{cell}_{name}")
+def tape(packed: Packed, B: int, T: int) -> Tape:
+    """A tape for B rows of T steps; forward fills it, again and again if need be."""
+    p, v, rows = packed, packed.variant, groups(B)
+    parts: list[TapePart] = []
+    for part in rows:
+        n, none = part.stop - part.start, NONE[p.dtype][3]
+        z = aligned((T, n, p.P), p.dtype) if v.plan.kept else none
+        arguments = aligned((T, n, v.arguments * p.H), p.dtype) if v.arguments else none
+        parts.append(TapePart(z, arguments, tuple(aligned((n, T + 1, p.H), p.dtype) for _ in v.cell.states)))
+    return Tape(rows, parts)
 
 
-def tape(packed: Any, B: int, T: int) -> Any:
-    return _function(packed, "tape")(packed, B, T)
+def groups(B: int) -> list[slice]:
+    """The rows of a batch whose gradients are summed together, one group after the other.
+
+    They follow from B alone, so that the sums do not depend on the number of threads; four groups at most, as each
+    has gradients of all weights.
+    """
+    return team.split(B, 1 if B < 32 else 2 if B < 128 else 4)
 
 
-def step(packed: Any, x: Any, states: Sequence[Any]) -> None:
-    _function(packed, "step")(packed, x, *states)
+def _work(p: Packed, shape: tuple[int, ...]) -> int:
+    """The multiply-adds of a forward pass over x of this shape (B, T, I)."""
+    B, T, I = shape  # noqa: E741
+    return T * B * p.P * (I + p.H)
+
+
+def _slices(p: Packed, shape: tuple[int, ...], work: int) -> list[tuple[int, int]]:
+    """The steps of a call for x of this shape (B, T, I), and of so many multiply-adds, from first to last in whole
+    chunks: as many at a time as take about 100 ms, so that Python hears of signals in between."""
+    B, T, _ = shape
+    chunk = max(1, ROWS // max(1, B))
+    each = max(1, SLICE * T // max(1, work + B * T * (20 * p.P + 500)) // chunk) * chunk
+    return [(t, min(t + each, T)) for t in range(0, T, each)] or [(0, 0)]
+
+
+def split_of(packed: Packed, shape: tuple[int, int, int], backward: bool = False) -> Split:
+    """How a call for x of this shape (B, T, I) would be shared now."""
+    B = shape[0]
+    work = _work(packed, shape) * (2 if backward else 1)
+    parts = groups(B) if backward else team.rows(B, work)
+    limit = team.get_num_threads()
+    threads = min(len(parts), limit) if work >= team.PAYS else 1
+    if limit == 1:
+        why = "a call may use one thread"
+    elif work < team.PAYS:
+        why = f"{work / 1e6:.1f} million multiply-adds, and a second thread pays from {team.PAYS / 1e6:.1f}"
+    elif len(parts) == 1:
+        why = "so few rows are not shared"
+    else:
+        why = "parts of the batch never meet" + (", and their number follows from the batch alone" if backward else "")
+    return Split(threads, "rows", [part.stop - part.start for part in parts], why)
+
+
+def step(packed: Packed, x: Array, states: Sequence[Array]) -> None:
+    """One step for B rows, in place: x (B, I) in; states (B, H) in and out. No tape."""
+    _run_forward(
+        packed, Inputs(x[:, None], _NO_FLAGS, _NO_LENGTHS, _NO_FLAGS, NONE[packed.dtype][2]), None, states, None
+    )
 
 
 def forward(
-    packed: Any,
-    x: Any,
-    first: Sequence[Any],
-    mask: Any,
-    lengths: Any,
-    resets: Any,
-    drop: Any,
-    y: Any,
-    last: Sequence[Any],
-    tape: Any,
+    packed: Packed,
+    x: Array,
+    first: Sequence[Array],
+    mask: Array | None,
+    lengths: Array | None,
+    resets: Array | None,
+    drop: Array | None,
+    y: Array | None,
+    last: Sequence[Array],
+    tape: Tape | None,
 ) -> None:
-    if resets is not None:
-        raise NotImplementedError("expected resets to be None, as this backend has none yet, got an array")
-    _function(packed, "forward")(packed, x, *first, mask, lengths, drop, y, *last, tape)
+    """Run B sequences of T steps: see `kernels.reference.loop.forward`."""
+    for state, value in zip(last, first, strict=True):
+        state[...] = value
+    inputs = Inputs(
+        x,
+        _or(mask, _NO_FLAGS),
+        _or(lengths, _NO_LENGTHS),
+        _or(resets, _NO_FLAGS),
+        _or(drop, NONE[packed.dtype][2]),
+    )
+    _run_forward(packed, inputs, y, last, tape)
+
+
+def _run_forward(p: Packed, inputs: Inputs, y: Array | None, states: Sequence[Array], tape: Tape | None) -> None:
+    """Call the loop for all rows, in parts and slices where that pays."""
+    shape, none = inputs.x.shape, NONE[p.dtype][3]
+    work = _work(p, shape)
+    if tape is None:
+        rows = team.rows(shape[0], work)
+        parts = [TapePart(none, none, (none,) * len(states))] * len(rows)
+    else:
+        tape.inputs, rows, parts = inputs, tape.rows, tape.parts
+    y, steps, loop = none if y is None else y, _slices(p, shape, work), p.variant.loops[0][p.dtype]
+    if len(parts) == len(steps) == 1:
+        loop(p.weights, *steps[0], inputs, y, tuple(states), parts[0])
+        return
+    calls = []
+    for own, part in zip(rows, parts, strict=True):
+        mine = _each(itemgetter(own), (inputs, y, tuple(states)))
+        calls.append([partial(loop, p.weights, *s, *mine, part) for s in steps])
+    team.run(calls, work)
 
 
 def backward(
-    packed: Any,
-    tape: Any,
-    dy: Any,
-    dlast: Sequence[Any],
-    dx: Any,
-    dweights: Sequence[Any],
-    dfirst: Sequence[Any],
-    traces: Sequence[Any],
+    packed: Packed,
+    tape: Tape,
+    dy: Array | None,
+    dlast: Sequence[Array | None],
+    dx: Array | None,
+    dweights: Sequence[Array | None],
+    dfirst: Sequence[Array | None],
+    traces: Sequence[Array | None],
 ) -> None:
-    _function(packed, "backward")(packed, tape, dy, *dlast, dx, *dweights, *dfirst, *traces)
+    """Gradients of a loss: see `kernels.reference.loop.backward`."""
+    p, v, inputs = packed, packed.variant, tape.inputs
+    assert inputs is not None
+    _, none1, none2, none3 = NONE[p.dtype]
+    shape = inputs.x.shape
+    dstates = []
+    for into, gradient in zip(dfirst, dlast, strict=True):
+        dstates.append(np.empty((shape[0], p.H), p.dtype) if into is None else into)
+        dstates[-1][...] = 0 if gradient is None else gradient
+    gradients = Gradients(_or(dy, none3), _or(dx, none3), tuple([_or(a, none3) for a in traces]), tuple(dstates))
+    db = dweights[v.b]
+    totals = Sums(
+        dW=_or(dweights[v.W], none2),
+        dU=none2 if v.U is None else _or(dweights[v.U], none2),
+        db=none1 if db is None else db.reshape(-1),
+        vectors=tuple([_or(dweights[i], none1) for i in v.vectors]),
+    )
+    work = 2 * _work(p, shape)
+    steps, loop = _slices(p, shape, work)[::-1], v.loops[1][p.dtype]
+    if len(tape.parts) == len(steps) == 1:
+        loop(p.transposed, *steps[0], inputs, gradients, tape.parts[0], totals)
+        return
+    sums: list[Sums] = [totals, *(_each(np.zeros_like, totals) for _ in tape.parts[1:])]
+    calls = []
+    for own, part, added in zip(tape.rows, tape.parts, sums, strict=True):
+        mine = _each(itemgetter(own), (inputs, gradients))
+        calls.append([partial(loop, p.transposed, *s, *mine, part, added) for s in steps])
+    team.run(calls, work)
+    for added in sums[1:]:
+        for total, a in zip((*totals[:3], *totals.vectors), (*added[:3], *added.vectors), strict=True):
+            total += a
 
 
-def read(packed: Any, tape: Any, gates: Any, states: Sequence[Any]) -> None:
-    _function(packed, "read")(packed, tape, gates, *states)
+def read(packed: Packed, tape: Tape, gates: Array | None, states: Sequence[Array | None]) -> None:
+    """What a tape keeps of its first rows: see `kernels.reference.loop.read`."""
+    inputs = tape.inputs
+    assert inputs is not None
+    for rows, part in zip(tape.rows, tape.parts, strict=True):
+        for out, values in zip(states, part.states, strict=True):
+            if out is not None:
+                to = out[rows]
+                to[...] = values[: len(to), 1:]
+        if gates is not None:
+            to = gates[rows]
+            n, T, G, H = to.shape
+            values = part.z[:, :n, : G * H].swapaxes(0, 1) if packed.variant.plan.kept else part.states[0][:n, 1:]
+            to[...] = values.reshape(n, T, G, H)
+    if gates is not None and inputs.lengths.size:
+        gates[np.arange(gates.shape[1]) >= inputs.lengths[: len(gates), None]] = np.nan
+    elif gates is not None and inputs.mask.size:
+        gates[~inputs.mask[: len(gates)]] = np.nan
 
 
-def supports(cell: Cell, dtype: Any, options: Sequence[Any]) -> bool:
-    if cell.name not in CELLS:
-        return False
-    return bool(getattr(CELLS[cell.name], f"{cell.name}_supports")(dtype, *options))
+def _each(function: Callable[[Array], Array], arrays: Any) -> Any:
+    """A function of each array in nested tuples."""
+    if not isinstance(arrays, tuple):
+        return function(arrays)
+    parts = [_each(function, part) for part in arrays]
+    return arrays._make(parts) if hasattr(arrays, "_make") else tuple(parts)
 
 
-def split_of(packed: Any, shape: tuple[int, int, int], backward: bool = False) -> Split:
-    """How a call for x of this shape (B, T, I) would be shared now."""
-    return Split(*common.split_of(packed, shape, backward))
+def _or(array: Array | None, none: Array) -> Array:
+    """The array, or one without elements in its place."""
+    return none if array is None else array

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import inner, kernel
+from .jit import Real3, View2, inner, kernel
 from .tile import TALL, tile, width
 
 Array = NDArray[Any]
@@ -32,25 +33,29 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     return out
 
 
-def panels(*matrices: Array) -> list[Array]:
-    """Each matrix (K, N), any strides, as panels: (ceil(N / width), K, width), zeros past N. All of one dtype."""
-    dtype = matrices[0].dtype
+def panels(*groups: Sequence[Array]) -> list[Array]:
+    """The matrices of each group, (K, N) with any strides, as panels one behind the other: (all their
+    ceil(N / width), K, width), zeros past each N. All of one dtype; those of a group of one K."""
+    dtype = groups[0][0].dtype
     wide, fill = width(dtype), _fill_panels[dtype]
-    shapes = [(-(-M.shape[1] // wide), M.shape[0], wide) for M in matrices]
+    shapes = [(sum(-(-M.shape[1] // wide) for M in group), group[0].shape[0], wide) for group in groups]
     # one allocation for all: each is a whole number of lines of the cache
     memory = aligned((sum(n * K * wide for n, K, _ in shapes),), dtype)
     out, start = [], 0
-    for M, (n, K, _) in zip(matrices, shapes, strict=True):
-        size = n * K * wide
-        part = memory[start : start + size].reshape(n, K, wide)
-        fill(M, part)
-        out.append(part)
-        start += size
+    for group, (n, K, _) in zip(groups, shapes, strict=True):
+        whole = memory[start : start + n * K * wide].reshape(n, K, wide)
+        first = 0
+        for M in group:
+            count = -(-M.shape[1] // wide)
+            fill(M, whole[first : first + count])
+            first += count
+        out.append(whole)
+        start += n * K * wide
     return out
 
 
-@kernel("v2 a3")
-def _fill_panels(M: Array, out: Array) -> None:
+@kernel
+def _fill_panels(M: View2, out: Real3) -> None:
     K, N = M.shape
     wide = out.shape[2]
     zero = out.dtype.type(0)
@@ -64,7 +69,7 @@ def _fill_panels(M: Array, out: Array) -> None:
 
 
 @inner
-def cube(n0: int, n1: int, n2: int, like: Array) -> Array:
+def zeros3(n0: int, n1: int, n2: int, like: Array) -> Array:
     """Zeros (n0, n1, n2) of the dtype of `like` that start a line of the cache."""
     memory: Array = np.zeros(n0 * n1 * n2 + 64 // like.itemsize, like.dtype)
     start = (-memory.ctypes.data % 64) // like.itemsize
@@ -72,23 +77,23 @@ def cube(n0: int, n1: int, n2: int, like: Array) -> Array:
 
 
 @inner
-def square(n0: int, n1: int, like: Array) -> Array:
-    """Zeros (n0, n1), as `cube`."""
-    plane: Array = cube(1, n0, n1, like)[0]
+def zeros2(n0: int, n1: int, like: Array) -> Array:
+    """Zeros (n0, n1), as `zeros3`."""
+    plane: Array = zeros3(1, n0, n1, like)[0]
     return plane
 
 
 @inner
-def lying(K: int, N: int, like: Array) -> Array:
-    """Panels of `width` columns for K rows of N columns, as `cube`; `like` lies in such panels."""
+def empty_panels(K: int, N: int, like: Array) -> Array:
+    """Panels of `width` columns for K rows of N columns, as `zeros3`; `like` lies in such panels."""
     wide = like.shape[2]
-    return cube((N + wide - 1) // wide, K, wide, like)
+    return zeros3((N + wide - 1) // wide, K, wide, like)
 
 
 @inner
-def tall_panels(K: int, M: int, like: Array) -> Array:
-    """Panels of `TALL` columns for K rows of M columns, as `cube`."""
-    return cube((M + TALL - 1) // TALL, K, TALL, like)
+def empty_tall_panels(K: int, M: int, like: Array) -> Array:
+    """Panels of `TALL` columns for K rows of M columns, as `zeros3`."""
+    return zeros3((M + TALL - 1) // TALL, K, TALL, like)
 
 
 @inner
@@ -152,7 +157,7 @@ def add_product(A: Array, a: int, B: Array, b: int, K: int, C: Array, c: int, N:
 def add_weights(A: Array, B: Array, K: int, C: Array, c: int, N: int) -> None:
     """C[:, c : c + N] += A^T @ B, both of K rows: A in panels of `TALL` columns, B in panels."""
     M, ldc, wide = C.shape[0], C.shape[1], B.shape[2]
-    corner = square(TALL, wide, C)
+    corner = zeros2(TALL, wide, C)
     for p in range((N + wide - 1) // wide):
         n, j = min(wide, N - p * wide), c + p * wide
         for i in range((M + TALL - 1) // TALL):

@@ -22,6 +22,7 @@ from cellstep import kernels
 from cellstep.kernels import threads
 
 pytest.importorskip("numba")
+from cellstep.kernels.numba import backend as numba_backend
 from cellstep.kernels.numba import team
 
 HERE = Path(__file__).parent
@@ -60,6 +61,16 @@ def test_parts_on_threads_give_the_bits_of_one_thread(
     for n in (2, 3, 7):
         monkeypatch.setattr(team, "get_num_threads", lambda n=n: n)
         assert_all_same(jitted, everything(jitted, v, dtype), alone, f"{n} threads")
+
+
+@pytest.mark.parametrize("v", VARIANTS, ids=str)
+def test_a_long_call_in_slices_gives_the_bits_of_one_slice(
+    jitted: kernels.Backend, v: Variant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each slice goes on where the one before ended, and tapes keep the initial states of the whole call."""
+    whole = everything(jitted, v, "float32")
+    monkeypatch.setattr(numba_backend, "SLICE", 1)
+    assert_all_same(jitted, everything(jitted, v, "float32"), whole)
 
 
 @pytest.mark.usefixtures("four")

@@ -1,0 +1,384 @@
+"""The loop over time, forward and backward, for any cell: products, masks, resets, dropout, tapes and sums."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .jit import (
+    Booleans,
+    Codes,
+    Fixed2,
+    Integers,
+    Kernel,
+    Real1,
+    Real2,
+    Real3,
+    Sequences,
+    States,
+    Vectors,
+    View3,
+    inlined,
+    inner,
+    row,
+    rows_of,
+    view,
+    views,
+)
+from .products import add_product, add_weights, empty_panels, empty_tall_panels, into_panels, zeros2, zeros3
+from .rows import Row, Step, add, copy, fill, multiply
+
+#: Rows (a step of a batch row) whose projections or gradients are held at a time: enough to reuse each weight that is
+#: loaded, few enough to stay in cache.
+ROWS = 256
+
+
+class Columns(NamedTuple):
+    """A product with U: the gates from which its columns of z and of U begin, how many gates it is for, and the row of
+    the bias that its sums begin with besides, or 0."""
+
+    z: int
+    U: int
+    gates: int
+    bias: int
+
+
+class Plan(NamedTuple):
+    """Where the products of a cell with its flags lie, and how many arrays it has.
+
+    gates: G. blocks: stretches of H columns in a row z of pre-activations: the gates, then sums that products have of
+    their own. products: those with U, in order. kept: whether tapes have z; they have not where the only gate is h.
+    """
+
+    gates: int
+    blocks: int
+    products: tuple[Columns, ...]
+    kept: bool
+    states: int
+    activations: int
+    vectors: int
+
+
+class Weights(NamedTuple):
+    """W (I, G H) in panels; U in panels, one product's behind the other's; b (P,), what sums of a row begin with;
+    vectors (H,) each; codes of the activations; the first gate whose pre-activations tapes keep. In backward W and U
+    are the whole transposes, and b has no elements."""
+
+    W: Real3
+    U: Real3
+    b: Real1
+    vectors: Vectors
+    codes: Codes
+    first: int
+
+
+class Inputs(NamedTuple):
+    """x (B, T, I); mask (B, T), lengths (B,), resets (B, T) and drop (B, H), without elements where there is none."""
+
+    x: View3
+    mask: Booleans
+    lengths: Integers
+    resets: Booleans
+    drop: Fixed2
+
+
+class TapePart(NamedTuple):
+    """What a forward pass keeps of some rows: z (T, B, P), with gates activated; v (T, B, some gates), pre-activations
+    that derivatives are functions of; states (B, T + 1, H), which start with the initial ones. No elements where
+    something is not kept."""
+
+    z: Real3
+    v: Real3
+    states: Sequences
+
+
+class Gradients(NamedTuple):
+    """dy (B, T, H) and dx (B, T, I); traces, of the states after each step (B, T, H); dstates (B, H), of the final
+    states in, of the initial ones out. No elements where one is absent or not wanted."""
+
+    dy: View3
+    dx: Real3
+    traces: Sequences
+    dstates: States
+
+
+class Sums(NamedTuple):
+    """What backward adds to: dW (I, G H), dU (H, G H), db, one row of the bias behind the other, and (H,) for each
+    vector. No elements where one is not wanted."""
+
+    dW: Real2
+    dU: Real2
+    db: Real1
+    vectors: Vectors
+
+
+@inner
+def runs(inputs: Inputs, t0: int, live: Any, fresh: Any) -> None:
+    """live, fresh (n, B), for the n steps from t0: does a row run, else its states are carried; and if it does, are its
+    states before that step zeros, whatever they were? fresh has no rows if nothing is reset."""
+    for s in range(live.shape[0]):
+        for r in range(live.shape[1]):
+            runs = True
+            if inputs.lengths.size > 0:
+                runs = t0 + s < inputs.lengths[r]
+            elif inputs.mask.size > 0:
+                runs = inputs.mask[r, t0 + s]
+            live[s, r] = runs
+            if fresh.size > 0:
+                fresh[s, r] = runs and inputs.resets[r, t0 + s]
+
+
+@inner
+def steps_at_once(B: int, T: int) -> int:
+    """How many steps of B rows to hold at a time."""
+    return max(1, min(T, ROWS // max(1, B)))
+
+
+@inner
+def copy_inputs(x: View3, t: int, live: Any, out: Real2) -> None:
+    """out (B, I) = x of step t, zeros in rows that do not run then: they may hold anything, NaN too."""
+    for r in range(out.shape[0]):
+        if live[r]:
+            copy(view(x, r, t), row(out, r))
+        else:
+            fill(row(out, r))
+
+
+@inner
+def add_columns(dz: Real2, c: int, db: Real1, b: int, N: int) -> None:
+    """db[b : b + N] += the sum over the rows of dz[:, c : c + N]."""
+    for i in range(dz.shape[0]):
+        add(dz[i, c : c + N], db[b : b + N])
+
+
+def _products(products: tuple[Columns, ...]) -> tuple[Callable[..., Any], Callable[..., None], Callable[..., None]]:
+    """Compiled functions for products of one operand with U: forward, back to the operand, back to U and b."""
+    if not products:
+        return inlined(lambda h, U, panel, z, edge: panel), inlined(_nothing), inlined(_nothing)
+    (start, first, count, bias), others = products[0], _products(products[1:])
+    others_forward, others_to_operand, others_to_weights = others
+
+    @inlined
+    def forward(h: Real2, U: Real3, panel: int, z: Real2, edge: Real2) -> Any:
+        """z (B, P) += h (B, H) U. Panels of these products start at `panel`; gives where the next ones start."""
+        H, wide = h.shape[1], U.shape[2]
+        add_product(h, 0, U, panel * H, H, z, start * H, count * H, edge)
+        return others_forward(h, U, panel + (count * H + wide - 1) // wide, z, edge)
+
+    @inlined
+    def to_operand(dz: Real2, Ut: Real3, dh: Real2, edge: Real2) -> None:
+        """dh (B, H) += dz (B, P) U^T."""
+        H = dh.shape[1]
+        add_product(dz, start * H, Ut, first * H, count * H, dh, 0, H, edge)
+        others_to_operand(dz, Ut, dh, edge)
+
+    @inlined
+    def to_weights(hp: Real3, dz: Real2, dzp: Real3, own: Real3, H: int, N: int, dU: Real2, db: Real1) -> None:
+        """dU (H, N) += h^T dz (rows, P), and rows of db += sums of dz, where products have a row of their own.
+
+        hp: h in panels of `TALL` columns; dzp: the gates of dz in panels, own: scratch for panels of other columns.
+        """
+        if dU.size > 0:
+            if start > 0:
+                into_panels(dz, start * H, count * H, own)
+            add_weights(hp, own if start > 0 else dzp, dz.shape[0], dU, first * H, count * H)
+        if db.size > 0 and bias > 0:
+            add_columns(dz, start * H, db, bias * N + first * H, count * H)
+        others_to_weights(hp, dz, dzp, own, H, N, dU, db)
+
+    return forward, to_operand, to_weights
+
+
+def _nothing(*arguments: Any) -> None:
+    """No products."""
+
+
+def forward_loop(plan: Plan, step: Step) -> Callable[..., None]:
+    """The loop of a cell from the first step to the last, to be compiled."""
+    G, kept, step_forward, two = plan.gates, plan.kept, step.forward, step.operand is not None
+    n_h = len(plan.products) - two
+    add_h, add_operand = _products(plan.products[:n_h])[0], _products(plan.products[n_h:])[0]
+    begin_operand, operand_value, _ = step.operand or (step.forward,) * 3
+
+    def forward(
+        weights: Weights, begin: int, end: int, inputs: Inputs, y: Real3, states: States, tape: TapePart
+    ) -> None:
+        """Steps begin to end. y (B, T, H); states (B, H): the initial ones in, the final ones out."""
+        W, U, b, vectors, codes, first = weights
+        h, x, drop = states[0], inputs.x, inputs.drop
+        B, T, I = x.shape  # noqa: E741
+        H, P = h.shape[1], b.size
+        taped, wanted, dropped, resets = tape.states[0].size > 0, y.size > 0, drop.size > 0, inputs.resets.size > 0
+        if taped and begin == 0:
+            for k in range(len(states)):
+                for r in range(B):
+                    copy(row(states[k], r), view(tape.states[k], r, 0))
+        chunk = steps_at_once(B, T)
+        live, fresh = np.empty((chunk, B), np.bool_), np.empty((chunk if resets else 0, B), np.bool_)
+        xs, edge = zeros2(chunk * B, I, W), zeros2(chunk * B, W.shape[2], W)
+        scratch = zeros3(0 if taped and kept else chunk, B, P, W)
+        hd, operand = zeros2(B, H, W) if dropped else h, zeros2(B if two else 0, H, W)
+        for t0 in range(begin, end, chunk):
+            n = min(chunk, end - t0)
+            runs(inputs, t0, live[:n], fresh)
+            z = tape.z[t0 : t0 + n] if taped and kept else scratch[:n]
+            # z = b + x W
+            for s in range(n):
+                copy_inputs(x, t0 + s, live[s], xs[s * B : (s + 1) * B])
+                for r in range(B):
+                    copy(b, view(z, s, r))
+            add_product(xs, 0, W, 0, I, z.reshape(n * B, P), 0, G * H, edge)
+            for s in range(n):
+                t = t0 + s
+                if resets:
+                    for r in range(B):
+                        if fresh[s, r]:
+                            for k in range(len(states)):
+                                fill(row(states[k], r))
+                if dropped:
+                    for r in range(B):
+                        copy(row(h, r), row(hd, r))
+                        multiply(row(drop, r), row(hd, r))
+                panel = add_h(hd, U, 0, z[s], edge)
+                if two:
+                    for r in range(B):
+                        if live[s, r]:
+                            this = Row(view(z, s, r), view(tape.v, t, r), first, H, codes, vectors)
+                            begin_operand(this)
+                            operand_value(this, row(hd, r), row(operand, r))
+                    add_operand(operand, U, panel, z[s], edge)
+                for r in range(B):
+                    if live[s, r]:
+                        this = Row(view(z, s, r), view(tape.v, t, r), first, H, codes, vectors)
+                        step_forward(this, rows_of(states, r))
+                    if wanted:
+                        copy(row(h, r), view(y, r, t))
+                    if taped:
+                        for k in range(len(states)):
+                            copy(row(states[k], r), view(tape.states[k], r, t + 1))
+
+    return forward
+
+
+def backward_loop(plan: Plan, step: Step) -> Callable[..., None]:
+    """The loop of a cell from the last step to the first, to be compiled."""
+    G, kept, step_backward, two, carries = plan.gates, plan.kept, step.backward, step.operand is not None, step.carries
+    blocks, n_h, apart = plan.blocks, len(plan.products) - two, any(product.z for product in plan.products)
+    _, to_h, from_h = _products(plan.products[:n_h])
+    _, to_operand, from_operand = _products(plan.products[n_h:])
+    _, operand_value, operand_backward = step.operand or (step.backward,) * 3
+
+    def backward(
+        weights: Weights, begin: int, end: int, inputs: Inputs, gradients: Gradients, tape: TapePart, sums: Sums
+    ) -> None:
+        """Steps end to begin."""
+        Wt, Ut, _, vectors, codes, first = weights
+        dy, dx, traces, dstates = gradients
+        dW, dU, db, dvectors = sums
+        dh, x, drop = dstates[0], inputs.x, inputs.drop
+        B, T, I = x.shape  # noqa: E741
+        H = dh.shape[1]
+        N, P, dropped, resets = G * H, blocks * H, drop.size > 0, inputs.resets.size > 0
+        chunk = steps_at_once(B, T)
+        live, fresh = np.empty((chunk, B), np.bool_), np.empty((chunk if resets else 0, B), np.bool_)
+        # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
+        dz, dzp = zeros3(chunk, B, P, Wt), empty_panels(chunk * B, N, Wt)
+        own = empty_panels(chunk * B if apart else 0, N, Wt)
+        hs, hp = zeros2(chunk * B, H, Wt), empty_tall_panels(chunk * B, H, Wt)
+        xs, xp = zeros2(chunk * B, I, Wt), empty_tall_panels(chunk * B, I, Wt)
+        edge, through, zeros = zeros2(chunk * B, Wt.shape[2], Wt), zeros2(B, H, Wt), zeros2(1, H, Wt)[0]
+        operands, d = zeros2(chunk * B if two else 0, H, Wt), zeros2(B if two else 0, H, Wt)
+        for t1 in range(end, begin, -chunk):
+            n = min(chunk, t1 - begin)
+            runs(inputs, t1 - n, live[:n], fresh)
+            for s in range(n):
+                t, at = t1 - 1 - s, n - 1 - s
+                for r in range(B):
+                    dhr, hr = row(dh, r), row(hs, s * B + r)
+                    if dy.size > 0:
+                        add(view(dy, r, t), dhr)
+                    for k in range(len(dstates)):
+                        if traces[k].size > 0:
+                            copy(row(dstates[k], r), view(traces[k], r, t))
+                    fill(row(through, r))
+                    if two:
+                        fill(row(d, r))
+                    if live[at, r]:
+                        before = views(tape.states, r, t, resets and fresh[at, r], zeros)
+                        after = views(tape.states, r, t + 1, False, zeros)
+                        z = view(tape.z, t, r) if kept else after[0]
+                        this = Row(z, view(tape.v, t, r), first, H, codes, vectors)
+                        copy(before[0], hr)
+                        if dropped:
+                            multiply(row(drop, r), hr)
+                        if two:
+                            operand_value(this, hr, row(operands, s * B + r))
+                        step_backward(this, before, after, rows_of(dstates, r), view(dz, s, r), dvectors)
+                    else:
+                        fill(view(dz, s, r))
+                        fill(hr)
+                        if two:
+                            fill(row(operands, s * B + r))
+                if two:
+                    to_operand(dz[s], Ut, d, edge)
+                    for r in range(B):
+                        if live[at, r]:
+                            h = zeros if resets and fresh[at, r] else view(tape.states[0], r, t)
+                            this = Row(view(tape.z, t, r), view(tape.v, t, r), first, H, codes, vectors)
+                            operand_backward(this, h, row(drop, r), row(d, r), view(dz, s, r), row(through, r))
+                to_h(dz[s], Ut, through, edge)
+                for r in range(B):
+                    if live[at, r]:
+                        if dropped:
+                            multiply(row(drop, r), row(through, r))
+                        if carries:
+                            add(row(through, r), row(dh, r))
+                        else:
+                            copy(row(through, r), row(dh, r))
+                        if resets and fresh[at, r]:
+                            for k in range(len(dstates)):
+                                fill(row(dstates[k], r))
+            dz2 = dz[:n].reshape(n * B, P)
+            # what z = b + x W passes back
+            if dx.size > 0:
+                fill(xs.reshape(-1))
+                add_product(dz2, 0, Wt, 0, N, xs[: n * B], 0, I, edge)
+                for s in range(n):
+                    for r in range(B):
+                        copy(row(xs, s * B + r), view(dx, r, t1 - 1 - s))
+            if dW.size > 0 or dU.size > 0:
+                into_panels(dz2, 0, N, dzp)
+            if dW.size > 0:
+                for s in range(n):
+                    copy_inputs(x, t1 - 1 - s, live[n - 1 - s], xs[s * B : (s + 1) * B])
+                into_panels(xs[: n * B], 0, I, xp)
+                add_weights(xp, dzp, n * B, dW, 0, N)
+            if db.size > 0:
+                add_columns(dz2, 0, db, 0, N)
+            if dU.size > 0:
+                into_panels(hs[: n * B], 0, H, hp)
+            from_h(hp, dz2, dzp, own, H, N, dU, db)
+            if two:
+                into_panels(operands[: n * B], 0, H, hp)
+                from_operand(hp, dz2, dzp, own, H, N, dU, db)
+
+    return backward
+
+
+@cache
+def loops(name: str, plan: Plan, step: Step) -> tuple[Kernel, Kernel]:
+    """The loops of a cell, forward and backward; they are compiled when they are first used."""
+    functions = [step.forward, step.backward, *(step.operand or ())]
+    files = sorted({Path(inspect.getfile(function.py_func)) for function in functions})
+    lengths = {"states": plan.states, "activations": plan.activations, "vectors": plan.vectors}
+    pair = forward_loop(plan, step), backward_loop(plan, step)
+    for function in pair:
+        # their name in the cache
+        function.__qualname__ = f"{name}_{function.__name__}"
+    forward, backward = (Kernel(function, lengths, (plan, step.carries), files) for function in pair)
+    return forward, backward

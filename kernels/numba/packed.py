@@ -1,0 +1,153 @@
+"""Weights in the panels that the compiled loops read, and where the products of a cell lie in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cells import ACTIVATIONS, OF_INPUT, Cell
+from . import gru, lstm, rnn
+from .jit import Kernel
+from .loop import Columns, Plan, Weights, loops
+from .products import panels
+from .rows import Step
+
+Array = NDArray[Any]
+
+#: Of each cell what a step computes besides products: a function of its flags.
+CELLS: dict[str, Callable[..., Step]] = {"rnn": rnn.step, "lstm": lstm.step, "gru": gru.step}
+#: Arrays without elements, with up to three axes, which stand for absent ones.
+NONE = {np.dtype(c): tuple(np.empty((0,) * axes, c) for axes in range(4)) for c in "fd"}
+
+
+class Variant(NamedTuple):
+    """A cell with its options, as these files need it.
+
+    W, U, b: places in the row's weights, U None if the cell has none; vectors: those of weights (H,). codes: of the
+    activations. first, arguments: the first gate whose pre-activations tapes keep, as derivatives are functions of
+    them, and how many of them follow.
+    """
+
+    cell: Cell
+    options: tuple[Any, ...]
+    plan: Plan
+    loops: tuple[Kernel, Kernel]
+    W: int
+    U: int | None
+    b: int
+    vectors: tuple[int, ...]
+    codes: tuple[int, ...]
+    first: int
+    arguments: int
+
+
+class Packed(NamedTuple):
+    """Weights as the loops read them, which nobody writes to: `weights` forward, `transposed` backward, the latter
+    without elements if backward will not be called."""
+
+    variant: Variant
+    I: int  # noqa: E741 - the contract's letter
+    H: int
+    dtype: np.dtype[Any]
+    weights: Weights
+    transposed: Weights
+
+    @property
+    def P(self) -> int:
+        """Values in a row of pre-activations."""
+        return self.variant.plan.blocks * self.H
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as plain weights, since the panels' width depends on the processor."""
+        v, H, N = self.variant, self.H, self.variant.cell.G * self.H
+        W, in_panels, b, vectors, _, _ = self.weights
+        U, start = np.empty((H, N if v.plan.products else 0), self.dtype), 0
+        for _, first, count, _ in v.plan.products:
+            end = start + -(-count * H // in_panels.shape[2])
+            U[:, first * H : (first + count) * H] = _unpacked(in_panels[start:end], count * H)
+            start = end
+        return _pack_again, (v.cell, v.options, _unpacked(W, N), U, b, vectors, self.transposed.W.size > 0)
+
+
+def _unpacked(panels: Array, N: int) -> Array:
+    """The first N columns of what lies in panels."""
+    return np.ascontiguousarray(panels.swapaxes(0, 1).reshape(panels.shape[1], -1)[:, :N])
+
+
+def _pack_again(cell: Cell, options: tuple[Any, ...], *arrays: Any) -> Packed:
+    return _pack(variant_of(cell, options), *arrays)
+
+
+def supports(cell: Cell, dtype: np.dtype[Any], options: Sequence[Any]) -> bool:
+    """Whether this backend runs these options at full speed: float32 and float64, every activation of the contract."""
+    known = all(v in ACTIVATIONS for o, v in zip(cell.options, options, strict=True) if o.kind == "activation")
+    return cell.name in CELLS and np.dtype(dtype).char in "fd" and known
+
+
+@lru_cache(256)
+def variant_of(cell: Cell, options: tuple[Any, ...]) -> Variant:
+    """What follows from a cell and its options."""
+    chosen = dict(zip(cell.option_names, options, strict=True))
+    blocks, products = cell.G, []
+    for product in cell.products_for(chosen):
+        if product.weight == "U":
+            first, count = cell.letters.index(product.gates), len(product.gates)
+            products.append(Columns(blocks if product.own else first, first, count, product.bias or 0))
+            blocks += count if product.own else 0
+    names = cell.weight_names
+    vectors = tuple(i for i, weight in enumerate(cell.weights) if weight.axes == ("H",))
+    counts = len(cell.states), len(cell.activations), len(vectors)
+    plan = Plan(cell.G, blocks, tuple(products), cell.letters != cell.output, *counts)
+    of_input = [g for g, gate in enumerate(cell.gates) if chosen.get(gate.activation) in OF_INPUT]
+    flags = {name: value for name, value in chosen.items() if name not in cell.activations}
+    return Variant(
+        cell=cell,
+        options=options,
+        plan=plan,
+        loops=loops(cell.name, plan, CELLS[cell.name](**flags)),
+        W=names.index("W"),
+        U=names.index("U") if "U" in names else None,
+        b=names.index(cell.bias),
+        vectors=vectors,
+        codes=tuple(ACTIVATIONS.index(chosen[name]) for name in cell.activations),
+        first=of_input[0] if of_input else 0,
+        arguments=of_input[-1] + 1 - of_input[0] if of_input else 0,
+    )
+
+
+def pack(cell: Cell, weights: Sequence[Array | None], options: Sequence[Any], backward: bool) -> Packed:
+    """Copy the weights, and their transposes if `backward` will be called."""
+    v = variant_of(cell, tuple(options))
+    W, U, b, G = weights[v.W], None if v.U is None else weights[v.U], weights[v.b], cell.G
+    assert W is not None
+    H = W.shape[1] // G
+    bias = np.zeros((v.plan.blocks, H), W.dtype)
+    if b is not None:
+        rows = b.reshape(-1, G, H)
+        bias[:G] = rows[0]
+        for start, first, count, row in v.plan.products:
+            if row:
+                bias[start : start + count] += rows[row, first : first + count]
+    vectors = tuple(np.array(weights[i]) for i in v.vectors)
+    return _pack(v, W, np.empty((H, 0), W.dtype) if U is None else U, bias.reshape(-1), vectors, backward)
+
+
+def _pack(v: Variant, W: Array, U: Array, b: Array, vectors: tuple[Array, ...], backward: bool) -> Packed:
+    """W (I, G H) and U (H, G H) into panels; b (P,) and vectors are kept as they are."""
+    _, none1, _, none3 = NONE[W.dtype]
+    H = W.shape[1] // v.cell.G
+    parts = [U[:, first * H : (first + count) * H] for _, first, count, _ in v.plan.products] or [U]
+    Wp, Up, *transposed = panels([W], parts, *([W.T], [U.T]) if backward else ())
+    Wt, Ut = transposed or (none3, none3)
+    return Packed(
+        variant=v,
+        I=W.shape[0],
+        H=H,
+        dtype=W.dtype,
+        weights=Weights(Wp, Up, b, vectors, v.codes, v.first),
+        transposed=Weights(Wt, Ut, none1, vectors, v.codes, v.first),
+    )
