@@ -168,7 +168,7 @@ class RecurrentCell(Module):
         cached: tuple[Any, Any, ops.Packed, int] | None = self.__dict__.get(slot)
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
-        values = [None if w is None else w.value for w in self.row_weights]
+        values = [None if w is None else w._view for w in self.row_weights]
         if cached is not None and cached[0] is backend and cached[3] == made_of:
             packed = cached[2].again(values)  # the options are as they were
         else:

@@ -90,7 +90,7 @@ class Dense(MatmulLayer):
         if not self.built:
             self.build(x.shape)
         kernel = self.kernel
-        if x.shape[-1] != kernel.shape[0]:
+        if x.shape[-1] != kernel.buffer.shape[0]:
             raise ValueError(f"expected x of shape (batch, ..., {kernel.shape[0]}), got {x.shape}")
         version = kernel.version
         y, activation_pullback = self.multiply(x)

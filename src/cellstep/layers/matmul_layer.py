@@ -39,13 +39,13 @@ class MatmulLayer(Layer):
         cached: tuple[Any, Any, ops.Matrix] | None = self.__dict__.get(slot)
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
-        W = self.kernel.value
+        W = self.kernel._view
         if W.ndim != 2:
             W = W.reshape(-1, W.shape[-1])
         if backward:
             matrix = ops.Matrix.of(W.T, backend=backend)
         else:
-            matrix = ops.Matrix.of(W, None if bias is None else bias.value, backend)
+            matrix = ops.Matrix.of(W, None if bias is None else bias._view, backend)
         self.__dict__[slot] = (backend, versions, matrix)
         return matrix
 

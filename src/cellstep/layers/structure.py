@@ -13,7 +13,9 @@ Held = TypeVar("Held")
 #: What attributes may be set to without changing what the object of a user's class is made of.
 VALUES = frozenset((type(None), int, float, str, np.ndarray))
 #: Attributes that calls set again and again.
-MOVING = frozenset(("states", "carried", "carry_at", "_dropout_mask", "_recurrent_dropout_mask", "stop_training"))
+MOVING = frozenset(
+    ("states", "carried", "carry_at", "_dropout_mask", "_recurrent_dropout_mask", "stop_training", "history")
+)
 
 
 class Structure:

@@ -151,8 +151,8 @@ class Compiled:
         if self.pending:
             self._resume()
         for _, metric, i, weighted in self._built or ():
-            y, mask, target, weight, _ = outputs[i]
-            metric.update_from(target, y, weight if weighted else None, mask)
+            output = outputs[i]
+            metric.update_from(output.target, output.y, output.weight if weighted else None, output.mask)
 
     def states(self) -> list[Any]:
         """What each of `metrics` has gathered, to become `pending` in another run."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,8 @@ Array = NDArray[Any]
 ClassWeight = Mapping[int, float]
 
 
-class Pass(NamedTuple):
+@dataclass(slots=True)
+class Pass:
     """A pass forward through a model.
 
     y: the outputs. mask: theirs, or None; a list where there are several. pullback: None without a tape. penalties:

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -217,7 +218,7 @@ def _by_steps(x: Any, ran: Pass) -> Pass:
     for i, (y, mask) in enumerate(zip(outputs, masks, strict=True)):
         if isinstance(y, np.ndarray) and y.ndim > 2 and np.shape(mask) == y.shape[:2] == (len(x), x.steps):
             outputs[i], masks[i] = (Grouped.split(rows, a, x.lengths) for a in (y, np.asarray(mask)))
-    return ran._replace(y=nested.pack(ran.y, outputs), mask=nested.pack(ran.mask, masks))
+    return replace(ran, y=nested.pack(ran.y, outputs), mask=nested.pack(ran.mask, masks))
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:

@@ -7,7 +7,8 @@ metrics take each step by itself; else padded to the longest row, with a mask.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ from .ragged import Ragged
 Array = NDArray[Any]
 
 
-class Scored(NamedTuple):
+@dataclass(slots=True)
+class Scored:
     """One output as losses and metrics take it: arrays of one form. back: from the gradient of y to that of the output
     as the model gave it; None where these are the same."""
 
@@ -32,7 +34,8 @@ class Scored(NamedTuple):
     back: Callable[[Array], Any] | None = None
 
 
-class Score(NamedTuple):
+@dataclass(slots=True)
+class Score:
     """What the loss says of a batch.
 
     value: the total. parts: the losses of the outputs that have one. gradients: by the outputs, flat, None for zeros;
@@ -62,16 +65,16 @@ def score(
         if loss is None:
             gradients.append(None)
             continue
-        y, mask, target, weight, back = output
+        target = output.target
         if target is None:
             raise ValueError(f"y must be given for output {names[i] or i}, which has a loss, got None")
         if gradient:
-            value, slope = loss.value_and_grad(target, y, weight, mask)
+            value, slope = loss.value_and_grad(target, output.y, output.weight, output.mask)
             if factor is not None:
                 slope = slope * slope.dtype.type(factor)
-            gradients.append(slope if back is None else back(slope))
+            gradients.append(slope if output.back is None else output.back(slope))
         else:
-            value = loss(target, y, weight, mask)
+            value = loss(target, output.y, output.weight, output.mask)
         parts.append(value)
         total = total + (value if factor is None else factor * value)
     return Score(total, parts, gradients if gradient else [], outputs)

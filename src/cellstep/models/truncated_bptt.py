@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ class Windows:
         if not plan.computes_with_outputs:
             pairs = [_apart(y, m) for y, m in zip(outputs, masks, strict=True)]
             outputs, masks = ([pair[i] for pair in pairs] for i in range(2))
-        late = ran._replace(y=nested.pack(ran.y, outputs), mask=nested.pack(ran.y, masks))
+        late = replace(ran, y=nested.pack(ran.y, outputs), mask=nested.pack(ran.y, masks))
         scored = trainer.score(compiled, plan, made, late, True)
         whole = []
         for y, d in zip(nested.flatten(ran.y), scored.gradients, strict=True):

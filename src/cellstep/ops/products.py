@@ -19,34 +19,38 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """W (K, N) and perhaps a bias (N,) in the layout of one backend, of which `functions` are. Threads may share it."""
+    """W (K, N) and perhaps a bias (N,) in the layout of one backend. Threads may share it."""
 
-    functions: Any
+    backend: kernels.Backend
     packed: Any
     N: int
 
     @classmethod
     def of(cls, W: Array, b: Array | None = None, backend: kernels.Backend | None = None) -> Matrix:
         """Copy W and b into the layout of a backend, the active one where None."""
-        functions = (kernels.active() if backend is None else backend).products
+        backend = kernels.active() if backend is None else backend
         W = either_contiguous(W)
         bias = None if b is None else contiguous(b)
-        return cls(functions, functions.product_pack(W, bias), W.shape[1])
+        return cls(backend, backend.products.product_pack(W, bias), W.shape[1])
 
     def multiply(self, x: Array, activation: str = "linear") -> Array:
         """activation(b + x W), a new array (..., N), for x (..., K) of the matrix's dtype.
 
         activation: one of `FUSED`.
         """
-        x = rows(x)
-        y = empty((*x.shape[:-1], self.N), x.dtype)
-        self.functions.product(self.packed, _three_axes(x), activation, _three_axes(y))
+        x = x if x.flags.carray else rows(x)
+        y: Array = self.backend.empty((*x.shape[:-1], self.N), x.dtype)
+        multiply = self.backend.products.product
+        if x.ndim == 2:  # as most often, and without a look at shapes
+            multiply(self.packed, x[None], activation, y[None])
+        else:
+            multiply(self.packed, _three_axes(x), activation, _three_axes(y))
         return y
 
 
 def _three_axes(a: Array) -> Array:
     """(..., K) as (B, T, K), a view."""
-    return a if a.ndim == 3 else a[None] if a.ndim == 2 else a.reshape(1, -1, a.shape[-1])
+    return a if a.ndim == 3 else a.reshape(1, -1, a.shape[-1])
 
 
 #: What a product can apply to its sums.
@@ -58,8 +62,12 @@ def add_gradients(x: Array, dz: Array, dW: Array | None, db: Array | None) -> No
 
     dW and db are C-contiguous; None where not wanted.
     """
-    x, dz = rows(x), contiguous(dz)
-    kernels.active().products.product_gradients(_three_axes(x), _three_axes(dz), dW, db)
+    x, dz = x if x.flags.carray else rows(x), dz if dz.flags.carray else contiguous(dz)
+    add = kernels.active().products.product_gradients
+    if x.ndim == 2:
+        add(x[None], dz[None], dW, db)
+    else:
+        add(_three_axes(x), _three_axes(dz), dW, db)
 
 
 def matmul(a: Array, b: Array) -> Array:
