@@ -285,11 +285,7 @@ class Bidirectional(Layer):
         raise ValueError(f"{self.name} cannot be streamed, as its backward layer begins at the last step")
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "layer": serialize(self.forward_layer),
-            "backward_layer": serialize(self.backward_layer),
-        }
+        return {**super().get_config(), "layer": serialize(self.forward_layer)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -82,6 +82,7 @@ class RNN(Layer):
     ) -> None:
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
+        self.cell = cell  # the first attribute that holds it names its group in files of weights
         #: What runs the cell over sequences; the cell itself where it is one of ours.
         self.runner: Any = as_runner(cell)
         if options.get("dtype") is None:
@@ -89,7 +90,6 @@ class RNN(Layer):
         super().__init__(**options)
         if self.dtype != self.runner.dtype:
             raise ValueError(f"dtype must be that of the cell, {self.runner.dtype}, got {self.dtype}")
-        self.cell = cell
         if isinstance(cell, Module):
             self._parts.append(cell)
             if not self.trainable:

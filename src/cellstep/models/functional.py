@@ -44,13 +44,13 @@ def functional_config(model: Any) -> dict[str, Any]:
         return [name, number + (name in functional), index]
 
     taken = {part.name.rstrip("_0123456789") for part in model.operations if not isinstance(part, Operation)}
+    layers = [_layer_config(part, taken) for part in model.operations]
+    for part, config in zip(model.operations, layers, strict=True):
+        config |= {"name": part.name, "inbound_nodes": calls[id(part)]}
     return {
         "name": model.name,
         "trainable": model.trainable,
-        "layers": [
-            {**_layer_config(part, taken), "name": part.name, "inbound_nodes": calls[id(part)]}
-            for part in model.operations
-        ],
+        "layers": layers,
         "input_layers": nested.change(signature.inputs, lambda i: end(graph.inputs[i])),
         "output_layers": nested.change(signature.outputs, lambda i: end(graph.outputs[i])),
     }

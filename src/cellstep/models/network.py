@@ -176,7 +176,7 @@ class Network(Layer):
             context: what the pass is for.
             lengths: (B,) the number of steps of each row, in place of a mask; for several inputs a list.
         """
-        y, passed, back = self.apply_apart(x, mask, context, lengths)
+        y, passed, back = self.apply_grouped(x, mask, context, lengths)
         outputs = nested.flatten(y)
         if not any([isinstance(output, Grouped) for output in outputs]):
             return y, passed, back
@@ -190,7 +190,7 @@ class Network(Layer):
 
         return join(y), join(passed), pullback
 
-    def apply_apart(self, x: Any, mask: Any, context: Context, lengths: Any = None) -> Applied:
+    def apply_grouped(self, x: Any, mask: Any, context: Context, lengths: Any = None) -> Applied:
         """`apply`, which leaves sequences of different lengths in groups: outputs, masks, gradients are `Grouped`."""
         if not self.built:
             self._build_for(x)
@@ -280,7 +280,7 @@ class Network(Layer):
             raise TypeError(
                 f"{self.name} takes x, mask, lengths, resets and training, got {', '.join(options) or 'initial_state'}"
             )
-        y, passed, _ = self.apply_apart(
+        y, passed, _ = self.apply_grouped(
             x, mask, Context(bool(training), penalties=[], resets=self.check_resets(resets)), lengths
         )
         if passed is not None:

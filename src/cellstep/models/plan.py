@@ -99,7 +99,7 @@ class Plan:
                 x, mask, pullback = call(x, mask, context)
                 pullbacks.append(pullback)
             return Pass(x, mask, partial(self._chain.pull, pullbacks))
-        apply = self._model.apply if self.computes_with_outputs else self._model.apply_apart
+        apply = self._model.apply if self.computes_with_outputs else self._model.apply_grouped
         y, mask, pullback = apply(x, None, context)
         return Pass(y, mask, pullback, tuple(context.penalties or ()))
 

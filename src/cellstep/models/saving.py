@@ -67,9 +67,12 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
 def _content(model: Any) -> dict[str, bytes]:
     with sharing():
         config = serialize(model)
+    marked = _marked(config)
+    counts = Counter(part["shared_object_id"] for part in marked)
+    for part in marked:
+        if counts[part["shared_object_id"]] == 1:
+            del part["shared_object_id"]
     config["compile_config"] = model.get_compile_config()
-    counts = Counter(_numbers(config))
-    _forget_single(config, counts)
     metadata = {"keras_version": KERAS_VERSION, "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
     if model.optimizer is not None:
         model.optimizer.build(model.trainable_weights)  # Keras misses its state in the file of a model not trained yet
@@ -165,16 +168,8 @@ def _path(filepath: Any) -> Path:
     return path
 
 
-def _numbers(config: Any) -> list[int]:
-    """All shared_object_id in a configuration."""
+def _marked(config: Any) -> list[dict[str, Any]]:
+    """All parts of a configuration that say which object they are of."""
     parts = config.values() if isinstance(config, dict) else config if isinstance(config, list | tuple) else ()
-    own = [config["shared_object_id"]] if isinstance(config, dict) and "shared_object_id" in config else []
-    return own + [number for part in parts for number in _numbers(part)]
-
-
-def _forget_single(config: Any, counts: Mapping[int, int]) -> None:
-    """Take the numbers away that stand for nothing shared."""
-    if isinstance(config, dict) and counts.get(config.get("shared_object_id", 0)) == 1:
-        del config["shared_object_id"]
-    for part in config.values() if isinstance(config, dict) else config if isinstance(config, list | tuple) else ():
-        _forget_single(part, counts)
+    own = [config] if isinstance(config, dict) and "shared_object_id" in config else []
+    return own + [marked for part in parts for marked in _marked(part)]
