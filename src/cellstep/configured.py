@@ -57,13 +57,13 @@ def owner_of(kind: type, *names: str) -> type:
 
 def parameter_names(function: Any) -> tuple[str, ...]:
     """The names of a method's parameters without self, *args and **options; cheaper than by `inspect.signature`."""
-    code = function.__code__
+    code = inspect.unwrap(function).__code__
     return tuple(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
 
 
 def takes_any_keyword(function: Any) -> bool:
     """Whether a function has **options."""
-    return bool(function.__code__.co_flags & inspect.CO_VARKEYWORDS)
+    return bool(inspect.unwrap(function).__code__.co_flags & inspect.CO_VARKEYWORDS)
 
 
 class _Signature:
