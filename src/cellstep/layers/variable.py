@@ -17,7 +17,7 @@ from .row_sums import sum_rows
 
 # One count for all variables: a version is never used twice, so a cache that compares versions cannot take one
 # variable, or an older value, for another, whatever the threads do.
-_versions = itertools.count(1)
+_versions = itertools.count(1, 2**20)
 
 #: How arrays, NumPy's numbers and Python's compute.
 PLAIN = (None, np.ndarray.__array_ufunc__)
@@ -249,9 +249,10 @@ class Variable(NDArrayOperatorsMixin):
 
 
 def touch(variables: Iterable[Any]) -> None:
-    """`Variable.touch` of each, in one call."""
-    for variable in variables:
-        variable.version = next(_versions)
+    """`Variable.touch` of each, in one call; there are at most 2**20."""
+    first = next(_versions)
+    for i, variable in enumerate(variables):
+        variable.version = first + i
 
 
 def count(variables: Sequence[Variable]) -> int:

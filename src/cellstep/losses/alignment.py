@@ -65,6 +65,8 @@ def match(y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array
     """
     if y_true.dtype.kind not in "fiub":
         raise TypeError(f"y_true must hold real numbers, got {ops.kind('y_true', y_true)}")
+    if live is None and y_true.shape == y_pred.shape and y_true.dtype == y_pred.dtype:
+        return y_true
     if y_true.shape != y_pred.shape and (*y_true.shape, 1) != y_pred.shape and y_true.shape != (*y_pred.shape, 1):
         hint = steps_hint(y_true.ndim, y_pred.ndim)
         raise ValueError(f"y_true must have the shape {y_pred.shape} of y_pred, got {y_true.shape}{hint}")

@@ -112,7 +112,9 @@ class Loss(Configured):
     def values(self, y_true: ArrayLike, y_pred: ArrayLike, live: NDArray[np.bool_] | None = None) -> Array:
         """One value for each entry of y_pred.shape[:-1], unweighted, 0 where not `live`: what a metric averages."""
         pred, true = self._predictions(y_pred), ops.plain("y_true", y_true)
-        live = self._counted(live, true, pred)
+        skip = self.ignored(true, pred)
+        if skip is not None:
+            live = ~skip if live is None else live & ~skip
         values = self._forward(true, pred, live)[0]
         return values if live is None else np.where(live, values, 0)
 
@@ -173,17 +175,24 @@ class Loss(Configured):
         return self.forward(target, pred)
 
     def differentiable(
-        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None, mask: ArrayLike | None
+        self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None, mask: ArrayLike | None
     ) -> tuple[Any, Callable[[Array | None], Array]]:
         """The loss of arrays, and `gradient(d)`: the gradient by y_pred of the loss, or of d times the loss."""
-        pred, true = self._predictions(y_pred), ops.plain("y_true", y_true)
-        shape = self.value_shape(pred, true)
-        keep = self._counted(None if mask is None else as_mask(mask, shape), true, pred)
-        weights = None if sample_weight is None else align("sample_weight", as_weights(sample_weight), shape)
-        # A weight of 0 takes a value out as a mask does, but the value still counts in the mean, as in Keras.
+        fits = type(y_pred) is np.ndarray and y_pred.ndim > 1 and y_pred.dtype.char in "fd" and self.dtype is None
+        pred = y_pred if fits else self._predictions(y_pred)
+        true = y_true if type(y_true) is np.ndarray else ops.plain("y_true", y_true)
+        shape, keep, weights = self.value_shape(pred, true), self.ignored(true, pred), None
+        if keep is not None:
+            keep = ~keep
+        if mask is not None:
+            marked = as_mask(mask, shape)
+            keep = marked if keep is None else marked & keep
         live = keep
-        if weights is not None and not weights.all():
-            live = weights != 0 if live is None else live & (weights != 0)
+        if sample_weight is not None:
+            weights = align("sample_weight", as_weights(sample_weight), shape)
+            # A weight of 0 takes a value out as a mask does, but the value still counts in the mean, as in Keras.
+            if not weights.all():
+                live = weights != 0 if live is None else live & (weights != 0)
         live = None if live is None else np.broadcast_to(live, shape)
         values, pullback = self._forward(true, pred, live)
         factor: Array = np.empty(shape, pred.dtype)
@@ -195,18 +204,14 @@ class Loss(Configured):
         weighted = values * factor
 
         def gradient(d: Array | None) -> Array:
+            dx = pullback(factor if d is None else factor * d)
+            if fits:
+                return dx
             like = np.asarray(y_pred)
             dtype = like.dtype if like.dtype.kind == "f" else pred.dtype
-            return pullback(factor if d is None else factor * d).reshape(like.shape).astype(dtype, copy=False)
+            return dx.reshape(like.shape).astype(dtype, copy=False)
 
         return weighted if self.reduction in ("none", None) else np.add.reduce(weighted, axis=None), gradient
-
-    def _counted(self, keep: NDArray[np.bool_] | None, true: Array, pred: Array) -> NDArray[np.bool_] | None:
-        """What a mask keeps and the target does not take out."""
-        skip = self.ignored(true, pred)
-        if skip is None:
-            return keep
-        return ~skip if keep is None else keep & ~skip
 
     def _scale(self, shape: tuple[int, ...], keep: Array | None, weights: Array | None) -> float:
         """What the weighted values are multiplied with; 0 where there is nothing to average."""
@@ -221,13 +226,14 @@ class Loss(Configured):
 
 def mean_of_entries(values: Array, slopes: Array, y_pred: Array) -> tuple[Array, Pullback]:
     """What `forward` gives of values and slopes (..., n) by each prediction: the mean over the last axis."""
-    # the mean of nothing is 0 here
-    n = y_pred.dtype.type(max(y_pred.shape[-1], 1))
+    n, dtype = y_pred.shape[-1] or 1, y_pred.dtype  # the mean of nothing is 0 here
 
     def pullback(dvalues: Array) -> Array:
-        return np.asarray(slopes * (dvalues / n)[..., None], y_pred.dtype)
+        dx = slopes * (dvalues / n)[..., None]
+        return dx if dx.dtype is dtype else dx.astype(dtype)
 
-    return np.asarray(np.add.reduce(values, axis=-1) / n, y_pred.dtype), pullback
+    mean = np.add.reduce(values, axis=-1) / n
+    return mean if mean.dtype is dtype else mean.astype(dtype), pullback
 
 
 def one_a_row(values: Array, slopes: Array, y_pred: Array) -> tuple[Array, Pullback]:

@@ -215,30 +215,30 @@ class SparseCategoricalCrossentropy(Crossentropy):
             raise ValueError(
                 f"y_true must hold labels from 0 to {classes - 1}, as there are {classes} units, got {bad}{hint}"
             )
-        return labels.astype(np.intp)[..., None]
+        return labels.astype(np.intp, copy=False)
 
     def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
+        # where the labels' entries are among all
+        at = y_true.reshape(-1) + y_pred.shape[-1] * np.arange(y_true.size)
         if self.from_logits:
             log_p, p = _log_softmax(y_pred)
-            values = -np.take_along_axis(log_p, y_true, -1)[..., 0]
 
             def pullback(dvalues: Array) -> Array:
-                grad: Array = p * dvalues[..., None]
-                at = np.take_along_axis(grad, y_true, -1) - dvalues[..., None]
-                np.put_along_axis(grad, y_true, at, -1)
+                grad: Array = np.multiply(p, dvalues[..., None], out=np.empty(y_pred.shape, y_pred.dtype))
+                grad.reshape(-1)[at] -= dvalues.reshape(-1)
                 return grad
 
-            return values, pullback
+            return -log_p.reshape(-1)[at].reshape(y_true.shape), pullback
 
         total = y_pred.sum(-1, keepdims=True)
-        share = np.take_along_axis(y_pred, y_true, -1) / total
+        share = y_pred.reshape(-1)[at].reshape(total.shape) / total
         p_label = np.clip(share, EPSILON, 1 - EPSILON)
         clipped = _clipped(share)
 
         def pull(dvalues: Array) -> Array:
             base = np.where(clipped, 0, dvalues[..., None] / total)
-            grad = np.array(np.broadcast_to(base, y_pred.shape), y_pred.dtype)
-            np.put_along_axis(grad, y_true, base - base / p_label, -1)
+            grad = np.array(np.broadcast_to(base, y_pred.shape), y_pred.dtype, order="C")
+            grad.reshape(-1)[at] = (base - base / p_label).reshape(-1)
             return grad
 
         return -np.log(p_label)[..., 0], pull

@@ -127,6 +127,7 @@ class Optimizer(Settings):
             self._arrange(variables, self.states())
 
     def _arrange(self, variables: Sequence[Trainable], states: Mapping[Trainable, State]) -> None:
+        self._elementwise = getattr(type(self).update, "elementwise", False)
         flats = group(variables, {**dict.fromkeys(self.all_slots, 0.0), **self.initial}, states)
         chosen = set(variables)
         resting = {v: state for v, state in states.items() if v not in chosen}
@@ -169,7 +170,6 @@ class Optimizer(Settings):
     def zero_grad(self) -> None:
         """Set the gradients of all variables to zero, in buffers of this optimizer's."""
         for flat in self._flats:
-            flat.bind()
             flat.zero_grad()
 
     def scale_loss(self, loss: Any) -> Any:
@@ -203,39 +203,31 @@ class Optimizer(Settings):
         if self.loss_scale_factor is not None:
             for flat in self._flats:
                 np.divide(flat.grad, self.loss_scale_factor, out=flat.grad)
-        flats = self._flats
-        due = flats if self.gradient_accumulation_steps is None else [f for f in flats if self._accumulate(f)]
-        if due:
-            self._update_all(due)
+        flats, steps = self._flats, self.gradient_accumulation_steps or 1
+        due = flats if steps == 1 else [flat for flat in flats if self._accumulate(flat, steps)]
+        limits = self.clipnorm, self.global_clipnorm, self.clipvalue
+        if limits != (None, None, None) and due:
+            clip([flat.clipped for flat in due], *limits)
+        rate = self.learning_rate if due else 0.0
+        idle = self._elementwise and not self.weight_decay and self._idle
+        for flat in due:
+            for part in flat.parts(idle, self._elementwise):
+                if self.weight_decay:
+                    self._decay(part, self.weight_decay * rate)
+                self.update(part, rate, flat.calls // steps + 1)
         for flat in flats:
             if self.use_ema:
                 for part in flat.pieces():
-                    self._average(part, self._updates(flat))
-            flat.constrain()
+                    self._average(part, flat.calls // steps)
+            for variable in flat.variables:
+                if variable.constraint is not None:
+                    variable.buffer[...] = variable.constraint(variable.buffer)
             touch(flat.variables)
             flat.calls += 1
         self._calls += 1
 
-    def _update_all(self, flats: Sequence[Flat | Table]) -> None:
-        """Clip the gradients, decay the weights and apply the rule."""
-        rate = self.learning_rate
-        limits = self.clipnorm, self.global_clipnorm, self.clipvalue
-        if limits != (None, None, None):
-            clip([flat.clipped for flat in flats], *limits)
-        elementwise = getattr(type(self).update, "elementwise", False)
-        idle = elementwise and not self.weight_decay and self._idle
-        for flat in flats:
-            for part in flat.parts(idle, elementwise):
-                if self.weight_decay:
-                    self._decay(part, self.weight_decay * rate)
-                self.update(part, rate, self._updates(flat) + 1)
-
     #: Whether an update leaves a number whose gradient is 0 as it is, and its slots; asked of elementwise ones.
     _idle = False
-
-    def _updates(self, flat: Flat | Table) -> int:
-        """The updates that the variables of a buffer have had."""
-        return flat.calls // (self.gradient_accumulation_steps or 1)
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[ArrayLike, Trainable]]) -> int:
         """`apply` for pairs of a gradient and its variable; the number of updates done."""
@@ -255,9 +247,9 @@ class Optimizer(Settings):
         for variable, array in zip(self._variables, arrays, strict=True):
             variable.grad[...] = array
 
-    def _accumulate(self, flat: Flat | Table) -> bool:
+    @staticmethod
+    def _accumulate(flat: Flat | Table, steps: int) -> bool:
         """Add up gradients; whether this step updates, for which they are the means since the last update."""
-        steps = self.gradient_accumulation_steps or 1
         due = (flat.calls + 1) % steps == 0
         flat.accumulate(flat.slots["gradient_accumulator"], steps, due)
         return due

@@ -97,12 +97,6 @@ class VariableGroup:
         for variable, at in zip(self.variables, self.segments, strict=True):
             yield variable, State(self.calls, {name: array[at] for name, array in self.slots.items()})
 
-    def constrain(self) -> None:
-        """Make the values of each variable what its constraint allows."""
-        for variable in self.variables:
-            if variable.constraint is not None:
-                variable.buffer[...] = variable.constraint(variable.buffer)
-
 
 class Flat(VariableGroup, Part):
     """One buffer for the values, one for the gradients and one for each slot of the optimizer, all (N,).
@@ -128,7 +122,11 @@ class Flat(VariableGroup, Part):
                 variable.bind(self.value[at].reshape(variable.shape), self.grad[at].reshape(variable.shape))
 
     def zero_grad(self) -> None:
-        """Set the gradients to zero."""
+        """Set the gradients to zero, here in the buffers."""
+        for variable in self.variables:
+            if variable.buffer.base is not self.value:
+                self.bind()
+                break
         self.grad.fill(0)
 
     def accumulate(self, sums: Array, steps: int, due: bool) -> None:

@@ -101,9 +101,10 @@ class Settings(Configured):
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next step, a number >= 0."""
-        if isinstance(self._rate, LearningRateSchedule):
-            return float(self._rate(self._calls))
-        return float(self._rate()) if callable(self._rate) else self._rate
+        rate: Any = self._rate
+        if type(rate) is float:
+            return rate
+        return float(rate(self._calls) if isinstance(rate, LearningRateSchedule) else rate())
 
     @learning_rate.setter
     def learning_rate(self, value: Rate) -> None:
