@@ -252,7 +252,7 @@ def _parts(run: Run, scale: float) -> tuple[dict[str, Array], Array, Array]:
         d = [parts[name][t] if name in parts else None for name in arrays]
         _, dbefore = back(None, [np.ascontiguousarray(a[:, t]) for a in above], d, need_dx=False)
         if t:
-            feedback[:, t - 1] = dbefore[0]
+            feedback[:, t - 1] = np.where(held.fresh[:, t, None], 0, dbefore[0])
     direct = above[0] - feedback
     # what is left of a difference of equal numbers is rounding, not an output's gradient
     rounding = 64 * np.finfo(run.forward.packed.dtype).eps * np.abs(above[0]).max(axis=(0, 2), keepdims=True)

@@ -66,7 +66,7 @@ def cell_terms(run: Run, rows: int) -> tuple[dict[str, Array], Array] | None:
     """Spectral norms (n, T) of the terms of dc_t/dc_(t-1), by name, and of their sum; None as above.
 
     A masked step carries c: its direct term is the identity, the others are zero; and h_(t-1) after it is still that of
-    the last step that ran.
+    the last step that ran. After a reset all are zero.
     """
     slopes = through_gates(run, rows)
     if slopes is None:
@@ -80,8 +80,9 @@ def cell_terms(run: Run, rows: int) -> tuple[dict[str, Array], Array] | None:
     for t in range(1, T):
         # D of the step before: where that was masked, of the one before that
         before[:, t] = np.where(v.running[:, t - 1, None], out[:, t - 1], before[:, t - 1])
-    running = v.running[:, :, None, None]
-    terms = {"direct": np.where(running, direct[..., None] * np.eye(H), np.eye(H))}
+    running = (v.running & ~v.fresh)[:, :, None, None]
+    carried = np.where(v.fresh[:, :, None, None], 0, np.eye(H))
+    terms = {"direct": np.where(running, direct[..., None] * np.eye(H), carried)}
     for letter, way in ways.items():
         terms[f"by the {noun(row.gate(letter))}"] = np.where(running, way * before[:, :, None, :], 0)
     return {name: spectral_norms(term) for name, term in terms.items()}, spectral_norms(

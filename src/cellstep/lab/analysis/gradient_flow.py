@@ -230,7 +230,8 @@ def _curve(place: Place, run: Run, label: str, scale: float, rows: int, clipped:
         v = values(run, rows)
         terms, whole = cell_terms(run, rows) or (None, None)
         kept = v.gates[place.row.gates.index(keep)]
-        forget = products_after(np.where(v.running[:, :, None], kept, 1)).mean(axis=2)
+        kept = np.where(v.running[:, :, None], kept, 1) * ~v.fresh[:, :, None]
+        forget = products_after(kept).mean(axis=2)
     return Curve(
         label=label,
         kind=place.kind,

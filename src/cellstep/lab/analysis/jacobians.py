@@ -35,17 +35,18 @@ class Values:
     """What the first n rows of a run held, in float64.
 
     gates (G, n, T, H) in Keras's order, zeros at masked steps. states: one (n, T + 1, H) a state, the first one first.
-    running (n, T).
+    running (n, T): steps that ran. fresh (n, T): those that ran from states of zero, after a reset.
     """
 
     gates: Array
     states: tuple[Array, ...]
     running: NDArray[np.bool_]
+    fresh: NDArray[np.bool_]
 
     @property
     def before(self) -> list[Array]:
         """The states that each step starts from, (n, T, H) each."""
-        return [s[:, :-1] for s in self.states]
+        return [np.where(self.fresh[:, :, None], 0, s[:, :-1]) for s in self.states]
 
     @property
     def after(self) -> list[Array]:
@@ -65,6 +66,7 @@ def values(run: Run, rows: int = ROWS) -> Values:
             for first, after in zip(run.forward.first, states, strict=True)
         ),
         running=running,
+        fresh=np.zeros_like(running) if run.forward.resets is None else run.forward.resets[:n] & running,
     )
 
 
@@ -85,7 +87,7 @@ def pack(run: Run, *arrays: Array | None) -> ops.Packed:
 
 
 def step_jacobians(run: Run, rows: int = ROWS) -> Array:
-    """d s_t / d s_(t-1) of every step: (n, T, S, S), S = units for each state of the cell.
+    """d s_t / d s_(t-1) of every step: (n, T, S, S), S = units for each state of the cell; zeros after a reset.
 
     Raises:
         ValueError: they would take more than MOST_BYTES.
@@ -115,7 +117,8 @@ def step_jacobians(run: Run, rows: int = ROWS) -> Array:
         unit[:, i] = 1
         _, row = back(None, np.split(unit, np.cumsum(sizes[:-1]), axis=1), need_dx=False)
         jacobians[:, i] = np.concatenate(row, axis=1)
-    return np.where(held.running[:, :, None, None], jacobians.reshape(n, T, S, S), np.eye(S))
+    jacobians = np.where(held.running[:, :, None, None], jacobians.reshape(n, T, S, S), np.eye(S))
+    return np.where(held.fresh[:, :, None, None], 0, jacobians)
 
 
 def products(steps: Array) -> Array:
