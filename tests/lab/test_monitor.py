@@ -96,6 +96,7 @@ def test_a_net_that_forgets() -> None:
     assert len(caught) == 1
     (sentence,) = monitor.warnings
     assert str(caught[0].message) == sentence
+    assert caught[0].filename == __file__  # where fit is called
     dh = monitor.records[2].layers["cell"].dh
     ratio = dh[0] / dh[-1]
     assert ratio < 1e-3

@@ -8,16 +8,23 @@ import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, Protocol
+from string import Template
+from typing import Any
 
 from .. import atomic
 from . import style
-from .result import Table, text_table
+from .result import Result, Table, text_table
 
 #: A picture is never drawn smaller than this part of its size: letters of 10 points would be too small to read.
 SMALLEST = 0.55
 
-_STYLE = """
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
 :root { color-scheme: light }
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 1rem; max-width: 52rem; color: #1a1a1a; background: #fff;
@@ -37,19 +44,22 @@ th, td { padding: 0.3rem 0.75rem; text-align: right; border-bottom: 1px solid #d
 th:first-child { text-align: left }
 thead th { font-weight: 600; border-bottom: 2px solid #595959; vertical-align: bottom }
 @media print { h2, figure, tr { break-inside: avoid } }
+</style>
+</head>
+<body>
+<h1>$title</h1>
+$contents
+<main>
+$sections
+</main>
+</body>
+</html>
 """
+#: What is wider than the page scrolls by itself, by keyboard too.
+_SCROLL = '<div class="scroll" role="region" tabindex="0" aria-label="$label">$content</div>'
 
 
-class Reportable(Protocol):
-    """What a page can hold: every result of the lab, `Unrolled` too."""
-
-    @property
-    def title(self) -> str: ...
-
-    def summary(self) -> str: ...
-
-
-def report(results: Sequence[Reportable] | Reportable, path: str | Path, title: str = "Lab report") -> Path:
+def report(results: Sequence[Result] | Result, path: str | Path, title: str = "Lab report") -> Path:
     """Write results to a page: of each its title, its summary, its picture and its table.
 
     Args:
@@ -74,49 +84,26 @@ def report(results: Sequence[Reportable] | Reportable, path: str | Path, title: 
     return target
 
 
-def page(results: Sequence[Reportable] | Reportable, title: str = "Lab report") -> str:
+def page(results: Sequence[Result] | Result, title: str = "Lab report") -> str:
     """The text of the page; see `report`."""
     listed: list[Any] = list(results) if isinstance(results, list | tuple) else [results]
     if not listed:
         raise ValueError("results must hold one result or more, got none")
     alone = len(listed) == 1 and listed[0].title == title
-    sections = [_section(result, f"result-{i}", not alone) for i, result in enumerate(listed, 1)]
+    sections = "\n".join(_section(result, f"result-{i}", not alone) for i, result in enumerate(listed, 1))
     links = [f'<li><a href="#result-{i}">{escape(result.title)}</a></li>' for i, result in enumerate(listed, 1)]
-    contents = ['<nav aria-label="Contents"><ul>', *links, "</ul></nav>"] if len(listed) > 1 else []
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title>",
-            f"<style>{_STYLE}</style>",
-            "</head>",
-            "<body>",
-            f"<h1>{escape(title)}</h1>",
-            *contents,
-            "<main>",
-            *sections,
-            "</main>",
-            "</body>",
-            "</html>",
-            "",
-        ]
-    )
+    contents = f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav>' if len(listed) > 1 else ""
+    return Template(_PAGE).substitute(title=escape(title), contents=contents, sections=sections)
 
 
 def _section(result: Any, anchor: str, headed: bool) -> str:
-    table: Table | None = result.table() if hasattr(result, "table") else None
+    table: Table | None = result.table()
     sentences = prose(result.summary(), table)
     parts = [f'<section id="{anchor}">', *([f"<h2>{escape(result.title)}</h2>"] if headed else [])]
     for is_list, group in itertools.groupby(sentences, lambda sentence: sentence.startswith("- ")):
-        items = [escape(sentence.removeprefix("- ")) for sentence in group]
-        parts += (
-            ["<ul>", *(f"<li>{item}</li>" for item in items), "</ul>"]
-            if is_list
-            else [f"<p>{item}</p>" for item in items]
-        )
+        tag = "li" if is_list else "p"
+        items = [f"<{tag}>{escape(sentence.removeprefix('- '))}</{tag}>" for sentence in group]
+        parts += ["<ul>", *items, "</ul>"] if is_list else items
     parts += ["<figure>", _image(result, sentences), "</figure>"]
     if table is not None:
         parts.append(_table(table, result.title))
@@ -135,31 +122,19 @@ def _image(result: Any, sentences: list[str]) -> str:
     """The picture as part of the page; a reader who does not see it hears the summary. Where the page is too narrow for
     its text to be read, it scrolls."""
     figure = result.draw()
-    data, pixels = style.picture(figure, "svg"), 96 * figure.get_size_inches()[0]
-    source = f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"
+    width = SMALLEST * 96 * figure.get_size_inches()[0]
+    data = base64.b64encode(style.picture(figure, "svg")).decode()
     alt = escape(" ".join(sentence.removeprefix("- ") for sentence in sentences))
-    label = escape(f"Picture: {result.title}")
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">'
-        f'<img alt="{alt}" style="min-width:{SMALLEST * pixels:.0f}px" src="{source}"></div>'
-    )
+    image = f'<img alt="{alt}" style="min-width:{width:.0f}px" src="data:image/svg+xml;base64,{data}">'
+    return Template(_SCROLL).substitute(label=escape(f"Picture: {result.title}"), content=image)
 
 
 def _table(table: Table, title: str) -> str:
-    """A table that scrolls by itself where the page is narrower, by keyboard too."""
     header, rows = table
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
-    body = [
+    body = "\n".join(
         f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
         for row in rows
-    ]
-    label = escape(f"Table: {title}")
-    return "\n".join(
-        [
-            f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table>',
-            f"<thead><tr>{head}</tr></thead>",
-            "<tbody>",
-            *body,
-            "</tbody></table></div>",
-        ]
     )
+    content = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+    return Template(_SCROLL).substitute(label=escape(f"Table: {title}"), content=content)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +38,6 @@ from .jacobians import (
     weights,
 )
 from .traced_cells import Place, located, norms, places
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Array = NDArray[Any]
 
@@ -149,8 +146,7 @@ class BPTT(Result):
                 rows.append([layer.name, str(t), *arrived, *parts, *chain])
         return header, rows
 
-    def _figure(self) -> Figure:
-        return draw(self)
+    _figure = draw
 
 
 def bptt(model: Any, x: Any, y: Any, sample_weight: Any = None, *, rows: int = ROWS) -> BPTT:

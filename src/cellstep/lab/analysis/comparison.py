@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,6 @@ from ..plots.compare import draw
 from ..result import Result, Table, text_table
 from .intervals import differs, interval
 from .matched_training import HELD, matched_units, parameters, train
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Array = NDArray[Any]
 
@@ -153,8 +150,7 @@ class Comparison(Result):
     def _listed(names: Sequence[str], last: str = "and") -> str:
         return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
 
-    def _figure(self) -> Figure:
-        return draw(self)
+    _figure = draw
 
     def __repr__(self) -> str:
         return f"<Comparison {self.task.name}: {', '.join(self.cells)}, {len(self.seeds)} seeds>"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,7 @@ from ..cell_rows import gates_of, keeping_gate, row_of
 from ..plots.gates import draw
 from ..result import Result, Table, rounded, text_table
 from .jacobians import values
-from .traced_cells import Place, places, run_forward
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from .traced_cells import Place, places, run_layer
 
 Array = NDArray[Any]
 
@@ -125,8 +122,7 @@ class Gates(Result):
             )
         return ("gate or state", "mean", "std", "min", "max", "near 0", "near 1", "saturated"), rows
 
-    def _figure(self) -> Figure:
-        return draw(self)
+    _figure = draw
 
 
 def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -> Gates:
@@ -148,8 +144,7 @@ def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -
         >>> lab.gates(model, np.ones((8, 12, 3))).gates["forget"].shape  # rows, steps, units
         (8, 12, 4)
     """
-    chosen = _choose(places(model), layer)
-    place, run = next((p, r) for p, r in run_forward(model, x) if p.cell is chosen.cell)
+    place, run = run_layer(model, x, layer)
     n, _ = run.shape
     if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < n:
         raise ValueError(f"row must be one of the {n} rows of x, from 0 on, got {row!r}")
@@ -201,20 +196,3 @@ def lower_end(place: Place, gate: Gate) -> float | None:
     """The lower end of a gate's activation, whose upper one is 1; None where it has none."""
     name = place.cell.options[gate.activation]
     return 0.0 if name in GATING else -1.0 if name in SIGNED else None
-
-
-def _choose(cells: list[Place], layer: Any) -> Place:
-    if layer is None:
-        return cells[0]
-    names = ", ".join(place.name for place in cells)
-    if isinstance(layer, int) and not isinstance(layer, bool):
-        if not 0 <= layer < len(cells):
-            raise ValueError(f"layer must be a number from 0 to {len(cells) - 1} ({names}), got {layer}")
-        return cells[layer]
-    if not isinstance(layer, str):
-        raise TypeError(f"layer must be a name or a number, got {layer!r}")
-    for fits in (str.__eq__, str.endswith, str.startswith):
-        match = [place for place in cells if fits(place.name, layer)]
-        if match:
-            return match[0]
-    raise ValueError(f"layer must be one of {names}, got {layer!r}")

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +40,6 @@ from .lyapunov import exponents
 from .memory_horizon import Clipping, Horizon, clipping, horizon
 from .scaled_models import checked_model, gradients_and_runs, scaled
 from .traced_cells import Place, located, norms
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Array = NDArray[Any]
 
@@ -146,8 +143,7 @@ class GradientFlow(Result):
             rows.append([c.label, rounded(c.scale), halves, doubles, *map(rounded, figures)])
         return (*header, "Lyapunov (1/step)"), rows
 
-    def _figure(self) -> Figure:
-        return draw(self)
+    _figure = draw
 
 
 def gradient_flow(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +19,12 @@ from ...callbacks import Callback
 from ...callbacks.base import Logs
 from ...layers import RecurrentCell, trace
 from ...layers.tracing import Run
-from ..cell_rows import gates_of, keeping_gate
+from ..cell_rows import gates_of
 from ..plots.monitor import draw
 from ..result import Result, Table, rounded, text_table
 from .gates import NEAR, lower_end
 from .traced_cells import Place, places
-from .training_faults import sentence
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from .training_faults import layer_faults, not_finite
 
 Array = NDArray[Any]
 
@@ -197,30 +196,21 @@ class GradientMonitor(Callback, Result):
     # Warning
 
     def _judge(self, record: Record) -> None:
-        broken = [path for path, norm in record.gradients.items() if not math.isfinite(norm)]
-        self._note("nan", "", bool(broken) or not math.isfinite(record.loss), record, path=broken[0] if broken else "")
+        """Count the records in a row that have a fault, and say it when they are enough."""
+        faults = {("", "nan"): told} if (told := not_finite(record.loss, record.gradients)) else {}
         for name, layer in record.layers.items():
-            kept, of = layer.kept, {"layer": layer, "cell": self._cells[name]}
-            self._note("vanishing", name, kept < self.vanishing, record, **of)
-            self._note("exploding", name, math.isfinite(kept) and kept > self.exploding, record, **of)
-            self._note("dead", name, layer.dead > self.dead * layer.units, record, **of)
-            keep = keeping_gate(self._cells[name].contract)
-            for gate, part in layer.saturated.items():
-                holds = keep is not None and gate == keep.name and layer.held > self.saturated
-                self._note(f"saturated {gate}", name, part > self.saturated and not holds, record, **of, gate=gate)
-
-    def _note(self, cause: str, name: str, so: bool, record: Record, **details: Any) -> None:
-        """Count the records in a row in which something is so, and say it when they are enough."""
-        key = (cause, name)
-        self._lasting[key] = self._lasting.get(key, 0) + 1 if so else 0
-        if key not in self._said and self._lasting[key] >= (1 if cause == "nan" else self.patience):
-            self._said.add(key)
-            told = sentence(cause, name, record.step, record.loss, **details)
-            self.warnings.append(told)
-            if self.verbose:
-                print(told)
-            else:
-                warnings.warn(told, GradientWarning, stacklevel=6)  # the line that calls fit
+            for cause, told in layer_faults(layer, self._cells[name], self).items():
+                faults[name, cause] = f"{name} ({layer.kind}): {told}"
+        unseen = {key: n for key, n in self._lasting.items() if key[0] not in record.layers}
+        self._lasting = {**unseen, **{key: self._lasting.get(key, 0) + 1 for key in faults}}
+        for key, told in faults.items():
+            if key not in self._said and self._lasting[key] >= (1 if key[1] == "nan" else self.patience):
+                self._said.add(key)
+                self.warnings.append(f"Training step {record.step}: {told}")
+                if self.verbose:
+                    print(self.warnings[-1])
+                else:
+                    warnings.warn(self.warnings[-1], GradientWarning, stacklevel=_frames_inside())
 
     # Telling
 
@@ -252,8 +242,16 @@ class GradientMonitor(Callback, Result):
             rows.append([name, str(len(seen)), *map(rounded, ratios), worst, f"{seen[-1].dead} of {seen[-1].units}"])
         return header, rows
 
-    def _figure(self) -> Figure:
-        return draw(self)
+    _figure = draw
+
+
+def _frames_inside() -> int:
+    """How many frames of the package lie between the caller of this function and the user's line, plus one."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __name__.partition(".")[0]:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _look_inside(place: Place, run: Run, rows: int) -> tuple[dict[str, float], float, int]:

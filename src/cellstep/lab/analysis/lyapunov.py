@@ -15,7 +15,7 @@ Source: Benettin, Galgani, Giorgilli and Strelcyn 1980; for recurrent nets Engel
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,7 @@ from ... import ops
 from ..plots.lyapunov import draw
 from ..result import Result, Table, rounded, text_table
 from .jacobians import ROWS, step_jacobians
-from .traced_cells import places, run_forward
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from .traced_cells import run_layer
 
 Array = NDArray[Any]
 
@@ -71,17 +68,16 @@ class Lyapunov(Result):
         rows = [[f"{i + 1} of {S}", rounded(self.exponents[i]), rounded(np.exp(self.exponents[i]))] for i in chosen]
         return ("exponent", "a step", "factor a step"), rows
 
-    def _figure(self) -> Figure:
-        return draw(self)
+    _figure = draw
 
 
-def lyapunov(model: Any, x: Any, *, layer: int = 0, skip: int = 0, rows: int = ROWS) -> Lyapunov:
+def lyapunov(model: Any, x: Any, *, layer: str | int = 0, skip: int = 0, rows: int = ROWS) -> Lyapunov:
     """The Lyapunov exponents of a recurrent layer over the sequences x.
 
     Args:
         model: a model or a layer.
         x: its inputs, as for a call; masked steps are left out.
-        layer: the number of the recurrent layer, in the order of the model.
+        layer: the recurrent layer, as for `gates`: its name, or its number in the order of the model.
         skip: how many steps at the beginning are run but not counted, while the directions settle.
         rows: how many rows of x are followed.
 
@@ -94,13 +90,10 @@ def lyapunov(model: Any, x: Any, *, layer: int = 0, skip: int = 0, rows: int = R
         >>> bool(lab.lyapunov(net, np.random.default_rng(0).standard_normal((2, 50, 3))).exponents[0] < 0)
         True
     """
-    cells = places(model)
-    if isinstance(layer, bool) or not isinstance(layer, int) or not 0 <= layer < len(cells):
-        raise ValueError(f"layer must be a number from 0 to {len(cells) - 1}, got {layer!r}")
     if isinstance(skip, bool) or not isinstance(skip, int) or skip < 0:
         raise ValueError(f"skip must be a number of steps, 0 or more, got {skip!r}")
     rows = ops.check_count("rows", rows)
-    place, run = next((p, r) for p, r in run_forward(model, x) if p.cell is cells[layer].cell)
+    place, run = run_layer(model, x, layer)
     running = run.running[:rows]
     counted = running & (np.cumsum(running, axis=1) > skip)
     if not counted.any():

@@ -103,6 +103,29 @@ def run_forward(model: Any, x: Any) -> list[tuple[Place, Run]]:
     return located(model, runs)
 
 
+def run_layer(model: Any, x: Any, layer: str | int | None) -> tuple[Place, Run]:
+    """The same, of one layer: a name, the beginning or an end of one, or a number; the first where None."""
+    chosen = _choose(places(model), layer)
+    return next((place, run) for place, run in run_forward(model, x) if place.cell is chosen.cell)
+
+
+def _choose(cells: list[Place], layer: Any) -> Place:
+    if layer is None:
+        return cells[0]
+    names = ", ".join(place.name for place in cells)
+    if isinstance(layer, int) and not isinstance(layer, bool):
+        if not 0 <= layer < len(cells):
+            raise ValueError(f"layer must be a number from 0 to {len(cells) - 1} ({names}), got {layer}")
+        return cells[layer]
+    if not isinstance(layer, str):
+        raise TypeError(f"layer must be a name or a number, got {layer!r}")
+    for fits in (str.__eq__, str.endswith, str.startswith):
+        match = [place for place in cells if fits(place.name, layer)]
+        if match:
+            return match[0]
+    raise ValueError(f"layer must be one of {names}, got {layer!r}")
+
+
 def norms(a: Array, axes: int | tuple[int, ...]) -> Array:
     """Euclidean norms over some axes, in float64; no square over- or underflows."""
     a = np.abs(a.astype(np.float64))

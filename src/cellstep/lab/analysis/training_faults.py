@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ...layers import RecurrentCell
 from ..cell_rows import keeping_gate, noun
 from ..result import rounded
 
-DEAD = {
-    "relu": "a smaller learning rate, activation='leaky_relu' or 'tanh', or recurrent_initializer='identity'",
-    "other": "smaller weights or inputs, or fewer units",
-}
+if TYPE_CHECKING:
+    from .gradient_monitor import GradientMonitor, LayerRecord
 
 
 def remedy_for_vanishing(cell: RecurrentCell) -> str:
@@ -29,50 +29,43 @@ def remedy_for_vanishing(cell: RecurrentCell) -> str:
     return f"Try a larger bias of the {keep.name} gate ({bias}),{other} or shorter sequences."
 
 
-def sentence(
-    cause: str,
-    name: str,
-    step: int,
-    loss: float,
-    *,
-    layer: Any = None,
-    cell: Any = None,
-    gate: str = "",
-    path: str = "",
-) -> str:
-    """The sentence for a cause, at a training step.
+def not_finite(loss: float, gradients: Mapping[str, float]) -> str:
+    """What is said of a loss or of norms of gradients, by path, that are not finite; nothing where all are."""
+    path = next((path for path, norm in gradients.items() if not math.isfinite(norm)), None)
+    if path is None and math.isfinite(loss):
+        return ""
+    what = f"the loss is {loss}" if path is None else f"the gradient of {path} is not finite"
+    return f"{what}. Try a smaller learning rate, clipnorm=1.0 in the optimizer, and look for NaN in x and y."
 
-    Args:
-        cause: "vanishing", "exploding", "dead", "nan", or "saturated" with the name of a gate.
-        name: of the layer.
-        layer: its LayerRecord. cell: its cell.
-        path: of the first weight whose gradient is not finite, if there is one.
+
+def layer_faults(layer: LayerRecord, cell: RecurrentCell, limits: GradientMonitor) -> dict[str, str]:
+    """The faults of a layer at a training step, each with its sentence.
+
+    limits: what has vanishing, exploding, dead and saturated as attributes.
     """
-    if cause == "nan":
-        what = f"the gradient of {path} is not finite" if path else f"the loss is {loss}"
-        return (
-            f"Training step {step}: {what}. Try a smaller learning rate, clipnorm=1.0 in the optimizer, and look for "
-            "NaN in x and y."
+    faults, back = {}, f"after {len(layer.dh) - 1} steps back"
+    if layer.kept < limits.vanishing:
+        faults["vanishing"] = (
+            f"gradients vanish. {rounded(layer.kept)} of one is left {back}, so what happened early is hardly learned. "
+            f"{remedy_for_vanishing(cell)}"
         )
-    head = f"Training step {step}: {name} ({layer.kind})"
-    steps = len(layer.dh) - 1
-    if cause == "vanishing":
-        return (
-            f"{head}: gradients vanish. {rounded(layer.kept)} of one is left after {steps} steps back, so "
-            f"what happened early is hardly learned. {remedy_for_vanishing(cell)}"
-        )
-    if cause == "exploding":
-        return (
-            f"{head}: gradients explode. One is {rounded(layer.kept)} times as large after {steps} steps back. "
+    if math.isfinite(layer.kept) and layer.kept > limits.exploding:
+        faults["exploding"] = (
+            f"gradients explode. One is {rounded(layer.kept)} times as large {back}. "
             "Try clipnorm=1.0 in the optimizer, a smaller learning rate, or smaller recurrent weights."
         )
-    if cause == "dead":
-        return (
-            f"{head}: {layer.dead} of {layer.units} units are dead: their h is the same at every step. "
-            f"Try {DEAD['other']}; with relu, {DEAD['relu']}."
+    if layer.dead > limits.dead * layer.units:
+        faults["dead"] = (
+            f"{layer.dead} of {layer.units} units are dead: their h is the same at every step. Try smaller weights or "
+            "inputs, or fewer units; with relu, a smaller learning rate, activation='leaky_relu' or 'tanh', or "
+            "recurrent_initializer='identity'."
         )
-    return (
-        f"{head}: {layer.saturated[gate]:.0%} of the values of its {noun(cell.contract.gate(gate))} are saturated, so "
-        "little gradient passes through it. Try smaller inputs (scale them to about -1 .. 1), smaller weights, or a "
-        "smaller learning rate."
-    )
+    for name, part in layer.saturated.items():
+        gate = cell.contract.gate(name)
+        holds = gate.role == "keep" and layer.held > limits.saturated
+        if part > limits.saturated and not holds:
+            faults[f"saturated {name}"] = (
+                f"{part:.0%} of the values of its {noun(gate)} are saturated, so little gradient passes through it. "
+                "Try smaller inputs (scale them to about -1 .. 1), smaller weights, or a smaller learning rate."
+            )
+    return faults
