@@ -124,31 +124,6 @@ def by_number(source: Any) -> bool:
     return hasattr(type(source), "num_batches") or (hasattr(source, "__len__") and not hasattr(source, "__iter__"))
 
 
-def class_weights(class_weight: ClassWeight, y: Array, one_hot: bool, sparse: bool) -> Array:
-    """A weight for each row, or each row and step, from the class that its target says; 1 for classes not named.
-
-    Args:
-        class_weight: class to weight.
-        y: targets.
-        one_hot: their class is the largest entry of the last axis, else the target itself, rounded.
-        sparse: targets may be (B, T) labels.
-
-    Raises:
-        TypeError: class_weight is no dictionary. ValueError: targets do not say one class each.
-    """
-    if not isinstance(class_weight, Mapping):
-        raise TypeError(f"class_weight must be a dictionary of class to weight, got {ops.shown(class_weight)}")
-    if not (one_hot or sparse) and y.ndim > 1 and y.shape[-1] != 1:
-        raise ValueError(f"class_weight needs one class a row, got y of shape {y.shape}")
-    labels = y.argmax(-1) if one_hot else np.round(y[..., 0] if y.ndim > 1 and y.shape[-1] == 1 else y)
-    weights = np.ones(labels.shape)
-    for label, weight in class_weight.items():
-        if isinstance(label, str):
-            raise TypeError(f"class_weight must have classes, which are integers, for keys, got {label!r}")
-        weights[labels == label] = ops.check_number(f"class_weight[{label}]", weight)
-    return weights
-
-
 def split(data: Batch, fraction: float) -> tuple[Batch, Batch]:
     """The first rows for training, the last `fraction` of them for validation.
 

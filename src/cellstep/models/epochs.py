@@ -11,6 +11,7 @@ import numpy as np
 from .. import ops, random
 from ..layers import nested
 from . import data
+from .class_weights import weigher
 from .data import Batch, ClassWeight, by_number, rows, take
 from .stored import Stored, stored
 from .trainer import Trainer
@@ -247,7 +248,7 @@ def epochs_of(
         TypeError, ValueError: data or an argument that does not fit.
     """
     steps = None if steps is None else ops.check_count("steps", steps)
-    weigh = None if class_weight is None else trainer.weigher(class_weight)
+    weigh = None if class_weight is None else weigher(class_weight, trainer.model.loss)
     rng = random.generator() if shuffle else None
     if data.is_stream(x):
         for name, value in (

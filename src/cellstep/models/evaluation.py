@@ -8,12 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from ..callbacks import CallbackList
+from .. import ops
+from ..callbacks import Callback, CallbackList, ProgressLog
 from ..layers import nested
 from . import data
 from .epochs import Epochs
 from .logs import Logs, plain_logs
 from .trainer import Trainer
+
+Callbacks = Callback | Sequence[Callback] | None
+
+
+def hooks_of(
+    model: Any, callbacks: Callbacks, extra: Sequence[Callback], verbose: str | int, epochs: int, steps: int | None
+) -> CallbackList:
+    """The callbacks of a call, with those that the call adds, and what prints how far it has come."""
+    if not isinstance(verbose, str | int) or verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {ops.shown(verbose)}")
+    log = [ProgressLog(1 if verbose == "auto" else int(verbose))] if verbose else []
+    return CallbackList(callbacks, [*extra, *log], model, {"verbose": verbose, "epochs": epochs, "steps": steps})
 
 
 def evaluate(trainer: Trainer, source: Epochs, hooks: CallbackList) -> Logs:

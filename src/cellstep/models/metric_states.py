@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..layers.structure import held
 from ..metrics import Metric
+from ..ops import shown
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
 
 
 def state(metric: Metric) -> dict[str, Any]:
@@ -18,6 +22,24 @@ def state(metric: Metric) -> dict[str, Any]:
         "weights": [weight.numpy() for weight in metric._variables],
         "inside": [state(part) for part in held(metric, Metric)],
     }
+
+
+def states_of(trainer: Trainer) -> dict[str, Any]:
+    """What all metrics of a model have gathered, for `resume`."""
+    compiled = trainer.ready("metric_states", "train_step")
+    return {"compiled": compiled.states(), "own": [state(metric) for metric in trainer.own_metrics()]}
+
+
+def resume(trainer: Trainer, states: Any) -> None:
+    """Go on with what equal metrics of a model had gathered; those that the first batch makes do so then.
+
+    Raises:
+        ValueError: the states are those of other metrics; nothing was changed.
+    """
+    if not isinstance(states, dict) or states.keys() != {"compiled", "own"} or not isinstance(states["compiled"], list):
+        raise ValueError(f"expected metrics to be compiled and own, got {shown(states)}")
+    take_over(trainer.own_metrics(), states["own"])
+    trainer.ready("metric_states", "train_step").pending = states["compiled"]
 
 
 def take_over(metrics: Sequence[Metric], states: Any) -> None:

@@ -11,6 +11,7 @@ from .. import ops, random
 from ..callbacks.base import checked
 from ..layers.structure import held
 from ..optimizers.flat import State
+from . import metric_states
 
 
 def state(model: Any) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def state(model: Any) -> dict[str, Any]:
         "stateful": [m.states for m in _stateful(model)],
         "generators": [g.bit_generator.state for g in _generators(model)],
         "random": random.get_state(),
-        "metrics": model._trainer.metric_states(),
+        "metrics": metric_states.states_of(model._trainer),
     }
 
 
@@ -50,7 +51,7 @@ def take_over(model: Any, found: dict[str, Any], metrics: bool) -> None:
     for generator, drawn in zip(_generators(model), found["generators"], strict=True):
         generator.bit_generator.state = drawn
     if metrics:
-        model._trainer.resume_metrics(found["metrics"])
+        metric_states.resume(model._trainer, found["metrics"])
     random.set_state(found["random"])
 
 

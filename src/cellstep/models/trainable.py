@@ -1,36 +1,31 @@
-"""Trainable: the methods of a model by which it is compiled, trained, evaluated and asked for predictions."""
+"""Trainable: the methods of a model by which it is trained, evaluated and asked for predictions."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import ops, optimizers
-from ..callbacks import Callback, CallbackList, History, ProgressLog
-from ..layers import Layer, nested
-from ..metrics import Metric
-from ..optimizers import Optimizer
+from .. import ops
+from ..callbacks import History
+from ..layers import nested
 from . import data, evaluation, own_steps
-from .compile_config import compile_config, compile_from
-from .compiled import Compiled
+from .class_weights import weigher
+from .compilable import Compilable
 from .data import ClassWeight
 from .epochs import BATCH_SIZE, epochs_of
+from .evaluation import Callbacks
 from .fitting import Fitting, validated_after, validation_of
 from .logs import Logs
 from .own_steps import unpack_x_y_sample_weight
-from .plan import own_metrics
 from .stored import read, stored
-from .trainer import Trainer
 from .truncated_bptt import Windows
 
-Callbacks = Callback | Sequence[Callback] | None
 
-
-class Trainable(Layer):
-    """A layer that can be compiled, trained and evaluated over data of any size; its trainer does it.
+class Trainable(Compilable):
+    """A layer that can be trained and evaluated over data of any size; its trainer does it.
 
     Attributes:
         history: the History of the last fit.
@@ -39,7 +34,6 @@ class Trainable(Layer):
 
     history: History | None = None
     stop_training = False
-    _trainer: Trainer
     _uncalled: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("make_train_function", "train_function"), "override train_step(data)"),
         **dict.fromkeys(("make_test_function", "test_function"), "override test_step(data)"),
@@ -47,111 +41,6 @@ class Trainable(Layer):
         "compute_loss_and_updates": "override train_step(data), or compute_loss",
         "stateless_compute_loss": "override compute_loss",
     }
-
-    def __new__(cls, *args: Any, **options: Any) -> Self:
-        model = super().__new__(cls, *args, **options)
-        model._trainer = Trainer(model)  # here, as a subclass may set an optimizer before it calls `__init__`
-        return model
-
-    def compile(
-        self,
-        optimizer: str | Optimizer = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        run_eagerly: bool = False,
-        steps_per_execution: int | str = 1,
-        jit_compile: Any = "auto",
-        auto_scale_loss: bool = True,
-    ) -> None:
-        """Choose how to train.
-
-        Args:
-            optimizer: a name or an Optimizer.
-            loss: a name, a Loss, or a function of (y_true, y_pred), see `losses.FunctionLoss`; with several outputs one
-                for all of them, a list, or a dictionary by names of outputs, where None is no loss. None for a model
-                that only predicts.
-            loss_weights: what each output's loss counts, a list or a dictionary; 1 where None.
-            metrics: names, Metric objects or functions of (y_true, y_pred). They see the mask, not the weights. With
-                several outputs a list of lists, or a dictionary by names.
-            weighted_metrics: the same, but these see `sample_weight` and `class_weight` too.
-            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: Keras's hints to its compilers; the kernels
-                are compiled either way, and results do not depend on these.
-
-        Raises:
-            ValueError: an unknown name; the message lists the known ones.
-        """
-        for name, flag in (("run_eagerly", run_eagerly), ("auto_scale_loss", auto_scale_loss)):
-            ops.check_bool(name, bool(flag) if flag is None else flag)
-        ops.check_count("steps_per_execution", 1 if steps_per_execution == "auto" else steps_per_execution)
-        if jit_compile not in ("auto", True, False, None):
-            raise ValueError(f"jit_compile must be 'auto', True or False, got {jit_compile!r}")
-        self._trainer.whole = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics)
-
-    def get_compile_config(self) -> dict[str, Any]:
-        """What `compile` was given, ready for JSON; empty before. TypeError for functions that are not registered."""
-        return compile_config(self)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as a configuration says, Keras's or one of `get_compile_config`; ValueError where it cannot."""
-        compile_from(self, config)
-
-    @property
-    def compiled(self) -> bool:
-        """Whether `compile` has been called."""
-        return self._trainer.compiled is not None
-
-    @property
-    def optimizer(self) -> Optimizer | None:
-        """The optimizer, or None before `compile`. Another one can be set: a name or an Optimizer, which begins anew
-        for weights that it has not trained."""
-        compiled = self._trainer.compiled
-        return self._trainer.asked.get("optimizer") if compiled is None else compiled.optimizer
-
-    @optimizer.setter
-    def optimizer(self, value: str | Optimizer) -> None:
-        compiled, optimizer = self._trainer.compiled, optimizers.get(value)
-        if compiled is None:
-            self._trainer.asked["optimizer"] = optimizer
-        else:
-            compiled.optimizer = optimizer
-
-    @property
-    def loss(self) -> Any:
-        """The loss, or the list or dictionary of losses, or None. Setting it compiles again with the same optimizer
-        and metrics."""
-        compiled = self._trainer.compiled
-        return self._trainer.asked.get("loss") if compiled is None else compiled.loss
-
-    @loss.setter
-    def loss(self, value: Any) -> None:
-        compiled = self._trainer.compiled
-        if compiled is None:
-            self._trainer.asked["loss"] = value
-        else:
-            metrics = [metrics for _, metrics, _ in compiled.asked]
-            self._trainer.whole = Compiled(compiled.optimizer, value, compiled.asked_weights, *metrics)
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """The mean of the loss, the metrics, and those that are attributes of the model or of layers in it. What was
-        given to `compile` appears with the first batch, which says what "accuracy" is. A subclass may override this."""
-        compiled = self._trainer.compiled
-        return [*([] if compiled is None else compiled.metrics), *own_metrics(self)]
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """The names of what `evaluate` returns, in that order."""
-        return list(self.get_metrics_result())
-
-    def reset_metrics(self) -> None:
-        """Start the means of the loss and of the metrics again."""
-        self._trainer.reset_metrics()
-
-    def get_metrics_result(self) -> Logs:
-        """The values of all metrics by name: numbers, or arrays where a metric gives one."""
-        return self._trainer.results()
 
     def fit(
         self,
@@ -238,7 +127,7 @@ class Trainable(Layer):
         source = epochs_of(trainer, x, y, sample_weight, batch_size, steps, shuffle, class_weight, resets)
         validation = validation_of(trainer, validation_data, batch_size, validation_batch_size, validation_steps)
         due = validated_after(validation_freq)
-        hooks = self._callbacks(callbacks, [History()], verbose, epochs, source.steps)
+        hooks = evaluation.hooks_of(self, callbacks, [History()], verbose, epochs, source.steps)
         return Fitting(trainer, source, validation, hooks, windows, due).run(initial_epoch, epochs)
 
     def training_state(self) -> dict[str, Any]:
@@ -281,7 +170,7 @@ class Trainable(Layer):
         trainer = self._trainer
         trainer.ready("evaluate", "test_step")
         source = epochs_of(trainer, x, y, sample_weight, batch_size, steps, resets=resets)
-        hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
+        hooks = evaluation.hooks_of(self, callbacks, [], verbose, 1, source.steps)
         try:
             with trainer.own_call():
                 return trainer.returned(evaluation.evaluate(trainer, source, hooks), return_dict)
@@ -320,19 +209,11 @@ class Trainable(Layer):
             if not data.rows(x):
                 return trainer.predicted(nested.change(x, read), resets)
         source = epochs_of(trainer, x, None, None, batch_size, steps, resets=resets)
-        hooks = self._callbacks(callbacks, [], verbose, 1, source.steps)
+        hooks = evaluation.hooks_of(self, callbacks, [], verbose, 1, source.steps)
         try:
             return evaluation.predict(trainer, source, hooks)
         finally:
             hooks.call("close")
-
-    def _callbacks(
-        self, callbacks: Callbacks, extra: Sequence[Callback], verbose: str | int, epochs: int, steps: int | None
-    ) -> CallbackList:
-        if not isinstance(verbose, str | int) or verbose not in ("auto", 0, 1, 2):
-            raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {ops.shown(verbose)}")
-        log = [ProgressLog(1 if verbose == "auto" else int(verbose))] if verbose else []
-        return CallbackList(callbacks, [*extra, *log], self, {"verbose": verbose, "epochs": epochs, "steps": steps})
 
     def train_on_batch(
         self,
@@ -361,7 +242,7 @@ class Trainable(Layer):
         trainer.ready("train_on_batch", "train_step", "compute_loss")
         batch = self._trainer.batch(x, y, sample_weight, resets)
         if class_weight is not None:
-            batch = trainer.weigher(class_weight)(batch)
+            batch = weigher(class_weight, trainer.model.loss)(batch)
         with trainer.own_call():
             self.reset_metrics()
             return trainer.returned(trainer.logs((trainer.own_step("train_step") or trainer.train)(batch)), return_dict)

@@ -16,19 +16,16 @@ from ..configured import ours_attribute
 from ..interrupts import interrupts_held
 from ..layers import nested
 from ..layers.context import Context
-from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from ..metrics import Metric
 from ..optimizers import Optimizer
-from . import data, metric_states, own_steps, scoring
+from . import data, own_steps, scoring
 from .compiled import Compiled
-from .data import Batch, ClassWeight, Pass
+from .data import Batch, Pass
 from .grouped import join
 from .logs import Logs, plain_logs, plain_value
 from .plan import Plan, overridden, own_metrics
-from .ragged import Ragged
 from .rollback import own_gradients, unchanged, undone_on_error
 from .scoring import Score
-from .stored import read
 
 if TYPE_CHECKING:
     from .fitting import Fitting
@@ -148,26 +145,6 @@ class Trainer:
             self.compiled.pending = []
         for metric in self.model.metrics:
             metric.reset_state()
-
-    def metric_states(self) -> dict[str, Any]:
-        """What all metrics have gathered, for `resume_metrics`."""
-        compiled = self.ready("metric_states", "train_step")
-        return {"compiled": compiled.states(), "own": [metric_states.state(metric) for metric in self.own_metrics()]}
-
-    def resume_metrics(self, states: Any) -> None:
-        """Go on with what equal metrics had gathered; those that the first batch makes do so then.
-
-        Raises:
-            ValueError: the states are those of other metrics; nothing was changed.
-        """
-        if (
-            not isinstance(states, dict)
-            or states.keys() != {"compiled", "own"}
-            or not isinstance(states["compiled"], list)
-        ):
-            raise ValueError(f"expected metrics to be compiled and own, got {ops.shown(states)}")
-        metric_states.take_over(self.own_metrics(), states["own"])
-        self.ready("metric_states", "train_step").pending = states["compiled"]
 
     def over_all(self, logs: Logs) -> Logs:
         """The logs of an epoch, from those of its last step: the values of the metrics, where those are what the step
@@ -355,22 +332,3 @@ class Trainer:
             scale = compiled.optimizer.scale_loss(1.0)
             found = {w.path: w.grad / w.dtype.type(scale) for w in self.model.trainable_weights}
         return found, float(scored.value), y
-
-    def weigher(self, class_weight: ClassWeight) -> Callable[[Batch], Batch]:
-        """A function that gives a batch the weights of its classes."""
-
-        def weigh(batch: Batch) -> Batch:
-            if batch.sample_weight is not None:
-                raise ValueError("class_weight and sample_weight cannot both be given")
-            if batch.y is None:
-                return batch
-            targets = [read(target) for target in nested.flatten(batch.y)]
-            if len(targets) != 1 or isinstance(targets[0], Ragged):
-                what = "sequences of different lengths" if len(targets) == 1 else f"{len(targets)} outputs"
-                raise ValueError(f"class_weight needs a model with one output and even targets, got {what}")
-            kinds = [k for k in nested.flatten(self.model.loss) if k is not None] or [None]
-            one_hot = isinstance(kinds[0], CategoricalCrossentropy)
-            sparse = isinstance(kinds[0], SparseCategoricalCrossentropy)
-            return batch._replace(sample_weight=data.class_weights(class_weight, targets[0], one_hot, sparse))
-
-        return weigh
