@@ -19,7 +19,8 @@ from numba.extending import intrinsic, overload
 
 from ..cells import ACTIVATIONS, OF_INPUT
 from ..reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE, SHRINK
-from .jit import Real1, inner
+from .jit import inner
+from .layouts import Real1
 
 _CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
 LINEAR, TANH, SIGMOID, RELU = (_CODES[n] for n in ("linear", "tanh", "sigmoid", "relu"))

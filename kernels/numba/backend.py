@@ -15,7 +15,8 @@ from ..chain import Chain
 from ..contract import Split
 from ..reference import norms, products, updates
 from . import team
-from .loop import ROWS, Gradients, Inputs, Sums, TapePart
+from .layouts import Gradients, Inputs, Sums, TapePart
+from .loop import ROWS
 from .packed import CELLS, NONE, Packed, pack, supports
 from .products import aligned
 

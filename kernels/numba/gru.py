@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .jit import Real1, Rows, Vectors, inlined
+from .jit import inlined
+from .layouts import Real1, Rows, Vectors
 from .rows import Operand, Row, Step, apply, gates, multiply, pull_back
 
 

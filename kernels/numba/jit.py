@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numba
 import numpy as np
@@ -22,45 +22,12 @@ from numba.core import cgutils
 from numba.core.caching import FunctionCache
 from numba.extending import intrinsic, overload
 from numba.np import arrayobj
-from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # contract and nothing else: a product and a sum may become one fused operation, but no sum changes its order.
 # forceinline: a function that does not say what it wants takes it from its caller
 _OPTIONS: dict[str, Any] = {"fastmath": {"contract"}, "nogil": True, "error_model": "numpy", "forceinline": False}
-
-
-class Layout(NamedTuple):
-    """How an array lies in memory: its axes; C-contiguous and writable, or read-only, or a read-only view with any
-    strides; of the kernel's dtype, or of another."""
-
-    axes: int
-    readonly: bool = False
-    view: bool = False
-    dtype: Any = None
-
-
-#: Annotations of arrays of a kernel's dtype, C-contiguous and writable, with this many axes.
-Real1 = Annotated[NDArray[Any], Layout(1)]
-Real2 = Annotated[NDArray[Any], Layout(2)]
-Real3 = Annotated[NDArray[Any], Layout(3)]
-#: Perhaps read-only, C-contiguous.
-Fixed2 = Annotated[NDArray[Any], Layout(2, readonly=True)]
-#: Perhaps read-only, any strides.
-View2 = Annotated[NDArray[Any], Layout(2, readonly=True, view=True)]
-View3 = Annotated[NDArray[Any], Layout(3, readonly=True, view=True)]
-#: Booleans (B, T), any strides.
-Booleans = Annotated[NDArray[np.bool_], Layout(2, readonly=True, view=True, dtype=types.boolean)]
-#: Integers (B,), C-contiguous.
-Integers = Annotated[NDArray[np.int32], Layout(1, readonly=True, dtype=types.int32)]
-
-#: Codes of activations, an option each; weights (H,); arrays for each state.
-Codes = Annotated[tuple[int, ...], "activations"]
-Vectors = Annotated[tuple[Real1, ...], "vectors"]
-Rows = Annotated[tuple[Real1, ...], "states"]
-States = Annotated[tuple[Real2, ...], "states"]
-Sequences = Annotated[tuple[Real3, ...], "states"]
 
 
 def inner(function: F) -> F:
@@ -139,8 +106,8 @@ class Kernel:
     """A compiled function for each dtype: `kernel[dtype](...)`, compiled at the first look-up.
 
     Args:
-        function: what is compiled. Each parameter is annotated as an array (above), int, a named tuple of these, or
-            `Annotated[tuple[X, ...], "name"]`, of which there are `lengths["name"]`.
+        function: what is compiled. Each parameter is annotated with an array of layouts.py, int, a named tuple of
+            these, or `Annotated[tuple[X, ...], "name"]`, of which there are `lengths["name"]`.
         lengths: of the tuples.
         key: what the compiled code depends on besides the sources of this folder; files: other sources.
     """

@@ -10,26 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .jit import (
-    Booleans,
-    Codes,
-    Fixed2,
-    Integers,
-    Kernel,
-    Real1,
-    Real2,
-    Real3,
-    Sequences,
-    States,
-    Vectors,
-    View3,
-    inlined,
-    inner,
-    row,
-    rows_of,
-    view,
-    views,
-)
+from .jit import Kernel, inlined, inner, row, rows_of, view, views
+from .layouts import Gradients, Inputs, Real1, Real2, Real3, States, Sums, TapePart, View3, Weights
 from .products import add_product, add_weights, empty_panels, empty_tall_panels, into_panels, zeros2, zeros3
 from .rows import Row, Step, add, copy, fill, multiply
 
@@ -62,59 +44,6 @@ class Plan(NamedTuple):
     states: int
     activations: int
     vectors: int
-
-
-class Weights(NamedTuple):
-    """W (I, G H) in panels; U in panels, one product's behind the other's; b (P,), what sums of a row begin with;
-    vectors (H,) each; codes of the activations; the first gate whose pre-activations tapes keep. In backward W and U
-    are the whole transposes, and b has no elements."""
-
-    W: Real3
-    U: Real3
-    b: Real1
-    vectors: Vectors
-    codes: Codes
-    first: int
-
-
-class Inputs(NamedTuple):
-    """x (B, T, I); mask (B, T), lengths (B,), resets (B, T) and drop (B, H), without elements where there is none."""
-
-    x: View3
-    mask: Booleans
-    lengths: Integers
-    resets: Booleans
-    drop: Fixed2
-
-
-class TapePart(NamedTuple):
-    """What a forward pass keeps of some rows: z (T, B, P), with gates activated; v (T, B, some gates), pre-activations
-    that derivatives are functions of; states (B, T + 1, H), which start with the initial ones. No elements where
-    something is not kept."""
-
-    z: Real3
-    v: Real3
-    states: Sequences
-
-
-class Gradients(NamedTuple):
-    """dy (B, T, H) and dx (B, T, I); traces, of the states after each step (B, T, H); dstates (B, H), of the final
-    states in, of the initial ones out. No elements where one is absent or not wanted."""
-
-    dy: View3
-    dx: Real3
-    traces: Sequences
-    dstates: States
-
-
-class Sums(NamedTuple):
-    """What backward adds to: dW (I, G H), dU (H, G H), db, one row of the bias behind the other, and (H,) for each
-    vector. No elements where one is not wanted."""
-
-    dW: Real2
-    dU: Real2
-    db: Real1
-    vectors: Vectors
 
 
 @inner

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .activations import FIRST_OF_INPUT, activate, derive
-from .jit import Real1, Rows, Vectors, inlined
+from .jit import inlined
+from .layouts import Real1, Rows, Vectors
 from .rows import Row, Step, apply, copy, gates, pull_back
 
 

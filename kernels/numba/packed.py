@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..cells import ACTIVATIONS, OF_INPUT, Cell
 from . import gru, lstm, rnn
 from .jit import Kernel
-from .loop import Columns, Plan, Weights, loops
+from .layouts import Weights
+from .loop import Columns, Plan, loops
 from .products import panels
 from .rows import Step
 

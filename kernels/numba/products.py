@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import Real3, View2, inner, kernel
+from .jit import inner, kernel
+from .layouts import Real3, View2
 from .tile import TALL, tile, width
 
 Array = NDArray[Any]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .activations import FIRST_OF_INPUT, activate, derive
-from .jit import Codes, Real1, Vectors, inlined, inner
+from .jit import inlined, inner
+from .layouts import Codes, Real1, Vectors
 
 
 class Row(NamedTuple):
