@@ -15,8 +15,9 @@ import pytest
 
 from cellstep import kernels
 from cellstep.cli.bench import compare, limits, peers, shapes, threads
+from cellstep.cli.bench.answers import check
 from cellstep.cli.bench.compare import Work
-from cellstep.cli.bench.problem import Problem, check
+from cellstep.cli.bench.problem import Problem
 
 BACKENDS = pytest.StashKey[list[str]]()
 PEERS = pytest.StashKey[dict[str, peers.Peer]]()

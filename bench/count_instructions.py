@@ -41,14 +41,14 @@ TOLERANCE = 0.01
 def _inside(folder: Path) -> None:
     """Under valgrind: fork the children, and note which process was which."""
     from cellstep import config
-    from cellstep.cli.bench import compare, problem, shapes
+    from cellstep.cli.bench import answers, compare, problem, shapes
 
     children: dict[str, list[int]] = {}
     for case, n in CASES.items():
         cell, work, shape, name = case.split(" ")
         p = problem.Problem(cell, work, shapes.parse(shape))
         runner = compare.contender(name, p, 1, {})
-        problem.check(p, name, runner)
+        answers.check(p, name, runner)
         run = runner.run
         run()
         children[case] = []

@@ -7,8 +7,9 @@ import pytest
 
 from cellstep import kernels
 from cellstep.cli.bench import compare, ours, peers
+from cellstep.cli.bench.answers import WrongAnswer, check, exact
 from cellstep.cli.bench.peers import by_hand
-from cellstep.cli.bench.problem import Problem, Runner, WrongAnswer, check, exact
+from cellstep.cli.bench.problem import Problem, Runner
 from cellstep.cli.bench.shapes import TABLE, Shape
 
 # what installed peers have to say is none of ours

@@ -88,11 +88,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from .bench import command, problem
+    from .bench import answers, command
 
     try:
         command.run(args.peers, args.picture, args.json, seconds=args.seconds)
-    except (OSError, ValueError, problem.WrongAnswer) as error:
+    except (OSError, ValueError, answers.WrongAnswer) as error:
         return _refuse(error)
     return 0
 

@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from .. import activations, callbacks, losses, ops
+from ..configured import arguments_of
 from ..models.ragged import Ragged
 from .sequences import as_sequences, is_sequences
 from .training import Batches, build, one_order
@@ -61,7 +62,7 @@ PARAMETERS = """
 
 
 class _Recurrent(BaseEstimator):  # type: ignore[misc]
-    """What the estimators share: parameters, X, training."""
+    """What the estimators share: parameters, each an attribute of its name, X, training."""
 
     _one_value: bool  # whether X was a table
 
@@ -88,64 +89,44 @@ class _Recurrent(BaseEstimator):  # type: ignore[misc]
         verbose: int = 0,
         dtype: str = "float32",
     ) -> None:
-        self.cell = cell
-        self.units = units
-        self.num_layers = num_layers
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.clipnorm = clipnorm
-        self.validation_fraction = validation_fraction
-        self.early_stopping = early_stopping
-        self.patience = patience
-        self.tol = tol
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.verbose = verbose
-        self.dtype = dtype
+        self.__dict__.update(arguments_of(locals()))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
 
-    def _sequences(self, X: Any, reset: bool, y: Any = None) -> tuple[Array | Ragged, Any]:
-        """X as models take it, and y where it was given; X has to be as in `fit` unless `reset`."""
+    def _sequences(self, X: Any, reset: bool, y: Any = None) -> Array | Ragged:
+        """X as models take it, as long as y where that was given; X has to be as in `fit` unless `reset`."""
         dtype = ops.float_dtype("dtype", self.dtype)
         sequences = is_sequences(X)
         if not reset and sequences == self._one_value:
             wanted, came = ("a table (n, features)", "sequences")[:: 1 if self._one_value else -1]
             raise ValueError(f"expected X to be {wanted}, as in fit, got {came}")
         if sequences:
-            found = as_sequences(X, dtype)
+            x = as_sequences(X, dtype)
             if reset:
-                self.n_features_in_ = found.shape[2]
-            elif found.shape[2] != self.n_features_in_:
+                self.n_features_in_ = x.shape[2]
+            elif x.shape[2] != self.n_features_in_:
                 raise ValueError(
-                    f"X has {found.shape[2]} features, but {type(self).__name__} is expecting "
+                    f"X has {x.shape[2]} features, but {type(self).__name__} is expecting "
                     f"{self.n_features_in_} features as input"
                 )
-            if y is not None:
-                check_consistent_length(X, y)
         else:
             options: dict[str, Any] = {"dtype": dtype, "reset": reset}
-            table = validate_data(self, X, **options)
-            found = table[:, :, None]
-            if y is not None:
-                check_consistent_length(table, y)
+            x = validate_data(self, X, **options)[:, :, None]
+        if y is not None:
+            check_consistent_length(X if sequences else x, y)
         if reset:
             self._one_value = not sequences
-        return found, y
+        return x
 
     def _train(self, x: Array | Ragged, y: Array, weights: Array, outputs: int, loss: Any, strata: Any) -> Self:
         """Build the model anew and train it; y (n, ...) as the loss takes it."""
         rng = check_random_state(self.random_state)
         epochs = ops.check_count("epochs", self.epochs)
         early = ops.check_bool("early_stopping", self.early_stopping)
+        size, shuffle = ops.check_count("batch_size", self.batch_size), ops.check_bool("shuffle", self.shuffle)
         model = build(self.get_params(deep=False), x.shape[2], outputs, loss, _seeds(rng))
         order = np.random.default_rng(next(_seeds(rng)))
         kept = np.flatnonzero(weights)
@@ -157,23 +138,12 @@ class _Recurrent(BaseEstimator):  # type: ignore[misc]
             held = (x[out], y[out], weights[out])
             patience = ops.check_count("patience", self.patience)
             hooks.append(callbacks.EarlyStopping("val_loss", self.tol, patience, mode="min", restore_best_weights=True))
-        self.model_ = model
-        history = self._fit(x[kept], y[kept], weights[kept], order, epochs, held, hooks)
-        self.loss_curve_ = history["loss"]
-        self.validation_loss_curve_ = history.get("val_loss")
-        self.n_iter_ = len(self.loss_curve_)
-        return self
-
-    def _fit(
-        self, x: Any, y: Array, weights: Array, order: np.random.Generator, epochs: int, held: Any, hooks: list[Any]
-    ) -> dict[str, list[float]]:
-        """Train the model that there is."""
-        size = ops.check_count("batch_size", self.batch_size)
+        weights = weights[kept]
         # mean 1, so that only what weights are to each other counts: two for a row are that row twice
-        weights = weights / weights.mean()
-        batches = Batches(x, y, weights, size, order if ops.check_bool("shuffle", self.shuffle) else None)
+        batches = Batches(x[kept], y[kept], weights / weights.mean(), size, order if shuffle else None)
+        self.model_ = model
         with one_order():
-            return self.model_.fit(
+            history = model.fit(
                 batches,
                 epochs=epochs,
                 validation_data=held,
@@ -181,11 +151,15 @@ class _Recurrent(BaseEstimator):  # type: ignore[misc]
                 callbacks=hooks,
                 verbose=self.verbose,
             ).history
+        self.loss_curve_ = history["loss"]
+        self.validation_loss_curve_ = history.get("val_loss")
+        self.n_iter_ = len(self.loss_curve_)
+        return self
 
     def _predict(self, X: Any) -> Array:
         """(n, outputs) of the head."""
         check_is_fitted(self, "model_")
-        x, _ = self._sequences(X, reset=False)
+        x = self._sequences(X, reset=False)
         with one_order():
             return np.asarray(self.model_.predict(x, batch_size=self.batch_size, verbose=0))
 
@@ -241,28 +215,7 @@ class RNNClassifier(ClassifierMixin, _Recurrent):  # type: ignore[misc]
         verbose: int = 0,
         dtype: str = "float32",
     ) -> None:
-        super().__init__(
-            cell,
-            units,
-            num_layers=num_layers,
-            bidirectional=bidirectional,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            epochs=epochs,
-            batch_size=batch_size,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            clipnorm=clipnorm,
-            validation_fraction=validation_fraction,
-            early_stopping=early_stopping,
-            patience=patience,
-            tol=tol,
-            shuffle=shuffle,
-            random_state=random_state,
-            verbose=verbose,
-            dtype=dtype,
-        )
-        self.class_weight = class_weight
+        self.__dict__.update(arguments_of(locals()))
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train anew.
@@ -272,7 +225,8 @@ class RNNClassifier(ClassifierMixin, _Recurrent):  # type: ignore[misc]
             y: (n,) labels of any kind.
             sample_weight: (n,) numbers, 0 or more; None is 1 for all.
         """
-        x, labels = self._sequences(X, reset=True, y=self._labels(y))
+        labels = self._labels(y)
+        x = self._sequences(X, reset=True, y=labels)
         weights = self._weights(sample_weight, x)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         weights = weights * compute_sample_weight(self.class_weight, labels)
@@ -330,7 +284,7 @@ class RNNRegressor(RegressorMixin, _Recurrent):  # type: ignore[misc]
         targets = check_array(y, ensure_2d=False, dtype=ops.float_dtype("dtype", self.dtype), input_name="y")
         if targets.ndim not in (1, 2):
             raise ValueError(f"expected y of shape (n,) or (n, K), got {targets.shape}")
-        x, targets = self._sequences(X, reset=True, y=targets)
+        x = self._sequences(X, reset=True, y=targets)
         weights = self._weights(sample_weight, x)
         self._flat = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)

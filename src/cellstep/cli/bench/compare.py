@@ -14,10 +14,11 @@ import numpy as np
 
 from ... import __version__, config, kernels
 from . import interleaved, ours, threads
+from .answers import WrongAnswer, check
 from .interleaved import Pace, Timing
 from .limits import Limits
 from .peers import Peer
-from .problem import Problem, Runner, WrongAnswer, check
+from .problem import Problem, Runner
 from .shapes import Shape
 
 #: Contenders of ours besides the kernels of each backend.

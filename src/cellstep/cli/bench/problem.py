@@ -1,4 +1,4 @@
-"""One row of the table as arrays, its right answer in float64, and the check of a contender's answer against it.
+"""One row of the table as arrays, and what a contender makes of it.
 
 A contender gives its answer as a dict of batch-major arrays: `h` (B, H) after `CHECKED_STEPS` steps from zero for a
 step; `y` (B, T, H) for a sequence; and `dx` and those of the weights, `dW` and so on, for training, in Keras's layout.
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,6 @@ Answer = dict[str, Array]
 
 #: More than one: at the first step h is zero, and wrong recurrent weights would not show.
 CHECKED_STEPS = 3
-
-
-class WrongAnswer(AssertionError):
-    """A contender does not compute what the reference computes."""
 
 
 @dataclass
@@ -110,33 +105,3 @@ class Problem:
     def rows_of_steps(self) -> int:
         """How many steps of one row the work has; padding does not count."""
         return self.shape.T * self.shape.B if self.lengths is None else int(self.lengths.sum())
-
-
-@lru_cache(maxsize=2)
-def exact(cell: str, work: str, shape: Shape) -> Answer:
-    """The right answer: the NumPy reference in float64."""
-    from .ours import kernel_level
-
-    return kernel_level(Problem(cell, work, shape, "float64"), kernels.load("numpy")).answer()
-
-
-def check(p: Problem, name: str, runner: Runner) -> None:
-    """Hold a contender's answer against the reference in float64.
-
-    Outputs are held to `runner.outputs` absolutely; gradients to `runner.gradients` of the largest entry of that
-    gradient.
-
-    Raises:
-        WrongAnswer: something is further off, or missing; the message names the contender and the array.
-    """
-    want, got = exact(p.cell, p.work, p.shape), runner.answer()
-    if got.keys() != want.keys():
-        raise WrongAnswer(f"{name}, {p}: expected {', '.join(want)}, got {', '.join(got)}")
-    for key, right in want.items():
-        if np.shape(got[key]) != right.shape:
-            raise WrongAnswer(f"{name}, {p}: expected {key} {right.shape}, got {np.shape(got[key])}")
-        limit = runner.gradients * np.abs(right).max() if key.startswith("d") else runner.outputs
-        error = np.abs(got[key] - right).max()
-        # not `error > limit`: a NaN must fail too
-        if not error <= limit:
-            raise WrongAnswer(f"{name}, {p}: {key} is off by {error:.2e}, more than {limit:.2e}")
