@@ -72,6 +72,8 @@ class _Signature:
     def __get__(self, thing: Any, kind: type) -> inspect.Signature | None:
         if thing is not None:
             return None  # an object that can be called has another
+        if kind.__init__ is object.__init__:
+            return inspect.Signature()
         whole = inspect.signature(kind.__init__)  # type: ignore[misc]
         parameters = list(whole.parameters.values())[1:]
         return whole.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
