@@ -1,4 +1,4 @@
-"""The compiled backend."""
+"""The compiled backend: C tiles, with the loops over time in Cython."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from ..cells import Cell
-from ..contract import Split
+import numpy as np
+
+from ..cells import ACTIVATIONS, Cell
 from .arrays import empty
 from .chain import Chain
+from .job import split_of
+from .packed import Packed
+from .passes import backward, forward
+from .step import step
+from .tape import read, tape
 
 __all__ = [
     "CELLS",
@@ -28,69 +34,18 @@ __all__ = [
     "updates",
 ]
 
-_MODULES = ("gru", "job", "lstm", "norms", "products", "rnn", "updates")
-gru, job, lstm, norms, products, rnn, updates = (import_module(f".{name}", __package__) for name in _MODULES)
+norms, products, updates = (import_module(f".{name}", __package__) for name in ("norms", "products", "updates"))
 
-CELLS: dict[str, Any] = {"rnn": rnn, "lstm": lstm, "gru": gru}
-
-
-def pack(cell: Cell, weights: Sequence[Any], options: Sequence[Any], backward: bool) -> Any:
-    return getattr(CELLS[cell.name], f"{cell.name}_pack")(*weights, *options, backward)
+#: Of each cell what its tiles are called; `_` and the name of an option follow for each option that is on.
+CELLS: dict[str, str] = {"rnn": "rnn", "lstm": "lstm", "gru": "gru"}
 
 
-def _function(packed: Any, name: str) -> Any:
-    cell = packed.maker.__name__.removesuffix("_pack")
-    return getattr(CELLS[cell], f"{cell}_{name}")
-
-
-def tape(packed: Any, B: int, T: int) -> Any:
-    return _function(packed, "tape")(packed, B, T)
-
-
-def step(packed: Any, x: Any, states: Sequence[Any]) -> None:
-    _function(packed, "step")(packed, x, *states)
-
-
-def forward(
-    packed: Any,
-    x: Any,
-    first: Sequence[Any],
-    mask: Any,
-    lengths: Any,
-    resets: Any,
-    drop: Any,
-    y: Any,
-    last: Sequence[Any],
-    tape: Any,
-) -> None:
-    if resets is not None:
-        raise NotImplementedError("expected resets to be None, as this backend has none yet, got an array")
-    _function(packed, "forward")(packed, x, *first, mask, lengths, drop, y, *last, tape)
-
-
-def backward(
-    packed: Any,
-    tape: Any,
-    dy: Any,
-    dlast: Sequence[Any],
-    dx: Any,
-    dweights: Sequence[Any],
-    dfirst: Sequence[Any],
-    traces: Sequence[Any],
-) -> None:
-    _function(packed, "backward")(packed, tape, dy, *dlast, dx, *dweights, *dfirst, *traces)
-
-
-def read(packed: Any, tape: Any, gates: Any, states: Sequence[Any]) -> None:
-    _function(packed, "read")(packed, tape, gates, *states)
+def pack(cell: Cell, weights: Sequence[Any], options: Sequence[Any], backward: bool) -> Packed:
+    """The weights in panels, with what the loops need to know of the cell; transposes too where `backward`."""
+    return Packed(cell, weights, options, backward)
 
 
 def supports(cell: Cell, dtype: Any, options: Sequence[Any]) -> bool:
-    if cell.name not in CELLS:
-        return False
-    return bool(getattr(CELLS[cell.name], f"{cell.name}_supports")(dtype, *options))
-
-
-def split_of(packed: Any, shape: tuple[int, int, int], backward: bool = False) -> Split:
-    """How a call for x of this shape (B, T, I) would be shared now."""
-    return Split(*job.split_of(packed, shape, backward))
+    """Whether this backend runs these options at full speed: float32 and float64, every activation of the contract."""
+    known = all(v in ACTIVATIONS for o, v in zip(cell.options, options, strict=True) if o.kind == "activation")
+    return cell.name in CELLS and np.dtype(dtype).char in "fd" and known

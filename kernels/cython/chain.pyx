@@ -16,8 +16,8 @@ from libc.string cimport memcpy, memmove, memset
 from cellstep.kernels.stages import BUSY, Activate, Dense, Lookup, Mask, Recur
 
 from .flow cimport ACTIVATE, DENSE, LOOKUP, MASK, RECUR, Flow, Stage, run_flow
-from .job cimport begin, begin_forward
 from .packed cimport Packed, aligned
+from .passes cimport begin, begin_forward
 from .products cimport Panels, View, code, describe
 from .slices cimport Slices, begin_slices, next_slice
 from .step cimport Step, lay_out
@@ -37,6 +37,10 @@ cdef extern from *:
     """
     int enter_once(int *busy) noexcept nogil  # 1 where somebody is inside
     void leave(int *busy) noexcept nogil
+
+
+cdef int states_of(const Stage *s) noexcept nogil:
+    return s.job.w.states if s.kind == RECUR else 0
 
 
 cdef class Chain:
@@ -93,7 +97,7 @@ cdef class Chain:
             self.add_dense(s, np.ascontiguousarray(stage.W), stage.b, stage.activation)
         else:
             assert isinstance(stage, Recur)
-            self.add_recur(s, stage.packed, len(stage.cell.states), stage.zero_masked)
+            self.add_recur(s, stage.packed, stage.zero_masked)
         if s.kind != DENSE:
             self.stages_.append(stage)
         self.N = s.outputs
@@ -124,22 +128,23 @@ cdef class Chain:
         s.work = <double> self.B * s.inputs * s.outputs
         return 0
 
-    cdef int add_recur(self, Stage *s, Packed packed, int states, bint zero_masked) except -1:
-        s.kind, s.outputs, s.states, s.zero_masked = RECUR, packed.H, states, zero_masked
-        s.work = <double> self.B * packed.columns * (packed.inputs + packed.H)
-        s.rows, s.part = packed.step_rows, packed.forward_part
+    cdef int add_recur(self, Stage *s, Packed packed, bint zero_masked) except -1:
+        cdef int k
+        s.kind, s.outputs, s.zero_masked = RECUR, packed.w.H, zero_masked
+        s.work = <double> self.B * packed.w.columns * (packed.w.inputs + packed.w.H)
         # the job is laid out for as many steps as it projects at once, and takes x, y and T from each call
-        x = np.broadcast_to(np.empty((1, 1, packed.inputs), self.dtype), (self.B, CHUNK_STEPS, packed.inputs))
+        x = np.broadcast_to(np.empty((1, 1, s.inputs), self.dtype), (self.B, CHUNK_STEPS, s.inputs))
         begin(&s.job, packed, x, self.keep)
-        begin_forward(&s.job, None, None, None, None, states, x, self.keep)
+        begin_forward(&s.job, None, None, None, None, None, x, self.keep)
         s.alone = s.job.alone / CHUNK_STEPS
-        memset(s.job.h, 0, states * 2 * s.job.ht)
         s.step = <Step *> calloc(1, sizeof(Step))
         if s.step == NULL:
             raise MemoryError
         lay_out(s.step, packed, self.B)
-        s.step.h, s.step.c, s.step.hb = s.job.h, s.job.c, s.job.hb
-        s.step.span.ldh = s.job.hb
+        s.step.hb = s.step.span.ldh = s.job.hb
+        for k in range(packed.w.states):
+            s.step.state[k] = s.job.state[k]
+            memset(s.job.state[k], 0, s.job.ht)
         self.keep.append(packed)
         return 0
 
@@ -282,9 +287,9 @@ cdef class Chain:
         for i in range(self.flow.count):
             s = self.flow.stages + i
             n = s.outputs * s.esize
-            for k in range(s.states):
+            for k in range(states_of(s)):
                 a = arrays[at]
-                mine, theirs = s.job.c if k else s.job.h, <char *> cnp.PyArray_DATA(a)
+                mine, theirs = s.job.state[k], <char *> cnp.PyArray_DATA(a)
                 for b in range(self.B):
                     if out:
                         memcpy(theirs + b * n, mine + b * s.job.hb, n)
@@ -296,7 +301,7 @@ cdef class Chain:
     cdef list new_states(self):
         return [
             np.empty((self.B, self.flow.stages[i].outputs), self.dtype)
-            for i in range(self.flow.count) for _ in range(self.flow.stages[i].states)
+            for i in range(self.flow.count) for _ in range(states_of(&self.flow.stages[i]))
         ]
 
     def get_states(self):

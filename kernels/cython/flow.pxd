@@ -2,10 +2,9 @@
 from libc.stdint cimport uint8_t
 
 from .job cimport Job
-from .packed cimport step_rows
 from .products cimport Product, View
 from .step cimport Step
-from .tiles cimport cs_tiles, cs_work
+from .tiles cimport cs_tiles
 
 
 cdef enum Kind:
@@ -28,9 +27,6 @@ cdef struct Stage:
     # RECUR: `step` runs one step alone, `job` many, or one on a team. Both keep the states in the job's first slot
     Step *step
     Job job
-    step_rows *rows
-    cs_work *part
-    int states
     bint zero_masked
 
 

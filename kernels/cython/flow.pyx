@@ -9,9 +9,11 @@ Either way sums are made in the sequence's order.
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from .job cimport CALL_NS, plan, team
+from .job cimport CALL_NS, plan
+from .loop cimport forward_part
 from .products cimport SOFTMAX, run_product
-from .tiles cimport cs_float_mode_restore, cs_float_mode_set
+from .step cimport step_rows
+from .tiles cimport cs_float_mode_restore, cs_float_mode_set, parallel
 
 
 cdef void lookup(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
@@ -74,15 +76,14 @@ cdef void copy(long B, long T, long n, View x, View y) noexcept nogil:
 
 cdef void recur_on_a_job(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
     cdef Job *j = &s.job
+    cdef int k
     j.x, j.xb, j.xt = x.p, x.sb, x.st
     # one step's outputs are its state: y may overlap x, which other threads may still read
     j.y, j.yb, j.yt = y.p if T > 1 else NULL, y.sb, y.st
     j.active, j.T, j.t0, j.t1 = f.there, T, 0, T
-    team(j.threads, j.alone, s.part, j)
-    if T % 2:  # the last state is in the second of two slots
-        memcpy(j.h, j.h + j.ht, j.ht)
-        if s.states == 2:
-            memcpy(j.c, j.c + j.ht, j.ht)
+    parallel(j.threads, j.alone, forward_part, j)
+    for k in range(j.w.states if T % 2 else 0):  # the last state is in the second of two slots
+        memcpy(j.state[k], j.state[k] + j.ht, j.ht)
 
 
 cdef View recur(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
@@ -96,9 +97,9 @@ cdef View recur(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
         recur_on_a_job(f, s, x, y, T)
     else:
         s.step.x, s.step.xb, s.step.active = x.p, x.sb, f.there
-        s.rows(s.step)
+        step_rows(s.step)
     if T == 1:
-        h.p, h.sb, h.st = s.job.h, s.job.hb, 0
+        h.p, h.sb, h.st = s.job.state[0], s.job.hb, 0
         if not s.zero_masked or f.there == NULL:
             return h
         copy(s.B, 1, s.outputs * s.esize, h, y)

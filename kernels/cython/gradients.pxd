@@ -2,7 +2,7 @@
 from .job cimport Job, Part
 
 
-# The chunk's running rows, step by step: where each lies, in bytes from j.x, j.h, j.z and j.dz.
+# The chunk's running rows, step by step: where each lies, in bytes from j.x, j.seen, j.z and j.dz.
 cdef struct Rows:
     long n
     long *x
@@ -13,6 +13,5 @@ cdef struct Rows:
 
 cdef Rows running_rows(Job *j, Part *p, long t0, long t1) noexcept nogil
 cdef void weight_gradients(Job *j, Part *p, Rows *r) noexcept nogil
-cdef void recurrent_gradients(Job *j, Part *p, Rows *r, const char *a, const long *a_at, long column, long columns,
-                              long packed) noexcept nogil
+cdef void recurrent_gradients(Job *j, Part *p, Rows *r) noexcept nogil
 cdef void input_gradients(Job *j, Part *p, long t0, long t1) noexcept nogil

@@ -7,7 +7,8 @@ or past their end, are left out, so what they hold cannot spread.
 """
 from libc.string cimport memcpy, memset
 
-from .job cimport caller_row, dz_at, end_of
+from .job cimport caller_row, end_of
+from .packed cimport MADE, NOTHING, Region
 from .tiles cimport CS_FROM_ZERO
 
 
@@ -38,28 +39,38 @@ cdef char *copies(Job *j, Part *p) noexcept nogil:
 
 cdef void weight_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
     """dW += x^T dz, and db += the sums of dz."""
-    cdef long i0 = j.inputs * p.thread // p.threads, i1 = j.inputs * (p.thread + 1) // p.threads, VL = j.tiles.VL
-    cdef long v0 = j.width // VL * p.thread // p.threads * VL, v1 = j.width // VL * (p.thread + 1) // p.threads * VL
+    cdef long i0 = j.w.inputs * p.thread // p.threads, i1 = j.w.inputs * (p.thread + 1) // p.threads, VL = j.w.tiles.VL
+    cdef long v0 = j.w.width // VL * p.thread // p.threads * VL, v1 = j.w.width // VL * (p.thread + 1) // p.threads * VL
     if j.dW != NULL:
-        j.tiles.gemm_tn(i1 - i0, r.n, j.x + i0 * j.esize, r.x, j.dz, r.dz, j.columns, j.dW + i0 * j.columns * j.esize,
-                        j.columns * j.esize, copies(j, p))
+        j.w.tiles.gemm_tn(i1 - i0, r.n, j.x + i0 * j.w.esize, r.x, j.dz, r.dz, j.w.columns,
+                          j.dW + i0 * j.w.columns * j.w.esize, j.w.columns * j.w.esize, copies(j, p))
     if j.db != NULL:
-        j.tiles.column_sums(r.n, j.dz + v0 * j.esize, r.dz, v1 - v0, j.db + v0 * j.esize)
+        j.w.tiles.column_sums(r.n, j.dz + v0 * j.w.esize, r.dz, v1 - v0, j.db + v0 * j.w.esize)
 
 
-cdef void recurrent_gradients(Job *j, Part *p, Rows *r, const char *a, const long *a_at, long column, long columns,
-                              long packed) noexcept nogil:
-    """dU[:, packed:] += a^T dz[:, column : column + columns]; a (rows, H), usually h before each step."""
-    cdef long i0 = j.H * p.thread // p.threads, i1 = j.H * (p.thread + 1) // p.threads
-    if j.dU != NULL:
-        j.tiles.gemm_tn(i1 - i0, r.n, a + i0 * j.esize, a_at, j.dz + column * j.esize, r.dz, columns,
-                        j.dU + (i0 * j.columns + packed) * j.esize, j.columns * j.esize, copies(j, p))
+cdef void recurrent_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
+    """dU += a^T dz, region by region; a (rows, H) is h as each step's products saw it, or what the step made."""
+    cdef long i0 = j.w.H * p.thread // p.threads, i1 = j.w.H * (p.thread + 1) // p.threads
+    cdef const Region *region
+    cdef const char *a
+    cdef const long *a_at
+    cdef int i
+    for i in range(j.w.regions if j.dU != NULL else 0):
+        region = &j.w.region[i]
+        if region.operand == NOTHING:
+            continue
+        a, a_at = j.seen, r.h
+        if region.operand == MADE:
+            a, a_at = j.z + j.w.made * j.w.esize, r.z
+        j.w.tiles.gemm_tn(i1 - i0, r.n, a + i0 * j.w.esize, a_at, j.dz + region.to * j.w.esize, r.dz, region.columns,
+                          j.dU + (i0 * j.w.columns + region.first) * j.w.esize, j.w.columns * j.w.esize, copies(j, p))
 
 
 cdef void input_gradients(Job *j, Part *p, long t0, long t1) noexcept nogil:
     """dx = dz W^T for steps t0 to t1; zero past a row's end. Threads share rows, or steps where there are few rows."""
-    cdef long b0 = 0, b1 = j.B, e0 = 0, e1 = 0, t, b, n, rows, row = j.inputs * j.esize, running = j.B
+    cdef long b0 = 0, b1 = j.B, e0 = 0, e1 = 0, t, b, n, rows, row = j.w.inputs * j.w.esize, running = j.B
     cdef char *gather = j.gather + p.thread * j.gather_size
+    cdef char *dz
     if j.dx == NULL:
         return
     if j.B >= 8 * p.threads:
@@ -75,12 +86,13 @@ cdef void input_gradients(Job *j, Part *p, long t0, long t1) noexcept nogil:
             memset(j.dx + j.order[b] * j.dxb + t * j.dxt, 0, row)
     if b1 - b0 >= t1 - t0:
         for t in range(t0, t1):
+            dz = j.dz + (t % j.chunk) * j.zt + b0 * j.zb
             if j.order == NULL:
-                j.tiles.gemm(b1 - b0, j.columns, dz_at(j, t, b0), j.zb, &j.WT, 0, 0, j.inputs,
-                             j.dx + b0 * j.dxb + t * j.dxt, j.dxb, CS_FROM_ZERO, NULL)
+                j.w.tiles.gemm(b1 - b0, j.w.columns, dz, j.zb, &j.w.WT, 0, 0, j.w.inputs,
+                               j.dx + b0 * j.dxb + t * j.dxt, j.dxb, CS_FROM_ZERO, NULL)
                 continue
             rows = max(0, min(j.running[t], b1) - b0)
-            j.tiles.gemm(rows, j.columns, dz_at(j, t, b0), j.zb, &j.WT, 0, 0, j.inputs, gather, row,
+            j.w.tiles.gemm(rows, j.w.columns, dz, j.zb, &j.w.WT, 0, 0, j.w.inputs, gather, row,
                          CS_FROM_ZERO, NULL)
             for b in range(b0, b1):
                 if b < b0 + rows:
@@ -90,7 +102,7 @@ cdef void input_gradients(Job *j, Part *p, long t0, long t1) noexcept nogil:
     else:
         for b in range(b0, b1):
             n = max(0, min(t1, end_of(j, b)) - t0)
-            j.tiles.gemm(n, j.columns, dz_at(j, t0, b), j.zt, &j.WT, 0, 0, j.inputs,
-                         j.dx + caller_row(j, b) * j.dxb + t0 * j.dxt, j.dxt, CS_FROM_ZERO, NULL)
+            j.w.tiles.gemm(n, j.w.columns, j.dz + (t0 % j.chunk) * j.zt + b * j.zb, j.zt, &j.w.WT, 0, 0, j.w.inputs,
+                           j.dx + caller_row(j, b) * j.dxb + t0 * j.dxt, j.dxt, CS_FROM_ZERO, NULL)
             for t in range(t0 + n, t1):
                 memset(j.dx + caller_row(j, b) * j.dxb + t * j.dxt, 0, row)

@@ -1,70 +1,60 @@
 # One call's job, and each thread's part of it.
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport uint8_t
 
-from .packed cimport Packed, Tape
-from .tiles cimport CS_LAST_FIRST, cs_panels, cs_span, cs_tiles, cs_work
+from .packed cimport CELL_STATES, Packed, Weights
+from .tiles cimport CS_LAST_FIRST, cs_span, cs_tiles, cs_work
 
 
 cdef enum:
     CALL_NS = 25_000  # what a call takes alone below which a second thread costs more than it brings
 
 
-# Strides in bytes: xb from row to row of x, xt from step to step, and so on. z holds the gate rows of a chunk of steps
-# or, on a tape, of all; h and c hold one more step than T, or two in turn.
+# Strides in bytes: xb from row to row of x, xt from step to step, and so on.
 cdef struct Job:
-    const cs_tiles *tiles
-    long B, T, inputs, H, Hp, columns, width, esize
-    int regions
-    int gates[2]
-    cs_panels W, U, UT, WT
-    const char *bias
-    const char *recurrent_bias
-    bint reset_after
-    int act, rec
+    const Weights *w
+    long B, T
     # ragged batches run longest row first. order: the caller's row of each, place: the inverse; ends: a row's steps;
     # running: rows at a step
     const long *order
     const long *place
     const long *ends
     const long *running
-    const uint8_t *active
-    char *gather
+    const uint8_t *active  # (T, B): does the row run at the step? NULL where all do
+    const uint8_t *resets  # (T, B): does it run, from states of zeros? NULL where none does
+    char *gather           # each thread's: a step's rows of x or dx (B, inputs), in the order in which they run
     long gather_size
     long chunk
-    long t0, t1  # the steps of this slice, from a multiple of `chunk` on
-    double alone  # nanoseconds that the call may take on one thread
+    long t0, t1            # the steps of this slice, from a multiple of `chunk` on
+    double alone           # nanoseconds that the call may take on one thread
     int threads
     bint by_rows
-    const char *x
+    const char *x          # (B, T, inputs)
     long xb, xt
-    char *y
+    char *y                # (B, T, H) or NULL
     long yb, yt
-    char *z
+    char *z                # gate rows (zsteps, B, width): of a chunk of steps or, on a tape, of all
     long zb, zt, zsteps
-    char *h
-    char *c
+    char *state[4]         # CELL_STATES: (hsteps, B, Hp) after each step, the initial ones first; T + 1, or two in turn
+    char *before[4]        # the same as steps see them: apart where there are resets
+    char *seen             # h as products see it: before[0], or apart with recurrent dropout
+    char *drop             # (B, Hp): what h is multiplied with before products; NULL where with nothing
     long hb, ht, hsteps
-    # recurrent dropout: what h is multiplied with (B, Hp), and h multiplied, as h lies; NULL and h itself without
-    char *drop
-    char *hd
-    char *dhd  # backward: one step's (B, Hp)
-    # backward only: dh, dc, drh one step's (B, Hp); dz a chunk's gate rows; dW, dU, db sums over packed columns
-    const char *dy
+    bint apart             # whether anything of `before` and `seen` is
+    # backward alone
+    const char *dy         # (B, T, H) or NULL
     long dyb, dyt
-    char *dh
-    char *dc
-    char *drh
-    char *dz
-    char *dx
+    char *dz               # gradients of gate rows (chunk, B, width)
+    char *dstate[4]        # (B, Hp), of one step at a time, as are the next two
+    char *dseen            # dstate[0], or apart with recurrent dropout
+    char *dmade
+    char *dx               # (B, T, inputs) or NULL
     long dxb, dxt
-    # what reaches h and c after each step, in the caller's rows; NULL where it is not wanted
-    char *dhs
-    char *dcs
-    long dhsb, dhst
-    char *dW
+    char *trace[4]         # (B, T, H) or NULL: what reaches each state after each step
+    long trace_b, trace_t
+    char *dW               # (inputs, columns), (H, columns) and (width,), or NULL: sums over packed columns
     char *dU
     char *db
-    char *scratch
+    char *scratch          # each thread's: where the rows of a chunk lie, and copies for gemm_tn
     long scratch_size
 
 
@@ -72,47 +62,18 @@ cdef struct Job:
 cdef struct Part:
     int thread, threads
     long b0, b1, rows
-    long e0, e1  # rows that ended before these steps
-    int turned   # CS_LAST_FIRST in every second step
+    long e0, e1      # rows that ended before these steps
+    long u0, u1      # its units
+    int turned       # CS_LAST_FIRST in every second step
     cs_span span
 
 
-cdef int begin(Job *j, Packed p, object x, list keep) except -1
-cdef int begin_forward(Job *j, object mask, object lengths, object y, Tape tape, int states, object x,
-                       list keep) except -1
-cdef int begin_backward(Job *j, Tape tape, object dy, object dx, bint dW, bint dU, bint db, list keep) except -1
-cdef int begin_trace(Job *j, object dhs, object dcs, list keep) except -1
-cdef int begin_dropout(Job *j, object drop, Tape tape, list keep) except -1
-cdef int load_rows(Job *j, char *dst, object src) except -1
-cdef int store_rows(Job *j, const char *src, object dst) except -1
-cdef int store_last(Job *j, const char *slots, object dst) except -1
-cdef int run(Job *j, cs_work *work, bint backward) except -1
+cdef void size(Job *j, const Weights *w, long B, long T) noexcept nogil
 cdef void plan(Job *j, double row_steps) noexcept nogil
 cdef double nanoseconds(const cs_tiles *tiles, long rows, double work, double weights, long esize) noexcept nogil
-cdef void team(int wanted, double alone, cs_work *part, void *job) noexcept nogil
+cdef int run(Job *j, cs_work *work, bint backward) except -1
 cdef Part part_of(Job *j, int thread, int threads) noexcept nogil
 cdef void share_running(Job *j, Part *p, long t) noexcept nogil
-
-
-cdef inline char *z_at(Job *j, long t, long b) noexcept nogil:
-    return j.z + (t % j.zsteps) * j.zt + b * j.zb
-
-
-cdef inline char *h_at(Job *j, long t, long b) noexcept nogil:
-    return j.h + (t % j.hsteps) * j.ht + b * j.hb
-
-
-cdef inline char *hd_at(Job *j, long t, long b) noexcept nogil:
-    """h as products with U see it."""
-    return j.hd + (t % j.hsteps) * j.ht + b * j.hb
-
-
-cdef inline char *c_at(Job *j, long t, long b) noexcept nogil:
-    return j.c + (t % j.hsteps) * j.ht + b * j.hb
-
-
-cdef inline char *dz_at(Job *j, long t, long b) noexcept nogil:
-    return j.dz + (t % j.chunk) * j.zt + b * j.zb
 
 
 cdef inline long caller_row(Job *j, long b) noexcept nogil:
@@ -129,8 +90,11 @@ cdef inline long rows_at(Job *j, Part *p, long t) noexcept nogil:
     return p.b1 - p.b0 if j.running == NULL else max(0, min(j.running[t], p.b1) - p.b0)
 
 
-cdef inline void at_step(Job *j, Part *p, long t) noexcept nogil:
-    """Point a part at step t."""
-    p.rows = p.span.rows = rows_at(j, p, t)
-    p.span.active = j.active + t * j.B + p.b0 if j.active != NULL else NULL
-    p.turned = CS_LAST_FIRST if t % 2 else 0
+cdef inline long z_at(Job *j, long t) noexcept nogil:
+    """Where the gate rows of step t begin."""
+    return (t % j.zsteps) * j.zt
+
+
+cdef inline long h_at(Job *j, long t) noexcept nogil:
+    """Where the states before step t begin."""
+    return (t % j.hsteps) * j.ht

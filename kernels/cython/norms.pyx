@@ -6,9 +6,9 @@ import numpy as np
 cimport numpy as cnp
 from libc.stdint cimport uint64_t
 
-from .job cimport CALL_NS, team
+from .job cimport CALL_NS
 from .slices cimport Slices, begin_slices, next_slice
-from .tiles cimport cs_float_mode_restore, cs_float_mode_set, cs_tiles, cs_work, threads, tiles_for
+from .tiles cimport cs_float_mode_restore, cs_float_mode_set, cs_tiles, cs_work, parallel, threads, tiles_for
 
 cnp.import_array()
 
@@ -65,7 +65,7 @@ cdef int run(Rows *w, cs_work *part) except -1:
                 part(w, 0, 1)
                 cs_float_mode_restore(mode)
             else:
-                team(threads(), alone, part, w)
+                parallel(threads(), alone, part, w)
     return 0
 
 

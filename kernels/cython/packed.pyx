@@ -1,20 +1,19 @@
 # cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
-"""Weights in the layout that the tiles stream through, and tapes: what a forward pass keeps for backward."""
+"""Weights in the layout that the tiles stream through, and what loops need to know of the cell: from its row."""
 import numpy as np
 
 cimport numpy as cnp
 from libc.stdint cimport uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memset, strcmp
 
-from cellstep.kernels.cells import ACTIVATIONS, OF_INPUT
+from cellstep.kernels.cells import ACTIVATIONS
 
 from .tiles cimport (
-    borrow, cs_float_mode_restore, cs_float_mode_set, cs_panels, cs_tiles, give_back, tiles_for,
+    CS_FROM_BIAS, CS_FROM_C, borrow, cs_cell, cs_float_mode_restore, cs_float_mode_set, cs_panels, cs_tiles, give_back,
+    tiles_for,
 )
 
 cnp.import_array()
-
-cdef int first_of_input = ACTIVATIONS.index(OF_INPUT[0])
 
 
 cdef class Memory:
@@ -49,73 +48,149 @@ cdef object unpacked(const cs_panels *panels, const cs_tiles *tiles, object dtyp
     return whole
 
 
+cdef dict layouts = {}
+
+
+cdef Layout layout_of(cell, tuple options):
+    """The layout of a cell with these options, which is worked out once."""
+    layout = layouts.get((cell, options))
+    if layout is None:
+        layout = layouts[cell, options] = Layout(cell, dict(zip(cell.option_names, options)))
+    return layout
+
+
+cdef class Layout:
+    """What follows from a cell's row and options: regions of a gate row, with sizes in units of Hp."""
+
+    def __cinit__(self, cell, dict options):
+        cdef Weights *w = &self.w
+        codes = {name: ACTIVATIONS.index(options[name]) for name in cell.activations}
+        for i, gate in enumerate(cell.gates):
+            self.codes[i] = codes[gate.activation]
+        w.states = len(cell.states)
+        w.act = w.rec = codes[cell.activations[0]]
+        if len(codes) > 1:
+            w.rec = codes[cell.activations[1]]
+        self.bias_rows = cell.bias_rows(options)
+        self._find_tile("_".join([cell.name, *(name for name in cell.option_names if options[name] is True)]))
+        self._list_regions(cell, cell.products_for(options))
+
+    def _find_tile(self, name):
+        cdef const cs_cell *cells = tiles_for(False).cells
+        wanted = name.encode()
+        while cells[self.tile].name != NULL and strcmp(cells[self.tile].name, wanted) != 0:
+            self.tile += 1
+        if cells[self.tile].name == NULL:
+            raise ValueError(f"expected a cell with tiles, got {name!r}")
+
+    def _list_regions(self, cell, products):
+        """Gates side by side that have the same product with U make a region; a made operand begins the next phase."""
+        cdef Weights *w = &self.w
+        cdef Region *r
+        recurrent = [product for product in products if product.operand != "x"]
+        regions, before = [], ()
+        for g, letter in enumerate(cell.letters):
+            product = next((p for p in recurrent if letter in p.gates), None)
+            if product is not before:
+                region = [g, 0, product]
+                regions.append(region)
+            region[1] += 1
+            before = product
+        w.regions, w.columns, w.width = len(regions), cell.G, cell.G
+        for i, (first, gates, product) in enumerate(regions):
+            r = &w.region[i]
+            r.gates, r.first, r.columns = gates, first, gates
+            r.operand, r.phase, r.to, r.start, r.bias_row = NOTHING, 0, first, CS_FROM_C, 0
+            if product is not None:
+                r.operand, r.bias_row = SEEN, product.bias or 0
+            if product is not None and product.operand not in cell.state_names:
+                r.operand, r.phase, w.made = MADE, 1, w.width
+                w.width += 1
+            if product is not None and product.own:
+                r.to, r.start, self.own = w.width, CS_FROM_BIAS, True
+                w.width += gates
+            w.phases = r.phase + 1
+            w.phase_end[w.phases] = i + 1
+
+
 cdef class Packed:
     """Immutable once made: any number of threads may use one at the same time.
 
     W, U in panels (I or H, G*Hp) for the forward pass; for backward their transposes too. Hp is H rounded up to NR.
     """
 
-    def __cinit__(self, W, U, b, str activation, str recurrent_activation, bint reset_after, bint backward, gates):
+    def __cinit__(self, cell, weights, options, bint backward):
+        cdef Weights *w = &self.w
+        cdef int i
+        W, U, b = weights
         W, U = np.ascontiguousarray(W), np.ascontiguousarray(U)
-        self.dtype = W.dtype
-        self.inputs, self.H = W.shape[0], U.shape[0]
-        self.activation, self.recurrent_activation = activation, recurrent_activation
-        self.reset_after, self.backward = reset_after, backward
-        self.act = ACTIVATIONS.index(activation)
-        self.rec = ACTIVATIONS.index(recurrent_activation) if recurrent_activation else self.act
-        self.tiles = tiles_for(self.dtype == np.float64)
-        self.esize = self.dtype.itemsize
-        cdef long NR = self.tiles.NR
-        self.Hp = (self.H + NR - 1) // NR * NR
-        self.regions = len(gates)
-        for i, n in enumerate(gates):
-            self.gates[i] = n
-        self.columns = sum(gates) * self.Hp
-        self.width = self.columns + (self.Hp if self.regions == 2 else 0)
+        self.cell, self.options, self.backward, self.dtype = cell, tuple(options), backward, W.dtype
+        self.layout = layout_of(cell, self.options)
+        self.w = self.layout.w
+        w.tiles = tiles_for(self.dtype == np.float64)
+        w.cell = w.tiles.cells + self.layout.tile
+        w.inputs, w.H, w.esize = W.shape[0], U.shape[0], self.dtype.itemsize
+        w.Hp = (w.H + w.tiles.NR - 1) // w.tiles.NR * w.tiles.NR
+        w.columns, w.width, w.made = w.columns * w.Hp, w.width * w.Hp, w.made * w.Hp
+        for i in range(w.regions):
+            w.region[i].first *= w.Hp
+            w.region[i].columns *= w.Hp
+            w.region[i].to *= w.Hp
         self._list_columns()
         self._pack(W, U)
         self._pack_bias(b)
 
     def plain(self):
-        """W, U and b, in the caller's layout, that give the same when they are packed."""
-        cdef cs_panels bias = cs_panels(self.bias, 1, self.columns)
-        cdef long VL = self.tiles.VL, H = self.H
+        """The weights, in the caller's layout, that give the same when they are packed."""
+        cdef Weights *w = &self.w
+        cdef cs_panels bias = cs_panels(w.bias, 1, w.columns)
         cdef cnp.ndarray recurrent
-        made = []
-        for columns in (unpacked(&self.W, self.tiles, self.dtype), unpacked(&self.U, self.tiles, self.dtype),
-                        unpacked(&bias, self.tiles, self.dtype)):
-            matrix = np.empty((len(columns), self.columns // self.Hp * H), self.dtype)
-            for v in range(self.vectors):
-                at, n = self.first[v], self.count[v]
-                matrix[:, at : at + n] = columns[:, v * VL : v * VL + n]
-            made.append(matrix)
-        W, U, b = made
-        if not self.reset_after:
+        cdef int i
+        columns = [unpacked(&w.W, w.tiles, self.dtype), unpacked(&w.U, w.tiles, self.dtype)]
+        W, U, b = [self._gather(each) for each in (*columns, unpacked(&bias, w.tiles, self.dtype))]
+        if self.layout.bias_rows == 1:
             return W, U, b[0]
-        # the first row has the sum of both but for the candidate; -0 leaves a sum as it is, +0 would not leave -0
-        recurrent = np.full(3 * H, -0.0, self.dtype)
-        memcpy(<char *> cnp.PyArray_DATA(recurrent) + 2 * H * self.esize, self.recurrent_bias, H * self.esize)
-        return W, U, np.stack([b[0], recurrent])
+        # the first row has the sums, and the others what begins sums of its own; -0 leaves a sum as it is, +0 would not
+        # leave -0
+        recurrent = np.full((1, w.columns), -0.0, self.dtype)
+        for i in range(w.regions):
+            if w.region[i].to != w.region[i].first:
+                memcpy(<char *> cnp.PyArray_DATA(recurrent) + w.region[i].first * w.esize,
+                       w.bias + w.region[i].to * w.esize, w.region[i].columns * w.esize)
+        return W, U, np.concatenate([b, self._gather(recurrent)])
+
+    def _gather(self, columns):
+        """The caller's columns of packed ones."""
+        cdef long VL = self.w.tiles.VL
+        matrix = np.empty((len(columns), self.w.columns // self.w.Hp * self.w.H), self.dtype)
+        for v in range(self.vectors):
+            at, n = self.first[v], self.count[v]
+            matrix[:, at : at + n] = columns[:, v * VL : v * VL + n]
+        return matrix
 
     def __reduce__(self):
         """Pickled as plain weights, since the layout depends on the instruction set."""
-        return self.maker, (*self.plain(), *self.options, self.backward)
+        return Packed, (self.cell, self.plain(), self.options, self.backward)
 
     @property
     def I(self):  # no-cython-lint: the contract's letter
         """Inputs a step."""
-        return self.inputs
+        return self.w.inputs
+
+    @property
+    def H(self):
+        return self.w.H
 
     def _list_columns(self):
         """The source column of each vector of packed columns: region by region, block by block, gate by gate."""
-        cdef long VL = self.tiles.VL, blocks = self.Hp // VL, gate0 = 0
+        cdef long VL = self.w.tiles.VL, blocks = self.w.Hp // VL, gate0 = 0
         first, count = [], []
-        for region in range(self.regions):
+        for region in range(self.w.regions):
             for j in range(blocks):
-                for g in range(gate0, gate0 + self.gates[region]):
-                    first.append(g * self.H + j * VL)
-                    count.append(max(0, min(VL, self.H - j * VL)))
-            gate0 += self.gates[region]
+                for g in range(gate0, gate0 + self.w.region[region].gates):
+                    first.append(g * self.w.H + j * VL)
+                    count.append(max(0, min(VL, self.w.H - j * VL)))
+            gate0 += self.w.region[region].gates
         self.vectors = len(first)
         cdef cnp.ndarray lists = np.array([first, count], np.dtype("l"))
         self.lists = lists
@@ -123,126 +198,81 @@ cdef class Packed:
         self.count = self.first + self.vectors
 
     def _pack(self, cnp.ndarray W, cnp.ndarray U):
-        cdef long inputs = self.inputs, H = self.H, Hp = self.Hp, n = self.columns, NR = self.tiles.NR
+        cdef Weights *w = &self.w
+        cdef long inputs = w.inputs, H = w.H, Hp = w.Hp, n = w.columns, NR = w.tiles.NR
         cdef long Ip = (inputs + NR - 1) // NR * NR, gates = n // Hp, ld = gates * H
-        cdef long elements = (inputs + H) * n + 2 * self.width + ((Ip + Hp) * n if self.backward else 0)
-        cdef const char *w = <const char *> cnp.PyArray_DATA(W)
-        cdef const char *u = <const char *> cnp.PyArray_DATA(U)
+        cdef long elements = (inputs + H) * n + w.width + ((Ip + Hp) * n if self.backward else 0)
+        cdef const char *from_W = <const char *> cnp.PyArray_DATA(W)
+        cdef const char *from_U = <const char *> cnp.PyArray_DATA(U)
         cdef char *at = NULL
-        self.memory = aligned(elements * self.esize, False, &at)
-        self.W = cs_panels(at, inputs, n)
-        self.U = cs_panels(at + inputs * n * self.esize, H, n)
-        self.bias = at + (inputs + H) * n * self.esize
-        self.recurrent_bias = self.bias + self.width * self.esize
-        self.UT = cs_panels(self.recurrent_bias + self.width * self.esize, n, Hp)
-        self.WT = cs_panels(<const char *> self.UT.data + Hp * n * self.esize, n, Ip)
+        self.memory = aligned(elements * w.esize, False, &at)
+        w.W = cs_panels(at, inputs, n)
+        w.U = cs_panels(at + inputs * n * w.esize, H, n)
+        w.bias = at + (inputs + H) * n * w.esize
+        w.UT = cs_panels(w.bias + w.width * w.esize, n, Hp)
+        w.WT = cs_panels(<const char *> w.UT.data + Hp * n * w.esize, n, Ip)
         with nogil:
-            self.tiles.pack(inputs, self.vectors, self.first, self.count, w, ld, <void *> self.W.data)
-            self.tiles.pack(H, self.vectors, self.first, self.count, u, ld, <void *> self.U.data)
+            w.tiles.pack(inputs, self.vectors, self.first, self.count, from_W, ld, <void *> w.W.data)
+            w.tiles.pack(H, self.vectors, self.first, self.count, from_U, ld, <void *> w.U.data)
             if self.backward:
-                self.tiles.pack_transposed(H, gates, H, Hp, u, <void *> self.UT.data)
-                self.tiles.pack_transposed(inputs, gates, H, Hp, w, <void *> self.WT.data)
+                w.tiles.pack_transposed(H, gates, H, Hp, from_U, <void *> w.UT.data)
+                w.tiles.pack_transposed(inputs, gates, H, Hp, from_W, <void *> w.WT.data)
 
     def _pack_bias(self, b):
-        """bias starts x's sums. A bias of two rows is added up, but for the candidate: there the second starts h's."""
-        cdef cnp.ndarray row = np.zeros(self.columns // self.Hp * self.H, self.dtype)
-        cdef cnp.ndarray recurrent = np.zeros_like(row)
-        cdef uint64_t mode
-        if b is not None and b.ndim == 1:
-            row[:] = b
-        elif b is not None:
-            row[:] = b[0]
-            recurrent[:] = b[1]
-            mode = cs_float_mode_set(True)
-            self.tiles.add_rows(1, 2 * self.H, cnp.PyArray_DATA(row), 0, cnp.PyArray_DATA(recurrent), 0)
-            cs_float_mode_restore(mode)
-        memset(self.bias, 0, 2 * self.width * self.esize)
-        self.tiles.pack(1, self.vectors, self.first, self.count, cnp.PyArray_DATA(row), 0, self.bias)
-        cdef cnp.ndarray packed
-        if self.regions == 2:
-            packed = np.empty(self.columns, self.dtype)
-            self.tiles.pack(1, self.vectors, self.first, self.count, cnp.PyArray_DATA(recurrent), 0,
-                            cnp.PyArray_DATA(packed))
-            memcpy(self.recurrent_bias, <char *> cnp.PyArray_DATA(packed) + 2 * self.Hp * self.esize,
-                   self.Hp * self.esize)
+        """What starts sums: for each gate the rows of the bias that its products begin with; or, of a product with sums
+        of its own, the one row there."""
+        cdef Weights *w = &self.w
+        cdef Region *r
+        cdef cnp.ndarray row = np.zeros(w.columns // w.Hp * w.H, self.dtype)
+        cdef cnp.ndarray own = np.zeros_like(row) if self.layout.own else row
+        cdef cnp.ndarray packed, more
+        cdef uint64_t mode = cs_float_mode_set(True)
+        cdef long at = 0, n
+        cdef int i
+        memset(w.bias, 0, w.width * w.esize)
+        if b is not None:
+            row[:] = b if self.layout.bias_rows == 1 else b[0]
+        for i in range(w.regions):
+            r = &w.region[i]
+            n = r.gates * w.H
+            if b is not None and r.bias_row > 0:
+                more = b[r.bias_row, at : at + n]
+                w.tiles.add_rows(1, n, <char *> cnp.PyArray_DATA(own if r.to != r.first else row) + at * w.esize, 0,
+                                 cnp.PyArray_DATA(more), 0)
+            at += n
+        cs_float_mode_restore(mode)
+        w.tiles.pack(1, self.vectors, self.first, self.count, cnp.PyArray_DATA(row), 0, w.bias)
+        if self.layout.own:
+            packed = np.empty(w.columns, self.dtype)
+            w.tiles.pack(1, self.vectors, self.first, self.count, cnp.PyArray_DATA(own), 0, cnp.PyArray_DATA(packed))
+            for i in range(w.regions):
+                r = &w.region[i]
+                if r.to != r.first:
+                    memcpy(w.bias + r.to * w.esize, <char *> cnp.PyArray_DATA(packed) + r.first * w.esize,
+                           r.columns * w.esize)
 
     cdef int unpack_add(self, long rows, const char *src, object dst) except -1:
         """dst (rows, G*H) or (G*H,) += src, gradients gate after gate."""
         cdef cnp.ndarray out = dst
+        cdef Weights *w = &self.w
         cdef uint64_t mode
         with nogil:
             mode = cs_float_mode_set(True)
-            self.tiles.unpack_add(rows, self.columns // self.Hp, self.H, self.Hp, src, cnp.PyArray_DATA(out))
+            w.tiles.unpack_add(rows, w.columns // w.Hp, w.H, w.Hp, src, cnp.PyArray_DATA(out))
             cs_float_mode_restore(mode)
         return 0
 
-
-cdef class Tape:
-    """Gate rows z (T, B, width), after activation but where its derivative asks for the argument (`OF_INPUT`); h and c
-    (T + 1, B, Hp) with row 0 the initial states.
-
-    x is the caller's array, not a copy. Forward may fill a tape again, backward may read it more than once.
-    """
-
-    def __cinit__(self, Packed packed, long B, long T, int states):
-        self.B, self.T = B, T
-        if (T + 1.) * B * (packed.width + states * packed.Hp) * packed.esize > 1e18:
-            raise MemoryError(f"no memory for what a backward pass over {T} steps of {B} rows needs")
-        cdef size_t z = T * B * packed.width * packed.esize, h = (T + 1) * B * packed.Hp * packed.esize
-        self.memory = aligned(z + states * h, False, &self.z)
-        self.h = self.z + z
-        self.c = self.h + h if states == 2 else NULL
-
-    cdef int read_gates(self, Packed packed, object out) except -1:
-        """out (n, T, G, H) = the caller's first n rows, gate after gate; NaN at masked steps. Nothing for None."""
-        cdef cnp.ndarray array
-        cdef long n, T = self.T, H = packed.H, VL = packed.tiles.VL, esize = packed.esize
-        cdef long b, t, j, g, g0, row, base, gates = packed.columns // packed.Hp
-        cdef int region, code, candidate = 2 if gates > 1 else 0
-        cdef uint64_t mode
-        cdef const char *src
-        cdef char *dst
-        if out is None:
-            return 0
-        array = out
-        n, dst = array.shape[0], <char *> cnp.PyArray_DATA(array)
-        for b in range(n):
-            row = b if self.ragged is None else self.ragged[self.B + b]
-            mode = cs_float_mode_set(True)
-            for t in range(T):
-                g0 = base = 0
-                for region in range(packed.regions):
-                    for j in range(0, H, VL):
-                        src = self.z + ((t * self.B + row) * packed.width + base + j * packed.gates[region]) * esize
-                        for g in range(packed.gates[region]):
-                            memcpy(dst + ((g0 + g) * H + j) * esize, src + g * VL * esize, min(VL, H - j) * esize)
-                    g0 += packed.gates[region]
-                    base += packed.gates[region] * packed.Hp
-                for g in range(gates):
-                    code = packed.act if g == candidate else packed.rec
-                    if code >= first_of_input:
-                        packed.tiles.activate(code, H, dst + g * H * esize, dst + g * H * esize)
-                dst += gates * H * esize
-            cs_float_mode_restore(mode)
-        if self.ragged is not None:
-            ends = self.ragged[2 * self.B : 3 * self.B][self.ragged[self.B : self.B + n]]
-            out[np.arange(T) >= ends[:, None]] = np.nan
-        elif self.active is not None:
-            out[~self.active[:, :n].T] = np.nan
-        return 0
-
-    cdef int read_states(self, Packed packed, const char *src, object out) except -1:
-        """out (n, T, H) = the caller's first n rows after each step, also where carried; nothing for None."""
-        cdef cnp.ndarray array
-        cdef long n, b, t, row, end, H = packed.H * packed.esize, Hp = packed.Hp * packed.esize
-        cdef char *dst
-        if out is None:
-            return 0
-        array = out
-        n, dst = array.shape[0], <char *> cnp.PyArray_DATA(array)
-        for b in range(n):
-            row = b if self.ragged is None else self.ragged[self.B + b]
-            end = self.T if self.ragged is None else self.ragged[2 * self.B + row]
-            for t in range(self.T):
-                memcpy(dst + (b * self.T + t) * H, src + (min(t + 1, end) * self.B + row) * Hp, H)
+    cdef int unpack_bias(self, char *sums, object db) except -1:
+        """db += sums of the gradients of gate rows, each row those of the sums that begin with it."""
+        cdef Weights *w = &self.w
+        cdef Region *r
+        cdef int row, i
+        for row in range(self.layout.bias_rows):
+            for i in range(w.regions if row > 0 else 0):
+                r = &w.region[i]
+                if r.bias_row != row:
+                    memset(sums + r.first * w.esize, 0, r.columns * w.esize)
+                elif r.to != r.first:
+                    memcpy(sums + r.first * w.esize, sums + r.to * w.esize, r.columns * w.esize)
+            self.unpack_add(1, sums, db if self.layout.bias_rows == 1 else db[row])
         return 0

@@ -14,11 +14,11 @@ from libc.string cimport memcpy, memset
 
 from cellstep.kernels.cells import ACTIVATIONS
 
-from .job cimport CALL_NS, nanoseconds, team
+from .job cimport CALL_NS, nanoseconds
 from .packed cimport aligned, unpacked
 from .slices cimport Slices, begin_slices, next_slice
 from .tiles cimport (
-    CS_FROM_BIAS, CS_FROM_ZERO, cs_float_mode_restore, cs_float_mode_set, cs_panels, tiles_for, threads,
+    CS_FROM_BIAS, CS_FROM_ZERO, cs_float_mode_restore, cs_float_mode_set, cs_panels, parallel, threads, tiles_for,
 )
 
 cnp.import_array()
@@ -135,7 +135,7 @@ cdef void run_slice(Product *p, long r0, long r1) noexcept nogil:
     if alone < CALL_NS:
         product_part(p, 0, 1)
     else:
-        team(threads(), alone, product_part, p)
+        parallel(threads(), alone, product_part, p)
 
 
 cdef View view_of(cnp.ndarray a):
@@ -215,7 +215,7 @@ def activated(cnp.ndarray x, str activation, cnp.ndarray y):
     while next_slice(&s):
         a.r0, a.r1 = s.first, s.last
         with nogil:
-            team(threads(), alone, activation_part, &a)
+            parallel(threads(), alone, activation_part, &a)
 
 
 # dW (K, Np) += x^T dz for rows at x_at and dz_at, and db += the sums of dz; each thread has its own rows of dW.
@@ -295,7 +295,7 @@ def product_gradients(cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dW, cnp.ndarray
                 if alone < CALL_NS:
                     gradient_part(&g, 0, 1)
                 else:
-                    team(limit, alone, gradient_part, &g)
+                    parallel(limit, alone, gradient_part, &g)
             cs_float_mode_restore(mode)
     mode = cs_float_mode_set(True)
     if g.dW != NULL:
@@ -370,5 +370,5 @@ def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
             if alone < CALL_NS or s.i1 - s.i0 == 1:
                 batched_part(&s, 0, 1)
             else:
-                team(limit, alone, batched_part, &s)
+                parallel(limit, alone, batched_part, &s)
             cs_float_mode_restore(mode)

@@ -5,11 +5,16 @@
 The GIL is kept: releasing it costs more than most steps. A step as long as CALL_NS leaves the second core's cache and
 bandwidth unused if it stays alone (LSTM, H 512, batch 1: 293 us); it runs as a sequence of one step.
 """
+cimport numpy as cnp
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from cellstep.kernels.cython.passes import forward
+
 from .job cimport CALL_NS, nanoseconds
-from .tiles cimport CS_LAST_FIRST, cs_float_mode_restore, cs_float_mode_set, threads
+from .packed cimport MADE, SEEN, Region
+from .tiles cimport CS_FROM_BIAS, CS_LAST_FIRST, cs_float_mode_restore, cs_float_mode_set, threads
 
 cnp.import_array()
 
@@ -21,64 +26,117 @@ cdef enum:
     GROUP = 1 << 16  # bytes of a group
 
 
-cdef bint wants_team(Packed p, cnp.ndarray x) noexcept:
+cdef bint pays_threads(Packed p, cnp.ndarray x) noexcept:
     """Whether a step is better run by the loop over time, which has threads."""
-    cdef double work = <double> p.columns * (p.inputs + p.H)
-    cdef double alone = nanoseconds(p.tiles, x.shape[0], work * x.shape[0], work * p.esize, p.esize)
+    cdef double work = <double> p.w.columns * (p.w.inputs + p.w.H)
+    cdef double alone = nanoseconds(p.w.tiles, x.shape[0], work * x.shape[0], work * p.w.esize, p.w.esize)
     return alone >= CALL_NS and threads() > 1
 
 
 cdef int lay_out(Step *s, Packed p, long B) except -1:
-    """Choose the rows of a block and where its gate rows lie. Whoever calls it frees s.heap."""
-    s.tiles, s.W, s.U, s.bias, s.recurrent_bias = p.tiles, p.W, p.U, p.bias, p.recurrent_bias
-    s.B, s.inputs, s.H, s.Hp, s.columns, s.esize = B, p.inputs, p.H, p.Hp, p.columns, p.esize
-    s.active, s.hb, s.reset_after = NULL, p.H * p.esize, p.reset_after
-    s.zb = p.width * p.esize
-    s.heap = NULL
-    s.turned = 0
-    cdef long panel = (p.inputs + p.H) * p.tiles.PANEL * p.esize
-    s.group = p.tiles.PANEL * max(1, GROUP // panel) if panel * p.columns > TURNING * p.tiles.PANEL else 0
-    s.block = max(1, min(min(s.B, BLOCK), STACK // s.zb))
+    """Choose the rows of a block and where its gate rows lie. The caller frees s.heap."""
+    cdef const Weights *w = &p.w
+    cdef long zb = w.width * w.esize, panel = (w.inputs + w.H) * w.tiles.PANEL * w.esize, first, to
     cdef size_t at = <size_t> s.stack
-    if s.zb > STACK:
-        s.heap = <char *> malloc(s.zb + 64)
+    cdef int i
+    s.w, s.B, s.hb = w, B, w.H * w.esize
+    s.active, s.heap, s.turned = NULL, NULL, 0
+    s.group = w.tiles.PANEL * max(1, GROUP // panel) if panel * w.columns > TURNING * w.tiles.PANEL else 0
+    s.block = max(1, min(min(s.B, BLOCK), STACK // zb))
+    if zb > STACK:
+        s.heap = <char *> malloc(zb + 64)
         if s.heap == NULL:
             raise MemoryError
         at = <size_t> s.heap
-    s.z = <char *> ((at + 63) // 64 * 64)
     memset(&s.span, 0, sizeof(cs_span))
-    s.span.j1 = p.Hp // p.tiles.VL
-    s.span.H, s.span.Hp = p.H, p.Hp
-    s.span.ldz, s.span.ldh = s.zb, s.hb
-    s.span.act, s.span.rec = p.act, p.rec
+    s.span.z = <void *> ((at + 63) // 64 * 64)
+    s.span.j1 = w.Hp // w.tiles.VL
+    s.span.H, s.span.Hp = w.H, w.Hp
+    s.span.ldz, s.span.ldh = zb, s.hb
+    s.span.act, s.span.rec = w.act, w.rec
+    for i in range(w.regions):
+        first, to = w.region[i].first * w.esize, w.region[i].to * w.esize
+        s.sums[i].x, s.sums[i].x_bias = <char *> s.span.z + first, w.bias + first
+        s.sums[i].h, s.sums[i].h_bias = <char *> s.span.z + to, w.bias + to
     return 0
 
 
-cdef int begin_step(Step *s, Packed p, cnp.ndarray x, cnp.ndarray h) except -1:
-    """Point s at the arrays."""
-    lay_out(s, p, x.shape[0])
-    s.x, s.xb = <const char *> cnp.PyArray_DATA(x), x.strides[0]
-    s.h = <char *> cnp.PyArray_DATA(h)
-    s.mode = cs_float_mode_set(True)
-    # a hint for the cache alone: it does no harm if two threads write it at once
+cdef inline void begin_block(Step *s, long b) noexcept nogil:
+    """Point s at the block of rows at b. Blocks take turns in the direction in which they read the weights."""
+    cdef int k
+    s.span.rows = min(s.block, s.B - b)
+    s.span.active = s.active + b if s.active != NULL else NULL
+    for k in range(s.w.states):
+        s.span.before[k] = s.span.after[k] = s.state[k] + b * s.hb
+    s.span.seen = s.span.before[0]
     if s.group != 0:
-        s.turned = p.turned
-        p.turned ^= CS_LAST_FIRST
-    return 0
+        s.turned ^= CS_LAST_FIRST
 
 
-cdef void end_step(Step *s) noexcept nogil:
-    cs_float_mode_restore(s.mode)
-    free(s.heap)
+cdef inline void sum_columns(Step *s, long b, int region, long skip, long columns) noexcept nogil:
+    """Some packed columns of a region: b + x W, and the product with U added to that, or to sums of its own."""
+    cdef const Weights *w = s.w
+    cdef const Region *r = &w.region[region]
+    cdef Sums *sums = &s.sums[region]
+    cdef long first = r.first + skip, at = skip * w.esize
+    w.tiles.gemm(s.span.rows, w.inputs, s.x + b * s.xb, s.xb, &w.W, 0, first, columns, sums.x + at, s.span.ldz,
+                 CS_FROM_BIAS | s.turned, sums.x_bias + at)
+    if r.operand == SEEN:
+        w.tiles.gemm(s.span.rows, w.H, s.span.seen, s.hb, &w.U, 0, first, columns, sums.h + at, s.span.ldz,
+                     r.start | s.turned, sums.h_bias + at)
+    elif r.operand == MADE:
+        w.tiles.gemm(s.span.rows, w.H, <char *> s.span.z + w.made * w.esize, s.span.ldz, &w.U, 0, first, columns,
+                     sums.h + at, s.span.ldz, r.start | s.turned, sums.h_bias + at)
 
 
-cdef void sum_groups(Step *s, long b, const char *h, long first, long columns, long to, int start) noexcept nogil:
-    """As sum_step, a group of panels after the other: what one block of rows read last, of W and of U, is what the next
+cdef void sum_groups(Step *s, long b, int region) noexcept nogil:
+    """A region, a group of panels after the other: what one block of rows read last, of W and of U, is what the next
     reads first."""
-    cdef long end = first + columns, low = first // s.group, high = (end - 1) // s.group, i, g, at, n
+    cdef long first = s.w.region[region].first, end = first + s.w.region[region].columns
+    cdef long low = first // s.group, high = (end - 1) // s.group, i, g, at
     for i in range(high - low + 1):
         g = high - i if s.turned else low + i
         at = max(first, g * s.group)
-        n = min(end, (g + 1) * s.group) - at
-        project_step(s, b, at, n, at)
-        recur_step(s, h, s.hb, at, n, to + at - first, start)
+        sum_columns(s, b, region, at - first, min(end, (g + 1) * s.group) - at)
+
+
+cdef void step_rows(Step *s) noexcept nogil:
+    """The step of all rows, block by block; the states are changed in place."""
+    cdef const Weights *w = s.w
+    cdef long b = 0
+    cdef int phase, i, first, end
+    while b < s.B:
+        begin_block(s, b)
+        for phase in range(w.phases):
+            first, end = w.phase_end[phase], w.phase_end[phase + 1]
+            for i in range(first, end):
+                if s.group == 0:
+                    sum_columns(s, b, i, 0, w.region[i].columns)
+                else:
+                    sum_groups(s, b, first + end - 1 - i if s.turned else i)
+            w.cell.forward[phase](&s.span)
+        b += s.block
+
+
+def step(Packed packed, cnp.ndarray x, states):
+    """One step for B rows: x (B, I) in; the states (B, H) in and out."""
+    cdef Step s
+    cdef int k
+    cdef cnp.ndarray state
+    cdef uint64_t mode
+    if pays_threads(packed, x):
+        forward(packed, x[:, None], states, None, None, None, None, None, states, None)
+        return
+    lay_out(&s, packed, x.shape[0])
+    s.x, s.xb = <const char *> cnp.PyArray_DATA(x), x.strides[0]
+    for k in range(packed.w.states):
+        state = states[k]
+        s.state[k] = <char *> cnp.PyArray_DATA(state)
+    mode = cs_float_mode_set(True)
+    # a hint for the cache alone: it does no harm if two threads write it at once
+    if s.group != 0:
+        s.turned = packed.turned
+        packed.turned ^= CS_LAST_FIRST
+    step_rows(&s)
+    cs_float_mode_restore(mode)
+    free(s.heap)

@@ -3,12 +3,27 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 cdef extern from "tiles.h" nogil:
     enum:
-        CS_FROM_ZERO, CS_FROM_C, CS_FROM_BIAS, CS_LAST_FIRST
+        CS_FROM_ZERO, CS_FROM_C, CS_FROM_BIAS, CS_LAST_FIRST, CS_STATES, CS_PHASES
 
     ctypedef struct cs_span:
         long rows, j0, j1, H, Hp, ldz, ldh
         const uint8_t *active
         int act, rec
+        void *z
+        const void *seen
+        const void *before[4]  # CS_STATES
+        void *after[4]
+        void *dz
+        void *dstates[4]
+        void *dseen
+        const void *dmade
+
+    ctypedef void cs_elementwise(const cs_span *s) noexcept nogil
+
+    ctypedef struct cs_cell:
+        const char *name
+        cs_elementwise *forward[2]  # CS_PHASES
+        cs_elementwise *backward[2]
 
     ctypedef struct cs_panels:
         const void *data
@@ -29,20 +44,7 @@ cdef extern from "tiles.h" nogil:
         void (*add_rows)(long rows, long n, void *dst, long ldd, const void *src, long lds) noexcept nogil
         void (*multiply_rows)(long rows, long n, void *dst, long ldd, const void *a, long lda, const void *b, long ldb,
                               int add) noexcept nogil
-        void (*rnn_forward)(const cs_span *s, void *z, const void *h0, void *h1) noexcept nogil
-        void (*rnn_backward)(const cs_span *s, const void *z, void *dz, void *dh) noexcept nogil
-        void (*lstm_forward)(const cs_span *s, void *z, const void *c0, void *c1, const void *h0,
-                             void *h1) noexcept nogil
-        void (*lstm_backward)(const cs_span *s, const void *z, void *dz, const void *c0, const void *c1, void *dh,
-                              void *dc) noexcept nogil
-        void (*gru_after_forward)(const cs_span *s, void *z, const void *h0, void *h1) noexcept nogil
-        void (*gru_after_backward)(const cs_span *s, const void *z, void *dz, const void *h0, void *dh) noexcept nogil
-        void (*gru_before_gates)(const cs_span *s, void *z, const void *h0) noexcept nogil
-        void (*gru_before_states)(const cs_span *s, void *z, const void *h0, void *h1) noexcept nogil
-        void (*gru_before_dstates)(const cs_span *s, const void *z, void *dz, const void *h0,
-                                   void *dh) noexcept nogil
-        void (*gru_before_dgates)(const cs_span *s, const void *z, void *dz, const void *h0, const void *drh,
-                                  void *dh) noexcept nogil
+        const cs_cell *cells
         void (*sgd)(long n, void *value, const void *grad, double rate) noexcept nogil
         void (*sgd_momentum)(long n, void *value, const void *grad, void *momentum, double rate, double decay,
                              int nesterov) noexcept nogil
@@ -88,7 +90,7 @@ cdef extern from "memory.h" nogil:
 
 # The functions of team.c, memory.c and the chosen tables, for the modules that do not link them.
 cdef const cs_tiles *tiles_for(bint double_) noexcept nogil
-cdef void parallel(int threads, int64_t alone, cs_work *work, void *job) noexcept nogil
+cdef void parallel(int threads, double alone, cs_work *work, void *job) noexcept nogil
 cdef void meet(int me, int threads) noexcept nogil
 cdef int64_t meeting_cost(int threads, double alone) noexcept nogil
 cdef int threads() noexcept nogil

@@ -60,8 +60,9 @@ cdef const cs_tiles *tiles_for(bint double_) noexcept nogil:
     return level.f64 if double_ else level.f32
 
 
-cdef void parallel(int threads, int64_t alone, cs_work *work, void *job) noexcept nogil:
-    cs_parallel(threads, alone, work, job)
+cdef void parallel(int threads, double alone, cs_work *work, void *job) noexcept nogil:
+    """`work` on up to so many threads, where one would take `alone` nanoseconds."""
+    cs_parallel(threads, <int64_t> alone, work, job)
 
 
 cdef void meet(int me, int threads) noexcept nogil:

@@ -1,7 +1,7 @@
 /* What the cells' tiles share: rows, blocks of units, and the loop over both.
 
-   A cell writes two functions of one block, forward and backward, and the loops are made from them: with tanh and
-   sigmoid known to the compiler, with sigmoid known, and for any other pair of activations. */
+   A cell writes the elementwise arithmetic of a step, forward and backward, as loops over both; a tile is made of each
+   three times: with tanh and sigmoid known to the compiler, with sigmoid known, and for any other pair of activations. */
 #ifndef CELLSTEP_CELL_H
 #define CELLSTEP_CELL_H
 #include "activations.h"
@@ -40,17 +40,20 @@ INLINE void put(real *p, vec v, long n) {
     for (long j = (s)->j0, u = j * VL, n; j < (s)->j1 && u < (s)->H && (n = (s)->H - u < VL ? (s)->H - u : VL, 1); \
          j++, u += VL)
 
-/* Calls loop(args..., act, rec) with the activations as constants where they are the usual ones. */
-#define SPECIALISE(s, loop, ...)                                                   \
-    do {                                                                           \
-        if ((s)->rec != SIGMOID) loop((s), __VA_ARGS__, (s)->act, (s)->rec);       \
-        else if ((s)->act == TANH) loop((s), __VA_ARGS__, TANH, SIGMOID);          \
-        else loop((s), __VA_ARGS__, (s)->act, SIGMOID);                            \
-    } while (0)
+/* NAME, a tile: NAME_loop(s, act, rec) with the activations as constants where they are the usual ones. */
+#define TILE_OF(NAME)                                                   \
+    static void NAME(const cs_span *s) {                                \
+        if (s->rec != SIGMOID) NAME##_loop(s, s->act, s->rec);          \
+        else if (s->act == TANH) NAME##_loop(s, TANH, SIGMOID);         \
+        else NAME##_loop(s, s->act, SIGMOID);                           \
+    }
 
-INLINE void carry(const cs_span *s, const void *from, void *to, long row) {
-    if (from == to) return;
-    FOR_BLOCKS(s) put(ROW(to, row, s->ldh) + u, get(CROW(from, row, s->ldh) + u, n), n);
+/* A row that does not run keeps its states. */
+INLINE void carry(const cs_span *s, int states, long row) {
+    for (int k = 0; k < states; k++) {
+        if (s->before[k] == s->after[k]) continue;
+        FOR_BLOCKS(s) put(ROW(s->after[k], row, s->ldh) + u, get(CROW(s->before[k], row, s->ldh) + u, n), n);
+    }
 }
 
 /* Gradients of gates: n units at p, Hp units from gate to gate. */

@@ -224,7 +224,7 @@ static void add_rows(long rows, long n, void *dst, long ldd, const void *src, lo
     }
 }
 
-/* dst = a b, or dst += a b where `add`, number by number. Two roundings on every level: what the compiler may vectorise. */
+/* dst = a b, or dst += a b where `add`, element by element. Two roundings on every level: what the compiler may vectorise. */
 static void multiply_rows(long rows, long n, void *dst, long ldd, const void *a, long lda, const void *b, long ldb,
                           int add) {
     for (long r = 0; r < rows; r++) {

@@ -16,10 +16,12 @@
 
 INLINE vec mix(vec z, vec h, vec g) { return fma_(z, h, (all(1) - z) * g); }
 
-INLINE void gru_after_forward_loop(const cs_span *s, void *gates, const void *h0, void *h1, int act, int rec) {
+INLINE void gru_after_forward_loop(const cs_span *s, int act, int rec) {
+    const void *h0 = s->before[0];
+    void *gates = s->z, *h1 = s->after[0];
     FOR_ROWS(s) {
         if (!run) {
-            carry(s, h0, h1, row);
+            carry(s, 1, row);
             continue;
         }
         FOR_BLOCKS(s) {
@@ -34,8 +36,9 @@ INLINE void gru_after_forward_loop(const cs_span *s, void *gates, const void *h0
     }
 }
 
-INLINE void gru_after_backward_loop(const cs_span *s, const void *gates, void *dgates, const void *h0, void *dh0,
-                                    int act, int rec) {
+INLINE void gru_after_backward_loop(const cs_span *s, int act, int rec) {
+    const void *gates = s->z, *h0 = s->before[0];
+    void *dgates = s->dz, *dh0 = s->dstates[0];
     FOR_ROWS(s) FOR_BLOCKS(s) {
         PARTS(const real, CROW, gates);
         real *dzp = ROW(dgates, row, s->ldz) + u, *drp = dzp + s->Hp, *dcand = drp + s->Hp;
@@ -55,7 +58,9 @@ INLINE void gru_after_backward_loop(const cs_span *s, const void *gates, void *d
     }
 }
 
-INLINE void gru_before_gates_loop(const cs_span *s, void *gates, const void *h0, int act, int rec) {
+INLINE void gru_before_gates_loop(const cs_span *s, int act, int rec) {
+    const void *hd = s->seen;
+    void *gates = s->z;
     (void)act;
     FOR_ROWS(s) FOR_BLOCKS(s) {
         PARTS(real, ROW, gates);
@@ -64,14 +69,16 @@ INLINE void gru_before_gates_loop(const cs_span *s, void *gates, const void *h0,
         vec vz = load(zr), vr = load(zr + VL), r = ACT(rec, vr);
         store(zr, KEEP(rec, vz, ACT(rec, vz)));
         store(zr + VL, KEEP(rec, vr, r));
-        put(hpart, r * get(CROW(h0, row, s->ldh) + u, n), n);
+        put(hpart, r * get(CROW(hd, row, s->ldh) + u, n), n);
     }
 }
 
-INLINE void gru_before_states_loop(const cs_span *s, void *gates, const void *h0, void *h1, int act, int rec) {
+INLINE void gru_before_states_loop(const cs_span *s, int act, int rec) {
+    const void *h0 = s->before[0];
+    void *gates = s->z, *h1 = s->after[0];
     FOR_ROWS(s) {
         if (!run) {
-            carry(s, h0, h1, row);
+            carry(s, 1, row);
             continue;
         }
         FOR_BLOCKS(s) {
@@ -84,8 +91,9 @@ INLINE void gru_before_states_loop(const cs_span *s, void *gates, const void *h0
     }
 }
 
-INLINE void gru_before_dstates_loop(const cs_span *s, const void *gates, void *dgates, const void *h0, void *dh0,
-                                    int act, int rec) {
+INLINE void gru_before_dstates_loop(const cs_span *s, int act, int rec) {
+    const void *gates = s->z, *h0 = s->before[0];
+    void *dgates = s->dz, *dh0 = s->dstates[0];
     FOR_ROWS(s) FOR_BLOCKS(s) {
         PARTS(const real, CROW, gates);
         (void)hpart;
@@ -104,38 +112,27 @@ INLINE void gru_before_dstates_loop(const cs_span *s, const void *gates, void *d
     }
 }
 
-INLINE void gru_before_dgates_loop(const cs_span *s, const void *gates, void *dgates, const void *h0, const void *drh0,
-                                   void *dh0, int act, int rec) {
+INLINE void gru_before_dgates_loop(const cs_span *s, int act, int rec) {
+    const void *gates = s->z, *hd = s->seen, *drh0 = s->dmade;
+    void *dgates = s->dz, *dhd = s->dseen;
     (void)act;
     FOR_ROWS(s) FOR_BLOCKS(s) {
         if (!run) continue;
         PARTS(const real, CROW, gates);
         (void)cand;
         (void)hpart;
-        real *drp = ROW(dgates, row, s->ldz) + s->Hp + u, *dhp = ROW(dh0, row, s->ldh) + u;
+        real *drp = ROW(dgates, row, s->ldz) + s->Hp + u, *dhp = ROW(dhd, row, s->ldh) + u;
         vec kr = load(zr + VL), r = VALUE(rec, kr), drh = get(CROW(drh0, row, s->ldh) + u, n);
-        put(drp, drh * get(CROW(h0, row, s->ldh) + u, n) * DER(rec, kr), n); /* rh = r h */
+        put(drp, drh * get(CROW(hd, row, s->ldh) + u, n) * DER(rec, kr), n); /* rh = r h */
         put(dhp, fma_(drh, r, get(dhp, n)), n);
     }
 }
 
-static void gru_after_forward(const cs_span *s, void *z, const void *h0, void *h1) {
-    SPECIALISE(s, gru_after_forward_loop, z, h0, h1);
-}
-static void gru_after_backward(const cs_span *s, const void *z, void *dz, const void *h0, void *dh) {
-    SPECIALISE(s, gru_after_backward_loop, z, dz, h0, dh);
-}
-static void gru_before_gates(const cs_span *s, void *z, const void *h0) {
-    SPECIALISE(s, gru_before_gates_loop, z, h0);
-}
-static void gru_before_states(const cs_span *s, void *z, const void *h0, void *h1) {
-    SPECIALISE(s, gru_before_states_loop, z, h0, h1);
-}
-static void gru_before_dstates(const cs_span *s, const void *z, void *dz, const void *h0, void *dh) {
-    SPECIALISE(s, gru_before_dstates_loop, z, dz, h0, dh);
-}
-static void gru_before_dgates(const cs_span *s, const void *z, void *dz, const void *h0, const void *drh, void *dh) {
-    SPECIALISE(s, gru_before_dgates_loop, z, dz, h0, drh, dh);
-}
+TILE_OF(gru_after_forward)
+TILE_OF(gru_after_backward)
+TILE_OF(gru_before_gates)
+TILE_OF(gru_before_states)
+TILE_OF(gru_before_dstates)
+TILE_OF(gru_before_dgates)
 
 #endif

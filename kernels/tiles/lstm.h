@@ -7,31 +7,34 @@
 #define CELLSTEP_LSTM_H
 #include "cell.h"
 
-INLINE void lstm_forward_loop(const cs_span *s, void *z, const void *c0, void *c1, const void *h0, void *h1, int act,
-                              int rec) {
+INLINE void lstm_forward_loop(const cs_span *s, int act, int rec) {
+    const void *c0 = s->before[1];
+    void *z = s->z, *h1 = s->after[0], *c1 = s->after[1];
     FOR_ROWS(s) {
         if (!run) {
-            carry(s, h0, h1, row);
-            carry(s, c0, c1, row);
+            carry(s, 2, row);
             continue;
         }
+        real *gate_row = ROW(z, row, s->ldz), *h_new = ROW(h1, row, s->ldh), *c_new = ROW(c1, row, s->ldh);
+        const real *c_old = CROW(c0, row, s->ldh);
         FOR_BLOCKS(s) {
-            real *gates = ROW(z, row, s->ldz) + 4 * u;
+            real *gates = gate_row + 4 * u;
             vec zi = load(gates), zf = load(gates + VL), zc = load(gates + 2 * VL), zo = load(gates + 3 * VL);
             vec i = ACT(rec, zi), f = ACT(rec, zf), g = ACT(act, zc), o = ACT(rec, zo);
-            vec c = fma_(f, get(CROW(c0, row, s->ldh) + u, n), i * g);
+            vec c = fma_(f, get(c_old + u, n), i * g);
             store(gates, KEEP(rec, zi, i));
             store(gates + VL, KEEP(rec, zf, f));
             store(gates + 2 * VL, KEEP(act, zc, g));
             store(gates + 3 * VL, KEEP(rec, zo, o));
-            put(ROW(c1, row, s->ldh) + u, c, n);
-            put(ROW(h1, row, s->ldh) + u, o * ACT(act, c), n);
+            put(c_new + u, c, n);
+            put(h_new + u, o * ACT(act, c), n);
         }
     }
 }
 
-INLINE void lstm_backward_loop(const cs_span *s, const void *z, void *dz, const void *c0, const void *c1, void *dh0,
-                               void *dc0, int act, int rec) {
+INLINE void lstm_backward_loop(const cs_span *s, int act, int rec) {
+    const void *z = s->z, *c0 = s->before[1], *c1 = s->after[1];
+    void *dz = s->dz, *dh0 = s->dstates[0], *dc0 = s->dstates[1];
     FOR_ROWS(s) FOR_BLOCKS(s) {
         real *dgates = ROW(dz, row, s->ldz) + u;
         if (!run) {
@@ -54,12 +57,7 @@ INLINE void lstm_backward_loop(const cs_span *s, const void *z, void *dz, const 
     }
 }
 
-static void lstm_forward(const cs_span *s, void *z, const void *c0, void *c1, const void *h0, void *h1) {
-    SPECIALISE(s, lstm_forward_loop, z, c0, c1, h0, h1);
-}
-static void lstm_backward(const cs_span *s, const void *z, void *dz, const void *c0, const void *c1, void *dh,
-                          void *dc) {
-    SPECIALISE(s, lstm_backward_loop, z, dz, c0, c1, dh, dc);
-}
+TILE_OF(lstm_forward)
+TILE_OF(lstm_backward)
 
 #endif

@@ -3,22 +3,26 @@
 #define CELLSTEP_RNN_H
 #include "cell.h"
 
-INLINE void rnn_forward_loop(const cs_span *s, void *z, const void *h0, void *h1, int act) {
+INLINE void rnn_forward_loop(const cs_span *s, int act) {
+    void *z = s->z, *h1 = s->after[0];
     FOR_ROWS(s) {
         if (!run) {
-            carry(s, h0, h1, row);
+            carry(s, 1, row);
             continue;
         }
+        real *sums = ROW(z, row, s->ldz), *h_new = ROW(h1, row, s->ldh);
         FOR_BLOCKS(s) {
-            real *g = ROW(z, row, s->ldz) + u;
+            real *g = sums + u;
             vec v = get(g, n), h = ACT(act, v);
             put(g, KEEP(act, v, h), n);
-            put(ROW(h1, row, s->ldh) + u, h, n);
+            put(h_new + u, h, n);
         }
     }
 }
 
-INLINE void rnn_backward_loop(const cs_span *s, const void *z, void *dz, void *dh, int act) {
+INLINE void rnn_backward_loop(const cs_span *s, int act) {
+    const void *z = s->z;
+    void *dz = s->dz, *dh = s->dstates[0];
     FOR_ROWS(s) FOR_BLOCKS(s) {
         real *dg = ROW(dz, row, s->ldz) + u, *d = ROW(dh, row, s->ldh) + u;
         if (!run) {
@@ -31,13 +35,13 @@ INLINE void rnn_backward_loop(const cs_span *s, const void *z, void *dz, void *d
     }
 }
 
-static void rnn_forward(const cs_span *s, void *z, const void *h0, void *h1) {
-    if (s->act == TANH) rnn_forward_loop(s, z, h0, h1, TANH);
-    else rnn_forward_loop(s, z, h0, h1, s->act);
+static void rnn_forward(const cs_span *s) {
+    if (s->act == TANH) rnn_forward_loop(s, TANH);
+    else rnn_forward_loop(s, s->act);
 }
-static void rnn_backward(const cs_span *s, const void *z, void *dz, void *dh) {
-    if (s->act == TANH) rnn_backward_loop(s, z, dz, dh, TANH);
-    else rnn_backward_loop(s, z, dz, dh, s->act);
+static void rnn_backward(const cs_span *s) {
+    if (s->act == TANH) rnn_backward_loop(s, TANH);
+    else rnn_backward_loop(s, s->act);
 }
 
 #endif

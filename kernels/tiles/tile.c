@@ -16,6 +16,14 @@ static void activate_array(int code, long n, const void *in, void *out) {
     }
 }
 
+static const cs_cell cells[] = {
+    {"rnn", {rnn_forward}, {rnn_backward}},
+    {"lstm", {lstm_forward}, {lstm_backward}},
+    {"gru_reset_after", {gru_after_forward}, {gru_after_backward}},
+    {"gru", {gru_before_gates, gru_before_states}, {gru_before_dgates, gru_before_dstates}},
+    {0},
+};
+
 const cs_tiles TABLE = {
     .VL = VL,
     .NR = NR,
@@ -29,16 +37,7 @@ const cs_tiles TABLE = {
     .unpack_add = unpack_add,
     .add_rows = add_rows,
     .multiply_rows = multiply_rows,
-    .rnn_forward = rnn_forward,
-    .rnn_backward = rnn_backward,
-    .lstm_forward = lstm_forward,
-    .lstm_backward = lstm_backward,
-    .gru_after_forward = gru_after_forward,
-    .gru_after_backward = gru_after_backward,
-    .gru_before_gates = gru_before_gates,
-    .gru_before_states = gru_before_states,
-    .gru_before_dstates = gru_before_dstates,
-    .gru_before_dgates = gru_before_dgates,
+    .cells = cells,
     .sgd = sgd,
     .sgd_momentum = sgd_momentum,
     .adam = adam,

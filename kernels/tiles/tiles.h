@@ -22,16 +22,36 @@
    take turns in direction find the weights that the step before read last still in cache. */
 enum { CS_FROM_ZERO, CS_FROM_C, CS_FROM_BIAS, CS_LAST_FIRST = 4 };
 
-/* The rows and units that one call of a cell's tile works on, and what all cells share. Units from H on are neither
-   read nor written, so that states need no padding and padding stays zero. */
+enum { CS_STATES = 4, CS_PHASES = 2 }; /* at most */
+
+/* The rows and units that one call of a cell's tile works on, and the arrays of its step, which begin at the first row.
+   Units from H on are neither read nor written, so that states need no padding and padding stays zero. */
 typedef struct {
-    long rows;              /* batch rows, from the pointers on */
+    long rows;              /* batch rows */
     long j0, j1;            /* blocks of VL units */
     long H, Hp;             /* units, and units padded: offsets inside a gate row */
     long ldz, ldh;          /* bytes from row to row of gate rows, and of states */
     const uint8_t *active;  /* per row: 0 carries its states; NULL runs all */
     int act, rec;           /* activation codes: position in kernels.ACTIVATIONS */
+    /* gate rows: sums on entry; on exit what is kept of the gates */
+    void *z;
+    const void *seen;              /* h as products see it: dropped, or h itself */
+    const void *before[CS_STATES]; /* the states */
+    void *after[CS_STATES];
+    /* backward: gradients of gate rows, and of the states, those after the step on entry and before it on exit; of h as
+       products see it, to which a tile adds; of the operand that the step made */
+    void *dz;
+    void *dstates[CS_STATES];
+    void *dseen;
+    const void *dmade;
 } cs_span;
+
+/* What a step of a cell computes elementwise, by phases: each follows the products whose operands are known by then. */
+typedef void cs_elementwise(const cs_span *s);
+typedef struct {
+    const char *name; /* of the cell, and of its options that are on: "gru_reset_after" */
+    cs_elementwise *forward[CS_PHASES], *backward[CS_PHASES];
+} cs_cell;
 
 /* A matrix (K, N) in panels. */
 typedef struct {
@@ -57,23 +77,11 @@ typedef struct {
     void (*unpack_add)(long K, long G, long H, long Hp, const void *src, void *dst);
 
     void (*add_rows)(long rows, long n, void *dst, long ldd, const void *src, long lds);
-    /* dst = a b, or dst += a b where `add`, number by number */
+    /* dst = a b, or dst += a b where `add`, element by element */
     void (*multiply_rows)(long rows, long n, void *dst, long ldd, const void *a, long lda, const void *b, long ldb,
                           int add);
 
-    void (*rnn_forward)(const cs_span *s, void *z, const void *h0, void *h1);
-    void (*rnn_backward)(const cs_span *s, const void *z, void *dz, void *dh);
-    void (*lstm_forward)(const cs_span *s, void *z, const void *c0, void *c1, const void *h0, void *h1);
-    void (*lstm_backward)(const cs_span *s, const void *z, void *dz, const void *c0, const void *c1, void *dh,
-                          void *dc);
-    /* reset_after: one pass after z, r and both parts of the candidate are summed */
-    void (*gru_after_forward)(const cs_span *s, void *z, const void *h0, void *h1);
-    void (*gru_after_backward)(const cs_span *s, const void *z, void *dz, const void *h0, void *dh);
-    /* reset before: gates() leaves r*h for the second product, states() ends the step; backward inverts both */
-    void (*gru_before_gates)(const cs_span *s, void *z, const void *h0);
-    void (*gru_before_states)(const cs_span *s, void *z, const void *h0, void *h1);
-    void (*gru_before_dstates)(const cs_span *s, const void *z, void *dz, const void *h0, void *dh);
-    void (*gru_before_dgates)(const cs_span *s, const void *z, void *dz, const void *h0, const void *drh, void *dh);
+    const cs_cell *cells; /* ended by one without a name */
 
     /* see updates.h */
     void (*sgd)(long n, void *value, const void *grad, double rate);

@@ -68,6 +68,7 @@ def part(p: Problem, steps: slice, states: tuple[Array, ...]) -> Problem:
         x=p.x[:, steps],
         mask=None if p.mask is None else p.mask[:, steps],
         lengths=lengths,
+        resets=None if p.resets is None else p.resets[:, steps],
         states=states,
         dy=p.dy[:, steps],
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -179,8 +180,10 @@ def _checked(
         raise TypeError(f"expected {name} to be float32 or float64, got dtype {arrays[leading].dtype}")
     sizes = cell.sizes(arrays)
     I, H = sizes["I"], sizes["H"]  # noqa: E741
-    for i, (weight, shape) in enumerate(zip(cell.weights, cell.shapes(sizes, options), strict=True)):
+    flags = tuple([(option.name, options[option.name]) for option in cell.options if option.kind == "flag"])
+    for i, shape in enumerate(_shapes(cell, tuple(sizes.items()), flags)):
         if arrays[i] is not None and not fits(arrays[i], dtype, shape):
+            weight = cell.weights[i]
             dims: list[int | str] = list(shape)
             for letter, word in (("I", "features"), ("H", "units")):
                 if cell.places[letter][0] == i and letter in weight.axes:
@@ -190,6 +193,13 @@ def _checked(
         matrices = [f"{w.name} {a.shape}" for w, a in zip(cell.weights, arrays, strict=True) if len(w.axes) == 2]
         raise ValueError(f"expected at least one feature and one unit, got {' and '.join(matrices)}")
     return arrays, dtype, I, H
+
+
+@lru_cache(maxsize=1024)
+def _shapes(
+    cell: kernels.Cell, sizes: tuple[tuple[str, int], ...], flags: tuple[tuple[str, Any], ...]
+) -> tuple[tuple[int, ...], ...]:
+    return cell.shapes(dict(sizes), dict(flags))
 
 
 def check_states(name: str, packed: Packed, states: Any, B: int) -> States:
