@@ -19,7 +19,7 @@ def compile_config(model: Any) -> dict[str, Any]:
     compiled = model._trainer.compiled
     if compiled is None:
         return {}
-    plain, weighted = (given for _, given, _ in compiled.asked)
+    plain, weighted = (value for _, value, _ in compiled.asked)
     return {
         "optimizer": optimizers.serialize(compiled.optimizer),
         "loss": _written("loss", compiled.asked_loss),
@@ -54,37 +54,37 @@ def compile_as(model: Any, other: Any) -> None:
         other.compile_from_config(model.get_compile_config())
         return
     optimizer = type(compiled.optimizer).from_config(compiled.optimizer.get_config())
-    plain, weighted = (_anew(given) for _, given, _ in compiled.asked)
+    plain, weighted = (_anew(value) for _, value, _ in compiled.asked)
     other.compile(optimizer, compiled.asked_loss, compiled.asked_weights, plain, weighted)
 
 
-def _anew(given: Any) -> Any:
+def _anew(value: Any) -> Any:
     """The same metrics, with nothing gathered yet."""
-    if isinstance(given, dict):
-        return {key: _anew(part) for key, part in given.items()}
-    if isinstance(given, list | tuple):
-        return [_anew(part) for part in given]
-    return type(given).from_config(given.get_config()) if isinstance(given, Metric) else given
+    if isinstance(value, dict):
+        return {key: _anew(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_anew(part) for part in value]
+    return type(value).from_config(value.get_config()) if isinstance(value, Metric) else value
 
 
-def _written(argument: str, given: Any) -> Any:
-    if isinstance(given, dict):
-        return {key: _written(argument, part) for key, part in given.items()}
-    if isinstance(given, list | tuple):
-        return [_written(argument, part) for part in given]
-    if isinstance(given, Loss):
-        return losses.serialize(given)
-    if isinstance(given, Metric):
-        return metrics.serialize(given)
-    if isinstance(given, type):
-        return given.__name__
-    if callable(given) and hasattr(given, "loss_name"):
-        return given.loss_name
-    if callable(given) and ours_function(given):
-        return given.__name__
-    if callable(given):
-        return registry.written_function(argument, given, anonymous=True)
-    return given
+def _written(argument: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _written(argument, part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_written(argument, part) for part in value]
+    if isinstance(value, Loss):
+        return losses.serialize(value)
+    if isinstance(value, Metric):
+        return metrics.serialize(value)
+    if isinstance(value, type):
+        return value.__name__
+    if callable(value) and hasattr(value, "loss_name"):
+        return value.loss_name
+    if callable(value) and ours_function(value):
+        return value.__name__
+    if callable(value):
+        return registry.written_function(argument, value, anonymous=True)
+    return value
 
 
 def _read(argument: str, config: Any) -> Any:

@@ -46,19 +46,19 @@ class Compiled:
         self.asked_loss, self.asked_weights = loss, loss_weights
         self.loss = _looked_up(loss)
         self.asked = [("metrics", plain, False), ("weighted_metrics", weighted, True)]
-        for name, given, _ in self.asked:
-            if given is not None and not isinstance(given, list | tuple | dict):
-                raise TypeError(f"{name} must be a list or a dictionary, got {given!r}")
-            for identifier in _leaves(given):
+        for name, value, _ in self.asked:
+            if value is not None and not isinstance(value, list | tuple | dict):
+                raise TypeError(f"{name} must be a list or a dictionary, got {value!r}")
+            for identifier in _leaves(value):
                 metrics.check(identifier)
         #: Whether losses and metrics take each step of a sequence by itself.
         self.by_step = all(loss.by_step for loss in _leaves(self.loss)) and all(
-            metrics.by_step(identifier) for _, given, _ in self.asked for identifier in _leaves(given)
+            metrics.by_step(identifier) for _, value, _ in self.asked for identifier in _leaves(value)
         )
         _check_weights(loss_weights)
         self._tracker: Any = _mean("loss")
         self._parts: list[Any] = []
-        self._built: list[Entry] | None = None if any(_leaves(given) for _, given, _ in self.asked) else []
+        self._built: list[Entry] | None = None if any(_leaves(value) for _, value, _ in self.asked) else []
         #: Whether all metrics are this package's, whose results can be asked for at any time.
         self.plain_metrics = True
         self.losses: list[Loss | None] | None = None
@@ -76,18 +76,18 @@ class Compiled:
 
     def apart(self) -> Compiled:
         """The same with metrics of its own, which begin anew."""
-        made = copy.copy(self)
-        made.training, made.pending = self.training, []
+        apart = copy.copy(self)
+        apart.training, apart.pending = self.training, []
         # in this order: another thread may be making them, the losses last, and the copy may be from before that
-        made.losses = self.losses
-        made.weights = self.weights
-        made._built, made.asked, parts = copy.deepcopy((self._built, self.asked, self._parts))
-        made._parts = [] if made.losses is None else parts
-        made._tracker = _mean("loss")
-        for metric in (*made.metrics, *(a for _, given, _ in made.asked for a in _leaves(given))):
+        apart.losses = self.losses
+        apart.weights = self.weights
+        apart._built, apart.asked, parts = copy.deepcopy((self._built, self.asked, self._parts))
+        apart._parts = [] if apart.losses is None else parts
+        apart._tracker = _mean("loss")
+        for metric in (*apart.metrics, *(a for _, value, _ in apart.asked for a in _leaves(value))):
             if isinstance(metric, Metric):
                 metric.reset_state()
-        return made
+        return apart
 
     def take_over(self, other: Compiled) -> None:
         """Let the metrics have the values that those of a call apart have gathered."""
@@ -104,19 +104,19 @@ class Compiled:
         """
         if self.losses is None:
             n = len(names)
-            found = _by_output("loss", self.loss, names, spread=True)
+            kinds = _by_output("loss", self.loss, names, spread=True)
             weights = self.asked_weights
             if isinstance(weights, int | float):
                 weights = [weights] * n if n == 1 or not isinstance(self.loss, list | tuple | dict) else weights
             self.weights = _by_output("loss_weights", weights, names, spread=False)
-            if all(loss is None for loss in found):
+            if all(loss is None for loss in kinds):
                 raise ValueError("loss must be given for one output at least, got None for all")
             parts: list[Metric] = []
-            if sum(loss is not None for loss in found) > 1:
-                for i, loss in enumerate(found):
+            if sum(loss is not None for loss in kinds) > 1:
+                for i, loss in enumerate(kinds):
                     if loss is not None:
                         parts.append(_mean(_free(f"{names[i] or i}_loss", {metric.name for metric in parts})))
-            self._parts, self.losses = parts, found
+            self._parts, self.losses = parts, kinds
         if len(self.losses) != len(names):
             raise ValueError(f"expected {len(self.losses)} outputs, as in the first batch, got {len(names)}")
         return self.losses
@@ -187,22 +187,22 @@ class Compiled:
 
         A metric whose result is an array gives that; of one that gives a dictionary the entries count as metrics.
         """
-        found: dict[str, Any] = {tracker.name: tracker.result() for tracker in (self._tracker, *self._parts)}
+        values: dict[str, Any] = {tracker.name: tracker.result() for tracker in (self._tracker, *self._parts)}
         entries = self._built or []
         if self.losses is not None and len(self.losses) > 1:
             entries = sorted(entries, key=lambda entry: entry[0])
         for name, metric, _, _ in entries:
             result = metric.result()
-            found |= result if isinstance(result, dict) else {name: result}
-        return found
+            values |= result if isinstance(result, dict) else {name: result}
+        return values
 
     def _build(self, names: Sequence[str | None], outputs: Sequence[Scored]) -> list[Entry]:
         built: list[Entry] = []
         taken = {metric.name for metric in (self._tracker, *self._parts)}
-        for argument, given, weighted in self.asked:
-            if not _leaves(given):
+        for argument, value, weighted in self.asked:
+            if not _leaves(value):
                 continue
-            groups = [_leaves(given)] if len(names) == 1 else _by_output(argument, given, names, spread=False)
+            groups = [_leaves(value)] if len(names) == 1 else _by_output(argument, value, names, spread=False)
             for i, group in enumerate(groups):
                 for identifier in _leaves(group):
                     target = outputs[i].target
@@ -243,39 +243,39 @@ def _looked_up(loss: Any) -> Any:
     return None if loss is None else losses.get(loss)
 
 
-def _leaves(given: Any) -> list[Any]:
+def _leaves(value: Any) -> list[Any]:
     """What is in lists and dictionaries, without None."""
-    if given is None:
+    if value is None:
         return []
-    if isinstance(given, dict):
-        given = list(given.values())
-    return [leaf for part in given for leaf in _leaves(part)] if isinstance(given, list | tuple) else [given]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [leaf for part in value for leaf in _leaves(part)] if isinstance(value, list | tuple) else [value]
 
 
-def _by_output(argument: str, given: Any, names: Sequence[str | None], spread: bool) -> list[Any]:
+def _by_output(argument: str, value: Any, names: Sequence[str | None], spread: bool) -> list[Any]:
     """One entry an output: from a list, from a dictionary by names, or with `spread` the same for all.
 
     Raises:
         ValueError: a list of another length, or a name that no output has.
     """
     n = len(names)
-    if given is None:
+    if value is None:
         return [None] * n
-    if isinstance(given, dict):
-        unknown = [key for key in given if key not in names]
+    if isinstance(value, dict):
+        unknown = [key for key in value if key not in names]
         if unknown:
             listed = ", ".join(map(repr, names))
             raise ValueError(f"{argument} must have names of outputs ({listed}) for keys, got {unknown[0]!r}")
-        return [given.get(name) for name in names]
-    if isinstance(given, list | tuple):
-        if len(given) != n:
-            raise ValueError(f"{argument} must have {n} entries, one an output, got {len(given)}")
-        return list(given)
+        return [value.get(name) for name in names]
+    if isinstance(value, list | tuple):
+        if len(value) != n:
+            raise ValueError(f"{argument} must have {n} entries, one an output, got {len(value)}")
+        return list(value)
     if not spread:
         raise ValueError(
-            f"{argument} must be a list or a dictionary with an entry for each of {n} outputs, got {given!r}"
+            f"{argument} must be a list or a dictionary with an entry for each of {n} outputs, got {value!r}"
         )
-    return [given] * n
+    return [value] * n
 
 
 def _check_weights(weights: Any) -> None:

@@ -166,15 +166,15 @@ class Epochs:
         while self._asked is None or seen < self._asked:
             if self._pass is None:
                 self._begin()
-            made = next(self._pass, None)  # type: ignore[arg-type]
-            if made is None and not seen and self._taken and not self.source.once:
+            batch = next(self._pass, None)  # type: ignore[arg-type]
+            if batch is None and not seen and self._taken and not self.source.once:
                 self._begin()  # the pass had ended together with the last epoch
-                made = next(self._pass, None)  # type: ignore[arg-type]
-            if made is None:
+                batch = next(self._pass, None)  # type: ignore[arg-type]
+            if batch is None:
                 break
             seen += 1
             self._taken += 1
-            yield made
+            yield batch
         self.short = self._asked is not None and seen < self._asked
         self.over = seen == 0 or (self.short and self.source.once)
         if (self.short or self._asked is None) and not self.source.once:

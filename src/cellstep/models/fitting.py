@@ -111,8 +111,8 @@ class Fitting:
         logs = trainer.over_all(self.logs) if seen > before else self.logs
         if self.validation is not None and self.due(epoch + 1):
             self.validation.rewind()
-            found = evaluate(trainer, self.validation, hooks)
-            logs = plain_logs(logs | {f"val_{name}": value for name, value in found.items()})
+            values = evaluate(trainer, self.validation, hooks)
+            logs = plain_logs(logs | {f"val_{name}": value for name, value in values.items()})
         self.epoch, self.seen, self.logs = epoch + 1, None, logs
         hooks.call("on_epoch_end", epoch, logs)
         self._stopped = model.stop_training
@@ -154,19 +154,19 @@ class Fitting:
     def _restore(self, state: Any, path: Any) -> None:
         """Check all of a state, then take it over; before that, begin the epoch again that was cut."""
         try:
-            found = self._checked(state)
+            saved = self._checked(state)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path} must hold a state of this training, got another: {error}") from None
-        self.epoch, self.seen, self.logs = found["epoch"], found["seen"], found["logs"]
+        self.epoch, self.seen, self.logs = saved["epoch"], saved["seen"], saved["logs"]
         if self.seen is not None:
             self.model.reset_metrics()
             self.hooks.call("on_epoch_begin", self.epoch, {})
-        self.source.go_to(found["source"])
+        self.source.go_to(saved["source"])
         if self.validation is not None:
-            self.validation.go_to(found["validation"])
-        for callback, kept in found["callbacks"]:
+            self.validation.go_to(saved["validation"])
+        for callback, kept in saved["callbacks"]:
             callback.set_state(kept)
-        model_state.take_over(self.model, found, metrics=bool(self.seen))
+        model_state.take_over(self.model, saved, metrics=bool(self.seen))
         self._stopped = self.model.stop_training
 
     def _checked(self, state: Any) -> dict[str, Any]:
@@ -193,14 +193,14 @@ class Fitting:
 
     def _check_callbacks(self, name: str, value: Any) -> list[tuple[Any, Any]]:
         """The callbacks of this run with their states, found by class and order; others begin anew."""
-        found, left = [], list(self.hooks.callbacks)
+        states, left = [], list(self.hooks.callbacks)
         for entry in model_state.entries(name, value):
             kind, state = model_state.entries(name, entry, 2)
             callback = next((c for c in left if type(c).__name__ == kind), None)
             if callback is not None:
                 left.remove(callback)
-                found.append((callback, callback.check_state(state)))
-        return found
+                states.append((callback, callback.check_state(state)))
+        return states
 
 
 def validation_of(

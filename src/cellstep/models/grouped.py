@@ -76,11 +76,11 @@ class Grouped:
     def sequences(self) -> list[Array]:
         """The rows, each with its own steps."""
         assert self.lengths is not None
-        found: list[Any] = [None] * len(self)
+        sequences: list[Any] = [None] * len(self)
         for group, part in zip(self.rows, self.parts, strict=True):
             for i, row in zip(group, part, strict=True):
-                found[i] = row[: self.lengths[i]]
-        return found
+                sequences[i] = row[: self.lengths[i]]
+        return sequences
 
     def rows_or_array(self) -> Any:
         """What a user gets: the rows where they have steps of their own, else one array."""
@@ -168,8 +168,8 @@ def _by_group(layer: Layer, x: Any, mask: Any, context: Context, options: dict[s
 
     def together(structures: Sequence[Any], lengths: Any) -> Any:
         columns = zip(*map(nested.flatten, structures), strict=True)
-        found = [None if c[0] is None else Grouped(first.rows, c, n) for c, n in zip(columns, lengths, strict=False)]
-        return nested.pack(structures[0], found)
+        groups = [None if c[0] is None else Grouped(first.rows, c, n) for c, n in zip(columns, lengths, strict=False)]
+        return nested.pack(structures[0], groups)
 
     contexts = [context if context.penalties is None else context.but(penalties=[]) for _ in range(count)]
     ys, masks, backs = zip(
@@ -187,16 +187,16 @@ def _by_group(layer: Layer, x: Any, mask: Any, context: Context, options: dict[s
             layer.remember(sums)
 
     def pullback(dy: Any, need_dx: bool = True) -> Any:
-        found = [back(part(dy, i), need_dx=need_dx) for i, back in enumerate(backs)]
-        return None if found[0] is None else together(found, _own_lengths(found[0], x, options))
+        gradients = [back(part(dy, i), need_dx=need_dx) for i, back in enumerate(backs)]
+        return None if gradients[0] is None else together(gradients, _own_lengths(gradients[0], x, options))
 
     return together(ys, lengths), together(masks, lengths), pullback
 
 
-def _own_lengths(found: Any, x: Any, options: dict[str, Any]) -> list[Any]:
+def _own_lengths(gradients: Any, x: Any, options: dict[str, Any]) -> list[Any]:
     """The lengths of what gradients are for: of the inputs, and of initial states, which have none."""
     own = [a.lengths for a in nested.flatten(x)]
-    return own + [None] * (len(nested.flatten(found)) - len(own))
+    return own + [None] * (len(nested.flatten(gradients)) - len(own))
 
 
 def _all_steps(layer: Layer, x: Grouped, mask: Grouped, context: Context) -> Applied:
@@ -222,11 +222,11 @@ def _padded(layer: Layer, x: Any, mask: Any, context: Context, options: dict[str
 
     def split(structure: Any, lengths: Sequence[Any]) -> Any:
         pairs = zip(nested.flatten(structure), lengths, strict=False)
-        found = [None if a is None else Grouped.split(first.rows, a, n) for a, n in pairs]
-        return nested.pack(structure, found)
+        groups = [None if a is None else Grouped.split(first.rows, a, n) for a, n in pairs]
+        return nested.pack(structure, groups)
 
     def pullback(dy: Any, need_dx: bool = True) -> Any:
-        found = back(join(dy), need_dx=need_dx)
-        return None if found is None else split(found, _own_lengths(found, x, options))
+        gradients = back(join(dy), need_dx=need_dx)
+        return None if gradients is None else split(gradients, _own_lengths(gradients, x, options))
 
     return split(y, lengths), split(passed, lengths), pullback

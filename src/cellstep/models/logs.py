@@ -13,10 +13,10 @@ Logs = dict[str, Any]
 
 def plain_logs(logs: Mapping[str, Any]) -> Logs:
     """Logs sorted by name, as Keras gives them; the entries of dictionaries among them count as logs."""
-    found: Logs = {}
+    plain: Logs = {}
     for name, value in sorted(logs.items()):
-        found |= plain_logs(value) if isinstance(value, Mapping) else {name: plain_value(value)}
-    return found
+        plain |= plain_logs(value) if isinstance(value, Mapping) else {name: plain_value(value)}
+    return plain
 
 
 def plain_value(value: Any) -> Any:

@@ -51,34 +51,34 @@ def take_over(metrics: Sequence[Metric], states: Any) -> None:
     if not isinstance(states, list) or len(states) != len(metrics):
         got = len(states) if isinstance(states, list) else type(states).__name__
         raise ValueError(f"expected states of {len(metrics)} metrics, got {got}")
-    for metric, found in zip(metrics, states, strict=True):
-        _check(metric, found)
-    for metric, found in zip(metrics, states, strict=True):
-        _set(metric, found)
+    for metric, saved in zip(metrics, states, strict=True):
+        _check(metric, saved)
+    for metric, saved in zip(metrics, states, strict=True):
+        _set(metric, saved)
 
 
-def _check(metric: Metric, found: Any) -> None:
+def _check(metric: Metric, saved: Any) -> None:
     own = state(metric)
-    fits = isinstance(found, dict) and found.keys() == own.keys() and isinstance(found["attributes"], dict)
+    fits = isinstance(saved, dict) and saved.keys() == own.keys() and isinstance(saved["attributes"], dict)
     fits = (
         fits
-        and found["attributes"].keys() == own["attributes"].keys()
-        and all(map(_plain, found["attributes"].values()))
+        and saved["attributes"].keys() == own["attributes"].keys()
+        and all(map(_plain, saved["attributes"].values()))
     )
-    fits = fits and all(isinstance(found[k], list) and len(found[k]) == len(own[k]) for k in ("weights", "inside"))
-    fits = fits and all(np.shape(a) == b.shape for a, b in zip(found["weights"], own["weights"], strict=True))
+    fits = fits and all(isinstance(saved[k], list) and len(saved[k]) == len(own[k]) for k in ("weights", "inside"))
+    fits = fits and all(np.shape(a) == b.shape for a, b in zip(saved["weights"], own["weights"], strict=True))
     if not fits:
         names = ", ".join(own["attributes"])
         raise ValueError(f"expected the state of {metric.name} to hold numbers for {names}, got others")
-    for part, inner in zip(held(metric, Metric), found["inside"], strict=True):
+    for part, inner in zip(held(metric, Metric), saved["inside"], strict=True):
         _check(part, inner)
 
 
-def _set(metric: Metric, found: dict[str, Any]) -> None:
-    vars(metric).update(found["attributes"])
-    for weight, value in zip(metric._variables, found["weights"], strict=True):
+def _set(metric: Metric, saved: dict[str, Any]) -> None:
+    vars(metric).update(saved["attributes"])
+    for weight, value in zip(metric._variables, saved["weights"], strict=True):
         weight.assign(value)
-    for part, inner in zip(held(metric, Metric), found["inside"], strict=True):
+    for part, inner in zip(held(metric, Metric), saved["inside"], strict=True):
         _set(part, inner)
 
 

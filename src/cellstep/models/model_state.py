@@ -34,25 +34,25 @@ def state(model: Any) -> dict[str, Any]:
     }
 
 
-def take_over(model: Any, found: dict[str, Any], metrics: bool) -> None:
+def take_over(model: Any, saved: dict[str, Any], metrics: bool) -> None:
     """Give a model the state that `state` gave of an equal one, after `checks`; metrics where they go on."""
     optimizer = model.optimizer
-    model.stop_training = found["stop_training"]
-    for weight, array, trainable in zip(model.weights, found["weights"], found["trainable"][1], strict=True):
+    model.stop_training = saved["stop_training"]
+    for weight, array, trainable in zip(model.weights, saved["weights"], saved["trainable"][1], strict=True):
         weight.assign(array)
         weight.trainable = trainable
-    for module, trainable in zip(model.walk(), found["trainable"][0], strict=True):
+    for module, trainable in zip(model.walk(), saved["trainable"][0], strict=True):
         module._trainable = trainable
-    optimizer.restore(found["optimizer"]["calls"], found["optimizer"]["variables"])
+    optimizer.restore(saved["optimizer"]["calls"], saved["optimizer"]["variables"])
     if not optimizer.scheduled:
-        optimizer.learning_rate = found["optimizer"]["learning_rate"]
-    for layer, states in zip(_stateful(model), found["stateful"], strict=True):
+        optimizer.learning_rate = saved["optimizer"]["learning_rate"]
+    for layer, states in zip(_stateful(model), saved["stateful"], strict=True):
         layer.states = states
-    for generator, drawn in zip(_generators(model), found["generators"], strict=True):
+    for generator, drawn in zip(_generators(model), saved["generators"], strict=True):
         generator.bit_generator.state = drawn
     if metrics:
-        metric_states.resume(model._trainer, found["metrics"])
-    random.set_state(found["random"])
+        metric_states.resume(model._trainer, saved["metrics"])
+    random.set_state(saved["random"])
 
 
 def checks(model: Any) -> dict[str, Callable[[str, Any], Any]]:
@@ -82,8 +82,8 @@ def checks(model: Any) -> dict[str, Callable[[str, Any], Any]]:
         return value
 
     def generators(name: str, value: Any) -> Any:
-        found = _generators(model)
-        for generator, drawn in zip(found, entries(name, value, len(found)), strict=True):
+        mine = _generators(model)
+        for generator, drawn in zip(mine, entries(name, value, len(mine)), strict=True):
             random.check_generator(generator, drawn)
         return value
 
@@ -109,9 +109,9 @@ def _optimizer(model: Any, name: str, value: Any) -> Any:
     def rate(name: str, value: Any) -> Any:
         return value if optimizer.scheduled else ops.check_number(name, value, 0)
 
-    found = checked(value, calls=count, learning_rate=rate, variables=lambda n, v: entries(n, v, len(weights)))
+    saved = checked(value, calls=count, learning_rate=rate, variables=lambda n, v: entries(n, v, len(weights)))
     variables = {}
-    for weight, kept in zip(weights, found["variables"], strict=True):
+    for weight, kept in zip(weights, saved["variables"], strict=True):
         if kept is not None:
             entry = checked(kept, calls=count, slots=dictionary)
             if entry["slots"].keys() != set(optimizer.all_slots):
@@ -121,13 +121,13 @@ def _optimizer(model: Any, name: str, value: Any) -> Any:
                 k: array(f"{k} of {weight.path}", a, weight.dtype, (weight.size,)) for k, a in entry["slots"].items()
             }
             variables[weight] = State(entry["calls"], slots)
-    return {**found, "variables": variables}
+    return {**saved, "variables": variables}
 
 
 def _generators(model: Any) -> list[np.random.Generator]:
     """The random generators of the layers, each once."""
-    found = {id(v): v for m in model.walk() for v in held(m, np.random.Generator)}
-    return list(found.values())
+    by_id = {id(v): v for m in model.walk() for v in held(m, np.random.Generator)}
+    return list(by_id.values())
 
 
 def _stateful(model: Any) -> list[Any]:
@@ -159,7 +159,7 @@ def dictionary(name: str, value: Any) -> Any:
 
 def array(name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
     """An array of just this dtype and shape."""
-    found = np.asarray(value)
-    if found.dtype != dtype or found.shape != tuple(shape):
-        raise ValueError(f"{name} must be {dtype} of shape {tuple(shape)}, got {found.dtype} of shape {found.shape}")
-    return found
+    a = np.asarray(value)
+    if a.dtype != dtype or a.shape != tuple(shape):
+        raise ValueError(f"{name} must be {dtype} of shape {tuple(shape)}, got {a.dtype} of shape {a.shape}")
+    return a

@@ -44,11 +44,11 @@ def overridden(owner: Any, name: str) -> bool:
 
 def own_metrics(module: Module, model: bool = True) -> list[Metric]:
     """The metrics that are attributes of a model, or of layers in it that are no models with metrics of their own."""
-    found = held(module, Metric) if model or not of_package(type(module)) else []
+    metrics = held(module, Metric) if model or not of_package(type(module)) else []
     for part in module.parts:
         if not hasattr(part, "_trainer"):
-            found += own_metrics(part, False)
-    return found
+            metrics += own_metrics(part, False)
+    return metrics
 
 
 class Plan:

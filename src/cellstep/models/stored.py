@@ -46,9 +46,9 @@ class Stored:
             return np.asarray(self.source[self.begin + begin : self.begin + end])
         order = np.argsort(rows)
         read = np.asarray(self.source[self.begin + rows[order]])
-        found = np.empty_like(read)
-        found[order] = read
-        return found
+        ordered = np.empty_like(read)
+        ordered[order] = read
+        return ordered
 
     def part(self, rows: slice) -> Stored:
         """These rows, not read yet."""

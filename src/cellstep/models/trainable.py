@@ -294,8 +294,8 @@ class Trainable(Compilable):
         """
         self._trainer.ready("gradients", "compute_loss")
         batch = self._trainer.batch(x, y, sample_weight, resets)
-        found = self._trainer.gradients(batch, ops.check_bool("advance", advance))
-        return found if outputs else found[:2]
+        results = self._trainer.gradients(batch, ops.check_bool("advance", advance))
+        return results if outputs else results[:2]
 
     # What a subclass may write anew
 

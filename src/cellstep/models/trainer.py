@@ -131,13 +131,13 @@ class Trainer:
         """The values of all metrics by name: numbers, or arrays where a metric gives one."""
         compiled = self.compiled
         if self.overrides("metrics"):
-            found, rest = {}, self.model.metrics
+            values, rest = {}, self.model.metrics
         else:
-            found, rest = {} if compiled is None else compiled.results(), own_metrics(self.model)
+            values, rest = {} if compiled is None else compiled.results(), own_metrics(self.model)
         for metric in rest:
             result = metric.result()
-            found |= result if isinstance(result, dict) else {metric.name: result}
-        return {name: plain_value(value) for name, value in found.items()}
+            values |= result if isinstance(result, dict) else {metric.name: result}
+        return {name: plain_value(value) for name, value in values.items()}
 
     def reset_metrics(self) -> None:
         """Start the means of the loss and of the metrics again."""
@@ -149,9 +149,9 @@ class Trainer:
     def over_all(self, logs: Logs) -> Logs:
         """The logs of an epoch, from those of its last step: the values of the metrics, where those are what the step
         gave, else as they are, as in Keras; also where a step of the model's own gave a loss and told no metric."""
-        compiled, found = self.compiled, plain_logs(self.model.get_metrics_result())
-        idle = compiled is None or ("loss" in found and compiled.idle and not self.overrides("metrics"))
-        return found if found.keys() == logs.keys() and not idle else logs
+        compiled, values = self.compiled, plain_logs(self.model.get_metrics_result())
+        idle = compiled is None or ("loss" in values and compiled.idle and not self.overrides("metrics"))
+        return values if values.keys() == logs.keys() and not idle else logs
 
     def returned(self, logs: Logs, return_dict: bool) -> Any:
         """Logs as `evaluate` returns them: the loss first, then what `metrics` holds, then the rest by name."""
@@ -330,5 +330,5 @@ class Trainer:
             y = join(ran.y)
             own_steps.remember_masks(y, join(ran.mask))
             scale = compiled.optimizer.scale_loss(1.0)
-            found = {w.path: w.grad / w.dtype.type(scale) for w in self.model.trainable_weights}
-        return found, float(scored.value), y
+            by_path = {w.path: w.grad / w.dtype.type(scale) for w in self.model.trainable_weights}
+        return by_path, float(scored.value), y

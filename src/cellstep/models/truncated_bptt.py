@@ -60,17 +60,17 @@ class Windows:
         Raises:
             ValueError: there is none, or a layer that does not go from window to window.
         """
-        found = _checked(self.model)
-        if not found:
+        layers = _checked(self.model)
+        if not layers:
             raise ValueError(f"tbptt needs a recurrent layer, and {self.model.name} has none")
-        return found
+        return layers
 
-    def train(self, made: Batch) -> Logs | None:
+    def train(self, batch: Batch) -> Logs | None:
         """The windows of one batch, each with a step of the optimizer; the logs after the last."""
         model, compiled = self.model, self.trainer.ready("fit")
-        _check_even(made)
-        self.trainer.checked_plan(made)
-        T = self._steps(made)
+        _check_even(batch)
+        self.trainer.checked_plan(batch)
+        T = self._steps(batch)
         if self.layers is None:
             self.layers = self.recurrent()
         layers = self.layers
@@ -85,19 +85,19 @@ class Windows:
                 for layer in layers:
                     layer.carry_at = after - begin if begin < after < end else None
                 with undone_on_error(model):
-                    logs = self._window(_cut(made, begin, end, done), done - begin, T)
+                    logs = self._window(_cut(batch, begin, end, done), done - begin, T)
                 if after < end:
                     _set(layers, first if after == begin else [layer.carried for layer in layers])
                 begin, done = after, end
         return logs
 
-    def _window(self, made: Batch, before: int, T: int) -> Logs | None:
+    def _window(self, batch: Batch, before: int, T: int) -> Logs | None:
         """One step of the optimizer: the loss of what comes after `before` steps, with gradients through all."""
         trainer, compiled = self.trainer, self.trainer.ready("fit")
-        plan = trainer.plan(made.x)
+        plan = trainer.plan(batch.x)
         optimizer = trainer.begin(compiled, plan)
-        ran = plan.run(made.x, trainer.context(compiled, made))
-        steps = next(a.shape[1] for a in nested.flatten(made.x))
+        ran = plan.run(batch.x, trainer.context(compiled, batch))
+        steps = next(a.shape[1] for a in nested.flatten(batch.x))
         for y in nested.flatten(ran.y):
             if y.ndim < 2 or y.shape[1] != steps:
                 raise ValueError(
@@ -112,7 +112,7 @@ class Windows:
             pairs = [_apart(y, m) for y, m in zip(outputs, masks, strict=True)]
             outputs, masks = ([pair[i] for pair in pairs] for i in range(2))
         late = replace(ran, y=nested.pack(ran.y, outputs), mask=nested.pack(ran.y, masks))
-        scored = trainer.score(compiled, plan, made, late, True)
+        scored = trainer.score(compiled, plan, batch, late, True)
         whole = []
         for y, d in zip(nested.flatten(ran.y), scored.gradients, strict=True):
             full = np.zeros_like(y)
@@ -121,34 +121,34 @@ class Windows:
             whole.append(full)
         trainer.pull(compiled, plan, ran, whole)
         with interrupts_held():
-            logs = trainer.record(compiled, plan, made, late, scored, live / T)
+            logs = trainer.record(compiled, plan, batch, late, scored, live / T)
             trainer.update_weights(optimizer, plan)
         return logs
 
-    def _steps(self, made: Batch) -> int:
+    def _steps(self, batch: Batch) -> int:
         """The number of steps, which all inputs and targets share."""
-        leaves = [a for a in (*nested.flatten(made.x), *nested.flatten(made.y)) if a is not None]
+        leaves = [a for a in (*nested.flatten(batch.x), *nested.flatten(batch.y)) if a is not None]
         steps = {a.shape[1] if a.ndim > 1 else None for a in leaves}
-        found = steps.pop()
-        if steps or found is None:
+        T = steps.pop()
+        if steps or T is None:
             raise ValueError(
                 f"tbptt needs x and y with one number of steps, got {', '.join(str(a.shape) for a in leaves)}"
             )
-        return int(found)
+        return int(T)
 
 
-def _cut(made: Batch, begin: int, end: int, fresh: int) -> Batch:
+def _cut(batch: Batch, begin: int, end: int, fresh: int) -> Batch:
     """Steps begin..end of the inputs, and fresh..end of the targets and of the weights that have steps."""
-    T = next(a.shape[1] for a in nested.flatten(made.x))
+    T = next(a.shape[1] for a in nested.flatten(batch.x))
 
     def weight(a: Any) -> Any:
         return a if a is None or a.ndim < 2 or a.shape[1] != T else a[:, fresh:end]
 
     return Batch(
-        nested.change(made.x, lambda a: a[:, begin:end]),
-        nested.change(made.y, lambda a: None if a is None else a[:, fresh:end]),
-        nested.change(made.sample_weight, weight),
-        None if made.resets is None else made.resets[:, begin:end],
+        nested.change(batch.x, lambda a: a[:, begin:end]),
+        nested.change(batch.y, lambda a: None if a is None else a[:, fresh:end]),
+        nested.change(batch.sample_weight, weight),
+        None if batch.resets is None else batch.resets[:, begin:end],
     )
 
 
@@ -163,7 +163,7 @@ def _checked(model: Any) -> list[Any]:
     Raises:
         ValueError: one that does not go from window to window.
     """
-    found = []
+    recurrent = []
     steps = model.ranked()
     if steps is None:
         raise ValueError(f"tbptt needs a model made of layers, got {model.name}, which computes by hand")
@@ -171,7 +171,7 @@ def _checked(model: Any) -> list[Any]:
     for step, rank in steps:
         layer, past = step.layer, hasattr(step.layer, "carry_at")
         if hasattr(layer, "ranked"):
-            found += _checked(layer)
+            recurrent += _checked(layer)
         elif getattr(layer, "go_backwards", False) or hasattr(layer, "backward_layer"):
             raise ValueError(f"tbptt needs layers that run forward in time, got {layer.name}, which runs backward")
         elif past and not layer.return_sequences:
@@ -189,17 +189,17 @@ def _checked(model: Any) -> list[Any]:
                 f"tbptt carries states from window to window, got {layer.name}, whose states come from or go to "
                 "another layer"
             )
-        if past and not any(layer is other for other in found):
-            found.append(layer)
-    return found
+        if past and not any(layer is other for other in recurrent):
+            recurrent.append(layer)
+    return recurrent
 
 
 def _apart(y: Any, mask: Any) -> tuple[Grouped, Grouped]:
     """Outputs (B, T, ...) and their mask as sequences, so that losses and metrics count step by step."""
     B, T = y.shape[:2]
     rows, lengths = [np.arange(B)], np.full(B, T)
-    shown = np.ones((B, T), bool) if mask is None else mask
-    return Grouped(rows, [y], lengths), Grouped(rows, [shown], lengths)
+    running = np.ones((B, T), bool) if mask is None else mask
+    return Grouped(rows, [y], lengths), Grouped(rows, [running], lengths)
 
 
 @contextmanager

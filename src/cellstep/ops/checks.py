@@ -202,12 +202,6 @@ def contiguous(a: NDArray[Any]) -> NDArray[Any]:
     return a if flags.c_contiguous and flags.aligned else a.copy()
 
 
-def either_contiguous(a: NDArray[Any]) -> NDArray[Any]:
-    """The array, or a C-contiguous aligned copy of it where it is neither C- nor F-contiguous, or not aligned."""
-    flags = a.flags
-    return a if flags.forc and flags.aligned else a.copy()
-
-
 def check_mask(mask: Any, B: int, T: int, name: str = "mask") -> NDArray[np.bool_]:
     """(B, T) booleans; True where the row runs. Numbers will do where they are 0 and 1."""
     a = plain(name, mask)

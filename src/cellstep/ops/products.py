@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .. import kernels
 from ..kernels.stages import STREAMED
-from .checks import contiguous, either_contiguous, empty, rows
+from .checks import contiguous, empty, rows
 
 Array = NDArray[Any]
 
@@ -29,7 +29,8 @@ class Matrix:
     def of(cls, W: Array, b: Array | None = None, backend: kernels.Backend | None = None) -> Matrix:
         """Copy W and b into the layout of a backend, the active one where None."""
         backend = kernels.active() if backend is None else backend
-        W = either_contiguous(W)
+        if not (W.flags.forc and W.flags.aligned):
+            W = W.copy()
         bias = None if b is None else contiguous(b)
         return cls(backend, backend.products.product_pack(W, bias), W.shape[1])
 
