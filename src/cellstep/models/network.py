@@ -269,10 +269,7 @@ class Network(Layer):
         """
         if type(x) is np.ndarray:
             alone = mask is None and lengths is None and resets is None and initial_state is None and not options
-            if alone and not training and (plan := call_plan(self)).takes(x):
-                y, passed = plan.outputs(x)
-                if passed is not None:
-                    remember_masks(y, passed)
+            if alone and not training and (y := call_plan(self).call(x)) is not None:
                 return y
         elif is_symbolic(x):
             return super().__call__(x, mask, initial_state, training, **options)

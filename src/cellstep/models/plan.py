@@ -18,6 +18,7 @@ from ..layers.structure import held, structure
 from ..layers.variable import Variable
 from ..metrics import Metric
 from .data import Pass
+from .own_steps import remember_masks
 from .rollback import Rollback
 
 #: A pass of a call.
@@ -132,33 +133,38 @@ class CallPlan:
 
     Attributes:
         version: of all models' structure, for which it holds.
+        predicts: whether `predict` gives what calls give, and no `predict_step` of a subclass.
     """
 
     def __init__(self, model: Any) -> None:
         self.version = structure.version
+        self.predicts = not overridden(model, "predict_step")
         chain = chain_of(model) if model.built else None
         head = next(iter(model._signature.heads), None)
         shape = () if head is None else head.batch_shape
-        # an array that an Input might refuse, or cast, goes the longer way
         self._calls = None if chain is None else chain.calls
         self._ndim, self._sizes = len(shape), [(i, size) for i, size in enumerate(shape) if size is not None]
         self._kinds = "iu" if head is not None and head.dtype.kind != "f" else "f"
 
-    def takes(self, x: Any) -> bool:
-        """Whether the array goes through the layers as it is, one after another."""
-        if self._calls is None or not self._ndim:
-            return self._calls is not None
-        if x.ndim != self._ndim or x.dtype.kind not in self._kinds:
-            return False
-        shape = x.shape
-        return not any([shape[axis] != size for axis, size in self._sizes])
-
-    def outputs(self, x: Any) -> tuple[Any, Any]:
-        """The outputs and their mask."""
+    def call(self, x: Any) -> Any:
+        """The outputs; None where an Input might refuse the array, or cast it, or a call does more than to run layers
+        one after another."""
+        calls = self._calls
+        if calls is None:
+            return None
+        if self._ndim:
+            shape = x.shape
+            if len(shape) != self._ndim or x.dtype.kind not in self._kinds:
+                return None
+            for axis, size in self._sizes:
+                if shape[axis] != size:
+                    return None
         mask = None
-        for call in self._calls or ():
+        for call in calls:
             x, mask, _ = call(x, mask, _CALL)
-        return x, mask
+        if mask is not None:
+            remember_masks(x, mask)
+        return x
 
 
 def call_plan(model: Any) -> CallPlan:

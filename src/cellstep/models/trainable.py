@@ -20,6 +20,7 @@ from .evaluation import Callbacks
 from .fitting import Fitting, validated_after, validation_of
 from .logs import Logs
 from .own_steps import unpack_x_y_sample_weight
+from .plan import call_plan
 from .stored import read, stored
 from .truncated_bptt import Windows
 
@@ -192,18 +193,16 @@ class Trainable(Compilable):
         `resets` are as in `fit`. x may be an iterable of batches. For a list of sequences of different lengths, outputs
         that have their steps are such a list too. With verbose="auto" nothing is printed but a bar on a terminal.
         """
-        quiet = verbose == "auto" and not sys.stdout.isatty()
-        verbose = 0 if quiet else verbose
-        trainer = self._trainer
+        if verbose == "auto" and not sys.stdout.isatty():
+            verbose = 0
         plain = verbose == 0 and batch_size is None and steps is None and callbacks is None and resets is None
-        if (
-            plain
-            and type(x) is np.ndarray
-            and x.ndim
-            and len(x) <= BATCH_SIZE
-            and not trainer.overrides("predict_step")
-        ):
-            return self(x)  # what follows costs more than a small batch
+        if plain and type(x) is np.ndarray and x.ndim and len(x) <= BATCH_SIZE:
+            # what follows costs more than a small batch
+            plan = call_plan(self)
+            if plan.predicts:
+                y = plan.call(x)
+                return self(x) if y is None else y
+        trainer = self._trainer
         if not data.is_stream(x):
             x = self._trainer.batch(stored(x)).x
             if not data.rows(x):
