@@ -97,7 +97,7 @@ def test_csv_with_and_without_names(tmp_path: Path) -> None:
         (("bptt", "--model", "a.keras", "--data", "short.csv"), "--model needs --targets here"),
         (("compare", "--data", "x.npy"), "--data and --targets go together"),
         (("compare", "--task", "copy", "--data", "x.npy", "--targets", "y.npy"), "--data takes the place of --task"),
-        (("unroll", "--columns", "2"), "columns must be a whole number, 3 or more, got 2"),
+        (("unroll", "--columns", "2"), "columns must be an integer, 3 or more, got 2"),
     ],
 )
 def test_errors_are_one_sentence(

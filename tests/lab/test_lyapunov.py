@@ -98,5 +98,5 @@ def test_errors() -> None:
         lab.lyapunov(layer, normal(1, 5, 1), layer=1)
     with pytest.raises(ValueError, match="x must have rows of more than 9 steps, as skip says, got 5"):
         lab.lyapunov(layer, normal(1, 5, 1), skip=9)
-    with pytest.raises(ValueError, match="skip must be a number of steps, 0 or more, got -1"):
+    with pytest.raises(ValueError, match="skip must be an integer, 0 or more, got -1"):
         lab.lyapunov(layer, normal(1, 5, 1), skip=-1)

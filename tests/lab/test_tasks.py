@@ -128,7 +128,7 @@ def test_own_data_are_held_out_and_have_a_constant_baseline() -> None:
         ((np.ones((9, 3)), np.ones(9)), r"x must have shape \(n, steps, features\) with n of 8 or more, got \(9, 3\)"),
         ((np.ones((9, 3, 1)), np.ones(8)), r"y must have shape \(9,\) or \(9, outputs\), got \(8,\)"),
         ((np.full((9, 3, 1), np.nan), np.ones(9)), "x must be finite, got NaN or infinity"),
-        ((np.ones((9, 3, 1)), -np.ones(9, int)), r"y of whole numbers must have shape \(n,\) and be 0 or more"),
+        ((np.ones((9, 3, 1)), -np.ones(9, int)), r"y of integers must have shape \(n,\) and be 0 or more"),
     ],
 )
 def test_errors(task: object, message: str) -> None:

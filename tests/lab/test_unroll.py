@@ -205,9 +205,9 @@ def test_files_and_notebooks(tmp_path: Path) -> None:
     ("steps", "options", "message"),
     [
         (None, {}, "steps must say how many steps to draw, as input_layer takes any number of them, got None"),
-        (0, {}, "steps must be a whole number above 0, got 0"),
+        (0, {}, "steps must be a positive integer, got 0"),
         ([3, 4], {}, "steps must be one number, or one for each of 1 input sequences, got 2"),
-        (3, {"columns": 2}, "columns must be a whole number, 3 or more, got 2"),
+        (3, {"columns": 2}, "columns must be an integer, 3 or more, got 2"),
         (3, {"path": "x.gif"}, "path must end in .png, .svg or .pdf, got 'x.gif'"),
     ],
 )

@@ -58,45 +58,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; those of the process where None.
     """
-    # a command imports what it needs: `--help` answers without NumPy or a backend
     args = _parser().parse_args(argv)
     try:
-        from .. import kernels  # noqa: F401 - chooses the backend, or says why it cannot
-    except (ImportError, ValueError) as error:
-        return _refuse(error)
+        _run(args)
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        print(f"cellstep: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    # a command imports what it needs: `--help` answers without NumPy or a backend
+    from .. import kernels  # noqa: F401 - chooses the backend, or says why it cannot
+
     if args.command == "info":
         from ..config import show_config
 
         show_config()
-        return 0
-    if args.command == "bench":
-        return _bench(args)
-    if args.command == "lab":
-        try:
-            lab.run(args)
-        except (ImportError, OSError, TypeError, ValueError) as error:
-            return _refuse(error)
-        return 0
-    from . import demo
-    from .team_games.games import DataError
+    elif args.command == "bench":
+        from .bench import command
 
-    try:
-        demo.run(args.data, args.seed, args.epochs)
-    except DataError as error:
-        return _refuse(error)
-    return 0
-
-
-def _bench(args: argparse.Namespace) -> int:
-    from .bench import answers, command
-
-    try:
         command.run(args.peers, args.picture, args.json, seconds=args.seconds)
-    except (OSError, ValueError, answers.WrongAnswer) as error:
-        return _refuse(error)
-    return 0
+    elif args.command == "lab":
+        lab.run(args)
+    else:
+        from . import demo
 
-
-def _refuse(error: Exception) -> int:
-    print(f"cellstep: {error}", file=sys.stderr)
-    return 2
+        demo.run(args.data, args.seed, args.epochs)

@@ -6,10 +6,10 @@ import argparse
 
 
 def positive(text: str) -> int:
-    """A whole number above 0."""
+    """A positive integer."""
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text}")
     return number
 
 
@@ -17,5 +17,5 @@ def seed(text: str) -> int:
     """What `set_random_seed` takes."""
     number = int(text)
     if not 0 <= number < 2**32:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 2**32 - 1, got {text}")
+        raise argparse.ArgumentTypeError(f"expected an integer from 0 to 2**32 - 1, got {text}")
     return number

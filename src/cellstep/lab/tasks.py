@@ -212,7 +212,7 @@ def own(x: Any, y: Any) -> Task:
     """The user's data as a task, at its own length.
 
     Args:
-        x: (n, T, features). y: (n,) whole numbers 0 .. classes - 1, or (n,) or (n, outputs) floats.
+        x: (n, T, features). y: (n,) integers 0 .. classes - 1, or (n,) or (n, outputs) floats.
 
     Raises:
         ValueError: other shapes, or too few rows.
@@ -228,7 +228,7 @@ def own(x: Any, y: Any) -> Task:
     about = "the given data"
     if y.dtype.kind in "iub":
         if y.ndim != 1 or y.min() < 0:
-            raise ValueError("task's y of whole numbers must have shape (n,) and be 0 or more, as classes are")
+            raise ValueError("task's y of integers must have shape (n,) and be 0 or more, as classes are")
         y = y.astype(np.int64)
         score, outputs = "accuracy", int(y.max()) + 1
     else:

@@ -12,7 +12,7 @@ from .problem import Answer, Problem, Runner
 from .shapes import Shape
 
 
-class WrongAnswer(AssertionError):
+class WrongAnswer(ValueError):
     """A contender does not compute what the reference computes."""
 
 

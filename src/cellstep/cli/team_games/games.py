@@ -58,7 +58,7 @@ def _game(row: dict[str, str | None], where: str) -> Game:
     for column in ("goals_for", "goals_against"):
         # isdecimal alone accepts other scripts' digits, which int() reads too, so only the length can still hurt
         if not text[column].isdecimal() or len(text[column]) > 4:
-            raise DataError(f"{where}: expected {column} to be a whole number from 0 to 9999, got {text[column]!r}")
+            raise DataError(f"{where}: expected {column} to be an integer from 0 to 9999, got {text[column]!r}")
         goals.append(int(text[column]))
     return Game(text["team"], day, text["opponent"], *goals)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import layers
+from ... import layers, ops
 from .. import tasks
 from ..cell_rows import titles
 from ..plots.compare import draw
@@ -194,10 +194,12 @@ def compare(
         <Comparison parity: LSTM, GRU, 2 seeds>
     """
     chosen = tasks.get(task)
-    names, sweep = _check(chosen, cells, seeds, match, lengths)
-    for name, value in (("units", units), ("checks", checks)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
+    names, sweep = _cells(cells), _lengths(chosen, lengths)
+    if match not in ("parameters", "time"):
+        raise ValueError(f"match must be 'parameters' or 'time', got {match!r}")
+    seeds, units, checks = (
+        ops.check_count(name, value) for name, value in (("seeds", seeds), ("units", units), ("checks", checks))
+    )
     by_time = match == "time"
     spent = (5.0 if by_time else 1500) if budget is None else budget
     if not spent > 0 or (not by_time and spent < checks):
@@ -226,24 +228,21 @@ def compare(
     )
 
 
-def _check(
-    task: tasks.Task, cells: Sequence[str] | None, seeds: int, match: str, lengths: Sequence[int] | None
-) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Names of cells, and lengths."""
+def _cells(cells: Sequence[str] | None) -> tuple[str, ...]:
+    chosen = titles() if cells is None else cells
     known = ", ".join(titles())
-    cells = titles() if cells is None else cells
-    if isinstance(cells, str) or len(set(cells)) != len(cells) or len(cells) < 2:
-        raise ValueError(f"cells must be two or more different ones of {known}, got {cells!r}")
-    for cell in cells:
+    if isinstance(chosen, str) or len(set(chosen)) != len(chosen) or len(chosen) < 2:
+        raise ValueError(f"cells must be two or more different ones of {known}, got {chosen!r}")
+    for cell in chosen:
         if cell not in titles():
             raise ValueError(f"cells must be two or more different ones of {known}, got {cell!r}")
-    if match not in ("parameters", "time"):
-        raise ValueError(f"match must be 'parameters' or 'time', got {match!r}")
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ValueError(f"seeds must be a whole number above 0, got {seeds!r}")
+    return tuple(chosen)
+
+
+def _lengths(task: tasks.Task, lengths: Sequence[int] | None) -> tuple[int, ...]:
     sweep = task.lengths if lengths is None else tuple(lengths)
     if not sweep or len(set(sweep)) != len(sweep) or any(length < 2 for length in sweep):
-        raise ValueError(f"lengths must be different whole numbers, 2 or more, got {lengths!r}")
+        raise ValueError(f"lengths must be different integers, 2 or more, got {lengths!r}")
     if task.name == "given" and sweep != task.lengths:
         raise ValueError(f"lengths must be None for your own data, of {task.lengths[0]} steps, got {lengths!r}")
-    return tuple(cells), tuple(sorted(sweep))
+    return tuple(sorted(sweep))

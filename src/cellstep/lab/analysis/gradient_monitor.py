@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from ... import ops
 from ...callbacks import Callback
 from ...callbacks.base import Logs
+from ...configured import levels_to_user
 from ...layers import RecurrentCell, trace
 from ...layers.tracing import Run
 from ..cell_rows import gates_of
@@ -210,7 +209,7 @@ class GradientMonitor(Callback, Result):
                 if self.verbose:
                     print(self.warnings[-1])
                 else:
-                    warnings.warn(self.warnings[-1], GradientWarning, stacklevel=_frames_inside())
+                    warnings.warn(self.warnings[-1], GradientWarning, stacklevel=levels_to_user())
 
     # Telling
 
@@ -243,15 +242,6 @@ class GradientMonitor(Callback, Result):
         return header, rows
 
     _figure = draw
-
-
-def _frames_inside() -> int:
-    """How many frames of the package lie between the caller of this function and the user's line, plus one."""
-    frame: FrameType | None = sys._getframe(1)
-    level = 1
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __name__.partition(".")[0]:
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _look_inside(place: Place, run: Run, rows: int) -> tuple[dict[str, float], float, int]:

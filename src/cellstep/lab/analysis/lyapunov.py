@@ -90,9 +90,7 @@ def lyapunov(model: Any, x: Any, *, layer: str | int = 0, skip: int = 0, rows: i
         >>> bool(lab.lyapunov(net, np.random.default_rng(0).standard_normal((2, 50, 3))).exponents[0] < 0)
         True
     """
-    if isinstance(skip, bool) or not isinstance(skip, int) or skip < 0:
-        raise ValueError(f"skip must be a number of steps, 0 or more, got {skip!r}")
-    rows = ops.check_count("rows", rows)
+    skip, rows = ops.check_natural("skip", skip), ops.check_count("rows", rows)
     place, run = run_layer(model, x, layer)
     running = run.running[:rows]
     counted = running & (np.cumsum(running, axis=1) > skip)

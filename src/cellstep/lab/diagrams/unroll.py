@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ... import ops
 from .. import style
 from ..result import Result
 from .drawing import Drawing
@@ -100,8 +101,8 @@ def unroll(
         >>> lab.unroll(Sequential([Input((None, 3)), layers.LSTM(8), layers.Dense(1)], name="net"), steps=5)
         <Unrolled net, steps 5>
     """
-    if isinstance(columns, bool) or not isinstance(columns, int) or columns < 3:
-        raise ValueError(f"columns must be a whole number, 3 or more, got {columns!r}")
+    if ops.check_integer("columns", columns) < 3:
+        raise ValueError(f"columns must be an integer, 3 or more, got {columns!r}")
     lengths = _lengths(model, steps)
     reader = Reader(model, lengths)
     unrolled = Unrolled(
@@ -115,16 +116,14 @@ def unroll(
 def _lengths(model: Any, steps: int | Sequence[int] | None) -> list[int]:
     """The length of each input sequence."""
     lines = [(name, shape[1]) for name, shape, line in input_lines(*graph_of(model)) if line]
-    asked = list(steps) if isinstance(steps, list | tuple) else [steps] * len(lines)
+    asked: list[Any] = list(steps) if isinstance(steps, list | tuple) else [steps] * len(lines)
     if len(asked) != len(lines):
         raise ValueError(f"steps must be one number, or one for each of {len(lines)} input sequences, got {len(asked)}")
     lengths = []
     for wanted, (name, fixed) in zip(asked, lines, strict=True):
         if wanted is None and fixed is None:
             raise ValueError(f"steps must say how many steps to draw, as {name} takes any number of them, got None")
-        if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1):
-            raise ValueError(f"steps must be a whole number above 0, got {wanted!r}")
-        if wanted is not None and fixed not in (None, wanted):
+        if wanted is not None and fixed not in (None, ops.check_count("steps", wanted)):
             raise ValueError(f"steps must be {fixed} or None, as {name} has {fixed} steps, got {wanted}")
         lengths.append(int(fixed if wanted is None else wanted))
     return lengths
