@@ -1,7 +1,7 @@
 """Activations, with Keras's names and default constants, and those of your own.
 
-An `Activation` is a function of an array; `activation.forward(x)` gives the pullback too. Those that work number by
-number run in the kernels; softmax and its kin, which look at a whole row, in NumPy.
+An `Activation` is a function of an array; `activation.forward(x)` gives the pullback too. Elementwise ones run in the
+kernels; softmax and the like, which look at a whole row, in NumPy.
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ class Activation:
         Raises:
             TypeError, ValueError: the function gave something else.
         """
-        made: Any = self._forward(x)
-        if not isinstance(made, tuple) or len(made) != 2 or not callable(made[1]):
-            raise TypeError(f"expected forward of activation {self.name!r} to give (y, pullback), got {made!r}")
-        y, pullback = made
+        pair: Any = self._forward(x)
+        if not isinstance(pair, tuple) or len(pair) != 2 or not callable(pair[1]):
+            raise TypeError(f"expected forward of activation {self.name!r} to give (y, pullback), got {pair!r}")
+        y, pullback = pair
         return self._like(x, y, "y"), lambda dy: self._like(x, pullback(dy), "dx")
 
-    def _like(self, x: Array, given: Any, what: str) -> Array:
-        """An array that a function of the user's gave, in x's dtype."""
-        a: Array = np.asarray(given, x.dtype)
+    def _like(self, x: Array, value: Any, what: str) -> Array:
+        """An array that a function of the user's returned, in x's dtype."""
+        a: Array = np.asarray(value, x.dtype)
         if a.shape != x.shape:
             raise ValueError(f"expected {what} of activation {self.name!r} of x's shape {x.shape}, got {a.shape}")
         return a
@@ -93,16 +93,16 @@ class Activation:
 
 
 def _restored(name: str, *rest: Any) -> Activation:
-    """The registered activation of this name; one made anew where there is none."""
-    found = registry.find(name)
-    return found if isinstance(found, Activation) else Activation(name, *rest)
+    """The registered activation of this name; a new one where there is none."""
+    registered = registry.find(name)
+    return registered if isinstance(registered, Activation) else Activation(name, *rest)
 
 
 def _of_kernels(name: str) -> Activation:
     """One of the kernels' activations."""
 
-    def back(kept: Array) -> Pullback:
-        return lambda dy: dy * derivative(name, kept)
+    def back(values: Array) -> Pullback:
+        return lambda dy: dy * derivative(name, values)
 
     def forward(x: Array) -> tuple[Array, Pullback]:
         y = _computed(name, x)
@@ -156,9 +156,9 @@ def _sparsemax(x: Array) -> tuple[Array, Pullback]:
     _check_rows(x)
     from_largest = -np.sort(-x, axis=-1)
     sums, count = from_largest.cumsum(axis=-1) - 1, np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
-    # a row with NaN has none that is kept
-    kept = np.maximum((count * from_largest > sums).sum(axis=-1, keepdims=True), 1)
-    tau = np.take_along_axis(sums, kept - 1, axis=-1) / kept
+    # a row with NaN has no support
+    size = np.maximum((count * from_largest > sums).sum(axis=-1, keepdims=True), 1)
+    tau = np.take_along_axis(sums, size - 1, axis=-1) / size
     y = np.maximum(x - tau, 0)
 
     def pullback(dy: Array) -> Array:

@@ -14,7 +14,7 @@ def clear_session(free_memory: bool = True) -> None:
     """Begin the automatic names again at `lstm`. Nothing else is kept between models, so nothing else is cleared.
 
     Args:
-        free_memory: accepted as in Keras; what nobody holds is freed at once.
+        free_memory: accepted as in Keras; what is no longer referred to is freed at once.
     """
     reset_names()
 

@@ -29,7 +29,7 @@ RENAMED = {
 
 
 def cached(function: Function) -> Function:
-    """A function of classes that keeps what it gave for each: for questions that each step of training asks."""
+    """A function of classes with a cache of its results: for questions that each step of training asks."""
     return cast(Function, functools.lru_cache(maxsize=1000)(function))  # type checkers take classes for not hashable
 
 
@@ -72,7 +72,7 @@ class _Signature:
     def __get__(self, thing: Any, kind: type) -> inspect.Signature | None:
         if thing is not None:
             return None  # an object that can be called has another
-        if kind.__init__ is object.__init__:
+        if kind.__init__ is object.__init__:  # type: ignore[misc]
             return inspect.Signature()
         whole = inspect.signature(kind.__init__)  # type: ignore[misc]
         parameters = list(whole.parameters.values())[1:]

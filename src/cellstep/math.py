@@ -35,12 +35,12 @@ def _function(kind: Kind) -> Callable[..., Any]:
         except TypeError as error:
             raise TypeError(f"{kind.function}{signature} was called wrongly: {error}") from None
         bound.apply_defaults()
-        found = bound.arguments
+        values = bound.arguments
         if kind.name == "Einsum":
-            arguments = list(found["operands"])
+            arguments = list(values["operands"])
         else:
-            arguments = [list(found[name]) if f"*{name}" in kind.arguments else found[name] for name in names]
-        return apply(kind.name, arguments, {name: found[name] for name in kind.options})
+            arguments = [list(values[name]) if f"*{name}" in kind.arguments else values[name] for name in names]
+        return apply(kind.name, arguments, {name: values[name] for name in kind.options})
 
     function.__name__ = function.__qualname__ = kind.function
     function.__doc__ = kind.rule.__doc__ or f"{kind.name}, as in Keras."

@@ -109,9 +109,9 @@ def find(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     else:
         return None
     for name in names:
-        found = get_registered_object(name, custom_objects) if isinstance(name, str) else None
-        if found is not None:
-            return found
+        thing = get_registered_object(name, custom_objects) if isinstance(name, str) else None
+        if thing is not None:
+            return thing
     return None
 
 
@@ -157,10 +157,10 @@ def read_function(argument: str, config: Any, custom_objects: Mapping[str, Any] 
             f"{argument} must be a registered function, got a lambda written down as code, which is never run here; "
             "load it by a named function and register_keras_serializable()"
         )
-    found = find(config, custom_objects)
-    if found is None:
+    function = find(config, custom_objects)
+    if function is None:
         name = config.get("config") if isinstance(config, dict) else config
         raise ValueError(
             f"{argument} must be a known function, got {name!r}: register it, or give custom_objects={{{name!r}: ...}}"
         )
-    return found
+    return function

@@ -33,7 +33,7 @@ def distribution(
     Args:
         values: (..., N) probabilities of N symbols, as a softmax gives them; logits with `from_logits`.
         temperature: 0 or more. At 0 the most likely symbol has probability 1, the first of several.
-        top_k: how many symbols stay; whoever is as likely as the last of them stays too. None: all.
+        top_k: how many symbols stay, and those that are as likely as the last of them. None: all.
         top_p: above 0, at most 1. Of equally likely symbols the first come first. None: all. What `values` lost when
             they were rounded to their dtype is allowed for: 0.7 + 0.2 is enough for 0.9 in float32 too.
         from_logits: whether `values` are logits, whose softmax is meant.
@@ -46,8 +46,8 @@ def distribution(
         [0.625, 0.375, 0.0, 0.0]
     """
     temperature = ops.check_number("temperature", temperature, 0)
-    given = ops.plain("values", values)
-    logits = _logits(given, ops.check_bool("from_logits", from_logits))
+    array = ops.plain("values", values)
+    logits = _logits(array, ops.check_bool("from_logits", from_logits))
     N = logits.shape[-1]
     if top_k is not None:
         top_k = min(ops.check_count("top_k", top_k), N)
@@ -67,7 +67,7 @@ def distribution(
         order = np.argsort(-p, axis=-1, kind="stable")
         ranked = np.take_along_axis(p, order, axis=-1)
         before = np.cumsum(ranked, axis=-1) - ranked
-        rounding = max(np.finfo(t).eps for t in (np.float64, given.dtype if given.dtype.kind == "f" else np.float64))
+        rounding = max(np.finfo(t).eps for t in (np.float64, array.dtype if array.dtype.kind == "f" else np.float64))
         np.put_along_axis(p, order, np.where(before < top_p * (1 - 4 * rounding), ranked, 0.0), axis=-1)
         p /= p.sum(axis=-1, keepdims=True)
     return p
@@ -81,7 +81,7 @@ def sample(
     from_logits: bool = False,
     seed: int | np.random.Generator | None = None,
 ) -> NDArray[np.int64]:
-    """One symbol a row, (...) whole numbers from 0 to N - 1, drawn from `distribution` of the same arguments.
+    """One symbol a row, (...) integers from 0 to N - 1, drawn from `distribution` of the same arguments.
 
     Args:
         seed: a number, for the same draw at each call; a generator of NumPy's, which is drawn from; or None for the one
@@ -104,22 +104,22 @@ def sample(
 
 def _logits(values: Array, from_logits: bool) -> NDArray[np.float64]:
     """Logits in float64, checked; -inf where the probability is 0."""
-    given = np.asarray(ops.plain("values", values), np.float64)
-    if given.ndim == 0 or given.shape[-1] == 0:
-        raise ValueError(f"expected values of shape (..., symbols) with one symbol or more, got shape {given.shape}")
+    a = np.asarray(ops.plain("values", values), np.float64)
+    if a.ndim == 0 or a.shape[-1] == 0:
+        raise ValueError(f"expected values of shape (..., symbols) with one symbol or more, got shape {a.shape}")
     if from_logits:
-        if np.isnan(given).any() or (given == np.inf).any() or np.isneginf(given).all(axis=-1).any():
+        if np.isnan(a).any() or (a == np.inf).any() or np.isneginf(a).all(axis=-1).any():
             raise ValueError("values must be logits, numbers or -inf for what is impossible, got NaN, inf or no number")
-        return given
+        return a
     with np.errstate(over="ignore", invalid="ignore"):
-        total = given.sum(axis=-1)
-    if not (given >= 0).all() or not (np.abs(total - 1) < 1e-3).all():
+        total = a.sum(axis=-1)
+    if not (a >= 0).all() or not (np.abs(total - 1) < 1e-3).all():
         raise ValueError(
             "values must be probabilities, 0 or more and 1 in all along the last axis, got rows that add up to "
             f"{total.min():.4g} ... {total.max():.4g}; pass from_logits=True for logits"
         )
     with np.errstate(divide="ignore"):
-        return np.log(given)
+        return np.log(a)
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import pytest
 
 import cellstep
 from cellstep import Input, Model, layers, losses, math, metrics, optimizers
-from cellstep.layers.known import KnownTensor
+from cellstep.layers.known_tensor import KnownTensor
 from cellstep.utils import unpack_x_y_sample_weight
 
 RNG = np.random.default_rng(3)

@@ -58,11 +58,11 @@ class Concatenate(Merge):
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
         if mask is None or all(m is None for m in mask):
             return None
-        shown = []
+        masks = []
         for a, m in zip(x, mask, strict=True):
             shape, m = np.shape(a), np.ones((1,), bool) if m is None else np.asarray(m, bool)
-            shown.append(np.broadcast_to(m.reshape(*m.shape, *(1,) * (len(shape) - m.ndim)), shape))
-        return np.concatenate(shown, self.axis).any(-1)
+            masks.append(np.broadcast_to(m.reshape(*m.shape, *(1,) * (len(shape) - m.ndim)), shape))
+        return np.concatenate(masks, self.axis).any(-1)
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """The arrays of the list x, joined; the pullback gives a list."""

@@ -118,10 +118,10 @@ class InputLayer(Layer):
     @property
     def nodes(self) -> list[Node]:
         """The one node that gives this layer's tensor."""
-        found: list[Node] = self.__dict__.setdefault("_cached_nodes", [])
-        if not found:
-            Node(self, None, None, None, {}).give(self.batch_shape, self.dtype, found)
-        return found
+        nodes: list[Node] = self.__dict__.setdefault("_cached_nodes", [])
+        if not nodes:
+            Node(self, None, None, None, {}).give(self.batch_shape, self.dtype, nodes)
+        return nodes
 
     def get_config(self) -> dict[str, Any]:
         return {

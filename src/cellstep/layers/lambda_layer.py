@@ -75,8 +75,8 @@ class Lambda(Layer):
         x = self.input_array(x)
         if not self.built:
             self.build(x.shape)
-        given = {"mask": mask, "training": context.training}
-        y = self._call(x, {name: given[name] for name in self._takes})
+        known = {"mask": mask, "training": context.training}
+        y = self._call(x, {name: known[name] for name in self._takes})
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             dy = self.gradient_array(dy, y.shape)
@@ -92,8 +92,8 @@ class Lambda(Layer):
 
         return y, self.compute_mask(x, mask), pullback
 
-    def _call(self, x: Any, given: dict[str, Any]) -> Any:
-        a = ops.plain(f"what function of {self.name} gives", self.function(x, **self.arguments, **given))
+    def _call(self, x: Any, options: dict[str, Any]) -> Any:
+        a = ops.plain(f"what function of {self.name} gives", self.function(x, **self.arguments, **options))
         return a.astype(self.dtype, copy=False) if a.dtype.kind == "f" else a
 
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
@@ -101,7 +101,7 @@ class Lambda(Layer):
         return self.mask(x, mask) if callable(self.mask) else self.mask
 
     def independent_rows(self, training: bool) -> bool:
-        """False: nobody knows what the function does."""
+        """False, as the function may do anything."""
         return False
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
@@ -115,17 +115,17 @@ class Lambda(Layer):
             return tuple(self.output_shape(shape))
         if self.output_shape is not None:
             return (shape[0], *self.output_shape)
-        found = []
+        shapes = []
         for size in TRIED:
             zeros = np.zeros([size if n is None else n for n in shape], self.dtype)
             try:
-                found.append(self._call(zeros, dict.fromkeys(self._takes)).shape)
+                shapes.append(self._call(zeros, dict.fromkeys(self._takes)).shape)
             except Exception as error:
                 raise ValueError(
                     f"output_shape of {self.name} must be given, as its function fails on zeros of shape "
                     f"{zeros.shape}: {error}"
                 ) from error
-        return tuple(one if one == other else None for one, other in zip(*found, strict=True))
+        return tuple(one if one == other else None for one, other in zip(*shapes, strict=True))
 
     def get_config(self) -> dict[str, Any]:
         """The configuration, in which functions stand by the names that they are registered under.

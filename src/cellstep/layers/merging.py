@@ -57,14 +57,14 @@ class Merge(Layer):
             raise ValueError(f"expected x to be a list of inputs for {self.name}, got one of shape {input_shape}")
         self.several(shapes)
         rank = max(len(shape or ()) for shape in shapes)
-        found: Shape = ()
+        shape: Shape = ()
         for sizes in zip(*[_raised(shape or (), rank) for shape in shapes], strict=True):
             known = {size for size in sizes if size not in (1, None)}
             if len(known) > 1:
                 listed = ", ".join(ops.describe(shape or ()) for shape in shapes)
                 raise ValueError(f"expected inputs of {self.name} whose shapes broadcast, got {listed}")
-            found += (known.pop() if known else None if None in sizes else 1,)
-        return found
+            shape += (known.pop() if known else None if None in sizes else 1,)
+        return shape
 
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
         if mask is None or any(m is None for m in mask):
@@ -144,22 +144,22 @@ class Multiply(Merge):
         y = seen[0]
         for a in seen[1:]:
             y = y * a
-        shown: Any = None
+        unmasked: Any = None
         if all(m is not None for m in masks):
-            shown = np.broadcast_to(np.logical_or.reduce(np.broadcast_arrays(*masks)), y.shape)  # type: ignore[arg-type]
-            y = np.where(shown, y, zero)
+            unmasked = np.broadcast_to(np.logical_or.reduce(np.broadcast_arrays(*masks)), y.shape)  # type: ignore[arg-type]
+            y = np.where(unmasked, y, zero)
 
         def spread(dy: Array) -> list[Array]:
-            if shown is not None:
-                dy = np.where(shown, dy, zero)
-            found = []
+            if unmasked is not None:
+                dy = np.where(unmasked, dy, zero)
+            gradients = []
             for i, m in enumerate(masks):
                 others = dy
                 for j, a in enumerate(seen):
                     if j != i:
                         others = others * a
-                found.append(others if m is None else np.where(m, others, zero))
-            return found
+                gradients.append(others if m is None else np.where(m, others, zero))
+            return gradients
 
         return y, spread
 
@@ -194,11 +194,11 @@ class _Extreme(Merge):
             y = best
 
         def spread(dy: Array) -> list[Array]:
-            found = []
+            gradients = []
             for to_y, to_x in reversed(shares):
-                found.append(dy * to_x)
+                gradients.append(dy * to_x)
                 dy = dy * to_y
-            return [dy, *reversed(found)]
+            return [dy, *reversed(gradients)]
 
         return np.array(y), spread
 

@@ -198,10 +198,7 @@ class Module(Constructed):
     @property
     def weights(self) -> list[Variable]:
         """All weights, those of contained cells too, in the order in which Keras has them."""
-        found = list(self._weights)
-        for part in self.parts:
-            found += part.weights
-        return found
+        return [*self._weights, *(weight for part in self.parts for weight in part.weights)]
 
     @property
     def parts(self) -> list[Module]:
@@ -210,10 +207,10 @@ class Module(Constructed):
 
     def walk(self) -> list[Module]:
         """The module and all that it is made of."""
-        found: list[Module] = [self]
-        for module in found:
-            found += module.parts
-        return found
+        modules: list[Module] = [self]
+        for module in modules:
+            modules += module.parts
+        return modules
 
     @property
     def trainable_weights(self) -> list[Variable]:

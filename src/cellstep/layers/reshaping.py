@@ -1,4 +1,4 @@
-"""Layers that put numbers elsewhere and compute nothing. Whole numbers stay whole. None of them knows masks."""
+"""Layers that move elements and compute nothing. Integers stay integers. None of them knows masks."""
 
 from __future__ import annotations
 

@@ -42,11 +42,11 @@ def held(owner: Any, kind: type[Held]) -> list[Held]:
     """The objects of a class that are attributes of an object, alone or in a list, tuple or dictionary of such."""
     values, wanted = list(vars(owner).values()), cast(Any, kind)
     alone, lists, dictionaries = _places(tuple(map(type, values)), wanted)
-    found = [values[i] for i in alone]
+    objects = [values[i] for i in alone]
     for parts in [values[i] for i in lists] + [list(values[i].values()) for i in dictionaries]:
         if parts and isinstance(parts[0], kind):
-            found += [part for part in parts if isinstance(part, kind)]
-    return found
+            objects += [part for part in parts if isinstance(part, kind)]
+    return objects
 
 
 @functools.lru_cache(maxsize=1000)

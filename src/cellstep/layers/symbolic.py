@@ -72,7 +72,7 @@ class SymbolicTensor:
         shape: None for open axes, the batch size among them.
         dtype: as a NumPy dtype.
         node: the call that gives it. index: which of that call's outputs it is.
-        differentiable: False for targets, by which nobody wants a gradient.
+        differentiable: False for targets, which have no gradient.
     """
 
     differentiable = True
@@ -192,8 +192,8 @@ class Node:
             self.outputs = [SymbolicTensor(tuple(shape), dtype, self, 0)]
             self.structure = self.outputs[0]
         else:
-            found = nested.shapes(shape)
-            self.outputs = [SymbolicTensor(s, dtype, self, i) for i, s in enumerate(found)]
+            shapes = nested.shapes(shape)
+            self.outputs = [SymbolicTensor(s, dtype, self, i) for i, s in enumerate(shapes)]
             named = isinstance(shape, dict)
             self.structure = dict(zip(sorted(shape), self.outputs, strict=True)) if named else list(self.outputs)
         nodes.append(self)

@@ -20,7 +20,7 @@ class Transform(Layer):
 
     Attributes:
         axes: the names of the inputs' axes, such as ("batch", "time", "features"); empty where any number will do.
-        keeps_integers: whole numbers stay what they are, where other layers make floats of them.
+        keeps_integers: integers stay what they are, where other layers make floats of them.
     """
 
     axes: tuple[str, ...] = ()

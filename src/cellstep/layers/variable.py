@@ -162,15 +162,13 @@ class Variable(NDArrayOperatorsMixin):
         Raises:
             ValueError: wrong shape, or a finite value that this dtype cannot hold. TypeError: not real numbers.
         """
-        given = ops.real(self.path, value)
+        a = ops.real(self.path, value)
         with np.errstate(over="ignore"):
-            cast = ops.as_array(self.path, given, self.dtype, self.shape)
-        if given.dtype.kind == "f" and given.dtype != cast.dtype:
-            lost = np.isinf(cast) & np.isfinite(given)
+            cast = ops.as_array(self.path, a, self.dtype, self.shape)
+        if a.dtype.kind == "f" and a.dtype != cast.dtype:
+            lost = np.isinf(cast) & np.isfinite(a)
             if lost.any():
-                raise ValueError(
-                    f"expected {self.path} to hold values that {self.dtype} can hold, got {given[lost][0]}"
-                )
+                raise ValueError(f"expected {self.path} to hold values that {self.dtype} can hold, got {a[lost][0]}")
         return cast
 
     def touch(self) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from ..layers import nested
 from ..layers.context import Context
 from ..layers.graph import Graph
-from ..layers.known import CompiledLoss, KnownTensor, known, penalties_as_tensors
+from ..layers.known_tensor import CompiledLoss, KnownTensor, known, penalties_as_tensors
 from . import scoring
 from .data import Batch, Pass
 from .grouped import Grouped

@@ -1,4 +1,4 @@
-"""Operations element by element: their values, and the gradient of each argument.
+"""Elementwise operations: their values, and the gradient of each argument.
 
 A rule takes arrays or numbers, which broadcast as in NumPy, and gives y and `back(dy) -> gradients`, one an argument,
 each of the shape that its argument has; None for an argument that has none.
@@ -31,7 +31,7 @@ def to_shape(gradient: Any, like: Any) -> Array:
 
 
 def floats(x: Any) -> Array:
-    """x, or where it holds whole numbers the same in float32."""
+    """x, or where it holds integers the same in float32."""
     a: Array = np.asarray(x)
     return np.asarray(a if a.dtype.kind == "f" else a.astype(np.float32))
 

@@ -8,7 +8,7 @@ It holds what it was called with, with a Slot where each tensor stood. As in Ker
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -122,21 +122,21 @@ class Operation(Layer):
         tensors = nested.flatten(x)
         if any(isinstance(tensor, SymbolicTensor) for tensor in tensors):
             self._dtypes = [tensor.dtype for tensor in tensors]
-            found = [d for d in self._dtypes if d.kind == "f"]
-            self.dtype = np.result_type(*found) if found else self.dtype
+            floats = [d for d in self._dtypes if d.kind == "f"]
+            self.dtype = np.result_type(*floats) if floats else self.dtype
         return super().__call__(x, mask, initial_state, training, **options)
 
     def reach(self, rank: int) -> str:
-        """ "step" for what works element-wise, or along the last axis of several; else "sequence"."""
+        """ "step" for what works elementwise, or along the last axis of several; else "sequence"."""
         if self.operation == "GetItem":
             key = self.arguments[1] if isinstance(self.arguments[1], tuple) else ()
             behind = key and key[0] is Ellipsis and len(key) < rank
             whole = len(key) > 1 and all(isinstance(part, slice) and part == slice(None) for part in key[:2])
             return "step" if behind or whole else "sequence"
-        by_number = self.kind.rule.__module__ == arithmetic.__name__
-        axis = {**self.kind.options, **self.options}.get("axis", -1 if by_number else None)
+        elementwise = self.kind.rule.__module__ == arithmetic.__name__
+        axis = {**self.kind.options, **self.options}.get("axis", -1 if elementwise else None)
         constants = [leaf for leaf in leaves(self.arguments) if not isinstance(leaf, Slot) and np.ndim(leaf)]
-        return "step" if axis == -1 and not constants and (by_number or rank > 2) else "sequence"
+        return "step" if axis == -1 and not constants and (elementwise or rank > 2) else "sequence"
 
     def compute_mask(self, x: Any, mask: Any = None) -> None:
         """None: as in Keras, a mask ends here."""
@@ -147,18 +147,16 @@ class Operation(Layer):
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """The outcome, and a pullback that gives the gradient of each tensor, None for one that has none."""
-        given = nested.flatten(x)
-        y, back = self._do([self._cast(i, a) for i, a in enumerate(given)])
+        inputs = nested.flatten(x)
+        y, back = self._do([self._cast(i, a) for i, a in enumerate(inputs)])
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             if not need_dx:
                 return None
-            found = _passed_back(self.kind, self.arguments, back(dy))
-            dx = [None if d is None or a.dtype.kind != "f" else d.astype(a.dtype, copy=False) for d, a in _pairs(found)]
+            gradients = _gradients(self.kind, self.arguments, back(dy))
+            pairs = [(gradients.get(i), np.asarray(a)) for i, a in enumerate(inputs)]
+            dx = [None if d is None or a.dtype.kind != "f" else d.astype(a.dtype, copy=False) for d, a in pairs]
             return dx[0] if not isinstance(x, list | tuple) else dx
-
-        def _pairs(found: dict[int, Any]) -> Iterator[tuple[Any, Any]]:
-            return ((found.get(i), np.asarray(a)) for i, a in enumerate(given))
 
         return y, None, pullback
 
@@ -174,7 +172,7 @@ class Operation(Layer):
         return nested.change(y, self._own) if isinstance(y, list) else self._own(y), back
 
     def _own(self, y: Any) -> Array:
-        """Floats in this operation's dtype: whole numbers divided are float64 in NumPy, and float32 in Keras."""
+        """Floats in this operation's dtype: integers divided are float64 in NumPy, and float32 in Keras."""
         a = np.asarray(y)
         keep = a.dtype.kind != "f" or self.operation in ("Cast", "OneHot") or self.options.get("dtype")
         return a if keep else a.astype(self.dtype, copy=False)
@@ -187,7 +185,7 @@ class Operation(Layer):
         """
         shapes = nested.shapes(input_shape)
         kinds = self._dtypes or [self.dtype] * len(shapes)
-        found = []
+        outcomes = []
         for size in TRIED:
             ones = [np.ones([size if n is None else n for n in s], d) for s, d in zip(shapes, kinds, strict=True)]
             try:
@@ -197,11 +195,11 @@ class Operation(Layer):
                 raise ValueError(
                     f"expected inputs that {self.kind.function} can take, got shapes {listed}: {error}"
                 ) from None
-            found.append(y)
-        self._gives = nested.flatten(found[0])[0].dtype
-        pairs = zip(*(nested.flatten(y) for y in found), strict=True)
-        made = [tuple(m if m == n else None for m, n in zip(p.shape, q.shape, strict=True)) for p, q in pairs]
-        return made if isinstance(found[0], list) else made[0]
+            outcomes.append(y)
+        self._gives = nested.flatten(outcomes[0])[0].dtype
+        pairs = zip(*(nested.flatten(y) for y in outcomes), strict=True)
+        sizes = [tuple(m if m == n else None for m, n in zip(p.shape, q.shape, strict=True)) for p, q in pairs]
+        return sizes if isinstance(outcomes[0], list) else sizes[0]
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -221,7 +219,7 @@ def _passed(kind: Kind, arguments: list[Any], dtype: Any) -> list[Any]:
     return _arrays(arguments, dtype)
 
 
-def _passed_back(kind: Kind, arguments: list[Any], gradients: Any) -> dict[int, Any]:
+def _gradients(kind: Kind, arguments: list[Any], gradients: Any) -> dict[int, Any]:
     """Gradients by the numbers of their slots."""
     places = arguments[0] if kind.arguments[0].startswith("*") else arguments
     return {p.number: d for p, d in zip(places, gradients, strict=False) if isinstance(p, Slot)}
@@ -235,15 +233,15 @@ def _arrays(arguments: list[Any], dtype: Any) -> list[Any]:
             return value.astype(dtype, copy=False)
         return value
 
-    found: list[Any] = []
+    arrays: list[Any] = []
     for argument in arguments:
         if isinstance(argument, list) and any(isinstance(part, np.ndarray) for part in argument):
-            found.append([array(np.asarray(part)) for part in argument])
+            arrays.append([array(np.asarray(part)) for part in argument])
         elif isinstance(argument, list) and argument and all(_number(part) for part in nested.flatten(argument)):
-            found.append(array(np.asarray(argument)))
+            arrays.append(array(np.asarray(argument)))
         else:
-            found.append(array(argument))
-    return found
+            arrays.append(array(argument))
+    return arrays
 
 
 def _has_tensors(argument: Any) -> bool:
