@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ops import as_array, check_bool, check_natural
-from .base import Callback, Logs, checked
+from .base import Callback, Check, Logs
 
 
 class SwapEMAWeights(Callback):
@@ -40,8 +40,9 @@ class SwapEMAWeights(Callback):
             "averages": [[places[id(variable)], average] for variable, average in self._averages],
         }
 
-    def check_state(self, state: Any) -> dict[str, Any]:
-        return checked(state, swapped=check_bool, averages=self._check_averages)
+    @property
+    def _state_checks(self) -> dict[str, Check]:  # type: ignore[override]
+        return {"swapped": check_bool, "averages": self._check_averages}
 
     def set_state(self, state: dict[str, Any]) -> None:
         self._swapped, self._averages = state["swapped"], state["averages"]

@@ -12,6 +12,8 @@ from ..configured import Constructed
 
 #: Numbers by name; arrays where a metric gives one.
 Logs = Mapping[str, Any] | None
+#: A value from a file by its name, as it is kept; TypeError or ValueError where it cannot be that.
+Check = Callable[[str, Any], Any]
 
 
 class Callback(Constructed):
@@ -29,6 +31,9 @@ class Callback(Constructed):
     last: ClassVar[bool] = False
     model: Any = None
     params: Mapping[str, Any] = {}
+    #: What a state holds, each with the check of a value that comes from a file: attributes, where `get_state` and
+    #: `set_state` are those of this class.
+    _state_checks: Mapping[str, Check] = {}
 
     def set_model(self, model: Any) -> None:
         self.model = model
@@ -39,15 +44,17 @@ class Callback(Constructed):
     def get_state(self) -> dict[str, Any]:
         """What this callback remembers between hooks, for `BackupAndRestore`: numbers, texts, None, arrays, and lists
         and dictionaries of them."""
-        return {}
+        return {name: getattr(self, name) for name in self._state_checks}
 
     def check_state(self, state: Any) -> Any:
         """A state that comes from a file, where tuples are lists; TypeError or ValueError where it is none of this
         callback's. Changes nothing."""
-        return state
+        return checked(state, **self._state_checks) if self._state_checks else state
 
     def set_state(self, state: Any) -> None:
         """Take over a state that `get_state` gave in an earlier run, after `on_train_begin` of this one."""
+        if self._state_checks:
+            vars(self).update(state)
 
     def on_train_begin(self, logs: Logs = None) -> None: ...
     def on_train_end(self, logs: Logs = None) -> None: ...
@@ -75,7 +82,7 @@ class Callback(Constructed):
         """Called when training, testing or predicting is over, also when an exception ended it."""
 
 
-def checked(state: Any, **checks: Callable[[str, Any], Any]) -> dict[str, Any]:
+def checked(state: Any, **checks: Check) -> dict[str, Any]:
     """The entries of a state, each by its check; TypeError or ValueError where there are others."""
     if not isinstance(state, dict) or state.keys() != checks.keys():
         got = ", ".join(state) if isinstance(state, dict) else type(state).__name__

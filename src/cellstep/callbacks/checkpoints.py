@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..ops import check_natural, check_path
-from .base import Logs, checked, number_or_none
+from .base import Logs, number_or_none
 from .monitor import Monitor
 
 
@@ -46,6 +46,8 @@ class ModelCheckpoint(Monitor):
         ValueError: filepath or save_freq is none of these.
     """
 
+    _state_checks = {"best": number_or_none, "epoch": check_natural, "batches": check_natural}
+
     def __init__(
         self,
         filepath: Any,
@@ -70,9 +72,6 @@ class ModelCheckpoint(Monitor):
 
     def get_state(self) -> dict[str, Any]:
         return {"best": self.best, "epoch": self._epoch, "batches": self._every.seen}
-
-    def check_state(self, state: Any) -> dict[str, Any]:
-        return checked(state, best=number_or_none, epoch=check_natural, batches=check_natural)
 
     def set_state(self, state: dict[str, Any]) -> None:
         self.best, self._epoch, self._every.seen = state["best"], state["epoch"], state["batches"]

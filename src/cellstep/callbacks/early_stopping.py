@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ..ops import as_array, check_bool, check_natural, check_number
-from .base import Logs, checked, number_or_none
+from .base import Check, Logs, number_or_none
 from .monitor import Monitor
 
 
@@ -51,17 +50,8 @@ class EarlyStopping(Monitor):
         self.best = None
         self.best_weights: Any = None
 
-    def get_state(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self._remembered}
-
-    def check_state(self, state: Any) -> dict[str, Any]:
-        return checked(state, **self._remembered)
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-
     @property
-    def _remembered(self) -> dict[str, Callable[[str, Any], Any]]:
+    def _state_checks(self) -> dict[str, Check]:  # type: ignore[override]
         counts = dict.fromkeys(("wait", "stopped_epoch", "best_epoch"), check_natural)
         return {**counts, "best": number_or_none, "best_weights": self._check_weights}
 

@@ -5,38 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ops import check_natural
-from .base import Callback, Logs, checked
-
-
-class History(Callback):
-    """The logs of every epoch.
-
-    Attributes:
-        history: name to the list of its values, one an epoch: `loss`, `accuracy`, `val_loss`, ...
-        epoch: the numbers of the epochs, from 0 or from `initial_epoch`.
-        params: {"verbose", "epochs", "steps"} of the call of fit.
-    """
-
-    def __init__(self) -> None:
-        self.history: dict[str, list[float]] = {}
-        self.epoch: list[int] = []
-
-    def on_train_begin(self, logs: Logs = None) -> None:
-        self.epoch = []
-
-    def get_state(self) -> dict[str, Any]:
-        return {"epoch": self.epoch, "history": self.history}
-
-    def check_state(self, state: Any) -> dict[str, Any]:
-        return checked(state, epoch=_epochs, history=_values)
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        self.epoch, self.history = state["epoch"], state["history"]
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        self.epoch.append(epoch)
-        for name, value in (logs or {}).items():
-            self.history.setdefault(name, []).append(value)
+from .base import Callback, Logs
 
 
 def _epochs(name: str, value: Any) -> list[int]:
@@ -49,3 +18,27 @@ def _values(name: str, value: Any) -> dict[str, list[Any]]:
     if not isinstance(value, dict) or not all(isinstance(part, list) for part in value.values()):
         raise TypeError(f"{name} must be a dictionary of lists, got {value!r}")
     return value
+
+
+class History(Callback):
+    """The logs of every epoch.
+
+    Attributes:
+        history: name to the list of its values, one an epoch: `loss`, `accuracy`, `val_loss`, ...
+        epoch: the numbers of the epochs, from 0 or from `initial_epoch`.
+        params: {"verbose", "epochs", "steps"} of the call of fit.
+    """
+
+    _state_checks = {"epoch": _epochs, "history": _values}
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)

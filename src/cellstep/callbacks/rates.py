@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..ops import check_natural, check_number
-from .base import Callback, Logs, checked, number_or_none
+from .base import Callback, Logs, number_or_none
 from .monitor import Monitor
 
 
@@ -72,6 +72,8 @@ class ReduceLROnPlateau(Monitor):
         min_lr: the learning rate goes no lower.
     """
 
+    _state_checks = {"best": number_or_none, "cooldown_counter": check_natural, "wait": check_natural}
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -93,15 +95,6 @@ class ReduceLROnPlateau(Monitor):
     def on_train_begin(self, logs: Logs = None) -> None:
         self.best = None
         self.cooldown_counter = self.wait = 0
-
-    def get_state(self) -> dict[str, Any]:
-        return {"best": self.best, "cooldown_counter": self.cooldown_counter, "wait": self.wait}
-
-    def check_state(self, state: Any) -> dict[str, Any]:
-        return checked(state, best=number_or_none, cooldown_counter=check_natural, wait=check_natural)
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         optimizer = _settable(self)

@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 
 from ..ops import check_bool, check_natural, check_path
-from .base import Callback, Logs, checked
+from .base import Callback, Logs
+
+
+def _size_or_none(name: str, value: Any) -> int | None:
+    return None if value is None else check_natural(name, value)
+
+
+def _texts_or_none(name: str, value: Any) -> list[str] | None:
+    if value is not None and not (isinstance(value, list) and all(isinstance(part, str) for part in value)):
+        raise TypeError(f"{name} must be a list of names or None, got {value!r}")
+    return value
 
 
 class CSVLogger(Callback):
@@ -24,6 +34,8 @@ class CSVLogger(Callback):
     An array among the logs is one entry, in brackets. The first epoch decides which columns there are, with a `val_`
     for each where it was not validated; what a later epoch lacks is NA.
     """
+
+    _state_checks = {"written": _size_or_none, "columns": _texts_or_none}
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
         self.filename, self.separator, self.append = check_path("filename", filename), separator, append
@@ -39,9 +51,6 @@ class CSVLogger(Callback):
     def get_state(self) -> dict[str, Any]:
         """The size of the file: what a run that was cut wrote after its backup is taken away."""
         return {"written": self._written, "columns": None if self._writer is None else list(self._writer.fieldnames)}
-
-    def check_state(self, state: Any) -> dict[str, Any]:
-        return checked(state, written=_size_or_none, columns=_texts_or_none)
 
     def set_state(self, state: dict[str, Any]) -> None:
         self._written, columns = state["written"], state["columns"]
@@ -75,16 +84,6 @@ class CSVLogger(Callback):
         if self._file is not None:
             self._file.close()
         self._file = self._writer = None
-
-
-def _size_or_none(name: str, value: Any) -> int | None:
-    return None if value is None else check_natural(name, value)
-
-
-def _texts_or_none(name: str, value: Any) -> list[str] | None:
-    if value is not None and not (isinstance(value, list) and all(isinstance(part, str) for part in value)):
-        raise TypeError(f"{name} must be a list of names or None, got {value!r}")
-    return value
 
 
 def _cell(value: Any) -> Any:
@@ -144,6 +143,7 @@ class TensorBoard(Callback):
         ImportError: when training begins and neither tensorboardX nor PyTorch with tensorboard is installed.
     """
 
+    _state_checks = {"batches": check_natural}
     _WRITERS = ("tensorboardX", "torch.utils.tensorboard")
 
     def __init__(
@@ -168,7 +168,7 @@ class TensorBoard(Callback):
         every = {"epoch": 0, "batch": 1}.get(update_freq, update_freq) if isinstance(update_freq, str) else update_freq
         if not isinstance(every, int):
             raise ValueError(f"update_freq must be 'epoch', 'batch' or a number of batches, got {update_freq!r}")
-        self.log_dir, self._every, self._seen = check_path("log_dir", log_dir), every, 0
+        self.log_dir, self._every, self.batches = check_path("log_dir", log_dir), every, 0
         self._open: dict[str, Any] = {}
 
     def _writer(self, kind: str) -> Any:
@@ -185,23 +185,14 @@ class TensorBoard(Callback):
         raise ImportError("TensorBoard needs a writer: pip install tensorboardX")
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self._seen = 0
+        self.batches = 0
         self._find()
 
-    def get_state(self) -> dict[str, Any]:
-        return {"batches": self._seen}
-
-    def check_state(self, state: Any) -> dict[str, Any]:
-        return checked(state, batches=check_natural)
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        self._seen = state["batches"]
-
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        self._seen += 1
-        if self._every and self._seen % self._every == 0:
+        self.batches += 1
+        if self._every and self.batches % self._every == 0:
             for name, value in (logs or {}).items():
-                self._add("train", f"batch_{name}", value, self._seen)
+                self._add("train", f"batch_{name}", value, self.batches)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         for name, value in (logs or {}).items():
