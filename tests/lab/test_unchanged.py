@@ -15,7 +15,7 @@ import pytest
 
 import cellstep
 from cellstep import lab, layers, random
-from cellstep.layers import module
+from cellstep.layers import names
 from cellstep.utils import plot_model
 
 B, T, F = 3, 5, 2
@@ -112,7 +112,7 @@ def frozen(thing: Any, seen: dict[int, int]) -> Any:
 
 def everything(model: Any) -> Any:
     sources = random._root.bit_generator.state, python_random.getstate(), np.random.get_state()  # noqa: NPY002
-    return frozen(model, {}), model.losses, model.metrics_names, repr(sources), dict(module._names)
+    return frozen(model, {}), model.losses, model.metrics_names, repr(sources), dict(names._names)
 
 
 rng = np.random.default_rng(0)
@@ -224,7 +224,7 @@ def test_gradients_that_advance_leave_what_a_step_leaves(name: str) -> None:
     cellstep.set_random_seed(3)
     model = made(name)
     cellstep.set_random_seed(3)
-    module.reset_names()
+    names.reset_names()
     same = made(name)
     same.optimizer.learning_rate = model.optimizer.learning_rate = 0.0
     before = [w.numpy() for w in model.weights]
