@@ -53,14 +53,14 @@ def test_calls_of_a_batch() -> None:
     def evaluate(n: int) -> None:
         model.evaluate(X[: n * B], Y[: n * B], batch_size=B, verbose=0)
 
-    assert calls_of_each(fit) <= 165
+    assert calls_of_each(fit) <= 145
     assert calls_of_each(evaluate) <= 85
 
 
 def test_calls_of_a_prediction() -> None:
     model = make()
     row = X[:1]
-    assert calls(lambda: model.predict(row, verbose=0)) <= 45
+    assert calls(lambda: model.predict(row, verbose=0)) <= 35
 
 
 def frames(monkeypatch: pytest.MonkeyPatch, call: Callable[[], Any], first: str) -> int:

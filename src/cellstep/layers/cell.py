@@ -202,8 +202,9 @@ class RecurrentCell(Module):
         if keep is not None:
             x = dropped(x, keep, self.dropout)
         packed = self.packed(backward=tape)
-        steps = {"mask": mask, "lengths": lengths, "resets": resets}
-        y, last, back = ops.forward(packed, x, states, **steps, drop=drop, sequences=sequences, tape=tape)
+        y, last, back = ops.forward(
+            packed, x, states, mask=mask, lengths=lengths, resets=resets, drop=drop, sequences=sequences, tape=tape
+        )
         output = last[0].copy() if y is None else y
         if back is None:
             return output, list(last), None

@@ -291,9 +291,15 @@ class RNN(Layer):
         if isinstance(order, RaggedRows):
             y, last, tape = order.run(runner, x, states, sequences, context.tape, context.training)
         else:
-            steps = {"mask": order.mask, "lengths": order.lengths, "resets": order.resets}
             y, last, tape = runner.run_sequences(
-                x, states, **steps, sequences=sequences, tape=context.tape, training=context.training
+                x,
+                states,
+                mask=order.mask,
+                lengths=order.lengths,
+                resets=order.resets,
+                sequences=sequences,
+                tape=context.tape,
+                training=context.training,
             )
         if self.carry_at is not None and tape is not None and tape.states_after is not None:
             self.carried = tape.states_after(self.carry_at)

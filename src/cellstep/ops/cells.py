@@ -97,7 +97,7 @@ class Pullback:
                 d = as_array(f"the gradient of state {states[i]}", d, dtype, (B, H))
             dlast[i] = d if d is None or d.flags.carray else contiguous(d)
         dx = empty((B, T, I), dtype) if need_dx else None
-        dfirst = tuple([np.empty((B, H), dtype) for _ in states])
+        dfirst = tuple(np.empty((len(states), B, H), dtype))
         traces = (None,) * len(states) if traces is None else traces
         dweights = (None,) * len(self.packed.cell.weights) if dweights is None else dweights
         packed = self.packed
@@ -338,7 +338,7 @@ def forward(
     if go_backwards:
         x = x[:, ::-1]
     y = empty((B, T, H), dtype) if sequences else None
-    last = tuple([np.empty((B, H), dtype) for _ in range(S)])
+    last = tuple(np.empty((S, B, H), dtype))
     kept = run.tape(packed.weights, B, T) if tape else None
     run.forward(packed.weights, x, first, kernel_mask, kernel_lengths, resets, drop, y, last, kept)
     if kept is None:
