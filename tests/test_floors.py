@@ -207,12 +207,8 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
     return [circle for circle in found if len(circle) > 1]
 
 
-#: Folders that have circles yet.
-OPEN = {"models"}
-
-
 def test_no_files_import_each_other() -> None:
-    assert [circle for circle in circles(edges()) if circle[0].split(".")[1] not in OPEN] == []
+    assert circles(edges()) == []
 
 
 def test_the_finder_of_circles_finds_them() -> None:

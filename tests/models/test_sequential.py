@@ -287,3 +287,19 @@ def test_a_call_heeds_what_was_changed_since_the_last() -> None:
         with pytest.raises(ValueError, match="expected x of shape"):
             net(wrong)
     np.testing.assert_array_equal(net(np.ones((2, 5, 3), int)), net(np.ones((2, 5, 3))))
+
+
+def test_a_shallow_copy_shares_layers_and_no_more() -> None:
+    net = Sequential([Input((None, 3)), GRU(4), Dense(2)])
+    net.compile("sgd", "mse")
+    other = copy.copy(net)
+    other.compile("adam", "mae")
+    other.add(Dense(1))
+    assert (net.optimizer.name, other.optimizer.name) == ("sgd", "adam")
+    assert [len(net.layers), len(other.layers)] == [2, 3]
+    assert net.output_names != other.output_names
+    x = np.ones((2, 5, 3), "float32")
+    other.train_on_batch(x, np.zeros((2, 1)))
+    assert net(x).shape == (2, 2)
+    assert other(x).shape == (2, 1)
+    np.testing.assert_array_equal(net.layers[0].weights[0].numpy(), other.layers[0].weights[0].numpy())

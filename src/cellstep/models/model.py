@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, Self
 
 from ..configured import ours_function
@@ -85,6 +86,13 @@ class Model(Network, Trainable):
             self._connect(alone(inputs), alone(outputs))
             if not self.trainable:
                 self.trainable = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self._trainer.model is not self:  # a shallow copy shares the layers and their calls alone
+            self._parts, self._signature = list(self._parts), copy(self._signature)
+            self._trainer = copy(self._trainer)
+            self._trainer.model = self
 
     def _connect(self, inputs: Any, outputs: Any) -> None:
         """Take what lies between tensors."""
