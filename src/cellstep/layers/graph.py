@@ -146,8 +146,8 @@ class Graph:
             for place in step.needs:
                 depths[place] = max(depths.get(place, 0), depth + 1)
         seen = self._first_seen(steps)
-        found = {id(step.layer): step.layer for step in steps}
-        return sorted(found.values(), key=lambda layer: (-depth_of[id(layer)], seen.get(id(layer), -1)))
+        layers = {id(step.layer): step.layer for step in steps}
+        return sorted(layers.values(), key=lambda layer: (-depth_of[id(layer)], seen.get(id(layer), -1)))
 
     def _first_seen(self, steps: list[Step]) -> dict[int, int]:
         """When a search from the outputs down first meets each layer."""

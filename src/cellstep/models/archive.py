@@ -80,11 +80,11 @@ def member(archive: zipfile.ZipFile, name: str, path: str, max_bytes: int) -> by
     Raises:
         ValueError: there is no such member, or two, or it is damaged, or larger than `max_bytes`.
     """
-    found = [info for info in archive.infolist() if info.filename == name]
-    if len(found) != 1:
-        held = f"{len(found)} of it" if found else ", ".join(archive.namelist()[:5]) or "nothing"
+    members = [info for info in archive.infolist() if info.filename == name]
+    if len(members) != 1:
+        held = f"{len(members)} of it" if members else ", ".join(archive.namelist()[:5]) or "nothing"
         raise ValueError(f"{path} must hold {name} to be a model, got {held}")
-    info = found[0]
+    info = members[0]
     if info.file_size > max_bytes:
         raise ValueError(
             f"{path} must hold {name} of at most {max_bytes} bytes, got {info.compress_size} bytes that would become "

@@ -58,19 +58,19 @@ def _layers(model: Any, shapes: list[Any] | None, indent: str) -> list[str]:
     lines = []
     for layer in model.operations:
         head = f"{indent}{layer.name} ({layer.keras_name})"
-        given = inputs.get(id(layer))
+        shape = inputs.get(id(layer))
         if isinstance(layer, InputLayer):
             continue
         if hasattr(layer, "layers"):
-            inner = None if given is None else nested.shapes(given)
+            inner = None if shape is None else nested.shapes(shape)
             lines += [f"{head}: a model", *_layers(layer, inner, indent + "  ")]
             continue
-        found = list({id(cell): (cell, shape) for cell, shape in _cells(layer, given)}.values())
-        if not found:
+        cells = list({id(cell): (cell, own) for cell, own in _cells(layer, shape)}.values())
+        if not cells:
             lines.append(f"{head}: {_other(layer)}")
-        for cell, shape in found:
+        for cell, own in cells:
             lines.append(f"{head}: {_kernel(cell)}")
-            lines += [f"{indent}  {line}" for line in _split(cell, shape)]
+            lines += [f"{indent}  {line}" for line in _split(cell, own)]
     return lines
 
 

@@ -236,8 +236,8 @@ class Network(Layer):
     def _apply_by_hand(self, x: Any, mask: Any, context: Context, lengths: Any) -> Applied:
         taken = inspect.signature(type(self).forward).parameters
         options = {}
-        given = {"mask": mask, "lengths": lengths, "resets": context.resets, "training": context.training}
-        for name, value in given.items():
+        arguments = {"mask": mask, "lengths": lengths, "resets": context.resets, "training": context.training}
+        for name, value in arguments.items():
             if name in taken:
                 options[name] = value
             elif name != "training" and value is not None:

@@ -127,16 +127,16 @@ class Sequential(Model):
         return layer
 
     def make_weights(self, input_shape: Shape) -> None:
-        made: list[Module] = []
+        built: list[Module] = []
         shape: Any = input_shape
         try:
             for layer in self.layers:
                 if not layer.built:
-                    made.append(layer)
+                    built.append(layer)
                 layer.build(shape)
                 shape = layer.compute_output_shape(shape)
         except BaseException:
-            for layer in made:
+            for layer in built:
                 _forget(layer)
             raise
         self._input_shape = input_shape
@@ -186,14 +186,14 @@ class Sequential(Model):
                 f"config of {cls.__name__} must have layers, got {', '.join(map(str, config)) or 'nothing'}"
             )
         layers = [deserialize(layer, custom_objects) for layer in config["layers"]]
-        made = cls(layers, config.get("trainable") is not False, config.get("name"))
-        if config.get("build_input_shape") and made.layers:
-            made.build(tuple(config["build_input_shape"]))
-        return made
+        model = cls(layers, config.get("trainable") is not False, config.get("name"))
+        if config.get("build_input_shape") and model.layers:
+            model.build(tuple(config["build_input_shape"]))
+        return model
 
 
 def _forget(module: Module) -> None:
-    """Take back a build that a later layer's error made useless."""
+    """Take back a build that a later layer's error model useless."""
     module._weights.clear()
     module.built = False
     for part in module.parts:

@@ -51,8 +51,8 @@ def _shapes(model: Any) -> dict[int, str]:
     shapes = graph.shapes(inputs)
     texts = {id(head): str(tuple(head.batch_shape)) for head in model._signature.heads}
     for step in graph.steps:
-        made = [str(tuple(shapes[place])) for place in step.places]
-        texts.setdefault(id(step.layer), made[0] if step.single else f"[{', '.join(made)}]")
+        outputs = [str(tuple(shapes[place])) for place in step.places]
+        texts.setdefault(id(step.layer), outputs[0] if step.single else f"[{', '.join(outputs)}]")
     return texts
 
 
@@ -120,11 +120,11 @@ def print_summary(
         from rich.table import Table
 
         rows = table(model, expand_nested, show_trainable)
-        shown = Table(title=f'Model: "{model.name}"', title_justify="left", width=line_length)
+        grid = Table(title=f'Model: "{model.name}"', title_justify="left", width=line_length)
         for name in rows[0]:
-            shown.add_column(name, justify="right" if name == HEAD[-1] else "left")
+            grid.add_column(name, justify="right" if name == HEAD[-1] else "left")
         for row in rows[1:]:
-            shown.add_row(*row)
-        Console().print(shown, *totals(model), sep="\n", markup=False)
+            grid.add_row(*row)
+        Console().print(grid, *totals(model), sep="\n", markup=False)
     else:
         (print_fn or print)(text(model, line_length, expand_nested, show_trainable))

@@ -168,12 +168,12 @@ def load(model: Any, filepath: Any, skip_mismatch: bool = False, max_bytes: int 
 def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) -> None:
     """Assign the weights and the optimizer's state from an HDF5 file; see `load`."""
     with hdf5.opened(content, path) as file:
-        found: list[tuple[Variable, hdf5.Entry]] = []
+        matched: list[tuple[Variable, hdf5.Entry]] = []
         for at, module in places(model):
             if isinstance(module, InputLayer):
                 continue
             try:
-                found += _matched(file, f"{at}/vars".lstrip("/"), module, path)
+                matched += _matched(file, f"{at}/vars".lstrip("/"), module, path)
             except ValueError as error:
                 if not skip_mismatch:
                     raise
@@ -181,7 +181,7 @@ def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) 
         state, misfit = _state(model, file)
         calls = file.entry(f"{CALLS}/0").read_as(np.dtype(np.int64)) if file.count(CALLS) else None
         frozen = _frozen(model, file) if state else {}
-        arrays = [entry.read_as(weight.dtype) for weight, entry in found]
+        arrays = [entry.read_as(weight.dtype) for weight, entry in matched]
     if misfit:
         warnings.warn(f"the optimizer starts anew, as its state in {path} does not fit: {misfit}", stacklevel=4)
     elif state:
@@ -195,7 +195,7 @@ def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) 
             raise ValueError(
                 f"{path} must hold the state of {model.optimizer.name}, got in {STATE}: {error}"
             ) from error
-    for (weight, _), array in zip(found, arrays, strict=True):
+    for (weight, _), array in zip(matched, arrays, strict=True):
         weight.assign(array)
 
 
@@ -207,15 +207,15 @@ def _matched(file: hdf5.File, place: str, module: Module, path: str) -> list[tup
         raise ValueError(
             f"{path} must hold {len(module._weights)} weights of {module.name} in {place}, got {count}{hint}"
         )
-    found = []
+    matched = []
     for number, weight in enumerate(module._weights):
         entry = file.entry(f"{place}/{number}")
         if entry.shape != weight.shape:
             raise ValueError(
                 f"{path} must hold {weight.path} of shape {weight.shape} in {entry.place}, got {entry.shape}"
             )
-        found.append((weight, entry))
-    return found
+        matched.append((weight, entry))
+    return matched
 
 
 def _state(model: Any, file: hdf5.File) -> tuple[dict[str, Array], str]:
@@ -238,7 +238,7 @@ def _state(model: Any, file: hdf5.File) -> tuple[dict[str, Array], str]:
 
 def _frozen(model: Any, file: hdf5.File) -> dict[Variable, State]:
     """The states of weights that are frozen; ValueError where one does not fit."""
-    found, names = {}, model.optimizer.all_slots
+    states, names = {}, model.optimizer.all_slots
     for k, weight in enumerate(model.weights):
         place = f"{FROZEN}/{k}"
         count = file.count(place)
@@ -255,8 +255,8 @@ def _frozen(model: Any, file: hdf5.File) -> dict[Variable, State]:
         if not 0 <= calls <= steps:
             raise ValueError(f"{file.path} must hold a number from 0 to {steps} in {place}/0, got {calls}")
         arrays = [entry.read_as(weight.dtype) for entry in entries[1:]]
-        found[weight] = State(calls, dict(zip(names, arrays, strict=True)))
-    return found
+        states[weight] = State(calls, dict(zip(names, arrays, strict=True)))
+    return states
 
 
 def _steps(file: hdf5.File) -> int:
