@@ -11,7 +11,7 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memset
 
-from .tiles cimport block_size, borrow, give_back
+from .tiles cimport block_size, pool_take, pool_return
 
 cnp.import_array()
 
@@ -33,26 +33,26 @@ cdef extern from "numpy/arrayobject.h":
 
 
 cdef void *new(void *ctx, size_t size) noexcept nogil:
-    return borrow(size)
+    return pool_take(size)
 
 
 cdef void *cleared(void *ctx, size_t count, size_t size) noexcept nogil:
-    cdef void *memory = borrow(count * size)
+    cdef void *memory = pool_take(count * size)
     if memory != NULL:
         memset(memory, 0, count * size)
     return memory
 
 
 cdef void *resized(void *ctx, void *memory, size_t size) noexcept nogil:
-    cdef void *other = borrow(size)
+    cdef void *other = pool_take(size)
     if other != NULL:
         memcpy(other, memory, min(size, block_size(memory)))
-        give_back(memory)
+        pool_return(memory)
     return other
 
 
 cdef void freed(void *ctx, void *memory, size_t size) noexcept nogil:
-    give_back(memory)
+    pool_return(memory)
 
 
 cdef PyDataMem_Handler handler

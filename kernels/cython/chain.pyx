@@ -20,7 +20,7 @@ from .packed cimport Packed, aligned
 from .passes cimport begin, begin_forward
 from .products cimport Panels, View, code, describe
 from .slices cimport Slices, begin_slices, next_slice
-from .step cimport Step, lay_out
+from .step cimport Step, at_block, lay_out
 from .tiles cimport tiles_for
 
 cnp.import_array()
@@ -145,6 +145,7 @@ cdef class Chain:
         for k in range(packed.w.states):
             s.step.state[k] = s.job.state[k]
             memset(s.job.state[k], 0, s.job.ht)
+        at_block(s.step, 0)
         self.keep.append(packed)
         return 0
 

@@ -24,7 +24,7 @@ cdef struct Stage:
     double value
     Product product  # DENSE
     int act          # ACTIVATE
-    # RECUR: `step` runs one step alone, `job` many, or one on a team. Both keep the states in the job's first slot
+    # RECUR: `step` runs one step alone, `job` many, or one on threads. Both keep the states in the job's first slot
     Step *step
     Job job
     bint zero_masked

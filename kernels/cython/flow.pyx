@@ -3,7 +3,7 @@
 """How values flow through the stages of a chain: a block of steps at a time, stage after stage, without Python.
 
 One step is a block of one: a recurrent stage runs it as step.pyx does, without a job, and hands its state on where it
-lies. More steps, or one that is worth a team, are the sequence's own loop over a job that is kept from call to call.
+lies. More steps, or one that is worth threads, are the sequence's own loop over a job that is kept from call to call.
 Either way sums are made in the sequence's order.
 """
 from libc.stdint cimport int32_t, int64_t, uint64_t

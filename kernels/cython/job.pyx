@@ -2,9 +2,9 @@
 # cython: cdivision=True
 """A job: all that the threads of one call need to know, and the split of the work between them.
 
-By rows, each thread runs all steps of its rows and never meets another. By units, for few rows, each thread owns blocks
-of units, keeps its share of the weights in its own cache, and meets the others once a step. Either way a sum is made by
-one thread in one order, so the split leaves no trace in the result.
+By rows, each thread runs all steps of its rows and never waits for another. By units, for few rows, each thread owns
+blocks of units, keeps its share of the weights in its own cache, and waits for the others once a step. Either way a sum
+is made by one thread in one order, so the split leaves no trace in the result.
 
 Ragged batches run longest row first, so that the rows of a step are the first ones, and padding costs nothing.
 """
@@ -13,13 +13,13 @@ from libc.string cimport memset
 from cellstep.kernels.contract import Split
 
 from .slices cimport Slices, begin_slices, next_slice
-from .tiles cimport meeting_cost, parallel, threads as threads_now
+from .tiles cimport barrier_cost, parallel, threads as threads_now
 
 cdef enum:
     ROWS_EACH = 4
     ROW_NS = 50  # nanoseconds that a step of a row takes at least, whatever its size
-    # bytes of weights, more than a core's L2 holds, from which threads share them and meet each step: 100 steps of
-    # 8 rows and 512 units take 16.7 ms against 21.9 by rows, of 64 rows 94 against 97
+    # bytes of weights, more than a core's L2 holds, from which threads share them, with a barrier each step: 100 steps
+    # of 8 rows and 512 units take 16.7 ms against 21.9 by rows, of 64 rows 94 against 97
     SHARED_WEIGHTS = 3_000_000
 
 
@@ -38,12 +38,12 @@ cdef double nanoseconds(const cs_tiles *tiles, long rows, double work, double we
     return max(arithmetic, work * esize / max(1, rows) / (130 if weights < 1e6 else 32))
 
 
-cdef bint worth_meeting(Job *j, int n) noexcept nogil:
-    """Whether n threads that share the units gain more in a step than their meeting costs. A row's weights come from L2
+cdef bint worth_a_barrier(Job *j, int n) noexcept nogil:
+    """Whether n threads that share the units gain more in a step than a barrier costs. A row's weights come from L2
     at 200 GB/s, or from beyond it at 60."""
     cdef double U = <double> j.w.columns * j.w.H, size = U * j.w.esize
     cdef double step = max(U * j.B / (5 * j.w.tiles.VL), size / (200 if size < 1e6 else 60))
-    return n > 1 and meeting_cost(n, j.alone) < 0.7 * (1 - 1. / n) * step
+    return n > 1 and barrier_cost(n, j.alone) < 0.7 * (1 - 1. / n) * step
 
 
 cdef void plan(Job *j, double row_steps) noexcept nogil:
@@ -56,7 +56,7 @@ cdef void plan(Job *j, double row_steps) noexcept nogil:
         n = 1
     elif not j.by_rows:
         n = min(n, j.w.Hp // j.w.tiles.NR)
-        if not worth_meeting(j, n):
+        if not worth_a_barrier(j, n):
             n, j.by_rows = min(threads_now(), j.B), True
     j.threads = max(1, n)
 
@@ -122,7 +122,7 @@ cdef long row_after(Job *j, int thread, int threads) noexcept nogil:
 
 
 cdef Part part_of(Job *j, int thread, int threads) noexcept nogil:
-    """A thread's rows or units; also where the team came out smaller than it was planned."""
+    """A thread's rows or units; also where fewer threads came than were planned."""
     cdef Part p
     cdef long pairs = j.w.Hp // j.w.tiles.NR, VL = j.w.tiles.VL
     memset(&p, 0, sizeof(Part))
@@ -142,8 +142,8 @@ cdef Part part_of(Job *j, int thread, int threads) noexcept nogil:
 
 
 cdef void share_running(Job *j, Part *p, long t) noexcept nogil:
-    """Where threads meet after each chunk of steps: let each have its share of the rows that run at step t, and of
-    those that ended before, instead of a fixed share of all, whose rows may all have ended."""
+    """Where there is a barrier after each chunk of steps: let each have its share of the rows that run at step t, and
+    of those that ended before, instead of a fixed share of all, whose rows may all have ended."""
     cdef long n = p.threads, i = p.thread, running
     if not j.by_rows or j.running == NULL:
         return

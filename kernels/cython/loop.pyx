@@ -3,8 +3,8 @@
 """The loop over time, forward and backward, for one part of a job and any cell.
 
 A step is products with U, region by region of the gate rows, and the cell's elementwise tiles; where a product's
-operand is made in the step, both come in two phases. Products with W are made for a chunk of steps at a time, and so are
-the gradients of weights (gradients.pyx). Threads with units of their own wait for each other before one reads what
+operand is made in the step, both come in two phases. Products with W are made for a chunk of steps at a time, and so
+are the gradients of weights (gradients.pyx). Threads with units of their own wait for each other before one reads what
 another wrote.
 """
 from libc.string cimport memcpy, memset
@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 from .gradients cimport Rows, input_gradients, recurrent_gradients, running_rows, weight_gradients
 from .job cimport caller_row, end_of, h_at, part_of, rows_at, share_running, z_at
 from .packed cimport MADE, NOTHING, Region
-from .tiles cimport CS_FROM_BIAS, CS_FROM_C, CS_FROM_ZERO, CS_LAST_FIRST, meet
+from .tiles cimport CS_FROM_BIAS, CS_FROM_C, CS_FROM_ZERO, CS_LAST_FIRST, barrier
 
 
 cdef void project_rows(Job *j, Part *p, long M, const char *x, long ldx, char *z, long ldz) noexcept nogil:
@@ -119,13 +119,13 @@ cdef void load_states(Job *j, Part *p, long t) noexcept nogil:
 cdef inline void wait_for_units(Job *j, Part *p) noexcept nogil:
     """Where threads own units: all have written this step before one reads it."""
     if p.threads > 1 and not j.by_rows:
-        meet(p.thread, p.threads)
+        barrier(p.thread, p.threads)
 
 
 cdef inline void wait_for_all(Part *p) noexcept nogil:
     """Before and after threads read each other's rows."""
     if p.threads > 1:
-        meet(p.thread, p.threads)
+        barrier(p.thread, p.threads)
 
 
 cdef void forward_part(void *job, int thread, int threads) noexcept nogil:

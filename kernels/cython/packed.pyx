@@ -9,8 +9,8 @@ from libc.string cimport memcpy, memset, strcmp
 from cellstep.kernels.cells import ACTIVATIONS
 
 from .tiles cimport (
-    CS_FROM_BIAS, CS_FROM_C, borrow, cs_cell, cs_float_mode_restore, cs_float_mode_set, cs_panels, cs_tiles, give_back,
-    tiles_for,
+    CS_FROM_BIAS, CS_FROM_C, cs_cell, cs_float_mode_restore, cs_float_mode_set, cs_panels, cs_tiles, pool_return,
+    pool_take, tiles_for,
 )
 
 cnp.import_array()
@@ -20,12 +20,12 @@ cdef class Memory:
     """Bytes at a multiple of 64, which go to the next call that asks for as many once nobody holds this object."""
 
     def __cinit__(self, size_t size):
-        self.data = <char *> borrow(size)
+        self.data = <char *> pool_take(size)
         if self.data == NULL:
             raise MemoryError(f"no memory for {size} bytes")
 
     def __dealloc__(self):
-        give_back(self.data)
+        pool_return(self.data)
 
 
 cdef object aligned(size_t size, bint zero, char **data):

@@ -305,7 +305,7 @@ def product_gradients(cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dW, cnp.ndarray
     cs_float_mode_restore(mode)
 
 
-# out (B, M, N) = a (B, M, K) b (B, K, N), the matrices of b packed by whoever multiplies with them.
+# out (B, M, N) = a (B, M, K) b (B, K, N), the matrices of b packed by the thread that multiplies with them.
 cdef struct Batched:
     const cs_tiles *tiles
     long i0, i1  # the blocks of rows of this slice, `blocks` of each matrix

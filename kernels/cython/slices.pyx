@@ -5,7 +5,7 @@
 A call without the GIL hears of no signal. So one that takes long is made in slices of about 100 ms: the loop over them
 holds the GIL, runs each without it, and lets Python run handlers in between. If a handler raises, the call ends there,
 its outputs undefined; what must stay as it was, states and sums that are added to, is written after the last slice.
-A slice is a whole call of the team, so no thread ever waits for one that has left, and threads that came late join the
+A slice is a whole call of the pool, so no thread ever waits for one that has left, and threads that came late join the
 next one. A short call is one slice and pays a comparison.
 """
 from cpython.exc cimport PyErr_CheckSignals

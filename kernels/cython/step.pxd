@@ -33,4 +33,5 @@ cdef struct Step:
 
 
 cdef int lay_out(Step *s, Packed p, long B) except -1
+cdef void at_block(Step *s, long b) noexcept nogil
 cdef void step_rows(Step *s) noexcept nogil

@@ -34,7 +34,7 @@ cdef bint pays_threads(Packed p, cnp.ndarray x) noexcept:
 
 
 cdef int lay_out(Step *s, Packed p, long B) except -1:
-    """Choose the rows of a block and where its gate rows lie. The caller frees s.heap."""
+    """Choose the rows of a block and where its gate rows lie. The caller sets the states, and frees s.heap."""
     cdef const Weights *w = &p.w
     cdef long zb = w.width * w.esize, panel = (w.inputs + w.H) * w.tiles.PANEL * w.esize, first, to
     cdef size_t at = <size_t> s.stack
@@ -61,61 +61,71 @@ cdef int lay_out(Step *s, Packed p, long B) except -1:
     return 0
 
 
-cdef inline void begin_block(Step *s, long b) noexcept nogil:
-    """Point s at the block of rows at b. Blocks take turns in the direction in which they read the weights."""
+cdef void at_block(Step *s, long b) noexcept nogil:
+    """Point s at the block of rows at b."""
     cdef int k
     s.span.rows = min(s.block, s.B - b)
-    s.span.active = s.active + b if s.active != NULL else NULL
     for k in range(s.w.states):
         s.span.before[k] = s.span.after[k] = s.state[k] + b * s.hb
     s.span.seen = s.span.before[0]
-    if s.group != 0:
-        s.turned ^= CS_LAST_FIRST
 
 
-cdef inline void sum_columns(Step *s, long b, int region, long skip, long columns) noexcept nogil:
+cdef inline void sum_columns(Step *s, const char *x, int region, long skip, long columns, int turned) noexcept nogil:
     """Some packed columns of a region: b + x W, and the product with U added to that, or to sums of its own."""
     cdef const Weights *w = s.w
     cdef const Region *r = &w.region[region]
     cdef Sums *sums = &s.sums[region]
     cdef long first = r.first + skip, at = skip * w.esize
-    w.tiles.gemm(s.span.rows, w.inputs, s.x + b * s.xb, s.xb, &w.W, 0, first, columns, sums.x + at, s.span.ldz,
-                 CS_FROM_BIAS | s.turned, sums.x_bias + at)
+    w.tiles.gemm(s.span.rows, w.inputs, x, s.xb, &w.W, 0, first, columns, sums.x + at, s.span.ldz,
+                 CS_FROM_BIAS | turned, sums.x_bias + at)
     if r.operand == SEEN:
         w.tiles.gemm(s.span.rows, w.H, s.span.seen, s.hb, &w.U, 0, first, columns, sums.h + at, s.span.ldz,
-                     r.start | s.turned, sums.h_bias + at)
+                     r.start | turned, sums.h_bias + at)
     elif r.operand == MADE:
         w.tiles.gemm(s.span.rows, w.H, <char *> s.span.z + w.made * w.esize, s.span.ldz, &w.U, 0, first, columns,
-                     sums.h + at, s.span.ldz, r.start | s.turned, sums.h_bias + at)
+                     sums.h + at, s.span.ldz, r.start | turned, sums.h_bias + at)
 
 
-cdef void sum_groups(Step *s, long b, int region) noexcept nogil:
-    """A region, a group of panels after the other: what one block of rows read last, of W and of U, is what the next
-    reads first."""
-    cdef long first = s.w.region[region].first, end = first + s.w.region[region].columns
-    cdef long low = first // s.group, high = (end - 1) // s.group, i, g, at
-    for i in range(high - low + 1):
-        g = high - i if s.turned else low + i
-        at = max(first, g * s.group)
-        sum_columns(s, b, region, at - first, min(end, (g + 1) * s.group) - at)
+cdef void sum_groups(Step *s, const char *x, int phase) noexcept nogil:
+    """The regions of a phase, a group of panels after the other: what one block of rows read last, of W and of U, is
+    what the next reads first."""
+    cdef const Weights *w = s.w
+    cdef int i, k, begin = w.phase_end[phase], end = w.phase_end[phase + 1]
+    cdef long first, last, low, high, n, g, at
+    for k in range(begin, end):
+        i = begin + end - 1 - k if s.turned else k
+        first, last = w.region[i].first, w.region[i].first + w.region[i].columns
+        low, high = first // s.group, (last - 1) // s.group
+        for n in range(high - low + 1):
+            g = high - n if s.turned else low + n
+            at = max(first, g * s.group)
+            sum_columns(s, x, i, at - first, min(last, (g + 1) * s.group) - at, s.turned)
 
 
 cdef void step_rows(Step *s) noexcept nogil:
-    """The step of all rows, block by block; the states are changed in place."""
+    """The step of all rows, block by block; the states are changed in place. Blocks of large weights take turns in the
+    direction in which they read them."""
     cdef const Weights *w = s.w
+    cdef const char *x = s.x
     cdef long b = 0
-    cdef int phase, i, first, end
+    cdef int phase, i
+    s.span.active = s.active
     while b < s.B:
-        begin_block(s, b)
+        if s.block < s.B:
+            at_block(s, b)
+        if s.group != 0:
+            s.turned ^= CS_LAST_FIRST
         for phase in range(w.phases):
-            first, end = w.phase_end[phase], w.phase_end[phase + 1]
-            for i in range(first, end):
-                if s.group == 0:
-                    sum_columns(s, b, i, 0, w.region[i].columns)
-                else:
-                    sum_groups(s, b, first + end - 1 - i if s.turned else i)
+            if s.group != 0:
+                sum_groups(s, x, phase)
+            else:
+                for i in range(w.phase_end[phase], w.phase_end[phase + 1]):
+                    sum_columns(s, x, i, 0, w.region[i].columns, 0)
             w.cell.forward[phase](&s.span)
         b += s.block
+        x += s.block * s.xb
+        if s.active != NULL:
+            s.span.active += s.block
 
 
 def step(Packed packed, cnp.ndarray x, states):
@@ -132,6 +142,7 @@ def step(Packed packed, cnp.ndarray x, states):
     for k in range(packed.w.states):
         state = states[k]
         s.state[k] = <char *> cnp.PyArray_DATA(state)
+    at_block(&s, 0)
     mode = cs_float_mode_set(True)
     # a hint for the cache alone: it does no harm if two threads write it at once
     if s.group != 0:

@@ -1,4 +1,4 @@
-# What tiles.h and team.h declare, and the level chosen at import.
+# What tiles.h and thread_pool.h declare, and the level chosen at import.
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 cdef extern from "tiles.h" nogil:
@@ -72,28 +72,28 @@ cdef extern from "tiles.h" nogil:
     const cs_level cs_levels[]
     int cs_level_runs(const char *name)
 
-cdef extern from "team.h" nogil:
+cdef extern from "thread_pool.h" nogil:
     ctypedef void cs_work(void *job, int thread, int threads) noexcept nogil
     void cs_parallel(int threads, int64_t alone, cs_work *work, void *job)
     int cs_threads()
     void cs_limit_threads(int limit)
     int cs_has_openmp()
-    void cs_meet(int me, int threads)
-    int64_t cs_meeting_cost(int threads, int64_t alone)
+    void cs_barrier(int me, int threads)
+    int64_t cs_barrier_cost(int threads, int64_t alone)
     uint64_t cs_float_mode_set(bint flush)
     void cs_float_mode_restore(uint64_t before)
 
 cdef extern from "memory.h" nogil:
-    void *cs_borrow(size_t size)
-    void cs_give_back(void *memory)
+    void *cs_pool_take(size_t size)
+    void cs_pool_return(void *memory)
     size_t cs_block_size(const void *memory)
 
-# The functions of team.c, memory.c and the chosen tables, for the modules that do not link them.
+# The functions of thread_pool.c, memory.c and the chosen tables, for the modules that do not link them.
 cdef const cs_tiles *tiles_for(bint double_) noexcept nogil
 cdef void parallel(int threads, double alone, cs_work *work, void *job) noexcept nogil
-cdef void meet(int me, int threads) noexcept nogil
-cdef int64_t meeting_cost(int threads, double alone) noexcept nogil
+cdef void barrier(int me, int threads) noexcept nogil
+cdef int64_t barrier_cost(int threads, double alone) noexcept nogil
 cdef int threads() noexcept nogil
-cdef void *borrow(size_t size) noexcept nogil
-cdef void give_back(void *memory) noexcept nogil
+cdef void *pool_take(size_t size) noexcept nogil
+cdef void pool_return(void *memory) noexcept nogil
 cdef size_t block_size(const void *memory) noexcept nogil

@@ -65,24 +65,24 @@ cdef void parallel(int threads, double alone, cs_work *work, void *job) noexcept
     cs_parallel(threads, <int64_t> alone, work, job)
 
 
-cdef void meet(int me, int threads) noexcept nogil:
-    cs_meet(me, threads)
+cdef void barrier(int me, int threads) noexcept nogil:
+    cs_barrier(me, threads)
 
 
-cdef int64_t meeting_cost(int threads, double alone) noexcept nogil:
-    return cs_meeting_cost(threads, <int64_t> alone)
+cdef int64_t barrier_cost(int threads, double alone) noexcept nogil:
+    return cs_barrier_cost(threads, <int64_t> alone)
 
 
 cdef int threads() noexcept nogil:
     return cs_threads()
 
 
-cdef void *borrow(size_t size) noexcept nogil:
-    return cs_borrow(size)
+cdef void *pool_take(size_t size) noexcept nogil:
+    return cs_pool_take(size)
 
 
-cdef void give_back(void *memory) noexcept nogil:
-    cs_give_back(memory)
+cdef void pool_return(void *memory) noexcept nogil:
+    cs_pool_return(memory)
 
 
 cdef size_t block_size(const void *memory) noexcept nogil:

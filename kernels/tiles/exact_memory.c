@@ -5,11 +5,11 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-void *cs_borrow(size_t size) {
+void *cs_pool_take(size_t size) {
     void *memory = 0;
     return posix_memalign(&memory, 64, size) ? 0 : memory;
 }
 
 size_t cs_block_size(const void *memory) { return malloc_usable_size((void *)memory); }
 
-void cs_give_back(void *memory) { free(memory); }
+void cs_pool_return(void *memory) { free(memory); }

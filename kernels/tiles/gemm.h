@@ -85,6 +85,7 @@ typedef struct {
 } blocks;
 
 INLINE blocks split_rows(long M) {
+    if (M <= MAX_ROWS) return (blocks){M, 0, 1};
     long n = (M + MAX_ROWS - 1) / MAX_ROWS;
     return (blocks){M / n, M % n, n};
 }
@@ -131,13 +132,13 @@ static void gemm(long M, long K, const void *A, long lda, const cs_panels *B, lo
     const int far = M == 1 && K * n * (long)sizeof(real) > FAR, turned = start & CS_LAST_FIRST;
     if (M <= 0 || n <= 0) return;
     const blocks rows = split_rows(M);
-    const long first = n0 / PANEL, last = (end - 1) / PANEL, KB = rows.count > 1 ? KC : K;
+    const long first = panel_begin(n0), last = panel_begin(end - 1), KB = rows.count > 1 ? KC : K;
     start &= ~CS_LAST_FIRST;
     for (long k = 0; k < K || k == 0; k += KB) {
         const long kc = K - k < KB ? K - k : KB;
         const real *a = (const real *)A + k;
-        for (long i = first; i <= last; i++) {
-            const long p = (turned ? first + last - i : i) * PANEL, stop = end < p + PANEL ? end : p + PANEL;
+        for (long i = first; i <= last; i += PANEL) {
+            const long p = turned ? first + last - i : i, stop = end < p + PANEL ? end : p + PANEL;
             const long bk = panel_width(B, p);
             for (long at = n0 > p ? n0 : p, done; at < stop; at += done) {
                 const real *b = panel_at(B, k0 + k, at), *bias = bias0 ? (const real *)bias0 + (at - n0) : 0;

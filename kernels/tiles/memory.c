@@ -41,7 +41,7 @@ static int class_of(size_t *size) {
     return (octave - LOWEST + 1) * STEPS + (int)n;
 }
 
-void *cs_borrow(size_t size) {
+void *cs_pool_take(size_t size) {
     int class = class_of(&size);
     block *b = 0;
     if (class >= 0 && class < OCTAVES * STEPS && try_lock()) {
@@ -62,7 +62,7 @@ void *cs_borrow(size_t size) {
 
 size_t cs_block_size(const void *memory) { return ((const block *)((const char *)memory - HEADER))->size; }
 
-void cs_give_back(void *memory) {
+void cs_pool_return(void *memory) {
     if (!memory) return;
     block *b = (block *)((char *)memory - HEADER);
     int keep = 0;

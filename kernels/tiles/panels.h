@@ -5,13 +5,15 @@
 #include "tiles.h"
 #include "vec.h"
 
-/* How wide the panel of column n is, and where row k of column n lies. */
+/* The first column of the panel of column n, how wide the panel is, and where row k of column n lies. PANEL is a power of
+   two. */
+INLINE long panel_begin(long n) { return n & -(long)PANEL; }
 INLINE long panel_width(const cs_panels *B, long n) {
-    const long rest = B->N - n / PANEL * PANEL;
+    const long rest = B->N - panel_begin(n);
     return rest < PANEL ? rest : PANEL;
 }
 INLINE const real *panel_at(const cs_panels *B, long k, long n) {
-    return (const real *)B->data + n / PANEL * PANEL * B->K + k * panel_width(B, n) + n % PANEL;
+    return (const real *)B->data + panel_begin(n) * B->K + k * panel_width(B, n) + (n - panel_begin(n));
 }
 
 /* src (K, *), columns as listed, into panels of nv vectors */

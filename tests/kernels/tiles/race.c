@@ -1,7 +1,8 @@
-/* Calls of teams from several threads at once, for the thread sanitizer: each thread of a team adds to its own place, meets
-   the others, and reads theirs; and memory that one thread gives back and another borrows. Prints nothing and returns 0 where all is right. */
+/* Calls of the thread pool from several threads at once, for the thread sanitizer: each thread of a call adds to its own
+   place, waits for the others, and reads theirs; and memory that one thread returns to the pool and another takes. Prints
+   nothing and returns 0 where all is right. */
 #include "memory.h"
-#include "team.h"
+#include "thread_pool.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +19,10 @@ static void work(void *p, int thread, int threads) {
     if (thread == 0) j->came = threads;
     for (int round = 1; round <= ROUNDS; round++) {
         j->place[thread] += round;
-        if (threads > 1) cs_meet(thread, threads);
+        if (threads > 1) cs_barrier(thread, threads);
         for (int i = 0; i < threads; i++)
             if (j->place[i] != j->place[thread]) __atomic_store_n(&j->wrong, 1, __ATOMIC_RELAXED);
-        if (threads > 1) cs_meet(thread, threads);
+        if (threads > 1) cs_barrier(thread, threads);
     }
 }
 
@@ -31,12 +32,12 @@ static void *call(void *seed) {
     for (int i = 0; i < CALLS; i++) {
         job j = {{0}, 0, 0};
         size_t size = 4096 << (rand_r(&state) % 3);
-        char *memory = cs_borrow(size);
+        char *memory = cs_pool_take(size);
         memory[0] = memory[size - 1] = 1;
-        cs_give_back(memory);
+        cs_pool_return(memory);
         int threads = 1 + rand_r(&state) % MOST_THREADS;
         if (i % 16 == 0) cs_limit_threads(1 + rand_r(&state) % 8);
-        if (i % 3 == 0) cs_meeting_cost(2 + rand_r(&state) % 3, 1000000);
+        if (i % 3 == 0) cs_barrier_cost(2 + rand_r(&state) % 3, 1000000);
         cs_parallel(threads < cs_threads() ? threads : cs_threads(), 1000000, work, &j);
         wrong += j.wrong || j.came < 1;
         for (int t = 0; t < j.came; t++) wrong += j.place[t] != ROUNDS * (ROUNDS + 1) / 2;

@@ -1,13 +1,13 @@
-/* A team of threads for one call, its barrier, and the floating-point mode inside a call. */
-#ifndef CELLSTEP_TEAM_H
-#define CELLSTEP_TEAM_H
+/* The thread pool that runs calls, its barrier, and the floating-point mode inside a call. */
+#ifndef CELLSTEP_THREAD_POOL_H
+#define CELLSTEP_THREAD_POOL_H
 #include <stdint.h>
 
 typedef void cs_work(void *job, int thread, int threads);
 
-/* Runs work on a team of at most `threads` threads: the caller, and those workers that come soon, where one thread would
+/* Runs work on at most `threads` threads: the caller, and those workers that wake soon, where one thread would
    take about `alone` nanoseconds. Work is told how many they are. It runs in the kernels' floating-point mode, with
-   denormals flushed, and each thread's own mode is restored. Calls from several threads at once: one has the team, the
+   denormals flushed, and each thread's own mode is restored. Calls from several threads at once: one has the pool, the
    others run alone. */
 void cs_parallel(int threads, int64_t alone, cs_work *work, void *job);
 
@@ -17,15 +17,15 @@ int cs_threads(void);
 void cs_limit_threads(int limit);
 int cs_has_openmp(void);
 
-/* All threads of a team meet. In round r each tells the one 2^r further on that it is there, and waits to be told by the
+/* A barrier for all threads of a call. In round r each tells the one 2^r further on that it is there, and waits to be told by the
    one 2^r before: log2(threads) times the way of a cache line from core to core (the dissemination barrier of Hensgen,
    Finkel and Manber, 1988). Waits spin for a bounded time, then nap, so that a busy neighbour on a
    small machine does not cost a slice a step. Only for work that cs_parallel told `threads`. */
-void cs_meet(int me, int threads);
+void cs_barrier(int me, int threads);
 
-/* Nanoseconds that a meeting of so many threads takes now, for a call that one thread would take `alone` for; or very
+/* Nanoseconds that a barrier for so many threads takes now, for a call that one thread would take `alone` for; or very
    many, where they do not come at once. */
-int64_t cs_meeting_cost(int threads, int64_t alone);
+int64_t cs_barrier_cost(int threads, int64_t alone);
 
 /* The floating-point mode of kernels, whatever the caller's is: rounding to nearest, no traps, and with `flush` denormal
    numbers read and written as zeros. Returns the caller's mode, which cs_float_mode_restore puts back. */

@@ -1,11 +1,11 @@
-/* The team: threads of our own that wait for calls. OpenMP is asked only how many threads this process should use.
+/* The thread pool: threads of our own that wait for calls. OpenMP is asked only how many threads this process should use.
 
    Refused: a parallel region of libgomp. Its fork and join wait for every thread of the team, so a worker that a busy
    neighbour keeps off its core, or that sleeps since the last call, holds up calls that would long be done without it
    (LSTM training, 32 rows x 31 steps x 24 units with two threads on a busy 2-core machine: 5 to 18 ms against 1 to 2 ms
-   alone); and it hangs in a forked child. Here whoever comes within the caller's patience joins, the rest is not
-   missed, and a child starts a team of its own. */
-#include "team.h"
+   alone); and it hangs in a forked child. Here a call runs with the workers that wake within
+   the caller's patience, and a child starts a pool of its own. */
+#include "thread_pool.h"
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -46,15 +46,15 @@ enum {
 static struct {
     uint64_t gate __attribute__((aligned(64)));
     int finished __attribute__((aligned(64)));
-    int busy __attribute__((aligned(64))); /* a call has the team; another one meanwhile runs alone */
+    int busy __attribute__((aligned(64))); /* a call has the pool; another one meanwhile runs alone */
     cs_work *work;
     void *job;
     int wanted, started, sleeping;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-} team = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
-/* Where the threads of the call that has the team meet: each one's count of meetings, and what it was told in each round. */
+/* The barrier of the call that has the pool: each thread's count of barriers, and what it was told in each round. */
 static struct {
     int phase, heard[8];
     char pad[28];
@@ -63,10 +63,10 @@ static struct {
 static int limit = INT_MAX;
 
 static void in_child(void) {
-    team.gate = 0;
-    team.busy = team.started = team.sleeping = 0;
-    pthread_mutex_init(&team.lock, 0);
-    pthread_cond_init(&team.wake, 0);
+    pool.gate = 0;
+    pool.busy = pool.started = pool.sleeping = 0;
+    pthread_mutex_init(&pool.lock, 0);
+    pthread_cond_init(&pool.wake, 0);
 }
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(0, 0, in_child); }
 
@@ -117,15 +117,15 @@ static void flushed(cs_work *work, void *job, int thread, int threads) {
 static uint64_t next_call(uint64_t seen) {
     uint64_t g;
     for (int i = 0; i < IDLE_SPINS; i++) {
-        g = __atomic_load_n(&team.gate, __ATOMIC_ACQUIRE);
+        g = __atomic_load_n(&pool.gate, __ATOMIC_ACQUIRE);
         if (CALL(g) != seen) return g;
         pause_cpu();
     }
-    pthread_mutex_lock(&team.lock);
-    __atomic_add_fetch(&team.sleeping, 1, __ATOMIC_SEQ_CST);
-    while (CALL(g = __atomic_load_n(&team.gate, __ATOMIC_SEQ_CST)) == seen) pthread_cond_wait(&team.wake, &team.lock);
-    __atomic_sub_fetch(&team.sleeping, 1, __ATOMIC_SEQ_CST);
-    pthread_mutex_unlock(&team.lock);
+    pthread_mutex_lock(&pool.lock);
+    __atomic_add_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
+    while (CALL(g = __atomic_load_n(&pool.gate, __ATOMIC_SEQ_CST)) == seen) pthread_cond_wait(&pool.wake, &pool.lock);
+    __atomic_sub_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&pool.lock);
     return g;
 }
 
@@ -135,14 +135,14 @@ static void *worker(void *unused) {
         uint64_t g = next_call(seen);
         seen = CALL(g);
         int joined = 0;
-        while (CALL(g) == seen && (g & OPEN) && JOINED(g) < __atomic_load_n(&team.wanted, __ATOMIC_RELAXED) && !joined)
-            joined = __atomic_compare_exchange_n(&team.gate, &g, g + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+        while (CALL(g) == seen && (g & OPEN) && JOINED(g) < __atomic_load_n(&pool.wanted, __ATOMIC_RELAXED) && !joined)
+            joined = __atomic_compare_exchange_n(&pool.gate, &g, g + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
         if (!joined) continue;
         int me = JOINED(g);
-        for (int i = 0; (g = __atomic_load_n(&team.gate, __ATOMIC_ACQUIRE)) & OPEN; i++)
+        for (int i = 0; (g = __atomic_load_n(&pool.gate, __ATOMIC_ACQUIRE)) & OPEN; i++)
             wait_a_little(i, BARRIER_SPINS);
-        flushed(team.work, team.job, me, JOINED(g));
-        __atomic_add_fetch(&team.finished, 1, __ATOMIC_ACQ_REL);
+        flushed(pool.work, pool.job, me, JOINED(g));
+        __atomic_add_fetch(&pool.finished, 1, __ATOMIC_ACQ_REL);
     }
     return 0;
 }
@@ -151,11 +151,11 @@ static void start_workers(int wanted) {
     sigset_t every, before;
     sigfillset(&every);
     pthread_sigmask(SIG_SETMASK, &every, &before); /* signals are for Python's threads */
-    while (team.started < wanted - 1) {
+    while (pool.started < wanted - 1) {
         pthread_t thread;
         if (pthread_create(&thread, 0, worker, 0)) break;
         pthread_detach(thread);
-        team.started++;
+        pool.started++;
     }
     pthread_sigmask(SIG_SETMASK, &before, 0);
 }
@@ -169,46 +169,46 @@ static int64_t nanoseconds(void) {
 /* Opens the gate for a call and closes it once all have come or patience is over. Returns how many came. */
 static int assemble(int wanted, int64_t patience, cs_work *work, void *job) {
     start_workers(wanted);
-    team.work = work;
-    team.job = job;
-    __atomic_store_n(&team.wanted, wanted, __ATOMIC_RELAXED);
-    __atomic_store_n(&team.finished, 0, __ATOMIC_RELAXED);
+    pool.work = work;
+    pool.job = job;
+    __atomic_store_n(&pool.wanted, wanted, __ATOMIC_RELAXED);
+    __atomic_store_n(&pool.finished, 0, __ATOMIC_RELAXED);
     memset(places, 0, (size_t)wanted * sizeof places[0]);
-    uint64_t call = CALL(__atomic_load_n(&team.gate, __ATOMIC_RELAXED)) + 1;
-    __atomic_store_n(&team.gate, (call << 32) | OPEN | 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&team.sleeping, __ATOMIC_SEQ_CST)) {
-        pthread_mutex_lock(&team.lock);
-        pthread_cond_broadcast(&team.wake);
-        pthread_mutex_unlock(&team.lock);
+    uint64_t call = CALL(__atomic_load_n(&pool.gate, __ATOMIC_RELAXED)) + 1;
+    __atomic_store_n(&pool.gate, (call << 32) | OPEN | 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&pool.sleeping, __ATOMIC_SEQ_CST)) {
+        pthread_mutex_lock(&pool.lock);
+        pthread_cond_broadcast(&pool.wake);
+        pthread_mutex_unlock(&pool.lock);
     }
     int64_t end = 0;
-    for (int i = 1; JOINED(__atomic_load_n(&team.gate, __ATOMIC_ACQUIRE)) < wanted; i++) {
+    for (int i = 1; JOINED(__atomic_load_n(&pool.gate, __ATOMIC_ACQUIRE)) < wanted; i++) {
         pause_cpu();
         if (i % 16) continue;
         if (!end) end = nanoseconds() + patience;
         else if (nanoseconds() > end) break;
     }
-    return JOINED(__atomic_and_fetch(&team.gate, ~OPEN, __ATOMIC_ACQ_REL));
+    return JOINED(__atomic_and_fetch(&pool.gate, ~OPEN, __ATOMIC_ACQ_REL));
 }
 
 static void wait_for_workers(int came) {
-    for (int i = 0; __atomic_load_n(&team.finished, __ATOMIC_ACQUIRE) < came - 1; i++)
+    for (int i = 0; __atomic_load_n(&pool.finished, __ATOMIC_ACQUIRE) < came - 1; i++)
         wait_a_little(i, BARRIER_SPINS);
 }
 
 void cs_parallel(int threads, int64_t alone, cs_work *work, void *job) {
-    if (threads > 1 && !__atomic_exchange_n(&team.busy, 1, __ATOMIC_ACQUIRE)) {
+    if (threads > 1 && !__atomic_exchange_n(&pool.busy, 1, __ATOMIC_ACQUIRE)) {
         int64_t patience = alone / 4 < PATIENCE ? alone / 4 : PATIENCE;
         int came = assemble(threads, patience, work, job);
         flushed(work, job, 0, came);
         wait_for_workers(came);
-        __atomic_store_n(&team.busy, 0, __ATOMIC_RELEASE);
+        __atomic_store_n(&pool.busy, 0, __ATOMIC_RELEASE);
         return;
     }
     flushed(work, job, 0, 1);
 }
 
-/* ---- what a meeting costs, which a call by units is planned by. Cores that share a cache need 60 ns, others 260 (two
+/* ---- what a barrier costs, which a call by units is planned by. Cores that share a cache need 60 ns, others 260 (two
    virtual cores of Zen 5, which the host moves about), so it is measured now and then. ---- */
 
 enum {
@@ -224,44 +224,44 @@ enum {
 static struct {
     int64_t cost, asked, until, wait;
     int threads;
-} meeting = {UNKNOWN, 0, 0, 0, 0};
+} measured = {UNKNOWN, 0, 0, 0, 0};
 
 static void probe(void *best, int thread, int threads) {
     if (threads < 2) return;
     for (int i = 0; i < 3; i++) {
         int64_t began = nanoseconds();
-        for (int k = 0; k < PROBES / 3; k++) cs_meet(thread, threads);
+        for (int k = 0; k < PROBES / 3; k++) cs_barrier(thread, threads);
         int64_t cost = (nanoseconds() - began) / (PROBES / 3);
         if (thread == 0 && cost < *(int64_t *)best) *(int64_t *)best = cost;
     }
 }
 
-int64_t cs_meeting_cost(int threads, int64_t alone) {
+int64_t cs_barrier_cost(int threads, int64_t alone) {
     int64_t now = nanoseconds();
-    if (__atomic_exchange_n(&team.busy, 1, __ATOMIC_ACQUIRE)) return UNKNOWN; /* no team for this call */
-    int again = now - meeting.asked < LOOP + 2 * alone || now < meeting.until || alone > LONG;
-    if (threads != meeting.threads) meeting.until = 0;
+    if (__atomic_exchange_n(&pool.busy, 1, __ATOMIC_ACQUIRE)) return UNKNOWN; /* the pool is taken */
+    int again = now - measured.asked < LOOP + 2 * alone || now < measured.until || alone > LONG;
+    if (threads != measured.threads) measured.until = 0;
     /* A call by itself is not worth a probe: workers that sleep take longer to come than a small call takes alone. */
-    if (again && now >= meeting.until) {
+    if (again && now >= measured.until) {
         int64_t cost = UNKNOWN;
         int came = assemble(threads, PROBE_PATIENCE, probe, &cost);
         flushed(probe, &cost, 0, came);
         wait_for_workers(came);
         int all = came == threads;
-        meeting.wait = all ? 0 : meeting.wait ? 2 * meeting.wait : LOOP;
-        if (meeting.wait > LONGEST) meeting.wait = LONGEST;
-        meeting.cost = all ? cost : UNKNOWN;
-        meeting.threads = threads;
+        measured.wait = all ? 0 : measured.wait ? 2 * measured.wait : LOOP;
+        if (measured.wait > LONGEST) measured.wait = LONGEST;
+        measured.cost = all ? cost : UNKNOWN;
+        measured.threads = threads;
         now = nanoseconds();
-        meeting.until = now + (all ? GOOD_FOR : meeting.wait);
+        measured.until = now + (all ? GOOD_FOR : measured.wait);
     }
-    int64_t cost = again ? meeting.cost : UNKNOWN;
-    meeting.asked = now;
-    __atomic_store_n(&team.busy, 0, __ATOMIC_RELEASE);
+    int64_t cost = again ? measured.cost : UNKNOWN;
+    measured.asked = now;
+    __atomic_store_n(&pool.busy, 0, __ATOMIC_RELEASE);
     return cost;
 }
 
-void cs_meet(int me, int threads) {
+void cs_barrier(int me, int threads) {
     int phase = ++places[me].phase;
     for (int round = 0, d = 1; d < threads; round++, d *= 2) {
         int next = me + d < threads ? me + d : me + d - threads;
