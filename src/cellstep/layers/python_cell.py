@@ -108,7 +108,9 @@ class PythonCell:
         running = ops.running(mask, lengths, B, T, False)
         resets = None if resets is None else ops.check_mask(resets, B, T, "resets")
         due = np.zeros((B, 1), bool)  # a reset that waits for a step that runs
-        now = self.get_initial_state(B) if states is None else list(states)
+        now: list[Array] = self.get_initial_state(B) if states is None else list(states)
+        # where pieces begin
+        first = now if states is None or resets is None else self.get_initial_state(B)
         y = np.zeros((B, self.output_size), self.dtype) if h is None else now[h]
         outputs = np.empty((B, T, self.output_size), self.dtype) if sequences else None
         steps: list[tuple[Array | None, Array | None, Any, list[Array]]] = []
@@ -119,7 +121,7 @@ class PythonCell:
                 due |= resets[:, t, None]
                 goes_on = ~due if run is None else ~(due & run)
                 due = due & goes_on
-            before = [_chosen(goes_on, s, zero) for s in now]
+            before = now if goes_on is None else [_chosen(goes_on, s, f) for s, f in zip(now, first, strict=True)]
             output, new, back = self.step(_chosen(run, x[:, t], zero), before, training)
             y = _chosen(run, output, y if h is None else now[h])
             now = [_chosen(run, a, b) for a, b in zip(new, now, strict=True)]

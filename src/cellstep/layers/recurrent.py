@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
-from itertools import islice
 from typing import Any, ClassVar, Self, Unpack
 
 import numpy as np
 
 from .. import ops
-from ..configured import ours_function
-from ..kernels.stages import Recur, Stage
+from ..configured import cached, ours_function
+from ..kernels.stages import Stage
 from . import nested
+from . import recurrent_checks as checks
 from .base import Array, Layer, LayerOptions
 from .cell import RecurrentCell
 from .context import Applied, Context
 from .deserialization import deserialize
 from .module import Module, Shape
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell
-from .states import given_states, gradients_like, nest, split_gradients
-from .stream import Stream
-from .time_order import RaggedRows, TimeOrder, arrange
+from .states import given_states, gradients_like, nest, split_gradients, with_rows
+from .stream import Stream, recurrent_stages
+from .time_order import RaggedRows, TimeOrder, arrange, zeroed
 from .variable import Variable
 
 
@@ -134,16 +133,7 @@ class RNN(Layer):
         return found + self._weights
 
     def make_weights(self, input_shape: Shape) -> None:
-        if len(input_shape) != 3:
-            hint = ""
-            if len(input_shape) == 2:
-                hint = "; a recurrent layer before it needs return_sequences=True"
-            elif len(input_shape) == 4 and input_shape[0] is None:
-                hint = "; x has an axis too many, or the shape of an Input the batch size"
-            raise ValueError(
-                f"expected inputs of {self.name} of shape (batch, time, features), "
-                f"got {ops.describe(input_shape)}{hint}"
-            )
+        checks.check_input_shape(self, input_shape)
         self._width = input_shape[2]
         build_cell(self.cell, self.path, (input_shape[0], input_shape[2]))
         if self.trainable_initial_state:
@@ -157,12 +147,10 @@ class RNN(Layer):
         first: list[Any] = self.runner.get_initial_state(batch_size)
         return first
 
-    @cached_property
-    def _cached_own_first_states(self) -> bool:
+    @property
+    def has_own_first_states(self) -> bool:
         """Whether a user's class overrides `get_initial_state`, of the layer or of a cell that kernels run."""
-        cells = [self.cell, *self.runner.flat]
-        makers = [type(part).get_initial_state for part in (self, *cells) if hasattr(part, "get_initial_state")]
-        return not all(map(ours_function, makers))
+        return _overrides_first_states((type(self), type(self.cell), *map(type, self.runner.flat)))
 
     def reach(self, rank: int) -> str:
         return "past" if self.return_sequences and not self.go_backwards else "sequence"
@@ -192,29 +180,18 @@ class RNN(Layer):
         if rows is None:
             self.states = None
             return
-        if not self.stateful:
-            raise ValueError(f"rows must be None, as {self.name} is not stateful, got {rows!r}")
+        checks.check_stateful(self, "rows", rows)
         if self.states is not None:
-            B = self.states[0].shape[0]
-            chosen = ops.check_rows(rows, B)
-            first = nested.flatten(self.get_initial_state(B))
-            states = [s.copy() for s in self.states]
-            for state, value in zip(states, first, strict=True):
-                state[chosen] = value[chosen]
-            self.states = states
+            first = nested.flatten(self.get_initial_state(self.states[0].shape[0]))
+            self.states = with_rows(self.states, rows, first)
 
     def reset_states(self, states: Any = None, rows: Any = None) -> None:
         """As `reset_state`."""
         self.reset_state(states, rows)
 
     def check_states(self, states: Any, way: str = "") -> list[Array]:
-        """The states that `reset_state` got, flat and cast.
-
-        Raises:
-            ValueError, TypeError: the layer is not stateful, or they do not fit.
-        """
-        if not self.stateful:
-            raise ValueError(f"states must be None, as {self.name} is not stateful, got {ops.shown(states)}")
+        """The states that `reset_state` got, flat and cast; ValueError or TypeError where they do not fit."""
+        checks.check_stateful(self, "states", states)
         return given_states(self.runner, states, self.dtype, "batch", way, "states")
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
@@ -245,16 +222,15 @@ class RNN(Layer):
         Args:
             x: (B, T, I), any real dtype and strides; or a list of B arrays (steps, I).
             mask: (B, T) booleans, True where the step runs.
-            context: whose `training` says whether `dropout` drops inputs and `recurrent_dropout` states: one mask a
-                call each, the same at every step. Where its masks say which steps exist, a layer that goes backwards
-                over sequences begins rows at their own ends, and one that gives the last output gives that of a row's
-                own last step, as of the row alone.
-            initial_state: one (B, units) array a state, in a list; one alone may come bare, and those of stacked cells
-                in one list for each cell. Where None: zeros, or the layer's own.
-            lengths: (B,) integers 0 .. T, the same as a mask for padding on the right; not together with one.
-            resets: (B, T) booleans, True where a row begins anew: its states are zero before that step, or before the
-                next one that is not masked, and no gradient crosses. A layer that goes backwards begins each piece
-                with the last step of the piece. Where None: those of the context.
+            context: in training `dropout` drops inputs and `recurrent_dropout` states, the same at every step. Where
+                masks say which steps exist, rows end with their own last steps, as they would alone.
+            initial_state: one (B, units) array a state, in a list, or one list for each cell of a stack; a lone one may
+                come bare. Where None: zeros, or the layer's own.
+            lengths: (B,) integers 0 .. T, in place of a mask where padding is on the right.
+            resets: (B, T) booleans, True where a row begins anew: its states are zero before that step (those of a
+                cell in Python its own first ones), or before the next one that is not masked, and no gradient crosses.
+                A layer that goes backwards begins each piece with the last step of the piece. Where None: those of the
+                context.
 
         Returns:
             The output, or [output, *states]; the mask; and the pullback. It takes dy in the same form, where None is
@@ -266,26 +242,20 @@ class RNN(Layer):
         runner, sequences = self.runner, self.return_sequences
         resets = context.resets if resets is None else resets
         padding = context.padding and (self.go_backwards if sequences else self.zero_output_for_mask)
-        if padding and mask is None and sequences:
-            raise ValueError(
-                f"go_backwards of {self.name} must be False where x had lengths that a layer below has lost, got True: "
-                "it would begin with padding"
-            )
+        if padding:
+            checks.check_ends(self, mask)
         # weights of another width are refused before they are made
-        if (
-            not self.go_backwards
-            and self.built
-            and type(x) is np.ndarray
-            and x.dtype is self.dtype
-            and (x.ndim == 3 and x.shape[2] == self._width)
-        ):
-            order = TimeOrder(x.shape[0], x.shape[1], mask, lengths, resets)  # as in most calls: the cheap way
+        plain = self.built and not self.go_backwards and type(x) is np.ndarray and x.dtype is self.dtype
+        if plain and x.ndim == 3 and x.shape[2] == self._width:  # as in most calls: the cheap way
+            order = TimeOrder(x.shape[0], x.shape[1], mask, lengths, resets)
         else:
             by_row = not self.has_python_cells
             x, order = arrange(x, mask, lengths, resets, self.dtype, self.features, self.go_backwards, by_row, padding)
         B, T = order.B, order.T
         if not self.built:
             self.build((B, T, (x[0] if isinstance(x, list) else x).shape[-1]))
+        if resets is not None:
+            checks.check_resets(self)
         own_first = initial_state is None and self.states is None and bool(self.initial)
         states = self._first_states(initial_state, B)
         if isinstance(order, RaggedRows):
@@ -311,7 +281,7 @@ class RNN(Layer):
         zeros = self.zero_output_for_mask and (sequences or (mask is not None and not padding))
         running = order.running() if zeros else None
         if running is not None:
-            y = self._zeroed(y, running)
+            y = zeroed(y, running)
         result = [y, *nest(runner, last)] if self.return_state else y
         passed = self.compute_mask(x, mask)
         if tape is None:
@@ -325,10 +295,10 @@ class RNN(Layer):
                 dy, dlast = split_gradients(runner, dy, self.dtype, B)
             if dy is not None and sequences:
                 dy = order.check_gradient(dy, self.dtype, runner.output_size)
-                dy, dbefore = order.gradients(self._zeroed(dy, running))
+                dy, dbefore = order.gradients(dy if running is None else zeroed(dy, running))
             elif dy is not None:
                 dy = self.gradient_array(dy, shape)
-                dy = dy if running is None else self._zeroed(dy, running)
+                dy = dy if running is None else zeroed(dy, running)
             dx, dfirst = tape.pullback(dy, dlast, need_dx)
             if dbefore is not None and runner.h is not None:
                 dfirst[runner.h] = dfirst[runner.h] + dbefore
@@ -345,47 +315,23 @@ class RNN(Layer):
 
     def _first_states(self, initial_state: Any, B: int) -> list[Array] | None:
         """One array a state; None where the cell's own first states will do."""
-        if self.states is not None and self.states[0].shape[0] != B:
-            have = self.states[0].shape[0]
-            raise ValueError(
-                f"expected x with the {have} rows of the call before, as {self.name} is stateful, got {B}; "
-                "reset_states() lets another batch size in"
-            )
+        checks.check_batch_size(self, B)
         if initial_state is None:
             if self.states is not None:
                 return self.states
-            if not self._cached_own_first_states:
+            if not self.has_own_first_states:
                 return nested.flatten(self.get_initial_state(B)) if self.initial else None
             initial_state = self.get_initial_state(B)
         return given_states(self.runner, initial_state, self.dtype, B)
 
-    def _zeroed(self, y: Any, running: Array | None) -> Any:
-        """y, or its gradient, with zeros at steps that do not run; None for `running` where all do."""
-        if running is None or not running.shape[1]:
-            return y
-        return np.where(running[:, :, None] if self.return_sequences else running[:, -1:], y, y.dtype.type(0))
-
     def stages(self) -> list[Stage]:
-        if self.go_backwards:
-            raise ValueError(f"go_backwards must be False to stream {self.name}, got True: its first step is the last")
-        if self._cached_own_first_states:
-            raise NotImplementedError(f"get_initial_state of {self.name} is overridden, so it cannot be streamed")
-        first = iter([w.numpy() for w in self.initial])
-        stages: list[Stage] = []
-        for cell in self.runner.flat:
-            if not isinstance(cell, RecurrentCell):
-                raise NotImplementedError(f"{self.name} runs a cell written in Python, so it cannot be streamed")
-            packed = cell.packed(backward=False)
-            mine = tuple(islice(first, len(packed.cell.states)))
-            stages.append(Recur(packed.cell, packed.backend, packed.weights, self.zero_output_for_mask, mine))
-        return stages
+        checks.check_streamed(self)
+        return recurrent_stages(self.runner.flat, self.zero_output_for_mask, [w.numpy() for w in self.initial])
 
     def stream(self, batch_size: int = 1) -> Stream:
-        """A stream of this layer with the weights it has now. Its states begin at zero, or at the initial ones
-        that are weights.
-
-        A step gives the output of that step, whatever return_sequences and return_state are. The states of a
-        `stateful` layer are its own, and the stream's are the stream's.
+        """A stream of this layer with the weights it has now, whose states begin at zero, or at the initial ones that
+        are weights. A step gives the output of that step, whatever return_sequences and return_state are. The states
+        of a `stateful` layer are its own, and the stream's are the stream's.
 
         Raises:
             ValueError: the layer is not built, or goes backwards. NotImplementedError: its cell is written in Python.
@@ -399,3 +345,9 @@ class RNN(Layer):
     def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         return cls(deserialize(config.pop("cell")), **config)
+
+
+@cached
+def _overrides_first_states(kinds: tuple[type, ...]) -> bool:
+    makers = [getattr(kind, "get_initial_state", None) for kind in kinds]
+    return not all(maker is None or ours_function(maker) for maker in makers)

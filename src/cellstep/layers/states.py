@@ -75,3 +75,12 @@ def split_gradients(runner: Any, dy: Any, dtype: Any, B: int) -> tuple[Any, list
         None if d is None else ops.as_array(f"the gradient of state {name}", d, dtype, (B, n))
         for d, name, n in zip(dlast, names, sizes, strict=True)
     ]
+
+
+def with_rows(states: list[Array], rows: Any, first: list[Array]) -> list[Array]:
+    """New states in which some rows are those of `first`; ValueError where there are no such rows."""
+    chosen = ops.check_rows(rows, states[0].shape[0])
+    changed = [s.copy() for s in states]
+    for state, value in zip(changed, first, strict=True):
+        state[chosen] = value[chosen]
+    return changed

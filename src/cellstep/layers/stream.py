@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,13 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"<Stream of {self.name}, batch_size={self.batch_size}>"
+
+
+def recurrent_stages(cells: Sequence[Any], zero_masked: bool, initial: Sequence[Array]) -> list[Stage]:
+    """The stages of cells that run one after another, with the states that they begin with, or none for zeros."""
+    first = iter(initial)
+    packs = [cell.packed(backward=False) for cell in cells]
+    return [Recur(p.cell, p.backend, p.weights, zero_masked, tuple(islice(first, len(p.cell.states)))) for p in packs]
 
 
 def _first_states(stages: Sequence[tuple[str, Stage]]) -> list[Array] | None:

@@ -223,3 +223,10 @@ def _reversed(B: int, T: int, steps: Array | None, resets: Any, by_row: bool, pa
     if by_row and not holes:
         return RowsReversedAtTheEnd(B, T, ends, None, resets)
     return Reversed(B, T, steps, resets)
+
+
+def zeroed(y: Array, running: Array) -> Array:
+    """Outputs, of steps or the last ones, with zeros for steps that do not run; or their gradients."""
+    if not running.shape[1]:
+        return y
+    return np.where(running[:, :, None] if y.ndim == 3 else running[:, -1:], y, y.dtype.type(0))

@@ -1,0 +1,64 @@
+"""What a recurrent layer refuses: inputs, states and options of a call that do not go together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import ops
+
+if TYPE_CHECKING:
+    from .recurrent import RNN
+
+
+def check_input_shape(layer: RNN, shape: Any) -> None:
+    """ValueError for a shape other than (batch, time, features)."""
+    if len(shape) == 3:
+        return
+    hint = ""
+    if len(shape) == 2:
+        hint = "; a recurrent layer before it needs return_sequences=True"
+    elif len(shape) == 4 and shape[0] is None:
+        hint = "; x has an axis too many, or the shape of an Input the batch size"
+    raise ValueError(
+        f"expected inputs of {layer.name} of shape (batch, time, features), got {ops.describe(shape)}{hint}"
+    )
+
+
+def check_ends(layer: RNN, mask: Any) -> None:
+    """ValueError where rows end somewhere, and no mask says where."""
+    if mask is None and layer.return_sequences:
+        raise ValueError(
+            f"go_backwards of {layer.name} must be False where x had lengths that a layer below has lost, got True: "
+            "it would begin with padding"
+        )
+
+
+def check_batch_size(layer: RNN, B: int) -> None:
+    """ValueError where a layer keeps the states of another number of rows."""
+    if layer.states is not None and layer.states[0].shape[0] != B:
+        raise ValueError(
+            f"expected x with the {layer.states[0].shape[0]} rows of the call before, as {layer.name} is stateful, "
+            f"got {B}; reset_states() lets another batch size in"
+        )
+
+
+def check_stateful(layer: RNN, name: str, value: Any) -> None:
+    """ValueError for states or rows to reset where a layer keeps none."""
+    if not layer.stateful:
+        raise ValueError(f"{name} must be None, as {layer.name} is not stateful, got {ops.shown(value)}")
+
+
+def check_resets(layer: RNN) -> None:
+    """NotImplementedError where a reset would have to begin with other states than zeros."""
+    if layer.initial or layer.has_own_first_states:
+        raise NotImplementedError(f"resets of {layer.name} are not built, as its states do not begin at zero")
+
+
+def check_streamed(layer: RNN) -> None:
+    """ValueError or NotImplementedError where a layer cannot run step by step."""
+    if layer.go_backwards:
+        raise ValueError(f"go_backwards must be False to stream {layer.name}, got True: its first step is the last")
+    if layer.has_own_first_states:
+        raise NotImplementedError(f"get_initial_state of {layer.name} is overridden, so it cannot be streamed")
+    if layer.has_python_cells:
+        raise NotImplementedError(f"{layer.name} runs a cell written in Python, so it cannot be streamed")
