@@ -114,7 +114,8 @@ class Stream:
         self._chain.set_states(ops.check_named_states(value, self._shapes, self.dtype))
 
     def reset(self, rows: Any = None) -> None:
-        """Begin again with zeros, or with the initial states that a layer has as weights.
+        """Begin again with zeros, or with the initial states that a layer has as weights. Before a step it does what
+        `resets` at that step does in a sequence.
 
         Args:
             rows: those that an int, a slice, a list of ints or booleans selects; all where None.
