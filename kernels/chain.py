@@ -24,8 +24,8 @@ class Chain:
 
     Args:
         stages: in order; their weights are copied.
-        B: rows. inputs: the width of x, or None for whole numbers; a Lookup comes first then.
-        dtype: of everything but whole numbers.
+        B: rows. inputs: the width of x, or None for integers; a Lookup comes first then.
+        dtype: of everything but integers.
         cast: called as cast(x, steps) with an x that does not fit as it is; gives one that does, or raises. steps says
             whether it is one step or a block.
         check: called as check(out) with an out that does not fit; raises.
@@ -50,7 +50,7 @@ class Chain:
         ]
 
     def step(self, x: Any, out: Any = None) -> Array:
-        """One step: x (B, I), or (B,) whole numbers; gives (B, N), in `out` where there is one."""
+        """One step: x (B, I), or (B,) integers; gives (B, N), in `out` where there is one."""
         if out is not None and not _fits(out, self.dtype, (self.B, self.N)):
             self._check(out)
         y = self._run(self._cast(x, False), False)
@@ -60,7 +60,7 @@ class Chain:
         return np.asarray(out)
 
     def steps(self, x: Any) -> Array:
-        """T steps: x (B, T, I), or (B, T) whole numbers; gives (B, T, N)."""
+        """T steps: x (B, T, I), or (B, T) integers; gives (B, T, N)."""
         return self._run(self._cast(x, True), True)
 
     def get_states(self) -> list[Array]:

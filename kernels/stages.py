@@ -28,7 +28,7 @@ BUSY = "a stream belongs to one thread at a time, and another thread is inside t
 
 @dataclass(frozen=True)
 class Lookup:
-    """Rows of a table (V, N) for whole numbers (B,); only ever the first stage. With mask_zero 0 is not there."""
+    """Rows of a table (V, N) for integers (B,); only ever the first stage. With mask_zero 0 is not there."""
 
     table: Array
     mask_zero: bool
@@ -74,7 +74,7 @@ Stage = Lookup | Mask | Recur | Dense | Activate
 
 
 def widths(stages: tuple[Stage, ...], inputs: int | None) -> list[int]:
-    """The width of what each stage gives. `inputs` is that of what comes in, None for whole numbers."""
+    """The width of what each stage gives. `inputs` is that of what comes in, None for integers."""
     found, width = [], inputs or 0
     for stage in stages:
         if isinstance(stage, Lookup):

@@ -51,7 +51,7 @@ cdef class Chain:
 
     cdef long B, N
     cdef object dtype
-    cdef long inputs  # 1 for whole numbers
+    cdef long inputs  # 1 for integers
     cdef int typenum, ndim
     cdef int busy
     cdef double work
@@ -166,7 +166,7 @@ cdef class Chain:
         return 0
 
     cdef inline object own(self, x):
-        """Whole numbers as a copy: without the GIL, another thread could change them once they are checked."""
+        """Integers as a copy: without the GIL, another thread could change them once they are checked."""
         return np.array(x) if self.ndim == 1 and cnp.PyArray_CheckExact(x) else x
 
     cdef inline bint fits(self, x, int ndim) noexcept:
@@ -238,7 +238,7 @@ cdef class Chain:
         return 0
 
     def step(self, x, out=None):
-        """One step: x (B, I), or (B,) whole numbers; gives (B, N), in `out` where there is one."""
+        """One step: x (B, I), or (B,) integers; gives (B, N), in `out` where there is one."""
         cdef cnp.npy_intp dims[2]
         if self.work >= LONG_WORK:
             x = self.own(x)
@@ -266,7 +266,7 @@ cdef class Chain:
         )
 
     def steps(self, x):
-        """T steps: x (B, T, I), or (B, T) whole numbers; gives (B, T, N)."""
+        """T steps: x (B, T, I), or (B, T) integers; gives (B, T, N)."""
         cdef cnp.npy_intp dims[3]
         x = self.own(x)
         if not self.fits(x, self.ndim + 1):

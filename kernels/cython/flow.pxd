@@ -33,7 +33,7 @@ cdef struct Stage:
 cdef struct Flow:
     long B, esize, count
     long block       # steps that run through all stages at a time
-    int id_size      # bytes of a whole number in x
+    int id_size      # bytes of an integer in x
     Stage *stages
     uint8_t *flags   # room for (block, B) bytes: is the row there at the step?
     const uint8_t *there  # those of this block, NULL where all are

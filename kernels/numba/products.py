@@ -40,7 +40,7 @@ def panels(*groups: Sequence[Array]) -> list[Array]:
     dtype = groups[0][0].dtype
     wide, fill = width(dtype), _fill_panels[dtype]
     shapes = [(sum(-(-M.shape[1] // wide) for M in group), group[0].shape[0], wide) for group in groups]
-    # one allocation for all: each is a whole number of lines of the cache
+    # one allocation for all: each is an integer of lines of the cache
     memory = aligned((sum(n * K * wide for n, K, _ in shapes),), dtype)
     out, start = [], 0
     for group, (n, K, _) in zip(groups, shapes, strict=True):

@@ -162,7 +162,7 @@ def shown(value: Any) -> str:
 
 
 def check_indices(name: str, value: Any, entries: int) -> NDArray[np.intp]:
-    """Whole numbers 0 .. entries - 1, of any shape; floats will do where they are whole. A copy: what was checked, no
+    """Integers 0 .. entries - 1, of any shape; floats will do where they are whole. A copy: what was checked, no
     other thread can change.
 
     Raises:
@@ -171,7 +171,7 @@ def check_indices(name: str, value: Any, entries: int) -> NDArray[np.intp]:
     a = plain(name, value).copy()
     if a.dtype.kind == "f":
         if not (np.isfinite(a) & (np.floor(a) == a)).all():
-            raise ValueError(f"expected {name} to hold whole numbers, got fractions, NaN or infinity")
+            raise ValueError(f"expected {name} to hold integers, got fractions, NaN or infinity")
     elif a.dtype.kind not in "iub":
         raise TypeError(f"expected {name} to hold integers, got {kind(name, a)}")
     if a.size and (a.min() < 0 or a.max() >= entries):

@@ -41,10 +41,10 @@ def make_chain(
     Args:
         stages: in order.
         B: rows.
-        inputs: the width of x; None for whole numbers, for which the first stage is a Lookup.
+        inputs: the width of x; None for integers, for which the first stage is a Lookup.
         outputs: the width of what the last stage gives.
         dtype: float32 or float64.
-        integers: refuse whole numbers that come as floats.
+        integers: refuse integers that come as floats.
         backend: the active one where None.
     """
 
