@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import losses
-from ..losses.alignment import as_mask, match
+from ..losses.alignment import Array, as_mask, match
 from ..ops import plain
 from .means import LossMetric
 
@@ -88,15 +88,10 @@ class RootMeanSquaredError(_Plain):
 
     default_name, loss_class = "root_mean_squared_error", losses.MeanSquaredError
 
-    def update_state(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
-    ) -> None:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any, mask: Any) -> Array:
         p = plain("y_pred", y_pred)
-        self.add((match(plain("y_true", y_true), p, None) - p) ** 2, sample_weight, mask)
+        squares: Array = (match(plain("y_true", y_true), p, None) - p) ** 2
+        return squares
 
     def result(self) -> float:
         return math.sqrt(super().result())

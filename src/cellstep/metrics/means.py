@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .. import registry
 from ..configured import ours_function
@@ -95,7 +95,24 @@ class Sum(Metric):
         return self.total
 
 
-class MeanMetricWrapper(WeightedMean):
+class MeanOfValues(WeightedMean):
+    """The weighted mean of values of targets and predictions, which a subclass computes in `values`."""
+
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any, mask: Any) -> Array:
+        """What is averaged, one value for each row, or for each row and step; the rest says of what shape."""
+        raise NotImplementedError(f"{type(self).__name__} must implement values")
+
+    def update_state(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> None:
+        self.add(self.values(y_true, y_pred, sample_weight, mask), sample_weight, mask)
+
+
+class MeanMetricWrapper(MeanOfValues):
     """The mean of `fn(y_true, y_pred, **options)`, which gives one value for each row, or for each row and step."""
 
     arguments: ClassVar[tuple[str, ...]] = ()
@@ -129,15 +146,9 @@ class MeanMetricWrapper(WeightedMean):
             config = {**config, "fn": registry.read_function("fn of a metric", config["fn"])}
         return super().from_config(config)
 
-    def update_state(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
-    ) -> None:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any, mask: Any) -> Array:
         values = np.asarray(self.fn(plain("y_true", y_true), plain("y_pred", y_pred), **self.options))
-        self.add(_row_rank(values, mask, sample_weight), sample_weight, mask)
+        return _row_rank(values, mask, sample_weight)
 
 
 def _row_rank(values: Array, *others: ArrayLike | None) -> Array:
@@ -146,7 +157,7 @@ def _row_rank(values: Array, *others: ArrayLike | None) -> Array:
     return values[..., 0] if ranks and values.ndim == max(ranks) + 1 and values.shape[-1] == 1 else values
 
 
-class LossMetric(WeightedMean):
+class LossMetric(MeanOfValues):
     """The unweighted values of a loss, averaged as a metric; `arguments` of a subclass are attributes of its loss."""
 
     direction = "down"
@@ -163,15 +174,7 @@ class LossMetric(WeightedMean):
         """As its loss."""
         return self.loss.by_step
 
-    def update_state(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
-    ) -> None:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: Any, mask: Any) -> Array:
         shape = np.shape(y_pred)[:-1] if np.ndim(y_pred) > 1 else np.shape(y_pred)
-        live: NDArray[np.bool_] | None = None
-        if mask is not None:
-            live = np.broadcast_to(as_mask(mask, shape), shape)
-        self.add(self.loss.values(y_true, y_pred, live), sample_weight, mask)
+        live = None if mask is None else np.broadcast_to(as_mask(mask, shape), shape)
+        return self.loss.values(y_true, y_pred, live)
