@@ -48,15 +48,15 @@ class SwapEMAWeights(Callback):
         self._swapped, self._averages = state["swapped"], state["averages"]
 
     def _check_averages(self, name: str, value: Any) -> list[tuple[Any, Any]]:
-        weights, found = self.model.weights, []
+        weights, averages = self.model.weights, []
         if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
             raise TypeError(f"{name} must be pairs of a weight's number and an array, got {type(value).__name__}")
         for number, average in value:
             if check_natural("number of a weight", number) >= len(weights):
                 raise ValueError(f"{name} must be of {len(weights)} weights, got number {number}")
             variable = weights[number]
-            found.append((variable, as_array(f"{name} of {variable.path}", average, variable.dtype, variable.shape)))
-        return found
+            averages.append((variable, as_array(f"{name} of {variable.path}", average, variable.dtype, variable.shape)))
+        return averages
 
     def _swap(self) -> None:
         optimizer = self.model.optimizer

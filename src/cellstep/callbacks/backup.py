@@ -56,12 +56,12 @@ class BackupAndRestore(Callback):
         if not self.model.built:
             raise ValueError("BackupAndRestore needs a model that is built before fit: give it an Input")
         self._every.seen = 0
-        found = [path for path in (self.path, self.before) if path.exists()]
-        for path in found:
+        backups = [path for path in (self.path, self.before) if path.exists()]
+        for path in backups:
             try:
                 state = state_file.read(path)
             except ValueError as error:
-                if path == found[-1]:
+                if path == backups[-1]:
                     raise
                 warnings.warn(f"the backup before the last one is used: {error}", stacklevel=2)
                 continue

@@ -117,12 +117,12 @@ class CallbackList:
         model: Any,
         params: Mapping[str, Any],
     ) -> None:
-        given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        for callback in given:
+        users = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+        for callback in users:
             if not isinstance(callback, Callback):
                 raise TypeError(f"callbacks must hold cellstep.callbacks.Callback objects, got {callback!r}")
-        added = [e for e in extra if not any(isinstance(c, type(e)) for c in given)]
-        self.callbacks = sorted(given + added, key=lambda callback: callback.last)
+        added = [e for e in extra if not any(isinstance(c, type(e)) for c in users)]
+        self.callbacks = sorted(users + added, key=lambda callback: callback.last)
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(params)

@@ -111,9 +111,9 @@ class Metric(Configured):
 
     def update_from(self, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> None:
         """`update_state` with those of the arguments that it takes."""
-        given = {"sample_weight": sample_weight, "mask": mask}
+        optional = {"sample_weight": sample_weight, "mask": mask}
         taken = parameters_of(type(self).update_state)
-        options = {name: value for name, value in given.items() if name in taken}
+        options = {name: value for name, value in optional.items() if name in taken}
         if sample_weight is not None:
             options["sample_weight"] = sample_weight  # an error where it is not taken, and never left out
         self.update_state(y_true, y_pred, **options)
@@ -200,9 +200,9 @@ def entries(
         raise ValueError(f"y_true must have the shape {np.shape(y_pred)} of y_pred, got {t.shape}")
     weights: Array = np.ones((*shape[:-1], 1))
     if sample_weight is not None:
-        given = as_weights(sample_weight)
-        full = given.shape == shape and given.ndim > 1
-        weights = given if full else align("sample_weight", given, shape[:-1])[..., None]
+        array = as_weights(sample_weight)
+        full = array.shape == shape and array.ndim > 1
+        weights = array if full else align("sample_weight", array, shape[:-1])[..., None]
     columns = [a.reshape(-1, shape[-1]) for a in (t, p, np.broadcast_to(weights, shape).astype(np.float64))]
     if mask is not None:
         chosen = np.broadcast_to(as_mask(mask, shape[:-1]), shape[:-1]).reshape(-1)

@@ -103,7 +103,7 @@ class Optimizer(Settings):
         """Change `flat.value` in place from `flat.grad`, which stays.
 
         Args:
-            flat: numbers of all variables, or of some. rate: the learning rate. step: which update of these variables
+            flat: elements of all variables, or of some. rate: the learning rate. step: which update of these variables
                 this is, from 1.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement update")
@@ -226,7 +226,7 @@ class Optimizer(Settings):
             flat.calls += 1
         self._calls += 1
 
-    #: Whether an update leaves a number whose gradient is 0 as it is, and its slots; asked of elementwise ones.
+    #: Whether an update leaves an element whose gradient is 0 as it is, and its slots; asked of elementwise ones.
     _idle = False
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[ArrayLike, Trainable]]) -> int:

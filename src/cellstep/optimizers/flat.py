@@ -40,21 +40,21 @@ class State(NamedTuple):
 
 
 def elementwise(update: Update) -> Update:
-    """Says of an optimizer's `update` that it treats each number by itself: it may be given a part of a variable.
+    """Marks an optimizer's `update` as elementwise: it may be called with a part of a variable.
 
-    It is said of the function, so an `update` that a subclass writes is one that may not.
+    The function is marked, so an `update` that a subclass writes is not.
     """
     update.elementwise = True  # type: ignore[attr-defined]
     return update
 
 
 class Part:
-    """Numbers that a rule updates at once, with all that it needs of them. All arrays are (n,).
+    """Elements that a rule updates at once, with all that it needs of them. All arrays are (n,).
 
     Attributes:
         variables: whose they are, in the order of their segments.
         segments: where each variable is.
-        value, grad: the numbers and their gradients.
+        value, grad: the elements and their gradients.
         slots: the optimizer's arrays by name.
         scratch: holds nothing between calls.
     """

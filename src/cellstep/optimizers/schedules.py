@@ -76,10 +76,10 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     def __init__(
         self, boundaries: Sequence[float], values: Sequence[float], name: str | None = "PiecewiseConstant"
     ) -> None:
-        for argument, given in (("boundaries", boundaries), ("values", values)):
-            if not isinstance(given, list | tuple | np.ndarray):
-                raise TypeError(f"{argument} must be a list of numbers, got {shown(given)}")
-            for entry in given:
+        for argument, entries in (("boundaries", boundaries), ("values", values)):
+            if not isinstance(entries, list | tuple | np.ndarray):
+                raise TypeError(f"{argument} must be a list of numbers, got {shown(entries)}")
+            for entry in entries:
                 number(argument, entry, *([0] if argument == "values" else []))
         if len(boundaries) != len(values) - 1 or not len(boundaries):
             raise ValueError(

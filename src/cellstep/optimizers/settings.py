@@ -79,14 +79,14 @@ class Settings(Configured):
         name: str | None = None,
     ) -> None:
         clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
-        given = {key: _positive(key, value) for key, value in clips.items() if value is not None}
-        if len(given) > 1:
-            raise ValueError(f"only one of clipnorm, clipvalue and global_clipnorm can be given, got {given}")
+        limits = {key: _positive(key, value) for key, value in clips.items() if value is not None}
+        if len(limits) > 1:
+            raise ValueError(f"only one of clipnorm, clipvalue and global_clipnorm can be given, got {limits}")
         self.name = check_named(name, type(self).__name__.lower())
         self._rate: Rate = 0.0
         self.learning_rate = learning_rate
         self.weight_decay = None if weight_decay is None else number("weight_decay", weight_decay, 0)
-        self.clipnorm, self.clipvalue, self.global_clipnorm = (given.get(key) for key in clips)
+        self.clipnorm, self.clipvalue, self.global_clipnorm = (limits.get(key) for key in clips)
         self.use_ema = check_bool("use_ema", use_ema)
         self.ema_momentum = number("ema_momentum", ema_momentum, 0, 1)
         every = ema_overwrite_frequency

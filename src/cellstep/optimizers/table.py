@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .flat import Array, Part, Trainable, VariableGroup
 
-#: About so many numbers are updated at once where all rows change: what a rule needs of them stays in the cache.
+#: About so many elements are updated at once where all rows change: what a rule needs of them stays in the cache.
 BLOCK = 2**16
 
 Rows = tuple[NDArray[np.intp], Array]
@@ -76,8 +76,8 @@ class Table(VariableGroup):
         """What a rule is to update, one after the other.
 
         Args:
-            idle: the rule leaves numbers whose gradient is 0 as they are, and their slots.
-            elementwise: it treats each number by itself.
+            idle: the rule leaves elements whose gradient is 0 as they are, and their slots.
+            elementwise: the rule is elementwise.
         """
         rows = self._variable.row_grad
         if self._variable.lazy:
@@ -91,7 +91,7 @@ class Table(VariableGroup):
             yield Part(self.variables, self.segments, self.value, grad, self.slots, np.empty_like(grad))
 
     def pieces(self) -> Iterator[Part]:
-        """All numbers, some at a time, for what needs no gradient."""
+        """All elements, some at a time, for what needs no gradient."""
         return self._blocks(None, None)
 
     def _occurring(self, places: NDArray[np.intp], values: Array) -> Iterator[Part]:
@@ -125,7 +125,7 @@ class Table(VariableGroup):
 
 
 def _nonzero(table: Array, rows: Rows | None = None) -> Rows:
-    """The rows that hold a number other than 0; `rows`: the places of those in the table."""
+    """The rows that have an element other than 0; `rows`: the places of those in the table."""
     there = np.flatnonzero(table.any(axis=tuple(range(1, table.ndim))))
     return (there if rows is None else rows[0][there]), table[there]
 

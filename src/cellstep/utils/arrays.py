@@ -24,7 +24,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Array:
         (..., num_classes) float64, as in Keras.
 
     Raises:
-        ValueError: a label out of range. TypeError: labels that are no whole numbers.
+        ValueError: a label out of range. TypeError: labels that are no integers.
 
     Example:
         >>> to_categorical([0, 2])

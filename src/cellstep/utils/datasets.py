@@ -181,8 +181,8 @@ def split_dataset(
         random.generator(seed).shuffle(order)
 
     def part(rows: Array) -> Any:
-        found = [a[rows] for a in arrays]
-        return type(dataset)(found) if several else found[0]
+        parts = [a[rows] for a in arrays]
+        return type(dataset)(parts) if several else parts[0]
 
     return part(order[:left]), part(order[left : left + right])
 

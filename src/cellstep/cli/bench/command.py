@@ -58,8 +58,8 @@ def run(
     if no_picture:
         print(no_picture)
     machine = {n: limits.measure(n) for n in sorted({w.threads for w in rows})}
-    for found in machine.values():
-        print(f"limits, {found}")
+    for limit in machine.values():
+        print(f"limits, {limit}")
     print()
     measured = []
     with screen.Screen([*ours, *present]) as lines:

@@ -147,7 +147,7 @@ def rows(
     limits: Mapping[int, Limits],
     pace: Pace,
 ) -> Iterator[Row]:
-    """Measure rows one after the other; the threads of everyone are set whenever their number changes.
+    """Measure rows one after the other; the numbers of threads of all contenders are set whenever they change.
 
     Args:
         works: put those of one number of threads together: to change it may be slow.

@@ -157,13 +157,13 @@ def _reader(share: int, times: int, threads: int) -> Callable[[int], Any]:
 @cache
 def measure(threads: int) -> Limits:
     """This machine with `threads` threads; takes a second or two for each number up to that, once a process."""
-    found = {size: bandwidth(size, threads) for size in SIZES}
+    measured = {size: bandwidth(size, threads) for size in SIZES}
     whole = peak(threads)
     if threads > 1:
         # a busy neighbour may hold the other processors, but n threads can do whatever fewer can
         fewer = measure(threads - 1)
         whole = max(whole, fewer.peak)
-        found = {size: max(rate, fewer.bandwidth[size]) for size, rate in found.items()}
+        measured = {size: max(rate, fewer.bandwidth[size]) for size, rate in measured.items()}
     # nor is a small size slower to read than a larger one: what is left of the cost of a call says so, wrongly
-    rates = {size: max(rate for other, rate in found.items() if other >= size) for size in SIZES}
+    rates = {size: max(rate for other, rate in measured.items() if other >= size) for size in SIZES}
     return Limits(threads, whole, rates)

@@ -72,12 +72,12 @@ def parse(text: str) -> Shape:
     """A shape from TxBxIxH.
 
     Raises:
-        ValueError: not four positive whole numbers.
+        ValueError: not four positive integers.
     """
     try:
         sizes = [int(n) for n in text.split("x")]
     except ValueError:
         sizes = []
     if len(sizes) != 4 or min(sizes) < 1:
-        raise ValueError(f"expected a shape as TxBxIxH, four positive whole numbers, got {text!r}")
+        raise ValueError(f"expected a shape as TxBxIxH, four positive integers, got {text!r}")
     return Shape(*sizes)

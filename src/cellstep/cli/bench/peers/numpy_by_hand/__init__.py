@@ -33,5 +33,5 @@ def has(cell: Cell) -> bool:
 
 def load(cell: Cell) -> type[ByHand]:
     """The class of a cell, which has its title."""
-    found: type[ByHand] = getattr(importlib.import_module(f"{__name__}.{cell.name}"), cell.title)
-    return found
+    by_hand: type[ByHand] = getattr(importlib.import_module(f"{__name__}.{cell.name}"), cell.title)
+    return by_hand
