@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
+
+from .cells import CELLS
 
 #: The functions that run cells, the same ones for every cell.
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
@@ -84,3 +88,10 @@ class Backend:
     products: Any
     norms: Any
     updates: Any
+
+
+def steps_of_cells(package: str) -> dict[str, Callable[..., Any]]:
+    """The `step` of each cell in a backend's folder, from the file that is called as the cell is; a cell without one is
+    left out."""
+    files = {name: f"{package}.{name}" for name in CELLS}
+    return {name: import_module(file).step for name, file in files.items() if find_spec(file) is not None}

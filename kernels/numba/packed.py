@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cells import ACTIVATIONS, OF_INPUT, Cell
-from . import gru, lstm, rnn
+from ..contract import steps_of_cells
 from .jit import Kernel
 from .layouts import Weights
 from .loop import Columns, Plan, loops
@@ -20,7 +20,7 @@ from .rows import Step
 Array = NDArray[Any]
 
 #: Of each cell what a step computes besides products: a function of its flags.
-CELLS: dict[str, Callable[..., Step]] = {"rnn": rnn.step, "lstm": lstm.step, "gru": gru.step}
+CELLS: dict[str, Callable[..., Step]] = steps_of_cells(__package__)
 #: Arrays without elements, with up to three axes, which stand for absent ones.
 NONE = {np.dtype(c): tuple(np.empty((0,) * axes, c) for axes in range(4)) for c in "fd"}
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..cells import ACTIVATIONS, Cell
 from ..chain import Chain
-from . import gru, lstm, norms, products, rnn, updates
+from ..contract import steps_of_cells
+from . import norms, products, updates
 from .loop import Array, Packed, Step, backward, forward, read, split_of, step, tape
 
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 #: Of each cell the function of a step.
-CELLS: dict[str, Step] = {"rnn": rnn.step, "lstm": lstm.step, "gru": gru.step}
+CELLS: dict[str, Step] = steps_of_cells(__package__)
 empty = np.empty
 
 
