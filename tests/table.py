@@ -164,16 +164,14 @@ def steps(kind: str, B: int, T: int, rng: np.random.Generator) -> tuple[Array | 
 class Problem:
     """Everything that one forward and one backward pass takes, in arrays of one dtype.
 
-    W (I, G*H), U (H, G*H), b of the cell's bias shape or None; x (B, T, I); states: one (B, H) for each state of the
-    cell; mask (B, T) or lengths (B,) or neither; resets (B, T) or None; drop (B, H) or None; dy (B, T, H) and dstates,
-    the gradients that come from above.
+    weights: in the row's order, W (I, G*H), U (H, G*H), ..., None for no bias; x (B, T, I); states: one (B, H) for each
+    state of the cell; mask (B, T) or lengths (B,) or neither; resets (B, T) or None; drop (B, H) or None; dy (B, T, H)
+    and dstates, the gradients that come from above.
     """
 
     variant: Variant
     shape: Shape
-    W: Array
-    U: Array
-    b: Array | None
+    weights: tuple[Array | None, ...]
     x: Array
     states: tuple[Array, ...]
     mask: Array | None
@@ -183,9 +181,11 @@ class Problem:
     dy: Array
     dstates: tuple[Array, ...]
 
-    @property
-    def weights(self) -> tuple[Array | None, ...]:
-        return self.W, self.U, self.b
+    def weight(self, name: str) -> Array:
+        """The weight of this name."""
+        found = self.weights[self.variant.cell.weight_names.index(name)]
+        assert found is not None
+        return found
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -201,13 +201,12 @@ class Problem:
 
     def astype(self, dtype: str) -> Problem:
         """The same numbers in another dtype."""
-        b = None if self.b is None else self.b.astype(dtype)
         drop = None if self.drop is None else self.drop.astype(dtype)
         return replace(
             self,
-            **{name: getattr(self, name).astype(dtype) for name in ("W", "U", "x", "dy")},
+            **{name: getattr(self, name).astype(dtype) for name in ("x", "dy")},
             **{name: tuple(a.astype(dtype) for a in getattr(self, name)) for name in ("states", "dstates")},
-            b=b,
+            weights=tuple(None if w is None else w.astype(dtype) for w in self.weights),
             drop=drop,
         )
 
@@ -247,7 +246,6 @@ def problem(
     gain = min(gain, 0.2) if v in OF_INPUT else gain
     T, B, I, H = shape  # noqa: E741
     rng = np.random.default_rng(zlib.crc32(f"{v} {shape} {mask}".encode()))
-    G = v.cell.G
 
     def uniform(bound: float, *size: int) -> Array:
         return rng.uniform(-bound, bound, size).astype(np.float32)
@@ -257,13 +255,16 @@ def problem(
 
     masked, lengths = steps(mask, B, T, rng)
     kept = np.random.default_rng(B + H).random((B, H)) < 0.75
-    bias = uniform(0.5, *v.cell.bias_shape(H, **v.named))
+    shapes = dict(zip(v.cell.weight_names, v.cell.shapes({"I": I, "H": H}, v.named), strict=True))
+    drawn: dict[str, Array | None] = {v.cell.bias: uniform(0.5, *shapes.pop(v.cell.bias))}
+    for name, size in shapes.items():
+        drawn[name] = uniform(gain * (3 / size[0]) ** 0.5 if len(size) == 2 else 0.2 * gain, *size)
+    if not v.bias:
+        drawn[v.cell.bias] = None
     return Problem(
         variant=v,
         shape=shape,
-        W=uniform(gain * (3 / I) ** 0.5, I, G * H),
-        U=uniform(gain * (3 / H) ** 0.5, H, G * H),
-        b=bias if v.bias else None,
+        weights=tuple(drawn[name] for name in v.cell.weight_names),
         x=normal(B, T, I),
         states=tuple(normal(B, H) for _ in v.cell.states),
         mask=masked,

@@ -61,7 +61,7 @@ def gradient_buffers(p: Problem) -> dict[str, Array]:
     buffers = {
         "dx": unwritten((B, T, I), p.dtype),
         **{
-            f"d{name}": np.zeros_like(p.W[0] if w is None else w)
+            f"d{name}": np.zeros_like(p.weights[0][0] if w is None else w)
             for name, w in zip(p.variant.cell.weight_names, p.weights, strict=True)
         },
         **{f"d{s}s": unwritten((B, T, H), p.dtype) for s in p.variant.cell.state_names},

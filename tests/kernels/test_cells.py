@@ -43,7 +43,8 @@ def test_every_product_has_its_operand_and_every_gate_is_summed(cell: kernels.Ce
 @every_cell
 def test_orders_of_other_frameworks_are_permutations(cell: kernels.Cell) -> None:
     assert all(sorted(order) == sorted(cell.letters) for order in cell.orders.values())
-    assert all(set(weight.names) == {"keras", "torch", "onnx"} for weight in cell.weights)
+    assert all(set(weight.names) == {"keras", *cell.orders} for weight in cell.weights)
+    assert set(cell.orders) == set(cell.names)
 
 
 @every_cell

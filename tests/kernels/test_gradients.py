@@ -28,7 +28,8 @@ def loss(backend: kernels.Backend, p: Problem) -> float:
 
 def inputs(p: Problem) -> dict[str, Array]:
     """What there are gradients of, by the gradient's name; arrays of the problem itself, not copies."""
-    found: dict[str, Any] = {"dx": p.x, "dW": p.W, "dU": p.U, "db": p.b}
+    found: dict[str, Any] = {"dx": p.x}
+    found |= {f"d{name}": w for name, w in zip(p.variant.cell.weight_names, p.weights, strict=True)}
     found |= {f"d{name}0": s for name, s in zip(p.variant.cell.state_names, p.states, strict=True)}
     return {name: a for name, a in found.items() if a is not None}
 
@@ -38,9 +39,7 @@ def differences(backend: kernels.Backend, p: Problem) -> dict[str, Array]:
     # a copy, as numbers are nudged in place
     p = replace(
         p,
-        W=p.W.copy(),
-        U=p.U.copy(),
-        b=None if p.b is None else p.b.copy(),
+        weights=tuple(None if w is None else w.copy() for w in p.weights),
         x=p.x.copy(),
         states=tuple(s.copy() for s in p.states),
     )

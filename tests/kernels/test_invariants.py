@@ -117,8 +117,11 @@ def test_dropping_states_is_dropping_rows_of_the_recurrent_weights(backend: kern
     p = problem(v, ODD, mask="holes")
     drop = np.zeros((ODD.B, ODD.H))
     drop[:, ::2] = 2
-    U = p.U * drop[0][:, None]
-    found, right = forward(backend, replace(p, drop=drop)), forward(backend, replace(p, U=U))
+    weights = tuple(
+        p.weight("U") * drop[0][:, None] if name == "U" else w
+        for name, w in zip(v.cell.weight_names, p.weights, strict=True)
+    )
+    found, right = forward(backend, replace(p, drop=drop)), forward(backend, replace(p, weights=weights))
     for a, e in zip((found.y, *found.states), (right.y, *right.states), strict=True):
         assert_close(a, e, 1e-13)
 

@@ -32,7 +32,8 @@ every_cell = pytest.mark.parametrize("v", VARIANTS, ids=str)
 
 def arrays(p: Problem) -> dict[str, Array]:
     """Every array that a problem hands to the kernels."""
-    named: dict[str, Any] = {n: getattr(p, n) for n in ("W", "U", "b", "x", "mask", "lengths", "dy")}
+    named: dict[str, Any] = {n: getattr(p, n) for n in ("x", "mask", "lengths", "dy")}
+    named |= dict(zip(p.variant.cell.weight_names, p.weights, strict=True))
     named |= {f"state {k}": s for k, s in enumerate(p.states)} | {f"dstate {k}": s for k, s in enumerate(p.dstates)}
     return {name: a for name, a in named.items() if a is not None}
 
@@ -125,7 +126,7 @@ def test_packed_weights_are_a_copy(backend: kernels.Backend, v: Variant) -> None
     packed = pack(backend, p)
     right = forward(backend, p, packed=packed)
     right_gradients = backward(backend, p, right)
-    for a in (p.W, p.U, p.b):
+    for a in p.weights:
         assert a is not None
         a[...] = np.nan
     found = forward(backend, p, packed=packed)
@@ -245,7 +246,7 @@ def test_outputs_stay_inside_their_arrays(backend: kernels.Backend, v: Variant) 
 def test_threads_share_packed_weights(backend: kernels.Backend, v: Variant) -> None:
     """Four Python threads on one packed, each with a tape of its own, get what one thread gets."""
     problems = [problem(v, Shape(20, 3 + k, 8, 24), mask=("none", "holes", "lengths", "right")[k]) for k in range(4)]
-    problems = [replace(p, W=problems[0].W, U=problems[0].U, b=problems[0].b) for p in problems]
+    problems = [replace(p, weights=problems[0].weights) for p in problems]
     packed = pack(backend, problems[0])
 
     def work(p: Problem) -> list[Array]:
