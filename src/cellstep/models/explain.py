@@ -103,13 +103,16 @@ def _kernel(cell: RecurrentCell) -> str:
         return (
             f"step by step in NumPy and slowly, as no kernel computes {' and '.join(foreign)}; {cell.dtype}, {chosen}"
         )
-    full = backend.supports(cell.contract, cell.dtype, tuple(options.values()))
-    pace = "at full speed" if full else "slowly: this backend has no fast kernel for these"
+    name, pace = cell.contract.name, "at full speed"
+    if name not in backend.cells:
+        pace, backend = f"slowly: backend {backend.name} does not have this cell", kernels.load("numpy")
+    elif not backend.supports(cell.contract, cell.dtype, tuple(options.values())):
+        pace = "slowly: this backend has no fast kernel for these"
     size = ""
     if cell.built:
         kilobytes = sum(w.size * w.dtype.itemsize for w in cell.weights) / 1024
         size = f", {kilobytes:.1f} KB of weights"
-    return f"{cell.contract.name}_forward and _backward of {backend.name}, {cell.dtype}, {chosen}, {pace}{size}"
+    return f"{name}_forward and _backward of {backend.name}, {cell.dtype}, {chosen}, {pace}{size}"
 
 
 def _foreign(cell: RecurrentCell) -> list[str]:

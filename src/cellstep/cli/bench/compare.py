@@ -97,8 +97,12 @@ def main_name(work: str) -> str:
 
 def names(work: str, cell: str, peers: Mapping[str, Peer], wanted: Sequence[str] = ()) -> list[str]:
     """The contenders that have this work and this cell: the main one of ours, the others wanted, then the peers."""
-    mine = [name for name in dict.fromkeys([main_name(work), *wanted]) if work.startswith(ONLY.get(name, ""))]
     row = kernels.CELLS[cell]
+    mine = [
+        name
+        for name in dict.fromkeys([main_name(work), *wanted])
+        if work.startswith(ONLY.get(name, "")) and (name not in BACKENDS or cell in kernels.load(BACKENDS[name]).cells)
+    ]
     return [*mine, *(name for name, peer in peers.items() if work in peer.WORK and peer.has(row))]
 
 
