@@ -35,6 +35,8 @@ class StackedRNNCells(Module):
 
     _uncalled: ClassVar[Mapping[str, str]] = dict.fromkeys(("call", "forward", "__call__"), BY_KERNELS)
 
+    config_keys = ()  # `get_config` writes the cells
+
     def __init__(self, cells: Sequence[Any], **options: Unpack[NamedOptions]) -> None:
         if not isinstance(cells, (list, tuple)) or not cells:
             raise ValueError(f"cells must be a list of one cell or more, got {cells!r}")

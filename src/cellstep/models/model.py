@@ -67,6 +67,8 @@ class Model(Network, Trainable):
         have one name.
     """
 
+    config_keys = ()  # tensors stand in a configuration as layers and calls
+
     def __init__(
         self,
         inputs: Any = None,
