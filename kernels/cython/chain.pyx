@@ -18,7 +18,7 @@ from cellstep.kernels.stages import BUSY, Activate, Dense, Lookup, Mask, Recur
 from .flow cimport ACTIVATE, DENSE, LOOKUP, MASK, RECUR, Flow, Stage, run_flow
 from .packed cimport Packed, aligned
 from .passes cimport begin, begin_forward
-from .products cimport Panels, View, code, describe
+from .panels cimport Panels, View, code, describe
 from .slices cimport Slices, begin_slices, next_slice
 from .step cimport Step, at_block, lay_out
 from .tiles cimport tiles_for

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint8_t
 
 from .job cimport Job
-from .products cimport Product, View
+from .panels cimport Product, View
 from .step cimport Step
 from .tiles cimport cs_tiles
 

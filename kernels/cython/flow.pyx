@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memset
 
 from .job cimport CALL_NS, plan
 from .loop cimport forward_part
-from .products cimport SOFTMAX, run_product
+from .panels cimport SOFTMAX, run_product
 from .step cimport step_rows
 from .tiles cimport cs_float_mode_restore, cs_float_mode_set, parallel
 

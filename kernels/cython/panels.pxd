@@ -36,3 +36,4 @@ cdef class Panels:
 cdef void describe(Product *p, Panels panels, int act) noexcept
 cdef void run_product(Product *p, View x, View y, long B, long T) noexcept nogil
 cdef int code(str activation) except? -1
+cdef void run_slice(Product *p, long r0, long r1) noexcept nogil
