@@ -302,3 +302,15 @@ def test_targets_for_sequences_that_were_padded_by_hand() -> None:
         model.train_on_batch(x, [np.ones((n, 2)) for n in (5, 1, 3)])
     with pytest.raises(ValueError, match="the steps of the outputs, 6 in row 0, got 7"):
         model.train_on_batch(x, [np.ones((n, 2)) for n in (7, 2, 3)])
+
+
+def test_an_output_without_a_gradient_adds_nothing() -> None:
+    """None among the gradients of the outputs of sequences stands for zeros."""
+    x = layers.Input((None, 3))
+    h = layers.GRU(4, return_sequences=True)(x)
+    net = Model(x, [layers.Dense(2)(h), layers.Dense(3)(h)])
+    rng = np.random.default_rng(1)
+    rows = [rng.normal(size=(n, 3)).astype("float32") for n in (2, 9, 4)]
+    y, pullback = net.forward(rows)
+    dy = np.ones_like(y[1])
+    np.testing.assert_array_equal(pullback([None, dy]), pullback([np.zeros_like(y[0]), dy]))

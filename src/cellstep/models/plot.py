@@ -97,17 +97,9 @@ def plot_model(
     Raises:
         ImportError: the graphviz package or program is not installed; the message says how to get it.
     """
-    text = model_to_dot(
-        model,
-        show_shapes=show_shapes,
-        show_dtype=show_dtype,
-        show_layer_names=show_layer_names,
-        rankdir=rankdir,
-        expand_nested=expand_nested,
-        dpi=dpi,
-        show_layer_activations=show_layer_activations,
-        show_trainable=show_trainable,
-    )
+    options = dict(locals())
+    del options["to_file"]
+    text = model_to_dot(**options)
     path = ops.check_path("to_file", to_file)
     if path.suffix in (".dot", ".gv"):
         atomic.write(path, text)
