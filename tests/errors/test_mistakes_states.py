@@ -207,7 +207,7 @@ TABLE: list[Row] = [
         "states model kw",
         lambda: reg()(X, initial_state=[S, S]),
         TypeError,
-        "sequential takes x, mask, lengths and training, got initial_state",
+        "sequential takes x, mask, lengths, resets and training, got initial_state",
     ),
     (
         "stateful batch changes",
