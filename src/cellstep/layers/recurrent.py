@@ -227,17 +227,15 @@ class RNN(Layer):
             initial_state: one (B, units) array a state, in a list, or one list for each cell of a stack; a lone one may
                 come bare. Where None: zeros, or the layer's own.
             lengths: (B,) integers 0 .. T, in place of a mask where padding is on the right.
-            resets: (B, T) booleans, True where a row begins anew: its states are zero before that step (those of a
-                cell in Python its own first ones), or before the next one that is not masked, and no gradient crosses.
-                A layer that goes backwards begins each piece with the last step of the piece. Where None: those of the
-                context.
+            resets: (B, T) booleans, True where a row begins anew: before that step, or the next one that is not masked,
+                its states are zero (a cell in Python has its own first ones), and no gradient crosses. Backwards a
+                piece begins with its last step. Where None: those of the context.
 
         Returns:
             The output, or [output, *states]; the mask; and the pullback. It takes dy in the same form, where None is
             zeros, and gives dx, or (dx, [gradient of each initial state]) if initial_state was given.
 
-        Raises:
-            ValueError, TypeError: an argument that does not fit; states and weights are as they were.
+        Where an argument does not fit, states and weights are as they were.
         """
         runner, sequences = self.runner, self.return_sequences
         resets = context.resets if resets is None else resets
@@ -330,8 +328,7 @@ class RNN(Layer):
 
     def stream(self, batch_size: int = 1) -> Stream:
         """A stream of this layer with the weights it has now, whose states begin at zero, or at the initial ones that
-        are weights. A step gives the output of that step, whatever return_sequences and return_state are. The states
-        of a `stateful` layer are its own, and the stream's are the stream's.
+        are weights, and are not those of a `stateful` layer. A step gives its output, whatever return_sequences is.
 
         Raises:
             ValueError: the layer is not built, or goes backwards. NotImplementedError: its cell is written in Python.
