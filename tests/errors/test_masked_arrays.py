@@ -87,7 +87,7 @@ def test_masked_values_are_refused(way: str) -> None:
 
 def test_whole_numbers_alone_are_ids() -> None:
     for model in (layers.Embedding(5, 2), Sequential([Input((2,)), layers.Embedding(5, 2)])):
-        with pytest.raises(ValueError, match="expected x to hold whole numbers, got fractions, NaN or infinity"):
+        with pytest.raises(ValueError, match="expected x to hold integers, got fractions, NaN or infinity"):
             model(np.array([[1.5, 2.0]]))
         np.testing.assert_array_equal(model(np.array([[1.0, 2.0]])), model(np.array([[1, 2]])))
 

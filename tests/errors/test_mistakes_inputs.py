@@ -237,7 +237,7 @@ TABLE: list[Row] = [
         "emb float",
         lambda: words(False).predict(TOK / 2, verbose=0),
         ValueError,
-        "expected x to hold whole numbers, got fractions, NaN or infinity",
+        "expected x to hold integers, got fractions, NaN or infinity",
     ),
     (
         "emb big",

@@ -220,7 +220,7 @@ def tagger(**options: Any) -> Sequential:
         ([1, 9], ValueError, "expected x between 0 and input_dim - 1 = 8, got 9"),
         (np.array([-1, 2]), ValueError, "expected x between 0 and input_dim - 1 = 8, got -1"),
         (np.array([1, 2**40]), ValueError, "expected x between 0 and input_dim - 1 = 8, got 1099511627776"),
-        ([1.5, 2], ValueError, "expected x to hold whole numbers, got fractions"),
+        ([1.5, 2], ValueError, "expected x to hold integers, got fractions"),
         (["a", "b"], TypeError, "expected x to hold integers, got dtype <U1"),
         ([1, 2, 3], ValueError, r"expected x of shape \(2,\), got \(3,\)"),
         (TOKENS, ValueError, r"expected x of shape \(2,\), got \(2, 4\)"),

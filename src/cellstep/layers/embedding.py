@@ -30,7 +30,7 @@ class Embedding(Layer):
             keeps for them as they are. See below.
         **options: name, dtype, trainable, activity_regularizer, as for every layer; dtype is that of the outputs.
 
-    Weights: embeddings (input_dim, output_dim). Inputs (B, ...) of whole numbers, outputs (B, ..., output_dim). Inputs
+    Weights: embeddings (input_dim, output_dim). Inputs (B, ...) of integers, outputs (B, ..., output_dim). Inputs
     have no gradient: the pullback returns None.
 
     Updates: gradients, their clipping and their norms cost what the rows of a batch cost, however large the table is.
@@ -97,7 +97,7 @@ class Embedding(Layer):
         return ops.plain("x", x) != 0 if self.mask_zero else None
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
-        """y (B, ..., output_dim) for whole numbers x (B, ...)."""
+        """y (B, ..., output_dim) for integers x (B, ...)."""
         rows = ops.check_indices("x", x, self.input_dim)
         if rows.ndim < 1:
             raise ValueError("expected x of shape (batch, ...), got one number")
