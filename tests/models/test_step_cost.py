@@ -53,7 +53,7 @@ def test_calls_of_a_batch() -> None:
     def evaluate(n: int) -> None:
         model.evaluate(X[: n * B], Y[: n * B], batch_size=B, verbose=0)
 
-    assert calls_of_each(fit) <= 145
+    assert calls_of_each(fit) <= 150
     assert calls_of_each(evaluate) <= 85
 
 

@@ -266,8 +266,7 @@ class Trainer:
 
     def context(self, compiled: Compiled, batch: Batch) -> Context:
         """A pass of training, with gradients of penalties scaled as the loss is."""
-        scale = compiled.optimizer.loss_scale_factor
-        return Context(True, True, False, [], None, 1.0 if scale is None else scale, batch.resets)
+        return Context(True, True, False, [], None, compiled.optimizer.scale_loss(1.0), batch.resets)
 
     def score(self, compiled: Compiled, plan: Plan, batch: Batch, ran: Pass, gradient: bool) -> Score:
         """The loss of what was run, with all penalties; see `scoring.score`."""
@@ -282,13 +281,12 @@ class Trainer:
 
     def pull(self, compiled: Compiled, plan: Plan, ran: Pass, gradients: Sequence[Any]) -> None:
         """Add to the gradients of the weights what a run's outputs give, flat, with None for zeros, and penalties."""
-        scale = compiled.optimizer.loss_scale_factor
-        if scale is not None:
-            gradients = [None if d is None else d * scale for d in gradients]
+        optimizer = compiled.optimizer
+        gradients = [None if d is None else optimizer.scale_loss(d) for d in gradients]
         one = type(ran.y) is np.ndarray
         ran.pullback(gradients[0] if one else nested.pack(ran.y, gradients), need_dx=False)
         if plan.penalized and "compute_loss" not in plan.own:  # which has them where it wants them
-            regularizers.add_gradients(plan.penalized, 1.0 if scale is None else scale)
+            regularizers.add_gradients(plan.penalized, optimizer.scale_loss(1.0))
 
     def record(
         self, compiled: Compiled, plan: Plan, batch: Batch, ran: Pass, scored: Score, rows: float | None = None
