@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cellstep import kernels, layers, ops
+from cellstep import layers, ops
 from cellstep.lab.analysis.cell_state_terms import through_gates
 from cellstep.lab.analysis.jacobians import (
     products,
@@ -173,9 +173,8 @@ def test_too_many_of_them_are_refused() -> None:
 def test_nothing_crosses_a_reset(name: str) -> None:
     layer, x, resets = made(name), normal(B, T, FEATURES), np.zeros((B, T), bool)
     resets[0, 2] = resets[2, 4] = True
-    with kernels.use("numpy"):
-        whole = traced(layer, x, resets=resets)
-        jacobians, plain, after = (step_jacobians(run) for run in (whole, traced(layer, x), traced(layer, x[:, 2:])))
+    whole = traced(layer, x, resets=resets)
+    jacobians, plain, after = (step_jacobians(run) for run in (whole, traced(layer, x), traced(layer, x[:, 2:])))
     assert not jacobians[resets].any()
     np.testing.assert_array_equal(jacobians[0, 3:], after[0, 1:])
     np.testing.assert_array_equal(jacobians[1], plain[1])
