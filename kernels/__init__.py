@@ -6,6 +6,7 @@ function does, who allocates, and how to add a cell.
 
 from __future__ import annotations
 
+import copyreg
 import importlib
 import importlib.util
 import os
@@ -68,6 +69,10 @@ def load(name: str, why: str = "asked for by name") -> Backend:
     module = _module(name)
     exported = (*FUNCTIONS, "empty", "Chain", "products", "norms", "updates")
     return Backend(name, why, module.CELLS, *(getattr(module, each) for each in exported))
+
+
+#: What a stream is made of is copied and pickled, and modules are not: a backend goes by its name.
+copyreg.pickle(Backend, lambda backend: (load, (backend.name, backend.why)))
 
 
 def _missing(name: str) -> str:
