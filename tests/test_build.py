@@ -1,0 +1,40 @@
+"""The compiled build can be configured with any CMake from 3.20 on: where it cannot, an install becomes a pure-Python
+one, and only a warning says so."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/bin", "/usr/local/bin"]
+CMAKES = sorted({str(Path(found).resolve()) for folder in FOLDERS if (found := shutil.which("cmake", path=folder))})
+
+
+def version(cmake: str) -> tuple[int, ...]:
+    done = subprocess.run([cmake, "--version"], capture_output=True, text=True)
+    found = re.search(r"version (\d+)\.(\d+)", done.stdout)
+    return tuple(map(int, found.groups())) if found else (0,)
+
+
+@pytest.mark.skipif(
+    not any(version(cmake) >= (3, 20) for cmake in CMAKES) or not shutil.which("cc"),
+    reason="needs CMake and a C compiler",
+)
+def test_it_is_configured_anew_and_again_by_every_cmake_here(tmp_path: Path) -> None:
+    for number, cmake in enumerate(cmake for cmake in CMAKES if version(cmake) >= (3, 20)):
+        build = tmp_path / str(number)
+        command = [cmake, "-S", str(ROOT), "-B", str(build), "-DSKBUILD_PROJECT_NAME=cellstep"]
+        command.append(f"-DPython_EXECUTABLE={sys.executable}")
+        gone = build / "stage" / "cellstep" / "kernels" / "cython" / "gone.pxd"
+        for _ in range(2):
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 0, f"{cmake}\n{done.stdout}{done.stderr}"
+            assert not gone.exists()
+            gone.touch()
