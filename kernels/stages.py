@@ -74,8 +74,8 @@ Stage = Lookup | Mask | Recur | Dense | Activate
 
 
 def widths(stages: tuple[Stage, ...], inputs: int | None) -> list[int]:
-    """The width of what each stage gives. `inputs` is that of what comes in, None for integers."""
-    found, width = [], inputs or 0
+    """The width of each stage's output. `inputs` is the width of the input, None for integers."""
+    widths, width = [], inputs or 0
     for stage in stages:
         if isinstance(stage, Lookup):
             width = stage.table.shape[1]
@@ -83,5 +83,5 @@ def widths(stages: tuple[Stage, ...], inputs: int | None) -> list[int]:
             width = stage.packed.H
         elif isinstance(stage, Dense):
             width = stage.W.shape[1]
-        found.append(int(width))
-    return found
+        widths.append(int(width))
+    return widths

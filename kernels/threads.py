@@ -32,8 +32,8 @@ def asked(variable: str) -> int | None:
         return None
     number = int(text) if text.isdecimal() and len(text) < 20 else 0
     if not 0 < number < 2**31:
-        shown = repr(text) if len(text) < 50 else f"{text[:40]!r}... ({len(text)} characters)"
-        raise ImportError(f"{variable} must be a positive integer below 2**31, got {shown}")
+        value = repr(text) if len(text) < 50 else f"{text[:40]!r}... ({len(text)} characters)"
+        raise ImportError(f"{variable} must be a positive integer below 2**31, got {value}")
     return number
 
 

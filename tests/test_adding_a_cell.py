@@ -203,7 +203,7 @@ def test_the_bench_times_it_and_checks_its_answers() -> None:
     "files",
     [
         ["test_cells.py", "test_contract.py", "test_gradients.py", "test_resets.py"],
-        ["test_invariants.py", "test_numba_team.py"],
+        ["test_invariants.py", "test_numba_thread_pool.py"],
     ],
     ids=lambda files: files[0],
 )

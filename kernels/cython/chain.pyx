@@ -107,14 +107,14 @@ cdef class Chain:
     @property
     def stages(self):
         """The stages, with copies of their weights."""
-        made = []
+        stages = []
         for stage in self.stages_:
             if isinstance(stage, tuple):
                 panels, biased, activation = stage
                 W, b = panels.plain()
                 stage = Dense(W, b if biased else None, activation)
-            made.append(stage)
-        return made
+            stages.append(stage)
+        return stages
 
     cdef const char *held(self, cnp.ndarray array) except NULL:
         self.keep.append(array)

@@ -80,11 +80,11 @@ def split_of(Packed packed, shape, bint backward=False):
     elif j.alone < CALL_NS:
         why = f"about {j.alone / 1e3:.0f} us of work, and a second thread pays from {CALL_NS // 1000}"
     elif not j.by_rows:
-        why = "threads that keep their share of the weights in their own caches gain more than meeting each step costs"
+        why = "threads that keep their share of the weights in their own caches gain more than their barriers cost"
     elif j.B >= limit * ROWS_EACH:
-        why = "threads with rows of their own never meet"
+        why = "threads with rows of their own need no barrier"
     else:
-        why = "threads with units of their own would meet each step, which costs more than it saves"
+        why = "threads with units of their own would need a barrier each step, which costs more than it saves"
     return Split(j.threads, "rows" if rows else "units", shares, why)
 
 

@@ -17,7 +17,7 @@ cnp.import_array()
 
 
 cdef class Memory:
-    """Bytes at a multiple of 64, which go to the next call that asks for as many once nobody holds this object."""
+    """A block of the memory pool, aligned to 64 bytes; it returns to the pool when the last reference is gone."""
 
     def __cinit__(self, size_t size):
         self.data = <char *> pool_take(size)

@@ -2,8 +2,8 @@
 # cython: cdivision=True
 """Long calls in slices: Ctrl-C, and any other signal that Python has a handler for, ends a call in good time.
 
-A call without the GIL hears of no signal. So one that takes long is made in slices of about 100 ms: the loop over them
-holds the GIL, runs each without it, and lets Python run handlers in between. If a handler raises, the call ends there,
+Without the GIL no signal is handled. So a long call runs in slices of about 100 ms: the loop over them holds the GIL,
+releases it for each slice, and lets Python run handlers in between. If a handler raises, the call ends there,
 its outputs undefined; what must stay as it was, states and sums that are added to, is written after the last slice.
 A slice is a whole call of the pool, so no thread ever waits for one that has left, and threads that came late join the
 next one. A short call is one slice and pays a comparison.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..chain import Chain
 from ..contract import Split
 from ..reference import norms, products, updates
-from . import team
+from . import thread_pool
 from .layouts import Gradients, Inputs, Sums, TapePart
 from .loop import ROWS
 from .packed import CELLS, NONE, Packed, pack, supports
@@ -78,7 +78,7 @@ def groups(B: int) -> list[slice]:
     They follow from B alone, so that the sums do not depend on the number of threads; four groups at most, as each
     has gradients of all weights.
     """
-    return team.split(B, 1 if B < 32 else 2 if B < 128 else 4)
+    return thread_pool.split(B, 1 if B < 32 else 2 if B < 128 else 4)
 
 
 def _work(p: Packed, shape: tuple[int, ...]) -> int:
@@ -100,17 +100,17 @@ def split_of(packed: Packed, shape: tuple[int, int, int], backward: bool = False
     """How a call for x of this shape (B, T, I) would be shared now."""
     B = shape[0]
     work = _work(packed, shape) * (2 if backward else 1)
-    parts = groups(B) if backward else team.rows(B, work)
-    limit = team.get_num_threads()
-    threads = min(len(parts), limit) if work >= team.PAYS else 1
+    parts = groups(B) if backward else thread_pool.rows(B, work)
+    limit = thread_pool.get_num_threads()
+    threads = min(len(parts), limit) if work >= thread_pool.PAYS else 1
     if limit == 1:
         why = "a call may use one thread"
-    elif work < team.PAYS:
-        why = f"{work / 1e6:.1f} million multiply-adds, and a second thread pays from {team.PAYS / 1e6:.1f}"
+    elif work < thread_pool.PAYS:
+        why = f"{work / 1e6:.1f} million multiply-adds, and a second thread pays from {thread_pool.PAYS / 1e6:.1f}"
     elif len(parts) == 1:
         why = "so few rows are not shared"
     else:
-        why = "parts of the batch never meet" + (", and their number follows from the batch alone" if backward else "")
+        why = "batch parts need no barrier" + (", and their number follows from the batch alone" if backward else "")
     return Split(threads, "rows", [part.stop - part.start for part in parts], why)
 
 
@@ -151,7 +151,7 @@ def _run_forward(p: Packed, inputs: Inputs, y: Array | None, states: Sequence[Ar
     shape, none = inputs.x.shape, NONE[p.dtype][3]
     work = _work(p, shape)
     if tape is None:
-        rows = team.rows(shape[0], work)
+        rows = thread_pool.rows(shape[0], work)
         parts = [TapePart(none, none, (none,) * len(states))] * len(rows)
     else:
         tape.inputs, rows, parts = inputs, tape.rows, tape.parts
@@ -163,7 +163,7 @@ def _run_forward(p: Packed, inputs: Inputs, y: Array | None, states: Sequence[Ar
     for own, part in zip(rows, parts, strict=True):
         mine = _each(itemgetter(own), (inputs, y, tuple(states)))
         calls.append([partial(loop, p.weights, *s, *mine, part) for s in steps])
-    team.run(calls, work)
+    thread_pool.run_parts(calls, work)
 
 
 def backward(
@@ -203,7 +203,7 @@ def backward(
     for own, part, added in zip(tape.rows, tape.parts, sums, strict=True):
         mine = _each(itemgetter(own), (inputs, gradients))
         calls.append([partial(loop, p.transposed, *s, *mine, part, added) for s in steps])
-    team.run(calls, work)
+    thread_pool.run_parts(calls, work)
     for added in sums[1:]:
         for total, a in zip((*totals[:3], *totals.vectors), (*added[:3], *added.vectors), strict=True):
             total += a

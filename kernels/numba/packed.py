@@ -47,7 +47,7 @@ class Variant(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """Weights as the loops read them, which nobody writes to: `weights` forward, `transposed` backward, the latter
+    """Weights as the loops read them, read-only: `weights` forward, `transposed` backward, the latter
     without elements if backward will not be called."""
 
     variant: Variant

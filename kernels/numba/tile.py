@@ -41,7 +41,7 @@ def tile(rows: int, panels: int = 1, tall: bool = False) -> Callable[..., None]:
     `TALL` elements from k to k. B starts at element b, with ldb elements from panel to panel.
     """
 
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _, a, lda, _, b, ldb, K, _, c, ldc = args
         A, B, C = (context.make_array(signature.args[i])(context, builder, args[i]).data for i in (0, 3, 7))
         make = _Builder(builder, context.get_value_type(signature.args[7].dtype), signature.args[7].dtype.bitwidth // 8)
@@ -71,7 +71,7 @@ def tile(rows: int, panels: int = 1, tall: bool = False) -> Callable[..., None]:
         context: Any, A: Any, a: Any, lda: Any, B: Any, b: Any, ldb: Any, K: Any, C: Any, c: Any, ldc: Any
     ) -> Any:
         n = types.int64
-        return types.void(A, n, n, B, n, n, n, C, n, n), emit
+        return types.void(A, n, n, B, n, n, n, C, n, n), codegen
 
     result: Callable[..., None] = added
     return result

@@ -33,7 +33,7 @@ def step(weights: Any, options: Any, x: Array, hd: Array, h: Array) -> Any:
         zx = zx + b
     (xz, xr, xh), (hz, hr, *rest) = np.split(zx, 3, axis=1), np.split(zh, 3 if reset_after else 2, axis=1)
     (z, z_back), (r, r_back) = apply(rec, xz + hz), apply(rec, xr + hr)
-    # what r meets: q, or hd before the product with Uh
+    # what r multiplies: q, or hd before the product with Uh
     s = rest[0] if reset_after else r * hd
     hh, hh_back = apply(act, xh + (r * s if reset_after else s @ Uh))
     h_new = z * h + (1 - z) * hh

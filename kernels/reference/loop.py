@@ -29,7 +29,7 @@ Step = Callable[..., tuple[Array, tuple[Array, ...], Callable[..., Gradients]]]
 
 @dataclass(frozen=True)
 class Packed:
-    """Weights as `pack` leaves them: copies that nobody writes to, with the function of a step.
+    """Weights as `pack` leaves them: read-only copies, with the function of a step.
 
     An activation among the options is a name of the contract; this backend alone takes any other function with its
     gradient too.

@@ -30,14 +30,14 @@ def normalized(
     x (N, F); gamma, beta (F,), None for ones and zeros; all C-contiguous.
     """
     share = np.full(x.shape[1], 1 / x.shape[1], x.dtype)
-    found = x - (x @ share)[:, None]
-    scale = 1 / np.sqrt(np.einsum("nf,nf->n", found, found) * share[0] + x.dtype.type(epsilon))
-    found *= scale[:, None]
+    scaled = x - (x @ share)[:, None]
+    scale = 1 / np.sqrt(np.einsum("nf,nf->n", scaled, scaled) * share[0] + x.dtype.type(epsilon))
+    scaled *= scale[:, None]
     if normal is not None:
-        normal[...] = found
+        normal[...] = scaled
     if inverse is not None:
         inverse[...] = scale
-    y[...] = found if gamma is None else found * gamma
+    y[...] = scaled if gamma is None else scaled * gamma
     if beta is not None:
         y += beta
 

@@ -1,9 +1,9 @@
-/* Large blocks that are given back are kept, by size class, for the next call that asks: a training loop asks for the
-   same again and again, and the system takes as long to clear fresh pages as 8 % of a training pass (64 rows, 256
-   units), or half of one (1 row, 96 units).
+/* The memory pool: large blocks that are freed are kept, by size class, for the next allocation: a training loop
+   allocates the same sizes again and again, and the system takes as long to clear fresh pages as 8 % of a training pass
+   (64 rows, 256 units), or half of one (1 row, 96 units).
 
-   The lists are locked for a few instructions. Who finds them locked goes to malloc instead of waiting, so that a child
-   that was forked meanwhile, in which nobody will unlock them, still works. */
+   The lists are locked for a few instructions. A thread that finds them locked calls malloc instead of waiting, so that
+   a child forked meanwhile, in which no thread will unlock them, still works. */
 #include "memory.h"
 #include <stdint.h>
 #include <stdlib.h>

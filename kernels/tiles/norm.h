@@ -19,7 +19,7 @@
     } while (0)
 
 /* normal = (x - mean) / sqrt(variance + epsilon), inverse = 1 over that root, y = normal gamma + beta.
-   x, y and normal (rows, n) contiguous, inverse (rows); gamma, beta (n) or NULL; normal is y's room where nobody asks. */
+   x, y and normal (rows, n) contiguous, inverse (rows); gamma, beta (n) or NULL; normal is y where NULL. */
 static void normalize(long rows, long n, const void *x0, double epsilon, const void *gamma, const void *beta, void *y0,
                       void *normal0, void *inverse) {
     for (long r = 0; r < rows; r++) {

@@ -1,10 +1,10 @@
 /* The thread pool: threads of our own that wait for calls. OpenMP is asked only how many threads this process should use.
 
-   Refused: a parallel region of libgomp. Its fork and join wait for every thread of the team, so a worker that a busy
+   Refused: a parallel region of libgomp. Its fork and join wait for every thread of its team, so a worker that a busy
    neighbour keeps off its core, or that sleeps since the last call, holds up calls that would long be done without it
    (LSTM training, 32 rows x 31 steps x 24 units with two threads on a busy 2-core machine: 5 to 18 ms against 1 to 2 ms
    alone); and it hangs in a forked child. Here a call runs with the workers that wake within
-   the caller's patience, and a child starts a pool of its own. */
+   PATIENCE, and a child starts a pool of its own. */
 #include "thread_pool.h"
 #include <limits.h>
 #include <pthread.h>
@@ -24,10 +24,11 @@ enum {
     PATIENCE = 100000,    /* nanoseconds that a call may wait for workers, and no more than a quarter of what it takes */
     BARE_SPINS = 40,      /* a neighbour in step comes within 100 ns; a pause alone takes up to 50 */
     BARRIER_SPINS = 1000, /* 20 to 50 us: many steps of a small cell, a small part of a time slice */
-    /* Nanoseconds of a nap, once a neighbour is so late that it must be off its core. Who naps keeps its own claim to a
-       core for when the neighbour is back; who calls sched_yield loses it, and a whole slice to the busy process beside
-       it: beside one on each of two cores, a training pass of 64 rows and 256 units took 175 ms with yields (46 alone on
-       the machine), 104 to 160 with naps, and 100 steps of 1 row and 256 units 68 ms at the worst, not 9. */
+    /* Nanoseconds of a nap, once a neighbour is so late that it must be off its core. A thread that naps keeps its claim
+       to a core for when the neighbour is back; one that calls sched_yield loses it, and a whole time slice to the busy
+       process beside it: with one on each of two cores, a training pass of 64 rows and 256 units took 175 ms with
+       yields (46 alone on the machine), 104 to 160 with naps, and 100 steps of 1 row and 256 units 68 ms at the worst,
+       not 9. */
     NAP = 20000,
 };
 

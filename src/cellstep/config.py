@@ -15,8 +15,8 @@ from . import __version__, kernels, ops
 
 def get_num_threads() -> int:
     """How many threads a call may use in the active backend."""
-    team = _team()
-    return 1 if team is None else int(team.get_num_threads())
+    pool = _thread_pool()
+    return 1 if pool is None else int(pool.get_num_threads())
 
 
 def set_num_threads(n: int) -> None:
@@ -32,19 +32,19 @@ def set_num_threads(n: int) -> None:
         >>> cellstep.set_num_threads(1)
     """
     n = ops.check_count("n", n)
-    team = _team()
-    if team is not None:
-        team.set_num_threads(min(n, 2**31 - 1))  # a C int
+    pool = _thread_pool()
+    if pool is not None:
+        pool.set_num_threads(min(n, 2**31 - 1))  # a C int
     elif n > 1:
         name = kernels.active().name
         warnings.warn(f"the {name} backend runs on one thread; n={n} has no effect", RuntimeWarning, stacklevel=2)
 
 
-def _team() -> Any:
+def _thread_pool() -> Any:
     """What sets the threads of the active backend, or None where it has one thread only."""
     name = kernels.active().name
     if name == "numba":
-        return importlib.import_module(".kernels.numba.team", __package__)
+        return importlib.import_module(".kernels.numba.thread_pool", __package__)
     return _tiles() if name == "cython" else None
 
 

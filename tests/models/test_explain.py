@@ -78,10 +78,10 @@ def test_numba_makes_the_parts_that_are_told(monkeypatch: pytest.MonkeyPatch) ->
     pytest.importorskip("numba")
     seen = []
     with kernels.use("numba") as backend, limited(2):
-        from cellstep.kernels.numba import team
+        from cellstep.kernels.numba import thread_pool
 
-        run = team.run
-        monkeypatch.setattr(team, "run", lambda parts, work: (seen.append(len(parts)), run(parts, work)))
+        run = thread_pool.run_parts
+        monkeypatch.setattr(thread_pool, "run_parts", lambda parts, work: (seen.append(len(parts)), run(parts, work)))
         layer = layers.GRU(64, return_sequences=True)
         x = np.zeros((64, 40, 8), np.float32)
         y, pullback = layer.forward(x)

@@ -45,7 +45,7 @@ def _machine() -> list[str]:
         tiles = importlib.import_module(f"{kernels.__name__}.cython.tiles")
         return [f"instruction set {tiles.isa()}: {tiles.isa_why()}", _threads(tiles.get_num_threads())]
     if kernels.active().name == "numba":
-        return [_threads(importlib.import_module(f"{kernels.__name__}.numba.team").get_num_threads())]
+        return [_threads(importlib.import_module(f"{kernels.__name__}.numba.thread_pool").get_num_threads())]
     return ["one thread, but for what NumPy does by itself"]
 
 

@@ -23,7 +23,7 @@ from cellstep.kernels import threads
 
 pytest.importorskip("numba")
 from cellstep.kernels.numba import backend as numba_backend
-from cellstep.kernels.numba import team
+from cellstep.kernels.numba import thread_pool
 
 HERE = Path(__file__).parent
 #: Rows for three groups of gradients and a rest, steps for more than one chunk.
@@ -38,8 +38,8 @@ def jitted() -> kernels.Backend:
 @pytest.fixture
 def four(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call is worth four threads, however small it is and however few processors there are."""
-    monkeypatch.setattr(team, "PAYS", 1)
-    monkeypatch.setattr(team, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(thread_pool, "PAYS", 1)
+    monkeypatch.setattr(thread_pool, "get_num_threads", lambda: 4)
 
 
 def everything(jitted: kernels.Backend, v: Variant, dtype: str) -> list[Array]:
@@ -57,9 +57,9 @@ def test_parts_on_threads_give_the_bits_of_one_thread(
     jitted: kernels.Backend, v: Variant, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = everything(jitted, v, dtype)
-    monkeypatch.setattr(team, "PAYS", 1)
+    monkeypatch.setattr(thread_pool, "PAYS", 1)
     for n in (2, 3, 7):
-        monkeypatch.setattr(team, "get_num_threads", lambda n=n: n)
+        monkeypatch.setattr(thread_pool, "get_num_threads", lambda n=n: n)
         assert_all_same(jitted, everything(jitted, v, dtype), alone, f"{n} threads")
 
 
@@ -83,7 +83,7 @@ def test_parts_run_at_the_same_time() -> None:
         meeting.wait()
         seen.append(k)
 
-    team.run([[partial(part, k)] for k in range(4)], work=10)
+    thread_pool.run_parts([[partial(part, k)] for k in range(4)], work=10)
     assert sorted(seen) == [0, 1, 2, 3]
 
 
@@ -102,15 +102,15 @@ def test_an_error_is_raised_when_what_is_under_way_has_ended_and_nothing_else_be
         ended.append("slow")
 
     with pytest.raises(FloatingPointError, match="this part"):
-        team.run([[fails], [slow, partial(ended.append, "next")]], work=10)
+        thread_pool.run_parts([[fails], [slow, partial(ended.append, "next")]], work=10)
     assert ended == ["slow"]
 
 
 @pytest.mark.usefixtures("four")
 def test_nobody_waits_for_a_helper_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(team._Team, "ask", lambda self, helpers, call: None)
+    monkeypatch.setattr(thread_pool._Helpers, "ask", lambda self, helpers, call: None)
     done: list[int] = []
-    team.run([[partial(done.append, k)] for k in range(5)], work=10)
+    thread_pool.run_parts([[partial(done.append, k)] for k in range(5)], work=10)
     assert done == [0, 1, 2, 3, 4]
 
 
@@ -119,12 +119,12 @@ def test_the_caller_does_it_all_where_the_system_has_no_more_threads(monkeypatch
     def start(*args: object) -> int:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(team, "_team", team._Team())
+    monkeypatch.setattr(thread_pool, "_helpers", thread_pool._Helpers())
     monkeypatch.setattr(_thread, "start_new_thread", start)
     done: list[int] = []
-    team.run([[partial(done.append, k)] for k in range(5)], work=10)
+    thread_pool.run_parts([[partial(done.append, k)] for k in range(5)], work=10)
     assert done == [0, 1, 2, 3, 4]
-    assert team._team.calls.empty()
+    assert thread_pool._helpers.calls.empty()
 
 
 @pytest.mark.usefixtures("four")
@@ -141,16 +141,16 @@ def test_what_a_signal_raises_while_helpers_start_is_raised(monkeypatch: pytest.
         time.sleep(0.05)
         raise Raised
 
-    monkeypatch.setattr(team, "_team", team._Team())
+    monkeypatch.setattr(thread_pool, "_helpers", thread_pool._Helpers())
     for module, name in ((_thread, "start_new_thread"), (threading, "_start_new_thread")):
         monkeypatch.setattr(module, name, start)
     done: list[int] = []
     parts = [[partial(done.append, k)] for k in range(4)]
     with pytest.raises(Raised):
-        team.run(parts, work=10)
+        thread_pool.run_parts(parts, work=10)
     monkeypatch.undo()
     before = len(done)
-    team.run(parts, work=10)
+    thread_pool.run_parts(parts, work=10)
     assert len(done) == before + 4
 
 
@@ -167,12 +167,12 @@ def test_a_forked_child_has_helpers_of_its_own() -> None:
     code = f"""
 import os, sys
 sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
-from cellstep.kernels.numba import team
+from cellstep.kernels.numba import thread_pool
 import threading
-team.PAYS, team.get_num_threads = 1, lambda: 2
+thread_pool.PAYS, thread_pool.get_num_threads = 1, lambda: 2
 def together():
     meeting = threading.Barrier(2, timeout=60)
-    team.run([[meeting.wait], [meeting.wait]], 10)
+    thread_pool.run_parts([[meeting.wait], [meeting.wait]], 10)
 together()
 child = os.fork()
 if child == 0:
@@ -187,10 +187,10 @@ together()
 
 @pytest.mark.parametrize(("B", "n"), [(0, 2), (1, 2), (8, 2), (9, 2), (33, 2), (130, 4), (64, 100)])
 def test_rows_are_split_without_gap_or_overlap(B: int, n: int) -> None:
-    parts = team.split(B, n)
+    parts = thread_pool.split(B, n)
     assert len(parts) <= n
     np.testing.assert_array_equal(np.concatenate([np.arange(B)[part] for part in parts]), np.arange(B))
-    assert all((part.stop - part.start) % team.LEAST == 0 for part in parts[:-1])
+    assert all((part.stop - part.start) % thread_pool.LEAST == 0 for part in parts[:-1])
 
 
 def test_limits_of_a_container_and_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,4 +230,4 @@ def test_a_number_of_threads_that_is_none_is_refused_by_its_name(text: str, monk
 def test_what_openmp_does_not_take_limits_nothing(text: str, threads_: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", text)
     assert threads.openmp_asks() == (threads_ or None)
-    assert team.get_num_threads() >= 1
+    assert thread_pool.get_num_threads() >= 1

@@ -1,7 +1,7 @@
-"""Threads: Python's own, which run parts of a call; compiled parts hold no GIL.
+"""Thread pool: Python threads that run the parts of a call; compiled parts hold no GIL.
 
-Whoever comes in time takes a part, and nobody is waited for who has none: on a busy machine the caller does it all.
-A part is a list of calls, each short enough that Ctrl-C, which Python hears of between them, need not wait for long.
+Each helper takes parts from a queue. The caller works too, and waits only for helpers that have started: on a busy
+machine it runs all parts itself. A part is a list of calls, each short: Ctrl-C is handled between them.
 Refused: Numba's prange. Its workqueue dies when two Python threads call at once, its OpenMP does not survive a fork.
 """
 
@@ -28,7 +28,7 @@ _MOST = 64
 
 
 class _Call:
-    """The parts that nobody has taken yet, who helps and who has ended, and what was raised."""
+    """The parts still to run, which helpers have started and finished, and the errors that were raised."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = deque(parts)
@@ -59,14 +59,14 @@ class _Call:
         self.woken.put(None)
 
     def wait(self) -> None:
-        """Until all who help have ended. Who begins later finds nothing to do."""
+        """Wait until all helpers that started have finished. One that starts later has no part to run."""
         while len(self.ended) < len(self.begun):
             with suppress(Empty):
                 self.woken.get(timeout=0.1)
 
 
-class _Team:
-    """The helpers of this process. A forked child has a new one: threads stay in the parent."""
+class _Helpers:
+    """The helper threads of this process. A forked child has new ones: threads stay in the parent."""
 
     def __init__(self) -> None:
         self.calls: SimpleQueue[_Call] = SimpleQueue()
@@ -75,7 +75,7 @@ class _Team:
 
     def ask(self, helpers: int, call: _Call) -> None:
         """Offer a call's parts to some helpers."""
-        # RuntimeError: the system has no more threads, and the caller does what they would have done
+        # RuntimeError: the system has no more threads, and the caller runs their parts
         with self.lock, suppress(RuntimeError):
             while self.helpers < helpers:
                 # Thread.start would wait, and raises KeyError where a signal's handler raises within it
@@ -92,13 +92,13 @@ def _help(calls: SimpleQueue[_Call]) -> None:
         del call
 
 
-_team = _Team()
+_helpers = _Helpers()
 _limit = threads.limit() or _MOST
 
 
 def _renew() -> None:
-    global _team
-    _team = _Team()
+    global _helpers
+    _helpers = _Helpers()
 
 
 if hasattr(os, "register_at_fork"):
@@ -125,13 +125,13 @@ def split(B: int, n: int) -> list[slice]:
 
 
 def rows(B: int, work: int) -> list[slice]:
-    """Parts of B rows for a call of so many multiply-adds, whose rows have nothing to do with each other."""
+    """Parts of B independent rows for a call of so many multiply-adds."""
     if work < PAYS or B < 2 * LEAST:
         return [slice(0, B)]
     return split(B, min(get_num_threads(), work * 2 // PAYS))
 
 
-def run(parts: Sequence[Part], work: int) -> None:
+def run_parts(parts: Sequence[Part], work: int) -> None:
     """Run all parts of a call of so many multiply-adds, in any order.
 
     Once something raises, a step or a signal's handler, no further step begins, and it is raised when those under way
@@ -146,7 +146,7 @@ def run(parts: Sequence[Part], work: int) -> None:
         try:
             if helpers:
                 asked, helpers = helpers, 0
-                _team.ask(asked, call)
+                _helpers.ask(asked, call)
             call.work()
             call.wait()
             break
