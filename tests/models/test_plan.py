@@ -153,3 +153,62 @@ def test_plans_do_not_travel_with_copies() -> None:
         assert other.train_on_batch(x, y) == pytest.approx(model.test_on_batch(x, y))
         assert other.optimizer.iterations == 2
     assert model.optimizer.iterations == 1
+
+
+class Patched(Sequential):
+    """A class of a user's, whose methods are replaced between two batches."""
+
+
+def make_patched() -> Any:
+    model = Patched([Input((5, 3)), layers.LSTM(4), layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("name", "patch"),
+    [
+        ("compute_metrics", lambda self, x, y, y_pred, sample_weight=None: {"loss": 7.0}),
+        ("get_metrics_result", lambda self: {"loss": 7.0}),
+    ],
+)
+def test_a_method_that_is_patched_into_the_class_is_called(
+    name: str, patch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, x, y = make_patched(), np.ones((4, 5, 3), "f4"), np.ones((4, 1), "f4")
+    assert model.train_on_batch(x, y) != 7
+    monkeypatch.setattr(Patched, name, patch, raising=False)
+    assert model.train_on_batch(x, y) == 7
+    monkeypatch.undo()
+    assert model.train_on_batch(x, y) != 7
+
+
+def test_a_predict_step_that_is_patched_into_the_class_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = make_patched(), np.ones((4, 5, 3), "f4")
+    before = model.predict(x)
+    monkeypatch.setattr(Patched, "predict_step", lambda self, data: self(data) + 1, raising=False)
+    np.testing.assert_array_equal(model.predict(x), before + 1)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(model.predict(x), before)
+
+
+def test_an_apply_that_is_put_into_an_optimizer_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x, y = make_patched(), np.ones((4, 5, 3), "f4"), np.ones((4, 1), "f4")
+    model.train_on_batch(x, y)
+    optimizer, calls = model.optimizer, []
+    apply = optimizer.apply
+    monkeypatch.setattr(optimizer, "apply", lambda *args: (calls.append(args), apply(*args)))
+    model.train_on_batch(x, y)
+    assert calls == [()]
+    assert optimizer.iterations == 2
+
+
+def test_a_model_of_frozen_layers_alone_makes_steps() -> None:
+    """The optimizer has no variables, from the first step on."""
+    model, x, y = make_patched(), np.ones((4, 5, 3), "f4"), np.ones((4, 1), "f4")
+    model.trainable = False
+    before = model.get_weights()
+    assert model.train_on_batch(x, y) == model.train_on_batch(x, y)
+    assert model.optimizer.iterations == 2
+    for kept, value in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,9 @@ STEPS = (
     "evaluate",
 )
 
+#: Those of a class, which a user may patch at any time.
+_steps_of = attrgetter(*STEPS)
+
 
 def overridden(owner: Any, name: str) -> bool:
     """Whether a method or property of an object is not this package's, but that of a subclass or of the object."""
@@ -66,6 +70,7 @@ class Plan:
 
     def __init__(self, model: Any) -> None:
         self._version = structure.version
+        self._kind, self._steps = type(model), _steps_of(type(model))
         self.own = frozenset(name for name in STEPS if overridden(model, name))
         self._weights: list[Variable] = model.weights
         self._flags = [(weight.trainable, weight.regularizer) for weight in self._weights]
@@ -80,9 +85,11 @@ class Plan:
 
     def holds(self) -> bool:
         """Whether nothing has changed since it was made."""
-        return self._version == structure.version and self._flags == [
-            (weight.trainable, weight.regularizer) for weight in self._weights
-        ]
+        return (
+            self._version == structure.version
+            and self._steps == _steps_of(self._kind)
+            and self._flags == [(weight.trainable, weight.regularizer) for weight in self._weights]
+        )
 
     @property
     def computes_with_outputs(self) -> bool:
@@ -132,12 +139,13 @@ class CallPlan:
     """What a call of a model with one array and nothing else needs to know of it.
 
     Attributes:
-        version: of all models' structure, for which it holds.
+        version: of all models' structure, for which it holds. predict_step: that of the class, likewise.
         predicts: whether `predict` gives what calls give, and no `predict_step` of a subclass.
     """
 
     def __init__(self, model: Any) -> None:
         self.version = structure.version
+        self.predict_step = type(model).predict_step
         self.predicts = not overridden(model, "predict_step")
         chain = chain_of(model) if model.built else None
         head = next(iter(model._signature.heads), None)
@@ -170,7 +178,7 @@ class CallPlan:
 def call_plan(model: Any) -> CallPlan:
     """The plan of a model's calls, made again where something that models are made of has changed."""
     plan: CallPlan | None = model.__dict__.get("_cached_plan")
-    if plan is None or plan.version != structure.version:
+    if plan is None or plan.version != structure.version or plan.predict_step is not type(model).predict_step:
         plan = model._cached_plan = CallPlan(model)
     return plan
 

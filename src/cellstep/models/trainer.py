@@ -309,7 +309,10 @@ class Trainer:
         subclass of it overrides that."""
         kind = type(optimizer)
         if kind.apply is Optimizer.apply and kind.apply_gradients is Optimizer.apply_gradients:
-            optimizer.step()
+            if "apply" in vars(optimizer):  # one that a user has put into this object
+                optimizer.apply()
+            else:
+                optimizer.step()
         elif not ours_attribute(kind.apply_gradients):
             optimizer.apply_gradients([(w.grad, w) for w in plan.variables])
         else:

@@ -226,6 +226,9 @@ class Optimizer(Settings):
             flat.calls += 1
         self._calls += 1
 
+    #: Whether `update` is elementwise, so that it may be given any elements together; found out with the variables.
+    _elementwise = False
+
     #: Whether an update leaves an element whose gradient is 0 as it is, and its slots; asked of elementwise ones.
     _idle = False
 
