@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellstep import Input, Sequential, callbacks, layers, metrics, optimizers, random, regularizers
+from cellstep import Input, Model, Sequential, callbacks, layers, metrics, optimizers, random, regularizers
 
 
 def make() -> Any:
@@ -212,3 +212,62 @@ def test_a_model_of_frozen_layers_alone_makes_steps() -> None:
     assert model.optimizer.iterations == 2
     for kept, value in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(kept, value)
+
+
+class Tower(Model):
+    """Layers in a list or a dictionary, run one after another."""
+
+    def __init__(self, keyed: bool) -> None:
+        super().__init__()
+        blocks = [layers.Dense(3, name=f"block{i}") for i in range(3)]
+        self.blocks: Any = dict(enumerate(blocks)) if keyed else blocks
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        pullbacks = []
+        for block in self.blocks.values() if isinstance(self.blocks, dict) else self.blocks:
+            x, pullback = block.forward(x, training=training)
+            pullbacks.append(pullback)
+
+        def back(dy: Any, need_dx: bool = True) -> Any:
+            for pullback in reversed(pullbacks):
+                dy = pullback(dy)
+            return dy
+
+        return x, back
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_a_layer_that_leaves_a_list_is_no_longer_trained(keyed: bool) -> None:
+    model, x, y = Tower(keyed), np.ones((4, 3), "f4"), np.ones((4, 3), "f4")
+    model.compile("adam", "mse")
+    model.train_on_batch(x, y)
+    removed = model.blocks.pop(2)
+    before = removed.get_weights()
+    model.train_on_batch(x, y)
+    for kept, value in zip(before, removed.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, value)
+
+
+def test_a_layer_whose_attribute_is_deleted_is_no_longer_trained() -> None:
+    model, x, y = Tower(False), np.ones((4, 3), "f4"), np.ones((4, 3), "f4")
+    model.extra = model.blocks.pop()
+    model.blocks.append(model.extra)
+    model.compile("adam", "mse")
+    model.train_on_batch(x, y)
+    extra = model.extra
+    model.blocks = model.blocks[:2]
+    model.train_on_batch(x, y)
+    del model.extra
+    before = extra.get_weights()
+    model.train_on_batch(x, y)
+    for kept, value in zip(before, extra.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, value)
+
+
+def test_a_plan_of_a_model_by_hand_is_kept_while_nothing_changes() -> None:
+    model, x, y = Tower(False), np.ones((4, 3), "f4"), np.ones((4, 3), "f4")
+    model.compile("adam", "mse")
+    model.train_on_batch(x, y)
+    plan = model._trainer._cached_plan
+    model.train_on_batch(x, y)
+    assert model._trainer._cached_plan is plan

@@ -29,6 +29,7 @@ from .context import Context, forward_context
 from .forward_adapter import apply_forward, apply_of_package, call_arguments, call_forward, check_written
 from .module import Module, NamedOptions, Shape
 from .penalties import run_layer
+from .structure import structure
 from .symbolic import Node, connect, is_symbolic
 
 Array = NDArray[Any]
@@ -117,6 +118,11 @@ class Layer(Module):
                 raise TypeError(f"{type(self).__name__} takes no argument {argument}, got {argument}={value!r}")
         super().__init__(name, dtype, trainable, **options)
         self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
+
+    def __delattr__(self, name: str) -> None:
+        """Delete an attribute; plans that were made for models are void."""
+        object.__delattr__(self, name)
+        structure.changed()
 
     config_keys = ()
 

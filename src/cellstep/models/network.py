@@ -245,7 +245,8 @@ class Network(Layer):
         before = len(context.penalties or ())
         with collecting(context):
             y, pullback = checked_pair(self, self.forward(x, **options))
-        self.built = True
+        if not self.built:
+            self.built = True
         if context.penalties is not None:
             self.remember(context.penalties[before:])
         return y, self.compute_mask(x, mask) if self._own_mask else None, pullback if context.tape else None

@@ -56,6 +56,18 @@ def own_metrics(module: Module, model: bool = True) -> list[Metric]:
     return metrics
 
 
+def _collections_of(module: Module) -> list[Any]:
+    """The lists and dictionaries of modules that are attributes of an object of a user's class."""
+    if of_package(type(module)):
+        return []
+    found = []
+    for value in vars(module).values():
+        entries = value if type(value) is list else list(value.values()) if type(value) is dict else []
+        if entries and all(isinstance(entry, Module) for entry in entries):
+            found.append(value)
+    return found
+
+
 class Plan:
     """What is known of a model while nothing that it is made of changes.
 
@@ -71,6 +83,9 @@ class Plan:
     def __init__(self, model: Any) -> None:
         self._version = structure.version
         self._kind, self._steps = type(model), _steps_of(type(model))
+        # a list or dictionary of layers may change in place
+        self._collections = [c for module in model.walk() for c in _collections_of(module)]
+        self._collected = [c.copy() for c in self._collections]
         self.own = frozenset(name for name in STEPS if overridden(model, name))
         self._weights: list[Variable] = model.weights
         self._flags = [(weight.trainable, weight.regularizer) for weight in self._weights]
@@ -88,6 +103,7 @@ class Plan:
         return (
             self._version == structure.version
             and self._steps == _steps_of(self._kind)
+            and self._collections == self._collected
             and self._flags == [(weight.trainable, weight.regularizer) for weight in self._weights]
         )
 
