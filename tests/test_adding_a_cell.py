@@ -3,6 +3,7 @@ does with this one too, while no file of the package changes or names it."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -173,6 +174,28 @@ def test_the_lab_looks_into_it() -> None:
     assert "memory" in monitor.summary()
     assert "input_peephole_kernel" in lab.unroll(net, T).summary()
     assert {*lab.bptt(net, x, y).layers[0].gradients} == {*WEIGHTS}
+
+
+def test_the_lab_asks_the_row_for_the_layer_whatever_its_class_is_called() -> None:
+    from cellstep import lab
+    from cellstep.lab.cell_rows import layer_over, titles
+
+    before = titles()
+    row = dataclasses.replace(ROW, name="other_lstm", title="Other")
+    kernels.add_cell(row, adding_a_cell.step)
+    try:
+        assert titles() == before  # it has no layer, and studies of all cells go without it
+        with pytest.raises(ValueError, match=r"^models must be models, layers or some of .*, got 'Other'$"):
+            lab.gradient_flow(["Other", "LSTM"], normal(B, T, I), units=H)
+        cell = type("OtherCell", (PeepholeLSTMCell,), {"contract": row})
+        layer = type("LayerOfMine", (PeepholeLSTM,), {"cell_class": cell})
+        assert titles() == [*before, "Other"]
+        assert layer_over("Other") is layer
+        assert layer_over(ROW.title) is PeepholeLSTM
+        flow = lab.gradient_flow(["Other", "LSTM"], normal(B, T, I), scales=[1.0], units=H)
+        assert [curve.kind for curve in flow.curves] == ["Other", "LSTM"]
+    finally:
+        kernels.remove_cell(row.name)
 
 
 def test_estimators_take_its_name() -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import kernels, layers, registry
+from .. import kernels
+from ..layers.cell_layer import layer_of, layers_of_cells
 
 #: What gates do to the memory of a cell, in the order in which a step does it.
 ROLES = ("keep", "reset", "store", "output")
 
 
 def titles() -> list[str]:
-    """The public names of all cells: "SimpleRNN", ..."""
-    return [row.title for row in kernels.CELLS.values()]
+    """The public names of all cells that have a layer: "SimpleRNN", ..."""
+    known = layers_of_cells()
+    return [row.title for row in kernels.CELLS.values() if row.name in known]
 
 
 def row_of(title: str) -> kernels.Cell:
@@ -21,9 +23,8 @@ def row_of(title: str) -> kernels.Cell:
 
 
 def layer_over(title: str) -> Any:
-    """The class of the layer with this public name: the package's, or one that a user registered."""
-    own = {name.rpartition(">")[2]: thing for name, thing in registry.get_custom_objects().items()}
-    return getattr(layers, title, None) or own[title]
+    """The class of the layer over the cell with this public name."""
+    return layer_of(row_of(title).name)
 
 
 def gates_of(row: kernels.Cell) -> list[kernels.Gate]:

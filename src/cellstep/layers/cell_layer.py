@@ -77,20 +77,25 @@ class CellLayer(RNN):
         return cls(**config)
 
 
+def layers_of_cells() -> dict[str, Callable[..., Any]]:
+    """The layer, built in or a user's, of each cell in `kernels.CELLS` that has one."""
+    layers = CellLayer.__subclasses__()
+    for layer in layers:
+        layers += layer.__subclasses__()
+    return {
+        layer.cell_class.contract.name: layer
+        for layer in reversed(layers)
+        if kernels.CELLS.get(layer.cell_class.contract.name) is layer.cell_class.contract
+    }
+
+
 def layer_of(cell: str) -> Callable[..., Any]:
     """The layer, built in or a user's, that runs the cell of this name in `kernels.CELLS`.
 
     Raises:
         ValueError: there is none.
     """
-    layers = CellLayer.__subclasses__()
-    for layer in layers:
-        layers += layer.__subclasses__()
-    known = {
-        layer.cell_class.contract.name: layer
-        for layer in reversed(layers)
-        if kernels.CELLS.get(layer.cell_class.contract.name) is layer.cell_class.contract
-    }
+    known = layers_of_cells()
     if cell not in known:
         raise ValueError(f"cell must be one that has a layer, {', '.join(sorted(known))}, got {cell!r}")
     return known[cell]
