@@ -24,9 +24,37 @@ KINDS = (
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_class_is_plain_and_shows_its_constructor(kind: Any) -> None:
     assert type(kind) is type
-    shown = list(inspect.signature(kind).parameters.values())
-    assert shown == list(inspect.signature(kind.__init__).parameters.values())[1:]
-    assert [p.name for p in shown if p.kind is not p.VAR_KEYWORD] == list(parameter_names(kind.__init__))
+    shown, written = (list(inspect.signature(of).parameters.values()) for of in (kind, kind.__init__))
+    named = [p for p in written[1:] if p.kind is not p.VAR_KEYWORD]
+    assert shown[: len(named)] == named
+    assert [p.name for p in named] == list(parameter_names(kind.__init__))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (layers.LSTM, {"name": None, "dtype": None, "trainable": True}),
+        (layers.GRUCell, {"name": None, "dtype": None, "trainable": True}),
+        (layers.Dense, {"name": None, "dtype": None, "trainable": True}),
+        (layers.Bidirectional, {"name": None, "dtype": None, "trainable": True, "activity_regularizer": None}),
+        (optimizers.Adam, {"clipnorm": None, "use_ema": False, "ema_momentum": 0.99, "name": None}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_signature_spells_the_options_that_are_handed_on(kind: Any, options: dict[str, Any]) -> None:
+    shown = inspect.signature(kind).parameters
+    assert not any(p.kind is p.VAR_KEYWORD for p in shown.values())
+    for name, default in options.items():
+        assert shown[name].default == default
+        assert shown[name].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_a_users_options_are_shown_as_written() -> None:
+    class Own(layers.LSTM):
+        def __init__(self, units: int, **options: Any) -> None:
+            super().__init__(units, **options)
+
+    assert list(inspect.signature(Own).parameters) == ["units", "options"]
 
 
 def test_an_object_that_can_be_called_shows_its_call() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -67,7 +68,10 @@ def takes_any_keyword(function: Any) -> bool:
 
 
 class _Signature:
-    """What `help` and `inspect` show of a class: the parameters of its constructor, and not those of `__new__`."""
+    """What `help` and `inspect` show of a class: the parameters of its constructor, and not those of `__new__`.
+
+    Those of `**options: Unpack[...]` are among them by name, with the defaults that they have where they arrive.
+    """
 
     def __get__(self, thing: Any, kind: type) -> inspect.Signature | None:
         if thing is not None:
@@ -76,7 +80,24 @@ class _Signature:
             return inspect.Signature()
         whole = inspect.signature(kind.__init__)  # type: ignore[misc]
         parameters = list(whole.parameters.values())[1:]
+        if parameters and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:
+            parameters[-1:] = _spelled(kind, parameters[-1]) or parameters[-1:]
         return whole.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+
+
+def _spelled(kind: type, options: inspect.Parameter) -> list[inspect.Parameter]:
+    """The parameters that `**options` of a constructor stands for, where its annotation names them."""
+    unpacked = re.fullmatch(r"Unpack\[(\w+)\]", str(options.annotation))
+    names = inspect.unwrap(kind.__init__).__globals__.get(unpacked[1]) if unpacked else None  # type: ignore[misc]
+    if names is None:
+        return []
+    known: dict[str, inspect.Parameter] = {}
+    for base in kind.__mro__:
+        for name, parameter in inspect.signature(base.__init__).parameters.items():  # type: ignore[misc]
+            known.setdefault(name, parameter)
+    own = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return [known[name].replace(kind=keyword) for name in names.__annotations__ if name not in own]
 
 
 class Constructed:

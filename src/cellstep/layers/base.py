@@ -144,7 +144,8 @@ class Layer(Module):
             mask: (B, T) booleans for layers that use one.
             initial_state: for recurrent layers.
             training: whether dropout drops.
-            options: what else the layer takes, as `lengths` for recurrent layers.
+            options: what else the layer's `apply` takes by keyword, and says more of: a recurrent layer `lengths` and
+                `resets`.
         """
         context = forward_context(training)
         if initial_state is not None:
@@ -159,7 +160,7 @@ class Layer(Module):
     def __call__(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
     ) -> Any:
-        """The outputs, without a tape. Builds the layer on the first call.
+        """The outputs, without a tape, for the arguments of `forward`. Builds the layer on the first call.
 
         On symbolic tensors it computes nothing: it gives the tensors that a model is made of. A `training` given there
         holds whatever the model does.
@@ -176,7 +177,7 @@ class Layer(Module):
         return run_layer(self, x, mask, Context(bool(training), penalties=penalties), **options)[0]
 
     def call(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any) -> Any:
-        """What a call gives for arrays."""
+        """What a call gives for arrays: as `forward`, without the pullback and without its cost."""
         if initial_state is not None:
             options["initial_state"] = initial_state
         if ours_attribute(type(self).call):

@@ -46,6 +46,9 @@ class RNN(Layer):
             they are returned, over the number of rows.
         name, dtype, trainable: as for every layer; dtype is the cell's where None.
 
+    Calls: layer(x, mask, initial_state, training, lengths=..., resets=...), and `forward` likewise; `apply` says what
+    each is. Output (B, units), or (B, T, units) with return_sequences; with return_state [output, *states].
+
     Masks and lengths: at a masked step a row carries its states, and its output is the state h, which before the first
     running step is the initial one. What x holds there has no influence, not even as NaN.
 
