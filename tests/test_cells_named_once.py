@@ -19,8 +19,6 @@ MAY = {
     "kernels/cells.py": "the rows",
     "kernels/tiles/tile.c": "the compiled tiles of each cell",
     "kernels/cython/backend.py": "what the backend has of each cell",
-    "kernels/numba/packed.py": "what the backend has of each cell",
-    "kernels/reference/backend.py": "what the backend has of each cell",
     "src/cellstep/layers/__init__.py": "exports the layers",
     "src/cellstep/sklearn/estimators.py": "the default of an argument",
     "src/cellstep/cli/lab.py": "the default of an argument",
