@@ -12,12 +12,13 @@ import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from .cells import ACTIVATIONS, CELLS, OF_INPUT, Cell, Gate, Option, Product, State, Weight
 from .contract import CHAIN, FUNCTIONS, NORMS, PRODUCTS, UPDATES, Backend, Split
+from .row_checks import check_row
 
 __all__ = [
     "ACTIVATIONS",
@@ -137,26 +138,45 @@ def use(name: str) -> Iterator[Backend]:
         _active = before
 
 
-def add_cell(cell: Cell, reference: Any, **compiled: Any) -> None:
+#: The names of cells that `add_cell` added.
+_added: set[str] = set()
+
+
+def add_cell(cell: Cell, reference: Callable[..., Any], **compiled: Any) -> None:
     """Add a cell: its row, and its functions.
 
     Args:
         cell: the row.
         reference: its step in NumPy, as reference/loop.py describes it.
-        **compiled: what other backends have of it, by name; without, they leave the cell to the reference.
+        **compiled: what other backends have of it, by name: `numba` alone, as tiles in C are compiled with the package.
+            Without, the backend leaves the cell to the reference.
 
     Raises:
-        ValueError: there is a cell of this name.
+        ValueError, TypeError: a row that is not whole or whose names are taken, or functions that are none. Nothing is
+            added then. ImportError: a backend that is not installed here.
     """
-    if cell.name in CELLS:
-        raise ValueError(f"expected a cell with a new name, got {cell.name!r}")
+    check_row(cell, CELLS)
+    for name, function in {"numpy": reference, **compiled}.items():
+        if name not in ("numpy", "numba"):
+            raise ValueError(f"expected functions of a cell for the backend numba, got some for {name!r}")
+        if not callable(function):
+            raise TypeError(f"expected the step of {cell.name} for {name} to be a function, got {function!r}")
+    backends = {load(name): function for name, function in {"numpy": reference, **compiled}.items()}
+    for backend, function in backends.items():
+        backend.cells[cell.name] = function
     CELLS[cell.name] = cell
-    for name, functions in {"numpy": reference, **compiled}.items():
-        _module(name).CELLS[cell.name] = functions
+    _added.add(cell.name)
 
 
 def remove_cell(name: str) -> None:
-    """Take away a cell that was added."""
+    """Take away a cell that was added.
+
+    Raises:
+        ValueError: none of this name was.
+    """
+    if name not in _added:
+        raise ValueError(f"expected the name of a cell that was added, got {name!r}")
+    _added.remove(name)
     del CELLS[name]
     for folder in _FOLDERS.values():
         module = sys.modules.get(f"{__name__}.{folder}.backend")

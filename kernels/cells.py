@@ -303,4 +303,6 @@ CELLS: dict[str, Cell] = {cell.name: cell for cell in (_RNN, _LSTM, _GRU)}
 
 
 def _cell_named(name: str) -> Cell:
+    if name not in CELLS:
+        raise ValueError(f"expected a cell of {', '.join(CELLS)}, got {name!r}; kernels.add_cell adds one")
     return CELLS[name]

@@ -146,6 +146,8 @@ def pack(
     Raises:
         ValueError, TypeError: shapes, dtypes or options that do not fit.
     """
+    if kernels.CELLS.get(cell.name) is not cell:
+        raise ValueError(f"expected a cell of kernels.CELLS, got another row {cell.name!r}; kernels.add_cell adds one")
     backend = kernels.active() if backend is None else backend
     if cell.name not in backend.cells:
         backend = kernels.load("numpy")
