@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from . import kernels, registry
 from .kernels.reference.activations import activate, derivative
 from .lookup import unknown
-from .ops import contiguous, shown
+from .ops import brief, contiguous
 
 Array = NDArray[Any]
-Pullback = Callable[[Array], Array]
-Forward = Callable[[Array], tuple[Array, Pullback]]
+ActivationPullback = Callable[[Array], Array]
+Forward = Callable[[Array], tuple[Array, ActivationPullback]]
 
 
 class Activation:
@@ -44,7 +44,7 @@ class Activation:
     """
 
     def __init__(
-        self, name: str, forward: Forward, doc: str = "", of_output: Callable[[Array], Pullback] | None = None
+        self, name: str, forward: Forward, doc: str = "", of_output: Callable[[Array], ActivationPullback] | None = None
     ) -> None:
         if not isinstance(name, str) or not name:
             raise TypeError(f"name must be a word, got {name!r}")
@@ -56,7 +56,7 @@ class Activation:
         #: The pullback as a function of the output alone, where it is one.
         self.of_output = of_output
 
-    def forward(self, x: Array) -> tuple[Array, Pullback]:
+    def forward(self, x: Array) -> tuple[Array, ActivationPullback]:
         """y of x's shape and dtype, and the map from dy to dx.
 
         Raises:
@@ -101,10 +101,10 @@ def _restored(name: str, *rest: Any) -> Activation:
 def _of_kernels(name: str) -> Activation:
     """One of the kernels' activations."""
 
-    def back(values: Array) -> Pullback:
+    def back(values: Array) -> ActivationPullback:
         return lambda dy: dy * derivative(name, values)
 
-    def forward(x: Array) -> tuple[Array, Pullback]:
+    def forward(x: Array) -> tuple[Array, ActivationPullback]:
         y = _computed(name, x)
         return y, back(x if of_input else y)
 
@@ -126,32 +126,32 @@ def _computed(name: str, x: Array) -> Array:
     return y
 
 
-def _linear(x: Array) -> tuple[Array, Pullback]:
+def _linear(x: Array) -> tuple[Array, ActivationPullback]:
     return x, lambda dy: dy
 
 
-def _linear_back(y: Array) -> Pullback:
+def _linear_back(y: Array) -> ActivationPullback:
     return lambda dy: dy
 
 
-def _softmax(x: Array) -> tuple[Array, Pullback]:
+def _softmax(x: Array) -> tuple[Array, ActivationPullback]:
     _check_rows(x)
     y = _computed("softmax", x if x.dtype.char in "fd" else x.astype(np.float64)).astype(x.dtype, copy=False)
     return y, _softmax_back(y)
 
 
-def _softmax_back(y: Array) -> Pullback:
+def _softmax_back(y: Array) -> ActivationPullback:
     return lambda dy: y * (dy - (dy * y).sum(axis=-1, keepdims=True))
 
 
-def _log_softmax(x: Array) -> tuple[Array, Pullback]:
+def _log_softmax(x: Array) -> tuple[Array, ActivationPullback]:
     _check_rows(x)
     shifted = x - x.max(axis=-1, keepdims=True)
     y = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return y, lambda dy: dy - np.exp(y) * dy.sum(axis=-1, keepdims=True)
 
 
-def _sparsemax(x: Array) -> tuple[Array, Pullback]:
+def _sparsemax(x: Array) -> tuple[Array, ActivationPullback]:
     """max(x - tau, 0), with tau such that a row adds up to 1. Martins and Astudillo 2016."""
     _check_rows(x)
     from_largest = -np.sort(-x, axis=-1)
@@ -228,7 +228,7 @@ def get(identifier: Any, argument: str = "activation") -> Activation:
     if callable(identifier):
         name = getattr(identifier, "__name__", "name")
         raise TypeError(
-            f"{argument} must have a gradient, got {shown(identifier) if name == 'name' else f'the function {name}'}; "
+            f"{argument} must have a gradient, got {brief(identifier) if name == 'name' else f'the function {name}'}; "
             f"make it activations.Activation({name!r}, forward) with forward(x) giving (y, pullback)"
         )
     raise TypeError(f"{argument} must be the name of an activation, an Activation or None, got {identifier!r}")

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from . import registry
 from .configured import closest
-from .ops import shown
+from .ops import brief
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ class Lookup(Generic[T]):
             return self.make(kind, identifier)
         if self.of_function is not None and callable(kind) and not isinstance(kind, type):
             return cast(T, self.of_function(kind))
-        raise TypeError(f"{argument or self.kind} must be {self.wanted}, got {shown(identifier)}")
+        raise TypeError(f"{argument or self.kind} must be {self.wanted}, got {brief(identifier)}")
 
     def make(self, kind: Any, identifier: Any) -> T:
         """An object of a class that a name, a configuration or the class itself stood for."""

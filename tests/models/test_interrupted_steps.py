@@ -59,9 +59,9 @@ def test_a_signal_at_any_line_of_a_step_leaves_no_half_of_it(tbptt: bool) -> Non
 
     def learn(model: Any) -> None:
         if tbptt:
-            from cellstep.models.truncated_bptt import Windows
+            from cellstep.models.truncated_bptt import TruncatedBPTT
 
-            Windows(model._trainer, (6, 6)).train(model._trainer.batch(x, y))
+            TruncatedBPTT(model._trainer, (6, 6)).train(model._trainer.batch(x, y))
         else:
             model._trainer.train(model._trainer.batch(x, y))
 

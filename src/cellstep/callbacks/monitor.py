@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..ops import check_number, shown
+from ..ops import brief, check_number
 from .base import Callback, Logs
 
 
@@ -33,7 +33,7 @@ class Monitor(Callback):
         if mode not in ("auto", "min", "max"):
             raise ValueError(f"mode must be 'auto', 'min' or 'max', got {mode!r}")
         if not isinstance(monitor, str):
-            raise TypeError(f"monitor must be a key of the logs, such as 'val_loss', got {shown(monitor)}")
+            raise TypeError(f"monitor must be a key of the logs, such as 'val_loss', got {brief(monitor)}")
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(check_number("min_delta", min_delta))
         self.best: float | None = None
 

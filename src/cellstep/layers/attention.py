@@ -172,19 +172,19 @@ class Attention(Layer):
         def back(ds: Array) -> tuple[Array, Array]:
             slopes = 1 - bent * bent
             ds_weighted = ds * weight
-            found = [(self.concat_score_weight, (ds * total).sum())]
+            gradients = [(self.concat_score_weight, (ds * total).sum())]
             if self.scale is not None:
                 along = np.einsum("bqvd,bqvd->bqv", slopes, sums)
-                found.append((self.scale, (ds_weighted * along).sum()))
-            self._add(found)
+                gradients.append((self.scale, (ds_weighted * along).sum()))
+            self._add(gradients)
             return _to_pairs(ds_weighted * scale, slopes)
 
         return total * weight, back
 
-    def _add(self, found: list[tuple[Variable | None, Any]]) -> None:
+    def _add(self, gradients: list[tuple[Variable | None, Any]]) -> None:
         """Add to the gradients of weights."""
         with self._lock:  # threads may add to the same gradients
-            for variable, grad in found:
+            for variable, grad in gradients:
                 if variable is not None and variable.trainable:
                     variable.grad[...] += grad
 
@@ -193,8 +193,8 @@ class Attention(Layer):
             return self.gradient_array(dy, y.shape), None
         if not isinstance(dy, (list, tuple)) or len(dy) != 2:
             raise ValueError(f"expected dy to be a list of 2, outputs and scores, got {type(dy).__name__}")
-        given = np.zeros_like(y) if dy[0] is None else self.gradient_array(dy[0], y.shape)
-        return given, None if dy[1] is None else self.gradient_array(dy[1], weights.shape)
+        dy_outputs = np.zeros_like(y) if dy[0] is None else self.gradient_array(dy[0], y.shape)
+        return dy_outputs, None if dy[1] is None else self.gradient_array(dy[1], weights.shape)
 
     def _masks(self, mask: Any, query: Array, value: Array, causal: bool) -> tuple[Array | None, Array | None]:
         """Which scores are hidden, broadcast to (B, Tq, Tv); which steps of the query are not there (B, Tq)."""
@@ -211,9 +211,9 @@ class Attention(Layer):
         """query, value and key, checked against each other."""
         dims = ("batch", "time", "features")
         names = ("query", "value", "key")
-        found = [ops.as_array(n, a, self.dtype, dims) for n, a in zip(names, self._listed("x", x), strict=False)]
-        query, value, key = (*found, found[1])[:3]
-        self._shapes([a.shape for a in found])
+        arrays = [ops.as_array(n, a, self.dtype, dims) for n, a in zip(names, self._listed("x", x), strict=False)]
+        query, value, key = (*arrays, arrays[1])[:3]
+        self._shapes([a.shape for a in arrays])
         if not value.shape[1]:
             raise ValueError(f"expected value of one step or more, got shape {value.shape}")
         return query, value, key

@@ -63,7 +63,7 @@ def check_layer(value: Any, name: str = "layer") -> Layer:
         hint = "; RNN(cell) makes a layer of a cell"
     elif isinstance(value, list | tuple):
         hint = "; a Sequential of them is one"
-    raise TypeError(f"{name} must be a layer, such as LSTM(32), got {ops.shown(value)}{hint}")
+    raise TypeError(f"{name} must be a layer, such as LSTM(32), got {ops.brief(value)}{hint}")
 
 
 class Layer(Module):
@@ -232,8 +232,8 @@ class Layer(Module):
     @property
     def nodes(self) -> list[Node]:
         """The calls on symbolic tensors so far. Copies and pickles begin without any."""
-        found: list[Node] = self.__dict__.setdefault("_cached_nodes", [])
-        return found
+        nodes: list[Node] = self.__dict__.setdefault("_cached_nodes", [])
+        return nodes
 
     @property
     def input(self) -> Any:

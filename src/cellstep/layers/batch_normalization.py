@@ -74,10 +74,10 @@ class BatchNormalization(Layer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        found = ops.check_axes("axis", axis)
-        if not isinstance(found, int):
+        checked_axis = ops.check_axes("axis", axis)
+        if not isinstance(checked_axis, int):
             raise TypeError(f"axis must be an integer, got {axis!r}")
-        self.axis = found
+        self.axis = checked_axis
         self.momentum = ops.check_number("momentum", momentum, 0, 1)
         self.epsilon = ops.check_number("epsilon", epsilon, 0)
         self.center = ops.check_bool("center", center)

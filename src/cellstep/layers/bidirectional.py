@@ -136,7 +136,7 @@ class Bidirectional(Layer):
         if states is not None:
             n = [len(part.state_size) for part in parts]
             if not isinstance(states, (list, tuple)) or len(states) != sum(n):
-                got = len(states) if isinstance(states, (list, tuple)) else ops.shown(states)
+                got = len(states) if isinstance(states, (list, tuple)) else ops.brief(states)
                 raise ValueError(f"expected states to be a list of {sum(n)}, the forward layer's first, got {got}")
             halves = [states[: n[0]], states[n[0] :]]
             rows_ = {len(part.check_states(half, way)[0]) for part, half, way in zip(parts, halves, WAYS, strict=True)}
@@ -297,10 +297,10 @@ class Bidirectional(Layer):
 def _again(layer: RNN, name: str, go_backwards: bool) -> RNN:
     """A layer with the same configuration and weights of its own."""
     if layer.has_python_cells:  # a class of the user's, which no configuration leads back to
-        made = copy.deepcopy(layer)
-        made.name = made.path = name
-        made.go_backwards = go_backwards
-        return made
+        copied = copy.deepcopy(layer)
+        copied.name = copied.path = name
+        copied.go_backwards = go_backwards
+        return copied
     return type(layer).from_config({**layer.get_config(), "name": name, "go_backwards": go_backwards})
 
 

@@ -106,7 +106,7 @@ def in_configuration(name: str, value: Any) -> Any:
 def check_config(kind: type[Any], config: Any) -> None:
     """TypeError unless this can be the configuration of an object of the class."""
     if not isinstance(config, dict):
-        raise TypeError(f"config of {kind.__name__} must be a dictionary, as get_config gives, got {ops.shown(config)}")
+        raise TypeError(f"config of {kind.__name__} must be a dictionary, as get_config gives, got {ops.brief(config)}")
 
 
 def not_built(default: Any = None, **arguments: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import registry
-from ..ops import shown
+from ..ops import brief
 from .module import Module
 from .reading import Reading, current
 
@@ -47,12 +47,12 @@ def deserialize(config: dict[str, Any], custom_objects: Mapping[str, Any] | None
         TypeError: config is no such dictionary. ValueError: there is no such layer here.
     """
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
-        raise TypeError(f"expected config to be a dictionary with class_name and config, got {shown(config)}")
+        raise TypeError(f"expected config to be a dictionary with class_name and config, got {brief(config)}")
     file, number, build_config = current() or Reading(), config.get("shared_object_id"), config.get("build_config")
     if not isinstance(number, int | None) or not isinstance(build_config, dict | None):
         raise TypeError(
             "expected config to have an integer as shared_object_id and a dictionary as build_config, where it has "
-            f"them, got {shown(number)} and {shown(build_config)}"
+            f"them, got {brief(number)} and {brief(build_config)}"
         )
     if number is not None and number in file.known:
         return file.known[number]
@@ -71,7 +71,7 @@ def _class_of(config: dict[str, Any], custom_objects: Mapping[str, Any] | None) 
         kind = _offered.get(name)
     if not (isinstance(kind, type) and issubclass(kind, Module)):
         raise ValueError(
-            f"class_name must be that of a layer of cellstep.layers, got {shown(name)}; a class of your own must be "
-            f"registered, or given as custom_objects={{{shown(name)}: ...}}"
+            f"class_name must be that of a layer of cellstep.layers, got {brief(name)}; a class of your own must be "
+            f"registered, or given as custom_objects={{{brief(name)}: ...}}"
         )
     return kind

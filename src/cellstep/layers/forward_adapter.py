@@ -51,12 +51,12 @@ def call_forward(layer: Any, x: Any, options: dict[str, Any]) -> tuple[Any, Any]
     return checked_pair(layer, layer.forward(x, **_taken(layer, layer.forward, options)))
 
 
-def checked_pair(layer: Any, given: Any) -> tuple[Any, Any]:
+def checked_pair(layer: Any, result: Any) -> tuple[Any, Any]:
     """What a user's `forward` gave; TypeError unless it is outputs and a pullback."""
-    if not (isinstance(given, tuple) and len(given) == 2 and callable(given[1])):
-        got = type(given).__name__
+    if not (isinstance(result, tuple) and len(result) == 2 and callable(result[1])):
+        got = type(result).__name__
         raise TypeError(f"{type(layer).__name__}.forward must return (y, pullback), got {got}")
-    return given
+    return result
 
 
 def check_written(layer: Layer) -> None:
@@ -70,8 +70,8 @@ def check_written(layer: Layer) -> None:
 @cached
 def apply_of_package(kind: type[Layer]) -> Callable[..., Applied]:
     """The `apply` that a class inherits from a layer of this package, under a `forward` of its own."""
-    found = (vars(owner).get("apply", apply_forward) for owner in kind.__mro__)
-    written: Callable[..., Applied] | None = next((one for one in found if one is not apply_forward), None)
+    inherited = (vars(owner).get("apply", apply_forward) for owner in kind.__mro__)
+    written: Callable[..., Applied] | None = next((one for one in inherited if one is not apply_forward), None)
     if written is None:
         raise NotImplementedError(f"{kind.__name__}.forward(x, ...) -> (y, pullback) is not written")
     return written

@@ -22,7 +22,7 @@ Call = Callable[..., Applied]
 
 
 @dataclass
-class Step:
+class LayerCall:
     """One call of a layer; places of tensors stand where the call had tensors.
 
     options: what the call was given beside tensors. plain: one input, and nothing else. outputs: the places of what it
@@ -92,19 +92,19 @@ class Graph:
         size: how many places there are.
     """
 
-    def __init__(self, steps: list[Step], inputs: list[int], outputs: list[int], size: int) -> None:
+    def __init__(self, steps: list[LayerCall], inputs: list[int], outputs: list[int], size: int) -> None:
         self.steps, self.inputs, self.outputs, self.size = steps, inputs, outputs, size
 
     @classmethod
     def chain(cls, layers: Sequence[Layer]) -> Graph:
         """Layers one after another, from one input to one output."""
-        steps = [Step(layer, i, outputs=i + 1) for i, layer in enumerate(layers)]
+        steps = [LayerCall(layer, i, outputs=i + 1) for i, layer in enumerate(layers)]
         return cls(steps, [0], [len(steps)], len(steps) + 1)
 
     def then(self, layer: Layer) -> Graph:
         """A chain with one layer more."""
         end = len(self.steps)
-        return Graph([*self.steps, Step(layer, end, outputs=end + 1)], [0], [end + 1], end + 2)
+        return Graph([*self.steps, LayerCall(layer, end, outputs=end + 1)], [0], [end + 1], end + 2)
 
     @classmethod
     def of(cls, inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> Graph:
@@ -122,7 +122,7 @@ class Graph:
         def at(structure: Any) -> Any:
             return None if structure is None else nested.change(structure, lambda tensor: place[id(tensor)])
 
-        steps = [Step(n.layer, at(n.x), at(n.mask), at(n.states), n.options, at(n.structure)) for n in nodes]
+        steps = [LayerCall(n.layer, at(n.x), at(n.mask), at(n.states), n.options, at(n.structure)) for n in nodes]
         return cls(steps, at(inputs), at(outputs), len(place))
 
     def line(self) -> list[Layer] | None:
@@ -136,8 +136,9 @@ class Graph:
 
     def layers(self, heads: Sequence[Layer]) -> list[Layer]:
         """Each layer once, with those that give the inputs: furthest from the outputs first, then in the order in which
-        a search from the outputs down meets them, as Keras orders the layers, and so the weights, of a model."""
-        steps = [Step(head, [], outputs=place) for head, place in zip(heads, self.inputs, strict=True)] + self.steps
+        a search from the outputs down visits them, as Keras orders the layers, and so the weights, of a model."""
+        steps = [LayerCall(head, [], outputs=place) for head, place in zip(heads, self.inputs, strict=True)]
+        steps += self.steps
         depths: dict[int, int] = {}
         depth_of: dict[int, int] = {}
         for step in reversed(steps):
@@ -149,8 +150,8 @@ class Graph:
         layers = {id(step.layer): step.layer for step in steps}
         return sorted(layers.values(), key=lambda layer: (-depth_of[id(layer)], seen.get(id(layer), -1)))
 
-    def _first_seen(self, steps: list[Step]) -> dict[int, int]:
-        """When a search from the outputs down first meets each layer."""
+    def _first_seen(self, steps: list[LayerCall]) -> dict[int, int]:
+        """When a search from the outputs down first visits each layer."""
         giver = {place: step for step in steps for place in step.places}
         seen: dict[int, int] = {}
         met: set[int] = set()
@@ -236,7 +237,7 @@ class Graph:
                     needed[place] = True
         return needed, learns
 
-    def replay(self, inputs: Sequence[Any], call: Callable[[Step, Any, Any, Any], Sequence[Any]]) -> list[Any]:
+    def replay(self, inputs: Sequence[Any], call: Callable[[LayerCall, Any, Any, Any], Sequence[Any]]) -> list[Any]:
         """Go through the steps with things other than arrays, such as shapes or tensors.
 
         Args:
@@ -267,7 +268,7 @@ class Graph:
         shapes = self.shapes(inputs)
         return [shapes[place] for place in self.outputs]
 
-    def ranks(self, inputs: Sequence[Any]) -> list[tuple[Step, int]]:
+    def ranks(self, inputs: Sequence[Any]) -> list[tuple[LayerCall, int]]:
         """Each step with the number of axes of its inputs, the most of them, for inputs of these shapes."""
         shapes = self.shapes(inputs)
         return [(step, max(len(shapes[place]) for place in nested.flatten(step.x))) for step in self.steps]
@@ -286,7 +287,7 @@ class Graph:
     def reconnect(self, inputs: Sequence[Any], swap: dict[int, Any] | None = None) -> list[Any]:
         """The output tensors of calling the layers, or those that stand for them in `swap`, on other tensors."""
 
-        def call(step: Step, x: Any, mask: Any, states: Any) -> list[Any]:
+        def call(step: LayerCall, x: Any, mask: Any, states: Any) -> list[Any]:
             layer = step.layer if swap is None else swap[id(step.layer)]
             return nested.flatten(layer(x, **{"mask": mask, "initial_state": states, **step.options}))
 

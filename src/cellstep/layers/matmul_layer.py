@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import kernels, ops
-from ..activations import Activation, Pullback
+from ..activations import Activation, ActivationPullback
 from ..constraints import Constraint
 from ..regularizers import Regularizer
 from .base import Array, Layer
@@ -49,7 +49,7 @@ class MatmulLayer(Layer):
         self.__dict__[slot] = (backend, versions, matrix)
         return matrix
 
-    def multiply(self, rows: Array) -> tuple[Array, Pullback]:
+    def multiply(self, rows: Array) -> tuple[Array, ActivationPullback]:
         """activation(rows K + bias), and the pullback of the activation."""
         activation = self.activation
         if activation.of_output is not None and activation.name in ops.FUSED:

@@ -133,7 +133,7 @@ class Module(Constructed):
             ValueError: the layer cannot take such inputs.
         """
         if isinstance(input_shape, str) or not isinstance(input_shape, Iterable):
-            raise TypeError(f"input_shape must be a tuple, the batch size first, got {ops.shown(input_shape)}")
+            raise TypeError(f"input_shape must be a tuple, the batch size first, got {ops.brief(input_shape)}")
         with self._lock:
             if not self.built:
                 try:

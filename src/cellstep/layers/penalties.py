@@ -61,9 +61,9 @@ def _penalized(regularizer: Any, y: Any, mask: Any, pullback: Any, context: Cont
     scale = context.scale
 
     def with_penalty(dy: Any, need_dx: bool = True) -> Any:
-        given = nested.flatten(dy) if dy is not None else [None] * len(outputs)
+        gradients = nested.flatten(dy) if dy is not None else [None] * len(outputs)
         total = []
-        for a, m, n, d in zip(seen, real, rows, given, strict=True):
+        for a, m, n, d in zip(seen, real, rows, gradients, strict=True):
             slope = np.asarray(regularizer.gradient(a), a.dtype) * a.dtype.type(scale / max(n, 1))
             if m is not None:
                 slope = np.where(m, slope, a.dtype.type(0))

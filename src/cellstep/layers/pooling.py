@@ -119,9 +119,9 @@ class AveragePooling1D(_Pooling1D):
 
         def back(dy: Array) -> Array:
             dpadded = np.zeros_like(self.windows.pad(x))
-            given = dy * share
+            scaled = dy * share
             for dtap in self.windows.taps(dpadded, count):
-                dtap += given
+                dtap += scaled
             return self.windows.unpad(dpadded, T)
 
         return y, back

@@ -148,11 +148,11 @@ class PythonCell:
                 run, goes_on, back, _ = steps[t]
                 if dy is not None and sequences:
                     d = d + dy[:, t]
-                found, before = back(_chosen(run, d, zero), [_chosen(run, s, zero) for s in ds])
+                dx_step, before = back(_chosen(run, d, zero), [_chosen(run, s, zero) for s in ds])
                 before = [_chosen(goes_on, s, zero) for s in self._states("pullback", before, B)]
                 if dx is not None:
                     what = f"dx from a pullback of {self.cell!r}"
-                    dx[:, t] = _chosen(run, ops.as_array(what, found, self.dtype, (B, features)), zero)
+                    dx[:, t] = _chosen(run, ops.as_array(what, dx_step, self.dtype, (B, features)), zero)
                 ds = [_chosen(run, a, b) for a, b in zip(before, ds, strict=True)]
                 d = np.zeros_like(d) if run is None else np.where(run, zero, d)
                 if h is not None and run is not None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ops import shown
+from ..ops import brief
 
 
 class Reading:
@@ -48,14 +48,14 @@ class Reading:
 
     def weights(self, path: str, shape: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Zeros in place of the initial values of a weight; memory of these is taken only where they are written."""
-        self.take(f"{path} of shape {shown(tuple(shape))}", math.prod(shape) * dtype.itemsize)
+        self.take(f"{path} of shape {brief(tuple(shape))}", math.prod(shape) * dtype.itemsize)
         return np.zeros(shape, dtype)
 
     @contextmanager
     def at(self, config: dict[str, Any]) -> Iterator[None]:
         """While the object of a configuration is made."""
         name = config["config"].get("name")
-        self.place.append(f"{shown(config.get('class_name'))[1:-1]}{'' if name is None else ' ' + shown(name)}")
+        self.place.append(f"{brief(config.get('class_name'))[1:-1]}{'' if name is None else ' ' + brief(name)}")
         yield
         self.place.pop()  # stays where the block raises
 

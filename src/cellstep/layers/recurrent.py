@@ -130,10 +130,10 @@ class RNN(Layer):
     @property
     def weights(self) -> list[Variable]:
         """The cell's, then the initial states where they are trainable."""
-        found: list[Variable] = []
+        weights: list[Variable] = []
         for part in self._parts:
-            found += part.weights
-        return found + self._weights
+            weights += part.weights
+        return weights + self._weights
 
     def make_weights(self, input_shape: Shape) -> None:
         checks.check_input_shape(self, input_shape)

@@ -45,7 +45,7 @@ def check_batch_size(layer: RNN, B: int) -> None:
 def check_stateful(layer: RNN, name: str, value: Any) -> None:
     """ValueError for states or rows to reset where a layer keeps none."""
     if not layer.stateful:
-        raise ValueError(f"{name} must be None, as {layer.name} is not stateful, got {ops.shown(value)}")
+        raise ValueError(f"{name} must be None, as {layer.name} is not stateful, got {ops.brief(value)}")
 
 
 def check_resets(layer: RNN) -> None:

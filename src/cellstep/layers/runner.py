@@ -14,7 +14,7 @@ Array = NDArray[Any]
 CellBack = Callable[[Any, Any], tuple[Array, list[Array]]]
 
 
-class Pullback(Protocol):
+class RunnerPullback(Protocol):
     """The backward half of a run: the gradients of x and of the first states, from those of y and of the last states.
 
     None stands for zeros. It adds to the weights' gradients; dx is None where not needed.
@@ -32,7 +32,7 @@ class Tape(NamedTuple):
     lists of sequences.
     """
 
-    pullback: Pullback
+    pullback: RunnerPullback
     states_after: Callable[[int], list[Array]] | None = None
 
 
@@ -99,7 +99,7 @@ def dropped(x: Array, keep: Array, rate: float) -> Array:
     scale, zero = x.dtype.type(1 / (1 - rate) if rate < 1 else 0), x.dtype.type(0)
     if keep.size < x.size:
         # a product with one factor for all steps takes a fifth of the time of a choice for each element
-        found = x * np.where(keep, scale, zero)
-        if not np.isnan(found).any():
-            return np.asarray(found)
+        scaled = x * np.where(keep, scale, zero)
+        if not np.isnan(scaled).any():
+            return np.asarray(scaled)
     return np.asarray(np.where(keep, x * scale, zero))

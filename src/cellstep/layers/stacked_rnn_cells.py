@@ -114,8 +114,8 @@ class StackedRNNCells(Module):
             end = len(dlast)
             for i in reversed(range(len(tapes))):
                 start = end - len(self.runners[i].state_sizes)
-                dy, found = tapes[i].pullback(dy, dlast[start:end], need_dx or i > 0)
-                dfirst = found + dfirst
+                dy, dstates_before = tapes[i].pullback(dy, dlast[start:end], need_dx or i > 0)
+                dfirst = dstates_before + dfirst
                 end = start
             return dy, dfirst
 
@@ -142,8 +142,8 @@ class StackedRNNCells(Module):
         def pullback(dy: Any, dstates: Any) -> tuple[Array, list[Any]]:
             dfirst: list[Any] = []
             for back, d in zip(reversed(backs), reversed(dstates), strict=True):
-                dy, found = back(dy, d)
-                dfirst.insert(0, found)
+                dy, dstates_before = back(dy, d)
+                dfirst.insert(0, dstates_before)
             return dy, dfirst
 
         return (y, new), pullback

@@ -39,13 +39,13 @@ def given_states(
         wanted = f"{len(sizes)} array{'s' if len(sizes) > 1 else ''} ({', '.join(names)})"
         got: Any = len(flat)
         if not isinstance(states, (list, tuple)) and not np.ndim(states):
-            got = f"a {type(states).__name__}" if isinstance(states, dict) else ops.shown(states)
+            got = f"a {type(states).__name__}" if isinstance(states, dict) else ops.brief(states)
         raise ValueError(f"expected {argument} to be {wanted}, got {got}")
-    found: list[Array] = []
+    arrays: list[Array] = []
     for name, n, s in zip(names, sizes, flat, strict=True):
-        found.append(ops.contiguous(ops.as_array(f"{argument} {name}", s, dtype, (B, n))))
-        B = found[0].shape[0]
-    return found
+        arrays.append(ops.contiguous(ops.as_array(f"{argument} {name}", s, dtype, (B, n))))
+        B = arrays[0].shape[0]
+    return arrays
 
 
 def gradients_like(runner: Any, states: Any, flat: list[Any]) -> list[Any]:

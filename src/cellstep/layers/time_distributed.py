@@ -60,8 +60,8 @@ class TimeDistributed(Layer):
             self.layer.build(_step_shape(input_shape))
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
-        given = self.layer.compute_output_shape(_step_shape(input_shape))
-        return (given[0], input_shape[1], *given[1:])
+        step_shape = self.layer.compute_output_shape(_step_shape(input_shape))
+        return (step_shape[0], input_shape[1], *step_shape[1:])
 
     def reach(self, rank: int) -> str:
         return "step" if not any(getattr(module, "stateful", False) for module in self.walk()) else "sequence"
@@ -74,16 +74,18 @@ class TimeDistributed(Layer):
         x = ops.plain("x", x)
         if x.ndim < 3:
             raise ValueError(f"expected x of shape (batch, time, features, ...), got {x.shape}")
-        given = mask
+        full_mask = mask
         if mask is not None:
-            given = ops.plain("mask", mask)
-            if given.shape[:2] != x.shape[:2]:
-                raise ValueError(f"expected mask of shape {x.shape[:2]} or more axes after these, got {given.shape}")
-            mask = given
+            full_mask = ops.plain("mask", mask)
+            if full_mask.shape[:2] != x.shape[:2]:
+                raise ValueError(
+                    f"expected mask of shape {x.shape[:2]} or more axes after these, got {full_mask.shape}"
+                )
+            mask = full_mask
             if not self.layer.supports_masking:
                 mask = None
-            elif given.ndim == 2 and x.ndim > 3:  # all that is within a step
-                mask = np.broadcast_to(given.reshape(*given.shape, *(1,) * (x.ndim - 3)), x.shape[:-1])
+            elif full_mask.ndim == 2 and x.ndim > 3:  # all that is within a step
+                mask = np.broadcast_to(full_mask.reshape(*full_mask.shape, *(1,) * (x.ndim - 3)), x.shape[:-1])
         if not self.built:
             self.build(x.shape)
         if context.resets is not None:  # they are of steps, which are rows to the layer
@@ -94,17 +96,17 @@ class TimeDistributed(Layer):
         at_once = x.shape[1] and self.layer.independent_rows(context.training)
         if at_once and counts:
             at_once = all(regularizer.additive for regularizer in self.regularizers_inside())
-        y, made, pullback = (self._at_once if at_once else self._by_step)(x, mask, context)
-        if made is not None and (mask is None or self.layer.replaces_mask):
+        y, new_mask, pullback = (self._at_once if at_once else self._by_step)(x, mask, context)
+        if new_mask is not None and (mask is None or self.layer.replaces_mask):
             warnings.warn(
                 f"{self.layer.name} makes a mask, which ends in {self.name}: layers after it do not see it",
                 stacklevel=4,
             )
-        if given is None:
+        if full_mask is None:
             return y, None, pullback
-        passed = _fitting(given, y.shape)
-        if mask is None and passed.ndim < given.ndim:
-            self.layer.drops_mask(given)
+        passed = _fitting(full_mask, y.shape)
+        if mask is None and passed.ndim < full_mask.ndim:
+            self.layer.drops_mask(full_mask)
         return y, passed, pullback
 
     def _by_step(self, x: Array, mask: Any, context: Context) -> Applied:
@@ -118,10 +120,10 @@ class TimeDistributed(Layer):
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             dy = None if dy is None else self.gradient_array(dy, y.shape)
             # from the last to the first, as they would be taken back by hand
-            found = [steps[t][2](None if dy is None else dy[:, t], need_dx=need_dx) for t in reversed(range(T))]
-            if not need_dx or (T and found[0] is None):
+            slices = [steps[t][2](None if dy is None else dy[:, t], need_dx=need_dx) for t in reversed(range(T))]
+            if not need_dx or (T and slices[0] is None):
                 return None
-            return np.stack(found[::-1], axis=1) if T else np.zeros(x.shape, self.dtype)
+            return np.stack(slices[::-1], axis=1) if T else np.zeros(x.shape, self.dtype)
 
         return y, steps[0][1] if steps else None, pullback
 
@@ -147,10 +149,10 @@ class TimeDistributed(Layer):
 
     def stages(self) -> list[Stage]:
         """Those of the layer, where it is one of vectors: a stream applies it to each step anyway."""
-        found = self.layer.stages()
-        if not all(isinstance(stage, Dense | Activate) for stage in found):
+        stages = self.layer.stages()
+        if not all(isinstance(stage, Dense | Activate) for stage in stages):
             raise NotImplementedError(f"{self.name} of {self.layer.name} is not built for streams")
-        return found
+        return stages
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -87,8 +87,8 @@ class RowsReversedAtTheEnd(RowsReversed):
     """The same, with outputs moved to the end, where turning the whole around would have left them."""
 
     def running(self) -> Array:
-        found: Array = np.arange(self.T) >= self.T - self.lengths[:, None]
-        return found
+        runs: Array = np.arange(self.T) >= self.T - self.lengths[:, None]
+        return runs
 
     def outputs(self, y: Array, before: Array | None) -> Array:
         out = np.empty_like(y)
@@ -144,11 +144,11 @@ class RaggedRows(TimeOrder):
                 mine = dy
                 if dy is not None:
                     mine = ragged.padded([dy[i] for i in group]) if sequences else dy[group]
-                found, before = taped.pullback(mine, [None if d is None else d[group] for d in dlast], need_dx)
+                dx_group, before = taped.pullback(mine, [None if d is None else d[group] for d in dlast], need_dx)
                 for whole, part in zip(dfirst, before, strict=True):
                     whole[group] = part
                 if need_dx:
-                    _put(dx, group, ragged.cut(found, self.lengths[group], self._backwards))
+                    _put(dx, group, ragged.cut(dx_group, self.lengths[group], self._backwards))
             return dx, dfirst
 
         return y, last, Tape(pullback) if tape else None

@@ -1,7 +1,7 @@
-"""Tracing: what forward keeps and backward computes on its way, for whoever wants to look.
+"""Tracing: keeps what forward and backward compute on the way, for inspection.
 
-Backward has the gradient of the loss by every state in its hands, and a tape every gate; both are thrown away when a
-training step is over. Within `trace()` they are kept. Nothing else changes, outputs and gradients not by a bit.
+Backward computes the gradient of the loss by every state, and a tape holds every gate; both are freed when a training
+step is over. Within `trace()` they are kept. Nothing else changes: outputs and gradients have the same bits.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Array = NDArray[Any]
 
 
 @dataclass(eq=False)
-class Run:
-    """One run of a cell over B sequences of T steps. All arrays are in the order in which it went through the steps.
+class CellTrace:
+    """One pass of a cell over B sequences of T steps. All arrays are in the order in which it processed the steps.
 
     Attributes:
         cell: the cell.
@@ -60,16 +60,16 @@ class Run:
         return self.gradients
 
 
-_runs: ContextVar[list[Run] | None] = ContextVar("cellstep_traced_runs", default=None)
+_runs: ContextVar[list[CellTrace] | None] = ContextVar("cellstep_traced_runs", default=None)
 
 
 @contextmanager
-def trace() -> Iterator[list[Run]]:
-    """Keep what the recurrent cells do in this thread within the block: a `Run` for each pass forward that is to have
-    a pass backward, in the order of running. Layers on top of each other have a run each, both directions of a
-    Bidirectional too; a cell within one that is written in Python has one for each step.
+def trace() -> Iterator[list[CellTrace]]:
+    """Keep what the recurrent cells compute in this thread within the block: a `CellTrace` for each forward pass with a
+    tape, in the order of execution. Stacked layers have one each, and so has each direction of a Bidirectional; a cell
+    within one that is written in Python has one for each step.
 
-    A run holds the tape: drop the list when you are done. One trace within another takes over until it ends.
+    It holds the tape: drop the list when you are done. One trace within another takes over until it ends.
 
     Example:
         >>> layer = GRU(4)
@@ -79,7 +79,7 @@ def trace() -> Iterator[list[Run]]:
         >>> np.linalg.norm(runs[0].gradients[0], axis=-1).shape  # how much of the gradient reaches each step, by row
         (2, 5)
     """
-    runs: list[Run] = []
+    runs: list[CellTrace] = []
     token = _runs.set(runs)
     try:
         yield runs
@@ -87,11 +87,11 @@ def trace() -> Iterator[list[Run]]:
         _runs.reset(token)
 
 
-def watched(cell: Any, forward: ops.Pullback) -> Run | None:
-    """A new run in the list of the trace that goes on, or None."""
+def watched(cell: Any, forward: ops.Pullback) -> CellTrace | None:
+    """A new entry in the list of the current trace, or None outside one."""
     runs = _runs.get()
     if runs is None:
         return None
-    run = Run(cell, forward)
+    run = CellTrace(cell, forward)
     runs.append(run)
     return run

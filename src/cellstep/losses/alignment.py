@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import ops
 
 Array = NDArray[Any]
-Pullback = Callable[[Array], Array]
+LossPullback = Callable[[Array], Array]
 
 #: What probabilities and divisors are kept away from 0 by.
 EPSILON = 1e-7

@@ -22,7 +22,7 @@ from .. import ops
 from ..configured import Configured
 from ..layers import SymbolicTensor
 from . import tracing
-from .alignment import Array, Pullback, align, as_mask, as_weights, match_rank
+from .alignment import Array, LossPullback, align, as_mask, as_weights, match_rank
 from .on_tensors import on_tensors
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
@@ -74,7 +74,7 @@ class Loss(Configured):
         self._check_written()
         return match_rank(y_true, y_pred, live)
 
-    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
+    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, LossPullback]:
         """Values, one for each entry of `value_shape`, and the pullback from their gradients to that of y_pred."""
         self._check_written()
         return tracing.trace(self, y_true, y_pred).forward(y_true, y_pred)
@@ -167,7 +167,7 @@ class Loss(Configured):
         dtype = self.dtype or (pred.dtype if pred.dtype.char in "fd" else np.dtype(np.float32))
         return np.asarray(pred.reshape(-1, 1) if pred.ndim == 1 else pred, dtype)
 
-    def _forward(self, true: Array, pred: Array, live: NDArray[np.bool_] | None) -> tuple[Array, Pullback]:
+    def _forward(self, true: Array, pred: Array, live: NDArray[np.bool_] | None) -> tuple[Array, LossPullback]:
         """`forward`, on numbers that are finite wherever a value is left out, so that they can be weighted with 0."""
         target = self.prepare(true, pred, live)
         if live is not None:
@@ -224,7 +224,7 @@ class Loss(Configured):
         return 1.0 / float(count) if count else 0.0
 
 
-def mean_of_entries(values: Array, slopes: Array, y_pred: Array) -> tuple[Array, Pullback]:
+def mean_of_entries(values: Array, slopes: Array, y_pred: Array) -> tuple[Array, LossPullback]:
     """What `forward` gives of values and slopes (..., n) by each prediction: the mean over the last axis."""
     n, dtype = y_pred.shape[-1] or 1, y_pred.dtype  # the mean of nothing is 0 here
 
@@ -236,7 +236,7 @@ def mean_of_entries(values: Array, slopes: Array, y_pred: Array) -> tuple[Array,
     return mean if mean.dtype is dtype else mean.astype(dtype), pullback
 
 
-def one_a_row(values: Array, slopes: Array, y_pred: Array) -> tuple[Array, Pullback]:
+def one_a_row(values: Array, slopes: Array, y_pred: Array) -> tuple[Array, LossPullback]:
     """What `forward` gives of values (...) and their slopes (..., n) by each prediction."""
 
     def pullback(dvalues: Array) -> Array:

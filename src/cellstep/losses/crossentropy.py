@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .. import ops
-from .alignment import EPSILON, Array, Pullback, match, steps_hint
+from .alignment import EPSILON, Array, LossPullback, match, steps_hint
 from .base import Loss, mean_of_entries, one_a_row
 
 
@@ -81,7 +81,7 @@ class BinaryCrossentropy(Crossentropy):
         s = self.label_smoothing
         return t * (1 - s) + s / 2 if s else t
 
-    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
+    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, LossPullback]:
         if self.from_logits:
             z = y_pred
             # log(1 + exp(z)) - t z, arranged so that exp never sees a positive number
@@ -147,7 +147,7 @@ class CategoricalCrossentropy(Crossentropy):
         s = self.label_smoothing
         return t * (1 - s) + s / t.shape[-1] if s else t
 
-    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
+    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, LossPullback]:
         if self.from_logits:
             log_p, p = _log_softmax(y_pred)
             values = -(y_true * log_p).sum(-1)
@@ -217,7 +217,7 @@ class SparseCategoricalCrossentropy(Crossentropy):
             )
         return labels.astype(np.intp, copy=False)
 
-    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
+    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, LossPullback]:
         # where the labels' entries are among all
         at = y_true.reshape(-1) + y_pred.shape[-1] * np.arange(y_true.size)
         if self.from_logits:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .alignment import Array, Pullback
+from .alignment import Array, LossPullback
 from .base import Loss
 
 #: The class that stands for no label; padding of labels too.
@@ -72,7 +72,7 @@ class CTC(Loss):
             raise ValueError(f"y_true must fit into the steps: row {row} needs {needed[row]}, got {int(held[row])}")
         return labels
 
-    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
+    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, LossPullback]:
         B, T, classes = y_pred.shape
         # float64 whatever comes: sums of T logarithms are taken back out of the logarithm
         z = y_pred.astype(np.float64)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..ops import check_bool, check_number
-from .alignment import EPSILON, Array, Pullback, match
+from .alignment import EPSILON, Array, LossPullback, match
 from .base import mean_of_entries, one_a_row
 from .crossentropy import CategoricalCrossentropy, Crossentropy, smoothing
 
@@ -56,7 +56,7 @@ class BinaryFocalCrossentropy(Crossentropy):
         t, s = match(y_true, y_pred, live), self.label_smoothing
         return t * (1 - s) + s / 2 if s else t
 
-    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
+    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, LossPullback]:
         t, p = y_true, y_pred
         if self.from_logits:
             small = np.exp(-np.abs(y_pred))
@@ -105,7 +105,7 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
             )
         return super().prepare(y_true, y_pred, live)
 
-    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
+    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, LossPullback]:
         e = np.exp(y_pred - y_pred.max(-1, keepdims=True)) if self.from_logits else y_pred
         total = e.sum(-1, keepdims=True)
         share = e / total

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..ops import check_number
-from .alignment import EPSILON, Array, Pullback, match
+from .alignment import EPSILON, Array, LossPullback, match
 from .base import Loss, mean_of_entries, one_a_row
 
 
@@ -32,7 +32,7 @@ class Elementwise(Loss):
     def prepare(self, y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array:
         return match(y_true, y_pred, live)
 
-    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
+    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, LossPullback]:
         return mean_of_entries(*self.each(y_true, y_pred), y_pred)
 
 
@@ -148,7 +148,7 @@ class _OverClasses(Elementwise):
     def whole(self, t: Array, p: Array) -> tuple[Array, Array]:
         raise NotImplementedError(f"{type(self).__name__} must implement whole")
 
-    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
+    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, LossPullback]:
         return one_a_row(*self.whole(y_true, y_pred), y_pred)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from ..layers import Input, SymbolicTensor
 from ..layers.context import Context
 from ..layers.graph import Graph
-from .alignment import Array, Pullback
+from .alignment import Array, LossPullback
 
 if TYPE_CHECKING:
     from .base import Loss
@@ -64,7 +64,7 @@ class Trace:
             raise ValueError(f"loss {loss.name} must give values of shape {y_pred.shape[:-1]}, got {shape}")
         self.shape = (None, *shape[1:]) if shape else ()
 
-    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, Pullback]:
+    def forward(self, y_true: Array, y_pred: Array) -> tuple[Array, LossPullback]:
         if self.graph is None:
             values, slopes = (np.asarray(a, y_pred.dtype) for a in self.loss.call(y_true, y_pred))
             return values, lambda d: d.reshape(d.shape + (1,) * (slopes.ndim - d.ndim)) * slopes

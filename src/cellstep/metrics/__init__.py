@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import registry
 from ..lookup import absent, unknown
-from ..ops import shown
+from ..ops import brief
 from . import thresholds
 from .accuracy import (
     Accuracy,
@@ -157,7 +157,7 @@ def check(identifier: Any) -> None:
         if registry.find(identifier) is None and identifier.get("class_name") not in _CLASSES:
             raise ValueError(unknown("metrics", identifier.get("class_name"), list(_NAMED)))
     elif not isinstance(identifier, Metric) and not callable(identifier):
-        raise TypeError(f"metrics must be names, cellstep.metrics.Metric objects or functions, got {shown(identifier)}")
+        raise TypeError(f"metrics must be names, cellstep.metrics.Metric objects or functions, got {brief(identifier)}")
 
 
 def by_step(identifier: Any) -> bool:

@@ -51,7 +51,7 @@ def class_weights(class_weight: ClassWeight, y: Array, one_hot: bool, sparse: bo
         TypeError: class_weight is no dictionary. ValueError: targets do not say one class each.
     """
     if not isinstance(class_weight, Mapping):
-        raise TypeError(f"class_weight must be a dictionary of class to weight, got {ops.shown(class_weight)}")
+        raise TypeError(f"class_weight must be a dictionary of class to weight, got {ops.brief(class_weight)}")
     if not (one_hot or sparse) and y.ndim > 1 and y.shape[-1] != 1:
         raise ValueError(f"class_weight needs one class a row, got y of shape {y.shape}")
     labels = y.argmax(-1) if one_hot else np.round(y[..., 0] if y.ndim > 1 and y.shape[-1] == 1 else y)

@@ -16,7 +16,7 @@ from .. import losses, metrics, optimizers
 from ..configured import of_package
 from ..losses import Loss
 from ..metrics import Metric
-from ..ops import shown
+from ..ops import brief
 from . import metric_states
 
 if TYPE_CHECKING:
@@ -283,4 +283,4 @@ def _check_weights(weights: Any) -> None:
         if isinstance(weight, bool) or not isinstance(weight, int | float):
             raise TypeError(f"loss_weights must hold numbers, got {weight!r}")
         if not abs(weight) <= sys.float_info.max:
-            raise ValueError(f"loss_weights must hold finite numbers, got {shown(weight)}")
+            raise ValueError(f"loss_weights must hold finite numbers, got {brief(weight)}")

@@ -77,7 +77,7 @@ class Arrays:
     def tell(self, event: str) -> None: ...
 
 
-class Stream:
+class BatchIterable:
     """Batches from an iterable of (x, y), (x, y, sample_weight), or x alone.
 
     Args:
@@ -199,7 +199,7 @@ class Epochs:
         """ValueError or TypeError where a place that comes from a file is none of this source."""
         wanted = {"taken", "shuffle", "random"}
         if not isinstance(place, dict) or place.keys() != wanted:
-            raise ValueError(f"place must hold {', '.join(sorted(wanted))}, got {ops.shown(place)}")
+            raise ValueError(f"place must hold {', '.join(sorted(wanted))}, got {ops.brief(place)}")
         if place["taken"] is not None:
             ops.check_natural("taken", place["taken"])
         if (place["shuffle"] is None) != (self.source.rng is None):
@@ -265,7 +265,7 @@ def epochs_of(
             batch = trainer.batch(*parts)
             return batch if weigh is None else weigh(batch)
 
-        return Epochs(Stream(x, make, rng), steps)
+        return Epochs(BatchIterable(x, make, rng), steps)
     whole = trainer.batch(*map(stored, (x, y, sample_weight, resets)))
     if weigh is not None:
         whole = weigh(whole)

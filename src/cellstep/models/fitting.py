@@ -16,7 +16,7 @@ from .epochs import Epochs, epochs_of
 from .evaluation import evaluate, warn_short
 from .logs import Logs, plain_logs
 from .trainer import Trainer
-from .truncated_bptt import Windows
+from .truncated_bptt import TruncatedBPTT
 
 
 class Fitting:
@@ -41,7 +41,7 @@ class Fitting:
         source: Epochs,
         validation: Epochs | None,
         hooks: CallbackList,
-        windows: Windows | None,
+        windows: TruncatedBPTT | None,
         due: Callable[[int], bool],
     ) -> None:
         self.trainer, self.model = trainer, trainer.model

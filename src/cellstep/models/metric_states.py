@@ -9,7 +9,7 @@ import numpy as np
 
 from ..layers.structure import held
 from ..metrics import Metric
-from ..ops import shown
+from ..ops import brief
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -37,7 +37,7 @@ def resume(trainer: Trainer, states: Any) -> None:
         ValueError: the states are those of other metrics; nothing was changed.
     """
     if not isinstance(states, dict) or states.keys() != {"compiled", "own"} or not isinstance(states["compiled"], list):
-        raise ValueError(f"expected metrics to be compiled and own, got {shown(states)}")
+        raise ValueError(f"expected metrics to be compiled and own, got {brief(states)}")
     take_over(trainer.own_metrics(), states["own"])
     trainer.ready("metric_states", "train_step").pending = states["compiled"]
 

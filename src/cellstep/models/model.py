@@ -15,7 +15,7 @@ from ..layers.configuration import not_built
 from ..layers.graph import Graph
 from ..layers.names import auto_name
 from ..layers.operations import Operation
-from ..ops import shown
+from ..ops import brief
 from . import weights
 from .explain import explanation
 from .functional import from_functional, functional_config
@@ -297,7 +297,7 @@ class Model(Network, Trainable):
         if self._by_hand and config.get("parts"):
             parts, shapes = self.walk()[1:], config["parts"]
             if not isinstance(shapes, list) or len(shapes) != len(parts):
-                raise ValueError(f"parts of build_config must be a list of {len(parts)} shapes, got {shown(shapes)}")
+                raise ValueError(f"parts of build_config must be a list of {len(parts)} shapes, got {brief(shapes)}")
             for part, shape in zip(parts, shapes, strict=True):
                 if shape is not None:
                     part.build(_shape_of_file(shape))
@@ -313,5 +313,5 @@ def _shape_of_file(value: Any) -> Any:
     if isinstance(value, list) and value and isinstance(value[0], list):
         return [_shape_of_file(part) for part in value]
     if not isinstance(value, list) or not all(size is None or (type(size) is int and size >= 0) for size in value):
-        raise ValueError(f"parts of build_config must hold shapes, got {shown(value)}")
+        raise ValueError(f"parts of build_config must hold shapes, got {brief(value)}")
     return tuple(value)

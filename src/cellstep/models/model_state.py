@@ -138,7 +138,7 @@ def _stateful(model: Any) -> list[Any]:
 def count(name: str, value: Any, highest: int = 2**62) -> int:
     """An integer from 0 to `highest`."""
     if ops.check_natural(name, value) > highest:
-        raise ValueError(f"{name} must be at most {highest}, got {ops.shown(value)}")
+        raise ValueError(f"{name} must be at most {highest}, got {ops.brief(value)}")
     return int(value)
 
 

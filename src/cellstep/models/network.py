@@ -12,7 +12,7 @@ from ..configured import ours_function
 from ..layers import Layer, nested
 from ..layers.context import Applied, Context, collecting, forward_context
 from ..layers.forward_adapter import checked_pair
-from ..layers.graph import Graph, Step
+from ..layers.graph import Graph, LayerCall
 from ..layers.module import Module
 from ..layers.penalties import run_layer
 from ..layers.symbolic import is_symbolic
@@ -67,7 +67,7 @@ class Network(Layer):
             return self._graph
         return self._tracer.first
 
-    def ranked(self) -> list[tuple[Step, int]] | None:
+    def ranked(self) -> list[tuple[LayerCall, int]] | None:
         """The calls of layers, each with the number of axes of its inputs; [] where these are not known yet, None where
         a subclass computes by hand."""
         graph, shapes = self.known_graph(), self.input_shapes

@@ -12,7 +12,7 @@ import numpy as np
 from ..configured import of_package, ours_attribute, ours_function
 from ..layers import Layer
 from ..layers.context import Context
-from ..layers.graph import Step
+from ..layers.graph import LayerCall
 from ..layers.module import Module
 from ..layers.penalties import run_layer
 from ..layers.structure import held, structure
@@ -96,7 +96,7 @@ class Plan:
         self.bound: Any = None
         self.rollback = Rollback(model.walk())
         self._model = model
-        self._chain = chain_of(model)
+        self._sequence = layer_sequence(model)
 
     def holds(self) -> bool:
         """Whether nothing has changed since it was made."""
@@ -117,18 +117,18 @@ class Plan:
 
         Sequences of different lengths stay apart, as `Grouped`, but where a subclass computes with the outputs.
         """
-        if self._chain is not None and type(x) is np.ndarray:
+        if self._sequence is not None and type(x) is np.ndarray:
             mask, pullbacks = None, []
-            for call in self._chain.calls:
+            for call in self._sequence.calls:
                 x, mask, pullback = call(x, mask, context)
                 pullbacks.append(pullback)
-            return Pass(x, mask, partial(self._chain.pull, pullbacks))
+            return Pass(x, mask, partial(self._sequence.pull, pullbacks))
         apply = self._model.apply if self.computes_with_outputs else self._model.apply_grouped
         y, mask, pullback = apply(x, None, context)
         return Pass(y, mask, pullback, tuple(context.penalties or ()))
 
 
-class Chain:
+class LayerSequence:
     """Layers one after another, run with nothing in between.
 
     Attributes:
@@ -139,7 +139,7 @@ class Chain:
             weights that do.
     """
 
-    def __init__(self, steps: Sequence[Step], needed: Sequence[bool], learns: Sequence[bool]) -> None:
+    def __init__(self, steps: Sequence[LayerCall], needed: Sequence[bool], learns: Sequence[bool]) -> None:
         self.calls = [_call_of(step.layer) for step in steps]
         self._needed = list(needed)
         first = next((i for i, learning in enumerate(learns) if learning), len(steps))
@@ -163,10 +163,10 @@ class CallPlan:
         self.version = structure.version
         self.predict_step = type(model).predict_step
         self.predicts = not overridden(model, "predict_step")
-        chain = chain_of(model) if model.built else None
+        sequence = layer_sequence(model) if model.built else None
         head = next(iter(model._signature.heads), None)
         shape = () if head is None else head.batch_shape
-        self._calls = None if chain is None else chain.calls
+        self._calls = None if sequence is None else sequence.calls
         self._ndim, self._sizes = len(shape), [(i, size) for i, size in enumerate(shape) if size is not None]
         self._kinds = "iu" if head is not None and head.dtype.kind != "f" else "f"
 
@@ -199,7 +199,7 @@ def call_plan(model: Any) -> CallPlan:
     return plan
 
 
-def chain_of(model: Any) -> Chain | None:
+def layer_sequence(model: Any) -> LayerSequence | None:
     """The layers of a model of tensors with one input of any number of rows, if they are in one line and none has a
     penalty of its outputs; None for others, whose calls do more."""
     graph, signature = model._graph, model._signature
@@ -213,7 +213,7 @@ def chain_of(model: Any) -> Chain | None:
     if any("_cached_penalties" in vars(module) for module in model.walk()):
         return None
     needed, learns = graph.needed(False)
-    return Chain(graph.steps, [needed[step.x] for step in graph.steps], learns)
+    return LayerSequence(graph.steps, [needed[step.x] for step in graph.steps], learns)
 
 
 def _call_of(layer: Layer) -> Callable[..., Any]:

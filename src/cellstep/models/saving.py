@@ -21,7 +21,7 @@ from ..atomic import replacing
 from ..layers import deserialize, serialize
 from ..layers.reading import Reading, reading
 from ..layers.serialization import sharing
-from ..ops import check_count, check_path, shown
+from ..ops import brief, check_count, check_path
 from . import archive, hdf5, weights
 from .archive import CONFIG, METADATA, WEIGHTS
 from .network import Network
@@ -134,7 +134,7 @@ def _made(config: Any, compile: bool) -> Any:
     model: Any = deserialize(config)
     is_model = isinstance(model, Network)
     if not is_model:
-        raise TypeError(f"no model, but {shown(model)}")
+        raise TypeError(f"no model, but {brief(model)}")
     if not model.layers:
         raise ValueError(f"{model.name}, which has no layers")
     if compile and config.get("compile_config"):

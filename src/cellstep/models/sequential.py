@@ -10,7 +10,7 @@ from ..layers.base import check_layer
 from ..layers.configuration import check_config
 from ..layers.graph import Graph
 from ..layers.module import Module, Shape
-from ..ops import shown
+from ..ops import brief
 from .model import Model
 from .signature import Signature
 
@@ -180,7 +180,7 @@ class Sequential(Model):
         """A model of the same layers with new weights. Keras's own configurations are read too."""
         check_config(cls, config)
         if not isinstance(config.get("layers", []), list | tuple):
-            raise TypeError(f"config of {cls.__name__} must have a list as layers, got {shown(config['layers'])}")
+            raise TypeError(f"config of {cls.__name__} must have a list as layers, got {brief(config['layers'])}")
         if "layers" not in config:
             raise ValueError(
                 f"config of {cls.__name__} must have layers, got {', '.join(map(str, config)) or 'nothing'}"

@@ -22,7 +22,7 @@ from .logs import Logs
 from .own_steps import unpack_x_y_sample_weight
 from .plan import call_plan
 from .stored import read, stored
-from .truncated_bptt import Windows
+from .truncated_bptt import TruncatedBPTT
 
 
 class Trainable(Compilable):
@@ -110,7 +110,7 @@ class Trainable(Compilable):
         """
         trainer = self._trainer
         trainer.ready("fit", "train_step")
-        windows = None if tbptt is None else Windows(trainer, tbptt)
+        windows = None if tbptt is None else TruncatedBPTT(trainer, tbptt)
         if tbptt is not None and trainer.overrides("train_step"):
             raise ValueError(
                 f"tbptt must be None, as {type(self).__name__}.train_step says what a step is, got {tbptt}"

@@ -1,4 +1,4 @@
-"""Windows: truncated back-propagation through time, `fit(..., tbptt=(k1, k2))`.
+"""Truncated backpropagation through time (truncated BPTT), `fit(..., tbptt=(k1, k2))`.
 
 A batch of long sequences is gone through in windows. Every k1 steps the loss of these k1 steps is taken, its gradient
 goes back through the last k2 >= k1 steps, and the optimizer makes a step; recurrent layers begin each window with the
@@ -32,7 +32,7 @@ from .trainer import Trainer
 OWN = "; one that takes each step by itself says so by over_time = 'step'"
 
 
-class Windows:
+class TruncatedBPTT:
     """Trains a model batch by batch in windows.
 
     Args:

@@ -8,6 +8,7 @@ from .arguments import check_axes, check_choice, check_data_format, check_sizes,
 from .cells import Packed, Pullback, States, check_states, forward, pack, running, step
 from .checks import (
     as_array,
+    brief,
     check_bool,
     check_count,
     check_indices,
@@ -29,7 +30,6 @@ from .checks import (
     real,
     rows,
     set_floatx,
-    shown,
 )
 from .products import FUSED, Matrix, add_gradients, einsum, matmul
 from .streams import Chain, check_named_states, check_rows, make_chain
@@ -78,6 +78,6 @@ __all__ = [
     "rows",
     "running",
     "set_floatx",
-    "shown",
+    "brief",
     "step",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import describe, shown
+from .checks import brief, describe
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
@@ -18,10 +18,10 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     Raises:
         ValueError: it is none of them.
     """
-    found = value.lower() if isinstance(value, str) else value
-    if found not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {shown(value)}")
-    return str(found)
+    choice = value.lower() if isinstance(value, str) else value
+    if choice not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {brief(value)}")
+    return str(choice)
 
 
 def check_data_format(value: Any) -> str:
@@ -43,10 +43,10 @@ def check_sizes(name: str, value: Any, n: int, zero: bool = False) -> tuple[int,
         wanted = f"{name} must be {'an integer from 0 up' if zero else 'a positive integer'}"
     entries = [value] * n if np.ndim(value) == 0 and not isinstance(value, str) else value
     if isinstance(entries, str) or not isinstance(entries, (list, tuple)) or len(entries) != n:
-        raise ValueError(f"{wanted}, got {shown(value)}")
+        raise ValueError(f"{wanted}, got {brief(value)}")
     sizes = tuple(as_integer(wanted, entry, value) for entry in entries)
     if min(sizes) < low or max(sizes) > sys.maxsize:
-        raise ValueError(f"{wanted}, got {shown(value)}")
+        raise ValueError(f"{wanted}, got {brief(value)}")
     return sizes
 
 
@@ -57,7 +57,7 @@ def as_integer(wanted: str, entry: Any, whole: Any) -> int:
             return operator.index(entry)
         except TypeError:
             pass
-    raise TypeError(f"{wanted}, got {shown(whole)}")
+    raise TypeError(f"{wanted}, got {brief(whole)}")
 
 
 def check_axes(name: str, value: Any) -> int | list[int]:
@@ -71,7 +71,7 @@ def check_axes(name: str, value: Any) -> int | list[int]:
         return as_integer(wanted, value, value)
     axes = [as_integer(wanted, axis, value) for axis in value]
     if not axes or len(set(axes)) < len(axes):
-        raise ValueError(f"{wanted} that differ, got {shown(value)}")
+        raise ValueError(f"{wanted} that differ, got {brief(value)}")
     return axes
 
 
@@ -82,7 +82,7 @@ def places(name: str, axes: int | list[int], shape: Sequence[int | None]) -> tup
         ValueError: arrays of this shape have no such axis, or one is named twice.
     """
     listed = [axes] if isinstance(axes, int) else axes
-    found = sorted(axis + len(shape) if axis < 0 else axis for axis in listed)
-    if found[0] < 0 or found[-1] >= len(shape) or len(set(found)) < len(found):
+    positions = sorted(axis + len(shape) if axis < 0 else axis for axis in listed)
+    if positions[0] < 0 or positions[-1] >= len(shape) or len(set(positions)) < len(positions):
         raise ValueError(f"{name} must name axes of the inputs, got {axes} for inputs {describe(tuple(shape))}")
-    return tuple(found)
+    return tuple(positions)

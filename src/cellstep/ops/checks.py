@@ -52,14 +52,14 @@ def float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
         policy = dtype.get("config")
         dtype = policy.get("name", dtype) if isinstance(policy, dict) else dtype
     try:
-        found = np.dtype(dtype)
+        parsed = np.dtype(dtype)
     except TypeError:
-        found = None
+        parsed = None
     for known in FLOATS:
         # a NumPy dtype equals None where it is the default, float64
-        if found is not None and found == known:
+        if parsed is not None and parsed == known:
             return known
-    raise ValueError(f"{name} must be 'float32' or 'float64', got {shown(dtype)}")
+    raise ValueError(f"{name} must be 'float32' or 'float64', got {brief(dtype)}")
 
 
 def describe(dims: Dims | tuple[int | None, ...]) -> str:
@@ -151,7 +151,7 @@ def plain(name: str, value: Any) -> NDArray[Any]:
     return a
 
 
-def shown(value: Any) -> str:
+def brief(value: Any) -> str:
     """A value for a message: its repr on one line, cut where it is long; the shape of an array."""
     if isinstance(value, np.ndarray) and value.ndim:
         return f"an array of shape {value.shape}"
@@ -182,8 +182,8 @@ def check_indices(name: str, value: Any, entries: int) -> NDArray[np.intp]:
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """An array for results, holding anything; large ones come from memory that the active backend keeps for them."""
-    made: NDArray[Any] = kernels.active().empty(shape, dtype)
-    return made
+    array: NDArray[Any] = kernels.active().empty(shape, dtype)
+    return array
 
 
 def rows(a: NDArray[Any]) -> NDArray[Any]:
@@ -250,7 +250,7 @@ def check_integer(name: str, value: Any) -> int:
 def check_named(value: Any, default: str) -> str:
     """The argument `name` of what is not in a path: a string, the default for None or an empty one."""
     if not isinstance(value, str | None):
-        raise TypeError(f"name must be a string, got {shown(value)}")
+        raise TypeError(f"name must be a string, got {brief(value)}")
     return value or default
 
 
@@ -260,32 +260,32 @@ def _integer(name: str, value: Any, low: int, wanted: str) -> int:
         with contextlib.suppress(TypeError):
             number = operator.index(value)
     if number is None:
-        raise TypeError(f"{name} must be {wanted}, got {shown(value)}")
+        raise TypeError(f"{name} must be {wanted}, got {brief(value)}")
     if not low <= number <= sys.maxsize:
-        raise ValueError(f"{name} must be {wanted}{'' if number < low else ' that is a size'}, got {shown(number)}")
+        raise ValueError(f"{name} must be {wanted}{'' if number < low else ' that is a size'}, got {brief(number)}")
     return number
 
 
 def check_bool(name: str, value: Any) -> bool:
     """True or False, and nothing that merely counts as one."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {shown(value)}")
+        raise TypeError(f"{name} must be True or False, got {brief(value)}")
     return bool(value)
 
 
 def check_path(name: str, value: Any) -> Path:
     """The path of a file or a folder, from a string or a path."""
     if not isinstance(value, str | os.PathLike):
-        raise TypeError(f"{name} must be a path, got {shown(value)}")
+        raise TypeError(f"{name} must be a path, got {brief(value)}")
     return Path(value)
 
 
 def check_rate(name: str, value: Any) -> float:
     """A float in 0 .. 1, for dropout."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number from 0 to 1, got {shown(value)}")
+        raise TypeError(f"{name} must be a number from 0 to 1, got {brief(value)}")
     if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be a number from 0 to 1, got {shown(value)}")
+        raise ValueError(f"{name} must be a number from 0 to 1, got {brief(value)}")
     return float(value)
 
 
@@ -299,12 +299,12 @@ def check_number(name: str, value: Any, low: float = -math.inf, high: float = ma
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name} must be a number, got {shown(value)}")
+        raise TypeError(f"{name} must be a number, got {brief(value)}")
     try:
         result = float(value)
     except OverflowError:  # an integer that no float can hold
         result = math.inf
     if not (math.isfinite(result) and low <= result <= high):
         wanted = "" if math.isinf(low) else f", {low:g} or more" if math.isinf(high) else f" from {low:g} to {high:g}"
-        raise ValueError(f"{name} must be a finite number{wanted}, got {shown(value)}")
+        raise ValueError(f"{name} must be a finite number{wanted}, got {brief(value)}")
     return result

@@ -70,8 +70,8 @@ def make_chain(
 
     backend = kernels.active() if backend is None else backend
     kind = backend.Chain if all(_runs_on(backend, stage) for stage in stages) else NumpyChain
-    made: Chain = kind(stages, B, inputs, dtype, cast, check)
-    return made
+    chain: Chain = kind(stages, B, inputs, dtype, cast, check)
+    return chain
 
 
 def _runs_on(backend: kernels.Backend, stage: Stage) -> bool:
@@ -107,9 +107,9 @@ def check_named_states(value: Any, wanted: Mapping[str, tuple[int, ...]], dtype:
 def check_rows(selection: Any, B: int) -> NDArray[np.intp]:
     """The numbers of the rows that a selection names: an int, a slice, a list of ints, or one boolean a row."""
     try:
-        found = np.atleast_1d(np.arange(B)[selection])
+        indices = np.atleast_1d(np.arange(B)[selection])
     except (IndexError, TypeError, ValueError):
-        found = None
-    if found is None or found.ndim != 1 or selection is None or isinstance(selection, (bool, np.bool_)):
+        indices = None
+    if indices is None or indices.ndim != 1 or selection is None or isinstance(selection, (bool, np.bool_)):
         raise ValueError(f"expected rows to select some of the rows 0 .. {B - 1}, got {selection!r}")
-    return found
+    return indices

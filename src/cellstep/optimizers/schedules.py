@@ -16,7 +16,7 @@ import numpy as np
 
 from ..configured import Configured
 from ..lookup import Lookup
-from ..ops import check_bool, check_named, shown
+from ..ops import brief, check_bool, check_named
 from ..ops import check_number as number
 
 
@@ -78,7 +78,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     ) -> None:
         for argument, entries in (("boundaries", boundaries), ("values", values)):
             if not isinstance(entries, list | tuple | np.ndarray):
-                raise TypeError(f"{argument} must be a list of numbers, got {shown(entries)}")
+                raise TypeError(f"{argument} must be a list of numbers, got {brief(entries)}")
             for entry in entries:
                 number(argument, entry, *([0] if argument == "values" else []))
         if len(boundaries) != len(values) - 1 or not len(boundaries):

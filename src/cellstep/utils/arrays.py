@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..ops import check_count, plain, shown
+from ..ops import brief, check_count, plain
 
 Array = NDArray[Any]
 
@@ -80,7 +80,7 @@ def pad_sequences(
         if way not in ("pre", "post"):
             raise ValueError(f"{name} must be 'pre' or 'post', got {way!r}")
     if isinstance(sequences, str) or not hasattr(sequences, "__iter__"):
-        raise TypeError(f"sequences must be a list of lists or arrays, got {shown(sequences)}")
+        raise TypeError(f"sequences must be a list of lists or arrays, got {brief(sequences)}")
     if any(not hasattr(s, "__len__") for s in sequences):
         bad = next(s for s in sequences if not hasattr(s, "__len__"))
         raise TypeError(f"sequences must be lists or arrays, got {bad!r} among them")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ... import ops
 from ...layers import trace
-from ...layers.tracing import Run
+from ...layers.tracing import CellTrace
 from ...models import Model
 from ..cell_rows import row_of, weight_names
 from ..plots.bptt import draw
@@ -193,7 +193,7 @@ def bptt(model: Any, x: Any, y: Any, sample_weight: Any = None, *, rows: int = R
     return BPTT(tuple(layers), loss, whole, outputs, rest)
 
 
-def _split(place: Place, run: Run, rows: int, scale: float) -> LayerBPTT:
+def _split(place: Place, run: CellTrace, rows: int, scale: float) -> LayerBPTT:
     (_, T), H, row = run.shape, place.cell.units, place.row
     gradients, feedback, direct = _parts(run, scale)
     assert run.gradients is not None
@@ -227,7 +227,7 @@ def _split(place: Place, run: Run, rows: int, scale: float) -> LayerBPTT:
     )
 
 
-def _parts(run: Run, scale: float) -> tuple[dict[str, Array], Array, Array]:
+def _parts(run: CellTrace, scale: float) -> tuple[dict[str, Array], Array, Array]:
     """Each weight's parts; and of dL/dh_t (B, T, H) what comes from the step after it, and what from its output.
 
     Each step is run again on its own, in float64, and gets the gradients that backward had there.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ... import ops
 from ...kernels import OF_INPUT, Cell, Product
 from ...kernels.reference.activations import activate, derivative
-from ...layers.tracing import Run
+from ...layers.tracing import CellTrace
 from ..cell_rows import gates_of, is_content, noun
 from .jacobians import inputs, pack, spectral_norms, values, weights
 
@@ -23,7 +23,7 @@ def has_cell_state(row: Cell) -> bool:
     return len(row.states) == 2 and any(gate.role == "output" for gate in row.gates)
 
 
-def through_gates(run: Run, rows: int) -> tuple[Array, dict[str, Array]] | None:
+def through_gates(run: CellTrace, rows: int) -> tuple[Array, dict[str, Array]] | None:
     """(n, T, H) the slopes of c_t by c_(t-1) with h held; and by gate (n, T, H, H) the ways from h_(t-1) to c_t, whose
     sum is d c_t / d h_(t-1).
 
@@ -62,7 +62,7 @@ def through_gates(run: Run, rows: int) -> tuple[Array, dict[str, Array]] | None:
     return direct.reshape(n, T, H), ways
 
 
-def cell_terms(run: Run, rows: int) -> tuple[dict[str, Array], Array] | None:
+def cell_terms(run: CellTrace, rows: int) -> tuple[dict[str, Array], Array] | None:
     """Spectral norms (n, T) of the terms of dc_t/dc_(t-1), by name, and of their sum; None as above.
 
     A masked step carries c: its direct term is the identity, the others are zero; and h_(t-1) after it is still that of

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ... import ops
 from ...layers.module import Module
-from ...layers.tracing import Run
+from ...layers.tracing import CellTrace
 from ...models import Model
 from ..cell_rows import keeping_gate, row_of
 from ..plots.flow import draw
@@ -211,7 +211,7 @@ def gradient_flow(
     return GradientFlow(tuple(curves), factors, said)
 
 
-def _curve(place: Place, run: Run, label: str, scale: float, rows: int, clipped: Clipping | None) -> Curve:
+def _curve(place: Place, run: CellTrace, label: str, scale: float, rows: int, clipped: Clipping | None) -> Curve:
     assert run.gradients is not None
     assert run.initial is not None
     H = place.cell.units

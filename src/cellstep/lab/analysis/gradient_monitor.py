@@ -17,7 +17,7 @@ from ...callbacks import Callback
 from ...callbacks.base import Logs
 from ...configured import levels_to_user
 from ...layers import RecurrentCell, trace
-from ...layers.tracing import Run
+from ...layers.tracing import CellTrace
 from ..cell_rows import gates_of
 from ..plots.monitor import draw
 from ..result import Result, Table, rounded, text_table
@@ -133,8 +133,8 @@ class GradientMonitor(Callback, Result):
         self._lasting: dict[tuple[str, str], int] = {}
         self._places: dict[int, Place] = {}
         self._cells: dict[str, RecurrentCell] = {}
-        self._watch: AbstractContextManager[list[Run]] | None = None
-        self._runs: list[Run] = []
+        self._watch: AbstractContextManager[list[CellTrace]] | None = None
+        self._runs: list[CellTrace] = []
 
     def __repr__(self) -> str:
         return f"<GradientMonitor: {len(self.records)} records, {len(self.warnings)} warnings>"
@@ -176,7 +176,7 @@ class GradientMonitor(Callback, Result):
             self._watch.__exit__(None, None, None)
         self._watch, self._runs = None, []
 
-    def _look(self, runs: list[Run]) -> dict[str, LayerRecord]:
+    def _look(self, runs: list[CellTrace]) -> dict[str, LayerRecord]:
         layers: dict[str, LayerRecord] = {}
         for run in runs:
             place = self._places.get(id(run.cell))
@@ -244,7 +244,7 @@ class GradientMonitor(Callback, Result):
     _figure = draw
 
 
-def _look_inside(place: Place, run: Run, rows: int) -> tuple[dict[str, float], float, int]:
+def _look_inside(place: Place, run: CellTrace, rows: int) -> tuple[dict[str, float], float, int]:
     """The part of each gate's values that are saturated, that of the keeping gate near 1, and the number of dead units,
     in the first rows."""
     gates, states = run.forward.read(rows)
@@ -265,7 +265,7 @@ def _look_inside(place: Place, run: Run, rows: int) -> tuple[dict[str, float], f
     return saturated, held, dead
 
 
-def reach(run: Run) -> tuple[Array, float]:
+def reach(run: CellTrace) -> tuple[Array, float]:
     """(T,) the norms of dL/dh_t over the batch; and how much of a gradient is kept from the last step to the first."""
     assert run.gradients is not None
     dh, *others = run.gradients

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import ops
-from ...layers.tracing import Run
+from ...layers.tracing import CellTrace
 from ..cell_rows import weight_names
 
 Array = NDArray[Any]
@@ -54,7 +54,7 @@ class Values:
         return [s[:, 1:] for s in self.states]
 
 
-def values(run: Run, rows: int = ROWS) -> Values:
+def values(run: CellTrace, rows: int = ROWS) -> Values:
     """What a run held, for its first rows."""
     gates, states = run.forward.read(rows)
     n = len(gates)
@@ -70,23 +70,23 @@ def values(run: Run, rows: int = ROWS) -> Values:
     )
 
 
-def inputs(run: Run, rows: int) -> Array:
+def inputs(run: CellTrace, rows: int) -> Array:
     """x (n, T, I) of the first rows, in float64; zeros at masked steps, where it may hold anything."""
     return np.where(run.running[:rows, :, None], run.forward.x[:rows], 0).astype(np.float64)
 
 
-def weights(run: Run) -> dict[str, Array | None]:
+def weights(run: CellTrace) -> dict[str, Array | None]:
     """The weights of a run's cell by their names there, in float64; None for a bias that it has not."""
     variables = {name: getattr(run.cell, name) for name in weight_names(run.cell.contract)}
     return {name: None if w is None else w.value.astype(np.float64) for name, w in variables.items()}
 
 
-def pack(run: Run, *arrays: Array | None) -> ops.Packed:
+def pack(run: CellTrace, *arrays: Array | None) -> ops.Packed:
     """Weights, one for each of a run's cell, packed with its options."""
     return ops.pack(run.cell.contract, *arrays, backward=True, **run.cell.options)
 
 
-def step_jacobians(run: Run, rows: int = ROWS) -> Array:
+def step_jacobians(run: CellTrace, rows: int = ROWS) -> Array:
     """d s_t / d s_(t-1) of every step: (n, T, S, S), S = units for each state of the cell; zeros after a reset.
 
     Raises:

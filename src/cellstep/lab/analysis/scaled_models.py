@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...initializers import GlorotUniform, Orthogonal
 from ...layers import Dense, nested, trace
-from ...layers.tracing import Run
+from ...layers.tracing import CellTrace
 from ...models import Model, Sequential
 from ...models.rollback import unchanged
 from ..cell_rows import layer_over, recurrent_weights, titles
@@ -74,7 +74,7 @@ def scaled(model: Any, scale: float) -> Iterator[None]:
             weight.assign(value)
 
 
-def gradients_and_runs(model: Any, x: Any, y: Any) -> tuple[dict[str, Array], list[Run]]:
+def gradients_and_runs(model: Any, x: Any, y: Any) -> tuple[dict[str, Array], list[CellTrace]]:
     """The gradients of all weights, by path, and the runs of the cells, forward and backward."""
     with trace() as runs:
         if y is not None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...kernels import Cell
 from ...layers import RNN, RecurrentCell, trace
 from ...layers.module import Module
-from ...layers.tracing import Run
+from ...layers.tracing import CellTrace
 from ...models.rollback import unchanged
 from ..cell_rows import titles
 
@@ -67,7 +67,7 @@ def _layers(module: Module) -> list[RNN]:
     return [layer for part in module.parts for layer in _layers(part)]
 
 
-def located(model: Any, runs: list[Run]) -> list[tuple[Place, Run]]:
+def located(model: Any, runs: list[CellTrace]) -> list[tuple[Place, CellTrace]]:
     """Each run with the place of its cell; a cell that ran more than once has the number of the run in its name.
 
     Raises:
@@ -91,7 +91,7 @@ def located(model: Any, runs: list[Run]) -> list[tuple[Place, Run]]:
     return named
 
 
-def run_forward(model: Any, x: Any) -> list[tuple[Place, Run]]:
+def run_forward(model: Any, x: Any) -> list[tuple[Place, CellTrace]]:
     """Run a model or a layer on x, as for prediction, but with tapes; the runs of its recurrent cells.
 
     It is what it was afterwards, but for weights that were not made before.
@@ -103,7 +103,7 @@ def run_forward(model: Any, x: Any) -> list[tuple[Place, Run]]:
     return located(model, runs)
 
 
-def run_layer(model: Any, x: Any, layer: str | int | None) -> tuple[Place, Run]:
+def run_layer(model: Any, x: Any, layer: str | int | None) -> tuple[Place, CellTrace]:
     """The same, of one layer: a name, the beginning or an end of one, or a number; the first where None."""
     chosen = _choose(places(model), layer)
     return next((place, run) for place, run in run_forward(model, x) if place.cell is chosen.cell)

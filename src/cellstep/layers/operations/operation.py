@@ -302,6 +302,6 @@ def decoded(value: Any) -> Any:
     if name in ("__numpy__", "__tensor__") and isinstance(config, dict):
         dtype = np.dtype(config["dtype"])
         if dtype.kind not in "fiub":
-            raise ValueError(f"expected numbers in a call of the configuration, got {ops.shown(config['dtype'])}")
+            raise ValueError(f"expected numbers in a call of the configuration, got {ops.brief(config['dtype'])}")
         return np.asarray(config["value"], dtype)
     return {key: decoded(part) for key, part in value.items()}

@@ -153,9 +153,9 @@ def einsum(*operands: Any, subscripts: str) -> tuple[Any, Back]:
         others = [(letters[j], operands[j]) for j in range(len(operands)) if j != i]
         known = set(out).union(*(names for names, _ in others))
         kept = "".join(c for c in letters[i] if c in known)
-        found = _einsum([out, *(names for names, _ in others)], kept, [dy, *(value for _, value in others)])
+        partial = _einsum([out, *(names for names, _ in others)], kept, [dy, *(value for _, value in others)])
         # a letter that stands here alone was summed over: its gradient is the same everywhere
         shape = [size if c in known else 1 for c, size in zip(letters[i], operands[i].shape, strict=True)]
-        return np.array(np.broadcast_to(found.reshape(shape), operands[i].shape))
+        return np.array(np.broadcast_to(partial.reshape(shape), operands[i].shape))
 
     return _einsum(letters, out, operands)[()], back

@@ -42,8 +42,8 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> tuple[Any, Any]:
     parts = np.split(x, sections, axis)
 
     def back(dy: Sequence[Array | None]) -> list[Array | None]:
-        given = [np.zeros_like(part) if d is None else d for part, d in zip(parts, dy, strict=True)]
-        return [np.concatenate(given, axis)]
+        gradients = [np.zeros_like(part) if d is None else d for part, d in zip(parts, dy, strict=True)]
+        return [np.concatenate(gradients, axis)]
 
     return parts, back
 
@@ -136,8 +136,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> tuple[Any, Back]:
         dx = np.zeros_like(x, dy.dtype)
         flat, place = (dx.reshape(-1), 0) if axis is None else (dx, axis % dx.ndim)
         rows = np.moveaxis(flat, place, 0)
-        given = np.moveaxis(dy, range(place, place + indices.ndim), range(indices.ndim))
-        np.add.at(rows, indices, given)  # one place may be taken several times
+        gradients = np.moveaxis(dy, range(place, place + indices.ndim), range(indices.ndim))
+        np.add.at(rows, indices, gradients)  # one place may be taken several times
         return [dx, None]
 
     return y, back
