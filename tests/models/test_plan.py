@@ -271,3 +271,49 @@ def test_a_plan_of_a_model_by_hand_is_kept_while_nothing_changes() -> None:
     plan = model._trainer._cached_plan
     model.train_on_batch(x, y)
     assert model._trainer._cached_plan is plan
+
+
+def seen(function: Callable[..., Any], calls: list[Any]) -> Callable[..., Any]:
+    """A method that notes that it is called."""
+
+    def method(*args: Any, **options: Any) -> Any:
+        calls.append(args)
+        return function(*args, **options)
+
+    return method
+
+
+@pytest.mark.parametrize("name", ["lstm", "hidden"])
+def test_a_forward_that_is_put_into_a_layer_is_called(name: str) -> None:
+    """As a debugger does that watches a layer; results are the same, and a call goes by it too."""
+    x, y = np.ones((4, 5, 3), "f4"), np.ones((4, 1), "f4")
+    plain, model = make(), make()
+    calls: list[Any] = []
+    layer = model.get_layer(name)
+    for one in plain, model:
+        one.train_on_batch(x, y)
+        one.predict(x)
+    layer.forward = seen(layer.forward, calls)
+    assert model.train_on_batch(x, y) == plain.train_on_batch(x, y)
+    assert len(calls) == 1
+    np.testing.assert_array_equal(model.predict(x), plain.predict(x))
+    np.testing.assert_array_equal(layer(np.ones((2, 5, 3 if name == "lstm" else 4), "f4")).shape[0], 2)
+    assert len(calls) == 3
+    del layer.forward
+    assert model.train_on_batch(x, y) == plain.train_on_batch(x, y)
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("name", ["lstm", "hidden"])
+def test_a_call_that_is_put_into_a_layer_is_called_without_gradients(name: str) -> None:
+    x, y = np.ones((4, 5, 3), "f4"), np.ones((4, 1), "f4")
+    plain, model = make(), make()
+    calls: list[Any] = []
+    layer = model.get_layer(name)
+    layer.call = seen(layer.call, calls)
+    np.testing.assert_array_equal(model.predict(x), plain.predict(x))
+    assert len(calls) == 1
+    assert model.train_on_batch(x, y) == plain.train_on_batch(x, y)
+    assert len(calls) == 1
+    assert model.test_on_batch(x, y) == plain.test_on_batch(x, y)
+    assert len(calls) == 2

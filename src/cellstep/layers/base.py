@@ -150,10 +150,11 @@ class Layer(Module):
         context = forward_context(training)
         if initial_state is not None:
             options["initial_state"] = initial_state
-        if ours_attribute(type(self).forward):
+        own = vars(self)
+        if ours_attribute(type(self).forward) and "forward" not in own and "call" not in own:
             check_written(self)
             y, _, pullback = run_layer(self, x, mask, context, **options)
-        else:  # called from a subclass's own forward
+        else:  # called from a user's own forward
             y, _, pullback = apply_of_package(type(self))(self, x, mask, context, **options)
         return y, pullback
 
@@ -180,9 +181,9 @@ class Layer(Module):
         """What a call gives for arrays: as `forward`, without the pullback and without its cost."""
         if initial_state is not None:
             options["initial_state"] = initial_state
-        if ours_attribute(type(self).call):
+        if ours_attribute(type(self).call) and "call" not in vars(self):
             return run_layer(self, x, mask, Context(training), **options)[0]
-        check_written(self)  # called from a subclass's own call
+        check_written(self)  # called from a user's own call
         return call_forward(self, x, {"mask": mask, **options, "training": training})[0]
 
     def check_options(self, options: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """How a class of the user's that writes `forward`, or `call` besides, takes the place of an `apply`.
 
 `Layer.apply` is `apply_forward`. It is put back where a user's class writes `forward` over a layer of this package, and
-that layer's own `apply` is then what `super().forward(...)` calls.
+that layer's own `apply` is then what `super().forward(...)` calls. It is taken too where a user has put a `forward` or
+`call` into one layer, as a debugger does that watches it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def apply_forward(self: Layer, x: Any, mask: Any, context: Context, *args: Any, 
         self.build(nested.change(x, np.shape) if isinstance(x, list | tuple | dict) else np.shape(x))
     options = {"mask": mask, **options, "training": context.training}
     with collecting(context):
-        if context.tape or ours_attribute(type(self).call):
+        if context.tape or ("call" not in vars(self) and ours_attribute(type(self).call)):
             y, pullback = call_forward(self, x, options)
         else:
             y, pullback = self.call(x, **_taken(self, self.call, options)), None

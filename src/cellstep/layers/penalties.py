@@ -8,6 +8,7 @@ import numpy as np
 
 from . import nested, ragged
 from .context import Applied, Context
+from .forward_adapter import apply_forward
 
 if TYPE_CHECKING:
     from .base import Layer
@@ -26,7 +27,11 @@ def run_layer(layer: Layer, x: Any, mask: Any, context: Context, **options: Any)
         layer.drops_mask(mask)
     penalties = context.penalties
     before = 0 if penalties is None else len(penalties)
-    y, passed, pullback = layer.apply(x, mask, context, **options)
+    own = layer.__dict__
+    if "forward" in own or "call" in own:  # which a user has put into this object
+        y, passed, pullback = apply_forward(layer, x, mask, context, **options)
+    else:
+        y, passed, pullback = layer.apply(x, mask, context, **options)
     if layer.masks_itself:
         passed = layer.passed_mask(x, mask, context)
     if penalties is None:

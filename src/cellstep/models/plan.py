@@ -217,5 +217,8 @@ def layer_sequence(model: Any) -> LayerSequence | None:
 
 
 def _call_of(layer: Layer) -> Callable[..., Any]:
-    """What runs a layer that has no penalty: its `apply`, or where masks need more, `run_layer`."""
-    return layer.apply if layer.supports_masking and not layer.masks_itself else partial(run_layer, layer)
+    """What runs a layer that has no penalty: its `apply`, or where masks or methods of this one object need more,
+    `run_layer`."""
+    own = vars(layer)
+    plain = layer.supports_masking and not layer.masks_itself and "forward" not in own and "call" not in own
+    return layer.apply if plain else partial(run_layer, layer)
