@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cellstep import kernels
+from cellstep.lookup import snake_case
 
 ROOT = Path(__file__).parent.parent
 NAMES = {cell.name for cell in kernels.CELLS.values()}
@@ -25,7 +26,8 @@ MAY = {
     "src/cellstep/cli/demo.py": "a net of its own",
     "src/cellstep/lab/analysis/comparison.py": "the net whose size is the budget where none is given",
 }
-OWN = re.compile(r"^(kernels/(reference|numba|tiles)|src/cellstep/layers)/(rnn|simple_rnn|lstm|gru)\.(py|h)$")
+OWN_FILES = "|".join(NAMES | {snake_case(title) for title in TITLES})
+OWN = re.compile(rf"^(kernels/(reference|numba|tiles)|src/cellstep/layers)/({OWN_FILES})\.(py|h)$")
 
 
 def sources() -> list[Path]:

@@ -1,7 +1,7 @@
 """Every gradient of every backend against central differences of that backend's own forward pass, in float64.
 
 The loss takes in every step's output and every final state, so that a gradient arrives everywhere. With a step of
-1e-5 the difference itself is good to about 1e-10; the tolerance is 1e-7 * max(1, |difference|), number by number.
+1e-5 the difference itself is good to about 1e-10; the tolerance is 1e-7 * max(1, |difference|), elementwise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A layer of ours and one of Keras's with the same weights: outputs, states and every gradient, number by number."""
+"""A layer of ours and one of Keras's with the same weights: outputs, states and every gradient, elementwise."""
 
 from __future__ import annotations
 

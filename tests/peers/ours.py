@@ -48,7 +48,7 @@ def by_ours(
 
 
 def assert_agree(ours: dict[str, Array], theirs: dict[str, Array], tolerance: float = 1e-5) -> None:
-    """Each array within tolerance * max(1, |value|), number by number."""
+    """Each array within tolerance * max(1, |value|), elementwise."""
     assert set(ours) == set(theirs)
     for name, right in theirs.items():
         assert ours[name].shape == right.shape, name
