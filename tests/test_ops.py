@@ -138,6 +138,11 @@ def test_step_copies_states_and_keeps_inputs() -> None:
     ("change", "error", "message"),
     [
         ({"U": np.ones((4, 15))}, ValueError, r"expected U of shape \(units, 16\), got \(4, 15\)"),
+        ({"U": np.ones((5, 16))}, ValueError, r"expected U of shape \(units, 20\), got \(5, 16\)"),
+        ({"W": None}, TypeError, "expected W to be an array, got None"),
+        ({"W": [[1.0], [1.0, 2.0]]}, ValueError, "expected W to be an array or an even nested list, got a list whose"),
+        ({"W": np.ma.masked_array(np.ones((3, 16)), True)}, TypeError, "expected W to have no masked values"),
+        ({"b": np.ma.masked_array(np.ones(16), True)}, TypeError, "expected b to have no masked values"),
         ({"U": np.ones((4, 16), int)}, TypeError, "expected U to be float32 or float64, got dtype int64"),
         ({"W": np.ones((3, 15))}, ValueError, r"expected W of shape \(features, 16\), got \(3, 15\)"),
         ({"W": np.ones((0, 16))}, ValueError, "at least one feature and one unit"),
@@ -153,6 +158,17 @@ def test_pack_refuses_what_does_not_fit(change: dict[str, Any], error: type[Exce
     options = {k: v for k, v in made.items() if k not in "WUb"}
     with pytest.raises(error, match=message):
         ops.pack(LSTM, W, U, b, backward=False, **options)
+
+
+def test_a_flag_is_true_or_false(backend: kernels.Backend) -> None:
+    gru = kernels.CELLS["gru"]
+    weights, x = [np.ones(shape) / 9 for shape in gru.shapes({"I": 3, "H": 4}, gru.defaults)], np.ones((2, 3, 3))
+    options = {**gru.defaults, "backward": False, "backend": backend}
+    answers = [ops.forward(ops.pack(gru, *weights, **options | {"reset_after": v}), x)[0] for v in (True, np.True_)]
+    np.testing.assert_array_equal(*answers)
+    for wrong in ("no", 1, None, [True]):
+        with pytest.raises(TypeError, match="reset_after must be True or False, got "):
+            ops.pack(gru, *weights, **options | {"reset_after": wrong})
 
 
 def test_pullback_refuses_what_does_not_fit() -> None:

@@ -1,11 +1,11 @@
 """Between layers and kernels: every check and cast, the allocation of outputs, the tape.
 
-`cells` runs a cell over one step or over sequences; `products` multiplies for all other layers; `streams` makes chains
-of stages; `checks` holds the checks that layers share.
+`cells` runs a cell over one step or over sequences, `masks` says which steps of these run; `products` multiplies for
+all other layers; `streams` makes chains of stages; `checks` holds the checks that layers share.
 """
 
 from .arguments import check_axes, check_choice, check_data_format, check_sizes, places
-from .cells import Packed, Pullback, States, check_states, forward, pack, running, step
+from .cells import Packed, Pullback, States, check_states, forward, pack, step
 from .checks import (
     as_array,
     brief,
@@ -31,6 +31,7 @@ from .checks import (
     rows,
     set_floatx,
 )
+from .masks import running
 from .products import FUSED, Matrix, add_gradients, einsum, matmul
 from .streams import Chain, check_named_states, check_rows, make_chain
 

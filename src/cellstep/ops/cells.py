@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
-from .checks import FLOATS, Dims, as_array, check_lengths, check_mask, contiguous, empty, fits, rows
+from .checks import FLOATS, Dims, as_array, check_bool, check_lengths, check_mask, contiguous, empty, fits, plain, rows
+from .masks import fast_form, resets_that_run, running
 
 Array = NDArray[Any]
 States = tuple[Array, ...]
@@ -154,9 +155,11 @@ def pack(
     if set(options) != set(cell.option_names):
         wanted = ", ".join(cell.option_names)
         raise TypeError(f"{cell.name} takes the options {wanted}, got {', '.join(sorted(options))}")
-    for name in cell.activations:
-        chosen = options[name]
-        if not isinstance(chosen, str) and hasattr(chosen, "forward"):
+    for option in cell.options:
+        name, chosen = option.name, options[option.name]
+        if option.kind == "flag":
+            options[name] = check_bool(name, chosen)
+        elif not isinstance(chosen, str) and hasattr(chosen, "forward"):
             backend = kernels.load("numpy")
         elif chosen not in kernels.ACTIVATIONS:
             raise ValueError(f"{name} must be one of {', '.join(kernels.ACTIVATIONS)}, got {chosen!r}")
@@ -172,7 +175,7 @@ def _checked(
     if len(weights) != len(cell.weights):
         raise TypeError(f"{cell.name} takes the weights {', '.join(cell.weight_names)}, got {len(weights)} arrays")
     arrays: list[Any] = [
-        None if value is None and weight.name == cell.bias else np.asarray(value)
+        None if value is None and weight.name == cell.bias else plain(weight.name, value)
         for weight, value in zip(cell.weights, weights, strict=True)
     ]
     leading, _ = cell.places["H"]
@@ -183,10 +186,11 @@ def _checked(
     sizes = cell.sizes(arrays)
     I, H = sizes["I"], sizes["H"]  # noqa: E741
     flags = tuple([(option.name, options[option.name]) for option in cell.options if option.kind == "flag"])
-    for i, shape in enumerate(_shapes(cell, tuple(sizes.items()), flags)):
-        if arrays[i] is not None and not fits(arrays[i], dtype, shape):
+    shapes = _shapes(cell, tuple(sizes.items()), flags)
+    for i in (leading, *range(leading), *range(leading + 1, len(arrays))):  # what says how many units there are first
+        if arrays[i] is not None and not fits(arrays[i], dtype, shapes[i]):
             weight = cell.weights[i]
-            dims: list[int | str] = list(shape)
+            dims: list[int | str] = list(shapes[i])
             for letter, word in (("I", "features"), ("H", "units")):
                 if cell.places[letter][0] == i and letter in weight.axes:
                     dims[cell.places[letter][1]] = word
@@ -244,44 +248,6 @@ def step(packed: Packed, x: Any, states: Any, name: str = "x") -> States:
     return new
 
 
-def running(mask: Any, lengths: Any, B: int, T: int, go_backwards: bool) -> NDArray[np.bool_] | None:
-    """(B, T) booleans in the order of processing, from a mask or from lengths; None where every step runs.
-
-    Raises:
-        ValueError, TypeError: a wrong mask or wrong lengths, or both of them.
-    """
-    if mask is not None and lengths is not None:
-        raise ValueError("expected mask or lengths, got both")
-    if mask is not None:
-        steps = check_mask(mask, B, T)
-    elif lengths is not None:
-        steps = np.arange(T) < check_lengths(lengths, B, T)[:, None]
-    else:
-        return None
-    return steps[:, ::-1] if go_backwards else steps
-
-
-def _fast_form(steps: NDArray[np.bool_]) -> tuple[NDArray[np.bool_] | None, NDArray[np.int32] | None]:
-    """(mask, lengths) for a kernel: neither where every step runs, lengths where the padding is on the right."""
-    if steps.all():
-        return None, None
-    if (steps[:, 1:] <= steps[:, :-1]).all():
-        return None, steps.sum(axis=1, dtype=np.int32)
-    return steps, None
-
-
-def _resets(resets: NDArray[np.bool_], mask: NDArray[np.bool_] | None, go_backwards: bool) -> NDArray[np.bool_] | None:
-    """Resets in the order of processing, each at a step that runs; None where there are none."""
-    if go_backwards:
-        resets = resets[:, ::-1]
-    if mask is not None:
-        # how many there were up to this step, and up to the last one before it that ran
-        count = np.cumsum(resets, axis=1)
-        done = np.maximum.accumulate(np.where(mask, count, 0), axis=1)
-        resets = mask & (count > np.pad(done, ((0, 0), (1, 0)))[:, :-1])
-    return resets if resets.any() else None
-
-
 def forward(
     packed: Packed,
     x: Any,
@@ -332,9 +298,9 @@ def forward(
     elif mask is not None or lengths is not None:
         steps = running(mask, lengths, B, T, go_backwards)
         assert steps is not None
-        kernel_mask, kernel_lengths = _fast_form(steps)
+        kernel_mask, kernel_lengths = fast_form(steps)
     if resets is not None:
-        resets = _resets(check_mask(resets, B, T, "resets"), kernel_mask, go_backwards)
+        resets = resets_that_run(check_mask(resets, B, T, "resets"), kernel_mask, go_backwards)
     if drop is not None:
         drop = contiguous(as_array("drop", drop, dtype, (B, H)))
     if go_backwards:
