@@ -203,7 +203,7 @@ def _check_overrides(kind: type) -> None:
 
 def _check_keywords(kind: type, options: Mapping[str, Any]) -> None:
     known = keyword_names(kind)
-    if known is None:
+    if known is None or options.keys() <= known:
         return
     for name in options:
         if name not in known:
@@ -233,8 +233,10 @@ def keyword_names(kind: type) -> frozenset[str] | None:
 def arguments_of(scope: dict[str, Any]) -> dict[str, Any]:
     """A constructor's arguments by name, those of its `**options` among them, from its `locals()` before others are
     set: `super().__init__(**arguments_of(locals()))` hands all on."""
-    arguments = {name: value for name, value in scope.items() if name not in ("self", "__class__", "options")}
-    return {**arguments, **scope.get("options", {})}
+    arguments = {**scope, **scope.get("options", {})}
+    for name in ("self", "__class__", "options"):
+        arguments.pop(name, None)
+    return arguments
 
 
 def arguments_by_name(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:

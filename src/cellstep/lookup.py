@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from . import registry
-from .configured import closest
+from .configured import cached, closest
 from .ops import brief
 
 T = TypeVar("T")
@@ -62,6 +62,7 @@ def unknown(argument: str, name: Any, known: Sequence[str]) -> str:
     return f"{argument} must be one of the {len(known)} names there are, such as {like}, got {name!r}"
 
 
+@cached
 def snake_case(name: str) -> str:
     """SimpleRNN -> simple_rnn, LSTMCell -> lstm_cell, as Keras names layers."""
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)

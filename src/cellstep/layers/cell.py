@@ -77,8 +77,9 @@ class RecurrentCell(Module):
             cls.config_keys = tuple(key for key in parameter_names(cls.__init__) if key not in NOT_OWN)
 
     def __init__(self, **arguments: Any) -> None:
-        super().__init__(**{key: value for key, value in arguments.items() if key not in self.config_keys})
-        vars(self).update(checked(arguments, self.config_keys))
+        own = {key: arguments.pop(key) for key in self.config_keys}
+        super().__init__(**arguments)
+        vars(self).update(checked(own, own))
         self.generator = random.generator(self.seed)
         self._dropout_mask: Array | None = None
         self._recurrent_dropout_mask: Array | None = None
@@ -169,7 +170,7 @@ class RecurrentCell(Module):
         cached: tuple[Any, Any, ops.Packed, int] | None = self.__dict__.get(slot)
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
-        made_of = structure.version
+        made_of = structure.watch((self,))
         values = [None if w is None else w._view for w in self.row_weights]
         if cached is not None and cached[0] is backend and cached[3] == made_of:
             packed = cached[2].again(values)  # the options are as they were

@@ -21,7 +21,7 @@ from ..regularizers import Regularizer
 NOT_OWN = ("name", "dtype", "trainable", "weights")
 
 #: What arguments end with that say how a weight is.
-OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
+_OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
 
 
 def check_implementation(name: str, value: Any) -> int:
@@ -83,6 +83,12 @@ def check_of(name: str) -> Check:
     """What an argument of this name is checked and made to an attribute by: a flag's where it does not say what else
     it is. That raises ValueError, TypeError or NotImplementedError where it cannot be that, and names the argument."""
     return _CHECKS.get(name) or _KINDS.get(name.rpartition("_")[2]) or ops.check_bool
+
+
+@cached
+def of_weights(names: tuple[str, ...]) -> list[str]:
+    """Those of the names that say how weights are."""
+    return [name for name in names if name.endswith(_OF_WEIGHTS) and name != "activity_regularizer"]
 
 
 def checked(arguments: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from ..configured import (
     owner_of,
     parameter_names,
 )
-from .configuration import NOT_OWN, OF_WEIGHTS, check_config, checked, in_configuration, older_shape, users_config
+from .configuration import NOT_OWN, check_config, checked, in_configuration, of_weights, older_shape, users_config
 from .names import auto_name, check_name
 from .reading import current
 from .serialization import serialize
-from .structure import MOVING, VALUES, structure
+from .structure import MOVING, VALUES, WATCHED, structure
 from .variable import Variable
 from .variable import count as count_numbers
 
@@ -115,12 +115,13 @@ class Module(Constructed):
         self._lock = threading.RLock()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; where that may change what a model is made of, plans that were made for models are void."""
+        """Set an attribute; where that may change what a watched module is made of, there is a new version."""
         before = self.__dict__.get(name)
         object.__setattr__(self, name, value)
-        plain = type(value) in VALUES and type(before) in VALUES and not of_package(type(self))
-        if not (plain or name in MOVING or name.startswith("_cached")):
-            structure.changed()
+        if WATCHED in self.__dict__ and not (name in MOVING or name.startswith("_cached")):
+            plain = type(value) in VALUES and type(before) in VALUES and not of_package(type(self))
+            if not plain:
+                structure.changed()
 
     def make_weights(self, input_shape: Shape) -> None:
         """Call `add_weight` for each weight. input_shape is that of the inputs, None for the batch size and other
@@ -181,8 +182,7 @@ class Module(Constructed):
     def keep_weight_arguments(self, arguments: Mapping[str, Any]) -> None:
         """Keep of a constructor's arguments, its `locals()`, those that say how weights are: `kernel_initializer`,
         `kernel_regularizer`, `kernel_constraint` and the like."""
-        names = (name for name in arguments if name.endswith(OF_WEIGHTS) and name != "activity_regularizer")
-        vars(self).update(checked(arguments, names))
+        vars(self).update(checked(arguments, of_weights(tuple(arguments))))
 
     def add_configured_weight(self, name: str, shape: tuple[int, ...], trainable: bool = True) -> Variable:
         """`add_weight`, as the arguments say that `keep_weight_arguments` has kept."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Iterable
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -18,12 +19,16 @@ MOVING = frozenset(
 )
 
 
+#: The attribute of modules that are watched; like caches it does not travel with copies.
+WATCHED = "_cached_watched"
+
+
 class Structure:
-    """What all modules are made of.
+    """What modules are made of, as far as something that is remembered depends on it.
 
     Attributes:
-        version: a number that changes whenever a module may have changed otherwise than in the values of weights and
-            states.
+        version: a number that changes whenever a watched module may have changed otherwise than in the values of
+            weights and states.
     """
 
     def __init__(self) -> None:
@@ -33,6 +38,13 @@ class Structure:
     def changed(self) -> None:
         """Give it a version that was never there before, whatever threads do."""
         self.version = next(self._versions)
+
+    def watch(self, modules: Iterable[Any]) -> int:
+        """Count the changes of these modules from now on; gives the version now. Until someone asks for it, setting an
+        attribute of a module costs little: modules that are made set dozens."""
+        for module in modules:
+            vars(module)[WATCHED] = True
+        return self.version
 
 
 structure = Structure()

@@ -91,7 +91,7 @@ class Fitting:
                 for call in begin:
                     call(seen, {})
                 if version != structure.version:
-                    version, learn = structure.version, self._step()
+                    version, learn = structure.watch((model,)), self._step()
                 logs = learn(batch)
                 self.seen = seen = seen + 1
                 if end:

@@ -81,7 +81,7 @@ class Plan:
     """
 
     def __init__(self, model: Any) -> None:
-        self._version = structure.version
+        self._version = structure.watch(model.walk())
         self._kind, self._steps = type(model), _steps_of(type(model))
         # a list or dictionary of layers may change in place
         self._collections = [c for module in model.walk() for c in _collections_of(module)]
@@ -155,12 +155,12 @@ class CallPlan:
     """What a call of a model with one array and nothing else needs to know of it.
 
     Attributes:
-        version: of all models' structure, for which it holds. predict_step: that of the class, likewise.
+        version: of the structure of all modules, for which it holds. predict_step: that of the class, likewise.
         predicts: whether `predict` gives what calls give, and no `predict_step` of a subclass.
     """
 
     def __init__(self, model: Any) -> None:
-        self.version = structure.version
+        self.version = structure.watch(model.walk())
         self.predict_step = type(model).predict_step
         self.predicts = not overridden(model, "predict_step")
         sequence = layer_sequence(model) if model.built else None
