@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         for cell in args.cells
         for shape in args.shapes or shapes.TABLE[work]
     ]
-    rows = command.run(args.peers, args.picture, args.json, works, Pace(rounds=args.rounds), args.ours)
+    rows = command.run_benchmark(args.peers, args.picture, args.json, works, Pace(rounds=args.rounds), args.ours)
     if args.over:
         _show_over(rows, args.over)
     slower = [row for row in rows if row.ratio is not None and row.ratio < 1]

@@ -120,7 +120,7 @@ def train(
     options = {"batch_size": LANES, "epochs": stop or epochs, "verbose": 0}
     if not stateful:
         return model, model.fit(x, y, tbptt=(PIECE, PIECE), **options).history["loss"]
-    # row k of piece p goes on where row k of piece p - 1 ended
+    # row k of piece p continues where row k of piece p - 1 ended
     x, y = (a.reshape(LANES, pieces, PIECE).swapaxes(0, 1).reshape(-1, PIECE) for a in (x, y))
     begin = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: model.reset_states())
     return model, model.fit(x, y, shuffle=False, callbacks=[begin], **options).history["loss"]

@@ -46,7 +46,7 @@ def test_top_k(k: int, wanted: Any) -> None:
     close(distribution(P[::-1], top_k=k), np.asarray(wanted)[::-1])
 
 
-def test_top_k_keeps_whoever_is_as_likely_as_the_last() -> None:
+def test_top_k_keeps_all_that_are_as_likely_as_the_last() -> None:
     close(distribution([0.4, 0.2, 0.2, 0.2], top_k=2), [0.4, 0.2, 0.2, 0.2])
     close(distribution([0.4, 0.3, 0.3], top_k=1), [1, 0, 0])
 

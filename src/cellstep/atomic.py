@@ -1,4 +1,4 @@
-"""Atomic: files that are replaced as a whole, or not at all: no reader, crash or full disk meets half of one."""
+"""Atomic: files that are replaced as a whole, or not at all: no reader, crash or full disk sees or leaves a part."""
 
 from __future__ import annotations
 

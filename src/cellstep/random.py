@@ -38,7 +38,7 @@ def set_random_seed(seed: int) -> None:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Inside, every source of randomness runs from this seed; afterwards each goes on as if nothing had been."""
+    """Inside, every source of randomness runs from this seed; afterwards each continues from its state before."""
     undo = remembered()
     set_random_seed(seed)
     try:
@@ -108,7 +108,7 @@ def _python_state(state: Any) -> tuple[Any, ...]:
 
 
 def check_seed(seed: Any) -> int:
-    """The seed as an int; TypeError or ValueError where it is no whole number >= 0."""
+    """The seed as an int; TypeError or ValueError where it is no integer >= 0."""
     if isinstance(seed, (bool, np.bool_)):
         raise TypeError(f"seed must be an integer, got {seed!r}")
     try:

@@ -41,7 +41,7 @@ def test_the_command_prints_a_row_for_each_and_keeps_the_figures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = tmp_path / "bench.json"
-    rows = command.run(["numpy"], None, str(record), ROWS, QUICK)
+    rows = command.run_benchmark(["numpy"], None, str(record), ROWS, QUICK)
     out = capsys.readouterr().out
     for what in ROWS:
         assert len(re.findall(rf"^{what.cell} {what.work} {what.shape} .*\d", out, re.MULTILINE)) == 1
@@ -59,7 +59,7 @@ def test_the_command_prints_a_row_for_each_and_keeps_the_figures(
 
 @pytest.mark.usefixtures("quick_limits")
 def test_rows_for_which_there_was_no_time_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(command.run(["numpy"], None, None, ROWS, QUICK, seconds=0)) == 1
+    assert len(command.run_benchmark(["numpy"], None, None, ROWS, QUICK, seconds=0)) == 1
     left = ", ".join(f"{w.cell} {w.work} {w.shape}" for w in ROWS[1:])
     assert capsys.readouterr().out.count(f"left out, as 0 s are over (--seconds N gives more): {left}") == 1
 
@@ -67,7 +67,7 @@ def test_rows_for_which_there_was_no_time_are_named(capsys: pytest.CaptureFixtur
 @pytest.mark.usefixtures("quick_limits")
 def test_a_picture_is_drawn_or_its_absence_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "steps.png"
-    command.run(["numpy"], str(path), None, ROWS[:2], QUICK)
+    command.run_benchmark(["numpy"], str(path), None, ROWS[:2], QUICK)
     out = capsys.readouterr().out
     if importlib.util.find_spec("matplotlib") is None:
         assert "matplotlib is not installed; pip install 'cellstep[bench]'" in out

@@ -67,7 +67,7 @@ def test_parts_on_threads_give_the_bits_of_one_thread(
 def test_a_long_call_in_slices_gives_the_bits_of_one_slice(
     jitted: kernels.Backend, v: Variant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each slice goes on where the one before ended, and tapes keep the initial states of the whole call."""
+    """Each slice continues where the one before ended, and tapes keep the initial states of the whole call."""
     whole = everything(jitted, v, "float32")
     monkeypatch.setattr(numba_backend, "SLICE", 1)
     assert_all_same(jitted, everything(jitted, v, "float32"), whole)
@@ -107,7 +107,7 @@ def test_an_error_is_raised_when_what_is_under_way_has_ended_and_nothing_else_be
 
 
 @pytest.mark.usefixtures("four")
-def test_nobody_waits_for_a_helper_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_helper_that_does_not_start_holds_up_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread_pool._Helpers, "ask", lambda self, helpers, call: None)
     done: list[int] = []
     thread_pool.run_parts([[partial(done.append, k)] for k in range(5)], work=10)

@@ -1,4 +1,4 @@
-"""A row that begins anew at a step has states of zeros before it, and no gradient crosses, whatever else goes on."""
+"""A row that begins anew at a step has states of zeros before it, and no gradient crosses, with any other arguments."""
 
 from __future__ import annotations
 

@@ -262,7 +262,7 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     ),
     "numbers without time": (
         lambda: Sequential([Input(()), Embedding(3, 2)], name="m"),
-        *(ValueError, r"a model of inputs \(batch, time\) whole numbers for a stream, got m of \(None,\)"),
+        *(ValueError, r"a model of inputs \(batch, time\) integers for a stream, got m of \(None,\)"),
     ),
     "late embedding": (
         lambda: Sequential([Input((None, 3)), Activation("relu"), Embedding(3, 2)], name="m"),

@@ -1,4 +1,4 @@
-"""SwapEMAWeights: evaluate and save with moving averages of the weights, while training goes on with the weights."""
+"""SwapEMAWeights: evaluate and save with moving averages of the weights, while training updates the weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BackupAndRestore: a run that is interrupted, in whatever way, goes on as if it had not been."""
+"""BackupAndRestore: training that was interrupted, in whatever way, resumes with the same results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .checkpoints import Every
 
 
 class BackupAndRestore(Callback):
-    """Goes on where an interrupted `fit` stopped: the same call, made again, takes the run up from the last backup.
+    """Resumes an interrupted `fit`: the same call, repeated, continues from the last backup.
 
     The backup is one file, `latest.state` in `backup_dir`, replaced as a whole. It holds the weights, the optimizer,
     the learning rate, the states of stateful layers, which layers are trainable, the logs so far, all random generators

@@ -78,10 +78,10 @@ def _run(args: argparse.Namespace) -> None:
     elif args.command == "bench":
         from .bench import command
 
-        command.run(args.peers, args.picture, args.json, seconds=args.seconds)
+        command.run_benchmark(args.peers, args.picture, args.json, seconds=args.seconds)
     elif args.command == "lab":
-        lab.run(args)
+        lab.run_lab(args)
     else:
         from . import demo
 
-        demo.run(args.data, args.seed, args.epochs)
+        demo.run_demo(args.data, args.seed, args.epochs)

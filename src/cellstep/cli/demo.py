@@ -25,7 +25,7 @@ LEAST_TRAIN, LEAST_HELD = 60, 20
 UPDATES = 800  # optimizer steps to aim at where --epochs is not given
 
 
-def run(data: str | None = None, seed: int = 0, epochs: int | None = None) -> None:
+def run_demo(data: str | None = None, seed: int = 0, epochs: int | None = None) -> None:
     """Print the whole demo.
 
     Args:

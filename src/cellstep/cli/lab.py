@@ -140,7 +140,7 @@ def add_parser(commands: Any) -> None:
             parser.add_argument(flag, **settings)
 
 
-def run(args: argparse.Namespace) -> None:
+def run_lab(args: argparse.Namespace) -> None:
     """Compute, print the summary, and draw.
 
     Raises:

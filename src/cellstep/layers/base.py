@@ -282,7 +282,7 @@ class Layer(Module):
         return True
 
     #: How far over time an output looks, which `reach` says for inputs of so many axes: "step", its own step alone;
-    #: "past", earlier steps too, by states that a layer can go on with; "sequence", all steps, or nobody knows.
+    #: "past", earlier steps too, by states that a layer can continue from; "sequence", all steps, or unknown.
     over_time: ClassVar[str] = "sequence"
 
     #: Whether a layer over whole sequences leaves masked steps out, however many there are behind a row.

@@ -150,7 +150,7 @@ class Bidirectional(Layer):
         self.reset_state(states, rows)
 
     def independent_rows(self, training: bool) -> bool:
-        """False where stateful: each call goes on from the one before."""
+        """False where stateful: each call continues from the states of the one before."""
         return not self.stateful
 
     def make_weights(self, input_shape: Shape) -> None:

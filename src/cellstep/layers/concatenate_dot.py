@@ -20,7 +20,7 @@ class Concatenate(Merge):
         axis: which, not the batch axis; negative ones count from the end.
         **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
-    Masks: inputs without one count as shown everywhere; a step is shown if any of the features put there is.
+    Masks: inputs without one count as unmasked; a step is unmasked if any of the features put there is.
 
     Example:
         >>> Concatenate()([np.ones((2, 3)), np.ones((2, 4))]).shape
@@ -188,7 +188,7 @@ def _unit(x: Array, axis: int) -> tuple[Array, Any]:
 
 
 def check_axis(name: str, axis: Any) -> int:
-    """A whole number other than 0, the batch axis."""
+    """An integer other than 0, the batch axis."""
     if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
         raise TypeError(f"{name} must be an integer, got {axis!r}")
     if axis == 0:

@@ -25,8 +25,8 @@ class Lambda(Layer):
             of `arguments`. Gives an array.
         output_shape: of the outputs without the batch size, or a function of the inputs' whole shape. Where None it is
             found by calling the function with zeros.
-        mask: the mask that goes on; or a function of (x, mask) that gives it. None: no mask goes on, and one that came
-            ends with a warning.
+        mask: the mask of the outputs; or a function of (x, mask) that gives it. None: they have no mask, and that of
+            the inputs ends with a warning.
         arguments: more arguments of the function, by name.
         pullback: a function of (x, y, dy) and of `arguments` that gives dx, which has x's shape. Keras takes the
             derivative itself; here, whatever is below this layer can only be trained with it.

@@ -159,7 +159,7 @@ class RNN(Layer):
         return "past" if self.return_sequences and not self.go_backwards else "sequence"
 
     def independent_rows(self, training: bool) -> bool:
-        """False where stateful: each call goes on from the one before."""
+        """False where stateful: each call continues from the states of the one before."""
         return not self.stateful
 
     def reset_state(self, states: Any = None, rows: Any = None) -> None:
@@ -260,7 +260,7 @@ class RNN(Layer):
         own_first = initial_state is None and self.states is None and bool(self.initial)
         states = self._first_states(initial_state, B)
         if isinstance(order, RaggedRows):
-            y, last, tape = order.run(runner, x, states, sequences, context.tape, context.training)
+            y, last, tape = order.run_sequences(runner, x, states, sequences, context.tape, context.training)
         else:
             y, last, tape = runner.run_sequences(
                 x,

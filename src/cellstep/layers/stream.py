@@ -54,10 +54,10 @@ class Stream:
     Attributes:
         batch_size: how many rows, each a stream of its own.
         dtype: of inputs, outputs and states.
-        step: `step(x, out=None)`: one step for x (B, features), or (B,) whole numbers for a model that starts with an
+        step: `step(x, out=None)`: one step for x (B, features), or (B,) integers for a model that starts with an
             Embedding; gives the outputs (B, units), new ones, or in `out`: then nothing is allocated. `out` must be
             C-contiguous, of the stream's dtype; it may be x.
-        steps: `steps(x)`: T steps for x (B, T, features), or (B, T) whole numbers; gives (B, T, units).
+        steps: `steps(x)`: T steps for x (B, T, features), or (B, T) integers; gives (B, T, units).
 
     x that does not fit is cast, which takes microseconds; what cannot be cast raises a TypeError or a ValueError, and
     the states are as they were.

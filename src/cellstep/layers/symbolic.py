@@ -171,7 +171,7 @@ class Node:
         self.outputs: list[SymbolicTensor] = []
         self.structure: Any = None
 
-    def run(self, values: list[Any]) -> Any:
+    def apply(self, values: list[Any]) -> Any:
         """Give outputs with values, where all inputs have one; the layer does not keep the call."""
         value = {id(tensor): v for tensor, v in zip(self.inputs, values, strict=True)}
         options = dict(self.options)
@@ -241,7 +241,7 @@ def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[s
     node = Node(layer, x, mask, states, options)
     values = [getattr(tensor, "value", None) for tensor in node.inputs]
     if all(value is not None for value in values):
-        return node.run(values)
+        return node.apply(values)
     return node.give(layer.call_shape(shape, options), layer.output_dtype, layer.nodes)
 
 

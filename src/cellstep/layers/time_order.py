@@ -118,7 +118,7 @@ class RaggedRows(TimeOrder):
         """None: a list has no padding."""
         return
 
-    def run(
+    def run_sequences(
         self, runner: Runner, x: Any, states: Any, sequences: bool, tape: bool, training: bool
     ) -> tuple[Any, list[Array], Tape | None]:
         """The same, with lists of sequences for x and its gradient, and for y and its gradient with steps."""

@@ -54,7 +54,7 @@ def is_stream(x: Any) -> bool:
         return False
     if isinstance(stored(x), Stored):
         return False
-    return hasattr(x, "__iter__") or hasattr(x, "__next__") or by_number(x)
+    return hasattr(x, "__iter__") or hasattr(x, "__next__") or by_index(x)
 
 
 def numbers(name: str, value: Any) -> Any:
@@ -116,8 +116,8 @@ def take(whole: Batch, chosen: Any) -> Batch:
     return Batch(*(nested.change(part, some) for part in whole))
 
 
-def by_number(source: Any) -> bool:
-    """Whether batches are asked for by number: a PyDataset, Keras's too, or what has a length and items but no iterator
+def by_index(source: Any) -> bool:
+    """Whether batches are taken by index: a PyDataset, Keras's too, or what has a length and items but no iterator
     of its own."""
     if not hasattr(source, "__getitem__"):
         return False

@@ -12,7 +12,7 @@ from .. import ops, random
 from ..layers import nested
 from . import data
 from .class_weights import weigher
-from .data import Batch, ClassWeight, by_number, rows, take
+from .data import Batch, ClassWeight, by_index, rows, take
 from .stored import Stored, stored
 from .trainer import Trainer
 
@@ -82,7 +82,7 @@ class BatchIterable:
 
     Args:
         source: iterated once a pass. A generator has one pass. A sequence of batches, such as Keras's PyDataset, is
-            gone through by number; one that does not know its length goes on until it raises IndexError.
+            read by index; one without a length ends where it raises IndexError.
         make: makes a Batch of the parts.
         rng: takes the batches of a sequence in random order; None keeps it.
     """
@@ -91,15 +91,15 @@ class BatchIterable:
         self.source, self.make = source, make
         self.once = hasattr(source, "__next__")
         self.batches = known_length(source)
-        self.draws = not by_number(source)
-        self.rng = rng if by_number(source) and self.batches is not None else None
+        self.draws = not by_index(source)
+        self.rng = rng if by_index(source) and self.batches is not None else None
 
     def _numbers(self) -> Any:
         if self.batches is None:
             return itertools.count()
         return range(self.batches) if self.rng is None else self.rng.permutation(self.batches)
 
-    def _by_number(self, skip: int) -> Iterator[Any]:
+    def _by_index(self, skip: int) -> Iterator[Any]:
         for i in itertools.islice(self._numbers(), skip, None):
             try:
                 item = self.source[int(i)]
@@ -110,8 +110,8 @@ class BatchIterable:
             yield item
 
     def passed(self, skip: int) -> Iterator[Batch]:
-        if by_number(self.source):
-            return map(self._made, self._by_number(skip))
+        if by_index(self.source):
+            return map(self._made, self._by_index(skip))
         items = iter(self.source)
         for _ in itertools.islice(items, skip):  # now, as an iterable may draw from generators that are set next
             pass
@@ -130,7 +130,7 @@ class BatchIterable:
 
 def known_length(source: Any) -> int | None:
     """How many batches a source has, or None: endless ones, and others, raise TypeError from `len`."""
-    if by_number(source) and hasattr(type(source), "num_batches"):
+    if by_index(source) and hasattr(type(source), "num_batches"):
         length = source.num_batches
         return None if length is None else ops.check_natural("num_batches", length)
     try:

@@ -52,7 +52,7 @@ class Fitting:
         self.logs: Logs = {}
         self._stopped = False
 
-    def run(self, first: int, epochs: int) -> History:
+    def fit(self, first: int, epochs: int) -> History:
         """Train from epoch `first` on, or from where `resume` says, until `epochs` are done."""
         trainer, model, hooks = self.trainer, self.model, self.hooks
         history: History = hooks.find(History)

@@ -205,7 +205,7 @@ class Model(Network, Trainable):
         """A stream of this model with the weights it has now, whose states begin as those of `RNN.stream`.
 
         Each step goes through all layers; its outputs are those of a sequence that ends there, whatever
-        return_sequences is. Inputs are (B, features) a step, or (B,) whole numbers where Embedding comes first. The
+        return_sequences is. Inputs are (B, features) a step, or (B,) integers where Embedding comes first. The
         batch size need not be that of the model's Input.
 
         Raises:

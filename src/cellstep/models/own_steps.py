@@ -42,7 +42,7 @@ def _masks_remembered() -> Iterator[None]:
 
 
 def remember_masks(y: Any, mask: Any) -> None:
-    """Remember the masks of outputs while a step of a model's own goes on."""
+    """Remember the masks of outputs during a step of a model's own."""
     masks = _masks.get()
     if masks is not None and mask is not None:
         masks += zip(nested.flatten(y), nested.flatten(mask), strict=True)
@@ -58,7 +58,7 @@ def _masks_of(y_pred: Any) -> Any:
 # Calls of what a subclass wrote
 
 
-def run(trainer: Trainer, step: str, batch: Batch) -> Logs:
+def run_own_step(trainer: Trainer, step: str, batch: Batch) -> Logs:
     """The logs of a model's own `train_step` or `test_step`."""
     model = trainer.model
     _check_parameters(model, step)

@@ -60,12 +60,12 @@ def _collections_of(module: Module) -> list[Any]:
     """The lists and dictionaries of modules that are attributes of an object of a user's class."""
     if of_package(type(module)):
         return []
-    found = []
+    collections = []
     for value in vars(module).values():
         entries = value if type(value) is list else list(value.values()) if type(value) is dict else []
         if entries and all(isinstance(entry, Module) for entry in entries):
-            found.append(value)
-    return found
+            collections.append(value)
+    return collections
 
 
 class Plan:
@@ -112,7 +112,7 @@ class Plan:
         """Whether a subclass computes the loss or metrics itself, of arrays."""
         return not self.own.isdisjoint(("compute_loss", "compute_metrics"))
 
-    def run(self, x: Any, context: Context) -> Pass:
+    def forward(self, x: Any, context: Context) -> Pass:
         """Forward over a checked batch, for training and evaluation: the pullback gives no gradient of x.
 
         Sequences of different lengths stay apart, as `Grouped`, but where a subclass computes with the outputs.

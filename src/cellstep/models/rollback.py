@@ -61,7 +61,7 @@ class Rollback:
         """What there is now, for `restore`."""
         if self._nothing:
             return [], [], [], [], []
-        # a layer that goes on replaces its list of states, and never writes into one
+        # a stateful layer replaces its list of states, and never writes into one
         return (
             [weight.numpy() for weight in self._fixed],
             [bits.state for bits in self._generators],

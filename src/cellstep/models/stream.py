@@ -60,7 +60,7 @@ def make_stream(
         raise NotImplementedError(f"an Embedding must come first in a stream, got one further on in {name}")
     numbers = any(lookups)
     if len(shape) != (2 if numbers else 3) or not (numbers or shape[-1]):
-        wanted = "(batch, time) whole numbers" if numbers else "(batch, time, features)"
+        wanted = "(batch, time) integers" if numbers else "(batch, time, features)"
         raise ValueError(f"expected a model of inputs {wanted} for a stream, got {name} of {ops.describe(shape)}")
     integers = input_dtype is not None and input_dtype.kind in "iu"
     if integers and not numbers:

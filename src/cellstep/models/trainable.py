@@ -69,7 +69,7 @@ class Trainable(Compilable):
 
         Args:
             x: (N, ...) inputs; a list or a dictionary for several; a list of arrays of different lengths for one of
-                sequences; or an iterable of batches (x, y) or (x, y, sample_weight), or a sequence of them by number;
+                sequences; or an iterable of batches (x, y) or (x, y, sample_weight), or a sequence of them by index;
                 neither need know its length.
             y: (N, ...) targets, likewise; None if x makes batches. Datasets of h5py and other arrays in files are read
                 batch by batch.
@@ -81,13 +81,13 @@ class Trainable(Compilable):
             validation_split: this part of the rows, the last ones before shuffling, is kept for validation.
             validation_data: (x, y), (x, y, sample_weight), or an iterable of batches; overrides validation_split.
             shuffle: take the rows in a new random order each epoch; batches of an iterable come as they are, those of
-                a sequence by number in random order.
+                a sequence by index in random order.
             class_weight: class to weight.
             sample_weight: (N,) or (N, T) weights in the loss; with several outputs for all, or a list or dictionary.
             initial_epoch: epochs that are taken as done.
-            steps_per_epoch: batches in an epoch; the next epoch goes on where this one ended. When all are taken, an
+            steps_per_epoch: batches in an epoch; the next epoch continues where this one ended. When all are taken, an
                 epoch ends short, with a warning, and the next one begins anew.
-            validation_steps: batches in a validation, the first ones; a generator goes on.
+            validation_steps: batches in a validation, the first ones; a generator continues.
             validation_batch_size: rows in a batch of it; `batch_size` where None.
             validation_freq: validate each so many epochs, or after these epochs, counted from 1.
             tbptt: (k1, k2) trains by truncated back-propagation through time: every k1 steps of the sequences there is
@@ -129,7 +129,7 @@ class Trainable(Compilable):
         validation = validation_of(trainer, validation_data, batch_size, validation_batch_size, validation_steps)
         due = validated_after(validation_freq)
         hooks = evaluation.hooks_of(self, callbacks, [History()], verbose, epochs, source.steps)
-        return Fitting(trainer, source, validation, hooks, windows, due).run(initial_epoch, epochs)
+        return Fitting(trainer, source, validation, hooks, windows, due).fit(initial_epoch, epochs)
 
     def training_state(self) -> dict[str, Any]:
         """All that the rest of the current `fit` depends on; for callbacks, which call it in on_train_batch_end or

@@ -185,7 +185,7 @@ class Trainer:
 
     def own_step(self, name: str) -> Callable[[Batch], Logs] | None:
         """What runs the model's own `train_step` or `test_step`; None where it has none."""
-        return partial(own_steps.run, self, name) if self.overrides(name) else None
+        return partial(own_steps.run_own_step, self, name) if self.overrides(name) else None
 
     def predicted(self, x: Any, resets: Any = None) -> Any:
         """The outputs for a batch of `predict`, by `predict_step` where that is overridden."""
@@ -214,7 +214,7 @@ class Trainer:
             saved, done = plan.rollback.save(), optimizer.calls
             try:
                 context = self.context(compiled, batch)
-                ran = plan.run(batch.x, context)
+                ran = plan.forward(batch.x, context)
                 scored = self.score(compiled, plan, batch, ran, True)
                 self.pull(compiled, plan, ran, scored.gradients)
                 with interrupts_held():
@@ -233,7 +233,7 @@ class Trainer:
         plan = self.checked_plan(batch)
         saved = plan.rollback.save()
         try:
-            ran = plan.run(batch.x, Context(penalties=[], resets=batch.resets))
+            ran = plan.forward(batch.x, Context(penalties=[], resets=batch.resets))
             scored = self.score(compiled, plan, batch, ran, False)
             with interrupts_held():
                 return self.record(compiled, plan, batch, ran, scored)
@@ -325,7 +325,7 @@ class Trainer:
         plan = self.checked_plan(batch)
         kept = undone_on_error if advance else unchanged
         with compiled.training, kept(self.model), own_gradients(self.model):
-            ran = plan.run(batch.x, self.context(compiled, batch))
+            ran = plan.forward(batch.x, self.context(compiled, batch))
             scored = self.score(compiled, plan, batch, ran, True)
             self.pull(compiled, plan, ran, scored.gradients)
             y = join(ran.y)

@@ -1,6 +1,6 @@
 """Truncated backpropagation through time (truncated BPTT), `fit(..., tbptt=(k1, k2))`.
 
-A batch of long sequences is gone through in windows. Every k1 steps the loss of these k1 steps is taken, its gradient
+A batch of long sequences is processed in windows. Every k1 steps the loss of these k1 steps is taken, its gradient
 goes back through the last k2 >= k1 steps, and the optimizer makes a step; recurrent layers begin each window with the
 states that they had at its first step, as they were then.
 
@@ -28,7 +28,7 @@ from .ragged import Ragged
 from .rollback import undone_on_error
 from .trainer import Trainer
 
-#: What a message adds for layers that nobody can know.
+#: What a message adds for custom layers.
 OWN = "; one that takes each step by itself says so by over_time = 'step'"
 
 
@@ -96,7 +96,7 @@ class TruncatedBPTT:
         trainer, compiled = self.trainer, self.trainer.ready("fit")
         plan = trainer.plan(batch.x)
         optimizer = trainer.begin(compiled, plan)
-        ran = plan.run(batch.x, trainer.context(compiled, batch))
+        ran = plan.forward(batch.x, trainer.context(compiled, batch))
         steps = next(a.shape[1] for a in nested.flatten(batch.x))
         for y in nested.flatten(ran.y):
             if y.ndim < 2 or y.shape[1] != steps:

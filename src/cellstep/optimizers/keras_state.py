@@ -32,7 +32,7 @@ def stored_arrays(optimizer: Optimizer) -> list[Array]:
 
 
 def load_state(optimizer: Optimizer, store: Mapping[str, Any]) -> None:
-    """Take back what `stored_arrays` gave, by number; ValueError where something does not fit, and nothing changes."""
+    """Restore what `stored_arrays` gave, by position; ValueError where something does not fit, and nothing changes."""
     wanted = stored_arrays(optimizer)
     if len(store) != len(wanted):
         raise ValueError(f"expected the state of {optimizer.name} to hold {len(wanted)} arrays, got {len(store)}")

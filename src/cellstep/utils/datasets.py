@@ -1,4 +1,4 @@
-"""Datasets: batches by number, windows of a series, and a split of arrays in two."""
+"""Datasets: batches by index, windows of a series, and a split of arrays in two."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def works() -> list[compare.Work]:
     return sorted(rows, key=lambda w: w.threads)
 
 
-def run(
+def run_benchmark(
     names: Sequence[str] | None = None,
     drawing: str | None = "cellstep-bench.png",
     record: str | None = None,

@@ -1,4 +1,4 @@
-"""GradientMonitor: watches gradients and gates while a model trains, and says in words when something is wrong."""
+"""GradientMonitor: watches gradients and gates while a model trains, and prints a warning when something is wrong."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from ..cell_rows import weight_names
 
 Array = NDArray[Any]
 
-#: Rows of a batch that Jacobians are computed for where nobody says: rows differ little, and each costs S^3 a step.
+#: Rows of a batch that Jacobians are computed for by default: rows differ little, and each costs S^3 a step.
 ROWS = 4
 #: Bytes that one array of Jacobians may take.
 MOST_BYTES = 1 << 30

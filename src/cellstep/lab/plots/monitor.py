@@ -1,4 +1,4 @@
-"""The picture of a GradientMonitor: what reaches each step of the sequences, and the weights, as training goes on."""
+"""The picture of a GradientMonitor: what reaches each step of the sequences, and the weights, during training."""
 
 from __future__ import annotations
 

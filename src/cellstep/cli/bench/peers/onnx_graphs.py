@@ -33,7 +33,7 @@ def graph(p: Problem) -> bytes:
     T, B, inputs, H = p.shape
     states = p.row.state_names
     W, U, b = p.weights.values()
-    # one bias for each side; where Keras has one it goes on the input's side
+    # one bias for each side; where Keras has one it is on the input's side
     sides = b if b.ndim == 2 else np.stack([b, np.zeros_like(b)])
     values = {
         "W": _reorder(p, W).T[None],

@@ -36,7 +36,7 @@ class ByHand:
         self.flat_z, self.flat_dz = self.z.reshape(TB, G * H), self.dz.reshape(TB, G * H)
         # lists: an item costs a third of what indexing an array costs
         self.zs, self.hs, self.dzs = list(self.z), list(self.h), list(self.dz)
-        # a step's state: h stands behind x and before the 1 that meets the bias, so a step is one product
+        # a step's state: h stands behind x and before the 1 that multiplies the bias, so a step is one product
         self.xh1 = np.zeros((B, self.I + H + 1), dtype)
         self.xh1[:, -1] = 1
         self.x_now, self.h_now = self.xh1[:, : self.I], self.xh1[:, self.I : -1]
