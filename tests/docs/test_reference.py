@@ -75,3 +75,16 @@ def test_names_in_the_reference_exist() -> None:
     for module in listed_whole():
         if module != "cellstep.sklearn":  # needs an extra
             importlib.import_module(module)
+
+
+@pytest.mark.parametrize(
+    "name", ["compile", "fit", "evaluate", "predict", "train_step", "gradients", "summary", "save"]
+)
+def test_methods_that_models_inherit_are_in_the_reference(name: str) -> None:
+    from cellstep import layers, models
+
+    described = re.search(r"^\.\. autoclass:: Model\n((?:   .*\n)*)", TEXT, re.MULTILINE)
+    assert described is not None
+    owner = next(base for base in models.Model.__mro__ if name in vars(base))
+    assert owner is models.Model or ":inherited-members: Layer\n" in described[1]
+    assert owner is models.Model or (owner is not layers.Layer and not issubclass(layers.Layer, owner))
