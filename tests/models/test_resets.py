@@ -148,3 +148,19 @@ def test_what_cannot_take_them_says_so() -> None:
     own.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"resets must be None, as Own\.train_step says what a step is, got one"):
         own.fit(np.ones((2, 3)), np.ones((2, 2)), resets=np.ones((2, 3), bool), verbose=0)
+
+
+def test_resets_may_be_lists() -> None:
+    """As masks and lengths may, in batches too."""
+    plain, listed = line(LSTM(3, return_sequences=True)), line(LSTM(3, return_sequences=True))
+    listed.set_weights(plain.get_weights())
+    lists = RESETS.tolist()
+    np.testing.assert_array_equal(
+        listed.predict(X, batch_size=2, resets=lists), plain.predict(X, batch_size=2, resets=RESETS)
+    )
+    assert listed.evaluate(X, Y, verbose=0, resets=lists) == plain.evaluate(X, Y, verbose=0, resets=RESETS)
+    assert listed.train_on_batch(X, Y, resets=lists) == plain.train_on_batch(X, Y, resets=RESETS)
+    for net, resets in (listed, lists), (plain, RESETS):
+        net.fit(X, Y, batch_size=2, shuffle=False, verbose=0, resets=resets)
+    for one, other in zip(listed.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -175,6 +175,8 @@ class Signature:
         y, sample_weight = (
             self._targets(name, value, x, own_targets) for name, value in (("y", y), ("sample_weight", sample_weight))
         )
+        if not (resets is None or isinstance(resets, np.ndarray | Stored)):
+            resets = _target("resets", resets)
         return data.batch(x, y, sample_weight, resets)
 
     def _targets(self, name: str, value: Any, x: Any, own_targets: bool) -> Any:
