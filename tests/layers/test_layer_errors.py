@@ -222,3 +222,17 @@ def test_a_build_that_fails_leaves_the_layer_unbuilt() -> None:
     with pytest.raises(ValueError, match=r"expected the initial recurrent_kernel of shape \(4, 16\), got \(1, 1\)"):
         layer(X)
     assert (layer.built, layer.weights) == (False, [])
+
+
+@pytest.mark.parametrize("part", ["layer", "cell"])
+def test_the_dtype_of_a_built_layer_stays(part: str) -> None:
+    """The kernels would take arrays of one dtype for those of another."""
+    layer = lstm()
+    owner = layer if part == "layer" else layer.cell
+    with pytest.raises(AttributeError, match=r"dtype of lstm.* must stay float32, as it is built, got .*float64"):
+        owner.dtype = np.dtype("float64")
+    assert owner.dtype == np.dtype("float32")
+    owner.dtype = np.dtype("float32")
+    fresh = layers.LSTM(H)
+    fresh.dtype = fresh.cell.dtype = np.dtype("float64")
+    assert fresh(X).dtype == np.dtype("float64")

@@ -105,8 +105,7 @@ class Module(Constructed):
         self.asked_shape = None
         if not (input_shape is None and input_dim is None and input_length is None):
             self.asked_shape = older_shape(type(self), input_shape, input_dim, input_length)
-        self.name = auto_name(type(self).__name__) if name is None else check_name(name)
-        self.path = self.name
+        self.name = self.path = auto_name(type(self).__name__) if name is None else check_name(name)
         self.dtype = ops.float_dtype("dtype", dtype)
         self.built = False
         self._trainable = ops.check_bool("trainable", trainable)
@@ -117,6 +116,8 @@ class Module(Constructed):
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; where that may change what a watched module is made of, there is a new version."""
         before = self.__dict__.get(name)
+        if name == "dtype" and before != value and self.__dict__.get("built"):
+            raise AttributeError(f"dtype of {self.name} must stay {before}, as it is built, got {ops.brief(value)}")
         object.__setattr__(self, name, value)
         if WATCHED in self.__dict__ and not (name in MOVING or name.startswith("_cached")):
             plain = type(value) in VALUES and type(before) in VALUES and not of_package(type(self))
