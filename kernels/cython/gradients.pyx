@@ -92,8 +92,7 @@ cdef void input_gradients(Job *j, Part *p, long t0, long t1) noexcept nogil:
                                j.dx + b0 * j.dxb + t * j.dxt, j.dxb, CS_FROM_ZERO, NULL)
                 continue
             rows = max(0, min(j.running[t], b1) - b0)
-            j.w.tiles.gemm(rows, j.w.columns, dz, j.zb, &j.w.WT, 0, 0, j.w.inputs, gather, row,
-                         CS_FROM_ZERO, NULL)
+            j.w.tiles.gemm(rows, j.w.columns, dz, j.zb, &j.w.WT, 0, 0, j.w.inputs, gather, row, CS_FROM_ZERO, NULL)
             for b in range(b0, b1):
                 if b < b0 + rows:
                     memcpy(j.dx + j.order[b] * j.dxb + t * j.dxt, gather + (b - b0) * row, row)

@@ -39,8 +39,8 @@ def run_layer(layer: Layer, x: Any, mask: Any, context: Context, **options: Any)
     if layer.activity_regularizer is not None:
         if context.rows is None and layer.takes_ragged and ragged.is_ragged(x):
             context = context.but(rows=len(x))
-        own, pullback = _penalized(layer.activity_regularizer, y, passed, pullback, context)
-        penalties[before:before] = own
+        of_outputs, pullback = _penalized(layer.activity_regularizer, y, passed, pullback, context)
+        penalties[before:before] = of_outputs
     layer.remember(penalties[before:])
     return y, passed, pullback
 
