@@ -27,8 +27,8 @@ def run_layer(layer: Layer, x: Any, mask: Any, context: Context, **options: Any)
         layer.drops_mask(mask)
     penalties = context.penalties
     before = 0 if penalties is None else len(penalties)
-    own = layer.__dict__
-    if "forward" in own or "call" in own:  # which a user has put into this object
+    attributes = layer.__dict__
+    if "forward" in attributes or "call" in attributes:  # which a user has put into this object
         y, passed, pullback = apply_forward(layer, x, mask, context, **options)
     else:
         y, passed, pullback = layer.apply(x, mask, context, **options)
