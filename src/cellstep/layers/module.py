@@ -10,14 +10,7 @@ from typing import Any, ClassVar, Self, TypedDict
 from numpy.typing import NDArray
 
 from .. import constraints, initializers, ops, regularizers
-from ..configured import (
-    Constructed,
-    arguments_by_name,
-    is_plain,
-    of_package,
-    owner_of,
-    parameter_names,
-)
+from ..configured import Constructed, arguments_by_name, is_plain, of_package, owner_of, parameter_names
 from .configuration import NOT_OWN, check_config, checked, in_configuration, of_weights, older_shape, users_config
 from .names import auto_name, check_name
 from .reading import current

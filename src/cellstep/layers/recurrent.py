@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self, Unpack
 import numpy as np
 
 from .. import ops
-from ..configured import cached, ours_function
 from ..kernels.stages import Stage
 from . import nested
 from . import recurrent_checks as checks
@@ -153,7 +152,7 @@ class RNN(Layer):
     @property
     def has_own_first_states(self) -> bool:
         """Whether a user's class overrides `get_initial_state`, of the layer or of a cell that kernels run."""
-        return _overrides_first_states((type(self), type(self.cell), *map(type, self.runner.flat)))
+        return checks.overrides_first_states((type(self), type(self.cell), *map(type, self.runner.flat)))
 
     def reach(self, rank: int) -> str:
         return "past" if self.return_sequences and not self.go_backwards else "sequence"
@@ -345,9 +344,3 @@ class RNN(Layer):
     def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         return cls(deserialize(config.pop("cell")), **config)
-
-
-@cached
-def _overrides_first_states(kinds: tuple[type, ...]) -> bool:
-    makers = [getattr(kind, "get_initial_state", None) for kind in kinds]
-    return not all(maker is None or ours_function(maker) for maker in makers)

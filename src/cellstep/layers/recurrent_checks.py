@@ -1,10 +1,11 @@
-"""What a recurrent layer refuses: inputs, states and options of a call that do not go together."""
+"""What a recurrent layer looks at before it runs: inputs, states and options that do not go together are refused."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from .. import ops
+from ..configured import cached, ours_function
 
 if TYPE_CHECKING:
     from .recurrent import RNN
@@ -62,3 +63,10 @@ def check_streamed(layer: RNN) -> None:
         raise NotImplementedError(f"get_initial_state of {layer.name} is overridden, so it cannot be streamed")
     if layer.has_python_cells:
         raise NotImplementedError(f"{layer.name} runs a cell written in Python, so it cannot be streamed")
+
+
+@cached
+def overrides_first_states(kinds: tuple[type, ...]) -> bool:
+    """Whether `get_initial_state` of one of these classes, of a layer and its cells, is a user's."""
+    makers = [getattr(kind, "get_initial_state", None) for kind in kinds]
+    return not all(maker is None or ours_function(maker) for maker in makers)
