@@ -90,14 +90,14 @@ def _check_sizes(cell: Cell) -> None:
 
 
 def _check_products(cell: Cell) -> None:
-    flags = {option.name for option in cell.options}
+
     for i, product in enumerate(cell.products):
         where = f"product {i} of {cell.name}"
         _check_one_of(f"the weight of {where}", product.weight, cell.weight_names)
         for letter in product.gates:
             _check_one_of(f"a gate of {where}", letter, cell.letters)
         if product.when is not None:
-            _check_one_of(f"the option of {where}", product.when[0], flags)
+            _check_one_of(f"the option of {where}", product.when[0], cell.option_names)
         if product.bias is not None and cell.bias not in cell.weight_names:
             raise ValueError(f"expected {where} to begin with no bias, as no weight is {cell.bias!r}, got a row of it")
 
