@@ -90,7 +90,6 @@ def _check_sizes(cell: Cell) -> None:
 
 
 def _check_products(cell: Cell) -> None:
-
     for i, product in enumerate(cell.products):
         where = f"product {i} of {cell.name}"
         _check_one_of(f"the weight of {where}", product.weight, cell.weight_names)
