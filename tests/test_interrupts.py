@@ -34,6 +34,7 @@ def running() -> Iterator[CodeType]:
 def handlers_kept() -> Iterator[None]:
     numbers = [signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
     before = [signal.getsignal(number) for number in numbers]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins with SIGINT ignored
     yield
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)
