@@ -174,7 +174,7 @@ def test_a_stream_whose_rows_are_reset_gives_the_bits_of_the_sequence(on: kernel
 def test_layers_in_a_model_share_its_resets() -> None:
     one, two = (layers.LSTM(H, return_sequences=True, **F64) for _ in range(2))
     model = Sequential(
-        [one, layers.Dense(3, **F64), layers.Bidirectional(two), layers.TimeDistributed(layers.Dense(1))]
+        [one, layers.Dense(3, **F64), layers.Bidirectional(two), layers.TimeDistributed(layers.Dense(1, **F64))]
     )
     y = model(X)
     assert np.array_equal(run(model, X).y, y)
