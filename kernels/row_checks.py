@@ -10,7 +10,7 @@ from .cells import ACTIVATIONS, Cell
 #: What a gate may do to the memory of a cell; empty for what is no gate.
 ROLES = ("keep", "store", "reset", "output", "")
 
-#: Arguments of `ops.pack`, which options stand beside.
+#: Arguments of `core.pack`, which options stand beside.
 _RESERVED = ("cell", "backward", "backend")
 
 

@@ -18,7 +18,7 @@ from adding_a_cell.layer import PeepholeLSTM, PeepholeLSTMCell
 from adding_a_cell.row import ROW
 
 import cellstep
-from cellstep import kernels, layers, ops
+from cellstep import core, kernels, layers
 from cellstep.layers.cell_layer import layer_of
 
 TESTS = Path(__file__).parent
@@ -62,9 +62,9 @@ def test_ops_run_it_on_every_backend(backend: kernels.Backend, dtype: str) -> No
     calls = {"mask": normal(B, T, seed=4) > -1, "resets": normal(B, T, seed=5) > 1, "sequences": True, "tape": True}
     answers = []
     for each in (backend, kernels.load("numpy")):
-        packed = ops.pack(ROW, *weights, backward=True, backend=each, **ROW.defaults)
+        packed = core.pack(ROW, *weights, backward=True, backend=each, **ROW.defaults)
         assert packed.backend.name == ("numba" if each.name == "numba" else "numpy")
-        y, last, pullback = ops.forward(packed, x, states, **calls)
+        y, last, pullback = core.forward(packed, x, states, **calls)
         dweights = [np.zeros_like(w) for w in weights]
         dx, dfirst = pullback(dy, [None, None], dweights)
         gates, kept = pullback.read()

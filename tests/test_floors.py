@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 #: From the ground up. Modules of one floor may import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("kernels",),
-    ("atomic", "interrupts", "ops", "random", "exports", "registry", "configured", "lookup"),
-    ("activations", "backend", "constraints", "initializers", "layers", "math", "regularizers", "sampling"),
+    ("atomic", "interrupts", "core", "random", "exports", "registry", "configured", "lookup"),
+    ("activations", "backend", "constraints", "initializers", "layers", "math", "ops", "regularizers", "sampling"),
     ("callbacks", "losses", "metrics", "models", "optimizers"),
     ("bridges", "cli", "config", "lab", "saving", "sklearn", "utils", "__main__"),
 )
@@ -163,7 +163,7 @@ def test_the_reader_of_imports_sees_them_all() -> None:
     assert resolve("cellstep.layers", True, 1, "lstm") == "cellstep.layers.lstm"
     lines = list(cython_imports("cellstep.kernels.cython.lstm", "from ..ops cimport a\ncimport cython"))
     assert [f.module for f in lines] == ["cellstep.kernels.ops", "cython"]
-    assert [floor(name) for name in ("cellstep", "cellstep.ops.checks", "numpy")] == ["", "ops", None]
+    assert [floor(name) for name in ("cellstep", "cellstep.core.checks", "numpy")] == ["", "core", None]
 
 
 def edges() -> dict[str, set[str]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellstep import Input, Sequential, kernels, layers, ops
+from cellstep import Input, Sequential, core, kernels, layers
 
 RNG = np.random.default_rng(0)
 
@@ -97,7 +97,7 @@ def stream(cell: Any) -> Callable[[int], Any]:
 
 
 def product(n: int) -> Any:
-    matrix, x = ops.Matrix.of(values(1000, 1000), values(1000)), values(400 * n, 1000)
+    matrix, x = core.Matrix.of(values(1000, 1000), values(1000)), values(400 * n, 1000)
     return lambda: matrix.multiply(x, "tanh")
 
 
@@ -106,7 +106,7 @@ def product_gradients(n: int) -> Any:
 
     def run() -> Any:
         dW, db = np.zeros((1000, 1000), np.float32), np.zeros(1000, np.float32)
-        ops.add_gradients(x, dz, dW, db)
+        core.add_gradients(x, dz, dW, db)
         return [dW, db]
 
     return run
@@ -114,12 +114,12 @@ def product_gradients(n: int) -> Any:
 
 def batched(n: int) -> Any:
     a, b = values(8 * n, 200, 300), values(8 * n, 300, 200)
-    return lambda: ops.matmul(a, b)
+    return lambda: core.matmul(a, b)
 
 
 def one_matrix(n: int) -> Any:
     a, b = values(1000 * n, 300), values(300, 200)
-    return lambda: ops.matmul(a, b)
+    return lambda: core.matmul(a, b)
 
 
 def fit(n: int) -> Any:

@@ -44,6 +44,7 @@ __all__ = [
     "math",
     "metrics",
     "models",
+    "ops",
     "optimizers",
     "regularizers",
     "sampling",
@@ -66,15 +67,16 @@ if TYPE_CHECKING:
         lab,
         layers,
         losses,
-        math,
         metrics,
         models,
+        ops,
         optimizers,
         regularizers,
         sampling,
         saving,
         utils,
     )
+    from . import ops as math
     from .config import get_num_threads, set_num_threads, show_config
     from .initializers import Initializer
     from .kernels import use as use_backend
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy(
     globals(),
     {
+        ".": "ops as math",
         ".config": "get_num_threads, set_num_threads, show_config",
         ".initializers": "Initializer",
         ".kernels": "use as use_backend",

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import kernels, registry
+from .core import brief, contiguous
 from .kernels.reference.activations import activate, derivative
 from .lookup import unknown
-from .ops import brief, contiguous
 
 Array = NDArray[Any]
 ActivationPullback = Callable[[Array], Array]
@@ -286,7 +286,7 @@ def serialize(activation: Activation) -> Any:
 
 
 def for_kernels(activation: Activation, known: Sequence[str] = kernels.ACTIVATIONS) -> str | Activation:
-    """What `ops.pack` and, with other names known, stages of streams take: the name of one that compiled code computes;
-    any other itself, which runs in NumPy."""
+    """What `core.pack` and, with other names known, stages of streams take: the name of one that compiled code
+    computes; any other itself, which runs in NumPy."""
     name = activation.name
     return name if name in known and _TABLE.get(name) is activation else activation

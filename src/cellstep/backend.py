@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .core import floatx, set_floatx
 from .layers import SymbolicTensor, reset_names
-from .ops import floatx, set_floatx
 
 __all__ = ["clear_session", "epsilon", "floatx", "is_keras_tensor", "set_floatx"]
 

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from . import __version__, kernels, ops
+from . import __version__, core, kernels
 
 
 def get_num_threads() -> int:
@@ -31,7 +31,7 @@ def set_num_threads(n: int) -> None:
     Example:
         >>> cellstep.set_num_threads(1)
     """
-    n = ops.check_count("n", n)
+    n = core.check_count("n", n)
     pool = _thread_pool()
     if pool is not None:
         pool.set_num_threads(min(n, 2**31 - 1))  # a C int

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import ops
+from . import core
 from .configured import Configured
+from .core.arguments import places
 from .lookup import Lookup, names_in
-from .ops.arguments import places
 
 Array = NDArray[Any]
 
@@ -65,7 +65,7 @@ class MaxNorm(_Norm):
 
     def __init__(self, max_value: float = 2, axis: int | Sequence[int] = 0) -> None:
         super().__init__(axis)
-        self.max_value = ops.check_number("max_value", max_value, 0)
+        self.max_value = core.check_number("max_value", max_value, 0)
 
     def wanted(self, norms: Array) -> Array:
         return np.minimum(norms, self.max_value)
@@ -88,11 +88,11 @@ class MinMaxNorm(_Norm):
         self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: int | Sequence[int] = 0
     ) -> None:
         super().__init__(axis)
-        self.min_value = ops.check_number("min_value", min_value, 0)
-        self.max_value = ops.check_number("max_value", max_value, 0)
+        self.min_value = core.check_number("min_value", min_value, 0)
+        self.max_value = core.check_number("max_value", max_value, 0)
         if self.min_value > self.max_value:
             raise ValueError(f"min_value must be at most max_value, got {min_value!r} and {max_value!r}")
-        self.rate = ops.check_number("rate", rate, 0, 1)
+        self.rate = core.check_number("rate", rate, 0, 1)
 
     def wanted(self, norms: Array) -> Array:
         return self.rate * np.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms

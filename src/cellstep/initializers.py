@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from . import ops, random, registry
+from . import core, random, registry
 from .configured import Configured
 from .lookup import Lookup, names_in, snake_case
 
@@ -29,7 +29,7 @@ class Initializer(Configured):
     """Gives an array for a shape and a dtype. A subclass lists its constructor's arguments in `arguments`."""
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
-        return np.asarray(self.values(tuple(shape)), ops.float_dtype("dtype", dtype))
+        return np.asarray(self.values(tuple(shape)), core.float_dtype("dtype", dtype))
 
     def values(self, shape: tuple[int, ...]) -> Array:
         """The values in float64."""
@@ -63,7 +63,7 @@ class Constant(Initializer):
     """One value everywhere."""
 
     def __init__(self, value: float = 0.0) -> None:
-        self.value = ops.check_number("value", value)
+        self.value = core.check_number("value", value)
 
     def values(self, shape: tuple[int, ...]) -> Array:
         return np.full(shape, self.value)
@@ -82,7 +82,7 @@ class Seeded(Initializer):
         """As `values`, without a float64 array of that size where numbers are drawn one after the other."""
         if type(self).draw not in (RandomUniform.draw, RandomNormal.draw):
             return super().__call__(shape, dtype)
-        rng, values = random.generator(self._seed), np.empty(tuple(shape), ops.float_dtype("dtype", dtype))
+        rng, values = random.generator(self._seed), np.empty(tuple(shape), core.float_dtype("dtype", dtype))
         flat = values.reshape(-1)
         for begin in range(0, flat.size, PIECE):
             piece = flat[begin : begin + PIECE]
@@ -109,7 +109,7 @@ class RandomUniform(Seeded):
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.minval, self.maxval = ops.check_number("minval", minval), ops.check_number("maxval", maxval)
+        self.minval, self.maxval = core.check_number("minval", minval), core.check_number("maxval", maxval)
         if not 0 <= self.maxval - self.minval < math.inf:
             raise ValueError(f"maxval must be minval={minval} or more, and not infinitely more, got {maxval}")
 
@@ -122,7 +122,7 @@ class RandomNormal(Seeded):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.mean, self.stddev = ops.check_number("mean", mean), ops.check_number("stddev", stddev, 0)
+        self.mean, self.stddev = core.check_number("mean", mean), core.check_number("stddev", stddev, 0)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         return rng.normal(self.mean, self.stddev, shape)
@@ -159,7 +159,7 @@ class VarianceScaling(Seeded):
         seed: int | None = None,
     ) -> None:
         super().__init__(seed)
-        if not ops.check_number("scale", scale) > 0:
+        if not core.check_number("scale", scale) > 0:
             raise ValueError(f"scale must be positive, got {scale}")
         if mode not in (modes := ("fan_in", "fan_out", "fan_avg")):
             raise ValueError(f"mode must be one of {', '.join(modes)}, got {mode!r}")
@@ -208,7 +208,7 @@ class Orthogonal(Seeded):
 
     def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.gain = ops.check_number("gain", gain)
+        self.gain = core.check_number("gain", gain)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         if len(shape) < 2:
@@ -232,7 +232,7 @@ def orthonormalize(rows: Array) -> None:
         return
     first, rest = rows[: n // 2], rows[n // 2 :]
     orthonormalize(first)
-    rest -= ops.matmul(ops.matmul(rest, first.T), first)
+    rest -= core.matmul(core.matmul(rest, first.T), first)
     orthonormalize(rest)
 
 
@@ -240,7 +240,7 @@ class Identity(Initializer):
     """gain times the identity matrix."""
 
     def __init__(self, gain: float = 1.0) -> None:
-        self.gain = ops.check_number("gain", gain)
+        self.gain = core.check_number("gain", gain)
 
     def values(self, shape: tuple[int, ...]) -> Array:
         if len(shape) != 2:

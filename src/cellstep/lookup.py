@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from . import registry
 from .configured import cached, closest
-from .ops import brief
+from .core import brief
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from . import ops
+from . import core
 from .configured import Configured
 from .lookup import Lookup
 
@@ -52,8 +52,8 @@ class L1L2(Regularizer):
     additive = True
 
     def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
-        self.l1 = ops.check_number("l1", 0.0 if l1 is None else l1, 0)
-        self.l2 = ops.check_number("l2", 0.0 if l2 is None else l2, 0)
+        self.l1 = core.check_number("l1", 0.0 if l1 is None else l1, 0)
+        self.l2 = core.check_number("l2", 0.0 if l2 is None else l2, 0)
 
     def __call__(self, w: Any) -> float:
         a = _floats(w)
@@ -92,22 +92,22 @@ class OrthogonalRegularizer(Regularizer):
     """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
-        self.factor = ops.check_number("factor", factor, 0)
+        self.factor = core.check_number("factor", factor, 0)
         if mode not in ("rows", "columns"):
             raise ValueError(f"mode must be 'rows' or 'columns', got {mode!r}")
         self.mode = mode
 
     def __call__(self, w: Any) -> float:
         unit, _ = self._units(w)
-        cosines = ops.matmul(unit, unit.T)
+        cosines = core.matmul(unit, unit.T)
         np.fill_diagonal(cosines, 0)
         return self._share(len(unit)) * float(np.abs(cosines).sum())
 
     def gradient(self, w: Any) -> Array:
         unit, inverse = self._units(w)
-        signs = np.sign(ops.matmul(unit, unit.T))
+        signs = np.sign(core.matmul(unit, unit.T))
         np.fill_diagonal(signs, 0)
-        dunit = 2 * self._share(len(unit)) * ops.matmul(signs, unit)
+        dunit = 2 * self._share(len(unit)) * core.matmul(signs, unit)
         # a row's unit vector does not change along itself
         slope = (dunit - unit * (dunit * unit).sum(-1, keepdims=True)) * inverse
         return np.asarray(slope if self.mode == "rows" else slope.T, _floats(w).dtype)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import ops, random
+from . import core, random
 
 Array = NDArray[Any]
 
@@ -45,14 +45,14 @@ def distribution(
         >>> distribution([0.5, 0.3, 0.15, 0.05], top_p=0.75).round(3).tolist()
         [0.625, 0.375, 0.0, 0.0]
     """
-    temperature = ops.check_number("temperature", temperature, 0)
-    array = ops.plain("values", values)
-    logits = _logits(array, ops.check_bool("from_logits", from_logits))
+    temperature = core.check_number("temperature", temperature, 0)
+    array = core.plain("values", values)
+    logits = _logits(array, core.check_bool("from_logits", from_logits))
     N = logits.shape[-1]
     if top_k is not None:
-        top_k = min(ops.check_count("top_k", top_k), N)
+        top_k = min(core.check_count("top_k", top_k), N)
     if top_p is not None:
-        top_p = ops.check_number("top_p", top_p, 0, 1)
+        top_p = core.check_number("top_p", top_p, 0, 1)
         if top_p == 0:
             raise ValueError("top_p must be above 0 and at most 1, got 0")
     if temperature == 0:
@@ -104,7 +104,7 @@ def sample(
 
 def _logits(values: Array, from_logits: bool) -> NDArray[np.float64]:
     """Logits in float64, checked; -inf where the probability is 0."""
-    a = np.asarray(ops.plain("values", values), np.float64)
+    a = np.asarray(core.plain("values", values), np.float64)
     if a.ndim == 0 or a.shape[-1] == 0:
         raise ValueError(f"expected values of shape (..., symbols) with one symbol or more, got shape {a.shape}")
     if from_logits:

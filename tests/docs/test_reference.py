@@ -24,7 +24,7 @@ MODULES = [
         "cellstep.sklearn",
         "cellstep.utils",
     ),
-    *("cellstep.kernels", "cellstep.math", "cellstep.backend", "cellstep.sampling", "cellstep.saving"),
+    *("cellstep.kernels", "cellstep.ops", "cellstep.backend", "cellstep.sampling", "cellstep.saving"),
 ]
 
 

@@ -567,7 +567,7 @@ TABLE: list[Row] = [
         TypeError,
         (
             "<SymbolicTensor input_layer (None, 5, 3) float32> has no values before a model runs: call layers"
-            " on it, or functions of cellstep.math, then Model(inputs, outputs) on arrays"
+            " on it, or functions of cellstep.ops, then Model(inputs, outputs) on arrays"
         ),
     ),
     (

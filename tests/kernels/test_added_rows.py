@@ -10,7 +10,7 @@ import pytest
 from adding_a_cell.reference import step
 from adding_a_cell.row import ROW
 
-from cellstep import kernels, ops
+from cellstep import core, kernels
 from cellstep.kernels import CELLS, Gate, Option, Product, State, Weight
 from cellstep.kernels.row_checks import check_row
 
@@ -119,7 +119,7 @@ def test_only_what_was_added_is_removed(name: str) -> None:
 def test_a_row_that_was_not_added_does_not_run() -> None:
     weights = [[0.0]] * len(ROW.weights)
     with pytest.raises(ValueError, match=r"expected a cell of kernels\.CELLS, got another row 'peephole_lstm'"):
-        ops.pack(ROW, *weights, backward=True, **ROW.defaults)
+        core.pack(ROW, *weights, backward=True, **ROW.defaults)
     with pytest.raises(ValueError, match=r"got 'peephole_lstm'; kernels\.add_cell adds one"):
         pickle.loads(pickle.dumps(ROW))
 

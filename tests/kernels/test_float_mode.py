@@ -14,7 +14,7 @@ import pytest
 from drive import backward, forward, read, step
 from table import VARIANTS, Shape, Variant, problem
 
-from cellstep import kernels, ops
+from cellstep import core, kernels
 from cellstep.kernels import stages
 
 if kernels.available()["cython"]:
@@ -72,7 +72,7 @@ def test_products_norms_and_streams(B: int, mode: int) -> None:
     backend, rng = kernels.load("cython"), np.random.default_rng(0)
     x, W, b, m = (rng.standard_normal(s).astype("f4") for s in ((B, 20, 33), (33, 50), 50, (B, 33, 9)))
     dz, gamma = rng.standard_normal((B, 20, 50)).astype("f4"), rng.standard_normal(33).astype("f4")
-    packed = ops.pack(kernels.CELLS["gru"], *_gru(rng), **GRU)
+    packed = core.pack(kernels.CELLS["gru"], *_gru(rng), **GRU)
     chain = [
         stages.Mask(0.0),
         stages.Recur(packed.cell, packed.backend, packed.weights, False),
@@ -92,7 +92,7 @@ def test_products_norms_and_streams(B: int, mode: int) -> None:
         norms.normalized(flat, 1e-3, gamma, gamma, norm, normal, inverse)
         dx, dgamma, dbeta = np.empty_like(flat), np.zeros_like(gamma), np.zeros_like(gamma)
         norms.normalized_back(flat, normal, inverse, gamma, dx, dgamma, dbeta)
-        stream = ops.make_chain(chain, B, 33, 5, np.dtype("f4"))
+        stream = core.make_chain(chain, B, 33, 5, np.dtype("f4"))
         steps = [stream.step(x[:, 0].copy()), stream.steps(x), *stream.get_states()]
         return [y, dW, db, out, bent, norm, normal, inverse, dx, dgamma, dbeta, *steps]
 

@@ -12,7 +12,7 @@ from drive import Array, assert_all_same, assert_close, assert_same, backward, f
 from table import DTYPES, SMALL, THREADED, TINY, VARIANTS, Problem, Shape, Variant, problem
 from test_gradients import check, part
 
-from cellstep import config, kernels, ops
+from cellstep import config, core, kernels
 
 every_cell = pytest.mark.parametrize("v", VARIANTS, ids=str)
 MASKS = ("none", "holes", "left", "lengths")
@@ -121,10 +121,10 @@ def test_tapes_are_read_and_used_again(backend: kernels.Backend, v: Variant, mas
 def test_a_reset_at_a_masked_step_waits(v: Variant) -> None:
     rng = np.random.default_rng(4)
     p = problem(v, Shape(6, 3, 2, 4), "float64")
-    packed = ops.pack(v.cell, *p.weights, backward=True, **v.named)
+    packed = core.pack(v.cell, *p.weights, backward=True, **v.named)
     mask = rng.random((3, 6)) < 0.5
     resets = rng.random((3, 6)) < 0.4
-    y, _, back = ops.forward(packed, p.x, p.states, mask=mask, resets=resets, tape=True)
+    y, _, back = core.forward(packed, p.x, p.states, mask=mask, resets=resets, tape=True)
     assert y is not None
     assert back is not None
     dx, _ = back(p.dy, p.dstates)
@@ -136,7 +136,7 @@ def test_a_reset_at_a_masked_step_waits(v: Variant) -> None:
             waits |= bool(resets[b, t])
             if mask[b, t]:
                 row = [np.zeros_like(s) for s in row] if waits else row
-                row, waits = list(ops.step(packed, p.x[b : b + 1, t], row)), False
+                row, waits = list(core.step(packed, p.x[b : b + 1, t], row)), False
             assert_close(y[b : b + 1, t], row[0], 1e-14)
     assert dx is not None
     assert not dx[~mask].any()
@@ -147,11 +147,11 @@ def test_the_last_step_may_come_first(lengths: bool) -> None:
     """With go_backwards a reset is where it was, in the order of x."""
     v = VARIANTS[1]
     p = problem(v, SMALL, mask="lengths" if lengths else "none", resets=True)
-    packed = ops.pack(v.cell, *p.weights, backward=False, **v.named)
+    packed = core.pack(v.cell, *p.weights, backward=False, **v.named)
     assert p.resets is not None
     turned = None if p.lengths is None else p.run[:, ::-1]
-    y = ops.forward(packed, p.x, resets=p.resets, lengths=p.lengths, go_backwards=True)[0]
-    right = ops.forward(packed, p.x[:, ::-1], resets=p.resets[:, ::-1], mask=turned)[0]
+    y = core.forward(packed, p.x, resets=p.resets, lengths=p.lengths, go_backwards=True)[0]
+    right = core.forward(packed, p.x[:, ::-1], resets=p.resets[:, ::-1], mask=turned)[0]
     np.testing.assert_array_equal(y, right)
 
 
@@ -165,6 +165,6 @@ def test_the_last_step_may_come_first(lengths: bool) -> None:
 )
 def test_resets_that_do_not_fit(resets: Any, error: type[Exception], message: str) -> None:
     p = problem(VARIANTS[0], SMALL)
-    packed = ops.pack(p.variant.cell, *p.weights, backward=False, **p.variant.named)
+    packed = core.pack(p.variant.cell, *p.weights, backward=False, **p.variant.named)
     with pytest.raises(error, match=message):
-        ops.forward(packed, p.x, resets=resets)
+        core.forward(packed, p.x, resets=resets)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cellstep import layers, ops
+from cellstep import core, layers
 from cellstep.lab.analysis.cell_state_terms import through_gates
 from cellstep.lab.analysis.jacobians import (
     products,
@@ -107,7 +107,7 @@ def test_dropped_states_and_masked_steps(name: str) -> None:
         unit[:, k] = 1
         for t in (0, 3):
             before = [s[:, t] for s in held.states]
-            *_, back = ops.forward(
+            *_, back = core.forward(
                 run.forward.packed,
                 x[:, t : t + 1],
                 before,

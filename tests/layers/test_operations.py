@@ -208,7 +208,7 @@ def test_an_attention_of_ones_own_is_trained() -> None:
         (lambda t: math.mean(t, axes=1), TypeError, r"mean\(x, axis=None, keepdims=False\) was called wrongly: "),
         (lambda t: math.pad(t, 1, mode="reflect"), NotImplementedError, "mode='reflect' is not built"),
         (lambda t: math.einsum("b...f->bf", t), NotImplementedError, "subscripts must be like 'bij,bjk->bik'"),
-        (lambda t: math.median(t), AttributeError, "cellstep.math has no function 'median'; there are abs, "),
+        (lambda t: math.median(t), AttributeError, "cellstep.ops has no function 'median'; there are abs, "),
         (lambda t: np.sort(t), TypeError, "has no values before a model runs: call layers on it, or functions of"),
         (lambda t: np.arctan(t), TypeError, "has no values before a model runs"),
         (lambda t: bool(t > 0), TypeError, "has no values before a model runs"),

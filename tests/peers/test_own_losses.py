@@ -1,4 +1,4 @@
-"""Losses that a user writes, with `keras.ops` there and `cellstep.math` here: values, masks, weights and a step."""
+"""Losses that a user writes, with `keras.ops` there and `cellstep.ops` here: values, masks, weights and a step."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_step_under_a_loss_of_ones_own(name: str, weights: str | None) -> None
         given = given[..., None]  # Keras broadcasts from the right
     # nor does its mask of (batch, steps) go with values of more axes
     masked, nets = name != "everywhere", []
-    for library, m in ((keras, keras.ops), (cellstep, cellstep.math)):
+    for library, m in ((keras, keras.ops), (cellstep, cellstep.ops)):
         L = library.layers
         net = library.Sequential([L.Input((5,), dtype="int32"), L.Embedding(4, 3, mask_zero=masked), L.Dense(2)])
         net.compile(library.optimizers.SGD(0.1), CASES[name](library, m))

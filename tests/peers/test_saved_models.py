@@ -164,7 +164,7 @@ def test_layers_and_operations_of_one_name(tmp_path: Path) -> None:
     x = cellstep.Input((4,))
     a = cellstep.layers.Add()([cellstep.layers.Dense(4)(x), x])
     b = cellstep.layers.Concatenate()([a + x, a])
-    model = cellstep.Model(x, cellstep.math.concatenate([b, a], axis=-1))
+    model = cellstep.Model(x, cellstep.ops.concatenate([b, a], axis=-1))
     model.save(tmp_path / "model.keras")
     keras.utils.clear_session()
     data = np.random.default_rng(0).standard_normal((3, 4)).astype("float32")

@@ -1,4 +1,4 @@
-"""Calls of kernels, by themselves and through `ops`, whose answers have equal bits on the compiled backend."""
+"""Calls of kernels, by themselves and through `core`, whose answers have equal bits on the compiled backend."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from table import ACTIVATED, VARIANTS
 
-from cellstep import activations, kernels, ops
+from cellstep import activations, core, kernels
 from cellstep.kernels import stages
 
 from .memory import Layouts
@@ -61,12 +61,12 @@ def _plain(a: Array | None, dtype: Any) -> Any:
 
 
 def sequences(d: Layouts) -> Call:
-    """`ops.pack`, `ops.forward`, and its pullback with traces."""
+    """`core.pack`, `core.forward`, and its pullback with traces."""
     v, arrays, how = _cell(d, d.choose("float32", "float64"))
 
     def run(W, U, b, x, dy, first, dlast, mask, lengths, drop):  # type: ignore[no-untyped-def]
-        packed = ops.pack(v.cell, W, U, b, backward=True, **v.named)
-        y, last, back = ops.forward(
+        packed = core.pack(v.cell, W, U, b, backward=True, **v.named)
+        y, last, back = core.forward(
             packed, x, first, mask=mask, lengths=lengths, drop=drop, go_backwards=how["go_backwards"], tape=True
         )
         assert back is not None
@@ -107,12 +107,12 @@ def contract(d: Layouts) -> Call:
 
 
 def one_step(d: Layouts) -> Call:
-    """`ops.step`."""
+    """`core.step`."""
     v, a, how = _cell(d, d.choose("float32", "float64"))
     x = d.floats((how["B"], how["I"]), "float32")
 
     def run(W, U, b, x, first):  # type: ignore[no-untyped-def]
-        return ops.step(ops.pack(v.cell, W, U, b, backward=False, **v.named), x, first)
+        return core.step(core.pack(v.cell, W, U, b, backward=False, **v.named), x, first)
 
     return run, {"W": a["W"], "U": a["U"], "b": a["b"], "x": x, "first": a["first"]}, True
 
@@ -133,19 +133,19 @@ def products(d: Layouts) -> Call:
     arrays["dz"] = _kind(d, (*arrays["x"].shape[:-1], N), dtype)
 
     def run(W, b, x, m, flat, dz):  # type: ignore[no-untyped-def]
-        out = [ops.Matrix.of(W, b).multiply(x, activation), ops.Matrix.of(W.T).multiply(dz)]
+        out = [core.Matrix.of(W, b).multiply(x, activation), core.Matrix.of(W.T).multiply(dz)]
         dW, db = np.zeros((K, N), dtype), np.zeros(N, dtype)
-        ops.add_gradients(x, dz, dW, db)
+        core.add_gradients(x, dz, dW, db)
         out += [dW, db, activations.get(activation)(x), activations.get(activation)(flat)]
         if m is not None and x.ndim == 3:
-            out += [ops.matmul(x, m), ops.matmul(x, m.swapaxes(1, 2).copy().swapaxes(1, 2))]
+            out += [core.matmul(x, m), core.matmul(x, m.swapaxes(1, 2).copy().swapaxes(1, 2))]
         return out
 
     return run, arrays, True
 
 
 def _kind(d: Layouts, shape: tuple[int, ...], dtype: str) -> Array:
-    """Floats of this very dtype in native byte order, as layers pass to ops, in any layout."""
+    """Floats of this very dtype in native byte order, as layers pass to core, in any layout."""
     a = d.floats(shape, dtype)
     return a if a.dtype == np.dtype(dtype) else d.floats(shape, dtype, tight=True)
 
@@ -199,7 +199,7 @@ def streamed(d: Layouts) -> Call:
 
     def run(V, table, states, x, xs):  # type: ignore[no-untyped-def]
         V, table = _plain(V, dtype), _plain(table, dtype)
-        packed = ops.pack(v.cell, W, U, b, backward=False, **v.named)
+        packed = core.pack(v.cell, W, U, b, backward=False, **v.named)
         recur = stages.Recur(v.cell, packed.backend, packed.weights, hidden)
         made = {
             "cell": [recur],
@@ -210,10 +210,10 @@ def streamed(d: Layouts) -> Call:
             "activation": [stages.Activate("softmax")],
             "nothing": [],
         }[kind]
-        chain = ops.make_chain(made, B, None if ids else I, N, dtype)
+        chain = core.make_chain(made, B, None if ids else I, N, dtype)
         if recur in made:
             named = {f"s{k}": s for k, s in enumerate(states)}
-            chain.set_states(ops.check_named_states(named, dict.fromkeys(named, (B, H)), dtype))
+            chain.set_states(core.check_named_states(named, dict.fromkeys(named, (B, H)), dtype))
         out = [chain.step(x), chain.steps(xs)]
         if shared is not None:
             # x and out in one buffer, x first or out first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops import as_array, check_bool, check_natural
+from ..core import as_array, check_bool, check_natural
 from .base import Callback, Check, Logs
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, ClassVar
 
-from ..ops import check_path
+from ..core import check_path
 from . import state_file
 from .base import Callback, Logs
 from .checkpoints import Every

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ops import check_natural, check_path
+from ..core import check_natural, check_path
 from .base import Logs, number_or_none
 from .monitor import Monitor
 

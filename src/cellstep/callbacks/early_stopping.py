@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops import as_array, check_bool, check_natural, check_number
+from ..core import as_array, check_bool, check_natural, check_number
 from .base import Check, Logs, number_or_none
 from .monitor import Monitor
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops import check_natural
+from ..core import check_natural
 from .base import Callback, Logs
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..ops import brief, check_number
+from ..core import brief, check_number
 from .base import Callback, Logs
 
 

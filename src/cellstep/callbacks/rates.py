@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ops import check_natural, check_number
+from ..core import check_natural, check_number
 from .base import Callback, Logs, number_or_none
 from .monitor import Monitor
 

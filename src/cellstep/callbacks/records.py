@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ops import check_bool, check_natural, check_path
+from ..core import check_bool, check_natural, check_path
 from .base import Callback, Logs
 
 

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import activations, ops
+from .. import activations, core
 from .base import Array, Layer, LayerOptions
 from .context import Applied, Context
 from .dropout import Dropout
@@ -60,9 +60,9 @@ class Attention(Layer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        self.use_scale = ops.check_bool("use_scale", use_scale)
-        self.score_mode = ops.check_choice("score_mode", score_mode, ("dot", "concat"))
-        self.dropout = ops.check_rate("dropout", dropout)
+        self.use_scale = core.check_bool("use_scale", use_scale)
+        self.score_mode = core.check_choice("score_mode", score_mode, ("dot", "concat"))
+        self.dropout = core.check_rate("dropout", dropout)
         self._drop = Dropout(self.dropout, seed=seed, name="dropout", dtype=self.dtype)
         self.seed, self.generator = self._drop.seed, self._drop.generator
         self.scale: Variable | None = None
@@ -117,15 +117,15 @@ class Attention(Layer):
         query, value, key = self._inputs(x)
         if not self.built:
             self.build([a.shape for a in self._listed("x", [query, value, key][: len(x)])])  # type: ignore[arg-type]
-        with_scores = ops.check_bool("return_attention_scores", return_attention_scores)
-        hidden, absent = self._masks(mask, query, value, ops.check_bool("use_causal_mask", use_causal_mask))
+        with_scores = core.check_bool("return_attention_scores", return_attention_scores)
+        hidden, absent = self._masks(mask, query, value, core.check_bool("use_causal_mask", use_causal_mask))
 
         scores, scores_back = self.scores(query, key)
         if hidden is not None:
             scores = np.where(hidden, scores - scores.dtype.type(HIDDEN), scores)
         weights, softmax_back = activations.get("softmax").forward(scores)
         weights, drop_back = self._drop.compute(weights, None, context.training)
-        y = ops.matmul(weights, value)
+        y = core.matmul(weights, value)
         if absent is not None:
             y[absent] = 0
 
@@ -133,13 +133,13 @@ class Attention(Layer):
             dy, dweights = self._gradients_of_outputs(dy, y, weights, with_scores)
             if absent is not None:
                 dy = np.where(absent[..., None], dy.dtype.type(0), dy)
-            passed = ops.matmul(dy, value.swapaxes(1, 2))
+            passed = core.matmul(dy, value.swapaxes(1, 2))
             if dweights is not None:
                 passed += dweights
             dquery, dkey = scores_back(softmax_back(drop_back(passed)))
             if not need_dx:
                 return None
-            dvalue = ops.matmul(weights.swapaxes(1, 2), dy)
+            dvalue = core.matmul(weights.swapaxes(1, 2), dy)
             return [dquery, dvalue, dkey] if len(x) == 3 else [dquery, dvalue + dkey]
 
         return ([y, weights] if with_scores else y), self.compute_mask(x, mask), pullback
@@ -148,15 +148,15 @@ class Attention(Layer):
         """How well keys match: (B, Tq, Tv), and the way back, which adds to the weights' gradients."""
         if self.score_mode == "concat":
             return self._concat_scores(query, key)
-        products = ops.matmul(query, key.swapaxes(1, 2))
+        products = core.matmul(query, key.swapaxes(1, 2))
         if self.scale is None:
-            return products, lambda ds: (ops.matmul(ds, key), ops.matmul(ds.swapaxes(1, 2), query))
+            return products, lambda ds: (core.matmul(ds, key), core.matmul(ds.swapaxes(1, 2), query))
         scale = self.scale.numpy()
 
         def back(ds: Array) -> tuple[Array, Array]:
             self._add([(self.scale, (ds * products).sum())])
             ds = ds * scale
-            return ops.matmul(ds, key), ops.matmul(ds.swapaxes(1, 2), query)
+            return core.matmul(ds, key), core.matmul(ds.swapaxes(1, 2), query)
 
         return products * scale, back
 
@@ -200,8 +200,8 @@ class Attention(Layer):
         """Which scores are hidden, broadcast to (B, Tq, Tv); which steps of the query are not there (B, Tq)."""
         (B, Tq, _), Tv = query.shape, value.shape[1]
         of_query, of_value = (None, None) if mask is None else self._listed("mask", mask)[:2]
-        absent = None if of_query is None else ~ops.check_mask(of_query, B, Tq)
-        hidden = None if of_value is None else ~ops.check_mask(of_value, B, Tv)[:, None]
+        absent = None if of_query is None else ~core.check_mask(of_query, B, Tq)
+        hidden = None if of_value is None else ~core.check_mask(of_value, B, Tv)[:, None]
         if causal:
             later = np.arange(Tq)[:, None] < np.arange(Tv)
             hidden = later[None] if hidden is None else hidden | later
@@ -211,7 +211,7 @@ class Attention(Layer):
         """query, value and key, checked against each other."""
         dims = ("batch", "time", "features")
         names = ("query", "value", "key")
-        arrays = [ops.as_array(n, a, self.dtype, dims) for n, a in zip(names, self._listed("x", x), strict=False)]
+        arrays = [core.as_array(n, a, self.dtype, dims) for n, a in zip(names, self._listed("x", x), strict=False)]
         query, value, key = (*arrays, arrays[1])[:3]
         self._shapes([a.shape for a in arrays])
         if not value.shape[1]:
@@ -222,7 +222,7 @@ class Attention(Layer):
         """The shapes of query, value and key; ValueError where they do not go together."""
         listed = self._listed("x", shapes)
         if not all(isinstance(shape, (list, tuple)) for shape in listed):
-            raise TypeError(f"expected x of {self.name} to be a list {PARTS}, got one of shape {ops.describe(shapes)}")
+            raise TypeError(f"expected x of {self.name} to be a list {PARTS}, got one of shape {core.describe(shapes)}")
         listed = [tuple(shape) for shape in listed]
         query, value, key = (*listed, listed[1])[:3]
         fits = all(len(shape) == 3 for shape in listed) and all(
@@ -232,7 +232,7 @@ class Attention(Layer):
         if not fits:
             raise ValueError(
                 "expected x of shapes [query (batch, Tq, D), value (batch, Tv, V), key (batch, Tv, D)], the key being "
-                f"the value where there is none, got {', '.join(map(ops.describe, listed))}"
+                f"the value where there is none, got {', '.join(map(core.describe, listed))}"
             )
         return query, value, key
 
@@ -274,7 +274,7 @@ class AdditiveAttention(Attention):
         query, _, _ = self._shapes(input_shape)
         if self.use_scale:
             if not query[-1]:
-                raise ValueError(f"expected a query with known features, got shape {ops.describe(query)}")
+                raise ValueError(f"expected a query with known features, got shape {core.describe(query)}")
             self.scale = self.add_weight("scale", (query[-1],), "glorot_uniform")
 
     def scores(self, query: Array, key: Array) -> tuple[Array, Back]:
@@ -289,7 +289,7 @@ class AdditiveAttention(Attention):
             dquery, dkey = _to_pairs(ds, 1 - bent * bent)
             return dquery * scale, dkey * scale
 
-        return ops.matmul(bent, scale[:, None])[..., 0], back
+        return core.matmul(bent, scale[:, None])[..., 0], back
 
 
 def _to_pairs(ds: Array, slopes: Array) -> tuple[Array, Array]:

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops, regularizers
+from .. import core, regularizers
 from ..configured import ours_attribute, ours_function, owner_of
 from ..kernels.stages import Stage
 from ..regularizers import Regularizer
@@ -63,7 +63,7 @@ def check_layer(value: Any, name: str = "layer") -> Layer:
         hint = "; RNN(cell) makes a layer of a cell"
     elif isinstance(value, list | tuple):
         hint = "; a Sequential of them is one"
-    raise TypeError(f"{name} must be a layer, such as LSTM(32), got {ops.brief(value)}{hint}")
+    raise TypeError(f"{name} must be a layer, such as LSTM(32), got {core.brief(value)}{hint}")
 
 
 class Layer(Module):
@@ -169,7 +169,7 @@ class Layer(Module):
         if is_symbolic(x):
             check_written(self)
             if training is not None:
-                options["training"] = ops.check_bool("training", training)
+                options["training"] = core.check_bool("training", training)
             return connect(self, x, mask, initial_state, options)
         if initial_state is not None:
             options["initial_state"] = initial_state
@@ -328,11 +328,11 @@ class Layer(Module):
         """x in this layer's dtype, whatever its shape; its own array where it fits already."""
         if type(x) is np.ndarray and x.dtype is self.dtype:
             return x
-        a = ops.plain("x", x)
-        return ops.as_array("x", a, self.dtype, ("any",) * a.ndim)
+        a = core.plain("x", x)
+        return core.as_array("x", a, self.dtype, ("any",) * a.ndim)
 
     def gradient_array(self, dy: Any, shape: tuple[int, ...]) -> Array:
         """dy in this layer's dtype; ValueError unless it has this shape."""
         if type(dy) is np.ndarray and dy.dtype is self.dtype and dy.shape == shape:
             return dy
-        return ops.as_array("dy", dy, self.dtype, shape)
+        return core.as_array("dy", dy, self.dtype, shape)

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from .base import Array, Layer, LayerOptions
 from .configuration import not_built
 from .context import Applied, Context
@@ -74,25 +74,26 @@ class BatchNormalization(Layer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        checked_axis = ops.check_axes("axis", axis)
+        checked_axis = core.check_axes("axis", axis)
         if not isinstance(checked_axis, int):
             raise TypeError(f"axis must be an integer, got {axis!r}")
         self.axis = checked_axis
-        self.momentum = ops.check_number("momentum", momentum, 0, 1)
-        self.epsilon = ops.check_number("epsilon", epsilon, 0)
-        self.center = ops.check_bool("center", center)
-        self.scale = ops.check_bool("scale", scale)
+        self.momentum = core.check_number("momentum", momentum, 0, 1)
+        self.epsilon = core.check_number("epsilon", epsilon, 0)
+        self.center = core.check_bool("center", center)
+        self.scale = core.check_bool("scale", scale)
         self.keep_weight_arguments(locals())
         not_built(renorm_clipping=renorm_clipping)
         not_built(False, renorm=renorm, synchronized=synchronized)
         not_built(0.99, renorm_momentum=renorm_momentum)
 
     def make_weights(self, input_shape: Shape) -> None:
-        (place,) = ops.places("axis", self.axis, input_shape)
+        (place,) = core.places("axis", self.axis, input_shape)
         features = input_shape[place]
         if not features:
             raise ValueError(
-                f"expected inputs with a known size, 1 or more, along axis {self.axis}, got {ops.describe(input_shape)}"
+                f"expected inputs with a known size, 1 or more, along axis {self.axis}, got "
+                f"{core.describe(input_shape)}"
             )
         self.gamma = self.beta = None
         if self.scale:
@@ -103,14 +104,14 @@ class BatchNormalization(Layer):
         self.moving_variance = self.add_configured_weight("moving_variance", (features,), trainable=False)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        ops.places("axis", self.axis, input_shape)
+        core.places("axis", self.axis, input_shape)
         return tuple(input_shape)
 
     pools_steps = True
 
     def reach(self, rank: int) -> str:
         """As its features are not those of steps; in training it looks at the batch, all steps of it, besides."""
-        return "step" if min(ops.places("axis", self.axis, (None,) * rank)) > 1 else "sequence"
+        return "step" if min(core.places("axis", self.axis, (None,) * rank)) > 1 else "sequence"
 
     def independent_rows(self, training: bool) -> bool:
         return not (training and self.trainable)
@@ -121,7 +122,7 @@ class BatchNormalization(Layer):
         x = self.input_array(x)
         if not self.built:
             self.build(x.shape)
-        (place,) = ops.places("axis", self.axis, x.shape)
+        (place,) = core.places("axis", self.axis, x.shape)
         features = self.moving_mean.shape[0]
         if x.shape[place] != features:
             raise ValueError(f"expected x of size {features} along axis {self.axis}, got shape {x.shape}")
@@ -177,7 +178,7 @@ class BatchNormalization(Layer):
 
 def _steps(mask: Any, x: Array, place: int) -> Array:
     """(N,) 1 where a step is there and 0 elsewhere, in x's dtype, for a mask of x's shape without the features."""
-    a = ops.plain("mask", mask)
+    a = core.plain("mask", mask)
     if place != x.ndim - 1:
         raise NotImplementedError(f"mask is not built for an axis that is not the last, got axis {place} of {x.shape}")
     wanted = x.shape[:-1]

@@ -8,7 +8,7 @@ from typing import Any, Self, Unpack
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from ..kernels.stages import Stage
 from . import ragged
 from .base import Array, Layer, LayerOptions
@@ -136,7 +136,7 @@ class Bidirectional(Layer):
         if states is not None:
             n = [len(part.state_size) for part in parts]
             if not isinstance(states, (list, tuple)) or len(states) != sum(n):
-                got = len(states) if isinstance(states, (list, tuple)) else ops.brief(states)
+                got = len(states) if isinstance(states, (list, tuple)) else core.brief(states)
                 raise ValueError(f"expected states to be a list of {sum(n)}, the forward layer's first, got {got}")
             halves = [states[: n[0]], states[n[0] :]]
             rows_ = {len(part.check_states(half, way)[0]) for part, half, way in zip(parts, halves, WAYS, strict=True)}
@@ -211,7 +211,7 @@ class Bidirectional(Layer):
             ValueError, TypeError: an argument that does not fit; states and weights are as they were.
         """
         forward, backward = self.forward_layer, self.backward_layer
-        x = list(x) if ragged.is_ragged(x) else ops.as_array("x", x, self.dtype, ("batch", "time", forward.features))
+        x = list(x) if ragged.is_ragged(x) else core.as_array("x", x, self.dtype, ("batch", "time", forward.features))
         if not self.built:
             self.build((len(x), None, x[0].shape[1]) if isinstance(x, list) else x.shape)
         first = [None, None] if initial_state is None else self._halves(initial_state, len(x))
@@ -276,7 +276,7 @@ class Bidirectional(Layer):
         if isinstance(f, list):
             dy = ragged.gradients(dy, np.array([len(row) for row in f]), self.dtype, width)
         else:
-            dy = ops.as_array("dy", dy, self.dtype, (*f.shape[:-1], width))
+            dy = core.as_array("dy", dy, self.dtype, (*f.shape[:-1], width))
         back = MERGES[self.merge_mode][1]
         pairs = each(back, dy, f, b)
         return ([d[0] for d in pairs], [d[1] for d in pairs]) if isinstance(f, list) else pairs

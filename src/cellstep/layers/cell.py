@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import activations, kernels, ops, random
+from .. import activations, core, kernels, random
 from ..activations import Activation
 from ..configured import parameter_names
 from ..constraints import Constraint
@@ -116,7 +116,7 @@ class RecurrentCell(Module):
 
     def get_initial_state(self, batch_size: int) -> list[Array]:
         """Zeros (batch_size, units), one array a state."""
-        batch_size = ops.check_natural("batch_size", batch_size)
+        batch_size = core.check_natural("batch_size", batch_size)
         return [np.zeros((batch_size, n), self.dtype) for n in self.state_sizes]
 
     def make_weights(self, input_shape: Shape) -> None:
@@ -156,7 +156,7 @@ class RecurrentCell(Module):
             k: activations.for_kernels(v) if isinstance(v, activations.Activation) else v for k, v in values.items()
         }
 
-    def packed(self, backward: bool) -> ops.Packed:
+    def packed(self, backward: bool) -> core.Packed:
         """The weights packed for the active backend; packed again only when a weight or the backend changed.
 
         Threads may call this at once: what is cached is replaced whole, never written to, and the versions in its key
@@ -167,7 +167,7 @@ class RecurrentCell(Module):
         for w in self._weights:  # a comprehension costs a frame, 4 % of a step
             versions.append(w.version)
         slot = "_cached_backward" if backward else "_cached_forward"
-        cached: tuple[Any, Any, ops.Packed, int] | None = self.__dict__.get(slot)
+        cached: tuple[Any, Any, core.Packed, int] | None = self.__dict__.get(slot)
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
         made_of = structure.watch((self,))
@@ -175,7 +175,7 @@ class RecurrentCell(Module):
         if cached is not None and cached[0] is backend and cached[3] == made_of:
             packed = cached[2].again(values)  # the options are as they were
         else:
-            packed = ops.pack(self.contract, *values, backward=backward, backend=backend, **self.options)
+            packed = core.pack(self.contract, *values, backward=backward, backend=backend, **self.options)
         self.__dict__[slot] = (backend, versions, packed, made_of)
         return packed
 
@@ -205,7 +205,7 @@ class RecurrentCell(Module):
         if keep is not None:
             x = dropped(x, keep, self.dropout)
         packed = self.packed(backward=tape)
-        y, last, back = ops.forward(
+        y, last, back = core.forward(
             packed, x, states, mask=mask, lengths=lengths, resets=resets, drop=drop, sequences=sequences, tape=tape
         )
         output = last[0].copy() if y is None else y
@@ -253,8 +253,8 @@ class RecurrentCell(Module):
             new = self._one_step(inputs, states, tape=False)[1]
         else:
             if not self.built:
-                self.build(ops.as_array("inputs", inputs, self.dtype, ("batch", "features")).shape)
-            new = list(ops.step(self.packed(backward=False), inputs, states, "inputs"))
+                self.build(core.as_array("inputs", inputs, self.dtype, ("batch", "features")).shape)
+            new = list(core.step(self.packed(backward=False), inputs, states, "inputs"))
         return new[0], new if isinstance(states, (list, tuple)) else new[0]
 
     def forward(self, inputs: Any, states: Any, training: bool = False) -> tuple[tuple[Array, list[Array]], CellBack]:
@@ -276,7 +276,7 @@ class RecurrentCell(Module):
         assert tape is not None
 
         def pullback(dy: Any, dstates: Any) -> tuple[Array, list[Array]]:
-            cast = [d if d is None else ops.as_array("dy", d, self.dtype, y.shape) for d in (dy, *dstates)]
+            cast = [d if d is None else core.as_array("dy", d, self.dtype, y.shape) for d in (dy, *dstates)]
             dx, dfirst = tape.pullback(cast[0], cast[1:])
             assert dx is not None
             return dx[:, 0], dfirst
@@ -287,9 +287,9 @@ class RecurrentCell(Module):
         self, inputs: Any, states: Any, tape: bool, training: bool = True
     ) -> tuple[Array, list[Array], Tape | None]:
         """A sequence of one step, with the dropout masks that are kept from step to step."""
-        inputs = ops.as_array("inputs", inputs, self.dtype, ("batch", self.features))
+        inputs = core.as_array("inputs", inputs, self.dtype, ("batch", self.features))
         self.build(inputs.shape)
-        ops.check_states("states", self.packed(backward=tape), states, inputs.shape[0])
+        core.check_states("states", self.packed(backward=tape), states, inputs.shape[0])
         keep = drop = None
         if training and self.dropout > 0:
             keep = self._dropout_mask

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
-from .. import kernels, ops
+from .. import core, kernels
 from ..lookup import snake_case
 from .cell import RecurrentCell
 from .configuration import check_config, check_cudnn, check_seed
@@ -37,7 +37,7 @@ class CellLayer(RNN):
     def __init__(self, **arguments: Any) -> None:
         if "cell" in arguments:
             raise TypeError(f"{type(self).__name__} takes no argument 'cell'; RNN runs a cell that is given")
-        self.num_layers = ops.check_count("num_layers", arguments.pop("num_layers"))
+        self.num_layers = core.check_count("num_layers", arguments.pop("num_layers"))
         if "use_cudnn" in arguments:
             self.use_cudnn = check_cudnn("use_cudnn", arguments.pop("use_cudnn"))
         of_cell = {key: arguments.pop(key) for key in self.cell_class.config_keys}

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from .base import Array, LayerOptions
 from .context import Applied, Context
 from .merging import Mask, Merge, Spread
@@ -43,7 +43,7 @@ class Concatenate(Merge):
                 i == axis or None in (a, b) or a == b for i, (a, b) in enumerate(zip(shape, together, strict=True))
             )
             if not fits:
-                listed = ", ".join(ops.describe(s) for s in shapes)
+                listed = ", ".join(core.describe(s) for s in shapes)
                 raise ValueError(f"expected inputs of {self.name} that differ only along axis {axis}, got {listed}")
             for i, size in enumerate(shape):
                 if i == axis:
@@ -113,7 +113,7 @@ class Dot(Merge):
             self.axes: int | list[int] = [check_axis("each of axes", axis) for axis in axes]
         else:
             self.axes = check_axis("axes", axes)
-        self.normalize = ops.check_bool("normalize", normalize)
+        self.normalize = core.check_bool("normalize", normalize)
 
     def _places(self, ranks: list[int]) -> list[int]:
         axes = self.axes if isinstance(self.axes, list) else [self.axes, self.axes]
@@ -126,7 +126,7 @@ class Dot(Merge):
         places = self._places([len(shape) for shape in shapes])
         a, b = (shape[place] for shape, place in zip(shapes, places, strict=True))
         if None not in (a, b) and a != b:
-            listed = ", ".join(ops.describe(s) for s in shapes)
+            listed = ", ".join(core.describe(s) for s in shapes)
             raise ValueError(f"expected inputs of {self.name} of equal size along axes {places}, got {listed}")
         left = [size for s, p in zip(shapes, places, strict=True) for i, size in enumerate(s) if i not in (0, p)]
         return (shapes[0][0], *(left or [1]))
@@ -160,14 +160,14 @@ class Dot(Merge):
         lb = [0, *range(a.ndim, a.ndim + b.ndim - 2)]
         lb.insert(pb, 1)
         out = [0, *(i for i in (*la, *lb) if i > 1)]
-        y = ops.einsum(da[0], la, db[0], lb, out)
+        y = core.einsum(da[0], la, db[0], lb, out)
         shape = y.shape if y.ndim > 1 else (*y.shape, 1)
 
         def spread(dy: Array) -> list[Array]:
             dz = dy.reshape(y.shape)
             return [
-                da[1](ops.einsum(dz, out, db[0], lb, la)),
-                db[1](ops.einsum(dz, out, da[0], la, lb)),
+                da[1](core.einsum(dz, out, db[0], lb, la)),
+                db[1](core.einsum(dz, out, da[0], la, lb)),
             ]
 
         return y.reshape(shape), spread

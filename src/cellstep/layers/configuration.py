@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .. import activations, constraints, initializers, ops, random, regularizers
+from .. import activations, constraints, core, initializers, random, regularizers
 from ..activations import Activation
 from ..configured import cached, levels_to_user, ours_function
 from ..constraints import Constraint
@@ -61,10 +61,10 @@ def check_constraint(name: str, value: Any) -> Constraint | None:
 Check = Callable[[str, Any], Any]
 
 _CHECKS: Mapping[str, Check] = {
-    "units": ops.check_count,
-    "num_layers": ops.check_count,
-    "dropout": ops.check_rate,
-    "recurrent_dropout": ops.check_rate,
+    "units": core.check_count,
+    "num_layers": core.check_count,
+    "dropout": core.check_rate,
+    "recurrent_dropout": core.check_rate,
     "seed": check_seed,
     "implementation": check_implementation,
     "use_cudnn": check_cudnn,
@@ -82,7 +82,7 @@ _KINDS: Mapping[str, Check] = {
 def check_of(name: str) -> Check:
     """What an argument of this name is checked and made to an attribute by: a flag's where it does not say what else
     it is. That raises ValueError, TypeError or NotImplementedError where it cannot be that, and names the argument."""
-    return _CHECKS.get(name) or _KINDS.get(name.rpartition("_")[2]) or ops.check_bool
+    return _CHECKS.get(name) or _KINDS.get(name.rpartition("_")[2]) or core.check_bool
 
 
 @cached
@@ -112,7 +112,9 @@ def in_configuration(name: str, value: Any) -> Any:
 def check_config(kind: type[Any], config: Any) -> None:
     """TypeError unless this can be the configuration of an object of the class."""
     if not isinstance(config, dict):
-        raise TypeError(f"config of {kind.__name__} must be a dictionary, as get_config gives, got {ops.brief(config)}")
+        raise TypeError(
+            f"config of {kind.__name__} must be a dictionary, as get_config gives, got {core.brief(config)}"
+        )
 
 
 def not_built(default: Any = None, **arguments: Any) -> None:

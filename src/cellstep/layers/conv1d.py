@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import activations, ops
+from .. import activations, core
 from .base import Array
 from .context import Applied, Context
 from .matmul_layer import MatmulLayer
@@ -68,19 +68,19 @@ class Conv1D(MatmulLayer):
         **options: Unpack[NamedOptions],
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **options)
-        self.filters = ops.check_count("filters", filters)
-        self.kernel_size = ops.check_sizes("kernel_size", kernel_size, 1)
-        self.strides = ops.check_sizes("strides", strides, 1)
-        self.padding = ops.check_choice("padding", padding, ("valid", "same", "causal"))
-        self.data_format = ops.check_data_format(data_format)
-        self.dilation_rate = ops.check_sizes("dilation_rate", dilation_rate, 1)
-        self.groups = ops.check_count("groups", groups)
+        self.filters = core.check_count("filters", filters)
+        self.kernel_size = core.check_sizes("kernel_size", kernel_size, 1)
+        self.strides = core.check_sizes("strides", strides, 1)
+        self.padding = core.check_choice("padding", padding, ("valid", "same", "causal"))
+        self.data_format = core.check_data_format(data_format)
+        self.dilation_rate = core.check_sizes("dilation_rate", dilation_rate, 1)
+        self.groups = core.check_count("groups", groups)
         if self.strides[0] > 1 and self.dilation_rate[0] > 1:
             raise ValueError(f"expected strides or dilation_rate to be 1, got {strides!r} and {dilation_rate!r}")
         if self.filters % self.groups:
             raise ValueError(f"filters must be a multiple of groups, got {filters} filters and {groups} groups")
         self.activation = activations.get(activation)
-        self.use_bias = ops.check_bool("use_bias", use_bias)
+        self.use_bias = core.check_bool("use_bias", use_bias)
         self.keep_weight_arguments(locals())
         self.windows = SlidingWindows(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
 
@@ -88,7 +88,7 @@ class Conv1D(MatmulLayer):
         self.compute_output_shape(input_shape)
         channels = by_time(input_shape, self.data_format)[2]
         if not channels:
-            raise ValueError(f"expected inputs with a known number of features, got {ops.describe(input_shape)}")
+            raise ValueError(f"expected inputs with a known number of features, got {core.describe(input_shape)}")
         if channels % self.groups:
             raise ValueError(f"expected inputs whose features are a multiple of groups={self.groups}, got {channels}")
         shape = (*self.kernel_size, channels // self.groups, self.filters)
@@ -103,14 +103,14 @@ class Conv1D(MatmulLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 3:
-            raise ValueError(f"expected inputs of shape (batch, time, features), got {ops.describe(input_shape)}")
+            raise ValueError(f"expected inputs of shape (batch, time, features), got {core.describe(input_shape)}")
         batch, time, features = by_time(tuple(input_shape), self.data_format)
         self.same_features(features, self.kernel.shape[1] * self.groups if self.built else None)
         return by_time((batch, None if time is None else self.windows.count(time), self.filters), self.data_format)
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y (B, windows, filters) for x (B, T, C)."""
-        x = ops.as_array("x", x, self.dtype, by_time(("batch", "time", "features"), self.data_format))
+        x = core.as_array("x", x, self.dtype, by_time(("batch", "time", "features"), self.data_format))
         if not self.built:
             self.build(x.shape)
         version = self.kernel.version
@@ -150,12 +150,12 @@ class Conv1D(MatmulLayer):
         K, G = self.kernel_size[0], self.groups
         padded = self.windows.pad(x)
         if G == 1 and (K == 1 or self.windows.rate == 1):
-            padded = ops.contiguous(padded)
+            padded = core.contiguous(padded)
             # not its own strides: NumPy lets those of an axis of one entry be anything
             size = padded.itemsize
             strides = (padded.shape[1] * C * size, self.windows.stride * C * size, size)
             return np.lib.stride_tricks.as_strided(padded, (B, count, K * C), strides, writeable=False)
-        columns = ops.empty((B, count, G, K, C // G), x.dtype)
+        columns = core.empty((B, count, G, K, C // G), x.dtype)
         for k, tap in enumerate(self.windows.taps(padded, count)):
             columns[:, :, :, k] = tap.reshape(B, count, G, C // G)
         return columns.reshape(B, count, K * C)
@@ -163,10 +163,10 @@ class Conv1D(MatmulLayer):
     def _multiply_groups(self, rows: Array) -> Array:
         """The sums (B, count, F) where each group of filters sees its own part of a row."""
         G, N = self.groups, self.kernel.shape[-1] // self.groups
-        z = ops.empty((*rows.shape[:2], G * N), rows.dtype)
+        z = core.empty((*rows.shape[:2], G * N), rows.dtype)
         for g, (mine, W) in enumerate(self._groups(rows)):
             bias = None if self.bias is None else self.bias.value[g * N : (g + 1) * N]
-            z[:, :, g * N : (g + 1) * N] = ops.Matrix.of(W, bias).multiply(mine)
+            z[:, :, g * N : (g + 1) * N] = core.Matrix.of(W, bias).multiply(mine)
         return z
 
     def _groups_back(self, rows: Array, dz: Array) -> Array:
@@ -178,12 +178,12 @@ class Conv1D(MatmulLayer):
             for g, ((mine, W), dmine) in enumerate(zip(self._groups(rows), self._parts_of(drows), strict=True)):
                 own = slice(g * N, (g + 1) * N)
                 dW, db = np.zeros_like(W, order="C"), np.zeros(N, W.dtype)
-                ops.add_gradients(mine, dz[:, :, own], dW, db)
+                core.add_gradients(mine, dz[:, :, own], dW, db)
                 if dkernel is not None:
                     dkernel[:, :, own] += dW.reshape(dkernel.shape[0], -1, N)
                 if dbias is not None:
                     dbias[own] += db
-                dmine[...] = ops.Matrix.of(W.T).multiply(dz[:, :, own])
+                dmine[...] = core.Matrix.of(W.T).multiply(dz[:, :, own])
         return drows
 
     def _parts_of(self, rows: Array) -> list[Array]:

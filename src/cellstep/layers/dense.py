@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, Unpack
 
-from .. import activations, ops
+from .. import activations, core
 from ..kernels import stages
 from .base import Array
 from .configuration import not_built
@@ -57,21 +57,21 @@ class Dense(MatmulLayer):
         **options: Unpack[NamedOptions],
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **options)
-        self.units = ops.check_count("units", units)
+        self.units = core.check_count("units", units)
         self.activation = activations.get(activation)
         if self.units == 1 and self.activation.name in ("softmax", "log_softmax"):
             warnings.warn(
                 f"activation={self.activation.name!r} over units=1 gives a constant: use 'sigmoid', or 2 units",
                 stacklevel=3,
             )
-        self.use_bias = ops.check_bool("use_bias", use_bias)
+        self.use_bias = core.check_bool("use_bias", use_bias)
         self.keep_weight_arguments(locals())
         not_built(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
 
     def make_weights(self, input_shape: Shape) -> None:
         if len(input_shape) < 2 or not input_shape[-1]:
             raise ValueError(
-                f"expected inputs of shape (batch, ..., features) with known features, got {ops.describe(input_shape)}"
+                f"expected inputs of shape (batch, ..., features) with known features, got {core.describe(input_shape)}"
             )
         self.kernel = self.add_configured_weight("kernel", (input_shape[-1], self.units))
         self.bias = None

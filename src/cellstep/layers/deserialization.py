@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import registry
-from ..ops import brief
+from ..core import brief
 from .module import Module
 from .reading import Reading, current
 

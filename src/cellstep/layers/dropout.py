@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any, Unpack
 
-from .. import ops, random
+from .. import core, random
 from ..kernels.stages import Stage
 from .base import Array, LayerOptions
 from .runner import dropped
@@ -39,7 +39,7 @@ class Dropout(Transform):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        self.rate = ops.check_rate("rate", rate)
+        self.rate = core.check_rate("rate", rate)
         self.noise_shape = None if noise_shape is None else _noise_shape(noise_shape)
         self.seed = None if seed is None else random.check_seed(seed)
         self.generator = random.generator(self.seed)
@@ -100,5 +100,5 @@ def _noise_shape(value: Any) -> tuple[int | None, ...]:
     sizes = tuple(value)
     for size in sizes:
         if size is not None:
-            ops.check_count("each size of noise_shape", size)
+            core.check_count("each size of noise_shape", size)
     return tuple(None if size is None else operator.index(size) for size in sizes)

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
+from .. import core
 from ..kernels.stages import Lookup, Stage
 from .base import Layer
 from .configuration import not_built
@@ -72,15 +72,15 @@ class Embedding(Layer):
         **options: Unpack[NamedOptions],
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **options)
-        self.input_dim = ops.check_count("input_dim", input_dim)
-        self.output_dim = ops.check_count("output_dim", output_dim)
+        self.input_dim = core.check_count("input_dim", input_dim)
+        self.output_dim = core.check_count("output_dim", output_dim)
         self.keep_weight_arguments(locals())
-        self.mask_zero = ops.check_bool("mask_zero", mask_zero)
-        self.sparse = ops.check_bool("sparse", sparse)
+        self.mask_zero = core.check_bool("mask_zero", mask_zero)
+        self.sparse = core.check_bool("sparse", sparse)
         not_built(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
         if weights is not None:
             lone = isinstance(weights, list) and len(weights) == 1 and np.ndim(weights[0]) == 2
-            table = ops.as_array("weights", weights[0] if lone else weights, self.dtype, (input_dim, output_dim))
+            table = core.as_array("weights", weights[0] if lone else weights, self.dtype, (input_dim, output_dim))
             self.build((None,))
             self.embeddings.assign(table)
 
@@ -94,11 +94,11 @@ class Embedding(Layer):
 
     def compute_mask(self, x: Any, mask: Any = None) -> NDArray[np.bool_] | None:
         """True where x is not 0; None without `mask_zero`."""
-        return ops.plain("x", x) != 0 if self.mask_zero else None
+        return core.plain("x", x) != 0 if self.mask_zero else None
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y (B, ..., output_dim) for integers x (B, ...)."""
-        rows = ops.check_indices("x", x, self.input_dim)
+        rows = core.check_indices("x", x, self.input_dim)
         if rows.ndim < 1:
             raise ValueError("expected x of shape (batch, ...), got one number")
         if not self.built:

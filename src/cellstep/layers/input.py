@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from .base import Layer
 from .configuration import not_built
 from .context import Applied, Context
@@ -56,21 +56,21 @@ class InputLayer(Layer):
         if batch_shape is not None and batch_size is not None:
             raise ValueError("expected batch_size or batch_shape, got both")
         if batch_shape is None:
-            batch_size = None if batch_size is None else ops.check_count("batch_size", batch_size)
+            batch_size = None if batch_size is None else core.check_count("batch_size", batch_size)
             self.batch_shape: Shape = (batch_size, *_sizes("shape", shape))
         else:
             self.batch_shape = _sizes("batch_shape", batch_shape)
             if not self.batch_shape:
                 raise ValueError("expected batch_shape with the batch size in front, got ()")
         try:
-            self.dtype = np.dtype(ops.floatx() if dtype is None else dtype)
+            self.dtype = np.dtype(core.floatx() if dtype is None else dtype)
         except TypeError:
             raise ValueError(f"dtype must be the name of a NumPy dtype, got {dtype!r}") from None
         self.build(self.batch_shape)
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """x as an array, unchanged."""
-        a = self._fitting(ops.plain("x", x), "x")
+        a = self._fitting(core.plain("x", x), "x")
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             return dy if need_dx else None
@@ -89,7 +89,7 @@ class InputLayer(Layer):
         Raises:
             ValueError: another shape, or fractions where integers are asked for. TypeError: no numbers there.
         """
-        a = x if type(x) is np.ndarray else ops.plain(name, x)
+        a = x if type(x) is np.ndarray else core.plain(name, x)
         wanted = self._wanted
         if a.ndim == len(wanted) - 1 and wanted[-1] == 1:
             a = a[..., None]
@@ -102,10 +102,10 @@ class InputLayer(Layer):
         return (None,) * len(self.batch_shape) if self.any_size else self.batch_shape
 
     def _fitting(self, a: Any, name: str, rows: bool = True) -> Any:
-        a = a if a.dtype.kind in "fiub" else ops.real(name, a)  # which says what else it holds
+        a = a if a.dtype.kind in "fiub" else core.real(name, a)  # which says what else it holds
         wanted = self._wanted if rows else (None, *self._wanted[1:])
         if len(wanted) != a.ndim or any([w is not None and w != s for w, s in zip(wanted, a.shape, strict=True)]):
-            raise ValueError(f"expected {name} of shape {ops.describe(wanted)}, got {a.shape}{_hint(wanted, a, name)}")
+            raise ValueError(f"expected {name} of shape {core.describe(wanted)}, got {a.shape}{_hint(wanted, a, name)}")
         if self.dtype.kind in "iu" and a.dtype.kind == "f":
             whole = a == np.floor(a)
             if not whole.all():
@@ -169,4 +169,4 @@ def _hint(wanted: Shape, a: Any, name: str) -> str:
 def _sizes(name: str, shape: Any) -> Shape:
     if isinstance(shape, str) or not hasattr(shape, "__iter__"):
         raise TypeError(f"{name} must be a tuple of integers and None, got {shape!r}")
-    return tuple(None if size is None else ops.check_count(f"each size of {name}", size) for size in shape)
+    return tuple(None if size is None else core.check_count(f"each size of {name}", size) for size in shape)

@@ -8,7 +8,7 @@ from typing import Any, Self, Unpack
 
 import numpy as np
 
-from .. import ops, registry
+from .. import core, registry
 from .base import Layer, LayerOptions
 from .context import Applied, Context
 from .module import Shape
@@ -88,12 +88,12 @@ class Lambda(Layer):
                     "it, got None"
                 )
             dx = self.pullback(x, y, dy, **self.arguments)
-            return ops.as_array(f"what pullback of {self.name} gives", dx, self.dtype, x.shape)
+            return core.as_array(f"what pullback of {self.name} gives", dx, self.dtype, x.shape)
 
         return y, self.compute_mask(x, mask), pullback
 
     def _call(self, x: Any, options: dict[str, Any]) -> Any:
-        a = ops.plain(f"what function of {self.name} gives", self.function(x, **self.arguments, **options))
+        a = core.plain(f"what function of {self.name} gives", self.function(x, **self.arguments, **options))
         return a.astype(self.dtype, copy=False) if a.dtype.kind == "f" else a
 
     def compute_mask(self, x: Any, mask: Any = None) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import kernels, ops
+from .. import core, kernels
 from .base import Array, Layer, LayerOptions
 from .configuration import not_built
 from .context import Applied, Context
@@ -56,10 +56,10 @@ class LayerNormalization(Layer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        self.axis = ops.check_axes("axis", axis)
-        self.epsilon = ops.check_number("epsilon", epsilon, 0)
-        self.center = ops.check_bool("center", center)
-        self.scale = ops.check_bool("scale", scale)
+        self.axis = core.check_axes("axis", axis)
+        self.epsilon = core.check_number("epsilon", epsilon, 0)
+        self.center = core.check_bool("center", center)
+        self.scale = core.check_bool("scale", scale)
         self.keep_weight_arguments(locals())
         not_built(False, rms_scaling=rms_scaling)
         self.rms_scaling = False
@@ -73,19 +73,19 @@ class LayerNormalization(Layer):
             self.beta = self.add_configured_weight("beta", sizes)
 
     def _sizes(self, shape: Shape) -> tuple[int, ...]:
-        sizes = [shape[place] for place in ops.places("axis", self.axis, shape)]
+        sizes = [shape[place] for place in core.places("axis", self.axis, shape)]
         known = tuple(size for size in sizes if size)
         if len(known) < len(sizes):
             raise ValueError(
-                f"expected inputs with a known size, 1 or more, along axis {self.axis}, got {ops.describe(shape)}"
+                f"expected inputs with a known size, 1 or more, along axis {self.axis}, got {core.describe(shape)}"
             )
         return known
 
     def reach(self, rank: int) -> str:
-        return "step" if min(ops.places("axis", self.axis, (None,) * rank)) > 1 else "sequence"
+        return "step" if min(core.places("axis", self.axis, (None,) * rank)) > 1 else "sequence"
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        ops.places("axis", self.axis, input_shape)
+        core.places("axis", self.axis, input_shape)
         return tuple(input_shape)
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
@@ -94,7 +94,7 @@ class LayerNormalization(Layer):
         if not self.built:
             self.build(x.shape)
         self._check(x)
-        axes = ops.places("axis", self.axis, x.shape)
+        axes = core.places("axis", self.axis, x.shape)
         rows = tuple(place for place in range(x.ndim) if place not in axes)
         order = (*rows, *axes)
         moved = x.transpose(order)
@@ -104,7 +104,7 @@ class LayerNormalization(Layer):
 
         def flattened(a: Array) -> Array:
             """(N, F): the rows that are normalized."""
-            return ops.contiguous(a.transpose(order).reshape(-1, features))
+            return core.contiguous(a.transpose(order).reshape(-1, features))
 
         def shaped(a: Array) -> Array:
             return a.reshape(moved.shape).transpose(np.argsort(order))
@@ -112,13 +112,13 @@ class LayerNormalization(Layer):
         # copies: the weights may change before the pullback
         gamma, beta = (None if w is None else w.numpy().reshape(-1) for w in (self.gamma, self.beta))
         flat = flattened(x)
-        y, normal = ops.empty(flat.shape, x.dtype), ops.empty(flat.shape, x.dtype)
+        y, normal = core.empty(flat.shape, x.dtype), core.empty(flat.shape, x.dtype)
         inverse = np.empty(len(flat), x.dtype)
         norms.normalized(flat, self.epsilon, gamma, beta, y, normal, inverse)
 
         def pullback(dy: Any, need_dx: bool = True) -> Array | None:
             dy = flattened(self.gradient_array(dy, x.shape))
-            dx = ops.empty(dy.shape, dy.dtype) if need_dx else None
+            dx = core.empty(dy.shape, dy.dtype) if need_dx else None
             with self._lock:  # threads may add to the same gradients
                 grads = [None if d is None else d.reshape(-1) for d in self.grads_of((self.gamma, self.beta))]
                 norms.normalized_back(dy, normal, inverse, gamma, dx, *grads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .. import kernels, ops
+from .. import core, kernels
 from ..activations import Activation, ActivationPullback
 from ..constraints import Constraint
 from ..regularizers import Regularizer
@@ -27,7 +27,7 @@ class MatmulLayer(Layer):
     kernel_constraint: Constraint | None
     bias_constraint: Constraint | None
 
-    def matrix(self, backward: bool = False) -> ops.Matrix:
+    def matrix(self, backward: bool = False) -> core.Matrix:
         """The kernel and the bias, packed for the active backend; or, backward, the transpose of the kernel.
 
         Packed again only when a weight or the backend changed. Threads may call this at once: what is cached is
@@ -36,23 +36,23 @@ class MatmulLayer(Layer):
         backend, bias = kernels.active(), self.bias
         versions = (self.kernel.version, 0 if bias is None else bias.version)
         slot = "_cached_transpose" if backward else "_cached_matrix"
-        cached: tuple[Any, Any, ops.Matrix] | None = self.__dict__.get(slot)
+        cached: tuple[Any, Any, core.Matrix] | None = self.__dict__.get(slot)
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
         W = self.kernel._view
         if W.ndim != 2:
             W = W.reshape(-1, W.shape[-1])
         if backward:
-            matrix = ops.Matrix.of(W.T, backend=backend)
+            matrix = core.Matrix.of(W.T, backend=backend)
         else:
-            matrix = ops.Matrix.of(W, None if bias is None else bias._view, backend)
+            matrix = core.Matrix.of(W, None if bias is None else bias._view, backend)
         self.__dict__[slot] = (backend, versions, matrix)
         return matrix
 
     def multiply(self, rows: Array) -> tuple[Array, ActivationPullback]:
         """activation(rows K + bias), and the pullback of the activation."""
         activation = self.activation
-        if activation.of_output is not None and activation.name in ops.FUSED:
+        if activation.of_output is not None and activation.name in core.FUSED:
             y = self.matrix().multiply(rows, activation.name)
             return y, activation.of_output(y)
         return activation.forward(self.matrix().multiply(rows))
@@ -64,7 +64,7 @@ class MatmulLayer(Layer):
             if dkernel is not None and dkernel.ndim != 2:
                 dkernel = dkernel.reshape(-1, dkernel.shape[-1])
             if dkernel is not None or dbias is not None:
-                ops.add_gradients(rows, dz, dkernel, dbias)
+                core.add_gradients(rows, dz, dkernel, dbias)
 
     def check_version(self, version: int) -> None:
         """RuntimeError where the kernel is no longer the one that the forward pass had."""

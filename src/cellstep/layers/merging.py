@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
+from .. import core
 from .base import Array, Layer
 from .context import Applied, Context
 from .module import Shape
@@ -61,7 +61,7 @@ class Merge(Layer):
         for sizes in zip(*[_raised(shape or (), rank) for shape in shapes], strict=True):
             known = {size for size in sizes if size not in (1, None)}
             if len(known) > 1:
-                listed = ", ".join(ops.describe(shape or ()) for shape in shapes)
+                listed = ", ".join(core.describe(shape or ()) for shape in shapes)
                 raise ValueError(f"expected inputs of {self.name} whose shapes broadcast, got {listed}")
             shape += (known.pop() if known else None if None in sizes else 1,)
         return shape

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self, TypedDict
 
 from numpy.typing import NDArray
 
-from .. import constraints, initializers, ops, regularizers
+from .. import constraints, core, initializers, regularizers
 from ..configured import Constructed, arguments_by_name, is_plain, of_package, owner_of, parameter_names
 from .configuration import NOT_OWN, check_config, checked, in_configuration, of_weights, older_shape, users_config
 from .names import auto_name, check_name
@@ -99,9 +99,9 @@ class Module(Constructed):
         if not (input_shape is None and input_dim is None and input_length is None):
             self.asked_shape = older_shape(type(self), input_shape, input_dim, input_length)
         self.name = self.path = auto_name(type(self).__name__) if name is None else check_name(name)
-        self.dtype = ops.float_dtype("dtype", dtype)
+        self.dtype = core.float_dtype("dtype", dtype)
         self.built = False
-        self._trainable = ops.check_bool("trainable", trainable)
+        self._trainable = core.check_bool("trainable", trainable)
         self._weights: list[Variable] = []
         self._parts: list[Module] = []
         self._lock = threading.RLock()
@@ -110,7 +110,7 @@ class Module(Constructed):
         """Set an attribute; where that may change what a watched module is made of, there is a new version."""
         before = self.__dict__.get(name)
         if name == "dtype" and before != value and self.__dict__.get("built"):
-            raise AttributeError(f"dtype of {self.name} must stay {before}, as it is built, got {ops.brief(value)}")
+            raise AttributeError(f"dtype of {self.name} must stay {before}, as it is built, got {core.brief(value)}")
         object.__setattr__(self, name, value)
         if WATCHED in self.__dict__ and not (name in MOVING or name.startswith("_cached")):
             plain = type(value) in VALUES and type(before) in VALUES and not of_package(type(self))
@@ -128,7 +128,7 @@ class Module(Constructed):
             ValueError: the layer cannot take such inputs.
         """
         if isinstance(input_shape, str) or not isinstance(input_shape, Iterable):
-            raise TypeError(f"input_shape must be a tuple, the batch size first, got {ops.brief(input_shape)}")
+            raise TypeError(f"input_shape must be a tuple, the batch size first, got {core.brief(input_shape)}")
         with self._lock:
             if not self.built:
                 try:
@@ -158,7 +158,7 @@ class Module(Constructed):
         """
         path, file, initialize = f"{self.path}/{check_name(name)}", current(), initializers.get(initializer)
         if file is None:
-            values = ops.as_array(f"the initial {name}", initialize(shape, dtype=self.dtype), self.dtype, shape)
+            values = core.as_array(f"the initial {name}", initialize(shape, dtype=self.dtype), self.dtype, shape)
         else:
             values = file.weights(path, shape, self.dtype)
         variable = Variable(
@@ -237,7 +237,7 @@ class Module(Constructed):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = ops.check_bool("trainable", value)
+        self._trainable = core.check_bool("trainable", value)
         for w in self._weights:
             w.trainable = self._trainable and not w.fixed
         for part in self.parts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Unpack
 
-from .. import ops, random
+from .. import core, random
 from ..kernels.stages import Stage
 from .base import Array, LayerOptions
 from .transform import Back, Transform
@@ -51,7 +51,7 @@ class GaussianNoise(_Noise):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(seed, **options)
-        self.stddev = ops.check_number("stddev", stddev, 0, 1)
+        self.stddev = core.check_number("stddev", stddev, 0, 1)
 
     def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         y = x + self.normal(x, self.stddev) if training and self.stddev > 0 else x
@@ -79,7 +79,7 @@ class GaussianDropout(_Noise):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(seed, **options)
-        self.rate = ops.check_rate("rate", rate)
+        self.rate = core.check_rate("rate", rate)
         if self.rate == 1:
             raise ValueError(f"rate must be below 1 for GaussianDropout, whose noise it scales, got {rate!r}")
 

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from .base import Array, LayerOptions
 from .module import Shape
 from .sliding_windows import SlidingWindows, by_time
@@ -29,10 +29,10 @@ class _Pooling1D(Transform):
         **options: Any,
     ) -> None:
         super().__init__(name, **options)
-        self.pool_size = ops.check_sizes("pool_size", pool_size, 1)
-        self.strides = self.pool_size if strides is None else ops.check_sizes("strides", strides, 1)
-        self.padding = ops.check_choice("padding", padding, ("valid", "same"))
-        self.data_format = ops.check_data_format(data_format)
+        self.pool_size = core.check_sizes("pool_size", pool_size, 1)
+        self.strides = self.pool_size if strides is None else core.check_sizes("strides", strides, 1)
+        self.padding = core.check_choice("padding", padding, ("valid", "same"))
+        self.data_format = core.check_data_format(data_format)
         self.windows = SlidingWindows(self.pool_size[0], self.strides[0], padding=self.padding)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -145,8 +145,8 @@ class _GlobalPooling1D(Transform):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        self.data_format = ops.check_data_format(data_format)
-        self.keepdims = ops.check_bool("keepdims", keepdims)
+        self.data_format = core.check_data_format(data_format)
+        self.keepdims = core.check_bool("keepdims", keepdims)
         self.time = 1 if self.data_format == "channels_last" else 2
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -217,7 +217,7 @@ class GlobalAveragePooling1D(_GlobalPooling1D):
             return x.mean(axis=self.time, keepdims=self.keepdims), lambda dy: np.broadcast_to(
                 self.spread(dy) / x.dtype.type(T), x.shape
             ).copy()
-        there = np.expand_dims(ops.check_mask(mask, x.shape[0], T), 3 - self.time)
+        there = np.expand_dims(core.check_mask(mask, x.shape[0], T), 3 - self.time)
         zero = x.dtype.type(0)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = 1 / there.sum(axis=self.time, keepdims=True, dtype=x.dtype)

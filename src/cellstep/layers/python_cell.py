@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from .runner import Array, Tape
 
 
@@ -50,11 +50,13 @@ class PythonCell:
             raise ValueError(f"cell must have state_size, one integer or one for each state, got none in {cell!r}")
         sizes = size if isinstance(size, (list, tuple)) else [size]
         self.cell = cell
-        self.dtype = ops.float_dtype("dtype of the cell", getattr(cell, "dtype", None))
-        self.state_sizes = [ops.check_count("state_size of the cell", n) for n in sizes]
+        self.dtype = core.float_dtype("dtype of the cell", getattr(cell, "dtype", None))
+        self.state_sizes = [core.check_count("state_size of the cell", n) for n in sizes]
         self.state_names = [str(i) for i in range(len(sizes))]
         output = getattr(cell, "output_size", None)
-        self.output_size = self.state_sizes[0] if output is None else ops.check_count("output_size of the cell", output)
+        self.output_size = (
+            self.state_sizes[0] if output is None else core.check_count("output_size of the cell", output)
+        )
         self.h = 0 if self.state_sizes[0] == self.output_size else None
 
     @property
@@ -74,7 +76,7 @@ class PythonCell:
                 f"expected {maker} of {self.cell!r} to give {len(self.state_sizes)} states, got {len(states)}"
             )
         what = f"a state from {maker} of {self.cell!r}"
-        return [ops.as_array(what, s, self.dtype, (B, n)) for s, n in zip(states, self.state_sizes, strict=True)]
+        return [core.as_array(what, s, self.dtype, (B, n)) for s, n in zip(states, self.state_sizes, strict=True)]
 
     def step(self, x: Array, states: list[Array], training: bool) -> tuple[Array, list[Array], Any]:
         """One step of the cell, and what it gave, checked."""
@@ -85,7 +87,7 @@ class PythonCell:
                 raise
             raise ValueError(f"expected forward of {self.cell!r} to give ((y, new_states), pullback)") from error
         B = x.shape[0]
-        y = ops.as_array(f"the output of {self.cell!r}", y, self.dtype, (B, self.output_size))
+        y = core.as_array(f"the output of {self.cell!r}", y, self.dtype, (B, self.output_size))
         return y, self._states("forward", new, B), pullback
 
     def run_sequences(
@@ -105,8 +107,8 @@ class PythonCell:
         h, zero = self.h, self.dtype.type(0)
         for name in ("reset_dropout_mask", "reset_recurrent_dropout_mask"):
             getattr(self.cell, name, lambda: None)()
-        running = ops.running(mask, lengths, B, T, False)
-        resets = None if resets is None else ops.check_mask(resets, B, T, "resets")
+        running = core.running(mask, lengths, B, T, False)
+        resets = None if resets is None else core.check_mask(resets, B, T, "resets")
         due = np.zeros((B, 1), bool)  # a reset that waits for a step that runs
         now: list[Array] = self.get_initial_state(B) if states is None else list(states)
         # where pieces begin
@@ -152,7 +154,7 @@ class PythonCell:
                 before = [_chosen(goes_on, s, zero) for s in self._states("pullback", before, B)]
                 if dx is not None:
                     what = f"dx from a pullback of {self.cell!r}"
-                    dx[:, t] = _chosen(run, ops.as_array(what, dx_step, self.dtype, (B, features)), zero)
+                    dx[:, t] = _chosen(run, core.as_array(what, dx_step, self.dtype, (B, features)), zero)
                 ds = [_chosen(run, a, b) for a, b in zip(before, ds, strict=True)]
                 d = np.zeros_like(d) if run is None else np.where(run, zero, d)
                 if h is not None and run is not None:

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from .runner import Array
 
 #: How many steps a group may have when it is padded, in multiples of those that its rows have.
@@ -58,7 +58,7 @@ def checked(name: str, x: Sequence[Any], dtype: Any, features: int | str) -> lis
     """
     if isinstance(features, str):
         features = int(x[0].shape[1])
-    return [ops.as_array(f"{name}[{i}]", row, dtype, ("time", features)) for i, row in enumerate(x)]
+    return [core.as_array(f"{name}[{i}]", row, dtype, ("time", features)) for i, row in enumerate(x)]
 
 
 def padded(rows: Sequence[Array], backwards: bool = False) -> Array:
@@ -89,6 +89,6 @@ def gradients(dy: Any, lengths: Array, dtype: Any, width: int) -> list[Array]:
         got = f"{len(dy)}" if isinstance(dy, (list, tuple)) else type(dy).__name__
         raise ValueError(f"expected dy to be a list of {len(lengths)}, one array for each row of x, got {got}")
     return [
-        ops.as_array(f"dy[{i}]", row, dtype, (int(n), width))
+        core.as_array(f"dy[{i}]", row, dtype, (int(n), width))
         for i, (row, n) in enumerate(zip(dy, lengths, strict=True))
     ]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ops import brief
+from ..core import brief
 
 
 class Reading:

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from ..kernels.stages import Activate, Stage
 from .base import Array, Layer, LayerOptions
 from .context import Applied, Context
@@ -52,9 +52,9 @@ class ReLU(_Rectifier):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        self.max_value = None if max_value is None else ops.check_number("max_value", max_value, 0)
-        self.negative_slope = ops.check_number("negative_slope", negative_slope, 0)
-        self.threshold = ops.check_number("threshold", threshold, 0)
+        self.max_value = None if max_value is None else core.check_number("max_value", max_value, 0)
+        self.negative_slope = core.check_number("negative_slope", negative_slope, 0)
+        self.threshold = core.check_number("threshold", threshold, 0)
 
     def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         number = x.dtype.type
@@ -95,7 +95,7 @@ class LeakyReLU(_Rectifier):
 
     def __init__(self, negative_slope: float = 0.3, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
-        self.negative_slope = ops.check_number("negative_slope", negative_slope, 0)
+        self.negative_slope = core.check_number("negative_slope", negative_slope, 0)
 
     def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         factor = np.where(x > 0, x.dtype.type(1), x.dtype.type(self.negative_slope))
@@ -120,7 +120,7 @@ class ELU(_Rectifier):
 
     def __init__(self, alpha: float = 1.0, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
-        self.alpha = ops.check_number("alpha", alpha)
+        self.alpha = core.check_number("alpha", alpha)
 
     def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         alpha = x.dtype.type(self.alpha)
@@ -159,19 +159,19 @@ class PReLU(Layer):
     ) -> None:
         super().__init__(**options)
         self.keep_weight_arguments(locals())
-        axes = None if shared_axes is None else ops.check_axes("shared_axes", shared_axes)
+        axes = None if shared_axes is None else core.check_axes("shared_axes", shared_axes)
         self.shared_axes = [axes] if isinstance(axes, int) else axes
         if self.shared_axes and min(self.shared_axes) < 1:
             raise ValueError(f"shared_axes must be integers from 1 up, got {shared_axes!r}")
 
     def make_weights(self, input_shape: Shape) -> None:
-        shared = ops.places("shared_axes", self.shared_axes, input_shape) if self.shared_axes else ()
+        shared = core.places("shared_axes", self.shared_axes, input_shape) if self.shared_axes else ()
         sizes = [1 if axis in shared else size for axis, size in enumerate(input_shape)][1:]
         known = tuple(size for size in sizes if size is not None)
         if not sizes or len(known) < len(sizes):
             raise ValueError(
                 "expected inputs whose axes after the batch are known or among shared_axes, got "
-                f"{ops.describe(input_shape)} with shared_axes {self.shared_axes}"
+                f"{core.describe(input_shape)} with shared_axes {self.shared_axes}"
             )
         self.alpha = self.add_configured_weight("alpha", known)
 
@@ -183,7 +183,7 @@ class PReLU(Layer):
         alpha = self.alpha.numpy()
         if x.ndim != alpha.ndim + 1 or any(a not in (1, s) for a, s in zip(alpha.shape, x.shape[1:], strict=True)):
             wanted = ("batch", *("any" if a == 1 else a for a in alpha.shape))
-            raise ValueError(f"expected x of shape {ops.describe(wanted)}, got {x.shape}")
+            raise ValueError(f"expected x of shape {core.describe(wanted)}, got {x.shape}")
         below = np.minimum(x, 0)
 
         def pullback(dy: Any, need_dx: bool = True) -> Array | None:

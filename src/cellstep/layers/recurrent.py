@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self, Unpack
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from ..kernels.stages import Stage
 from . import nested
 from . import recurrent_checks as checks
@@ -95,13 +95,13 @@ class RNN(Layer):
             self._parts.append(cell)
             if not self.trainable:
                 cell.trainable = False
-        self.return_sequences = ops.check_bool("return_sequences", return_sequences)
-        self.return_state = ops.check_bool("return_state", return_state)
-        self.go_backwards = ops.check_bool("go_backwards", go_backwards)
-        self.stateful = ops.check_bool("stateful", stateful)
-        self.unroll = ops.check_bool("unroll", unroll)
-        self.zero_output_for_mask = ops.check_bool("zero_output_for_mask", zero_output_for_mask)
-        self.trainable_initial_state = ops.check_bool("trainable_initial_state", trainable_initial_state)
+        self.return_sequences = core.check_bool("return_sequences", return_sequences)
+        self.return_state = core.check_bool("return_state", return_state)
+        self.go_backwards = core.check_bool("go_backwards", go_backwards)
+        self.stateful = core.check_bool("stateful", stateful)
+        self.unroll = core.check_bool("unroll", unroll)
+        self.zero_output_for_mask = core.check_bool("zero_output_for_mask", zero_output_for_mask)
+        self.trainable_initial_state = core.check_bool("trainable_initial_state", trainable_initial_state)
         self.initial: list[Variable] = []
         self.states: list[Array] | None = None
         #: After so many steps of a call its states are kept in `carried`, where training in windows begins again.

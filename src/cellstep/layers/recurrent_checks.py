@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import ops
+from .. import core
 from ..configured import cached, ours_function
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def check_input_shape(layer: RNN, shape: Any) -> None:
     elif len(shape) == 4 and shape[0] is None:
         hint = "; x has an axis too many, or the shape of an Input the batch size"
     raise ValueError(
-        f"expected inputs of {layer.name} of shape (batch, time, features), got {ops.describe(shape)}{hint}"
+        f"expected inputs of {layer.name} of shape (batch, time, features), got {core.describe(shape)}{hint}"
     )
 
 
@@ -46,7 +46,7 @@ def check_batch_size(layer: RNN, B: int) -> None:
 def check_stateful(layer: RNN, name: str, value: Any) -> None:
     """ValueError for states or rows to reset where a layer keeps none."""
     if not layer.stateful:
-        raise ValueError(f"{name} must be None, as {layer.name} is not stateful, got {ops.brief(value)}")
+        raise ValueError(f"{name} must be None, as {layer.name} is not stateful, got {core.brief(value)}")
 
 
 def check_resets(layer: RNN) -> None:

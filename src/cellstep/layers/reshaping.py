@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from .base import Array, LayerOptions
 from .module import Shape
 from .transform import Back, Transform
@@ -33,7 +33,7 @@ class RepeatVector(_Reshaping):
 
     def __init__(self, n: int, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
-        self.n = ops.check_count("n", n)
+        self.n = core.check_count("n", n)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, features = self.checked(input_shape)
@@ -60,7 +60,7 @@ class Flatten(_Reshaping):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        self.data_format = ops.check_data_format(data_format)
+        self.data_format = core.check_data_format(data_format)
 
     def checked(self, input_shape: Shape) -> Shape:
         shape = tuple(input_shape)
@@ -115,7 +115,7 @@ class Reshape(_Reshaping):
         if total % known or (total != known and -1 not in self.target_shape):
             raise ValueError(
                 f"expected inputs of {known} numbers a row, or a multiple where target_shape has a -1, for "
-                f"target_shape {self.target_shape}, got {total} in shape {ops.describe(tuple(input_shape))}"
+                f"target_shape {self.target_shape}, got {total} in shape {core.describe(tuple(input_shape))}"
             )
         return (batch, *(total // known if size == -1 else size for size in self.target_shape))
 
@@ -171,7 +171,7 @@ class Cropping1D(_Reshaping):
 
     def __init__(self, cropping: Any = (1, 1), **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
-        left, right = ops.check_sizes("cropping", cropping, 2, zero=True)
+        left, right = core.check_sizes("cropping", cropping, 2, zero=True)
         self.cropping = (left, right)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -219,9 +219,9 @@ class ZeroPadding1D(_Reshaping):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        left, right = ops.check_sizes("padding", padding, 2, zero=True)
+        left, right = core.check_sizes("padding", padding, 2, zero=True)
         self.padding = (left, right)
-        self.data_format = ops.check_data_format(data_format)
+        self.data_format = core.check_data_format(data_format)
         self.time = 1 if self.data_format == "channels_last" else 2
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -254,7 +254,7 @@ class UpSampling1D(_Reshaping):
 
     def __init__(self, size: int = 2, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
-        self.size = ops.check_count("size", size)
+        self.size = core.check_count("size", size)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, time, features = self.checked(input_shape)

@@ -76,7 +76,7 @@ class Runner(Protocol):
         Args:
             x: (B, T, I) of the cell's dtype.
             states: one (B, size) array a state, flat; None for the cell's own first states.
-            mask, lengths, resets: as for `ops.forward`.
+            mask, lengths, resets: as for `core.forward`.
             sequences: whether y is each step's output (B, T, output_size), or the last step's (B, output_size).
             tape: whether a `Tape` is wanted.
             training: whether dropout drops.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .. import ops
+from .. import core
 from .base import Array
 
 
@@ -54,7 +54,7 @@ class SlidingWindows:
         if not left and not right:
             return x
         B, T, C = x.shape
-        padded = ops.empty((B, left + T + right, C), x.dtype)
+        padded = core.empty((B, left + T + right, C), x.dtype)
         padded[:, :left] = fill
         padded[:, left : left + T] = x
         padded[:, left + T :] = fill

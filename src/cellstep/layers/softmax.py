@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from ..kernels.stages import Activate, Stage
 from .base import Array, LayerOptions
 from .module import Shape
@@ -32,14 +32,14 @@ class Softmax(Transform):
 
     def __init__(self, axis: Any = -1, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
-        self.axis = ops.check_axes("axis", axis)
+        self.axis = core.check_axes("axis", axis)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        ops.places("axis", self.axis, input_shape)
+        core.places("axis", self.axis, input_shape)
         return tuple(input_shape)
 
     def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
-        axes = ops.places("axis", self.axis, x.shape)
+        axes = core.places("axis", self.axis, x.shape)
         if 0 in (x.shape[axis] for axis in axes):
             raise ValueError(f"expected x with one entry or more along axis {self.axis}, got shape {x.shape}")
         there = None if mask is None else _broadcast(mask, x.shape)
@@ -56,7 +56,7 @@ class Softmax(Transform):
         return (shares if there is None else np.where(there, shares, zero)), back
 
     def reach(self, rank: int) -> str:
-        return "step" if min(ops.places("axis", self.axis, (None,) * rank)) > 1 else "sequence"
+        return "step" if min(core.places("axis", self.axis, (None,) * rank)) > 1 else "sequence"
 
     def stages(self) -> list[Stage]:
         if self.axis not in (-1, [-1]):
@@ -66,7 +66,7 @@ class Softmax(Transform):
 
 def _broadcast(mask: Any, shape: tuple[int, ...]) -> Array:
     """The mask as booleans, of a shape that broadcasts to this one."""
-    a = ops.plain("mask", mask)
+    a = core.plain("mask", mask)
     if a.dtype.kind not in "fiub":
         raise TypeError(f"expected mask to hold booleans, got dtype {a.dtype}")
     fits = a.ndim <= len(shape) and all(m in (1, s) for m, s in zip(a.shape[::-1], shape[::-1], strict=False))

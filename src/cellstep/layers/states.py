@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from . import nested
 from .runner import Array
 
@@ -39,11 +39,11 @@ def given_states(
         wanted = f"{len(sizes)} array{'s' if len(sizes) > 1 else ''} ({', '.join(names)})"
         got: Any = len(flat)
         if not isinstance(states, (list, tuple)) and not np.ndim(states):
-            got = f"a {type(states).__name__}" if isinstance(states, dict) else ops.brief(states)
+            got = f"a {type(states).__name__}" if isinstance(states, dict) else core.brief(states)
         raise ValueError(f"expected {argument} to be {wanted}, got {got}")
     arrays: list[Array] = []
     for name, n, s in zip(names, sizes, flat, strict=True):
-        arrays.append(ops.contiguous(ops.as_array(f"{argument} {name}", s, dtype, (B, n))))
+        arrays.append(core.contiguous(core.as_array(f"{argument} {name}", s, dtype, (B, n))))
         B = arrays[0].shape[0]
     return arrays
 
@@ -72,14 +72,14 @@ def split_gradients(runner: Any, dy: Any, dtype: Any, B: int) -> tuple[Any, list
         if len(dlast) != len(sizes):
             raise ValueError(f"expected dy to have gradients of {len(sizes)} states, got {len(dlast)}")
     return dy, [
-        None if d is None else ops.as_array(f"the gradient of state {name}", d, dtype, (B, n))
+        None if d is None else core.as_array(f"the gradient of state {name}", d, dtype, (B, n))
         for d, name, n in zip(dlast, names, sizes, strict=True)
     ]
 
 
 def with_rows(states: list[Array], rows: Any, first: list[Array]) -> list[Array]:
     """New states in which some rows are those of `first`; ValueError where there are no such rows."""
-    chosen = ops.check_rows(rows, states[0].shape[0])
+    chosen = core.check_rows(rows, states[0].shape[0])
     changed = [s.copy() for s in states]
     for state, value in zip(changed, first, strict=True):
         state[chosen] = value[chosen]

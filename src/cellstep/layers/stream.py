@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import kernels, ops
+from .. import core, kernels
 from ..kernels.stages import Recur, Stage, widths
 
 Array = NDArray[Any]
@@ -39,7 +39,7 @@ class StreamState(dict[str, Array]):
             ValueError: there are no such rows.
         """
         B = next((len(a) for a in self.values()), 0)
-        chosen = ops.check_rows(selection, B)
+        chosen = core.check_rows(selection, B)
         return StreamState({name: a[chosen] for name, a in self.items()})
 
 
@@ -82,14 +82,14 @@ class Stream:
         integers: bool = False,
         backend: str | None = None,
     ) -> None:
-        """A stream of these stages, each with its layer's name; for the other arguments see `ops.make_chain`."""
+        """A stream of these stages, each with its layer's name; for the other arguments see `core.make_chain`."""
         self.name = name
-        self.batch_size = ops.check_count("batch_size", batch_size)
+        self.batch_size = core.check_count("batch_size", batch_size)
         self.dtype = np.dtype(dtype)
         chained = tuple(stage for _, stage in stages)
         outputs = [inputs or 0, *widths(chained, inputs)][-1]
         chosen = kernels.active() if backend is None else kernels.load(backend)
-        self._chain = ops.make_chain(chained, self.batch_size, inputs, outputs, self.dtype, integers, chosen)
+        self._chain = core.make_chain(chained, self.batch_size, inputs, outputs, self.dtype, integers, chosen)
         self._made = inputs, self.dtype, integers, chosen.name
         self._names = [layer for layer, _ in stages]
         self._shapes = _state_shapes(stages, self.batch_size)
@@ -111,7 +111,7 @@ class Stream:
 
     @state.setter
     def state(self, value: Mapping[str, Any]) -> None:
-        self._chain.set_states(ops.check_named_states(value, self._shapes, self.dtype))
+        self._chain.set_states(core.check_named_states(value, self._shapes, self.dtype))
 
     def reset(self, rows: Any = None) -> None:
         """Begin again with zeros, or with the initial states that a layer has as weights. Before a step it does what
@@ -123,7 +123,7 @@ class Stream:
         Raises:
             ValueError: there are no such rows.
         """
-        chosen = slice(None) if rows is None else ops.check_rows(rows, self.batch_size)
+        chosen = slice(None) if rows is None else core.check_rows(rows, self.batch_size)
         states = self._chain.get_states()
         beginning: Sequence[Any] = self._first or [0] * len(states)
         for state, first in zip(states, beginning, strict=True):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .base import Layer
 
 
-#: What NumPy's functions are called in `cellstep.math`.
+#: What NumPy's functions are called in `cellstep.ops`.
 _UFUNCS = {
     "add": "Add",
     "subtract": "Subtract",
@@ -91,7 +91,7 @@ class SymbolicTensor:
     def ndim(self) -> int:
         return len(self.shape)
 
-    # Operators: each is an operation of `cellstep.math`
+    # Operators: each is an operation of `cellstep.ops`
     __add__, __radd__ = _binary("Add")
     __sub__, __rsub__ = _binary("Subtract")
     __mul__, __rmul__ = _binary("Multiply")
@@ -115,7 +115,7 @@ class SymbolicTensor:
         for part in parts:
             if not (part is None or part is Ellipsis or isinstance(part, int | np.integer | slice)):
                 raise TypeError(
-                    f"{self!r} takes slices, integers, None and ... in brackets, got {part!r}; use cellstep.math.take "
+                    f"{self!r} takes slices, integers, None and ... in brackets, got {part!r}; use cellstep.ops.take "
                     "for several places"
                 )
         return _operation("GetItem", self, parts)
@@ -129,7 +129,7 @@ class SymbolicTensor:
 
     def _refuse(self) -> NoReturn:
         raise TypeError(
-            f"{self!r} has no values before a model runs: call layers on it, or functions of cellstep.math, then "
+            f"{self!r} has no values before a model runs: call layers on it, or functions of cellstep.ops, then "
             "Model(inputs, outputs) on arrays"
         )
 

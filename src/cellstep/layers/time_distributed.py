@@ -7,7 +7,7 @@ from typing import Any, Self, Unpack
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from ..kernels.stages import Activate, Dense, Stage
 from .base import Array, Layer, LayerOptions, check_layer
 from .context import Applied, Context
@@ -71,12 +71,12 @@ class TimeDistributed(Layer):
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y (B, T, ...) for x (B, T, ...). A step's penalties are averaged over its rows and summed over the steps."""
-        x = ops.plain("x", x)
+        x = core.plain("x", x)
         if x.ndim < 3:
             raise ValueError(f"expected x of shape (batch, time, features, ...), got {x.shape}")
         full_mask = mask
         if mask is not None:
-            full_mask = ops.plain("mask", mask)
+            full_mask = core.plain("mask", mask)
             if full_mask.shape[:2] != x.shape[:2]:
                 raise ValueError(
                     f"expected mask of shape {x.shape[:2]} or more axes after these, got {full_mask.shape}"
@@ -171,5 +171,5 @@ def _step_shape(shape: Shape) -> Shape:
     """The shape without time."""
     shape = tuple(shape)
     if len(shape) < 3:
-        raise ValueError(f"expected inputs of shape (batch, time, features, ...), got {ops.describe(shape)}")
+        raise ValueError(f"expected inputs of shape (batch, time, features, ...), got {core.describe(shape)}")
     return (shape[0], *shape[2:])

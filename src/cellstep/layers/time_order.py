@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from . import ragged
 from .runner import Array, Runner, Tape
 
@@ -32,7 +32,7 @@ class TimeOrder:
 
     def running(self) -> Array | None:
         """(B, T) booleans, False for outputs of masked steps; None where there is none."""
-        return ops.running(self.mask, self.lengths, self.B, self.T, False)
+        return core.running(self.mask, self.lengths, self.B, self.T, False)
 
     def inputs(self, x: Any) -> Any:
         """x in the order of processing; or its gradient as the caller has x."""
@@ -45,7 +45,7 @@ class TimeOrder:
 
     def check_gradient(self, dy: Any, dtype: Any, width: int) -> Any:
         """dy (B, T, width) as the caller has it, cast."""
-        return ops.as_array("dy", dy, dtype, (self.B, self.T, width))
+        return core.as_array("dy", dy, dtype, (self.B, self.T, width))
 
     def gradients(self, dy: Any) -> tuple[Any, Array | None]:
         """dy for the runner from the caller's; and the gradient of `before`, None where it has none."""
@@ -202,17 +202,17 @@ def arrange(
         ragged.refuse_steps(mask=mask, lengths=lengths, resets=resets)
         rows = ragged.checked("x", x, dtype, features)
         return rows, RaggedRows(rows, backwards)
-    a = ops.as_array("x", x, dtype, ("batch", "time", features))
+    a = core.as_array("x", x, dtype, ("batch", "time", features))
     B, T, _ = a.shape
     if not backwards:
         return a, TimeOrder(B, T, mask, lengths, resets)
-    order = _reversed(B, T, ops.running(mask, lengths, B, T, False), resets, by_row, padding)
+    order = _reversed(B, T, core.running(mask, lengths, B, T, False), resets, by_row, padding)
     return order.inputs(a), order
 
 
 def _reversed(B: int, T: int, steps: Array | None, resets: Any, by_row: bool, padding: bool) -> TimeOrder:
     if resets is not None:
-        resets = ops.check_mask(resets, B, T, "resets")
+        resets = core.check_mask(resets, B, T, "resets")
     if steps is None or (steps.all() and not padding):
         return Reversed(B, T, steps, resets)
     # a row ends behind its last step that runs

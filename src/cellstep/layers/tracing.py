@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
+from .. import core
 
 Array = NDArray[Any]
 
@@ -37,7 +37,7 @@ class CellTrace:
     """
 
     cell: Any
-    forward: ops.Pullback
+    forward: core.Pullback
     gradients: tuple[Array, ...] | None = None
     initial: tuple[Array, ...] | None = None
     above: Array | None = None
@@ -51,7 +51,7 @@ class CellTrace:
     @property
     def running(self) -> NDArray[np.bool_]:
         """(B, T) booleans: the steps at which a row runs; at the others its states are carried."""
-        steps = ops.running(self.forward.mask, self.forward.lengths, *self.shape, False)
+        steps = core.running(self.forward.mask, self.forward.lengths, *self.shape, False)
         return np.ones(self.shape, bool) if steps is None else steps
 
     def new_gradients(self) -> tuple[Array, ...]:
@@ -87,7 +87,7 @@ def trace() -> Iterator[list[CellTrace]]:
         _runs.reset(token)
 
 
-def watched(cell: Any, forward: ops.Pullback) -> CellTrace | None:
+def watched(cell: Any, forward: core.Pullback) -> CellTrace | None:
     """A new entry in the list of the current trace, or None outside one."""
     runs = _runs.get()
     if runs is None:

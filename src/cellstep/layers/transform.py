@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from .. import ops
+from .. import core
 from .base import Array, Layer
 from .context import Applied, Context
 from .module import Shape
@@ -31,11 +31,11 @@ class Transform(Layer):
         raise NotImplementedError(f"{type(self).__name__}.compute is not written")
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
-        a = ops.plain("x", x)
+        a = core.plain("x", x)
         if not (self.keeps_integers and a.dtype.kind in "iu"):
             a = self.input_array(a)
         if self.axes and a.ndim != len(self.axes):
-            raise ValueError(f"expected x of shape {ops.describe(self.axes)}, got {a.shape}")
+            raise ValueError(f"expected x of shape {core.describe(self.axes)}, got {a.shape}")
         if not self.built:
             self.build(a.shape)
         y, back = self.compute(a, mask, context.training)
@@ -54,7 +54,7 @@ class Transform(Layer):
         """The shape as a tuple; ValueError where it has not the axes that the layer takes."""
         shape = tuple(input_shape)
         if self.axes and len(shape) != len(self.axes):
-            raise ValueError(f"expected inputs of shape {ops.describe(self.axes)}, got {ops.describe(shape)}")
+            raise ValueError(f"expected inputs of shape {core.describe(self.axes)}, got {core.describe(shape)}")
         return shape
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

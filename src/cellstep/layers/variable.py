@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
-from .. import ops
+from .. import core
 from ..constraints import Constraint
 from ..regularizers import Regularizer
 from .row_sums import sum_rows
@@ -162,9 +162,9 @@ class Variable(NDArrayOperatorsMixin):
         Raises:
             ValueError: wrong shape, or a finite value that this dtype cannot hold. TypeError: not real numbers.
         """
-        a = ops.real(self.path, value)
+        a = core.real(self.path, value)
         with np.errstate(over="ignore"):
-            cast = ops.as_array(self.path, a, self.dtype, self.shape)
+            cast = core.as_array(self.path, a, self.dtype, self.shape)
         if a.dtype.kind == "f" and a.dtype != cast.dtype:
             lost = np.isinf(cast) & np.isfinite(a)
             if lost.any():

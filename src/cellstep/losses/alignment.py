@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import ops
+from .. import core
 
 Array = NDArray[Any]
 LossPullback = Callable[[Array], Array]
@@ -19,15 +19,15 @@ EPSILON = 1e-7
 
 def as_weights(sample_weight: ArrayLike) -> Array:
     """`sample_weight` as an array of real numbers, or TypeError."""
-    weights = ops.plain("sample_weight", sample_weight)
+    weights = core.plain("sample_weight", sample_weight)
     if weights.dtype.kind not in "fiub":
-        raise TypeError(f"sample_weight must hold real numbers, got {ops.kind('sample_weight', weights)}")
+        raise TypeError(f"sample_weight must hold real numbers, got {core.kind('sample_weight', weights)}")
     return weights
 
 
 def as_mask(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """A mask as booleans that broadcast to `shape` from the left; see `align`."""
-    return align("mask", ops.plain("mask", mask).astype(bool, copy=False), shape)
+    return align("mask", core.plain("mask", mask).astype(bool, copy=False), shape)
 
 
 def align(name: str, array: Array, shape: tuple[int, ...]) -> Array:
@@ -64,7 +64,7 @@ def match(y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array
         ValueError: any other difference of shape. Nothing is broadcast: (B, 1) against (B, 4) is a mistake.
     """
     if y_true.dtype.kind not in "fiub":
-        raise TypeError(f"y_true must hold real numbers, got {ops.kind('y_true', y_true)}")
+        raise TypeError(f"y_true must hold real numbers, got {core.kind('y_true', y_true)}")
     if live is None and y_true.shape == y_pred.shape and y_true.dtype == y_pred.dtype:
         return y_true
     if y_true.shape != y_pred.shape and (*y_true.shape, 1) != y_pred.shape and y_true.shape != (*y_pred.shape, 1):

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .. import ops
+from .. import core
 from ..configured import Configured
 from ..layers import SymbolicTensor
 from . import tracing
@@ -29,7 +29,7 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "
 
 
 class Loss(Configured):
-    """Base class of losses. A subclass of yours writes `call` as in Keras, with functions of `cellstep.math`; those of
+    """Base class of losses. A subclass of yours writes `call` as in Keras, with functions of `cellstep.ops`; those of
     this package write `prepare` and `forward`, which need no tensors.
 
     Args:
@@ -42,7 +42,7 @@ class Loss(Configured):
         ValueError: `reduction` is none of these.
     """
 
-    _uncalled: ClassVar[Mapping[str, str]] = {"__call__": "write call(y_true, y_pred) with functions of cellstep.math"}
+    _uncalled: ClassVar[Mapping[str, str]] = {"__call__": "write call(y_true, y_pred) with functions of cellstep.ops"}
     _depends: ClassVar[Mapping[str, tuple[str, str]]] = {"call": ("forward", "subclass losses.Loss")}
 
     #: Whether each value follows from the last axis of one prediction and its target, whatever is beside it.
@@ -56,9 +56,9 @@ class Loss(Configured):
     ) -> None:
         if reduction not in REDUCTIONS:
             raise ValueError(f"reduction must be one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
-        self.name = ops.check_named(name, self.default_name)
+        self.name = core.check_named(name, self.default_name)
         self.reduction = reduction
-        self.dtype = None if dtype is None else ops.float_dtype("dtype", dtype)
+        self.dtype = None if dtype is None else core.float_dtype("dtype", dtype)
 
     def prepare(self, y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array:
         """Check targets against predictions and return them in the form that `forward` takes.
@@ -80,7 +80,7 @@ class Loss(Configured):
         return tracing.trace(self, y_true, y_pred).forward(y_true, y_pred)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The values, computed by operators and functions of `cellstep.math`; their gradient follows from that."""
+        """The values, computed by operators and functions of `cellstep.ops`; their gradient follows from that."""
         raise NotImplementedError(f"{type(self).__name__}.call is not written")
 
     def value_shape(self, y_pred: Array, y_true: Array) -> tuple[int, ...]:
@@ -93,7 +93,7 @@ class Loss(Configured):
     def _check_written(self) -> None:
         if type(self).call is Loss.call:
             raise NotImplementedError(
-                f"{type(self).__name__} must write call(y_true, y_pred) with functions of cellstep.math, or prepare "
+                f"{type(self).__name__} must write call(y_true, y_pred) with functions of cellstep.ops, or prepare "
                 "and forward"
             )
 
@@ -111,7 +111,7 @@ class Loss(Configured):
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike, live: NDArray[np.bool_] | None = None) -> Array:
         """One value for each entry of y_pred.shape[:-1], unweighted, 0 where not `live`: what a metric averages."""
-        pred, true = self._predictions(y_pred), ops.plain("y_true", y_true)
+        pred, true = self._predictions(y_pred), core.plain("y_true", y_true)
         skip = self.ignored(true, pred)
         if skip is not None:
             live = ~skip if live is None else live & ~skip
@@ -159,7 +159,7 @@ class Loss(Configured):
         return value, gradient(None)
 
     def _predictions(self, y_pred: ArrayLike) -> Array:
-        pred = ops.plain("y_pred", y_pred)
+        pred = core.plain("y_pred", y_pred)
         if pred.ndim == 0:
             raise ValueError("y_pred must have at least one axis, got a scalar")
         if pred.dtype.kind not in "fiub":
@@ -180,7 +180,7 @@ class Loss(Configured):
         """The loss of arrays, and `gradient(d)`: the gradient by y_pred of the loss, or of d times the loss."""
         fits = type(y_pred) is np.ndarray and y_pred.ndim > 1 and y_pred.dtype.char in "fd" and self.dtype is None
         pred = y_pred if fits else self._predictions(y_pred)
-        true = y_true if type(y_true) is np.ndarray else ops.plain("y_true", y_true)
+        true = y_true if type(y_true) is np.ndarray else core.plain("y_true", y_true)
         shape, keep, weights = self.value_shape(pred, true), self.ignored(true, pred), None
         if keep is not None:
             keep = ~keep

@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .. import ops
+from .. import core
 from .alignment import EPSILON, Array, LossPullback, match, steps_hint
 from .base import Loss, mean_of_entries, one_a_row
 
@@ -29,7 +29,7 @@ class Crossentropy(Loss):
         if axis != -1:
             raise NotImplementedError(f"axis other than -1 is not implemented, got {axis!r}")
         self.axis = axis
-        self.from_logits = ops.check_bool("from_logits", from_logits)
+        self.from_logits = core.check_bool("from_logits", from_logits)
 
 
 def _clipped(p: Array) -> NDArray[np.bool_]:
@@ -188,7 +188,7 @@ class SparseCategoricalCrossentropy(Crossentropy):
         dtype: DTypeLike | None = None,
     ) -> None:
         super().__init__(from_logits, axis, reduction, name, dtype)
-        self.ignore_class = None if ignore_class is None else ops.check_integer("ignore_class", ignore_class)
+        self.ignore_class = None if ignore_class is None else core.check_integer("ignore_class", ignore_class)
 
     def ignored(self, y_true: Array, y_pred: Array) -> NDArray[np.bool_] | None:
         if self.ignore_class is None:
@@ -247,7 +247,7 @@ class SparseCategoricalCrossentropy(Crossentropy):
 def _label_shape(y_true: Array, y_pred: Array) -> Array:
     """Labels in the shape y_pred.shape[:-1], or an error that says so."""
     if y_true.dtype.kind not in "fiub":
-        raise TypeError(f"y_true must hold integer labels, got {ops.kind('y_true', y_true)}")
+        raise TypeError(f"y_true must hold integer labels, got {core.kind('y_true', y_true)}")
     shape = y_pred.shape[:-1]
     if y_true.shape != shape and y_true.shape != (*shape, 1):
         hint = "; for one-hot targets use categorical_crossentropy"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..ops import check_bool, check_number
+from ..core import check_bool, check_number
 from .alignment import EPSILON, Array, LossPullback, match
 from .base import mean_of_entries, one_a_row
 from .crossentropy import CategoricalCrossentropy, Crossentropy, smoothing

@@ -29,7 +29,7 @@ def on_tensors(loss: Loss, y_true: Any, y_pred: Any, sample_weight: Any = None, 
         if isinstance(value, SymbolicTensor) and (name != "y_true" or _has_gradient(value)):
             raise TypeError(
                 f"{name} of {loss.name} must hold no outputs of the model, as a loss has a gradient by y_pred alone: "
-                "swap y_true and y_pred, use math.stop_gradient, or write the loss with cellstep.math"
+                "swap y_true and y_pred, use ops.stop_gradient, or write the loss with cellstep.ops"
             )
     if not isinstance(y_true, SymbolicTensor):
         return _Call(loss, y_pred.dtype, y_true, sample_weight, mask)(y_pred)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..ops import check_number
+from ..core import check_number
 from .alignment import EPSILON, Array, LossPullback, match
 from .base import Loss, mean_of_entries, one_a_row
 

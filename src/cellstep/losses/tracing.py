@@ -56,7 +56,7 @@ class Trace:
             got = "values alone" if not isinstance(pair, tuple) else f"a gradient of shape {np.shape(pair[-1])}"
             why = f" ({reason})" if values is None and not isinstance(pair, tuple) else ""
             raise TypeError(
-                f"loss {loss.name} must have a gradient: write it with operators and functions of cellstep.math, or "
+                f"loss {loss.name} must have a gradient: write it with operators and functions of cellstep.ops, or "
                 f"give back (values, gradient), the gradient with the shape {y_pred.shape} of y_pred, got {got}{why}"
             )
         shape = np.shape(pair[0])

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from .. import registry
+from ..core import brief
 from ..lookup import absent, unknown
-from ..ops import brief
 from . import thresholds
 from .accuracy import (
     Accuracy,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..core import check_bool, check_count, check_number
 from ..losses.alignment import Array
-from ..ops import check_bool, check_count, check_number
 from .functions import (
     accuracy,
     binary_accuracy,

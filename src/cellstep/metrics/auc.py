@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core import check_bool, check_count, check_number
 from ..kernels.reference.activations import sigmoid
 from ..losses.alignment import Array
-from ..ops import check_bool, check_count, check_number
 from .thresholds import Confusion, check_thresholds, divide
 
 

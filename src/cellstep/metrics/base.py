@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import initializers
 from ..configured import Configured
+from ..core import as_array, check_named, float_dtype, plain
 from ..layers.names import auto_name
 from ..layers.structure import held
 from ..layers.variable import Variable
 from ..losses.alignment import Array, align, as_mask, as_weights
-from ..ops import as_array, check_named, float_dtype, plain
 
 
 class Metric(Configured):

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import losses
+from ..core import plain
 from ..losses.alignment import Array, as_mask, match
-from ..ops import plain
 from .means import LossMetric
 
 

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 
 from .. import registry
 from ..configured import ours_function
+from ..core import plain
 from ..losses.alignment import Array, align, as_mask, as_weights
 from ..losses.base import Loss
-from ..ops import plain
 from .base import Metric
 from .functions import FUNCTIONS
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core import check_number
 from ..losses.alignment import EPSILON, Array
-from ..ops import check_number
 from .base import EntryMetric
 
 

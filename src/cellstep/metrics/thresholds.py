@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import check_count, check_natural, check_number
 from ..losses.alignment import Array
-from ..ops import check_count, check_natural, check_number
 from .base import EntryMetric
 
 Thresholds = float | Sequence[float] | None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
+from .. import core
 from ..layers import nested
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from .data import Batch, ClassWeight
@@ -51,7 +51,7 @@ def class_weights(class_weight: ClassWeight, y: Array, one_hot: bool, sparse: bo
         TypeError: class_weight is no dictionary. ValueError: targets do not say one class each.
     """
     if not isinstance(class_weight, Mapping):
-        raise TypeError(f"class_weight must be a dictionary of class to weight, got {ops.brief(class_weight)}")
+        raise TypeError(f"class_weight must be a dictionary of class to weight, got {core.brief(class_weight)}")
     if not (one_hot or sparse) and y.ndim > 1 and y.shape[-1] != 1:
         raise ValueError(f"class_weight needs one class a row, got y of shape {y.shape}")
     labels = y.argmax(-1) if one_hot else np.round(y[..., 0] if y.ndim > 1 and y.shape[-1] == 1 else y)
@@ -59,5 +59,5 @@ def class_weights(class_weight: ClassWeight, y: Array, one_hot: bool, sparse: bo
     for label, weight in class_weight.items():
         if isinstance(label, str):
             raise TypeError(f"class_weight must have classes, which are integers, for keys, got {label!r}")
-        weights[labels == label] = ops.check_number(f"class_weight[{label}]", weight)
+        weights[labels == label] = core.check_number(f"class_weight[{label}]", weight)
     return weights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from .. import ops, optimizers
+from .. import core, optimizers
 from ..layers import Layer
 from ..metrics import Metric
 from ..optimizers import Optimizer
@@ -55,8 +55,8 @@ class Compilable(Layer):
             ValueError: an unknown name; the message lists the known ones.
         """
         for name, flag in (("run_eagerly", run_eagerly), ("auto_scale_loss", auto_scale_loss)):
-            ops.check_bool(name, bool(flag) if flag is None else flag)
-        ops.check_count("steps_per_execution", 1 if steps_per_execution == "auto" else steps_per_execution)
+            core.check_bool(name, bool(flag) if flag is None else flag)
+        core.check_count("steps_per_execution", 1 if steps_per_execution == "auto" else steps_per_execution)
         if jit_compile not in ("auto", True, False, None):
             raise ValueError(f"jit_compile must be 'auto', True or False, got {jit_compile!r}")
         self._trainer.whole = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import losses, metrics, optimizers
 from ..configured import of_package
+from ..core import brief
 from ..losses import Loss
 from ..metrics import Metric
-from ..ops import brief
 from . import metric_states
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
+from .. import core
 from ..layers import nested
 from .ragged import Ragged
 from .stored import Stored, stored
@@ -65,7 +65,7 @@ def numbers(name: str, value: Any) -> Any:
     """
     if isinstance(value, Ragged | Stored):
         return value
-    array = ops.real(name, value)
+    array = core.real(name, value)
     if array.ndim == 0:
         raise ValueError(f"expected {name} to have one row a sample, got a scalar")
     return array
@@ -130,7 +130,7 @@ def split(data: Batch, fraction: float) -> tuple[Batch, Batch]:
     Raises:
         ValueError: the fraction is not between 0 and 1, or a part would be empty.
     """
-    if not 0 < ops.check_number("validation_split", fraction) < 1:
+    if not 0 < core.check_number("validation_split", fraction) < 1:
         raise ValueError(f"validation_split must be between 0 and 1, got {fraction!r}")
     n = rows(data.x)
     at = math.floor(n * (1 - fraction))

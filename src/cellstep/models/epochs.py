@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .. import ops, random
+from .. import core, random
 from ..layers import nested
 from . import data
 from .class_weights import weigher
@@ -132,7 +132,7 @@ def known_length(source: Any) -> int | None:
     """How many batches a source has, or None: endless ones, and others, raise TypeError from `len`."""
     if by_index(source) and hasattr(type(source), "num_batches"):
         length = source.num_batches
-        return None if length is None else ops.check_natural("num_batches", length)
+        return None if length is None else core.check_natural("num_batches", length)
     try:
         return len(source) if isinstance(source, Sized) else None
     except TypeError:
@@ -199,9 +199,9 @@ class Epochs:
         """ValueError or TypeError where a place that comes from a file is none of this source."""
         wanted = {"taken", "shuffle", "random"}
         if not isinstance(place, dict) or place.keys() != wanted:
-            raise ValueError(f"place must hold {', '.join(sorted(wanted))}, got {ops.brief(place)}")
+            raise ValueError(f"place must hold {', '.join(sorted(wanted))}, got {core.brief(place)}")
         if place["taken"] is not None:
-            ops.check_natural("taken", place["taken"])
+            core.check_natural("taken", place["taken"])
         if (place["shuffle"] is None) != (self.source.rng is None):
             raise ValueError("shuffle must be as in the run that was cut, got the other")
         if self.source.rng is not None:
@@ -247,7 +247,7 @@ def epochs_of(
     Raises:
         TypeError, ValueError: data or an argument that does not fit.
     """
-    steps = None if steps is None else ops.check_count("steps", steps)
+    steps = None if steps is None else core.check_count("steps", steps)
     weigh = None if class_weight is None else weigher(class_weight, trainer.model.loss)
     rng = random.generator() if shuffle else None
     if data.is_stream(x):
@@ -273,4 +273,4 @@ def epochs_of(
         batch_size = -(-rows(whole.x) // steps) if steps else BATCH_SIZE
     # what is in files is seen batch by batch
     check = trainer.batch if any(isinstance(leaf, Stored) for leaf in nested.flatten(whole.x)) else None
-    return Epochs(Arrays(whole, ops.check_count("batch_size", batch_size), rng, check), steps)
+    return Epochs(Arrays(whole, core.check_count("batch_size", batch_size), rng, check), steps)

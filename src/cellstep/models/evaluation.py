@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from ..callbacks import Callback, CallbackList, ProgressLog
 from ..layers import nested
 from . import data
@@ -24,7 +24,7 @@ def hooks_of(
 ) -> CallbackList:
     """The callbacks of a call, with those that the call adds, and what prints how far it has come."""
     if not isinstance(verbose, str | int) or verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {ops.brief(verbose)}")
+        raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {core.brief(verbose)}")
     log = [ProgressLog(1 if verbose == "auto" else int(verbose))] if verbose else []
     return CallbackList(callbacks, [*extra, *log], model, {"verbose": verbose, "epochs": epochs, "steps": steps})
 

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
-from .. import kernels, ops
+from .. import core, kernels
 from ..layers import InputLayer, LayerNormalization, RecurrentCell, TimeDistributed, nested
 from ..layers.matmul_layer import MatmulLayer
 
@@ -22,8 +22,8 @@ def explanation(model: Any, batch_size: int | None = None, steps: int | None = N
         batch_size: rows of a call; the Input's, or 32, where None.
         steps: of a sequence, where the Input leaves them open; then without them nothing is said about threads.
     """
-    rows = None if batch_size is None else ops.check_count("batch_size", batch_size)
-    steps = None if steps is None else ops.check_count("steps", steps)
+    rows = None if batch_size is None else core.check_count("batch_size", batch_size)
+    steps = None if steps is None else core.check_count("steps", steps)
     lines = [f"backend {kernels.active().name}: {kernels.active().why}", *_machine()]
     shapes = None
     if model.built and model.input_shapes is not None:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import ops
+from .. import core
 from ..callbacks import CallbackList, History
 from ..callbacks.base import checked
 from ..layers.structure import structure
@@ -223,9 +223,9 @@ def validation_of(
         raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight), got {len(parts)} parts")
     size = None if data.is_stream(value) else batch_size
     if validation_batch_size is not None:
-        size = ops.check_count("validation_batch_size", validation_batch_size)
+        size = core.check_count("validation_batch_size", validation_batch_size)
     x, y, sample_weight, resets = (*parts, None, None, None)[:4]
-    steps = None if steps is None else ops.check_count("validation_steps", steps)
+    steps = None if steps is None else core.check_count("validation_steps", steps)
     return epochs_of(trainer, x, y, sample_weight, size, steps, resets=resets)
 
 
@@ -233,5 +233,5 @@ def validated_after(freq: int | Sequence[int]) -> Callable[[int], bool]:
     """A function that says whether to validate after an epoch, counted from 1."""
     if isinstance(freq, list | tuple | set | range):
         return set(freq).__contains__
-    every = ops.check_count("validation_freq", freq)
+    every = core.check_count("validation_freq", freq)
     return lambda epoch: epoch % every == 0

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core import brief
 from ..layers.structure import held
 from ..metrics import Metric
-from ..ops import brief
 
 if TYPE_CHECKING:
     from .trainer import Trainer

@@ -9,13 +9,13 @@ from copy import copy
 from typing import Any, Self
 
 from ..configured import ours_function
+from ..core import brief
 from ..kernels.stages import Stage
 from ..layers import InputLayer, Stream, SymbolicTensor, nested, serialize
 from ..layers.configuration import not_built
 from ..layers.graph import Graph
 from ..layers.names import auto_name
 from ..layers.operations import Operation
-from ..ops import brief
 from . import weights
 from .explain import explanation
 from .functional import from_functional, functional_config
@@ -127,7 +127,7 @@ class Model(Network, Trainable):
     def layers(self) -> list[Any]:
         """The layers, each once; those that give the inputs too, if the model is made of tensors.
 
-        As in Keras, what functions of `cellstep.math` and operators between tensors do is in `operations` alone.
+        As in Keras, what functions of `cellstep.ops` and operators between tensors do is in `operations` alone.
         """
         return [part for part in self.parts if not isinstance(part, Operation)]
 

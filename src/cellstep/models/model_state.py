@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops, random
+from .. import core, random
 from ..callbacks.base import checked
 from ..layers.structure import held
 from ..optimizers.flat import State
@@ -68,7 +68,7 @@ def checks(model: Any) -> dict[str, Callable[[str, Any], Any]]:
         sizes = len(list(model.walk())), len(model.weights)
         for part, n in zip(entries(name, value, 2), sizes, strict=True):
             for flag in entries(name, part, n):
-                ops.check_bool(name, flag)
+                core.check_bool(name, flag)
         return value
 
     def stateful(name: str, value: Any) -> Any:
@@ -92,7 +92,7 @@ def checks(model: Any) -> dict[str, Callable[[str, Any], Any]]:
         return value
 
     return {
-        "stop_training": ops.check_bool,
+        "stop_training": core.check_bool,
         "weights": weights,
         "trainable": trainable,
         "optimizer": lambda name, value: _optimizer(model, name, value),
@@ -107,7 +107,7 @@ def _optimizer(model: Any, name: str, value: Any) -> Any:
     optimizer, weights = model.optimizer, model.weights
 
     def rate(name: str, value: Any) -> Any:
-        return value if optimizer.scheduled else ops.check_number(name, value, 0)
+        return value if optimizer.scheduled else core.check_number(name, value, 0)
 
     saved = checked(value, calls=count, learning_rate=rate, variables=lambda n, v: entries(n, v, len(weights)))
     variables = {}
@@ -137,8 +137,8 @@ def _stateful(model: Any) -> list[Any]:
 
 def count(name: str, value: Any, highest: int = 2**62) -> int:
     """An integer from 0 to `highest`."""
-    if ops.check_natural(name, value) > highest:
-        raise ValueError(f"{name} must be at most {highest}, got {ops.brief(value)}")
+    if core.check_natural(name, value) > highest:
+        raise ValueError(f"{name} must be at most {highest}, got {core.brief(value)}")
     return int(value)
 
 

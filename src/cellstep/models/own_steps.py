@@ -105,7 +105,7 @@ def score(trainer: Trainer, ran: Pass, batch: Batch, gradient: bool) -> Score:
         raise ValueError(f"{name} must return one number, a tensor of shape (), got shape {np.shape(loss)}")
     if gradient and not isinstance(loss, KnownTensor):
         raise TypeError(
-            f"{name} must return a tensor that operators and functions of cellstep.math make of y_pred, as a "
+            f"{name} must return a tensor that operators and functions of cellstep.ops make of y_pred, as a "
             f"{type(loss).__name__} has no gradient"
         )
     gradients: list[Any] = []

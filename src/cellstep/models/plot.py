@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .. import atomic, ops
+from .. import atomic, core
 from ..layers.configuration import not_built
 
 
@@ -100,7 +100,7 @@ def plot_model(
     options = dict(locals())
     del options["to_file"]
     text = model_to_dot(**options)
-    path = ops.check_path("to_file", to_file)
+    path = core.check_path("to_file", to_file)
     if path.suffix in (".dot", ".gv"):
         atomic.write(path, text)
         return path

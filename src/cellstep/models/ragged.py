@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
+from .. import core
 
 Array = NDArray[Any]
 
@@ -69,7 +69,7 @@ def ragged(name: str, value: Any, even: bool = False) -> Ragged | None:
         return None
     even = even and all(isinstance(row, np.ndarray) for row in value)
     try:
-        rows = [ops.plain(name, row) if isinstance(row, np.ma.MaskedArray) else np.asarray(row) for row in value]
+        rows = [core.plain(name, row) if isinstance(row, np.ma.MaskedArray) else np.asarray(row) for row in value]
     except ValueError:
         return None  # the rows are uneven themselves: no sequences
     if not all(row.ndim for row in rows) or (len({len(row) for row in rows}) < 2 and not even):

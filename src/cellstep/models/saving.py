@@ -18,10 +18,10 @@ from typing import Any
 
 from .. import registry
 from ..atomic import replacing
+from ..core import brief, check_count, check_path
 from ..layers import deserialize, serialize
 from ..layers.reading import Reading, reading
 from ..layers.serialization import sharing
-from ..ops import brief, check_count, check_path
 from . import archive, hdf5, weights
 from .archive import CONFIG, METADATA, WEIGHTS
 from .network import Network

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
+from ..core import brief
 from ..layers import Input, InputLayer, Layer, SymbolicTensor, deserialize, serialize
 from ..layers.base import check_layer
 from ..layers.configuration import check_config
 from ..layers.graph import Graph
 from ..layers.module import Module, Shape
-from ..ops import brief
 from .model import Model
 from .signature import Signature
 

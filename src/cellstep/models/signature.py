@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
+from .. import core
 from ..layers import InputLayer, SymbolicTensor, nested
 from ..layers.ragged import groups
 from . import data
@@ -69,10 +69,10 @@ class Signature:
                 continue
             values[i] = self._checked(i, value)
             if counts[i] is not None:
-                a = ops.plain("x", values[i])
+                a = core.plain("x", values[i])
                 if a.ndim < 2:
                     raise ValueError(f"lengths need x of shape (batch, time, ...), got {a.shape}")
-                masks[i], padding = ops.running(masks[i], counts[i], a.shape[0], a.shape[1], False), True
+                masks[i], padding = core.running(masks[i], counts[i], a.shape[0], a.shape[1], False), True
             elif masks[i] is not None:
                 masks[i] = _check_mask(masks[i], values[i])
         if rows is not None:
@@ -138,7 +138,7 @@ class Signature:
             sequences = ragged(name, value, even=self._takes_sequences(value, i))
             if sequences is not None:
                 return sequences
-        return ops.plain(name, value)
+        return core.plain(name, value)
 
     def _takes_sequences(self, rows: Sequence[Any], i: int) -> bool:
         """Whether a list of arrays is one of sequences, also where all have one length: the input leaves its steps
@@ -171,7 +171,7 @@ class Signature:
                 x = parts[0] if isinstance(self.inputs, int) else parts
         elif not data.several(x) and not isinstance(x, dict):
             sequences = x if isinstance(x, Stored) else ragged("x", x)
-            x = ops.plain("x", x) if sequences is None else sequences
+            x = core.plain("x", x) if sequences is None else sequences
         y, sample_weight = (
             self._targets(name, value, x, own_targets) for name, value in (("y", y), ("sample_weight", sample_weight))
         )
@@ -228,12 +228,12 @@ def _target(name: str, value: Any) -> Any:
     if value is None or isinstance(value, Ragged | Stored):
         return value
     sequences = None if isinstance(value, np.ndarray) else ragged(name, value)
-    return ops.plain(name, value) if sequences is None else sequences
+    return core.plain(name, value) if sequences is None else sequences
 
 
 def _check_mask(mask: Any, x: Any) -> NDArray[Any]:
-    m, a = ops.plain("mask", mask), ops.plain("x", x)
+    m, a = core.plain("mask", mask), core.plain("x", x)
     if a.ndim < 2 or m.shape != a.shape[:2]:
-        wanted = ops.describe(a.shape[:2]) if a.ndim > 1 else "none, as x has no steps"
+        wanted = core.describe(a.shape[:2]) if a.ndim > 1 else "none, as x has no steps"
         raise ValueError(f"expected mask of shape {wanted}, got {m.shape}")
-    return ops.check_mask(m, *a.shape[:2])
+    return core.check_mask(m, *a.shape[:2])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from ..kernels.stages import Lookup
 from ..layers import Layer, Stream
 from ..layers.module import Shape
@@ -61,7 +61,7 @@ def make_stream(
     numbers = any(lookups)
     if len(shape) != (2 if numbers else 3) or not (numbers or shape[-1]):
         wanted = "(batch, time) integers" if numbers else "(batch, time, features)"
-        raise ValueError(f"expected a model of inputs {wanted} for a stream, got {name} of {ops.describe(shape)}")
+        raise ValueError(f"expected a model of inputs {wanted} for a stream, got {name} of {core.describe(shape)}")
     integers = input_dtype is not None and input_dtype.kind in "iu"
     if integers and not numbers:
         raise NotImplementedError(f"Input of dtype {input_dtype} is not built for streams, but before an Embedding")

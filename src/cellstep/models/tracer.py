@@ -6,7 +6,7 @@ import contextlib
 import inspect
 from typing import Any, cast
 
-from .. import ops
+from .. import core
 from ..configured import ours_function
 from ..layers import Input, InputLayer, Layer, SymbolicTensor, nested
 from ..layers.graph import Graph
@@ -104,7 +104,7 @@ def _inputs_like(x: Any, steps_open: bool) -> Any:
     """Tensors for inputs such as x. Rows differ from call to call, steps too where they are open, features not."""
 
     def tensor(a: Any) -> SymbolicTensor:
-        sizes, dtype = _shape(a), getattr(a, "dtype", None) or ops.plain("x", a).dtype
+        sizes, dtype = _shape(a), getattr(a, "dtype", None) or core.plain("x", a).dtype
         integers = dtype.kind in "iu"
         free = 2 if steps_open and (len(sizes) > 2 or integers) else 1
         shape = (*(None,) * min(free, len(sizes)), *sizes[free:])
@@ -117,7 +117,7 @@ def _inputs_like(x: Any, steps_open: bool) -> Any:
 
 def _shape(x: Any) -> tuple[int, ...]:
     """The sizes of an array, padded where it is a list of sequences of different lengths."""
-    return (len(x), x.steps, *x.shape[2:]) if isinstance(x, Ragged) else ops.plain("x", x).shape
+    return (len(x), x.steps, *x.shape[2:]) if isinstance(x, Ragged) else core.plain("x", x).shape
 
 
 def tensors(name: str, structure: Any) -> list[SymbolicTensor]:

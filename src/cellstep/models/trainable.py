@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from ..callbacks import History
 from ..layers import nested
 from . import data, evaluation, own_steps
@@ -115,16 +115,16 @@ class Trainable(Compilable):
             raise ValueError(
                 f"tbptt must be None, as {type(self).__name__}.train_step says what a step is, got {tbptt}"
             )
-        epochs = ops.check_count("epochs", epochs)
-        initial_epoch = ops.check_natural("initial_epoch", initial_epoch)
-        ops.check_bool("shuffle", shuffle)
+        epochs = core.check_count("epochs", epochs)
+        initial_epoch = core.check_natural("initial_epoch", initial_epoch)
+        core.check_bool("shuffle", shuffle)
         if validation_split and validation_data is None:
             if data.is_stream(x):
                 raise ValueError("validation_split needs x to be an array, got an iterable of batches")
             (x, y, sample_weight, resets), validation_data = data.split(
                 trainer.batch(*map(stored, (x, y, sample_weight, resets))), validation_split
             )
-        steps = None if steps_per_epoch is None else ops.check_count("steps_per_epoch", steps_per_epoch)
+        steps = None if steps_per_epoch is None else core.check_count("steps_per_epoch", steps_per_epoch)
         source = epochs_of(trainer, x, y, sample_weight, batch_size, steps, shuffle, class_weight, resets)
         validation = validation_of(trainer, validation_data, batch_size, validation_batch_size, validation_steps)
         due = validated_after(validation_freq)
@@ -293,7 +293,7 @@ class Trainable(Compilable):
         """
         self._trainer.ready("gradients", "compute_loss")
         batch = self._trainer.batch(x, y, sample_weight, resets)
-        results = self._trainer.gradients(batch, ops.check_bool("advance", advance))
+        results = self._trainer.gradients(batch, core.check_bool("advance", advance))
         return results if outputs else results[:2]
 
     # What a subclass may write anew
@@ -321,7 +321,7 @@ class Trainable(Compilable):
         """The loss of outputs, with all penalties.
 
         A subclass may write another: it gets y_pred as tensors, which have values too, and gives one tensor of shape ()
-        that operators and functions of `cellstep.math` make of them; then its gradient is known.
+        that operators and functions of `cellstep.ops` make of them; then its gradient is known.
 
         Args:
             x, y, sample_weight: the arrays of a batch. y_pred: the outputs for x. Of sequences of different lengths y,

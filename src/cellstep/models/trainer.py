@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops, regularizers
+from .. import core, regularizers
 from ..configured import ours_attribute
 from ..interrupts import interrupts_held
 from ..layers import nested
@@ -156,7 +156,7 @@ class Trainer:
     def returned(self, logs: Logs, return_dict: bool) -> Any:
         """Logs as `evaluate` returns them: the loss first, then what `metrics` holds, then the rest by name."""
         logs = plain_logs(logs)
-        if ops.check_bool("return_dict", return_dict):
+        if core.check_bool("return_dict", return_dict):
             return logs
         listed = [name for name in self.model.get_metrics_result() if name in logs] if len(logs) > 1 else []
         values = [logs[name] for name in dict.fromkeys([*listed, *logs])]

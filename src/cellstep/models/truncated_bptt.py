@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
+from .. import core
 from ..configured import ours_function
 from ..interrupts import interrupts_held
 from ..layers import Lambda, nested
@@ -49,7 +49,7 @@ class TruncatedBPTT:
         self.trainer, self.model = trainer, trainer.model
         self.layers: list[Any] | None = None
         self.k1, self.k2 = (
-            ops.check_count(name, k) for name, k in zip(("k1 of tbptt", "k2 of tbptt"), lengths, strict=True)
+            core.check_count(name, k) for name, k in zip(("k1 of tbptt", "k2 of tbptt"), lengths, strict=True)
         )
         if self.k2 < self.k1:
             raise ValueError(f"k2 of tbptt must be at least k1, got {self.k1, self.k2}")

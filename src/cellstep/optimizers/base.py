@@ -18,9 +18,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..core import plain
 from ..interrupts import interrupts_held
 from ..layers.variable import touch
-from ..ops import plain
 from .clipping import clip
 from .flat import Flat, Part, State, Trainable
 from .grouping import group

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ops import check_natural
+from ..core import check_natural
 
 if TYPE_CHECKING:
     from .base import Optimizer

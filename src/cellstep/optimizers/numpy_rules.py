@@ -10,7 +10,7 @@ from typing import Unpack
 
 import numpy as np
 
-from ..ops import check_number as number
+from ..core import check_number as number
 from .base import Array, Optimizer
 from .flat import Part, elementwise
 from .settings import Options, Rate, below_one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from .. import kernels
-from ..ops import check_number as number
+from ..core import check_number as number
 from .base import Optimizer
 from .flat import Part, elementwise
 from .settings import Options, Rate, below_one

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from ..configured import Configured
+from ..core import brief, check_bool, check_named
+from ..core import check_number as number
 from ..lookup import Lookup
-from ..ops import brief, check_bool, check_named
-from ..ops import check_number as number
 
 
 class LearningRateSchedule(Configured):

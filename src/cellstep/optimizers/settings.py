@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self, TypedDict
 
 from .. import registry
 from ..configured import Configured
-from ..ops import check_bool, check_count, check_named
-from ..ops import check_number as number
+from ..core import check_bool, check_count, check_named
+from ..core import check_number as number
 from . import schedules
 from .schedules import LearningRateSchedule
 

@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .. import activations, callbacks, losses, ops
+from .. import activations, callbacks, core, losses
 from ..configured import arguments_of
 from ..models.ragged import Ragged
 from .sequences import as_sequences, is_sequences
@@ -98,7 +98,7 @@ class _Recurrent(BaseEstimator):  # type: ignore[misc]
 
     def _sequences(self, X: Any, reset: bool, y: Any = None) -> Array | Ragged:
         """X as models take it, as long as y where that was given; X has to be as in `fit` unless `reset`."""
-        dtype = ops.float_dtype("dtype", self.dtype)
+        dtype = core.float_dtype("dtype", self.dtype)
         sequences = is_sequences(X)
         if not reset and sequences == self._one_value:
             wanted, came = ("a table (n, features)", "sequences")[:: 1 if self._one_value else -1]
@@ -124,19 +124,19 @@ class _Recurrent(BaseEstimator):  # type: ignore[misc]
     def _train(self, x: Array | Ragged, y: Array, weights: Array, outputs: int, loss: Any, strata: Any) -> Self:
         """Build the model anew and train it; y (n, ...) as the loss takes it."""
         rng = check_random_state(self.random_state)
-        epochs = ops.check_count("epochs", self.epochs)
-        early = ops.check_bool("early_stopping", self.early_stopping)
-        size, shuffle = ops.check_count("batch_size", self.batch_size), ops.check_bool("shuffle", self.shuffle)
+        epochs = core.check_count("epochs", self.epochs)
+        early = core.check_bool("early_stopping", self.early_stopping)
+        size, shuffle = core.check_count("batch_size", self.batch_size), core.check_bool("shuffle", self.shuffle)
         model = build(self.get_params(deep=False), x.shape[2], outputs, loss, _seeds(rng))
         order = np.random.default_rng(next(_seeds(rng)))
         kept = np.flatnonzero(weights)
         held, hooks = None, []
         if early:
-            fraction = ops.check_number("validation_fraction", self.validation_fraction, 0, 1)
+            fraction = core.check_number("validation_fraction", self.validation_fraction, 0, 1)
             part = None if strata is None else strata[kept]
             kept, out = train_test_split(kept, test_size=fraction, stratify=part, random_state=rng)
             held = (x[out], y[out], weights[out])
-            patience = ops.check_count("patience", self.patience)
+            patience = core.check_count("patience", self.patience)
             hooks.append(callbacks.EarlyStopping("val_loss", self.tol, patience, mode="min", restore_best_weights=True))
         weights = weights[kept]
         # mean 1, so that only what weights are to each other counts: two for a row are that row twice
@@ -281,7 +281,7 @@ class RNNRegressor(RegressorMixin, _Recurrent):  # type: ignore[misc]
         """
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        targets = check_array(y, ensure_2d=False, dtype=ops.float_dtype("dtype", self.dtype), input_name="y")
+        targets = check_array(y, ensure_2d=False, dtype=core.float_dtype("dtype", self.dtype), input_name="y")
         if targets.ndim not in (1, 2):
             raise ValueError(f"expected y of shape (n,) or (n, K), got {targets.shape}")
         x = self._sequences(X, reset=True, y=targets)

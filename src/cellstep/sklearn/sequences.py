@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops
+from .. import core
 from ..models.ragged import Ragged
 
 Array = NDArray[Any]
@@ -49,7 +49,7 @@ def as_sequences(X: Any, dtype: np.dtype[Any]) -> Array | Ragged:
         raise ValueError("expected X to hold 1 sequence or more, got none")
     for i, row in enumerate(rows):
         if row.dtype.kind not in "fiub":
-            raise TypeError(f"expected X to hold real numbers, got {ops.kind('X', row)}")
+            raise TypeError(f"expected X to hold real numbers, got {core.kind('X', row)}")
         rows[i] = row = row[:, None] if row.ndim == 1 else row
         if row.ndim != rows[0].ndim or row.shape[-1] != rows[0].shape[-1] or row.ndim < 2:
             raise ValueError(
@@ -84,14 +84,14 @@ def windows(series: Any, length: int, *, horizon: int = 1, stride: int = 1, targ
         >>> X.shape, y[0]
         ((7, 3, 1), np.float64(3.0))
     """
-    values = ops.real("series", series)
+    values = core.real("series", series)
     if values.ndim not in (1, 2):
         raise ValueError(f"expected series of shape (steps,) or (steps, features), got {values.shape}")
     targets = values if target is None else np.asarray(target)
     if targets.ndim not in (1, 2) or len(targets) != len(values):
         raise ValueError(f"expected target to have the {len(values)} steps of series, got shape {targets.shape}")
-    length, stride = ops.check_count("length", length), ops.check_count("stride", stride)
-    after = ops.check_natural("horizon", horizon)
+    length, stride = core.check_count("length", length), core.check_count("stride", stride)
+    after = core.check_natural("horizon", horizon)
     starts = np.arange(0, len(values) - length - after + 1, stride)
     if not len(starts):
         raise ValueError(f"expected series of {length + after} steps or more for one window, got {len(values)}")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import initializers, kernels, layers, models, ops, optimizers
+from .. import core, initializers, kernels, layers, models, optimizers
 from ..layers.cell_layer import layer_of
 from ..models.ragged import Ragged
 
@@ -44,10 +44,10 @@ def build(options: dict[str, Any], inputs: int, outputs: int, loss: Any, seeds: 
     """
     dtype = options["dtype"]
     names = sorted(kernels.CELLS, key=lambda name: -kernels.CELLS[name].G)
-    kind = layer_of(ops.check_choice("cell", options["cell"], names))
-    count = ops.check_count("num_layers", options["num_layers"])
-    both = ops.check_bool("bidirectional", options["bidirectional"])
-    rate = ops.check_rate("dropout", options["dropout"])
+    kind = layer_of(core.check_choice("cell", options["cell"], names))
+    count = core.check_count("num_layers", options["num_layers"])
+    both = core.check_bool("bidirectional", options["bidirectional"])
+    rate = core.check_rate("dropout", options["dropout"])
 
     def recurrent(last: bool, backward: bool) -> Any:
         return kind(

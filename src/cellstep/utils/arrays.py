@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..ops import brief, check_count, plain
+from ..core import brief, check_count, plain
 
 Array = NDArray[Any]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import random
-from ..ops import check_bool, check_count, plain
+from ..core import check_bool, check_count, plain
 
 Array = NDArray[Any]
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import ops
+from ... import core
 from ...layers import trace
 from ...layers.tracing import CellTrace
 from ...models import Model
@@ -171,7 +171,7 @@ def bptt(model: Any, x: Any, y: Any, sample_weight: Any = None, *, rows: int = R
     """
     if not isinstance(model, Model):
         raise TypeError(f"model must be a compiled model, got {type(model).__name__}")
-    rows = ops.check_count("rows", rows)
+    rows = core.check_count("rows", rows)
     scale = float(model._trainer.ready("bptt").optimizer.scale_loss(1.0))
     places(model)
     with trace() as runs:
@@ -243,7 +243,7 @@ def _parts(run: CellTrace, scale: float) -> tuple[dict[str, Array], Array, Array
     feedback, drop = np.zeros((B, T, run.cell.units)), run.forward.drop
     for t in range(T):
         mask, first = held.running[:, t : t + 1], [s[:, t] for s in held.before]
-        *_, back = ops.forward(packed, x[:, t : t + 1], first, mask=mask, drop=drop, sequences=False, tape=True)
+        *_, back = core.forward(packed, x[:, t : t + 1], first, mask=mask, drop=drop, sequences=False, tape=True)
         assert back is not None
         d = [parts[name][t] if name in parts else None for name in arrays]
         _, dbefore = back(None, [np.ascontiguousarray(a[:, t]) for a in above], d, need_dx=False)

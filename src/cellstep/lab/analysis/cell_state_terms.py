@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import ops
+from ... import core
 from ...kernels import OF_INPUT, Cell, Product
 from ...kernels.reference.activations import activate, derivative
 from ...layers.tracing import CellTrace
@@ -49,7 +49,7 @@ def through_gates(run: CellTrace, rows: int) -> tuple[Array, dict[str, Array]] |
     own = {x.weight: np.eye(row.G * H), h.weight: np.zeros((H, row.G * H)), row.bias: None}
     packed = pack(run, *(own.get(weight, arrays[name]) for weight, name in names.items()))
     first = [s.reshape(n * T, H) for s in v.before]
-    *_, back = ops.forward(packed, sums.reshape(n * T, 1, -1), first, sequences=False, tape=True)
+    *_, back = core.forward(packed, sums.reshape(n * T, 1, -1), first, sequences=False, tape=True)
     assert back is not None
     dz, (_, direct) = back(None, [np.zeros((n * T, H)), np.ones((n * T, H))])
     assert dz is not None

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import layers, ops
+from ... import core, layers
 from .. import tasks
 from ..cell_rows import titles
 from ..plots.compare import draw
@@ -198,7 +198,7 @@ def compare(
     if match not in ("parameters", "time"):
         raise ValueError(f"match must be 'parameters' or 'time', got {match!r}")
     seeds, units, checks = (
-        ops.check_count(name, value) for name, value in (("seeds", seeds), ("units", units), ("checks", checks))
+        core.check_count(name, value) for name, value in (("seeds", seeds), ("units", units), ("checks", checks))
     )
     by_time = match == "time"
     spent = (5.0 if by_time else 1500) if budget is None else budget

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import ops
+from ... import core
 from ...layers.module import Module
 from ...layers.tracing import CellTrace
 from ...models import Model
@@ -183,11 +183,11 @@ def gradient_flow(
     chosen = list(models) if isinstance(models, (list, tuple)) else [models]
     if not chosen:
         raise ValueError("models must hold one model at least, got none")
-    factors = tuple(ops.check_number("scales", s, 0) for s in scales)
+    factors = tuple(core.check_number("scales", s, 0) for s in scales)
     if not factors:
         raise ValueError("scales must hold one number at least, got none")
-    bound = None if clipnorm is None else float(ops.check_number("clipnorm", clipnorm, 0))
-    rows, units = ops.check_count("rows", rows), ops.check_count("units", units)
+    bound = None if clipnorm is None else float(core.check_number("clipnorm", clipnorm, 0))
+    rows, units = core.check_count("rows", rows), core.check_count("units", units)
     probes = [checked_model(model, x, y, units, seed) for model in chosen]
     names = [model if isinstance(model, str) else None for model in chosen]
     curves: list[Curve] = []

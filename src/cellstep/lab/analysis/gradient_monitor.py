@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import ops
+from ... import core
 from ...callbacks import Callback
 from ...callbacks.base import Logs
 from ...configured import levels_to_user
@@ -117,12 +117,12 @@ class GradientMonitor(Callback, Result):
         patience: int = 3,
         verbose: int = 0,
     ) -> None:
-        self.every, self.rows = ops.check_count("every", every), ops.check_count("rows", rows)
-        self.vanishing = ops.check_number("vanishing", vanishing, 0)
-        self.exploding = ops.check_number("exploding", exploding, 0)
-        self.saturated = ops.check_number("saturated", saturated, 0, 1)
-        self.dead = ops.check_number("dead", dead, 0, 1)
-        self.patience = ops.check_count("patience", patience)
+        self.every, self.rows = core.check_count("every", every), core.check_count("rows", rows)
+        self.vanishing = core.check_number("vanishing", vanishing, 0)
+        self.exploding = core.check_number("exploding", exploding, 0)
+        self.saturated = core.check_number("saturated", saturated, 0, 1)
+        self.dead = core.check_number("dead", dead, 0, 1)
+        self.patience = core.check_count("patience", patience)
         if verbose not in (0, 1):
             raise ValueError(f"verbose must be 0 or 1, got {verbose!r}")
         self.verbose = verbose

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import ops
+from ... import core
 from ...layers.tracing import CellTrace
 from ..cell_rows import weight_names
 
@@ -81,9 +81,9 @@ def weights(run: CellTrace) -> dict[str, Array | None]:
     return {name: None if w is None else w.value.astype(np.float64) for name, w in variables.items()}
 
 
-def pack(run: CellTrace, *arrays: Array | None) -> ops.Packed:
+def pack(run: CellTrace, *arrays: Array | None) -> core.Packed:
     """Weights, one for each of a run's cell, packed with its options."""
-    return ops.pack(run.cell.contract, *arrays, backward=True, **run.cell.options)
+    return core.pack(run.cell.contract, *arrays, backward=True, **run.cell.options)
 
 
 def step_jacobians(run: CellTrace, rows: int = ROWS) -> Array:
@@ -102,7 +102,7 @@ def step_jacobians(run: CellTrace, rows: int = ROWS) -> Array:
         )
     held, drop = values(run, n), run.forward.drop
     # every step of every row as a sequence of one step
-    *_, back = ops.forward(
+    *_, back = core.forward(
         pack(run, *weights(run).values()),
         inputs(run, n).reshape(n * T, 1, -1),
         [s.reshape(n * T, -1) for s in held.before],

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import ops
+from ... import core
 from ..plots.lyapunov import draw
 from ..result import Result, Table, rounded, text_table
 from .jacobians import ROWS, step_jacobians
@@ -90,7 +90,7 @@ def lyapunov(model: Any, x: Any, *, layer: str | int = 0, skip: int = 0, rows: i
         >>> bool(lab.lyapunov(net, np.random.default_rng(0).standard_normal((2, 50, 3))).exponents[0] < 0)
         True
     """
-    skip, rows = ops.check_natural("skip", skip), ops.check_count("rows", rows)
+    skip, rows = core.check_natural("skip", skip), core.check_count("rows", rows)
     place, run = run_layer(model, x, layer)
     running = run.running[:rows]
     counted = running & (np.cumsum(running, axis=1) > skip)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ... import ops
+from ... import core
 from .. import style
 from ..result import Result
 from .drawing import Drawing
@@ -101,7 +101,7 @@ def unroll(
         >>> lab.unroll(Sequential([Input((None, 3)), layers.LSTM(8), layers.Dense(1)], name="net"), steps=5)
         <Unrolled net, steps 5>
     """
-    if ops.check_integer("columns", columns) < 3:
+    if core.check_integer("columns", columns) < 3:
         raise ValueError(f"columns must be an integer, 3 or more, got {columns!r}")
     lengths = _lengths(model, steps)
     reader = Reader(model, lengths)
@@ -123,7 +123,7 @@ def _lengths(model: Any, steps: int | Sequence[int] | None) -> list[int]:
     for wanted, (name, fixed) in zip(asked, lines, strict=True):
         if wanted is None and fixed is None:
             raise ValueError(f"steps must say how many steps to draw, as {name} takes any number of them, got None")
-        if wanted is not None and fixed not in (None, ops.check_count("steps", wanted)):
+        if wanted is not None and fixed not in (None, core.check_count("steps", wanted)):
             raise ValueError(f"steps must be {fixed} or None, as {name} has {fixed} steps, got {wanted}")
         lengths.append(int(fixed if wanted is None else wanted))
     return lengths

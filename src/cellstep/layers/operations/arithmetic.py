@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import activations, ops
+from ... import activations, core
 
 Array = NDArray[Any]
 Back = Callable[[Array], Sequence[Array | None]]
@@ -146,7 +146,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
     if sparse:
         raise NotImplementedError(f"sparse=True is not built; expected sparse=False, got {sparse!r}")
     rows = np.asarray(x)[..., None] == np.arange(num_classes)
-    return np.moveaxis(rows.astype(dtype or ops.floatx()), -1, axis), lambda dy: [None]
+    return np.moveaxis(rows.astype(dtype or core.floatx()), -1, axis), lambda dy: [None]
 
 
 def stop_gradient(x: Any) -> tuple[Any, Back]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ... import ops
+from ... import core
 from .. import nested
 from ..base import Array, Layer
 from ..context import Applied, Context
@@ -37,7 +37,7 @@ def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
     tensors = [leaf for leaf in leaves(arguments) if isinstance(leaf, SymbolicTensor)]
     for leaf in leaves(arguments):
         if isinstance(leaf, np.ma.MaskedArray):
-            ops.plain("x", leaf)  # which takes it, or says why not
+            core.plain("x", leaf)  # which takes it, or says why not
     if not tensors:
         kind = OPERATIONS[name]
         return kind.rule(*_passed(kind, arguments, None), **options)[0]
@@ -65,7 +65,7 @@ def _called(operation: str, arguments: list[Any], options: dict[str, Any], name:
 
 
 class Operation(Layer):
-    """An operation between tensors. Functions of `cellstep.math` and Python's operators make them.
+    """An operation between tensors. Functions of `cellstep.ops` and Python's operators make them.
 
     Args:
         operation: Keras's name, such as "Mean".
@@ -161,7 +161,7 @@ class Operation(Layer):
         return y, None, pullback
 
     def _cast(self, i: int, value: Any) -> Array:
-        a = ops.plain("x", value)
+        a = core.plain("x", value)
         wanted = a.dtype if self._dtypes is None else self._dtypes[i]
         return a.astype(wanted, copy=False) if wanted.kind == "f" else a
 
@@ -191,7 +191,7 @@ class Operation(Layer):
             try:
                 y = self._do(ones)[0]
             except (ValueError, IndexError, TypeError) as error:
-                listed = ", ".join(ops.describe(s) for s in shapes)
+                listed = ", ".join(core.describe(s) for s in shapes)
                 raise ValueError(
                     f"expected inputs that {self.kind.function} can take, got shapes {listed}: {error}"
                 ) from None
@@ -302,6 +302,6 @@ def decoded(value: Any) -> Any:
     if name in ("__numpy__", "__tensor__") and isinstance(config, dict):
         dtype = np.dtype(config["dtype"])
         if dtype.kind not in "fiub":
-            raise ValueError(f"expected numbers in a call of the configuration, got {ops.brief(config['dtype'])}")
+            raise ValueError(f"expected numbers in a call of the configuration, got {core.brief(config['dtype'])}")
         return np.asarray(config["value"], dtype)
     return {key: decoded(part) for key, part in value.items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import ops
+from ... import core
 from .arithmetic import Array, Back, to_shape
 
 
@@ -99,14 +99,14 @@ def _in_one_dtype(*arrays: Any) -> list[Array] | None:
 
 def _matmul(a: Any, b: Any) -> Array:
     floats = _in_one_dtype(a, b)
-    return np.matmul(a, b) if floats is None else ops.matmul(*floats)
+    return np.matmul(a, b) if floats is None else core.matmul(*floats)
 
 
 def _einsum(terms: list[str], out: str, operands: Any) -> Array:
     floats = _in_one_dtype(*operands)
     if len(operands) == 1 or floats is None:
         return np.asarray(np.einsum(f"{','.join(terms)}->{out}", *operands))
-    return ops.einsum(floats[0], terms[0], floats[1], terms[1], out)
+    return core.einsum(floats[0], terms[0], floats[1], terms[1], out)
 
 
 def matmul(x1: Any, x2: Any) -> tuple[Any, Back]:

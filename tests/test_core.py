@@ -1,4 +1,4 @@
-"""What ops does between layers and kernels: casts, the fast forms of masks, layouts, errors."""
+"""What core does between layers and kernels: casts, the fast forms of masks, layouts, errors."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellstep import kernels, ops
+from cellstep import core, kernels
 
 F32, F64 = np.dtype("float32"), np.dtype("float64")
 RNG = np.random.default_rng(2)
 LSTM = kernels.CELLS["lstm"]
 
 
-def packed(backward: bool = True, H: int = 4, I: int = 3) -> ops.Packed:  # noqa: E741
+def packed(backward: bool = True, H: int = 4, I: int = 3) -> core.Packed:  # noqa: E741
     W, U = RNG.standard_normal((I, 4 * H)), RNG.standard_normal((H, 4 * H))
     options = {"activation": "tanh", "recurrent_activation": "sigmoid"}
-    return ops.pack(LSTM, W, U, np.zeros(4 * H), backward=backward, **options)
+    return core.pack(LSTM, W, U, np.zeros(4 * H), backward=backward, **options)
 
 
 def test_an_array_that_fits_is_not_copied() -> None:
     a = np.ones((2, 3), F32)
-    assert ops.as_array("x", a, F32, ("batch", 3)) is a
-    assert ops.rows(a) is a
-    assert ops.contiguous(a) is a
+    assert core.as_array("x", a, F32, ("batch", 3)) is a
+    assert core.rows(a) is a
+    assert core.contiguous(a) is a
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint64", "bool", "float16", "float64", ">f4", "longdouble"])
 def test_real_numbers_of_any_kind_are_cast(dtype: str) -> None:
-    a = ops.as_array("x", np.ones((2, 3), dtype), F32, ("batch", 3))
+    a = core.as_array("x", np.ones((2, 3), dtype), F32, ("batch", 3))
     assert a.dtype is F32
     assert (a == 1).all()
 
@@ -40,19 +40,19 @@ def test_real_numbers_of_any_kind_are_cast(dtype: str) -> None:
 @pytest.mark.parametrize("value", [np.ones(3, "M8[s]"), np.ones(3, complex), ["a"], [None], {}, object()])
 def test_what_is_no_real_number_is_refused(value: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=r"expected speed (to|of)"):
-        ops.as_array("speed", value, F64, ("n",))
+        core.as_array("speed", value, F64, ("n",))
 
 
 def test_float_dtype() -> None:
-    assert ops.float_dtype("dtype", None) is F32
+    assert core.float_dtype("dtype", None) is F32
     for given_ in ("float64", np.float64, F64, float, {"config": {"name": "float64"}}):
-        assert ops.float_dtype("dtype", given_) is F64
+        assert core.float_dtype("dtype", given_) is F64
     for wrong in ("int32", "nonsense", 3, {}):
         with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64', got"):
-            ops.float_dtype("dtype", wrong)
+            core.float_dtype("dtype", wrong)
 
 
-def spied(p: ops.Packed) -> tuple[ops.Packed, list[Any]]:
+def spied(p: core.Packed) -> tuple[core.Packed, list[Any]]:
     """The same, noting the mask and lengths that the kernel gets."""
     seen: list[Any] = []
 
@@ -82,7 +82,7 @@ RIGHT = np.array([[1, 1, 0], [0, 0, 0], [1, 1, 1]], bool)
 )
 def test_a_mask_takes_its_fastest_form(mask: Any, backwards: bool, form: str) -> None:
     p, seen = spied(packed())
-    ops.forward(p, np.ones((3, 3, 3)), mask=mask, go_backwards=backwards)
+    core.forward(p, np.ones((3, 3, 3)), mask=mask, go_backwards=backwards)
     got_mask, got_lengths = seen[0]
     assert (got_mask is not None, got_lengths is not None) == (form == "mask", form == "lengths")
     if form == "lengths":
@@ -97,7 +97,7 @@ def test_any_mask_gives_what_the_kernel_gives_for_it_as_it_is(data: st.DataObjec
     mask = np.array(bits, bool).reshape(B, T)
     x = np.random.default_rng(B * T).standard_normal((B, T, 2))
     p = PACKED
-    y, states, _ = ops.forward(p, x, mask=mask)
+    y, states, _ = core.forward(p, x, mask=mask)
     raw_y, h, c = np.empty((B, T, 3)), np.empty((B, 3)), np.empty((B, 3))
     zeros = np.zeros((B, 3))
     p.backend.forward(p.weights, x, (zeros, zeros), mask, None, None, None, raw_y, (h, c), None)
@@ -111,7 +111,7 @@ PACKED = packed(H=3, I=2)
 def test_pullbacks_take_none_for_zeros_and_for_what_is_not_wanted() -> None:
     p = packed()
     x = RNG.standard_normal((2, 3, 3))
-    y, states, pullback = ops.forward(p, x, tape=True, go_backwards=True)
+    y, states, pullback = core.forward(p, x, tape=True, go_backwards=True)
     assert y is not None
     assert pullback is not None
     dW = np.zeros((3, 16))
@@ -121,14 +121,14 @@ def test_pullbacks_take_none_for_zeros_and_for_what_is_not_wanted() -> None:
     assert dW.any()
     assert pullback(None, [np.ones_like(s) for s in states], (None,) * 3, need_dx=False)[0] is None
     assert [d.shape for d in dstates] == [(2, 4), (2, 4)]
-    assert ops.forward(p, x, sequences=False)[0] is None
-    assert ops.forward(p, x)[2] is None
+    assert core.forward(p, x, sequences=False)[0] is None
+    assert core.forward(p, x)[2] is None
 
 
 def test_step_copies_states_and_keeps_inputs() -> None:
     p = packed(backward=False)
     h, c = np.zeros((2, 4)), np.ones((2, 4))
-    new = ops.step(p, np.ones((2, 3)), [h, c])
+    new = core.step(p, np.ones((2, 3)), [h, c])
     assert not h.any()
     assert (c == 1).all()
     assert new[0].any()
@@ -157,22 +157,22 @@ def test_pack_refuses_what_does_not_fit(change: dict[str, Any], error: type[Exce
     W, U, b, *_ = (made := {**good, **change}).values()
     options = {k: v for k, v in made.items() if k not in "WUb"}
     with pytest.raises(error, match=message):
-        ops.pack(LSTM, W, U, b, backward=False, **options)
+        core.pack(LSTM, W, U, b, backward=False, **options)
 
 
 def test_a_flag_is_true_or_false(backend: kernels.Backend) -> None:
     gru = kernels.CELLS["gru"]
     weights, x = [np.ones(shape) / 9 for shape in gru.shapes({"I": 3, "H": 4}, gru.defaults)], np.ones((2, 3, 3))
     options = {**gru.defaults, "backward": False, "backend": backend}
-    answers = [ops.forward(ops.pack(gru, *weights, **options | {"reset_after": v}), x)[0] for v in (True, np.True_)]
+    answers = [core.forward(core.pack(gru, *weights, **options | {"reset_after": v}), x)[0] for v in (True, np.True_)]
     np.testing.assert_array_equal(*answers)
     for wrong in ("no", 1, None, [True]):
         with pytest.raises(TypeError, match="reset_after must be True or False, got "):
-            ops.pack(gru, *weights, **options | {"reset_after": wrong})
+            core.pack(gru, *weights, **options | {"reset_after": wrong})
 
 
 def test_pullback_refuses_what_does_not_fit() -> None:
-    _, _, pullback = ops.forward(packed(), np.ones((2, 3, 3)), sequences=False, tape=True)
+    _, _, pullback = core.forward(packed(), np.ones((2, 3, 3)), sequences=False, tape=True)
     assert pullback is not None
     with pytest.raises(ValueError, match="expected dy to be None"):
         pullback(np.ones((2, 3, 4)), [None, None], None, None, None)
