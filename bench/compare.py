@@ -10,8 +10,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from cellstep.cli.bench import command, compare, peers, shapes, threads
-from cellstep.cli.bench.interleaved import Pace
+from cellstep.benchmarks import command, compare, peers, shapes, threads
+from cellstep.benchmarks.interleaved import Pace
 
 
 def _parser() -> argparse.ArgumentParser:

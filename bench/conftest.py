@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from cellstep import kernels
-from cellstep.cli.bench import compare, limits, peers, shapes, threads
-from cellstep.cli.bench.answers import check
-from cellstep.cli.bench.compare import Work
-from cellstep.cli.bench.problem import Problem
+from cellstep.benchmarks import compare, limits, peers, shapes, threads
+from cellstep.benchmarks.answers import check
+from cellstep.benchmarks.compare import Work
+from cellstep.benchmarks.problem import Problem
 
 BACKENDS = pytest.StashKey[list[str]]()
 PEERS = pytest.StashKey[dict[str, peers.Peer]]()

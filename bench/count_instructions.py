@@ -41,7 +41,7 @@ TOLERANCE = 0.01
 def _inside(folder: Path) -> None:
     """Under valgrind: fork the children, and note which process was which."""
     from cellstep import config
-    from cellstep.cli.bench import answers, compare, problem, shapes
+    from cellstep.benchmarks import answers, compare, problem, shapes
 
     children: dict[str, list[int]] = {}
     for case, n in CASES.items():

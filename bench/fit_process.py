@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cellstep.cli.bench import threads
-from cellstep.cli.bench.peers import keras_layers
-from cellstep.cli.bench.shapes import Shape
+from cellstep.benchmarks import threads
+from cellstep.benchmarks.peers import keras_layers
+from cellstep.benchmarks.shapes import Shape
 
 WORKER = Path(__file__).with_name("fit_worker.py")
 CONTENDERS = ("cellstep", *(f"keras-{name}" for name in keras_layers.BACKENDS))

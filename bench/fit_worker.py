@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cellstep.cli.bench.shapes import FIT_SAMPLES, Shape, parse
+from cellstep.benchmarks.shapes import FIT_SAMPLES, Shape, parse
 
 CHECKED = 128  # samples
 OPTIONS = ("mask", "dropout", "recurrent_dropout", "bidirectional")

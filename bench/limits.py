@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cellstep.cli.bench import limits, threads
+from cellstep.benchmarks import limits, threads
 
 
 def main() -> None:

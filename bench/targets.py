@@ -26,13 +26,13 @@ from fit_process import MOST, worker
 from fit_worker import OPTIONS
 
 from cellstep import layers
-from cellstep.cli.bench import compare, limits, peers, picture, shapes, threads
-from cellstep.cli.bench.compare import Row, Work
-from cellstep.cli.bench.interleaved import Pace
-from cellstep.cli.bench.ours import layer_level
-from cellstep.cli.bench.peers import keras_layers
-from cellstep.cli.bench.problem import Problem
-from cellstep.cli.bench.shapes import FITS, RAGGED, SEQUENCES, STEPS, TRAINING
+from cellstep.benchmarks import compare, limits, peers, picture, shapes, threads
+from cellstep.benchmarks.compare import Row, Work
+from cellstep.benchmarks.interleaved import Pace
+from cellstep.benchmarks.ours import layer_level
+from cellstep.benchmarks.peers import keras_layers
+from cellstep.benchmarks.problem import Problem
+from cellstep.benchmarks.shapes import FITS, RAGGED, SEQUENCES, STEPS, TRAINING
 
 #: At least so many times the best peer, in the order of the shapes of the table.
 STEP = (20.0, 15.0, 10.0, 4.0, 2.2, 1.7, 1.1)

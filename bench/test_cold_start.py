@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from conftest import ABSENT, PEERS, remember
 
-from cellstep.cli.bench.answers import exact
-from cellstep.cli.bench.peers import keras_layers, onnx_graphs
-from cellstep.cli.bench.problem import Problem
-from cellstep.cli.bench.shapes import Shape
+from cellstep.benchmarks.answers import exact
+from cellstep.benchmarks.peers import keras_layers, onnx_graphs
+from cellstep.benchmarks.problem import Problem
+from cellstep.benchmarks.shapes import Shape
 
 SHAPE = Shape(20, 1, 16, 64)
 

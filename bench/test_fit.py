@@ -8,8 +8,8 @@ import pytest
 from conftest import ABSENT, PEERS, remember
 from fit_process import CONTENDERS, MOST, loss, worker
 
-from cellstep.cli.bench.peers import keras_layers
-from cellstep.cli.bench.shapes import FITS, Shape
+from cellstep.benchmarks.peers import keras_layers
+from cellstep.benchmarks.shapes import FITS, Shape
 
 
 @pytest.fixture(scope="module")

@@ -209,9 +209,9 @@ def test_estimators_take_its_name() -> None:
 
 
 def test_the_bench_times_it_and_checks_its_answers() -> None:
-    from cellstep.cli.bench import compare, shapes
-    from cellstep.cli.bench.answers import check
-    from cellstep.cli.bench.problem import Problem
+    from cellstep.benchmarks import compare, shapes
+    from cellstep.benchmarks.answers import check
+    from cellstep.benchmarks.problem import Problem
 
     assert ROW.name in shapes.cells()
     for work in shapes.TABLE:

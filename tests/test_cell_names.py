@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 import cellstep
-from cellstep import kernels
+from cellstep import benchmarks, kernels
 
-SOURCES = [Path(kernels.__file__).parent, Path(cellstep.__file__).parent]
+SOURCES = [Path(package.__file__).parent for package in (kernels, benchmarks, cellstep)]
 #: Files that name cells for another reason.
 ALLOWED = {
     "cells.py": "the rows",
     "backend.py": "what the tiles of each cell are called",
     "layers/__init__.py": "exports",
-    "bench/peers/jax_jit.py": "what a user of JAX writes by hand for each",
-    "bench/peers/pytorch.py": "nn.utils.rnn",
+    "peers/jax_jit.py": "what a user of JAX writes by hand for each",
+    "peers/pytorch.py": "nn.utils.rnn",
     "cli/demo.py": "the demo's own net",
     "cli/lab.py": "the cell where none is asked for",
     "analysis/comparison.py": "the cell that others are compared with",

@@ -31,9 +31,11 @@ OWN = re.compile(rf"^(kernels/(reference|numba|tiles)|src/cellstep/layers)/({OWN
 
 
 def sources() -> list[Path]:
-    files = [p for base in (ROOT / "kernels", ROOT / "src") for p in base.rglob("*") if p.suffix in SUFFIXES]
-    linked = ROOT / "src" / "cellstep" / "kernels"
-    return sorted(p for p in files if linked not in p.parents)
+    files = [
+        p for base in ("kernels", "bench/benchmarks", "src") for p in (ROOT / base).rglob("*") if p.suffix in SUFFIXES
+    ]
+    linked = {ROOT / "src" / "cellstep" / name for name in ("kernels", "benchmarks")}
+    return sorted(p for p in files if not linked.intersection(p.parents))
 
 
 SUFFIXES = {".py", ".pyx", ".pxd", ".c", ".h"}

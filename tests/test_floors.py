@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("atomic", "interrupts", "core", "random", "exports", "registry", "configured", "lookup"),
     ("activations", "backend", "constraints", "initializers", "layers", "math", "ops", "regularizers", "sampling"),
     ("callbacks", "losses", "metrics", "models", "optimizers"),
-    ("bridges", "cli", "config", "lab", "saving", "sklearn", "utils", "__main__"),
+    ("benchmarks", "bridges", "cli", "config", "lab", "saving", "sklearn", "utils", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 #: The package itself holds every public name, and is imported by none but the top floor.
@@ -38,11 +38,12 @@ class Import(NamedTuple):
 def sources() -> dict[str, Path]:
     """Every Python and Cython file of the package, by the name of its module."""
     found = {}
-    for base, prefix in ((ROOT / "src" / "cellstep", "cellstep"), (ROOT / "kernels", "cellstep.kernels")):
-        # a development checkout links the kernels into src
-        linked = base / "kernels"
+    folders = {"cellstep": "src/cellstep", "cellstep.kernels": "kernels", "cellstep.benchmarks": "bench/benchmarks"}
+    for prefix, folder in folders.items():
+        base = ROOT / folder
         for path in (*base.rglob("*.py"), *base.rglob("*.pyx"), *base.rglob("*.pxd")):
-            if linked.is_symlink() and linked in path.parents:
+            # a development checkout links these folders into src
+            if any(parent.is_symlink() for parent in path.parents if base in parent.parents):
                 continue
             parts = path.relative_to(base).with_suffix("").parts
             name = ".".join([prefix, *parts[: -1 if parts[-1] == "__init__" else None]])

@@ -21,7 +21,7 @@ def examples() -> list[doctest.DocTest]:
     """Every docstring with a >>> in the package, once."""
     finder, found = doctest.DocTestFinder(exclude_empty=True), {}
     for info in pkgutil.walk_packages(cellstep.__path__, "cellstep."):
-        if ".kernels.cython" in info.name or ".bench.peers" in info.name or info.name.endswith("__main__"):
+        if ".kernels.cython" in info.name or ".benchmarks.peers" in info.name or info.name.endswith("__main__"):
             continue  # compiled modules have no examples; the peers are other libraries
         try:
             module = importlib.import_module(info.name)

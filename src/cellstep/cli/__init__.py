@@ -76,7 +76,7 @@ def _run(args: argparse.Namespace) -> None:
 
         show_config()
     elif args.command == "bench":
-        from .bench import command
+        from ..benchmarks import command
 
         command.run_benchmark(args.peers, args.picture, args.json, seconds=args.seconds)
     elif args.command == "lab":

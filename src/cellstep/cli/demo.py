@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 from .. import config, kernels, layers, models, optimizers, random
-from .bench.interleaved import Pace, compare
+from ..benchmarks.interleaved import Pace, compare
 from .team_games import scores
 from .team_games.games import DataError, read_games
 from .team_games.histories import FEATURES, LAST, Samples, samples

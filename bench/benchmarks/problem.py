@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import kernels
+from .. import kernels
 from .shapes import Shape
 
 Array = NDArray[Any]

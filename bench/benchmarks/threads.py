@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from ... import config, kernels
+from .. import config, kernels
 from .peers import Peer
 
 

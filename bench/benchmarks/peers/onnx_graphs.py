@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ....kernels import Cell
+from ...kernels import Cell
 from ..problem import Array, Problem
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ... import kernels
+from .. import kernels
 from .ours import kernel_level
 from .problem import Answer, Problem, Runner
 from .shapes import Shape

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ....kernels import Cell
+from ...kernels import Cell
 from ..problem import Problem, Runner, stepping
 from . import jax_jit, pytorch
 

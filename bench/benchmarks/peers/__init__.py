@@ -18,7 +18,7 @@ import importlib
 import importlib.util
 from typing import Protocol
 
-from ....kernels import Cell
+from ...kernels import Cell
 from ..problem import Problem, Runner
 
 #: By the name that the command line takes.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ... import kernels
+from .. import kernels
 
 
 class Shape(NamedTuple):

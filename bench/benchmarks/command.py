@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ... import atomic
+from .. import atomic
 from . import compare, limits, peers, picture, screen, threads
 from .interleaved import Pace
 from .shapes import SHORT, cells

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ....kernels import Cell
+from ...kernels import Cell
 from ..problem import Answer, Problem, Runner, stepping
 
 NEEDS = ("jax",)

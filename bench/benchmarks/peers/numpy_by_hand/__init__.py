@@ -22,7 +22,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 
-from .....kernels import Cell
+from ....kernels import Cell
 from .base import ByHand
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ... import atomic, kernels
+from .. import atomic, kernels
 from .compare import Row
 
 #: Hues that stay apart for colour-blind readers, after Okabe and Ito.

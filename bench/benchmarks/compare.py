@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ... import __version__, config, kernels
+from .. import __version__, config, kernels
 from . import interleaved, ours, threads
 from .answers import WrongAnswer, check
 from .interleaved import Pace, Timing

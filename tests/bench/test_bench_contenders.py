@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from cellstep import kernels
-from cellstep.cli.bench import compare, ours, peers
-from cellstep.cli.bench.answers import WrongAnswer, check, exact
-from cellstep.cli.bench.peers import by_hand
-from cellstep.cli.bench.problem import Problem, Runner
-from cellstep.cli.bench.shapes import TABLE, Shape
+from cellstep.benchmarks import compare, ours, peers
+from cellstep.benchmarks.answers import WrongAnswer, check, exact
+from cellstep.benchmarks.peers import by_hand
+from cellstep.benchmarks.problem import Problem, Runner
+from cellstep.benchmarks.shapes import TABLE, Shape
 
 # what installed peers have to say is none of ours
 pytestmark = pytest.mark.filterwarnings("ignore")

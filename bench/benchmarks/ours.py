@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import kernels
-from ...layers.cell_layer import layer_of
+from .. import kernels
+from ..layers.cell_layer import layer_of
 from .problem import Answer, Array, Problem, Runner, stepping
 
 OUTPUTS, GRADIENTS = 5e-6, 2e-5

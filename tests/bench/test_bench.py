@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from cellstep import kernels
+from cellstep.benchmarks import command, compare, limits, peers, picture, shapes, threads
+from cellstep.benchmarks.answers import WrongAnswer
+from cellstep.benchmarks.interleaved import Pace, Timing
+from cellstep.benchmarks.limits import Limits
+from cellstep.benchmarks.peers import by_hand
+from cellstep.benchmarks.problem import Problem, Runner
+from cellstep.benchmarks.shapes import Shape
 from cellstep.cli import main
-from cellstep.cli.bench import command, compare, limits, peers, picture, shapes, threads
-from cellstep.cli.bench.answers import WrongAnswer
-from cellstep.cli.bench.interleaved import Pace, Timing
-from cellstep.cli.bench.limits import Limits
-from cellstep.cli.bench.peers import by_hand
-from cellstep.cli.bench.problem import Problem, Runner
-from cellstep.cli.bench.shapes import Shape
 
 QUICK = Pace(0, 0, 0, rounds=2)
 ROWS = [
