@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 #: From the ground up. Modules of one floor may import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("kernels",),
-    ("atomic", "interrupts", "core", "random", "exports", "registry", "configured", "lookup"),
+    ("atomic", "interrupts", "core", "seeds", "exports", "registry", "configured", "lookup"),
     ("activations", "backend", "constraints", "initializers", "layers", "math", "ops", "regularizers", "sampling"),
     ("callbacks", "losses", "metrics", "models", "optimizers"),
     ("benchmarks", "bridges", "cli", "config", "lab", "saving", "sklearn", "utils", "__main__"),

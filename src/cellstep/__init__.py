@@ -85,8 +85,8 @@ if TYPE_CHECKING:
     from .metrics import Metric
     from .models import Model, Sequential
     from .optimizers import Optimizer
-    from .random import set_random_seed
     from .regularizers import Regularizer
+    from .seeds import set_random_seed
 
 __getattr__, __dir__ = lazy(
     globals(),
@@ -100,7 +100,7 @@ __getattr__, __dir__ = lazy(
         ".metrics": "Metric",
         ".models": "Model, Sequential",
         ".optimizers": "Optimizer",
-        ".random": "set_random_seed",
+        ".seeds": "set_random_seed",
         ".regularizers": "Regularizer",
     },
 )

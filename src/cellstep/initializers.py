@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from . import core, random, registry
+from . import core, registry, seeds
 from .configured import Configured
 from .lookup import Lookup, names_in, snake_case
 
@@ -75,14 +75,14 @@ class Seeded(Initializer):
     arguments: ClassVar[tuple[str, ...]] = ()  # a subclass's constructor names them all
 
     def __init__(self, seed: int | None = None) -> None:
-        self.seed = None if seed is None else random.check_seed(seed)
-        self._seed = random.make_seed() if self.seed is None else self.seed
+        self.seed = None if seed is None else seeds.check_seed(seed)
+        self._seed = seeds.make_seed() if self.seed is None else self.seed
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         """As `values`, without a float64 array of that size where numbers are drawn one after the other."""
         if type(self).draw not in (RandomUniform.draw, RandomNormal.draw):
             return super().__call__(shape, dtype)
-        rng, values = random.generator(self._seed), np.empty(tuple(shape), core.float_dtype("dtype", dtype))
+        rng, values = seeds.generator(self._seed), np.empty(tuple(shape), core.float_dtype("dtype", dtype))
         flat = values.reshape(-1)
         for begin in range(0, flat.size, PIECE):
             piece = flat[begin : begin + PIECE]
@@ -90,7 +90,7 @@ class Seeded(Initializer):
         return values
 
     def values(self, shape: tuple[int, ...]) -> Array:
-        return self.draw(random.generator(self._seed), shape)
+        return self.draw(seeds.generator(self._seed), shape)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         raise NotImplementedError(f"{type(self).__name__}.draw is not written")

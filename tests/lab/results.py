@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from lab.models import MODELS, make
 
-from cellstep import Input, Sequential, lab, layers, random
+from cellstep import Input, Sequential, lab, layers, seeds
 from cellstep.lab import tasks
 
 STEPS = 12
@@ -22,7 +22,7 @@ def sequences() -> np.ndarray:
 
 
 def net(layer: type[layers.RNN], name: str) -> Sequential:
-    with random.seeded(4):
+    with seeds.seeded(4):
         model = Sequential([Input((None, 2)), layer(6, name=name), layers.Dense(1, name="head")], name="net")
     model.compile("sgd", "mse")
     return model
@@ -55,7 +55,7 @@ def lyapunov() -> Any:
 
 def monitor() -> Any:
     watch = lab.GradientMonitor(vanishing=0.0, saturated=1.0, dead=1.0)
-    with random.seeded(2):
+    with seeds.seeded(2):
         net(layers.GRU, "memory").fit(
             sequences(), np.ones((4, 1), np.float32), batch_size=2, epochs=8, verbose=0, callbacks=[watch]
         )

@@ -14,7 +14,7 @@ from cellstep import Input, Sequential, lab, layers
 from cellstep.lab import tasks
 from cellstep.lab.analysis import intervals, matched_training
 from cellstep.lab.cell_rows import titles
-from cellstep.random import make_seed
+from cellstep.seeds import make_seed
 
 
 @pytest.mark.parametrize("cell", titles())

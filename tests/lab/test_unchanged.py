@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import cellstep
-from cellstep import lab, layers, random
+from cellstep import lab, layers, seeds
 from cellstep.layers import names
 from cellstep.utils import plot_model
 
@@ -33,7 +33,7 @@ class Breaks(layers.Layer):
     def forward(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False) -> Any:
         self.calls += 1
         self.noise.random()
-        np.random.random(), python_random.random(), random.make_seed()  # noqa: NPY002
+        np.random.random(), python_random.random(), seeds.make_seed()  # noqa: NPY002
         if Breaks.at == "forward":
             raise KeyboardInterrupt
 
@@ -111,7 +111,7 @@ def frozen(thing: Any, seen: dict[int, int]) -> Any:
 
 
 def everything(model: Any) -> Any:
-    sources = random._root.bit_generator.state, python_random.getstate(), np.random.get_state()  # noqa: NPY002
+    sources = seeds._root.bit_generator.state, python_random.getstate(), np.random.get_state()  # noqa: NPY002
     return frozen(model, {}), model.losses, model.metrics_names, repr(sources), dict(names._names)
 
 

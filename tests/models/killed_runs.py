@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import cellstep
-from cellstep import callbacks, layers, models, optimizers, random, utils
+from cellstep import callbacks, layers, models, optimizers, seeds, utils
 from cellstep.callbacks import state_file
 
 N, T, F = 44, 6, 3
@@ -153,7 +153,7 @@ def train(case: str, folder: Path) -> None:
         "calls": [net.optimizer.calls, net.optimizer.learning_rate],
         "history": [history.epoch, history.history],
         "log": log.read_text() if log.exists() else None,
-        "random": random.get_state(),
+        "random": seeds.get_state(),
         "left": sorted(path.name for path in (folder / "backup").iterdir() if not path.name.startswith(".")),
     }
     state_file.write(folder / "result", result)

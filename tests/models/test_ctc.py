@@ -61,10 +61,10 @@ def test_long_sequences_and_large_logits_stay_finite() -> None:
 
 
 def test_it_is_trained_on() -> None:
-    from cellstep import layers, random
+    from cellstep import layers, seeds
     from cellstep.models import Sequential
 
-    random.set_random_seed(2)
+    seeds.set_random_seed(2)
     x = np.random.default_rng(1).standard_normal((8, 6, 3)).astype("float32")
     y = np.tile([[1, 2, 1]], (8, 1))
     net = Sequential([layers.Input((6, 3)), layers.GRU(8, return_sequences=True), layers.Dense(3)])

@@ -11,7 +11,7 @@ import pytest
 import training_cases as cases
 from nets import X, Y, linear
 
-from cellstep import optimizers, random
+from cellstep import optimizers, seeds
 from cellstep.callbacks import Callback, EarlyStopping, History
 from cellstep.layers import GRU, LSTM, Dense, Embedding, Input
 from cellstep.models import Sequential
@@ -55,7 +55,7 @@ def test_training_follows_keras_step_by_step() -> None:
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
 def test_a_recurrent_model_learns_which_symbol_came_first(optimizer: str) -> None:
-    random.set_random_seed(3)
+    seeds.set_random_seed(3)
     rng = np.random.default_rng(1)
     x = rng.integers(1, 5, (256, 6))
     x[np.arange(6) >= rng.integers(2, 7, 256)[:, None]] = 0
@@ -105,7 +105,7 @@ def test_the_last_rows_are_kept_for_validation_before_shuffling() -> None:
 
 def test_shuffling_changes_the_order_and_a_seed_repeats_it() -> None:
     def run(seed: int, shuffle: bool = True) -> Any:
-        random.set_random_seed(seed)
+        seeds.set_random_seed(seed)
         net = linear()
         net.fit(X, Y, batch_size=2, epochs=2, verbose=0, shuffle=shuffle)
         return net.get_weights()[0]

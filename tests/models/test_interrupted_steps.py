@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellstep import Input, Sequential, layers, optimizers, random
+from cellstep import Input, Sequential, layers, optimizers, seeds
 
 
 def make(**fit: Any) -> Any:
-    random.set_random_seed(3)
+    seeds.set_random_seed(3)
     model = Sequential(
         [
             Input((6, 3), batch_size=8),

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellstep import Input, Model, Sequential, callbacks, layers, metrics, optimizers, random, regularizers
+from cellstep import Input, Model, Sequential, callbacks, layers, metrics, optimizers, regularizers, seeds
 
 
 def make() -> Any:
-    random.set_random_seed(3)
+    seeds.set_random_seed(3)
     model = Sequential(
         [Input((5, 3)), layers.LSTM(4, name="lstm"), layers.Dense(3, name="hidden"), layers.Dense(1, name="head")]
     )

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from nets import X, Y, linear
 
-from cellstep import callbacks, layers, metrics, models, random
+from cellstep import callbacks, layers, metrics, models, seeds
 from cellstep.callbacks import state_file
 
 KILLS = int(os.environ.get("CELLSTEP_KILLS", "6"))
@@ -73,7 +73,7 @@ def fit(net: Any, folder: Path, *others: Any, **options: Any) -> Any:
 
 
 def cut(folder: Path, at: int = 6) -> models.Sequential:
-    random.set_random_seed(1)
+    seeds.set_random_seed(1)
     net = linear()
     with pytest.raises(Cut):
         fit(net, folder, Raise(at))
@@ -82,14 +82,14 @@ def cut(folder: Path, at: int = 6) -> models.Sequential:
 
 @pytest.mark.parametrize("at", range(1, 16))
 def test_every_batch_of_a_run_can_be_its_last(at: int, tmp_path: Path) -> None:
-    random.set_random_seed(1)
+    seeds.set_random_seed(1)
     whole = linear(metrics=["mae"])
     wanted = fit(whole, tmp_path / "whole")
-    random.set_random_seed(1)
+    seeds.set_random_seed(1)
     net = linear(metrics=["mae"])
     with pytest.raises(Cut):
         fit(net, tmp_path / "cut", Raise(at))
-    random.set_random_seed(2)
+    seeds.set_random_seed(2)
     net = linear(metrics=["mae"])
     history = fit(net, tmp_path / "cut")
     assert same([history.epoch, history.history], [wanted.epoch, wanted.history])
@@ -118,7 +118,7 @@ def test_a_generator_of_one_pass_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_the_backup_before_the_last_one_serves_where_that_is_damaged_or_missing(tmp_path: Path) -> None:
-    random.set_random_seed(1)
+    seeds.set_random_seed(1)
     wanted = linear()
     fit(wanted, tmp_path / "whole")
     cut(tmp_path)
@@ -391,7 +391,7 @@ def scores() -> tuple[Any, dict[str, Any]]:
 @pytest.mark.parametrize("at", [1, 3, 4, 7, 8])
 def test_models_of_every_kind_are_taken_up(kind: Any, at: int, tmp_path: Path) -> None:
     def run(seed: int, *others: Any) -> tuple[Any, Any]:
-        random.set_random_seed(seed)
+        seeds.set_random_seed(seed)
         net, given = kind()
         backup = callbacks.BackupAndRestore(tmp_path, save_freq=1)
         return net, net.fit(**given, batch_size=3, epochs=3, verbose=0, callbacks=[backup, *others])

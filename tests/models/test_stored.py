@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellstep import callbacks, layers, models, random
+from cellstep import callbacks, layers, models, seeds
 
 
 class Chunked:
@@ -68,7 +68,7 @@ Y, W = RNG.integers(0, 3, 37), RNG.random(37)
 
 
 def net() -> models.Model:
-    random.set_random_seed(3)
+    seeds.set_random_seed(3)
     x, z = layers.Input((5, 3), name="x"), layers.Input((4,), dtype="int32", name="z")
     h = layers.Concatenate()([layers.GRU(4)(x), layers.LSTM(4)(layers.Embedding(6, 3)(z))])
     made = models.Model([x, z], layers.Dense(3, activation="softmax")(h))
@@ -98,7 +98,7 @@ def test_training_is_as_with_arrays_in_memory(kind: str, shuffle: bool, split: b
 
 def test_weights_of_classes_missing_axes_and_steps() -> None:
     for of in (Chunked, np.asarray):
-        random.set_random_seed(3)
+        seeds.set_random_seed(3)
         model = models.Sequential([layers.Input((5, 1)), layers.SimpleRNN(3), layers.Dense(1, activation="sigmoid")])
         model.compile("sgd", "binary_crossentropy")
         x, y = of(X[..., 0]), of((Y > 0).astype(float))

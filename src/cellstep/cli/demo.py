@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from .. import config, kernels, layers, models, optimizers, random
+from .. import config, kernels, layers, models, optimizers, seeds
 from ..benchmarks.interleaved import Pace, compare
 from .team_games import scores
 from .team_games.games import DataError, read_games
@@ -42,7 +42,7 @@ def run_demo(data: str | None = None, seed: int = 0, epochs: int | None = None) 
     train, held = split(samples(games, seed), what)
     print(f"Games: {what}, {held.once.sum()} of them held out: the last ones, all after the training games.")
     print(f"Histories: 0 to {LAST} past games, then the fixture; {len(train)} to learn from.")
-    random.set_random_seed(seed)
+    seeds.set_random_seed(seed)
     model = models.Sequential(
         [
             layers.Input((LAST + 1, len(FEATURES))),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import Input, Sequential, lab, layers, models, random
+from .. import Input, Sequential, lab, layers, models, seeds
 from ..lab.cell_rows import layer_over, titles
 
 Array = NDArray[Any]
@@ -93,7 +93,7 @@ def _recurrent(name: str) -> Any:
 
 def _net(args: argparse.Namespace, features: int) -> Sequential:
     """A recurrent layer, and a Dense one that predicts a step."""
-    with random.seeded(args.seed):
+    with seeds.seeded(args.seed):
         recurrent = _recurrent(args.cell)(args.units, name=args.cell.lower())
         return Sequential([Input((None, features)), recurrent, layers.Dense(features, name="head")], name="net")
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import activations, core, kernels, random
+from .. import activations, core, kernels, seeds
 from ..activations import Activation
 from ..configured import parameter_names
 from ..constraints import Constraint
@@ -80,7 +80,7 @@ class RecurrentCell(Module):
         own = {key: arguments.pop(key) for key in self.config_keys}
         super().__init__(**arguments)
         vars(self).update(checked(own, own))
-        self.generator = random.generator(self.seed)
+        self.generator = seeds.generator(self.seed)
         self._dropout_mask: Array | None = None
         self._recurrent_dropout_mask: Array | None = None
 

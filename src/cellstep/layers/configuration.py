@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .. import activations, constraints, core, initializers, random, regularizers
+from .. import activations, constraints, core, initializers, regularizers, seeds
 from ..activations import Activation
 from ..configured import cached, levels_to_user, ours_function
 from ..constraints import Constraint
@@ -45,7 +45,7 @@ def check_cudnn(name: str, value: Any) -> Any:
 
 def check_seed(name: str, value: Any) -> int | None:
     """A seed, or None for a new one."""
-    return None if value is None else random.check_seed(value)
+    return None if value is None else seeds.check_seed(value)
 
 
 def check_regularizer(name: str, value: Any) -> Regularizer | None:

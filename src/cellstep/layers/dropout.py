@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any, Unpack
 
-from .. import core, random
+from .. import core, seeds
 from ..kernels.stages import Stage
 from .base import Array, LayerOptions
 from .runner import dropped
@@ -41,8 +41,8 @@ class Dropout(Transform):
         super().__init__(**options)
         self.rate = core.check_rate("rate", rate)
         self.noise_shape = None if noise_shape is None else _noise_shape(noise_shape)
-        self.seed = None if seed is None else random.check_seed(seed)
-        self.generator = random.generator(self.seed)
+        self.seed = None if seed is None else seeds.check_seed(seed)
+        self.generator = seeds.generator(self.seed)
 
     def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         """y of x's shape; x itself where nothing is dropped."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Unpack
 
-from .. import core, random
+from .. import core, seeds
 from ..kernels.stages import Stage
 from .base import Array, LayerOptions
 from .transform import Back, Transform
@@ -16,8 +16,8 @@ class _Noise(Transform):
 
     def __init__(self, seed: int | None, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
-        self.seed = None if seed is None else random.check_seed(seed)
-        self.generator = random.generator(self.seed)
+        self.seed = None if seed is None else seeds.check_seed(seed)
+        self.generator = seeds.generator(self.seed)
 
     def normal(self, x: Array, stddev: float) -> Array:
         """Numbers of mean 0 in x's shape and dtype."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .. import core, random
+from .. import core, seeds
 from ..layers import nested
 from . import data
 from .class_weights import weigher
@@ -205,16 +205,16 @@ class Epochs:
         if (place["shuffle"] is None) != (self.source.rng is None):
             raise ValueError("shuffle must be as in the run that was cut, got the other")
         if self.source.rng is not None:
-            random.check_generator(self.source.rng, place["shuffle"])
+            seeds.check_generator(self.source.rng, place["shuffle"])
         if place["random"] is not None:
-            random.check_state(place["random"])
+            seeds.check_state(place["random"])
 
     def go_to(self, place: Any) -> None:
         """Take up a pass where it was; what had been taken of an iterable is taken again and passed by."""
         if self.source.rng is not None:
             self.source.rng.bit_generator.state = place["shuffle"]
         if place["random"] is not None:
-            random.set_state(place["random"])
+            seeds.set_state(place["random"])
         self._pass = None
         if place["taken"] is not None:
             self._begin(place["taken"])
@@ -223,7 +223,7 @@ class Epochs:
         rng = self.source.rng
         return {
             "shuffle": None if rng is None else rng.bit_generator.state,
-            "random": random.get_state() if self.source.draws else None,
+            "random": seeds.get_state() if self.source.draws else None,
         }
 
     def _begin(self, skip: int = 0) -> None:
@@ -249,7 +249,7 @@ def epochs_of(
     """
     steps = None if steps is None else core.check_count("steps", steps)
     weigh = None if class_weight is None else weigher(class_weight, trainer.model.loss)
-    rng = random.generator() if shuffle else None
+    rng = seeds.generator() if shuffle else None
     if data.is_stream(x):
         for name, value in (
             ("y", y),

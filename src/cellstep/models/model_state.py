@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import core, random
+from .. import core, seeds
 from ..callbacks.base import checked
 from ..layers.structure import held
 from ..optimizers.flat import State
@@ -29,7 +29,7 @@ def state(model: Any) -> dict[str, Any]:
         },
         "stateful": [m.states for m in _stateful(model)],
         "generators": [g.bit_generator.state for g in _generators(model)],
-        "random": random.get_state(),
+        "random": seeds.get_state(),
         "metrics": metric_states.states_of(model._trainer),
     }
 
@@ -52,7 +52,7 @@ def take_over(model: Any, saved: dict[str, Any], metrics: bool) -> None:
         generator.bit_generator.state = drawn
     if metrics:
         metric_states.resume(model._trainer, saved["metrics"])
-    random.set_state(saved["random"])
+    seeds.set_state(saved["random"])
 
 
 def checks(model: Any) -> dict[str, Callable[[str, Any], Any]]:
@@ -84,11 +84,11 @@ def checks(model: Any) -> dict[str, Callable[[str, Any], Any]]:
     def generators(name: str, value: Any) -> Any:
         mine = _generators(model)
         for generator, drawn in zip(mine, entries(name, value, len(mine)), strict=True):
-            random.check_generator(generator, drawn)
+            seeds.check_generator(generator, drawn)
         return value
 
     def globals_(name: str, value: Any) -> Any:
-        random.check_state(value)
+        seeds.check_state(value)
         return value
 
     return {

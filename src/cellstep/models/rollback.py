@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import random
+from .. import seeds
 from ..configured import of_package
 from ..interrupts import interrupts_held
 from ..layers.module import Module
@@ -124,7 +124,7 @@ def unchanged(*modules: Module) -> Iterator[None]:
     """
     every = [module for root in modules for module in root.walk()]
     built = [(module, module.built) for module in every]
-    rollback, undo_random = Rollback(every), random.remembered()
+    rollback, undo_random = Rollback(every), seeds.remembered()
     saved = rollback.save()
     try:
         with own_gradients(*modules):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..backend import clear_session, is_keras_tensor
 from ..models.own_steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from ..models.plot import model_to_dot, plot_model
-from ..random import set_random_seed
 from ..registry import (
     custom_object_scope,
     get_custom_objects,
@@ -13,6 +12,7 @@ from ..registry import (
     get_registered_object,
     register_keras_serializable,
 )
+from ..seeds import set_random_seed
 from .arrays import normalize, pad_sequences, to_categorical
 from .datasets import (
     PyDataset,

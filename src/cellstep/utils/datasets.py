@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import random
+from .. import seeds
 from ..core import check_bool, check_count, plain
 
 Array = NDArray[Any]
@@ -131,7 +131,7 @@ def timeseries_dataset_from_array(
         )
     starts = np.arange(first, first + count, stride)
     if check_bool("shuffle", shuffle):
-        random.generator(seed).shuffle(starts)
+        seeds.generator(seed).shuffle(starts)
     size = len(starts) if batch_size is None else check_count("batch_size", batch_size)
     return Windows(series, wanted, starts, np.arange(length) * rate, size)
 
@@ -178,7 +178,7 @@ def split_dataset(
         raise ValueError(f"left_size and right_size must be 1 or more, together at most {n}, got {left} and {right}")
     order = np.arange(n)
     if check_bool("shuffle", shuffle):
-        random.generator(seed).shuffle(order)
+        seeds.generator(seed).shuffle(order)
 
     def part(rows: Array) -> Any:
         parts = [a[rows] for a in arrays]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import layers, models, optimizers, random
+from ... import layers, models, optimizers, seeds
 from ..cell_rows import layer_over, row_of
 from ..tasks import Data, Task
 
@@ -59,7 +59,7 @@ def train(
         seed: of the weights and the batches. The caller's own random numbers are not touched.
         budget: seconds of training where by_time, else updates.
     """
-    with random.seeded(seed):
+    with seeds.seeded(seed):
         model = model_for(task, cell, units, rate)
         rng = np.random.default_rng([seed, 1])
         model(data.held[0][:1])  # builds it, outside of the clock
