@@ -51,16 +51,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "race" not in metafunc.fixturenames:
         return
-    config, work = metafunc.config, metafunc.module.WORK
+    config = metafunc.config
     wanted = [*config.stash[BACKENDS], "layers", "padded"]
     rows = [
         (Work(work, cell, shape, n), name)
+        for work in shapes.TABLE
         for n in config.getoption("--threads") or threads.choices()
         for cell in shapes.cells()
         for shape in shapes.TABLE[work]
         for name in compare.names(work, cell, config.stash[PEERS], wanted)
     ]
-    ids = [f"{row.cell}-{row.shape}-{row.threads}-{name}" for row, name in rows]
+    ids = [f"{row.work}-{row.cell}-{row.shape}-{row.threads}-{name}" for row, name in rows]
     metafunc.parametrize(("row", "contender"), rows, ids=ids)
 
 

@@ -5,5 +5,5 @@
 - `ours`, `peers/`: contenders, each the same work ready to be timed.
 - `interleaved`, `limits`: time a call; time the machine.
 - `compare`: rows of the table, timed; `screen`, `picture`: how they are shown.
-- `command`: the short form.
+- `arguments`, `command`: the command line, and what it does.
 """

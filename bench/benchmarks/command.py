@@ -1,18 +1,19 @@
-"""`python -m cellstep bench`: the short form, under a minute."""
+"""`python -m cellstep bench`: the short form, under a minute, or rows of the table that are asked for."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from .. import atomic
+from .. import atomic, core
 from . import compare, limits, peers, picture, screen, threads
 from .interleaved import Pace
-from .shapes import SHORT, cells
+from .shapes import SHORT, TABLE, cells, parse
 
-#: Rounds are few and short: the long form is in `bench/` of the repository.
+#: Of the short form: rounds are few and short.
 PACE = Pace(pause=0.01, warm=0.005, block=0.015, rounds=3)
 
 
@@ -27,6 +28,66 @@ def works() -> list[compare.Work]:
         for shape in (many if cell == first else few)
     ]
     return sorted(rows, key=lambda w: w.threads)
+
+
+def chosen(args: argparse.Namespace) -> list[compare.Work]:
+    """The rows that the command line asks for.
+
+    Raises:
+        ValueError: work, a cell or a shape is none.
+    """
+    kinds = [core.check_choice("--work", work, list(TABLE)) for work in args.work or TABLE]
+    names = [core.check_choice("--cells", cell, cells()) for cell in args.cells or cells()]
+    shapes = [parse(text) for text in args.shapes or ()]
+    return [
+        compare.Work(work, cell, shape, n)
+        for n in args.threads or threads.choices()
+        for work in kinds
+        for cell in names
+        for shape in shapes or TABLE[work]
+    ]
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command; 1 where a row that was asked for is slower than the best peer, else 0."""
+    if args.limits:
+        for n in args.threads or threads.choices():
+            show_limits(limits.measure(n))
+        return 0
+    own = any((args.work, args.cells, args.shapes, args.threads, args.rounds))
+    wanted: Sequence[str] = ("cython", "layers") if own else ("layers",)
+    rows = run_benchmark(
+        args.peers,
+        None if args.no_picture else args.picture or (None if own else "cellstep-bench.png"),
+        args.json,
+        chosen(args) if own else None,
+        Pace(rounds=args.rounds or 7) if own else PACE,
+        wanted if args.ours is None else [core.check_choice("--ours", name, compare.OURS) for name in args.ours],
+        args.seconds or (float("inf") if own else 60),
+    )
+    if args.over:
+        show_over(rows, args.over)
+    slower = [row for row in rows if row.ratio is not None and row.ratio < 1]
+    if own:
+        print(f"rows in which cellstep is slower than the best peer: {len(slower)}")
+    return int(own and bool(slower))
+
+
+def show_limits(machine: limits.Limits) -> None:
+    """The peak of multiply-adds, and the bandwidth of reading by size."""
+    print(f"threads {machine.threads}: {machine.peak / 1e9:.0f} GFLOP/s in a float32 product")
+    for size, rate in machine.bandwidth.items():
+        print(f"{size >> 10:8} KB {rate / 1e9:6.0f} GB/s")
+
+
+def show_over(rows: Sequence[compare.Row], base: str) -> None:
+    """Times as long as the contender `base`, the median over the rounds, of each other one and row that has both."""
+    print(f"\ntimes as long as {base}:")
+    for row in rows:
+        if base in row.times:
+            others = (f"{name} {row.times[base].times_faster(t):.2f}" for name, t in row.times.items() if name != base)
+            what, us = row.what, row.times[base].median * 1e6
+            print(f"{what.cell} {what.work} {what.shape}, {what.threads} threads, {us:.1f} us: {', '.join(others)}")
 
 
 def run_benchmark(

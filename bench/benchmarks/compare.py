@@ -25,6 +25,8 @@ from .shapes import Shape
 LEVELS = {"stream": ours.stream_level, "layers": ours.layer_level, "padded": ours.padded}
 #: Kernels of a backend, by the contender's name: the NumPy backend is not the peer that is NumPy by hand.
 BACKENDS = {"cython": "cython", "numba": "numba", "reference": "numpy"}
+#: The names of both.
+OURS = (*BACKENDS, *LEVELS)
 #: Those of `LEVELS` that have one kind of work only.
 ONLY = {"stream": "step", "padded": "ragged"}
 
@@ -117,7 +119,7 @@ def contender(name: str, p: Problem, n: int, peers: Mapping[str, Peer]) -> Runne
     if name in LEVELS:
         return LEVELS[name](p)
     if name not in BACKENDS:
-        raise ValueError(f"contender must be one of {', '.join([*BACKENDS, *LEVELS, *peers])}, got {name!r}")
+        raise ValueError(f"contender must be one of {', '.join([*OURS, *peers])}, got {name!r}")
     return ours.kernel_level(p, kernels.load(BACKENDS[name]))
 
 

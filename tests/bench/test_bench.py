@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
 import re
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellstep import kernels
+from cellstep import cli, kernels
 from cellstep.benchmarks import command, compare, limits, peers, picture, shapes, threads
 from cellstep.benchmarks.answers import WrongAnswer
 from cellstep.benchmarks.interleaved import Pace, Timing
@@ -155,3 +156,33 @@ def test_the_short_form_has_rows_of_the_table_only() -> None:
     assert all(row.shape in shapes.TABLE[row.work] for row in rows)
     assert [row.threads for row in rows] == sorted(row.threads for row in rows)
     assert {row.shape for row in rows if row.cell == "lstm" and row.work == "step"} == set(shapes.STEPS)
+
+
+def asked(*arguments: str) -> argparse.Namespace:
+    return cli.parser().parse_args(["bench", *arguments])
+
+
+def test_rows_are_those_that_are_asked_for() -> None:
+    rows = command.chosen(asked("--work", "step", "train", "--cells", "gru", "--shapes", "2x3x4x5", "--threads", "1"))
+    assert rows == [compare.Work(work, "gru", Shape(2, 3, 4, 5), 1) for work in ("step", "train")]
+    everything = command.chosen(asked())
+    assert len(everything) == len(threads.choices()) * len(shapes.cells()) * sum(map(len, shapes.TABLE.values()))
+    for wrong, name in (("--work", "'jump'"), ("--cells", "'jump'"), ("--shapes", "'jump'")):
+        with pytest.raises(ValueError, match=f"got {name}"):
+            command.chosen(asked(wrong, "jump"))
+
+
+@pytest.mark.usefixtures("quick_limits")
+def test_the_command_says_by_its_exit_whether_a_row_is_slower(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = ["--work", "step", "--cells", "gru", "--shapes", "1x1x4x6", "--threads", "1", "--peers", "numpy"]
+    for seconds, code in ((1.0, 1), (3.0, 0)):
+        times = {"stream": Timing([2.0], 2.0), "numpy": Timing([seconds], seconds)}
+        monkeypatch.setattr(compare.interleaved, "compare", lambda contenders, pace, times=times: times)
+        assert main(["bench", *row, "--over", "stream"]) == code
+        out = capsys.readouterr().out
+        assert f"rows in which cellstep is slower than the best peer: {code}" in out
+        assert f"gru step 1x1x4x6, 1 threads, 2000000.0 us: numpy {seconds / 2:.2f}" in out
+    assert main(["bench", "--limits", "--threads", "1"]) == 0
+    assert "GFLOP/s in a float32 product" in capsys.readouterr().out
