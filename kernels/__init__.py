@@ -51,6 +51,10 @@ _FOLDERS = {"cython": "cython", "numba": "numba", "numpy": "reference"}
 BACKENDS: tuple[str, ...] = tuple(_FOLDERS)
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def _module(name: str) -> Any:
     return importlib.import_module(f"{__name__}.{_FOLDERS[name]}.backend")
 

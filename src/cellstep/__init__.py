@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from .regularizers import Regularizer
     from .seeds import set_random_seed
 
-__getattr__, __dir__ = lazy(
+lazy(
     globals(),
     {
         ".": "ops as math",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from . import kernels, registry
 from .core import brief, contiguous
+from .exports import public
 from .kernels.reference.activations import activate, derivative
 from .lookup import unknown
 
@@ -290,3 +291,6 @@ def for_kernels(activation: Activation, known: Sequence[str] = kernels.ACTIVATIO
     computes; any other itself, which runs in NumPy."""
     name = activation.name
     return name if name in known and _TABLE.get(name) is activation else activation
+
+
+__dir__ = public(globals(), (*NAMES, *_ALIASES))

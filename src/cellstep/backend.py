@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .core import floatx, set_floatx
+from .exports import public
 from .layers import SymbolicTensor, reset_names
 
 __all__ = ["clear_session", "epsilon", "floatx", "is_keras_tensor", "set_floatx"]
@@ -27,3 +28,6 @@ def epsilon() -> float:
 def is_keras_tensor(x: Any) -> bool:
     """Whether x is a tensor without values yet, such as `Input` gives."""
     return isinstance(x, SymbolicTensor)
+
+
+__dir__ = public(globals())

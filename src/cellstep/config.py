@@ -11,6 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from . import __version__, core, kernels
+from .exports import public
 
 
 def get_num_threads() -> int:
@@ -98,3 +99,6 @@ def show_config(file: TextIO | None = None) -> None:
     width = max(map(len, facts)) + 2
     for name, text in facts.items():
         print(f"{name:{width}}{text}", file=sys.stdout if file is None else file)
+
+
+__dir__ = public(globals())

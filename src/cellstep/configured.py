@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 
 _PACKAGE = f"{__name__.partition('.')[0]}."
 Function = TypeVar("Function", bound=Callable[..., Any])
+T = TypeVar("T")
 
 #: Arguments of older Keras, and what to write for them.
 RENAMED = {
@@ -27,6 +28,12 @@ RENAMED = {
     "batch_input_shape": "put an Input(batch_shape=...) before the layer",
     "time_major": "x is always (batch, time, features)",
 }
+
+
+def hook(method: Callable[..., T]) -> Callable[..., T]:
+    """A method that users write anew with those of its arguments that they need, as `call(self, x)`: type checkers do
+    not compare the two."""
+    return method
 
 
 def cached(function: Function) -> Function:

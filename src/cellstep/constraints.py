@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from . import core
 from .configured import Configured
 from .core.arguments import places
+from .exports import public
 from .lookup import Lookup, names_in
 
 Array = NDArray[Any]
@@ -134,3 +135,6 @@ def serialize(constraint: Constraint | None) -> dict[str, Any] | None:
         TypeError: it is of a class of the user's.
     """
     return None if constraint is None else _LOOKUP.serialize(constraint)
+
+
+__dir__ = public(globals())

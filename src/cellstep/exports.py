@@ -1,14 +1,33 @@
-"""Exports: names of a package that are imported when they are first used."""
+"""Exports: the public names of a module, and those of a package that are imported when they are first used.
+
+What a module imports for itself does not stand in its `dir`. Type checkers do not see the `__getattr__` that `lazy`
+sets, and so report a name that the package does not have.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
-def lazy(package: dict[str, Any], names: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and the `__dir__` of a package.
+def public(module: Mapping[str, Any], more: Iterable[str] = ()) -> Callable[[], list[str]]:
+    """The `__dir__` of a module.
+
+    Args:
+        module: its `globals()`: the names of `__all__`, or where it has none those of classes and functions of its own.
+        more: names besides, which are not in `__all__`.
+    """
+
+    def __dir__() -> list[str]:
+        own = [name for name, value in module.items() if getattr(value, "__module__", "") == module["__name__"]]
+        return sorted({*more, *module.get("__all__", (name for name in own if not name.startswith("_")))})
+
+    return __dir__
+
+
+def lazy(package: dict[str, Any], names: Mapping[str, str]) -> None:
+    """Give a package the `__getattr__` that imports names when they are first used, and its `__dir__`.
 
     Args:
         package: its `globals()`, with `__all__`, whose names are modules where `names` does not say otherwise.
@@ -30,7 +49,4 @@ def lazy(package: dict[str, Any], names: Mapping[str, str]) -> tuple[Callable[[s
         package[name] = value
         return value
 
-    def __dir__() -> list[str]:
-        return sorted({*package, *places})
-
-    return __getattr__, __dir__
+    package.update(__getattr__=__getattr__, __dir__=public(package))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from . import core, registry, seeds
 from .configured import Configured
+from .exports import public
 from .lookup import Lookup, names_in, snake_case
 
 Array = NDArray[Any]
@@ -299,3 +300,6 @@ def serialize(initializer: Any) -> Any:
     if written["registered_name"] is None and all(v == parameters[k].default for k, v in written["config"].items()):
         return snake_case(written["class_name"])
     return written
+
+
+__dir__ = public(globals())

@@ -6,12 +6,13 @@ One for each kind of thing that layers and models take by name, such as regulari
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from . import registry
 from .configured import cached, closest
 from .core import brief
+from .exports import public
 
 T = TypeVar("T")
 
@@ -37,14 +38,15 @@ def why_left_out(name: Any) -> str:
     return f"{known} is {LEFT_OUT[known]} in Keras, and not in cellstep" if known else ""
 
 
-def absent(module: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a module: one sentence for a name that it does not have."""
+def absent(module: dict[str, Any], more: Iterable[str] = ()) -> None:
+    """Give a module, by its `globals()`, a `__getattr__` with one sentence for a name that it does not have, and its
+    `__dir__`; `more` are public names that `__all__` leaves out."""
 
     def __getattr__(name: str) -> Any:
         why = why_left_out(name)
-        raise AttributeError(f"module {module!r} has no attribute {name!r}{why and ': '}{why}")
+        raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}{why and ': '}{why}")
 
-    return __getattr__
+    module.update(__getattr__=__getattr__, __dir__=public(module, more))
 
 
 def unknown(argument: str, name: Any, known: Sequence[str]) -> str:

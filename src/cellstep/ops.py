@@ -15,6 +15,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from .exports import public
 from .layers.operations import OPERATIONS, Kind, apply
 
 
@@ -56,3 +57,6 @@ __all__ = sorted([*({kind.function for kind in OPERATIONS.values()} - {"get_item
 
 def __getattr__(name: str) -> Any:
     raise AttributeError(f"cellstep.ops has no function {name!r}; there are {', '.join(__all__)}")
+
+
+__dir__ = public(globals())

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from . import core
 from .configured import Configured
+from .exports import public
 from .lookup import Lookup
 
 Array = NDArray[Any]
@@ -190,3 +191,6 @@ def add_gradients(variables: Iterable[Penalized], scale: float = 1.0) -> None:
         if v.regularizer is not None:
             slope = v.regularizer.gradient(v.value)
             v.grad[...] += slope if scale == 1 else scale * slope
+
+
+__dir__ = public(globals())

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import core, seeds
+from .exports import public
 
 Array = NDArray[Any]
 
@@ -126,3 +127,6 @@ def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of logits whose largest is 0."""
     e = np.exp(logits)
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+__dir__ = public(globals())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .exports import public
 from .models.saving import load_model, save_model
 from .registry import (
     custom_object_scope,
@@ -23,3 +24,5 @@ __all__ = [
     "register_keras_serializable",
     "save_model",
 ]
+
+__dir__ = public(globals())

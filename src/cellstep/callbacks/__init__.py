@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..exports import public
 from .averages import SwapEMAWeights
 from .backup import BackupAndRestore
 from .base import Callback, CallbackList
@@ -28,3 +29,5 @@ __all__ = [
     "TensorBoard",
     "TerminateOnNaN",
 ]
+
+__dir__ = public(globals())

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..configured import Constructed
 
-#: Numbers by name; arrays where a metric gives one.
-Logs = Mapping[str, Any] | None
+#: Numbers by name; arrays where a metric gives one. Or None.
+Logs = dict[str, Any] | Any
 #: A value from a file by its name, as it is kept; TypeError or ValueError where it cannot be that.
 Check = Callable[[str, Any], Any]
 

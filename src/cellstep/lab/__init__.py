@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from .html_report import report
     from .result import Result
 
-__getattr__, __dir__ = lazy(
+lazy(
     globals(),
     {
         ".analysis.bptt": "BPTT, bptt",

@@ -22,6 +22,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from .. import atomic
+from ..exports import public
 from .cell_rows import titles
 
 if TYPE_CHECKING:
@@ -211,3 +212,6 @@ def save(figure: Figure, path: str | Path, dpi: int = DPI) -> Path:
     target = Path(path)
     atomic.write(target, picture(figure, ending(target), dpi))
     return target
+
+
+__dir__ = public(globals())

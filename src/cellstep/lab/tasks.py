@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..exports import public
+
 Array = NDArray[Any]
 Samples = tuple[Array, Array]
 
@@ -255,3 +257,6 @@ def get(task: Any) -> Task:
     if isinstance(task, tuple | list) and len(task) == 2:
         return own(*task)
     raise TypeError(f"task must be one of {', '.join(TASKS)}, or (x, y), got {type(task).__name__}")
+
+
+__dir__ = public(globals())

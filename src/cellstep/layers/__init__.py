@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..exports import public
 from . import operations as operations  # without it tensors have no operators
 from .activation import Activation
 from .activity_regularization import ActivityRegularization
@@ -146,3 +147,5 @@ __all__ = [
 
 
 offer(*(value for name, value in list(globals().items()) if name in __all__))
+
+__dir__ = public(globals())

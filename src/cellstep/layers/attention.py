@@ -116,7 +116,7 @@ class Attention(Layer):
         """
         query, value, key = self._inputs(x)
         if not self.built:
-            self.build([a.shape for a in self._listed("x", [query, value, key][: len(x)])])  # type: ignore[arg-type]
+            self.build([a.shape for a in self._listed("x", [query, value, key][: len(x)])])
         with_scores = core.check_bool("return_attention_scores", return_attention_scores)
         hidden, absent = self._masks(mask, query, value, core.check_bool("use_causal_mask", use_causal_mask))
 

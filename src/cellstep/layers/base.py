@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import core, regularizers
-from ..configured import ours_attribute, ours_function, owner_of
+from ..configured import hook, ours_attribute, ours_function, owner_of
 from ..kernels.stages import Stage
 from ..regularizers import Regularizer
 from . import nested
@@ -30,7 +30,7 @@ from .forward_adapter import apply_forward, apply_of_package, call_arguments, ca
 from .module import Module, NamedOptions, Shape
 from .penalties import run_layer
 from .structure import structure
-from .symbolic import Node, connect, is_symbolic
+from .symbolic import Node, SymbolicTensor, Tensors, connect, is_symbolic
 
 Array = NDArray[Any]
 
@@ -134,6 +134,7 @@ class Layer(Module):
 
     apply = apply_forward
 
+    @hook
     def forward(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any
     ) -> tuple[Any, Pullback]:
@@ -158,13 +159,19 @@ class Layer(Module):
             y, _, pullback = apply_of_package(type(self))(self, x, mask, context, **options)
         return y, pullback
 
+    @overload
+    def __call__(self, x: Tensors, *args: Any, **options: Any) -> SymbolicTensor: ...
+    @overload
+    def __call__(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
+    ) -> Array: ...
     def __call__(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
     ) -> Any:
         """The outputs, without a tape, for the arguments of `forward`. Builds the layer on the first call.
 
         On symbolic tensors it computes nothing: it gives the tensors that a model is made of. A `training` given there
-        holds whatever the model does.
+        holds whatever the model does. Several outputs are a list or a dictionary; type checkers see one all the same.
         """
         if is_symbolic(x):
             check_written(self)
@@ -177,6 +184,7 @@ class Layer(Module):
         penalties: list[float] | None = None if self.activity_regularizer is None else []
         return run_layer(self, x, mask, Context(bool(training), penalties=penalties), **options)[0]
 
+    @hook
     def call(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any) -> Any:
         """What a call gives for arrays: as `forward`, without the pullback and without its cost."""
         if initial_state is not None:
@@ -261,6 +269,7 @@ class Layer(Module):
                 f"expected inputs of {self.name} with the {built} features that it was built for, got {features}"
             )
 
+    @hook
     def compute_output_shape(self, input_shape: Shape) -> Any:
         """The shape of the outputs for inputs of this shape, None for open axes."""
         return tuple(input_shape)
@@ -269,6 +278,7 @@ class Layer(Module):
         """The shape of the outputs of a call with these options, where they make a difference."""
         return self.compute_output_shape(input_shape)
 
+    @hook
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
         """The mask for the next layer, given this layer's inputs and their mask; None where there is none."""
         return mask if self.supports_masking else None

@@ -55,9 +55,9 @@ class CellLayer(RNN):
         """The cell; with several layers the first one's."""
         return self.cell if self.num_layers == 1 else self.cell.cells[0]
 
-    units = of_cell("units")
+    units: int = of_cell("units")
     activation = of_cell("activation")
-    use_bias = of_cell("use_bias")
+    use_bias: bool = of_cell("use_bias")
     kernel_initializer = of_cell("kernel_initializer")
     recurrent_initializer = of_cell("recurrent_initializer")
     bias_initializer = of_cell("bias_initializer")
@@ -67,9 +67,9 @@ class CellLayer(RNN):
     kernel_constraint = of_cell("kernel_constraint")
     recurrent_constraint = of_cell("recurrent_constraint")
     bias_constraint = of_cell("bias_constraint")
-    dropout = of_cell("dropout")
-    recurrent_dropout = of_cell("recurrent_dropout")
-    seed = of_cell("seed")
+    dropout: float = of_cell("dropout")
+    recurrent_dropout: float = of_cell("recurrent_dropout")
+    seed: int | None = of_cell("seed")
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -11,6 +11,7 @@ from .base import Array, LayerOptions
 from .context import Applied, Context
 from .merging import Mask, Merge, Spread
 from .module import Shape
+from .symbolic import of_tensors
 
 
 class Concatenate(Merge):
@@ -69,7 +70,7 @@ class Concatenate(Merge):
         arrays = [self.input_array(a) for a in self.several(x)]
         shapes = [a.shape for a in arrays]
         if not self.built:
-            self.build(shapes)  # type: ignore[arg-type]
+            self.build(shapes)
         self.compute_output_shape(shapes)
         y = np.concatenate(arrays, self.axis)
         ends = np.cumsum([shape[self.axis] for shape in shapes])[:-1]
@@ -139,7 +140,7 @@ class Dot(Merge):
         arrays = [self.input_array(a) for a in self.several(x)]
         shapes = [a.shape for a in arrays]
         if not self.built:
-            self.build(shapes)  # type: ignore[arg-type]
+            self.build(shapes)
         self.compute_output_shape(shapes)
         if shapes[0][0] != shapes[1][0]:
             raise ValueError(f"expected inputs of {self.name} with one number of rows, got {shapes[0]}, {shapes[1]}")
@@ -204,11 +205,13 @@ def within(name: str, axis: int, rank: int) -> int:
     return place
 
 
+@of_tensors
 def concatenate(inputs: Any, axis: int = -1, **options: Any) -> Any:
     """`Concatenate(axis, **options)(inputs)`."""
     return Concatenate(axis, **options)(inputs)
 
 
+@of_tensors
 def dot(inputs: Any, axes: Any = -1, **options: Any) -> Any:
     """`Dot(axes, **options)(inputs)`."""
     return Dot(axes, **options)(inputs)

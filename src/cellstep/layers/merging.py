@@ -15,6 +15,7 @@ from .. import core
 from .base import Array, Layer
 from .context import Applied, Context
 from .module import Shape
+from .symbolic import TensorFunction, of_tensors
 
 Mask = NDArray[np.bool_]
 #: From the gradient of the output to that of each input, before broadcasting is undone.
@@ -78,7 +79,7 @@ class Merge(Layer):
         """y for a list x of arrays; its pullback gives a list."""
         arrays = [self.input_array(a) for a in self.several(x)]
         if not self.built:
-            self.build([a.shape for a in arrays])  # type: ignore[arg-type]
+            self.build([a.shape for a in arrays])
         if len({a.shape[0] for a in arrays}) > 1:
             shapes = ", ".join(str(a.shape) for a in arrays)
             raise ValueError(f"expected inputs of {self.name} with one number of rows, got {shapes}")
@@ -239,31 +240,16 @@ def _masks(mask: Any, arrays: list[Array]) -> list[Mask | None]:
     ]
 
 
-def add(inputs: Any, **options: Any) -> Any:
-    """`Add(**options)(inputs)`."""
-    return Add(**options)(inputs)
+def _function(kind: type[Merge]) -> TensorFunction:
+    """The function that makes a layer of some kind, and calls it."""
+
+    def function(inputs: Any, **options: Any) -> Any:
+        return kind(**options)(inputs)
+
+    function.__name__ = function.__qualname__ = kind.__name__.lower()
+    function.__doc__ = f"`{kind.__name__}(**options)(inputs)`."
+    return of_tensors(function)
 
 
-def subtract(inputs: Any, **options: Any) -> Any:
-    """`Subtract(**options)(inputs)`."""
-    return Subtract(**options)(inputs)
-
-
-def multiply(inputs: Any, **options: Any) -> Any:
-    """`Multiply(**options)(inputs)`."""
-    return Multiply(**options)(inputs)
-
-
-def average(inputs: Any, **options: Any) -> Any:
-    """`Average(**options)(inputs)`."""
-    return Average(**options)(inputs)
-
-
-def maximum(inputs: Any, **options: Any) -> Any:
-    """`Maximum(**options)(inputs)`."""
-    return Maximum(**options)(inputs)
-
-
-def minimum(inputs: Any, **options: Any) -> Any:
-    """`Minimum(**options)(inputs)`."""
-    return Minimum(**options)(inputs)
+add, subtract, multiply = _function(Add), _function(Subtract), _function(Multiply)
+average, maximum, minimum = _function(Average), _function(Maximum), _function(Minimum)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, TypedDict
 from numpy.typing import NDArray
 
 from .. import constraints, core, initializers, regularizers
-from ..configured import Constructed, arguments_by_name, is_plain, of_package, owner_of, parameter_names
+from ..configured import Constructed, arguments_by_name, hook, is_plain, of_package, owner_of, parameter_names
 from .configuration import NOT_OWN, check_config, checked, in_configuration, of_weights, older_shape, users_config
 from .names import auto_name, check_name
 from .reading import current
@@ -121,6 +121,7 @@ class Module(Constructed):
         """Call `add_weight` for each weight. input_shape is that of the inputs, None for the batch size and other
         open axes. Called once, by `build`."""
 
+    @hook
     def build(self, input_shape: Shape) -> None:
         """Make the weights for inputs of this shape; does nothing where they exist already.
 

@@ -9,10 +9,11 @@ made of tensors, and runs the calls between its inputs and its outputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, cast, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..configured import of_package
 from . import nested
@@ -46,7 +47,7 @@ _UFUNCS = {
     "less": "Less",
     "less_equal": "LessEqual",
 }
-Operator = Callable[[Any, Any], Any]
+Operator = Callable[[Any, Any], "SymbolicTensor"]
 
 
 def _binary(name: str) -> tuple[Operator, Operator]:
@@ -54,7 +55,7 @@ def _binary(name: str) -> tuple[Operator, Operator]:
     return lambda x, z: _operation(name, x, z), lambda x, z: _operation(name, z, x)
 
 
-def _unary(name: str) -> Callable[[Any], Any]:
+def _unary(name: str) -> Callable[[Any], SymbolicTensor]:
     return lambda x: _operation(name, x)
 
 
@@ -63,6 +64,20 @@ def _operation(name: str, *arguments: Any) -> Any:
         if not isinstance(argument, SymbolicTensor | int | float | np.ndarray | np.generic | list | tuple):
             return NotImplemented
     return SymbolicTensor.operate(name, list(arguments), {})
+
+
+class TensorFunction(Protocol):
+    """A function, or what calls a layer: tensors give a tensor, and arrays an array."""
+
+    @overload
+    def __call__(self, x: Tensors, /, *args: Any, **options: Any) -> SymbolicTensor: ...
+    @overload
+    def __call__(self, *args: Any, **options: Any) -> NDArray[Any]: ...
+
+
+def of_tensors(function: Callable[..., Any]) -> TensorFunction:
+    """A function as type checkers see one of tensors."""
+    return cast(TensorFunction, function)
 
 
 class SymbolicTensor:
@@ -110,7 +125,7 @@ class SymbolicTensor:
     __abs__ = _unary("Absolute")
     __invert__ = _unary("LogicalNot")
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any) -> SymbolicTensor:
         parts = key if isinstance(key, tuple) else (key,)
         for part in parts:
             if not (part is None or part is Ellipsis or isinstance(part, int | np.integer | slice)):
@@ -118,7 +133,8 @@ class SymbolicTensor:
                     f"{self!r} takes slices, integers, None and ... in brackets, got {part!r}; use cellstep.ops.take "
                     "for several places"
                 )
-        return _operation("GetItem", self, parts)
+        item: SymbolicTensor = _operation("GetItem", self, parts)
+        return item
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         # NumPy asks here for array + tensor, and for np.tanh(tensor)
@@ -145,11 +161,14 @@ class SymbolicTensor:
     def __len__(self) -> NoReturn:
         self._refuse()
 
-    def __iter__(self) -> NoReturn:
+    def __iter__(self) -> Iterator[SymbolicTensor]:
         raise TypeError(f"{self!r} is one tensor, and cannot be unpacked: return_state=True makes a layer give several")
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor {self.name} {self.shape} {self.dtype}>"
+
+
+Tensors = SymbolicTensor | Sequence[SymbolicTensor] | Mapping[str, SymbolicTensor]
 
 
 class Node:

@@ -6,11 +6,11 @@ value, dy_pred = loss.value_and_grad(y_true, y_pred, sample_weight, mask)
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import registry
 from ..layers import SymbolicTensor
+from ..layers.symbolic import TensorFunction, of_tensors
 from ..lookup import Lookup, absent
 from .base import Loss
 from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
@@ -107,7 +107,7 @@ def deserialize(config: dict[str, Any]) -> Loss:
     return _LOOKUP.get(config)
 
 
-def _function(name: str) -> Callable[..., Any]:
+def _function(name: str) -> TensorFunction:
     """A loss as a function of arrays or tensors, as Keras has it beside the class: its values, neither weighted nor
     averaged."""
 
@@ -118,10 +118,15 @@ def _function(name: str) -> Callable[..., Any]:
 
     function.__name__ = function.__qualname__ = function.loss_name = name  # type: ignore[attr-defined]
     function.__doc__ = f"The values of `{BY_NAME[name].__name__}(**options)` for arrays; as a `loss`, that class."
-    return function
+    return of_tensors(function)
 
 
-globals().update({name: _function(name) for name in [*_SHORT, *_SNAKE, "huber_loss"]})
-
-
-__getattr__ = absent(__name__)
+_FUNCTIONS = {name: _function(name) for name in [*_SHORT, *_SNAKE, "huber_loss"]}
+globals().update(_FUNCTIONS)
+if TYPE_CHECKING:
+    bce = binary_crossentropy = binary_focal_crossentropy = categorical_crossentropy = _function("")
+    categorical_focal_crossentropy = categorical_hinge = cosine_similarity = ctc = hinge = huber = _function("")
+    huber_loss = kl_divergence = kld = log_cosh = mae = mape = mean_absolute_error = _function("")
+    mean_absolute_percentage_error = mean_squared_error = mean_squared_logarithmic_error = mse = _function("")
+    msle = poisson = sparse_categorical_crossentropy = squared_hinge = _function("")
+absent(globals(), _FUNCTIONS)

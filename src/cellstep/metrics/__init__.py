@@ -7,7 +7,7 @@ metric.result()
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import registry
 from ..core import brief
@@ -144,6 +144,13 @@ __all__ = [
     "top_k_categorical_accuracy",
 ]
 globals().update({name: function for name, function in FUNCTIONS.items() if name not in globals()})
+if TYPE_CHECKING:
+    from ..losses import mse as _loss
+
+    accuracy = binary_crossentropy = binary_focal_crossentropy = categorical_crossentropy = categorical_hinge = _loss
+    categorical_focal_crossentropy = hinge = huber = kl_divergence = log_cosh = mean_absolute_error = _loss
+    mean_absolute_percentage_error = mean_squared_error = mean_squared_logarithmic_error = poisson = _loss
+    sparse_categorical_crossentropy = squared_hinge = _loss
 ACCURACY = ("accuracy", "acc")
 
 
@@ -224,4 +231,4 @@ def deserialize(config: dict[str, Any]) -> Metric:
     return metric
 
 
-__getattr__ = absent(__name__)
+absent(globals(), FUNCTIONS)

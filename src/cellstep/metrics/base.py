@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import initializers
-from ..configured import Configured
+from ..configured import Configured, hook
 from ..core import as_array, check_named, float_dtype, plain
 from ..layers.names import auto_name
 from ..layers.structure import held
@@ -118,6 +118,7 @@ class Metric(Configured):
             options["sample_weight"] = sample_weight  # an error where it is not taken, and never left out
         self.update_state(y_true, y_pred, **options)
 
+    @hook
     def update_state(
         self,
         y_true: ArrayLike,

@@ -68,7 +68,7 @@ class Mean(WeightedMean):
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(dtype, name)
 
-    def update_state(  # type: ignore[override]
+    def update_state(
         self, values: ArrayLike, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
     ) -> None:
         """Add `values`, a scalar or (B, ...)."""
@@ -85,7 +85,7 @@ class Sum(Metric):
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(dtype, name)
 
-    def update_state(  # type: ignore[override]
+    def update_state(
         self, values: ArrayLike, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
     ) -> None:
         """Add `values`, a scalar or (B, ...)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..exports import public
 from ..layers.deserialization import offer
 from .clone import clone_model
 from .model import Model
@@ -25,3 +26,5 @@ __all__ = [
     "plot_model",
     "save_model",
 ]
+
+__dir__ = public(globals())

@@ -75,7 +75,7 @@ class Compilable(Layer):
         return self._trainer.compiled is not None
 
     @property
-    def optimizer(self) -> Optimizer | None:
+    def optimizer(self) -> Optimizer | Any:
         """The optimizer, or None before `compile`. Another one can be set: a name or an Optimizer, which begins anew
         for weights that it has not trained."""
         compiled = self._trainer.compiled

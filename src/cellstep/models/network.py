@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..configured import ours_function
 from ..layers import Layer, nested
@@ -15,7 +16,7 @@ from ..layers.forward_adapter import checked_pair
 from ..layers.graph import Graph, LayerCall
 from ..layers.module import Module
 from ..layers.penalties import run_layer
-from ..layers.symbolic import is_symbolic
+from ..layers.symbolic import SymbolicTensor, Tensors, is_symbolic
 from ..layers.variable import Variable
 from . import grouped
 from .grouped import Grouped, join
@@ -251,6 +252,12 @@ class Network(Layer):
             self.remember(context.penalties[before:])
         return y, self.compute_mask(x, mask) if self._own_mask else None, pullback if context.tape else None
 
+    @overload
+    def __call__(self, x: Tensors, *args: Any, **options: Any) -> SymbolicTensor: ...
+    @overload
+    def __call__(
+        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
+    ) -> NDArray[Any]: ...
     def __call__(
         self,
         x: Any,
@@ -295,7 +302,7 @@ class Network(Layer):
         """Outputs for arrays, without a tape. A subclass may write here how its layers are composed, as in Keras."""
         return self.apply(x, options.get("mask"), Context(bool(options.get("training")), penalties=[]))[0]
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         x: Any,
         mask: Any = None,

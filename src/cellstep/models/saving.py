@@ -14,7 +14,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import registry
 from ..atomic import replacing
@@ -25,6 +25,9 @@ from ..layers.serialization import sharing
 from . import archive, hdf5, weights
 from .archive import CONFIG, METADATA, WEIGHTS
 from .network import Network
+
+if TYPE_CHECKING:
+    from .model import Model
 
 #: The Keras whose format this is.
 KERAS_VERSION = "3.15.1"
@@ -92,7 +95,7 @@ def load_model(
     compile: bool = True,
     safe_mode: bool = True,
     max_bytes: int | None = None,
-) -> Any:
+) -> Model:
     """Read a model that `save_model` wrote, or Keras.
 
     Args:
@@ -114,7 +117,7 @@ def load_model(
         return _read(file, custom_objects, compile, limit)
 
 
-def _read(file: Any, custom_objects: Mapping[str, Any] | None, compile: bool, max_bytes: int | None) -> Any:
+def _read(file: Any, custom_objects: Mapping[str, Any] | None, compile: bool, max_bytes: int | None) -> Model:
     path = archive.named(getattr(file, "name", file))
     limit = archive.allowed(file, max_bytes)
     with archive.opened(file, path) as members:
@@ -127,7 +130,7 @@ def _read(file: Any, custom_objects: Mapping[str, Any] | None, compile: bool, ma
                 raise ValueError(f"{path} must hold a model in {CONFIG}, got {place}{_said(error)}") from error
         content = archive.member(members, WEIGHTS, path, limit)
     weights.read(model, io.BytesIO(content), path)
-    return model
+    return model  # type: ignore[no-any-return]
 
 
 def _made(config: Any, compile: bool) -> Any:

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import core
 from ..callbacks import History
+from ..configured import hook
 from ..layers import nested
 from . import data, evaluation, own_steps
 from .class_weights import weigher
@@ -187,10 +189,11 @@ class Trainable(Compilable):
         callbacks: Callbacks = None,
         *,
         resets: Any = None,
-    ) -> Any:
+    ) -> NDArray[Any]:
         """Outputs for inputs x (N, ...), computed in batches of `batch_size`, 32 by default; N may be 0.
 
-        `resets` are as in `fit`. x may be an iterable of batches. For a list of sequences of different lengths, outputs
+        `resets` are as in `fit`. x may be an iterable of batches. Several outputs are a list or a dictionary of arrays,
+        as the model was given them, whatever type checkers see. For a list of sequences of different lengths, outputs
         that have their steps are such a list too. With verbose="auto" nothing is printed but a bar on a terminal.
         """
         if verbose == "auto" and not sys.stdout.isatty():
@@ -206,11 +209,11 @@ class Trainable(Compilable):
         if not data.is_stream(x):
             x = self._trainer.batch(stored(x)).x
             if not data.rows(x):
-                return trainer.predicted(nested.change(x, read), resets)
+                return trainer.predicted(nested.change(x, read), resets)  # type: ignore[no-any-return]
         source = epochs_of(trainer, x, None, None, batch_size, steps, resets=resets)
         hooks = evaluation.hooks_of(self, callbacks, [], verbose, 1, source.steps)
         try:
-            return evaluation.predict(trainer, source, hooks)
+            return evaluation.predict(trainer, source, hooks)  # type: ignore[no-any-return]
         finally:
             hooks.call("close")
 
@@ -257,9 +260,9 @@ class Trainable(Compilable):
             self.reset_metrics()
             return trainer.returned(trainer.logs((trainer.own_step("test_step") or trainer.test)(batch)), return_dict)
 
-    def predict_on_batch(self, x: Any) -> Any:
-        """Outputs (B, ...) for one batch."""
-        return self._trainer.predicted(x)
+    def predict_on_batch(self, x: Any) -> NDArray[Any]:
+        """Outputs (B, ...) for one batch, as `predict` gives them."""
+        return self._trainer.predicted(x)  # type: ignore[no-any-return]
 
     def gradients(
         self,
@@ -315,6 +318,7 @@ class Trainable(Compilable):
         """The outputs for a batch of `predict`."""
         return self(unpack_x_y_sample_weight(data)[0])
 
+    @hook
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
@@ -333,6 +337,7 @@ class Trainable(Compilable):
         """
         return own_steps.compute_loss(self._trainer, x, y, y_pred, sample_weight)
 
+    @hook
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Logs:
         """Update the metrics that `compile` was given; a subclass may update others.
 

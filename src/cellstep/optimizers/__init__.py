@@ -62,4 +62,4 @@ def deserialize(config: dict[str, Any]) -> Optimizer:
     return _LOOKUP.get(config)
 
 
-__getattr__ = absent(__name__)
+absent(globals())

@@ -17,6 +17,7 @@ import numpy as np
 from ..configured import Configured
 from ..core import brief, check_bool, check_named
 from ..core import check_number as number
+from ..exports import public
 from ..lookup import Lookup
 
 
@@ -225,3 +226,6 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
 def deserialize(config: dict[str, Any]) -> LearningRateSchedule:
     """A schedule from what `serialize` gave, or Keras; ValueError for an unknown class."""
     return _LOOKUP.get(config, "learning_rate")
+
+
+__dir__ = public(globals())

@@ -13,7 +13,10 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("cellstep.sklearn needs scikit-learn: pip install 'cellstep[sklearn]'") from error
 
+from ..exports import public
 from .estimators import RNNClassifier, RNNRegressor
 from .sequences import windows
 
 __all__ = ["RNNClassifier", "RNNRegressor", "windows"]
+
+__dir__ = public(globals())

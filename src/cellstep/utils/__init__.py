@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..backend import clear_session, is_keras_tensor
+from ..exports import public
 from ..models.own_steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from ..models.plot import model_to_dot, plot_model
 from ..registry import (
@@ -46,3 +47,5 @@ __all__ = [
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
+
+__dir__ = public(globals())
