@@ -3,6 +3,7 @@ comparison with Keras all walk over it."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 B, T, C = 3, 7, 4
 SEQUENCE = (B, T, C)
+FIRST = "channels_first"
 RIGHT = np.arange(T) < np.array([7, 4, 1])[:, None]
 HOLES = np.random.default_rng(2).random((B, T)) < 0.6
 FEATURES = np.random.default_rng(3).random(SEQUENCE) < 0.6
@@ -73,7 +75,34 @@ def _convolutions() -> list[Case]:
     for options in more:
         shape = (B, C, T) if "data_format" in options else SEQUENCE
         found.append(Case("Conv1D", {"filters": 4, "kernel_size": 3, **options}, shape))
-    return found
+    found.append(
+        Case("Conv1D", {"filters": 4, "kernel_size": 3, "data_format": FIRST, "activation": "softmax"}, (B, C, T))
+    )
+    return found + _transposed() + _separable()
+
+
+def _transposed() -> list[Case]:
+    found = []
+    kinds = ((1, 1, None), (3, 1, None), (2, 2, None), (3, 2, None), (3, 2, 0), (5, 2, 1), (2, 3, None), (1, 3, 2))
+    for (size, stride, more), padding in itertools.product(kinds, ("valid", "same")):
+        options = {"filters": 2, "kernel_size": size, "strides": stride, "padding": padding}
+        found.append(Case("Conv1DTranspose", options if more is None else {**options, "output_padding": more}))
+    for padding in ("valid", "same"):
+        found.append(Case("Conv1DTranspose", {"filters": 2, "kernel_size": 3, "dilation_rate": 2, "padding": padding}))
+    first = {"filters": 4, "kernel_size": 3, "strides": 2, "data_format": FIRST, "activation": "softmax"}
+    bare = {"filters": 4, "kernel_size": 3, "activation": "tanh", "use_bias": False}
+    return [*found, Case("Conv1DTranspose", first, (B, C, T)), Case("Conv1DTranspose", bare)]
+
+
+def _separable() -> list[Case]:
+    found = []
+    for size, stride, rate, many in ((1, 1, 1, 1), (3, 1, 1, 2), (2, 3, 1, 1), (3, 1, 2, 2), (4, 2, 1, 3)):
+        options = {"kernel_size": size, "strides": stride, "dilation_rate": rate, "depth_multiplier": many}
+        for padding in ("valid", "same"):
+            found.append(Case("SeparableConv1D", {"filters": 3, **options, "padding": padding}))
+    first = {"filters": 4, "kernel_size": 3, "data_format": FIRST, "activation": "softmax"}
+    bare = {"filters": 4, "kernel_size": 3, "activation": "tanh", "use_bias": False}
+    return [*found, Case("SeparableConv1D", first, (B, C, T)), Case("SeparableConv1D", bare)]
 
 
 def _poolings() -> list[Case]:
@@ -155,6 +184,16 @@ CASES: list[Case] = [
     Case("LayerNormalization", {"axis": [1, 2], "epsilon": 0.1}),
     Case("LayerNormalization", {"axis": [2], "center": False}),
     Case("LayerNormalization", {"scale": False}, (2, 3, 2, 5)),
+    Case("Identity"),
+    Case("UnitNormalization"),
+    Case("UnitNormalization", {"axis": 1}),
+    Case("UnitNormalization", {"axis": [1, 2]}, (2, 3, 2, 5)),
+    Case("UnitNormalization", {"axis": (0, 2)}),
+    Case("Normalization", {"mean": 2.5, "variance": 0.25}),
+    Case("Normalization", {"axis": None, "mean": 2.5, "variance": 0.25}),
+    Case("Normalization", {"axis": 1, "mean": [1.0, 2.0, 3.0], "variance": [2.0, 0.5, 1.0]}, (2, 3, 2, 5)),
+    Case("Normalization", {"axis": (2, 1), "mean": [1.0, 2.0], "variance": [2.0, 0.5]}, (2, 3, 2, 5)),
+    Case("Normalization", {"mean": (1.0, 2.0, 3.0, 4.0), "variance": (4.0, 3.0, 2.0, 1.0), "invert": True}),
     Case("BatchNormalization"),
     Case("BatchNormalization", {"axis": 1, "momentum": 0.5}),
     Case("BatchNormalization", {"center": False, "scale": False}, (6, 5)),

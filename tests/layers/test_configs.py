@@ -39,6 +39,11 @@ MADE: dict[str, Any] = {
     "LayerNormalization": lambda: layers.LayerNormalization([1, 2], scale=False, beta_constraint="non_neg"),
     "BatchNormalization": lambda: layers.BatchNormalization(1, 0.5, gamma_regularizer="l1", dtype="float64"),
     "Conv1D": lambda: layers.Conv1D(4, 3, padding="SAME", strides=(2,), groups=2, kernel_regularizer="l2"),
+    "Conv1DTranspose": lambda: layers.Conv1DTranspose(4, 3, 2, "SAME", 1, bias_constraint="non_neg"),
+    "SeparableConv1D": lambda: layers.SeparableConv1D(4, 3, depth_multiplier=2, pointwise_regularizer="l2"),
+    "Identity": lambda: layers.Identity(dtype="float64"),
+    "Normalization": lambda: layers.Normalization((1, 2), np.arange(3), [1, 2, 3], invert=True),
+    "UnitNormalization": lambda: layers.UnitNormalization((1, 2)),
     "MaxPooling1D": lambda: layers.MaxPooling1D(3, 2, "same", "channels_first"),
     "AveragePooling1D": lambda: layers.AveragePooling1D((3,)),
     "GlobalMaxPooling1D": lambda: layers.GlobalMaxPooling1D(keepdims=True),
@@ -73,7 +78,8 @@ def test_round_trip(name: str) -> None:
 
 SHARED = ["name", "trainable", "dtype"]
 FLAGS = ["return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask"]
-WEIGHTS = [f"{w}_{k}" for k in ("initializer", "regularizer", "constraint") for w in ("kernel", "recurrent", "bias")]
+KINDS = ("initializer", "regularizer", "constraint")
+WEIGHTS = [f"{w}_{k}" for k in KINDS for w in ("kernel", "recurrent", "bias")]
 CELL = ["units", "activation", "use_bias", *WEIGHTS, "dropout", "recurrent_dropout", "seed"]
 AFFINE = [f"{w}_{k}" for k in ("initializer", "regularizer", "constraint") for w in ("beta", "gamma")]
 GATED = [*CELL, "recurrent_activation"]
@@ -103,6 +109,18 @@ KEYS = {
         *(*SHARED, "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups"),
         *("activation", "use_bias", "activity_regularizer", *(w for w in WEIGHTS if not w.startswith("recurrent"))),
     ],
+    "Conv1DTranspose": [
+        *(*SHARED, "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "output_padding"),
+        *("activation", "use_bias", "activity_regularizer", *(w for w in WEIGHTS if not w.startswith("recurrent"))),
+    ],
+    "SeparableConv1D": [
+        *(*SHARED, "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "depth_multiplier"),
+        *("activation", "use_bias", "activity_regularizer"),
+        *(f"{w}_{k}" for k in KINDS for w in ("depthwise", "pointwise", "bias")),
+    ],
+    "Identity": SHARED,
+    "Normalization": [*SHARED, "axis", "mean", "variance", "invert"],
+    "UnitNormalization": [*SHARED, "axis"],
     "MaxPooling1D": [*SHARED, "pool_size", "strides", "padding", "data_format"],
     "AveragePooling1D": [*SHARED, "pool_size", "strides", "padding", "data_format"],
     "GlobalMaxPooling1D": [*SHARED, "data_format", "keepdims"],

@@ -76,6 +76,11 @@ SEQUENCES: dict[str, Callable[[], list[Any]]] = {
         layers.LayerNormalization(**F64),
         layers.GRU(4, activity_regularizer="l2", **STEPS),
     ],
+    "Normalization": lambda: [
+        layers.Normalization(mean=[0.5, 1.0, 0.0], variance=2.0 * np.ones(3), **F64),
+        layers.UnitNormalization(**F64),
+        layers.GRU(4, **STEPS),
+    ],
     "TimeDistributed": lambda: [
         layers.TimeDistributed(layers.Dense(4, activity_regularizer="l1", **F64)),
         layers.GRU(4, **STEPS),
@@ -96,6 +101,11 @@ ONE: dict[str, Callable[[], list[Any]]] = {
     "the last step": lambda: [layers.GRU(4, **F64)],
     "largest": lambda: [layers.Dense(4, use_bias=False, **F64), layers.GlobalMaxPooling1D(**F64)],
     "convolution": lambda: [layers.Conv1D(4, 3, padding="same", **F64), layers.GlobalMaxPooling1D(**F64)],
+    "convolution there and back": lambda: [
+        layers.SeparableConv1D(4, 3, padding="same", **F64),
+        layers.Conv1DTranspose(4, 3, 2, **F64),
+        layers.GlobalMaxPooling1D(**F64),
+    ],
     "attention with weights": lambda: [with_weights, layers.GRU(2, **F64)],
     "Lambda": lambda: [layers.Lambda(np.tanh, pullback=lambda x, y, dy: dy * (1 - y * y), **F64), layers.GRU(4, **F64)],
 }

@@ -253,6 +253,9 @@ TAKEN: dict[str, tuple[Any, str | None]] = {
     "TimeDistributed": (lambda: layers.TimeDistributed(layers.Dense(3, **F64)), None),
     "Dropout": (lambda: layers.Dropout(0.0, **F64), None),
     "LayerNormalization": (lambda: layers.LayerNormalization(**F64), None),
+    "Normalization": (lambda: layers.Normalization(mean=0.5, variance=2.0, **F64), None),
+    "UnitNormalization": (lambda: layers.UnitNormalization(**F64), None),
+    "Identity": (lambda: layers.Identity(**F64), None),
     "Activation": (lambda: layers.Activation("softmax", **F64), None),
     "Softmax": (lambda: layers.Softmax(**F64), None),
     "PReLU": (lambda: layers.PReLU(shared_axes=[1], **F64), None),
@@ -262,6 +265,10 @@ TAKEN: dict[str, tuple[Any, str | None]] = {
     "Conv1D": (lambda: layers.Conv1D(3, 3, padding="same", **F64), "conv1d.* looks at the whole sequence$"),
     "causal": (lambda: layers.Conv1D(3, 3, padding="causal", **F64), "conv1d.* looks at the whole sequence$"),
     "pooling": (lambda: layers.MaxPooling1D(2, 1, "same", **F64), "max_pooling1d.* looks at the whole sequence$"),
+    "Conv1DTranspose": (
+        lambda: layers.Conv1DTranspose(3, 3, padding="same", **F64),
+        "conv1d_transpose.* looks at the whole sequence$",
+    ),
     "Softmax over time": (lambda: layers.Softmax(1, **F64), "softmax.* looks at the whole sequence$"),
     "BatchNormalization over time": (
         lambda: Sequential([Input((T, 3)), layers.LayerNormalization(1, **F64)]),

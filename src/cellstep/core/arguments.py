@@ -83,6 +83,6 @@ def places(name: str, axes: int | list[int], shape: Sequence[int | None]) -> tup
     """
     listed = [axes] if isinstance(axes, int) else axes
     positions = sorted(axis + len(shape) if axis < 0 else axis for axis in listed)
-    if positions[0] < 0 or positions[-1] >= len(shape) or len(set(positions)) < len(positions):
+    if set(positions) - set(range(len(shape))) or len(set(positions)) < len(positions):
         raise ValueError(f"{name} must name axes of the inputs, got {axes} for inputs {describe(tuple(shape))}")
     return tuple(positions)

@@ -13,11 +13,13 @@ from .bidirectional import Bidirectional
 from .cell import RecurrentCell
 from .concatenate_dot import Concatenate, Dot, concatenate, dot
 from .conv1d import Conv1D, Convolution1D
+from .conv1d_transpose import Conv1DTranspose, Convolution1DTranspose
 from .dense import Dense
 from .deserialization import deserialize, offer, register
 from .dropout import Dropout, SpatialDropout1D
 from .embedding import Embedding
 from .gru import GRU, GRUCell
+from .identity import Identity
 from .input import Input, InputLayer
 from .lambda_layer import Lambda
 from .layer_normalization import LayerNormalization
@@ -41,6 +43,7 @@ from .merging import (
 from .module import Module
 from .names import reset_names
 from .noise import GaussianDropout, GaussianNoise
+from .normalization import Normalization
 from .pooling import (
     AveragePooling1D,
     AvgPool1D,
@@ -54,6 +57,7 @@ from .pooling import (
 from .rectifiers import ELU, LeakyReLU, PReLU, ReLU
 from .recurrent import RNN
 from .reshaping import Cropping1D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, ZeroPadding1D
+from .separable_conv1d import SeparableConv1D, SeparableConvolution1D
 from .serialization import serialize
 from .simple_rnn import SimpleRNN, SimpleRNNCell
 from .softmax import Softmax
@@ -62,6 +66,7 @@ from .stream import Stream, StreamState
 from .symbolic import SymbolicTensor
 from .time_distributed import TimeDistributed
 from .tracing import trace
+from .unit_normalization import UnitNormalization
 from .variable import Variable
 
 __all__ = [
@@ -79,7 +84,9 @@ __all__ = [
     "AvgPool1D",
     "BatchNormalization",
     "Conv1D",
+    "Conv1DTranspose",
     "Convolution1D",
+    "Convolution1DTranspose",
     "Cropping1D",
     "Bidirectional",
     "Dense",
@@ -95,6 +102,7 @@ __all__ = [
     "GlobalAvgPool1D",
     "GlobalMaxPool1D",
     "GlobalMaxPooling1D",
+    "Identity",
     "Input",
     "InputLayer",
     "LSTMCell",
@@ -110,6 +118,7 @@ __all__ = [
     "Multiply",
     "MaxPool1D",
     "MaxPooling1D",
+    "Normalization",
     "PReLU",
     "Permute",
     "Pullback",
@@ -117,6 +126,8 @@ __all__ = [
     "RecurrentCell",
     "RepeatVector",
     "Reshape",
+    "SeparableConv1D",
+    "SeparableConvolution1D",
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
@@ -127,6 +138,7 @@ __all__ = [
     "SymbolicTensor",
     "Subtract",
     "TimeDistributed",
+    "UnitNormalization",
     "UpSampling1D",
     "Variable",
     "ZeroPadding1D",

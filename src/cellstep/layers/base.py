@@ -124,7 +124,7 @@ class Layer(Module):
         object.__delattr__(self, name)
         structure.changed()
 
-    config_keys = ()
+    config_keys: ClassVar[tuple[str, ...]] = ()
 
     def shared_config(self) -> dict[str, Any]:
         config = super().shared_config()

@@ -7,17 +7,18 @@ from typing import Any, Unpack
 import numpy as np
 
 from .. import core
-from .base import Array, Layer, LayerOptions
+from .base import Array, LayerOptions
 from .configuration import not_built
 from .context import Applied, Context
 from .module import Shape
+from .over_axes import OverAxes
 from .variable import Variable
 
 #: Keras adds it to the number of steps that a mask leaves.
 FUZZ = 1e-7
 
 
-class BatchNormalization(Layer):
+class BatchNormalization(OverAxes):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta, with a mean and a variance for each entry of `axis`.
 
     In training they are those of the batch, and move the layer's own towards them:
@@ -103,15 +104,8 @@ class BatchNormalization(Layer):
         self.moving_mean = self.add_configured_weight("moving_mean", (features,), trainable=False)
         self.moving_variance = self.add_configured_weight("moving_variance", (features,), trainable=False)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        core.places("axis", self.axis, input_shape)
-        return tuple(input_shape)
-
+    #: In training it looks at the batch, all steps of it.
     pools_steps = True
-
-    def reach(self, rank: int) -> str:
-        """As its features are not those of steps; in training it looks at the batch, all steps of it, besides."""
-        return "step" if min(core.places("axis", self.axis, (None,) * rank)) > 1 else "sequence"
 
     def independent_rows(self, training: bool) -> bool:
         return not (training and self.trainable)

@@ -12,6 +12,7 @@ from .context import Applied, Context
 from .merging import Mask, Merge, Spread
 from .module import Shape
 from .symbolic import of_tensors
+from .unit_normalization import unit
 
 
 class Concatenate(Merge):
@@ -154,7 +155,7 @@ class Dot(Merge):
     def merge(self, arrays: list[Array], masks: list[Mask | None]) -> tuple[Array, Spread]:
         a, b = arrays
         pa, pb = self._places([a.ndim, b.ndim])
-        da, db = (_unit(x, p) if self.normalize else (x, lambda d: d) for x, p in ((a, pa), (b, pb)))
+        da, db = (unit(x, (p,), 1e7) if self.normalize else (x, lambda d: d) for x, p in ((a, pa), (b, pb)))
         # axes by number: 0 the batch, 1 the common axis
         la = [0, *range(2, a.ndim)]
         la.insert(pa, 1)
@@ -172,20 +173,6 @@ class Dot(Merge):
             ]
 
         return y.reshape(shape), spread
-
-
-def _unit(x: Array, axis: int) -> tuple[Array, Any]:
-    """x / |x| along an axis, at most 1e7 times x, and the pullback."""
-    with np.errstate(divide="ignore"):
-        inverse = np.minimum(1 / np.sqrt(np.square(x).sum(axis, keepdims=True)), x.dtype.type(1e7))
-    unit = x * inverse
-    free = inverse < 1e7
-
-    def pullback(d: Array) -> Array:
-        along = np.where(free, (d * unit).sum(axis, keepdims=True), x.dtype.type(0))
-        return np.asarray((d - unit * along) * inverse)
-
-    return unit, pullback
 
 
 def check_axis(name: str, axis: Any) -> int:

@@ -2,20 +2,136 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Unpack
 
 import numpy as np
 
 from .. import activations, core
+from ..activations import Activation
 from .base import Array
 from .context import Applied, Context
 from .matmul_layer import MatmulLayer
 from .module import NamedOptions, Shape
 from .sliding_windows import SlidingWindows, by_time
-from .variable import Variable
+
+#: From the gradient of a convolution's outputs to that of its inputs, or None where that is not asked for.
+Back = Callable[[Array, bool], Array | None]
 
 
-class Conv1D(MatmulLayer):
+class Convolution(MatmulLayer):
+    """What convolutions over time have in common: arguments, the order of axes, the features they are built for.
+
+    A subclass writes `make_kernels(channels)`, `count(steps)` and `convolve`.
+    """
+
+    supports_masking = False
+    kernel_size: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilation_rate: tuple[int, ...]
+
+    def keep_arguments(self, arguments: Mapping[str, Any], paddings: tuple[str, ...] = ("valid", "same")) -> None:
+        """Check and keep what a constructor was given, its `locals()`."""
+        self.filters = core.check_count("filters", arguments["filters"])
+        for name in ("kernel_size", "strides", "dilation_rate"):
+            setattr(self, name, core.check_sizes(name, arguments[name], 1))
+        self.padding = core.check_choice("padding", arguments["padding"], paddings)
+        self.data_format = core.check_data_format(arguments["data_format"])
+        self.activation = activations.get(arguments["activation"])
+        self.use_bias = core.check_bool("use_bias", arguments["use_bias"])
+        self.keep_weight_arguments(arguments)
+        self.windows = SlidingWindows(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
+
+    def one_way(self, strides: Any, dilation_rate: Any) -> None:
+        """ValueError where both are more than 1."""
+        if self.strides[0] > 1 and self.dilation_rate[0] > 1:
+            raise ValueError(f"expected strides or dilation_rate to be 1, got {strides!r} and {dilation_rate!r}")
+
+    def make_weights(self, input_shape: Shape) -> None:
+        self.compute_output_shape(input_shape)
+        channels = by_time(input_shape, self.data_format)[2]
+        if not channels:
+            raise ValueError(f"expected inputs with a known number of features, got {core.describe(input_shape)}")
+        self.make_kernels(channels)
+        self.channels = channels
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_configured_weight("bias", (self.filters,))
+
+    def make_kernels(self, channels: int) -> None:
+        """Make all weights but the bias."""
+        raise NotImplementedError
+
+    def count(self, steps: int) -> int:
+        """The steps of the outputs."""
+        return self.windows.count(steps)
+
+    def convolve(self, x: Array, activation: Activation) -> tuple[Array, Back]:
+        """The outputs (B, count, filters) for x (B, T, channels), and the way back."""
+        raise NotImplementedError
+
+    def reach(self, rank: int) -> str:
+        one = self.windows.size == self.windows.stride == 1 and self.data_format == "channels_last"
+        return "step" if one else "sequence"
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 3:
+            raise ValueError(f"expected inputs of shape (batch, time, features), got {core.describe(input_shape)}")
+        batch, time, features = by_time(tuple(input_shape), self.data_format)
+        self.same_features(features, self.channels if self.built else None)
+        return by_time((batch, None if time is None else self.count(time), self.filters), self.data_format)
+
+    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
+        """y (B, count, filters) for x (B, T, C)."""
+        x = core.as_array("x", x, self.dtype, by_time(("batch", "time", "features"), self.data_format))
+        if not self.built:
+            self.build(x.shape)
+        version = self.kernel.version
+        first = self.data_format == "channels_first"
+        seen = np.swapaxes(x, 1, 2) if first else x
+        if seen.shape[2] != self.channels:
+            raise ValueError(f"expected x with {self.channels} features, got {seen.shape[2]} in shape {x.shape}")
+        # an activation such as softmax is along the last axis, whatever that is
+        y, back = self.convolve(seen, activations.linear if first else self.activation)
+        if first:
+            y, activation_pullback = self.activation.forward(np.swapaxes(y, 1, 2))
+
+        def pullback(dy: Any, need_dx: bool = True) -> Array | None:
+            self.check_version(version)
+            dy = self.gradient_array(dy, y.shape)
+            if first:
+                dy = np.ascontiguousarray(np.swapaxes(activation_pullback(dy), 1, 2))
+            dx = back(dy, need_dx)
+            return np.swapaxes(dx, 1, 2) if first and dx is not None else dx
+
+        return y, None, pullback
+
+    def rows_in(self, padded: Array, count: int, groups: int = 1) -> Array:
+        """Every window of (B, T, C) as a row, group after group: (B, count, size C); a view where that can be."""
+        B, T, C = padded.shape
+        K = self.kernel_size[0]
+        if groups == 1 and (K == 1 or self.windows.rate == 1):
+            padded = core.contiguous(padded)
+            # not its own strides: NumPy lets those of an axis of one entry be anything
+            size = padded.itemsize
+            strides = (T * C * size, self.windows.stride * C * size, size)
+            return np.lib.stride_tricks.as_strided(padded, (B, count, K * C), strides, writeable=False)
+        columns = core.empty((B, count, groups, K, C // groups), padded.dtype)
+        for k, tap in enumerate(self.windows.taps(padded, count)):
+            columns[:, :, :, k] = tap.reshape(B, count, groups, C // groups)
+        return columns.reshape(B, count, K * C)
+
+    def add_up(self, rows: Array, steps: int, features: int) -> Array:
+        """The way back from `rows_in`: what each of so many steps gets from all windows that it is in, for rows
+        (B, count, size, ...) of so many features."""
+        B, count = rows.shape[:2]
+        total = np.zeros((B, steps, features), rows.dtype)
+        for k, tap in enumerate(self.windows.taps(total, count)):
+            tap += rows[:, :, k].reshape(B, count, features)
+        return total
+
+
+class Conv1D(Convolution):
     """activation(sum_k x[t * strides + k * dilation_rate] kernel[k] + bias), (B, T, C) to (B, windows, filters).
 
     All windows are multiplied at once where they lie; with dilation or groups they are copied side by side first.
@@ -43,10 +159,6 @@ class Conv1D(MatmulLayer):
         >>> y = Conv1D(8, 3, padding="causal")(np.ones((2, 10, 4)))
     """
 
-    supports_masking = False
-    kernel: Variable
-    bias: Variable | None
-
     def __init__(
         self,
         filters: int,
@@ -68,97 +180,39 @@ class Conv1D(MatmulLayer):
         **options: Unpack[NamedOptions],
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **options)
-        self.filters = core.check_count("filters", filters)
-        self.kernel_size = core.check_sizes("kernel_size", kernel_size, 1)
-        self.strides = core.check_sizes("strides", strides, 1)
-        self.padding = core.check_choice("padding", padding, ("valid", "same", "causal"))
-        self.data_format = core.check_data_format(data_format)
-        self.dilation_rate = core.check_sizes("dilation_rate", dilation_rate, 1)
+        self.keep_arguments(locals(), ("valid", "same", "causal"))
         self.groups = core.check_count("groups", groups)
-        if self.strides[0] > 1 and self.dilation_rate[0] > 1:
-            raise ValueError(f"expected strides or dilation_rate to be 1, got {strides!r} and {dilation_rate!r}")
+        self.one_way(strides, dilation_rate)
         if self.filters % self.groups:
             raise ValueError(f"filters must be a multiple of groups, got {filters} filters and {groups} groups")
-        self.activation = activations.get(activation)
-        self.use_bias = core.check_bool("use_bias", use_bias)
-        self.keep_weight_arguments(locals())
-        self.windows = SlidingWindows(self.kernel_size[0], self.strides[0], self.dilation_rate[0], self.padding)
 
-    def make_weights(self, input_shape: Shape) -> None:
-        self.compute_output_shape(input_shape)
-        channels = by_time(input_shape, self.data_format)[2]
-        if not channels:
-            raise ValueError(f"expected inputs with a known number of features, got {core.describe(input_shape)}")
+    def make_kernels(self, channels: int) -> None:
         if channels % self.groups:
             raise ValueError(f"expected inputs whose features are a multiple of groups={self.groups}, got {channels}")
         shape = (*self.kernel_size, channels // self.groups, self.filters)
         self.kernel = self.add_configured_weight("kernel", shape)
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_configured_weight("bias", (self.filters,))
 
-    def reach(self, rank: int) -> str:
-        one = self.windows.size == self.windows.stride == 1 and self.data_format == "channels_last"
-        return "step" if one else "sequence"
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 3:
-            raise ValueError(f"expected inputs of shape (batch, time, features), got {core.describe(input_shape)}")
-        batch, time, features = by_time(tuple(input_shape), self.data_format)
-        self.same_features(features, self.kernel.shape[1] * self.groups if self.built else None)
-        return by_time((batch, None if time is None else self.windows.count(time), self.filters), self.data_format)
-
-    def apply(self, x: Any, mask: Any, context: Context) -> Applied:
-        """y (B, windows, filters) for x (B, T, C)."""
-        x = core.as_array("x", x, self.dtype, by_time(("batch", "time", "features"), self.data_format))
-        if not self.built:
-            self.build(x.shape)
-        version = self.kernel.version
-        part = self.kernel.shape[1]
-        first = self.data_format == "channels_first"
-        seen = np.swapaxes(x, 1, 2) if first else x
-        if self.groups * part != seen.shape[2]:
-            raise ValueError(f"expected x with {self.groups * part} features, got {seen.shape[2]} in shape {x.shape}")
-        rows = self._rows(seen, self.windows.count(seen.shape[1]))
-        if self.groups == 1:
-            z, activation_pullback = self.multiply(rows)
-            y = np.swapaxes(z, 1, 2) if first else z
+    def convolve(self, x: Array, activation: Activation) -> tuple[Array, Back]:
+        (_, T, C), G, count = x.shape, self.groups, self.count(x.shape[1])
+        rows = self.rows_in(self.windows.pad(x), count, G)
+        if G == 1:
+            y, activation_pullback = self.multiply(rows, activation)
         else:
-            z = self._multiply_groups(rows)
-            y, activation_pullback = self.activation.forward(np.swapaxes(z, 1, 2) if first else z)
+            y, activation_pullback = activation.forward(self._multiply_groups(rows))
 
-        def pullback(dy: Any, need_dx: bool = True) -> Array | None:
-            self.check_version(version)
-            dy = self.gradient_array(dy, y.shape)
-            if self.groups == 1:
-                dz = activation_pullback(np.ascontiguousarray(np.swapaxes(dy, 1, 2)) if first else dy)
-                self.add_gradients(rows, dz)
-                drows = self.matrix(backward=True).multiply(dz) if need_dx else None
+        def back(dy: Array, need_dx: bool) -> Array | None:
+            dz = activation_pullback(dy)
+            if G > 1:
+                drows = self._groups_back(rows, dz)
             else:
-                dz = activation_pullback(dy)
-                drows = self._groups_back(rows, np.swapaxes(dz, 1, 2) if first else dz)
-            if drows is None or not need_dx:
+                self.add_gradients(rows, dz)
+                drows = self.matrix(backward=True).multiply(dz) if need_dx else rows
+            if not need_dx:
                 return None
-            dx = self._add_up(drows, seen)
-            return np.swapaxes(dx, 1, 2) if first else dx
+            taps = drows.reshape(len(drows), count, G, -1, C // G).swapaxes(2, 3)
+            return self.windows.unpad(self.add_up(taps, T + sum(self.windows.margins(T)), C), T)
 
-        return y, None, pullback
-
-    def _rows(self, x: Array, count: int) -> Array:
-        """Every window of x (B, T, C) as a row, group after group: (B, count, K C); a view where that can be."""
-        B, _, C = x.shape
-        K, G = self.kernel_size[0], self.groups
-        padded = self.windows.pad(x)
-        if G == 1 and (K == 1 or self.windows.rate == 1):
-            padded = core.contiguous(padded)
-            # not its own strides: NumPy lets those of an axis of one entry be anything
-            size = padded.itemsize
-            strides = (padded.shape[1] * C * size, self.windows.stride * C * size, size)
-            return np.lib.stride_tricks.as_strided(padded, (B, count, K * C), strides, writeable=False)
-        columns = core.empty((B, count, G, K, C // G), x.dtype)
-        for k, tap in enumerate(self.windows.taps(padded, count)):
-            columns[:, :, :, k] = tap.reshape(B, count, G, C // G)
-        return columns.reshape(B, count, K * C)
+        return y, back
 
     def _multiply_groups(self, rows: Array) -> Array:
         """The sums (B, count, F) where each group of filters sees its own part of a row."""
@@ -196,16 +250,6 @@ class Conv1D(MatmulLayer):
             (mine, np.ascontiguousarray(k).reshape(-1, k.shape[2]))
             for mine, k in zip(self._parts_of(rows), by_group, strict=True)
         ]
-
-    def _add_up(self, drows: Array, x: Array) -> Array:
-        """The way back from `_rows`: what each step of x gets from all windows that it is in."""
-        B, count, G = drows.shape[0], drows.shape[1], self.groups
-        K, C = self.kernel_size[0], x.shape[2]
-        taps = drows.reshape(B, count, G, K, C // G)
-        dpadded = np.zeros_like(self.windows.pad(x), order="C")
-        for k, dtap in enumerate(self.windows.taps(dpadded, count)):
-            dtap += taps[:, :, :, k].reshape(B, count, C)
-        return self.windows.unpad(dpadded, x.shape[1])
 
 
 Convolution1D = Conv1D

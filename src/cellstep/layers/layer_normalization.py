@@ -8,14 +8,15 @@ from typing import Any, Unpack
 import numpy as np
 
 from .. import core, kernels
-from .base import Array, Layer, LayerOptions
+from .base import Array, LayerOptions
 from .configuration import not_built
 from .context import Applied, Context
 from .module import Shape
+from .over_axes import OverAxes
 from .variable import Variable
 
 
-class LayerNormalization(Layer):
+class LayerNormalization(OverAxes):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta, with mean and variance over `axis` of each row.
 
     Args:
@@ -80,13 +81,6 @@ class LayerNormalization(Layer):
                 f"expected inputs with a known size, 1 or more, along axis {self.axis}, got {core.describe(shape)}"
             )
         return known
-
-    def reach(self, rank: int) -> str:
-        return "step" if min(core.places("axis", self.axis, (None,) * rank)) > 1 else "sequence"
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        core.places("axis", self.axis, input_shape)
-        return tuple(input_shape)
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y of x's shape."""

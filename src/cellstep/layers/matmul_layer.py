@@ -49,9 +49,9 @@ class MatmulLayer(Layer):
         self.__dict__[slot] = (backend, versions, matrix)
         return matrix
 
-    def multiply(self, rows: Array) -> tuple[Array, ActivationPullback]:
-        """activation(rows K + bias), and the pullback of the activation."""
-        activation = self.activation
+    def multiply(self, rows: Array, activation: Activation | None = None) -> tuple[Array, ActivationPullback]:
+        """activation(rows K + bias), and the pullback of the activation: the layer's own where None."""
+        activation = self.activation if activation is None else activation
         if activation.of_output is not None and activation.name in core.FUSED:
             y = self.matrix().multiply(rows, activation.name)
             return y, activation.of_output(y)

@@ -9,14 +9,14 @@ import numpy as np
 from .. import core
 from ..kernels.stages import Activate, Stage
 from .base import Array, LayerOptions
-from .module import Shape
+from .over_axes import OverAxes
 from .transform import Back, Transform
 
 #: What a masked number is taken for. Keras has this one; the mask is applied to the outputs again.
 ABSENT = -1e9
 
 
-class Softmax(Transform):
+class Softmax(OverAxes, Transform):
     """exp(x) over its sum.
 
     Args:
@@ -34,10 +34,6 @@ class Softmax(Transform):
         super().__init__(**options)
         self.axis = core.check_axes("axis", axis)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        core.places("axis", self.axis, input_shape)
-        return tuple(input_shape)
-
     def compute(self, x: Array, mask: Any, training: bool) -> tuple[Array, Back]:
         axes = core.places("axis", self.axis, x.shape)
         if 0 in (x.shape[axis] for axis in axes):
@@ -54,9 +50,6 @@ class Softmax(Transform):
             return np.asarray(dx if there is None else np.where(there, dx, zero))
 
         return (shares if there is None else np.where(there, shares, zero)), back
-
-    def reach(self, rank: int) -> str:
-        return "step" if min(core.places("axis", self.axis, (None,) * rank)) > 1 else "sequence"
 
     def stages(self) -> list[Stage]:
         if self.axis not in (-1, [-1]):
