@@ -9,6 +9,7 @@ import pytest
 from slopes import check_gradients
 
 from cellstep import kernels, layers
+from cellstep.layers import nested
 
 RNG = np.random.default_rng(4)
 I, H = 2, 3  # noqa: E741
@@ -60,6 +61,45 @@ def test_dy_may_be_left_out() -> None:
     dx = pullback([None, None])
     assert not any(d.any() for d in dx)
     assert pullback([y, None], need_dx=False) is None
+
+
+@every_kind
+def test_rows_begin_with_their_own_states_and_leave_them(kind: str) -> None:
+    layer = KINDS[kind](H, return_state=True, dtype="float64")
+    _, *shapes = layer(ROWS)
+    given = nested.change(shapes, lambda state: RNG.standard_normal(state.shape))
+    outputs, pullback = layer.forward(ROWS, initial_state=given)
+    dx, dfirst = pullback(outputs)
+    for b, x in enumerate(ROWS):
+        alone, back = layer.forward(x[None], initial_state=nested.change(given, lambda state, b=b: state[b : b + 1]))
+        want_dx, want_dfirst = back(alone)
+        np.testing.assert_allclose(dx[b], want_dx[0], rtol=1e-12)
+        for got, want in ((outputs, alone), (dfirst, want_dfirst)):
+            for mine, right in zip(nested.flatten(got), nested.flatten(want), strict=True):
+                np.testing.assert_allclose(mine[b], right[0], rtol=1e-12)
+
+
+def test_a_stateful_layer_goes_on_with_every_row() -> None:
+    layer = layers.GRU(H, stateful=True, dtype="float64")
+    alone = layers.GRU(H, dtype="float64")
+    layer(ROWS)
+    y = layer(ROWS)
+    alone.build((None, None, I))
+    alone.set_weights(layer.get_weights())
+    for row, x in zip(y, ROWS, strict=True):
+        np.testing.assert_allclose(row, alone(np.concatenate([x, x])[None])[0], rtol=1e-12)
+
+
+def test_penalties_of_both_directions_count_each_row_s_own_steps() -> None:
+    part = layers.GRU(H, return_sequences=True, activity_regularizer="l2", dtype="float64")
+    layer = layers.Bidirectional(part, activity_regularizer="l1", dtype="float64")
+    layer.build((None, None, I))
+    forward = [layer.forward_layer(x[None])[0] for x in ROWS]
+    backward = [layer.backward_layer(x[None])[0] for x in ROWS]
+    squares = [0.01 * sum((y**2).sum() for y in ys) / len(ROWS) for ys in (forward, backward)]
+    sizes = 0.01 * sum(np.abs(y).sum() for ys in (forward, backward) for y in ys) / len(ROWS)
+    layer(ROWS)
+    np.testing.assert_allclose(sum(layer.losses), sum(squares) + sizes, rtol=1e-12)
 
 
 def run(**call: Any) -> Any:

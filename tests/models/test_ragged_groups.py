@@ -11,8 +11,7 @@ import pytest
 from passes import run
 
 from cellstep import Input, Model, Sequential, layers, losses, math, optimizers
-from cellstep.layers.ragged import PADDED, groups
-from cellstep.models.ragged import Ragged
+from cellstep.layers.ragged import PADDED, Ragged, groups
 
 F64: dict[str, Any] = {"dtype": "float64"}
 STEPS: dict[str, Any] = {"return_sequences": True, **F64}

@@ -11,7 +11,7 @@ from passes import run
 import cellstep
 from cellstep import Input, Model, Sequential, layers, optimizers
 from cellstep.layers import GRU, Dense, Embedding
-from cellstep.models.ragged import Ragged, ragged
+from cellstep.layers.ragged import Ragged, ragged
 
 RNG = np.random.default_rng(6)
 LENGTHS = [3, 1, 5, 2, 4]

@@ -10,15 +10,16 @@ import numpy as np
 
 from .. import core
 from ..kernels.stages import Stage
-from . import ragged
 from .base import Array, Layer, LayerOptions
 from .context import Applied, Context
 from .deserialization import deserialize
+from .grouped import run_rows
 from .module import Shape
 from .penalties import run_layer
+from .ragged import checked, is_ragged
 from .recurrent import RNN
 from .serialization import serialize
-from .states import given_states
+from .states import given_states, nest
 
 
 def _split(dy: Array, f: Array, b: Array) -> tuple[Array, Array]:
@@ -211,9 +212,14 @@ class Bidirectional(Layer):
             ValueError, TypeError: an argument that does not fit; states and weights are as they were.
         """
         forward, backward = self.forward_layer, self.backward_layer
-        x = list(x) if ragged.is_ragged(x) else core.as_array("x", x, self.dtype, ("batch", "time", forward.features))
+        if is_ragged(x):
+            rows = checked("x", x, self.dtype, forward.features)
+            given = None if initial_state is None else [s for half in self._halves(initial_state, len(x)) for s in half]
+            resets = context.resets if resets is None else resets
+            return run_rows(Bidirectional.apply, self, rows, context, given, mask=mask, lengths=lengths, resets=resets)
+        x = core.as_array("x", x, self.dtype, ("batch", "time", forward.features))
         if not self.built:
-            self.build((len(x), None, x[0].shape[1]) if isinstance(x, list) else x.shape)
+            self.build(x.shape)
         first = [None, None] if initial_state is None else self._halves(initial_state, len(x))
         # One after the other: each direction's kernels share their work among the cores already. On two threads of
         # Python both took from 0.97 (64 rows, 256 units) to 2 times as long (8 rows, 64 units), on 2 cores.
@@ -226,8 +232,8 @@ class Bidirectional(Layer):
         f, *fstates = f if self.return_state else [f]
         b, *bstates = b if self.return_state else [b]
         if self.return_sequences:
-            b = each(lambda a: a[..., ::-1, :], b)
-        outputs: list[Any] = [f, b] if self.merge_mode is None else [each(MERGES[self.merge_mode][0], f, b)]
+            b = b[..., ::-1, :]
+        outputs: list[Any] = [f, b] if self.merge_mode is None else [MERGES[self.merge_mode][0](f, b)]
         result: Any = [*outputs, *fstates, *bstates]
         if len(result) == 1:
             result = result[0]
@@ -244,7 +250,7 @@ class Bidirectional(Layer):
                 raise ValueError(f"expected dy to be a list of {total}, for each output and each state, got {got}")
             df, db = dy[:2] if self.merge_mode is None else self._unmerge(dy[0], f, b)
             if self.return_sequences and db is not None:
-                db = each(lambda a: np.asarray(a)[..., ::-1, :], list(db) if isinstance(b, list) else db)
+                db = np.asarray(db)[..., ::-1, :]
             cut = count + len(fstates)
             df, db = ([df, *dy[count:cut]], [db, *dy[cut:]]) if self.return_state else (df, db)
             dx, other = forward_back(df, need_dx), backward_back(db, need_dx)
@@ -255,17 +261,17 @@ class Bidirectional(Layer):
         return result, self.compute_mask(x, mask), pullback
 
     def _halves(self, initial_state: Any, B: int) -> list[Any]:
-        """The states of each direction, checked before either runs."""
+        """The states of each direction, checked and cast before either runs."""
         parts = (self.forward_layer, self.backward_layer)
         names = [f"{name} {way}" for part, way in zip(parts, WAYS, strict=True) for name in part.runner.state_names]
         if not isinstance(initial_state, (list, tuple)) or len(initial_state) % 2:
             got = len(initial_state) if isinstance(initial_state, (list, tuple)) else 1
             raise ValueError(f"expected initial_state to be {len(names)} arrays ({', '.join(names)}), got {got}")
         half = len(initial_state) // 2
-        halves = [initial_state[:half], initial_state[half:]]
-        for part, states, way in zip(parts, halves, WAYS, strict=True):
-            given_states(part.runner, states, self.dtype, B, way)
-        return halves
+        return [
+            nest(part.runner, given_states(part.runner, states, self.dtype, B, way))
+            for part, states, way in zip(parts, (initial_state[:half], initial_state[half:]), WAYS, strict=True)
+        ]
 
     def _unmerge(self, dy: Any, f: Any, b: Any) -> tuple[Any, Any]:
         """The gradients of f and b from that of what they were merged to."""
@@ -273,13 +279,9 @@ class Bidirectional(Layer):
             return None, None
         units = self.forward_layer.runner.output_size
         width = units + self.backward_layer.runner.output_size if self.merge_mode == "concat" else units
-        if isinstance(f, list):
-            dy = ragged.gradients(dy, np.array([len(row) for row in f]), self.dtype, width)
-        else:
-            dy = core.as_array("dy", dy, self.dtype, (*f.shape[:-1], width))
-        back = MERGES[self.merge_mode][1]
-        pairs = each(back, dy, f, b)
-        return ([d[0] for d in pairs], [d[1] for d in pairs]) if isinstance(f, list) else pairs
+        dy = core.as_array("dy", dy, self.dtype, (*f.shape[:-1], width))
+        df, db = MERGES[self.merge_mode][1](dy, f, b)
+        return df, db
 
     def stages(self) -> list[Stage]:
         raise ValueError(f"{self.name} cannot be streamed, as its backward layer begins at the last step")
@@ -304,12 +306,5 @@ def _again(layer: RNN, name: str, go_backwards: bool) -> RNN:
     return type(layer).from_config({**layer.get_config(), "name": name, "go_backwards": go_backwards})
 
 
-def each(function: Callable[..., Array], *values: Any) -> Any:
-    """function(*values), or where they are ragged lists, row by row."""
-    if isinstance(values[0], list):
-        return [function(*row) for row in zip(*values, strict=True)]
-    return function(*values)
-
-
 def _sum(a: Any, b: Any) -> Any:
-    return None if a is None else each(np.add, a, b)
+    return None if a is None else np.add(a, b)

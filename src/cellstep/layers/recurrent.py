@@ -15,11 +15,13 @@ from .base import Array, Layer, LayerOptions
 from .cell import RecurrentCell
 from .context import Applied, Context
 from .deserialization import deserialize
+from .grouped import run_rows
 from .module import Module, Shape
+from .ragged import checked, is_ragged
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell
 from .states import given_states, gradients_like, nest, split_gradients, with_rows
 from .stream import Stream, recurrent_stages
-from .time_order import RaggedRows, TimeOrder, arrange, zeroed
+from .time_order import TimeOrder, arrange, zeroed
 from .variable import Variable
 
 
@@ -241,37 +243,39 @@ class RNN(Layer):
         """
         runner, sequences = self.runner, self.return_sequences
         resets = context.resets if resets is None else resets
+        plain = self.built and not self.go_backwards and type(x) is np.ndarray and x.dtype is self.dtype
+        if not plain and is_ragged(x):
+            rows, given = checked("x", x, self.dtype, self.features), initial_state
+            if given is not None:
+                given = nest(runner, given_states(runner, given, self.dtype, len(rows)))
+            return run_rows(RNN.apply, self, rows, context, given, mask=mask, lengths=lengths, resets=resets)
         padding = context.padding and (self.go_backwards if sequences else self.zero_output_for_mask)
         if padding:
             checks.check_ends(self, mask)
         # weights of another width are refused before they are made
-        plain = self.built and not self.go_backwards and type(x) is np.ndarray and x.dtype is self.dtype
         if plain and x.ndim == 3 and x.shape[2] == self._width:  # as in most calls: the cheap way
             order = TimeOrder(x.shape[0], x.shape[1], mask, lengths, resets)
         else:
             by_row = not self.has_python_cells
             x, order = arrange(x, mask, lengths, resets, self.dtype, self.features, self.go_backwards, by_row, padding)
-        B, T = order.B, order.T
+        B = order.B
         if not self.built:
-            self.build((B, T, (x[0] if isinstance(x, list) else x).shape[-1]))
+            self.build(x.shape)
         if resets is not None:
             checks.check_resets(self)
         own_first = initial_state is None and self.states is None and bool(self.initial)
         states = self._first_states(initial_state, B)
-        if isinstance(order, RaggedRows):
-            y, last, tape = order.run_sequences(runner, x, states, sequences, context.tape, context.training)
-        else:
-            y, last, tape = runner.run_sequences(
-                x,
-                states,
-                mask=order.mask,
-                lengths=order.lengths,
-                resets=order.resets,
-                sequences=sequences,
-                tape=context.tape,
-                training=context.training,
-            )
-        if self.carry_at is not None and tape is not None and tape.states_after is not None:
+        y, last, tape = runner.run_sequences(
+            x,
+            states,
+            mask=order.mask,
+            lengths=order.lengths,
+            resets=order.resets,
+            sequences=sequences,
+            tape=context.tape,
+            training=context.training,
+        )
+        if self.carry_at is not None and tape is not None:
             self.carried = tape.states_after(self.carry_at)
         if self.stateful:
             self.states = [s.copy() for s in last]

@@ -28,12 +28,11 @@ class RunnerPullback(Protocol):
 class Tape(NamedTuple):
     """What a run leaves for later.
 
-    pullback: its backward half. states_after: `states_after(n)` gives the states after n >= 1 of its steps; None for
-    lists of sequences.
+    pullback: its backward half. states_after: `states_after(n)` gives the states after n >= 1 of its steps.
     """
 
     pullback: RunnerPullback
-    states_after: Callable[[int], list[Array]] | None = None
+    states_after: Callable[[int], list[Array]]
 
 
 class Runner(Protocol):

@@ -9,14 +9,12 @@ A reset cuts a row into pieces before its step, and a layer that goes backwards 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import core
-from . import ragged
-from .runner import Array, Runner, Tape
+from .runner import Array
 
 
 class TimeOrder:
@@ -105,67 +103,6 @@ class RowsReversedAtTheEnd(RowsReversed):
         return out, dbefore
 
 
-class RaggedRows(TimeOrder):
-    """A list of sequences, each of its own length, run in groups of similar lengths."""
-
-    def __init__(self, rows: Sequence[Array], backwards: bool) -> None:
-        lengths = np.array([len(row) for row in rows], np.int32)
-        super().__init__(len(rows), int(lengths.max()), None, lengths)
-        self._backwards = backwards
-        self._groups = ragged.groups(lengths)
-
-    def running(self) -> None:
-        """None: a list has no padding."""
-        return
-
-    def run_sequences(
-        self, runner: Runner, x: Any, states: Any, sequences: bool, tape: bool, training: bool
-    ) -> tuple[Any, list[Array], Tape | None]:
-        """The same, with lists of sequences for x and its gradient, and for y and its gradient with steps."""
-        y: Any = [None] * len(x) if sequences else np.empty((len(x), runner.output_size), x[0].dtype)
-        last = [np.empty((len(x), n), x[0].dtype) for n in runner.state_sizes]
-        tapes: list[Any] = []
-        for group in self._groups:
-            lengths = self.lengths[group]
-            padded = ragged.padded([x[i] for i in group], self._backwards)
-            mine = None if states is None else [s[group] for s in states]
-            out, after, taped = runner.run_sequences(
-                padded, mine, lengths=lengths, sequences=sequences, tape=tape, training=training
-            )
-            _put(y, group, ragged.cut(out, lengths) if sequences else out)
-            for whole, part in zip(last, after, strict=True):
-                whole[group] = part
-            tapes.append(taped)
-
-        def pullback(dy: Any, dlast: Sequence[Array | None], need_dx: bool = True) -> tuple[Any, list[Array]]:
-            dx: Any = [None] * len(x) if need_dx else None
-            dfirst = [np.empty_like(s) for s in last]
-            for group, taped in zip(self._groups, tapes, strict=True):
-                mine = dy
-                if dy is not None:
-                    mine = ragged.padded([dy[i] for i in group]) if sequences else dy[group]
-                dx_group, before = taped.pullback(mine, [None if d is None else d[group] for d in dlast], need_dx)
-                for whole, part in zip(dfirst, before, strict=True):
-                    whole[group] = part
-                if need_dx:
-                    _put(dx, group, ragged.cut(dx_group, self.lengths[group], self._backwards))
-            return dx, dfirst
-
-        return y, last, Tape(pullback) if tape else None
-
-    def check_gradient(self, dy: Any, dtype: Any, width: int) -> list[Array]:
-        return ragged.gradients(dy, self.lengths, dtype, width)
-
-
-def _put(whole: Any, group: Array, rows: Any) -> None:
-    """Rows of a group to their places, in a list or in an array."""
-    if not isinstance(whole, list):
-        whole[group] = rows
-        return
-    for i, row in zip(group, rows, strict=True):
-        whole[i] = row
-
-
 def _ends_of_pieces(order: TimeOrder, resets: Array | None) -> Array | None:
     """Resets before the first step of a piece as resets before its last, in the order of processing."""
     if resets is None:
@@ -175,7 +112,7 @@ def _ends_of_pieces(order: TimeOrder, resets: Array | None) -> Array | None:
 
 
 def arrange(
-    x: Array | Sequence[Array],
+    x: Any,
     mask: Any,
     lengths: Any,
     resets: Any,
@@ -184,11 +121,10 @@ def arrange(
     backwards: bool,
     by_row: bool,
     padding: bool,
-) -> tuple[Any, TimeOrder]:
-    """x (B, T, features) in the order of processing, or a list of its rows as they came; and that order.
+) -> tuple[Array, TimeOrder]:
+    """x (B, T, features) in the order of processing; and that order.
 
     Args:
-        x: an array, or a ragged list of them.
         mask, lengths, resets: as a layer takes them.
         dtype, features: what x has to be.
         backwards: last step first.
@@ -198,10 +134,6 @@ def arrange(
     Raises:
         ValueError, TypeError: an argument that does not fit.
     """
-    if ragged.is_ragged(x):
-        ragged.refuse_steps(mask=mask, lengths=lengths, resets=resets)
-        rows = ragged.checked("x", x, dtype, features)
-        return rows, RaggedRows(rows, backwards)
     a = core.as_array("x", x, dtype, ("batch", "time", features))
     B, T, _ = a.shape
     if not backwards:

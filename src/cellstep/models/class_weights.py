@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from .. import core
 from ..layers import nested
+from ..layers.ragged import Ragged
 from ..losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 from .data import Batch, ClassWeight
-from .ragged import Ragged
 from .stored import read
 
 Array = NDArray[Any]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .. import core
 from ..layers import nested
-from .ragged import Ragged
+from ..layers.ragged import Ragged
 from .stored import Stored, stored
 
 Array = NDArray[Any]

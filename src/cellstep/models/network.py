@@ -14,12 +14,13 @@ from ..layers import Layer, nested
 from ..layers.context import Applied, Context, collecting, forward_context
 from ..layers.forward_adapter import checked_pair
 from ..layers.graph import Graph, LayerCall
+from ..layers.grouped import Grouped, rows_or_arrays
 from ..layers.module import Module
 from ..layers.penalties import run_layer
 from ..layers.symbolic import SymbolicTensor, Tensors, is_symbolic
 from ..layers.variable import Variable
 from . import grouped
-from .grouped import Grouped, join
+from .grouped import join
 from .own_steps import remember_masks
 from .plan import call_plan
 from .rollback import unchanged
@@ -290,7 +291,7 @@ class Network(Layer):
         )
         if passed is not None:
             remember_masks(y, passed)
-        return nested.change(y, lambda part: part.rows_or_array() if isinstance(part, Grouped) else part)
+        return rows_or_arrays(y)
 
     def check_resets(self, resets: Any) -> Any:
         """Resets as layers take them; ValueError where there is no recurrent layer to take them."""

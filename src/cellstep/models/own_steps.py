@@ -16,12 +16,12 @@ import numpy as np
 from ..layers import nested
 from ..layers.context import Context
 from ..layers.graph import Graph
+from ..layers.grouped import Grouped
 from ..layers.known_tensor import CompiledLoss, KnownTensor, known, penalties_as_tensors
+from ..layers.ragged import Ragged
 from . import scoring
 from .data import Batch, Pass
-from .grouped import Grouped
 from .logs import Logs, plain_logs
-from .ragged import Ragged
 from .rollback import unchanged, undone_on_error
 from .scoring import Score
 

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..layers import nested
+from ..layers.grouped import Grouped
+from ..layers.ragged import Ragged
 from .compiled import Compiled
 from .data import Batch, Pass
-from .grouped import Grouped
-from .ragged import Ragged
 
 Array = NDArray[Any]
 

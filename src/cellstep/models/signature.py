@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from .. import core
 from ..layers import InputLayer, SymbolicTensor, nested
-from ..layers.ragged import groups
+from ..layers.grouped import Grouped, masks_of
+from ..layers.ragged import Ragged, groups, ragged
 from . import data
 from .data import Batch
-from .grouped import Grouped, masks_of
-from .ragged import Ragged, ragged
 from .stored import Stored
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .ragged import Ragged
+from ..layers.ragged import Ragged
 
 Array = NDArray[Any]
 

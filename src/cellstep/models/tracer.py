@@ -10,8 +10,8 @@ from .. import core
 from ..configured import ours_function
 from ..layers import Input, InputLayer, Layer, SymbolicTensor, nested
 from ..layers.graph import Graph
+from ..layers.ragged import Ragged
 from .data import several
-from .ragged import Ragged
 
 #: For how many shapes the graph of a `call` is kept, where it depends on them.
 KEPT = 64

@@ -21,10 +21,11 @@ from .. import core
 from ..configured import ours_function
 from ..interrupts import interrupts_held
 from ..layers import Lambda, nested
+from ..layers.grouped import Grouped
+from ..layers.ragged import Ragged
 from .data import Batch
-from .grouped import Grouped, join
+from .grouped import join
 from .logs import Logs
-from .ragged import Ragged
 from .rollback import undone_on_error
 from .trainer import Trainer
 

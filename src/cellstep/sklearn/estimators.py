@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
 
 from .. import activations, callbacks, core, losses
 from ..configured import arguments_of
-from ..models.ragged import Ragged
+from ..layers.ragged import Ragged
 from .sequences import as_sequences, is_sequences
 from .training import Batches, build, one_order
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import core
-from ..models.ragged import Ragged
+from ..layers.ragged import Ragged
 
 Array = NDArray[Any]
 

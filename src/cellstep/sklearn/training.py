@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .. import core, initializers, kernels, layers, models, optimizers
 from ..layers.cell_layer import layer_of
-from ..models.ragged import Ragged
+from ..layers.ragged import Ragged
 
 Array = NDArray[Any]
 
