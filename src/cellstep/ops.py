@@ -5,34 +5,41 @@
     context = ops.sum(ops.softmax(scores, axis=1) * h, axis=1)
     last = h[:, -1]                     # tensors take slices and operators too
 
-On tensors each is a step of the model, with its gradient; on arrays it is done at once. As in Keras, no mask goes
-through them: layers such as Add and Concatenate keep it. `cellstep.math` is this module under an older name.
+On tensors each is a step of the model, with its gradient; on arrays it is done at once, in the dtypes that Keras gives:
+floats and integers have 32 bits where an argument has not more. As in Keras, no mask goes through them: layers such as
+Add and Concatenate keep it. `cellstep.math` is this module under an older name.
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .exports import public
-from .layers.operations import OPERATIONS, Kind, apply
+from .layers import SymbolicTensor, Variable
+from .layers.operations import OPERATIONS, Kind, apply, shape
 
 
 def _function(kind: Kind) -> Callable[..., Any]:
     """The function of a kind of operation, with the names, the order and the defaults of Keras's."""
     names = [name.lstrip("*") for name in kind.arguments]
+    options = [name for name in kind.options if name not in names]
     positional, required = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.empty
     defaults = {name: required if value is ... else value for name, value in kind.options.items()}
-    order = [*names, *kind.options] if kind.name != "Einsum" else ["subscripts"]
+    # an argument with a default stands where it stands among the options
+    order = [*(name for name in names if name not in defaults), *defaults] if kind.name != "Einsum" else ["subscripts"]
     parameters = [inspect.Parameter(name, positional, default=defaults.get(name, required)) for name in order]
     if kind.name == "Einsum":
         parameters.append(inspect.Parameter("operands", inspect.Parameter.VAR_POSITIONAL))
     signature = inspect.Signature(parameters)
 
-    def function(*args: Any, **options: Any) -> Any:
+    def function(*args: Any, **given: Any) -> Any:
         try:
-            bound = signature.bind(*args, **options)
+            bound = signature.bind(*args, **given)
         except TypeError as error:
             raise TypeError(f"{kind.function}{signature} was called wrongly: {error}") from None
         bound.apply_defaults()
@@ -40,8 +47,8 @@ def _function(kind: Kind) -> Callable[..., Any]:
         if kind.name == "Einsum":
             arguments = list(values["operands"])
         else:
-            arguments = [list(values[name]) if f"*{name}" in kind.arguments else values[name] for name in names]
-        return apply(kind.name, arguments, {name: values[name] for name in kind.options})
+            arguments = [list(values[name]) if kind.listed else values[name] for name in names]
+        return apply(kind.name, arguments, {name: values[name] for name in options})
 
     function.__name__ = function.__qualname__ = kind.function
     function.__doc__ = kind.rule.__doc__ or f"{kind.name}, as in Keras."
@@ -49,14 +56,83 @@ def _function(kind: Kind) -> Callable[..., Any]:
     return function
 
 
-globals().update({kind.function: _function(kind) for kind in OPERATIONS.values() if kind.name != "GetItem"})
-globals()["abs"] = globals()["absolute"]
+def convert_to_tensor(x: Any, dtype: Any = None) -> Any:
+    """A tensor as it is, or an array: of Python's numbers in float32 (`floatx`), int32 or bool; in `dtype` where given.
 
-__all__ = sorted([*({kind.function for kind in OPERATIONS.values()} - {"get_item"}), "abs"])
+    Raises:
+        TypeError, ValueError: x is neither a tensor nor numbers.
+    """
+    if dtype is not None:
+        return apply("Cast", [x], {"dtype": dtype})
+    return x if isinstance(x, SymbolicTensor) else apply("Copy", [x], {})
+
+
+def convert_to_numpy(x: Any) -> Any:
+    """x as a NumPy array.
+
+    Raises:
+        TypeError: x is a tensor that has no values before a model runs.
+    """
+    return np.asarray(x)
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether x is what functions of ops give: a tensor, or an array; or a weight."""
+    return isinstance(x, SymbolicTensor | Variable | np.ndarray)
+
+
+def ndim(x: Any) -> int:
+    """The number of axes."""
+    return len(shape(x))
+
+
+def size(x: Any) -> Any:
+    """The number of entries."""
+    count: Any = 1
+    for n in shape(x):
+        count = count * n
+    return count
+
+
+def dtype(x: Any) -> str:
+    """The name of the dtype of a tensor, an array or a weight."""
+    return str(x.dtype if hasattr(x, "dtype") else convert_to_tensor(x).dtype)
+
+
+_ALIASES = {"abs": "absolute", "swish": "silu", "hard_swish": "hard_silu"}
+_PLAIN = ("convert_to_numpy", "convert_to_tensor", "dtype", "is_tensor", "ndim", "shape", "size")
+
+globals().update({kind.function: _function(kind) for kind in OPERATIONS.values() if kind.module != "random"})
+globals().update({alias: globals()[name] for alias, name in {**_ALIASES, "array": "convert_to_tensor"}.items()})
+
+__all__ = sorted(
+    [*(kind.function for kind in OPERATIONS.values() if kind.module != "random"), *_ALIASES, "array", *_PLAIN]
+)
+
+#: What is written in place of functions that are left out.
+_IN_PLACE = {
+    "associative_scan cond fori_loop map scan switch vectorize vectorized_map while_loop": (
+        "Python's own if and for do it, which run while a model is made, ops.where chooses between values, and a cell "
+        "of your own in layers.RNN runs over steps"
+    ),
+    "conv conv_transpose depthwise_conv separable_conv": "layers such as layers.Conv1D do it",
+    "average_pool max_pool adaptive_average_pool adaptive_max_pool": "layers such as layers.MaxPooling1D do it",
+    "batch_normalization layer_normalization rms_normalization": "layers such as layers.LayerNormalization do it",
+    "dot_product_attention": "layers.Attention does it",
+    "ctc_loss ctc_decode": "losses.CTC and layers such as LSTM do it",
+    "custom_gradient jvp": "a layer with `forward`, which gives y and its pullback, has a gradient of its own",
+    "fft fft2 ifft2 irfft istft rfft stft": "numpy.fft does it on arrays, before a model",
+}
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"cellstep.ops has no function {name!r}; there are {', '.join(__all__)}")
+    if name in ("linalg", "math", "nn", "numpy"):
+        return sys.modules[__name__]  # Keras has the same functions there, in parts
+    for names, what in _IN_PLACE.items():
+        if name in names.split():
+            raise AttributeError(f"cellstep.ops has no function {name!r}: {what}")
+    hint = f"; numpy.{name} does it on arrays" if hasattr(np, name) else ""
+    raise AttributeError(f"cellstep.ops has no function {name!r}{hint}; there are {', '.join(__all__)}")
 
 
 __dir__ = public(globals())

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import operation_cases
 import pytest
 
 import cellstep
-from cellstep import layers, math, models
+from cellstep import layers, math, models, ops
 from cellstep.layers.operations import OPERATIONS
 
 RNG = np.random.default_rng(2)
@@ -93,6 +94,8 @@ STILL: dict[str, Callable[..., Any]] = {
     "Argmax": lambda x, z: math.argmax(x, axis=1),
     "StopGradient": lambda x, z: math.stop_gradient(x),
 }
+CASES |= {name: (lambda x, z, f=f: f(ops, x, z), [X, Z]) for name, f in operation_cases.CASES.items()}
+STILL |= {name: (lambda x, z, f=f: f(ops, x, z)) for name, f in operation_cases.STILL.items()}
 
 
 def model(function: Callable[..., Any], arrays: list[Any], dtype: str = "float64", free: int = 1) -> models.Model:
@@ -102,7 +105,7 @@ def model(function: Callable[..., Any], arrays: list[Any], dtype: str = "float64
 
 
 def test_every_operation_has_a_case() -> None:
-    assert set(CASES) | set(STILL) == set(OPERATIONS)
+    assert set(CASES) | set(STILL) == {kind.name for kind in OPERATIONS.values() if kind.arguments}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -177,6 +180,37 @@ def test_numpy_functions_and_arrays_beside_tensors() -> None:
     np.testing.assert_allclose(y, 1 + 2 * np.tanh(X), rtol=1e-6)
 
 
+def test_sizes_of_open_axes_stand_where_numbers_do() -> None:
+    x = layers.Input((None, 3))
+    batch, steps, features = ops.shape(x)
+    assert features == 3
+    outputs = [
+        ops.reshape(x, (batch * steps, 3)),
+        ops.zeros((batch, 2)) + ops.arange(2),
+        ops.tile(ops.reshape(ops.arange(steps - 1, dtype="float32"), (1, -1, 1)), [batch, 1, 1]) + x[:, 1:, :1],
+        x[:, : steps // 2],
+        x / ops.cast(steps, "float32"),
+    ]
+    data = RNG.standard_normal((2, 5, 3)).astype("float32")
+    net = models.Model(x, outputs)
+    assert net.output_shape == [(None, 3), (None, 2), (None, None, 1), (None, None, 3), (None, None, 3)]
+    wanted = [
+        data.reshape(10, 3),
+        np.zeros((2, 2)) + np.arange(2),
+        np.arange(4).reshape(1, 4, 1) + data[:, 1:, :1],
+        data[:, :2],
+        data / 5,
+    ]
+    for found, value in zip(net(data), wanted, strict=True):
+        np.testing.assert_allclose(found, value, rtol=1e-6)
+    with pytest.raises(
+        TypeError, match="expected numbers in a model that is written, got the size of an open axis; write"
+    ):
+        net.get_config()
+    with pytest.raises(ValueError, match="got the size of an open axis, which is known when a model runs"):
+        range(batch)
+
+
 def test_operations_are_no_layers_but_shown(capsys: Any) -> None:
     net = model(lambda x: layers.Dense(2)(x[:, -1] * 2), [X])
     assert [type(layer).__name__ for layer in net.layers] == ["InputLayer", "Dense"]
@@ -208,7 +242,12 @@ def test_an_attention_of_ones_own_is_trained() -> None:
         (lambda t: math.mean(t, axes=1), TypeError, r"mean\(x, axis=None, keepdims=False\) was called wrongly: "),
         (lambda t: math.pad(t, 1, mode="reflect"), NotImplementedError, "mode='reflect' is not built"),
         (lambda t: math.einsum("b...f->bf", t), NotImplementedError, "subscripts must be like 'bij,bjk->bik'"),
-        (lambda t: math.median(t), AttributeError, "cellstep.ops has no function 'median'; there are abs, "),
+        (
+            lambda t: math.unique(t),
+            AttributeError,
+            "no function 'unique'; numpy.unique does it on arrays; there are abs, ",
+        ),
+        (lambda t: math.while_loop(t), AttributeError, "no function 'while_loop': Python's own if and for do it"),
         (lambda t: np.sort(t), TypeError, "has no values before a model runs: call layers on it, or functions of"),
         (lambda t: np.arctan(t), TypeError, "has no values before a model runs"),
         (lambda t: bool(t > 0), TypeError, "has no values before a model runs"),

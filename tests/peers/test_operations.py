@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import operation_cases
 import pytest
 
 import cellstep
+from cellstep import ops
 from cellstep.layers.operations import OPERATIONS
 
 pytest.importorskip("h5py")
@@ -60,7 +63,18 @@ def sums(m: Any, h: Any, z: Any) -> list[Any]:
     ]
 
 
-PARTS = {f.__name__: f for f in (arithmetic, functions, shapes, sums)}
+def cases(m: Any, h: Any, z: Any) -> list[Any]:
+    found = []
+    for name, case in {**operation_cases.CASES, **operation_cases.STILL}.items():
+        if name not in FIXED:
+            y = case(m, h, z)
+            found += [y if y.dtype in ("float32", np.float32) else m.cast(y, "float32")]
+    return found
+
+
+#: Cases that say how many rows there are, or make others; and those that Keras on JAX cannot run in a model.
+FIXED = ("BroadcastTo", "Vstack", "Tensordot", "Sort", "Norm", "Quantile", "Median")
+PARTS = {f.__name__: f for f in (arithmetic, functions, shapes, sums, cases)}
 
 
 def make(library: Any, part: str) -> Any:
@@ -80,7 +94,7 @@ def make(library: Any, part: str) -> Any:
 def test_every_operation_is_held_against_keras() -> None:
     # TrueDivide and Divide are one function; the operators of comparison are functions too
     held = {part.keras_name for name in PARTS for part in make(cellstep, name).operations}
-    assert set(OPERATIONS) <= held
+    assert {kind.name for kind in OPERATIONS.values() if kind.arguments} <= held | set(FIXED)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -98,3 +112,82 @@ def test_outputs_steps_and_files(tmp_path: Path, part: str) -> None:
         net.train_on_batch(X, y)
     for old, a, b in zip(before, ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a - old, b - old, rtol=2e-4, atol=2e-6)
+
+
+A = RNG.permutation(np.linspace(0.3, 2.7, 24)).reshape(2, 4, 3).astype("float32")
+B = RNG.permutation(np.linspace(0.35, 2.65, 24)).reshape(2, 4, 3).astype("float32")
+
+
+@pytest.mark.parametrize("name", [*operation_cases.CASES, *operation_cases.STILL])
+def test_arrays_give_the_values_and_dtypes_of_keras(name: str) -> None:
+    case = {**operation_cases.CASES, **operation_cases.STILL}[name]
+    wanted = case(keras.ops, keras.ops.convert_to_tensor(A), keras.ops.convert_to_tensor(B))
+    found = case(ops, A, B)
+    assert str(found.dtype) == str(wanted.dtype)
+    np.testing.assert_allclose(found, np.asarray(wanted), rtol=2e-5, atol=2e-5)
+
+
+#: Calls on numbers, whole numbers, booleans and lists, and functions that make arrays.
+CALLS: list[Any] = [
+    lambda m: m.zeros((2, 3)),
+    lambda m: m.ones((2,), dtype="int32"),
+    lambda m: m.full((2, 2), 3),
+    lambda m: m.full((2, 2), 0.5),
+    lambda m: m.arange(5),
+    lambda m: m.arange(1, 7, 2),
+    lambda m: m.arange(0.5, 3),
+    lambda m: m.arange(3, dtype="float32"),
+    lambda m: m.linspace(0, 1, 5),
+    lambda m: m.eye(3),
+    lambda m: m.eye(2, 3, k=1, dtype="int32"),
+    lambda m: m.identity(2),
+    lambda m: m.tri(3),
+    lambda m: m.zeros_like(np.ones(2, "int32")),
+    lambda m: m.full_like(np.ones(2, "float32"), 2),
+    lambda m: m.convert_to_tensor(0.5),
+    lambda m: m.convert_to_tensor([1, 2]),
+    lambda m: m.convert_to_tensor([True, False]),
+    lambda m: m.convert_to_tensor([1, 2], dtype="float32"),
+    lambda m: m.array([[1.0, 2.0]]),
+    lambda m: m.cast([1.7, 2.2], "int32"),
+    lambda m: m.sqrt(4),
+    lambda m: m.add(1, 2),
+    lambda m: m.mean([1, 2, 4]),
+    lambda m: m.divide(np.array([1, 2], "int32"), 2),
+    lambda m: m.sum(np.array([1, 2], "int32")),
+    lambda m: m.sum(np.array([True, True])),
+    lambda m: m.prod(np.array([2, 3], "int32")),
+    lambda m: m.cumsum(np.array([2, 3], "int32")),
+    lambda m: m.mean(np.array([True, False])),
+    lambda m: m.max(np.array([2, 3], "int32")),
+    lambda m: m.multiply(np.array([1, 2], "int32"), np.array([0.5, 1], "float32")),
+    lambda m: m.argmax(np.array([[1.0, 3.0, 2.0]]), axis=-1),
+    lambda m: m.top_k(np.array([1.0, 3.0, 2.0], "float32"), 2)[1],
+    lambda m: m.one_hot([0, 2], 3),
+    lambda m: m.log(np.zeros(1, "float32")),
+    lambda m: m.where(np.array([True, False]), 1.0, 0.0),
+    lambda m: m.clip(np.array([1, 5], "int32"), 2, 3),
+    lambda m: m.norm(np.array([3, 4], "int32")),
+    lambda m: m.logsumexp(np.full((2, 2), -np.inf, "float32"), axis=0),
+    lambda m: m.abs(-2),
+    lambda m: m.nn.relu(np.array([-1.0, 1.0], "float32")),
+    lambda m: m.linalg.norm(np.array([3.0, 4.0], "float32")),
+]
+
+
+@pytest.mark.parametrize("number", range(len(CALLS)))
+def test_dtypes_of_numbers_and_of_what_is_made_are_those_of_keras(number: int) -> None:
+    wanted, found = CALLS[number](keras.ops), CALLS[number](ops)
+    assert str(found.dtype) == str(wanted.dtype)
+    np.testing.assert_allclose(found, np.asarray(wanted), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n in ops.__all__ if n not in ("convert_to_tensor", "array")])
+def test_functions_take_what_those_of_keras_take(name: str) -> None:
+    theirs = [p for p in inspect.signature(getattr(keras.ops, name)).parameters.values() if p.kind != p.VAR_KEYWORD]
+    ours = list(inspect.signature(getattr(ops, name)).parameters.values())
+    if name == "linspace":
+        theirs = [p for p in theirs if p.name != "retstep"]
+    if name == "where":  # of a condition alone it gives places there, as many as there are
+        theirs = [p.replace(default=p.empty) for p in theirs]
+    assert [(p.name, p.default) for p in ours] == [(p.name, p.default) for p in theirs]

@@ -76,10 +76,10 @@ def _layer_config(layer: Any, taken: set[str]) -> dict[str, Any]:
 def operation_args(layer: Operation, tensors: list[Any]) -> list[Any]:
     """The arguments of an operation's call, with these in place of tensors."""
 
-    def argument(leaf: Any) -> Any:
-        return tensors[leaf.number] if isinstance(leaf, Slot) else encoded(leaf)
+    def filled(leaf: Any) -> Any:
+        return tensors[leaf.number] if isinstance(leaf, Slot) else leaf
 
-    return [replaced(part, argument) for part in layer.arguments]
+    return [encoded(replaced(part, filled)) for part in layer.arguments]
 
 
 def from_functional(cls: Any, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from .operation import Operation, Slot, apply, apply_named, decoded, encoded, leaves, replaced
+from .encoding import Slot, decoded, encoded, leaves, replaced
+from .operation import Operation, apply, apply_named
+from .sizes import Size, shape
 from .table import OPERATIONS, Kind
 
 __all__ = [
     "OPERATIONS",
     "Kind",
     "Operation",
+    "Size",
     "Slot",
     "apply",
     "apply_named",
@@ -16,4 +19,5 @@ __all__ = [
     "encoded",
     "leaves",
     "replaced",
+    "shape",
 ]

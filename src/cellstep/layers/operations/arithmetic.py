@@ -6,6 +6,7 @@ each of the shape that its argument has; None for an argument that has none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,14 +54,14 @@ def binary(value: Callable[..., Any], slopes: Callable[..., tuple[Any, Any]]) ->
 
 
 def unary(value: Callable[..., Any], slope: Callable[..., Any]) -> Rule:
-    """A rule of one argument: slope(x, y) is dy/dx."""
+    """A rule of one argument: slope(x, y) is dy/dx; both take the options."""
 
-    def rule(x: Any) -> tuple[Any, Back]:
-        y = np.asarray(value(x))
+    def rule(x: Any, **options: Any) -> tuple[Any, Back]:
+        y = np.asarray(value(x, **options))
 
         def back(dy: Array) -> list[Array | None]:
             with np.errstate(all="ignore"):
-                return [dy * slope(x, y)]
+                return [dy * slope(x, y, **options)]
 
         return y, back
 
@@ -84,6 +85,38 @@ def activation(name: str) -> Rule:
         return y, lambda dy: [back(dy)]
 
     return rule
+
+
+#: NumPy has no error function; the C library's, one number at a time, is exact in float64.
+_ERF = np.frompyfunc(math.erf, 1, 1)
+
+
+def erf(x: Any) -> Array:
+    return np.asarray(_ERF(x), floats(x).dtype)
+
+
+def elu(x: Any, alpha: float) -> Any:
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def leaky(x: Any, negative_slope: float) -> Any:
+    return np.where(x > 0, x, negative_slope * x)
+
+
+def divide_no_nan(a: Any, b: Any) -> Any:
+    """a / b, and 0 where b is 0."""
+    return np.where(np.equal(b, 0), 0, np.true_divide(a, np.where(np.equal(b, 0), 1, b)))
+
+
+def gelu(x: Any, approximate: bool = True) -> tuple[Any, Back]:
+    """x times the normal distribution below it, by default nearly so, through tanh."""
+    if not approximate:
+        return activation("gelu")(x)
+    x = floats(x)
+    c = math.sqrt(2 / math.pi)
+    t = np.tanh(c * (x + 0.044715 * x**3))
+    slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x)
+    return 0.5 * x * (1 + t), lambda dy: [dy * slope]
 
 
 def along(name: str) -> Rule:
@@ -110,6 +143,17 @@ def extreme_slopes(a: Any, b: Any, y: Any) -> tuple[Any, Any]:
     tie = np.equal(a, b)
     of_a = np.where(tie, 0.5, np.equal(a, y))
     return of_a, 1 - of_a
+
+
+def full(shape: Any, fill_value: Any, dtype: Any) -> Any:
+    """An array of one number, or of an array that is repeated."""
+    return np.full(shape, fill_value, dtype or core.floatx())
+
+
+def arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
+    """Numbers at equal distances, up to `stop`, or from 0 up to `start`; integers where all are."""
+    start, stop = (0, start) if stop is None else (start, stop)
+    return np.arange(start, stop, 1 if step is None else step, dtype=dtype)
 
 
 def clip(x: Any, x_min: float, x_max: float) -> tuple[Any, Back]:

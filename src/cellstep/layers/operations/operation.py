@@ -1,7 +1,7 @@
 """Operation: one call of a function such as `mean` on tensors, as a layer without weights.
 
-    last = h[:, -1]                      # an Operation "GetItem"
-    share = math.softmax(h / 2, axis=1)  # two more
+    last = h[:, -1]                     # an Operation "GetItem"
+    share = ops.softmax(h / 2, axis=1)  # two more
 
 It holds what it was called with, with a Slot where each tensor stood. As in Keras no mask goes through it.
 """
@@ -9,7 +9,7 @@ It holds what it was called with, with a Slot where each tensor stood. As in Ker
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -20,28 +20,25 @@ from ..context import Applied, Context
 from ..names import auto_name
 from ..symbolic import SymbolicTensor
 from . import arithmetic
+from .encoding import Slot, decoded, encoded, leaves, replaced
+from .sizes import Size
 from .table import OPERATIONS, Kind
 
 #: Sizes that stand for open axes while the shape of the outputs is found out; with many divisors, for reshapes.
 TRIED = (12, 24)
-
-
-class Slot(NamedTuple):
-    """Where a tensor goes, by its number."""
-
-    number: int
+WIDE = ("int64", "uint64")
 
 
 def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
     """Do an operation: at once on arrays, later where there are tensors among the arguments."""
-    tensors = [leaf for leaf in leaves(arguments) if isinstance(leaf, SymbolicTensor)]
+    kind = OPERATIONS[name]
     for leaf in leaves(arguments):
         if isinstance(leaf, np.ma.MaskedArray):
             core.plain("x", leaf)  # which takes it, or says why not
-    if not tensors:
-        kind = OPERATIONS[name]
-        return kind.rule(*_passed(kind, arguments, None), **options)[0]
-    if not OPERATIONS[name].arguments[0].startswith("*"):
+    if not any(isinstance(leaf, SymbolicTensor | Size) for leaf in leaves([arguments, options])):
+        kinds = [leaf.dtype for leaf in leaves(arguments) if isinstance(leaf, np.ndarray | np.generic)]
+        return _outcome(kind, arguments, options, *_dtypes(kinds))[0]
+    if not kind.listed:
         # where an array belongs a list of tensors stands for one
         arguments = [apply("Stack", [list(a)], {}) if _has_tensors(a) else a for a in arguments]
     return _called(name, arguments, options, None)[1]
@@ -57,10 +54,18 @@ def apply_named(operation: str, arguments: list[Any], options: dict[str, Any], n
 
 def _called(operation: str, arguments: list[Any], options: dict[str, Any], name: str | None) -> tuple[Operation, Any]:
     """That Operation, and the tensors that it gave."""
-    tensors = [leaf for leaf in leaves(arguments) if isinstance(leaf, SymbolicTensor)]
-    numbers = iter(range(len(tensors)))
-    held = replaced(arguments, lambda leaf: Slot(next(numbers)) if isinstance(leaf, SymbolicTensor) else leaf)
-    layer = Operation(operation, held, options, name=name)
+    tensors: list[Any] = []
+
+    def slot(tensor: Any) -> Slot:
+        tensors.append(tensor)
+        return Slot(len(tensors) - 1)
+
+    def held(leaf: Any) -> Any:
+        if isinstance(leaf, Size):
+            return leaf.replaced(slot)
+        return slot(leaf) if isinstance(leaf, SymbolicTensor) else leaf
+
+    layer = Operation(operation, replaced(arguments, held), replaced(options, held), name=name)
     return layer, layer(tensors[0] if len(tensors) == 1 else tensors)
 
 
@@ -70,7 +75,7 @@ class Operation(Layer):
     Args:
         operation: Keras's name, such as "Mean".
         arguments: what it is called with, a Slot for each tensor.
-        options: what else it takes.
+        options: what else it takes; in place of a number a Size, of slots.
         name, dtype, trainable: as for every layer.
 
     Raises:
@@ -98,6 +103,7 @@ class Operation(Layer):
         #: The dtypes of the tensors, and of the outputs; known once it was called on tensors.
         self._dtypes: list[np.dtype[Any]] | None = None
         self._gives: np.dtype[Any] = self.dtype
+        self._wide = True
 
     @property
     def kind(self) -> Kind:
@@ -122,8 +128,8 @@ class Operation(Layer):
         tensors = nested.flatten(x)
         if any(isinstance(tensor, SymbolicTensor) for tensor in tensors):
             self._dtypes = [tensor.dtype for tensor in tensors]
-            floats = [d for d in self._dtypes if d.kind == "f"]
-            self.dtype = np.result_type(*floats) if floats else self.dtype
+            slots = [leaf.number for leaf in leaves(self.arguments) if isinstance(leaf, Slot)]
+            self.dtype, self._wide = _dtypes([self._dtypes[number] for number in slots], self.dtype)
         return super().__call__(x, mask, initial_state, training, **options)
 
     def reach(self, rank: int) -> str:
@@ -133,7 +139,7 @@ class Operation(Layer):
             behind = key and key[0] is Ellipsis and len(key) < rank
             whole = len(key) > 1 and all(isinstance(part, slice) and part == slice(None) for part in key[:2])
             return "step" if behind or whole else "sequence"
-        elementwise = self.kind.rule.__module__ == arithmetic.__name__
+        elementwise = bool(self.kind.arguments) and self.kind.rule.__module__ == arithmetic.__name__
         axis = {**self.kind.options, **self.options}.get("axis", -1 if elementwise else None)
         constants = [leaf for leaf in leaves(self.arguments) if not isinstance(leaf, Slot) and np.ndim(leaf)]
         return "step" if axis == -1 and not constants and (elementwise or rank > 2) else "sequence"
@@ -153,7 +159,8 @@ class Operation(Layer):
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             if not need_dx:
                 return None
-            gradients = _gradients(self.kind, self.arguments, back(dy))
+            places = self.arguments[0] if self.kind.listed else self.arguments
+            gradients = {p.number: d for p, d in zip(places, back(dy), strict=False) if isinstance(p, Slot)}
             pairs = [(gradients.get(i), np.asarray(a)) for i, a in enumerate(inputs)]
             dx = [None if d is None or a.dtype.kind != "f" else d.astype(a.dtype, copy=False) for d, a in pairs]
             return dx[0] if not isinstance(x, list | tuple) else dx
@@ -166,16 +173,13 @@ class Operation(Layer):
         return a.astype(wanted, copy=False) if wanted.kind == "f" else a
 
     def _do(self, arrays: list[Array]) -> tuple[Any, Callable[[Any], Any]]:
-        filled = replaced(self.arguments, lambda leaf: arrays[leaf.number] if isinstance(leaf, Slot) else leaf)
-        with np.errstate(all="ignore"):
-            y, back = self.kind.rule(*_passed(self.kind, filled, self.dtype), **self.options)
-        return nested.change(y, self._own) if isinstance(y, list) else self._own(y), back
+        def filled(leaf: Any) -> Any:
+            if isinstance(leaf, Size):
+                return leaf.value(filled)
+            return arrays[leaf.number] if isinstance(leaf, Slot) else leaf
 
-    def _own(self, y: Any) -> Array:
-        """Floats in this operation's dtype: integers divided are float64 in NumPy, and float32 in Keras."""
-        a = np.asarray(y)
-        keep = a.dtype.kind != "f" or self.operation in ("Cast", "OneHot") or self.options.get("dtype")
-        return a if keep else a.astype(self.dtype, copy=False)
+        arguments, options = replaced(self.arguments, filled), replaced(self.options, filled)
+        return _outcome(self.kind, arguments, options, self.dtype, self._wide)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """What the operation gives for ones, an axis being open that follows an open one.
@@ -212,6 +216,30 @@ class Operation(Layer):
         return cls(**{**config, "arguments": arguments, "options": options})
 
 
+def _dtypes(kinds: list[np.dtype[Any]], default: Any = None) -> tuple[np.dtype[Any], bool]:
+    """The dtype of floats that come of arguments of these dtypes, and whether integers may have 64 bits."""
+    floats = [kind for kind in kinds if kind.kind == "f"]
+    return np.result_type(*floats) if floats else np.dtype(default or core.floatx()), any(k in WIDE for k in kinds)
+
+
+def _outcome(
+    kind: Kind, arguments: list[Any], options: dict[str, Any], dtype: np.dtype[Any], wide: bool
+) -> tuple[Any, Callable[[Any], Any]]:
+    """What the rule gives, in dtypes as Keras has them: NumPy makes float64 and int64 of int32."""
+    with np.errstate(all="ignore"):
+        y, back = kind.rule(*_passed(kind, arguments, dtype), **options)
+
+    def own(part: Any) -> Array:
+        a = np.asarray(part)
+        if kind.own_dtype or options.get("dtype"):
+            return a
+        if a.dtype.kind == "f":
+            return a.astype(dtype, copy=False)
+        return a if wide or a.dtype not in WIDE else a.astype(a.dtype.kind + "4")
+
+    return nested.change(y, own) if isinstance(y, list) else own(y), back
+
+
 def _passed(kind: Kind, arguments: list[Any], dtype: Any) -> list[Any]:
     """The arguments of the rule: arrays for lists of numbers, but for what indexes."""
     if kind.name == "GetItem":
@@ -219,19 +247,11 @@ def _passed(kind: Kind, arguments: list[Any], dtype: Any) -> list[Any]:
     return _arrays(arguments, dtype)
 
 
-def _gradients(kind: Kind, arguments: list[Any], gradients: Any) -> dict[int, Any]:
-    """Gradients by the numbers of their slots."""
-    places = arguments[0] if kind.arguments[0].startswith("*") else arguments
-    return {p.number: d for p, d in zip(places, gradients, strict=False) if isinstance(p, Slot)}
-
-
 def _arrays(arguments: list[Any], dtype: Any) -> list[Any]:
     """Lists of numbers as arrays, constants in `dtype` where they are floats; what indexes stays as it is."""
 
     def array(value: Any) -> Any:
-        if isinstance(value, np.ndarray) and dtype is not None and value.dtype.kind == "f":
-            return value.astype(dtype, copy=False)
-        return value
+        return value.astype(dtype, copy=False) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
 
     arrays: list[Any] = []
     for argument in arguments:
@@ -250,58 +270,3 @@ def _has_tensors(argument: Any) -> bool:
 
 def _number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and value is not None
-
-
-def leaves(structure: Any) -> list[Any]:
-    """What is in lists, tuples and slices."""
-    if isinstance(structure, list | tuple) and not isinstance(structure, Slot):
-        return [leaf for part in structure for leaf in leaves(part)]
-    return [structure]
-
-
-def replaced(structure: Any, function: Callable[[Any], Any]) -> Any:
-    """The same lists and tuples with `function` of what is in them."""
-    if isinstance(structure, list | tuple) and not isinstance(structure, Slot):
-        return type(structure)([replaced(part, function) for part in structure])
-    return function(structure)
-
-
-def encoded(value: Any) -> Any:
-    """A constant as Keras writes it into JSON."""
-    if isinstance(value, Slot):
-        return {"class_name": "__slot__", "config": value.number}
-    if isinstance(value, list | tuple):
-        return [encoded(part) for part in value]
-    if isinstance(value, dict):
-        return {key: encoded(part) for key, part in value.items()}
-    if isinstance(value, slice):
-        parts = {key: encoded(getattr(value, key)) for key in ("start", "stop", "step")}
-        return {"class_name": "__slice__", "config": parts}
-    if value is Ellipsis:
-        return {"class_name": "__ellipsis__", "config": {}}
-    if isinstance(value, np.ndarray) and value.ndim:
-        return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": str(value.dtype)}}
-    if isinstance(value, np.ndarray | np.generic):
-        return value.item()
-    return str(value) if isinstance(value, np.dtype) else value
-
-
-def decoded(value: Any) -> Any:
-    """A constant from what `encoded` gave, or Keras."""
-    if isinstance(value, list | tuple):
-        return [decoded(part) for part in value]
-    if not isinstance(value, dict):
-        return value
-    name, config = value.get("class_name"), value.get("config")
-    if name == "__slot__":
-        return Slot(value["config"])
-    if name == "__slice__":
-        return slice(*(decoded(value["config"][key]) for key in ("start", "stop", "step")))
-    if name == "__ellipsis__":
-        return Ellipsis
-    if name in ("__numpy__", "__tensor__") and isinstance(config, dict):
-        dtype = np.dtype(config["dtype"])
-        if dtype.kind not in "fiub":
-            raise ValueError(f"expected numbers in a call of the configuration, got {core.brief(config['dtype'])}")
-        return np.asarray(config["value"], dtype)
-    return {key: decoded(part) for key, part in value.items()}

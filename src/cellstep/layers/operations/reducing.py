@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ... import core
-from .arithmetic import Array, Back, to_shape
+from .arithmetic import Array, Back, Rule, to_shape, without
 
 
 def _axes(x: Any, axis: Any) -> tuple[int, ...]:
@@ -86,9 +87,43 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> tuple[Any, Bac
     return np.cumsum(x, axis, dtype), back
 
 
-def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> tuple[Any, Back]:
-    """The place of the largest along an axis, int32."""
-    return np.argmax(x, axis, keepdims=keepdims).astype(np.int32), lambda dy: [None]
+def _others(x: Array, axis: int) -> Array:
+    """The product of all before each place along an axis."""
+    ones = np.ones_like(np.take(x, [0], axis))
+    return np.cumprod(np.concatenate([ones, np.delete(x, -1, axis)], axis), axis)
+
+
+def product(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> tuple[Any, Back]:
+    """The product along axes, or of all."""
+    axes = _axes(x, axis)
+
+    def back(dy: Array) -> list[Array | None]:
+        # the product of all others, also where one is 0
+        rest = [i for i in range(np.ndim(x)) if i not in axes]
+        turned = np.transpose(x, [*rest, *axes])
+        row = turned.reshape([*turned.shape[: len(rest)], -1])
+        others = _others(row, -1) * np.flip(_others(np.flip(row, -1), -1), -1)
+        return [_spread(dy, x, axes) * np.transpose(others.reshape(turned.shape), np.argsort([*rest, *axes]))]
+
+    return np.prod(x, axes, dtype, keepdims=keepdims), back
+
+
+def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> tuple[Any, Back]:
+    """The products of all up to each place."""
+    row = np.moveaxis(np.reshape(x, -1) if axis is None else np.asarray(x), axis or 0, 0)
+
+    def back(dy: Array) -> list[Array | None]:
+        d = np.array(np.moveaxis(dy, axis or 0, 0))
+        for t in reversed(range(len(d) - 1)):
+            d[t] += d[t + 1] * row[t + 1]
+        return [np.moveaxis(d * _others(row, 0), 0, axis or 0).reshape(np.shape(x))]
+
+    return np.cumprod(x, axis, dtype), back
+
+
+def places(function: Callable[..., Any]) -> Rule:
+    """A rule of places and counts, int32, through which no gradient goes."""
+    return without(lambda *args, **options: np.asarray(function(*args, **options)).astype(np.int32))
 
 
 def _in_one_dtype(*arrays: Any) -> list[Array] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .arithmetic import Array, Back
+from .arithmetic import Array, Back, Rule, to_shape
 
 
 def get_item(x: Any, key: Any) -> tuple[Any, Back]:
@@ -23,10 +23,32 @@ def get_item(x: Any, key: Any) -> tuple[Any, Back]:
     return y, back
 
 
-def concatenate(xs: Sequence[Any], axis: int = -1) -> tuple[Any, Back]:
+def concatenate(xs: Sequence[Any], axis: int = 0) -> tuple[Any, Back]:
     """Arrays one after another along an axis."""
     ends = np.cumsum([np.shape(x)[axis] for x in xs])[:-1]
     return np.concatenate(xs, axis), lambda dy: np.split(dy, ends, axis)
+
+
+def joined(at_least: Any, axis: int) -> Rule:
+    """Arrays one after another along an axis that they have, or get."""
+
+    def rule(xs: Sequence[Any]) -> tuple[Any, Back]:
+        wide = [at_least(x) for x in xs]
+        place = 0 if wide[0].ndim == 1 else axis
+        y, back = concatenate(wide, place)
+        return y, lambda dy: [d.reshape(np.shape(x)) for d, x in zip(back(dy), xs, strict=True)]  # type: ignore[union-attr]
+
+    return rule
+
+
+def unstack(x: Any, num: int | None = None, axis: int = 0) -> tuple[Any, Any]:
+    """The parts of length 1 along an axis, without it."""
+    parts, back = split(x, np.shape(x)[axis], axis)
+
+    def whole(dy: Sequence[Array | None]) -> list[Array | None]:
+        return back([None if d is None else np.expand_dims(d, axis) for d in dy])  # type: ignore[no-any-return]
+
+    return [part.squeeze(axis) for part in parts], whole
 
 
 def stack(x: Sequence[Any], axis: int = 0) -> tuple[Any, Back]:
@@ -52,6 +74,16 @@ def reshape(x: Any, newshape: Any) -> tuple[Any, Back]:
     """The same entries in another shape; -1 stands for what is left, None too."""
     shape = [-1 if size is None else int(size) for size in (newshape if np.ndim(newshape) else [newshape])]
     return np.reshape(x, shape), lambda dy: [dy.reshape(np.shape(x))]
+
+
+def broadcast_to(x: Any, shape: Any) -> tuple[Any, Back]:
+    """The same entries, repeated along axes, in another shape."""
+    return np.broadcast_to(x, tuple(shape)), lambda dy: [to_shape(dy, x)]
+
+
+def ravel(x: Any) -> tuple[Any, Back]:
+    """The entries in a row."""
+    return reshape(x, -1)
 
 
 def expand_dims(x: Any, axis: Any) -> tuple[Any, Back]:
@@ -141,3 +173,27 @@ def take(x: Any, indices: Any, axis: int | None = None) -> tuple[Any, Back]:
         return [dx, None]
 
     return y, back
+
+
+def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> tuple[Any, Back]:
+    """The entry at the place that each index says, along an axis, or of the flat array."""
+    y = np.take_along_axis(np.asarray(x), indices, axis)
+
+    def back(dy: Array) -> list[Array | None]:
+        dx = np.zeros_like(x, dy.dtype)
+        flat, place = (dx.reshape(-1), 0) if axis is None else (dx, axis % dx.ndim)
+        grid = list(np.ogrid[tuple(slice(n) for n in y.shape)])
+        grid[place] = indices
+        np.add.at(flat, tuple(grid), dy)  # one place may be taken several times
+        return [dx, None]
+
+    return y, back
+
+
+def part(kept: Any) -> Rule:
+    """A rule of what is 0 but in a part of the last two axes: `numpy.tril`, `numpy.triu`."""
+
+    def rule(x: Any, k: int = 0) -> tuple[Any, Back]:
+        return kept(x, k), lambda dy: [kept(dy, k)]
+
+    return rule

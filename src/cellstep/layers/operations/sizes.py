@@ -1,0 +1,58 @@
+"""Size: the size of an open axis of a tensor, a number once a model runs.
+
+`ops.shape(x)` has one for each open axis. It can be computed with, and stands wherever an operation takes a number:
+
+    batch = ops.shape(x)[0]
+    noise = random.normal((batch, 8))
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..symbolic import SymbolicTensor
+
+
+class Size:
+    """A whole number that depends on the shapes of tensors: a function of parts, which are tensors, or what stands for
+    them, and numbers, and other sizes."""
+
+    def __init__(self, function: Callable[..., int], *parts: Any) -> None:
+        self.function, self.parts = function, parts
+
+    def replaced(self, function: Callable[[Any], Any]) -> Size:
+        """The same, of `function` of each tensor."""
+        return Size(self.function, *self._changed(function, lambda part: part.replaced(function)))
+
+    def value(self, array_of: Callable[[Any], Any]) -> int:
+        """The number, where `array_of` gives the array of each tensor."""
+        return int(self.function(*self._changed(array_of, lambda part: part.value(array_of))))
+
+    def _changed(self, function: Callable[[Any], Any], inner: Callable[[Any], Any]) -> list[Any]:
+        return [p if isinstance(p, int) else inner(p) if isinstance(p, Size) else function(p) for p in self.parts]
+
+    def __index__(self) -> NoReturn:
+        raise ValueError("expected numbers alone, got the size of an open axis, which is known when a model runs")
+
+    __int__ = __float__ = __bool__ = __index__
+
+
+for _name in ("add", "sub", "mul", "floordiv", "mod"):
+    _done = getattr(operator, _name)
+    setattr(Size, f"__{_name}__", lambda x, z, f=_done: Size(f, x, z))
+    setattr(Size, f"__r{_name}__", lambda x, z, f=_done: Size(f, z, x))
+
+
+def _size(x: Any, axis: int) -> int:
+    return int(np.shape(x)[axis])
+
+
+def shape(x: Any) -> tuple[Any, ...]:
+    """The shape of an array or a tensor, with a size that other functions take for each open axis of a tensor."""
+    if not isinstance(x, SymbolicTensor):
+        return np.shape(x)
+    return tuple(Size(_size, x, axis) if n is None else n for axis, n in enumerate(x.shape))
