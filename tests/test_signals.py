@@ -129,7 +129,7 @@ def fit(n: int) -> Any:
 
     def run() -> Any:
         model.set_weights(start)
-        steps = model.optimizer.iterations
+        steps = model.optimizer.updates
         try:
             return [np.array(model.fit(x, y, verbose=0, shuffle=False).history["loss"])]
         except Rang:

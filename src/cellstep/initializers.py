@@ -61,13 +61,26 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """One value everywhere."""
+    """One value everywhere, or the values of an array that broadcasts to the shape."""
 
-    def __init__(self, value: float = 0.0) -> None:
-        self.value = core.check_number("value", value)
+    def __init__(self, value: Any = 0.0) -> None:
+        several = isinstance(value, list | tuple | np.ndarray) and np.shape(value)
+        self.value = core.real("value", value).copy() if several else core.check_number("value", value)
 
     def values(self, shape: tuple[int, ...]) -> Array:
-        return np.full(shape, self.value)
+        try:
+            return np.asarray(np.broadcast_to(self.value, shape))
+        except ValueError:
+            raise ValueError(f"value must broadcast to {shape}, the weight's, got {np.shape(self.value)}") from None
+
+    def get_config(self) -> dict[str, Any]:
+        """The argument that would make an equal one, ready for JSON."""
+        return {"value": np.asarray(self.value).tolist()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make one from what `get_config` gave, or Keras."""
+        return super().from_config(registry.read_values(config))
 
 
 class Seeded(Initializer):
@@ -275,7 +288,7 @@ _LOOKUP: Lookup[Initializer] = Lookup(
 
 
 def get(identifier: Any, argument: str = "initializer") -> Callable[..., Array]:
-    """An initializer from its name, its configuration, or itself. Any function of (shape, dtype) will do.
+    """An initializer from its name, its configuration, or itself. An array, or any function of (shape, dtype), will do.
 
     Args:
         identifier: one of these.
@@ -284,7 +297,7 @@ def get(identifier: Any, argument: str = "initializer") -> Callable[..., Array]:
     Raises:
         ValueError: no initializer has this name. TypeError: it is none of these.
     """
-    return _LOOKUP.get(identifier, argument)
+    return Constant(identifier) if isinstance(identifier, np.ndarray) else _LOOKUP.get(identifier, argument)
 
 
 def serialize(initializer: Any) -> Any:

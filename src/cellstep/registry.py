@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+import numpy as np
+
 T = TypeVar("T")
 
 _objects: dict[str, Any] = {}
@@ -144,6 +146,17 @@ def written_function(argument: str, function: Any, anonymous: bool = False) -> d
         )
     registered = _names[function] if is_registered(function) else "function"
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": registered}
+
+
+def read_values(config: Any) -> Any:
+    """A configuration with arrays in the place of Keras's dictionaries for them, at any depth."""
+    if isinstance(config, list | tuple):
+        return [read_values(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") in ("__numpy__", "__tensor__"):
+        return np.array(config["config"]["value"], config["config"]["dtype"])
+    return {key: read_values(part) for key, part in config.items()}
 
 
 def read_function(argument: str, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:

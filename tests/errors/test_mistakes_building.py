@@ -93,10 +93,10 @@ TABLE: list[Row] = [
     ),
     ("use_bias None", lambda: layers.LSTM(4, use_bias=None), TypeError, "use_bias must be True or False, got None"),
     (
-        "return_sequences 1",
-        lambda: layers.LSTM(4, return_sequences=1),
+        "return_sequences 2",
+        lambda: layers.LSTM(4, return_sequences=2),
         TypeError,
-        "return_sequences must be True or False, got 1",
+        "return_sequences must be True or False, got 2",
     ),
     ("dropout percent", lambda: layers.LSTM(4, dropout=20), ValueError, "dropout must be a number from 0 to 1, got 20"),
     ("dropout None", lambda: layers.LSTM(4, dropout=None), TypeError, "dropout must be a number from 0 to 1, got None"),

@@ -103,9 +103,21 @@ TABLE: list[Row] = [
     ),
     (
         "name of a weight",
-        lambda: layers.Dense(2).add_weight((3,), "ones"),
+        lambda: layers.Dense(2).add_weight((3,), "ones", name=3),
         TypeError,
-        "name must be a string, got (3,)",
+        "name must be a string, got 3",
+    ),
+    (
+        "shape of a weight",
+        lambda: layers.Dense(2).add_weight((None, 2), name="w"),
+        TypeError,
+        "shape of w must be a tuple of known sizes, got (None, 2)",
+    ),
+    (
+        "gradients of a weight",
+        lambda: layers.Dense(2).add_weight((2,), overwrite_with_gradient=True),
+        NotImplementedError,
+        "overwrite_with_gradient is not built yet; expected False",
     ),
     ("no super in a layer", Forgot, RuntimeError, "Forgot.__init__ must call super().__init__() first"),
     ("no super in a model", ForgotModel, RuntimeError, "ForgotModel.__init__ must call super().__init__() first"),

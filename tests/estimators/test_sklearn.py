@@ -160,7 +160,7 @@ FITTED = RNNRegressor("gru", **{**SMALL, "epochs": 1})
         (lambda: RNNClassifier("lst").fit(X, Y), ValueError, "cell must be one of .*got 'lst'"),
         (lambda: RNNClassifier(units=0).fit(X, Y), ValueError, "units must be a positive integer, got 0"),
         (lambda: RNNClassifier(epochs=0).fit(X, Y), ValueError, "epochs must be a positive integer, got 0"),
-        (lambda: RNNClassifier(bidirectional=1).fit(X, Y), TypeError, "bidirectional must be True or False, got 1"),
+        (lambda: RNNClassifier(bidirectional=2).fit(X, Y), TypeError, "bidirectional must be True or False, got 2"),
         (lambda: RNNClassifier(dtype="float16").fit(X, Y), ValueError, "dtype must be 'float32' or 'float64'"),
         (lambda: RNNClassifier().fit([X[0, :3], X[1, :, :1]], ["a", "b"]), ValueError, "sequences of shape"),
         (lambda: RNNClassifier().fit([X[0, :0], X[1]], ["a", "b"]), ValueError, "1 step and 1 feature or more"),

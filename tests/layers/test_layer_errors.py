@@ -52,7 +52,7 @@ CONSTRUCTORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
             r"activation must have a gradient, got the function tanh; make it activations.Activation\('tanh', ",
         ),
     ),
-    (lambda: layers.LSTM(4, use_bias=1), TypeError, "use_bias must be True or False, got 1"),
+    (lambda: layers.LSTM(4, use_bias=2), TypeError, "use_bias must be True or False, got 2"),
     (lambda: layers.LSTM(4, return_sequences="no"), TypeError, "return_sequences must be True or False, got 'no'"),
     (lambda: layers.LSTM(4, kernel_initializer="glorot"), ValueError, "initializer must be one of .* got 'glorot'"),
     (lambda: layers.LSTM(4, bias_initializer=1), TypeError, "initializer must be a name.* got 1"),

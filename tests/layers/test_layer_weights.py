@@ -29,7 +29,7 @@ def test_a_variable_shows_its_values_read_only_and_follows_changes() -> None:
     copied[...] = 0
     assert np.asarray(v).sum() == 9
     assert np.array(v, "float32").dtype == np.float32
-    assert repr(v) == "<Variable dense/kernel (2, 3) float64>"
+    assert repr(v) == f"<Variable path=dense/kernel, shape=(2, 3), dtype=float64, value={v.numpy()}>"
 
 
 def test_assign_refuses_another_shape_and_writes_nothing() -> None:

@@ -51,7 +51,7 @@ CONSTRUCTORS: list[Row] = [
     (lambda: layers.MaxPooling1D((2, 2)), ValueError, r"pool_size must be a positive integer, got \(2, 2\)"),
     (lambda: layers.MaxPooling1D(2, padding="causal"), ValueError, "padding must be one of 'valid', 'same', got 'cau"),
     (lambda: layers.AveragePooling1D(2, strides="2"), ValueError, "strides must be a positive integer, got '2'"),
-    (lambda: layers.GlobalMaxPooling1D(keepdims=1), TypeError, "keepdims must be True or False, got 1"),
+    (lambda: layers.GlobalMaxPooling1D(keepdims=2), TypeError, "keepdims must be True or False, got 2"),
     (lambda: layers.Conv1D(0, 3), ValueError, "filters must be a positive integer, got 0"),
     (lambda: layers.Conv1D(2, 0), ValueError, "kernel_size must be a positive integer, got 0"),
     (lambda: layers.Conv1D(2, 3, padding="full"), ValueError, "padding must be one of .*'causal', got 'full'"),

@@ -115,7 +115,7 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
     ),
     (lambda: stateful().reset_state(rows=3), ValueError, r"rows to select some of the rows 0 .. 2, got 3"),
     (lambda: stateful()(X[:2]), ValueError, "expected x with the 3 rows of the call before.* got 2; reset_states"),
-    (lambda: layers.LSTM(H, trainable_initial_state=1), TypeError, "trainable_initial_state must be True or False"),
+    (lambda: layers.LSTM(H, trainable_initial_state=2), TypeError, "trainable_initial_state must be True or False"),
 ]
 
 

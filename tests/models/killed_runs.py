@@ -150,7 +150,7 @@ def train(case: str, folder: Path) -> None:
     result = {
         "weights": net.get_weights(),
         "optimizer": [states[w]._asdict() if w in states else None for w in net.weights],
-        "calls": [net.optimizer.calls, net.optimizer.learning_rate],
+        "calls": [net.optimizer.calls, net.optimizer.rate],
         "history": [history.epoch, history.history],
         "log": log.read_text() if log.exists() else None,
         "random": seeds.get_state(),

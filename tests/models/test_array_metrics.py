@@ -242,7 +242,7 @@ def test_weights_count_as_arrays_do() -> None:
     np.testing.assert_array_equal(np.exp(-weight) / 2, np.exp(-weight.value) / 2)
     np.testing.assert_array_equal(math.sum(weight, axis=0), weight.value.sum(0))
     assert weight in layer.weights
-    assert weight != bias
+    assert weight is not bias
     assert {weight: 1}[weight] == 1
     with pytest.raises(TypeError):
         Input((3,)) @ weight

@@ -228,7 +228,7 @@ def test_names_and_configurations() -> None:
         (lambda: optimizers.SGD(clipnorm=0), ValueError, "clipnorm must be positive, got 0"),
         (lambda: optimizers.SGD(weight_decay=-0.1), ValueError, "weight_decay must be a finite number, 0 or more"),
         (lambda: optimizers.AdamW(weight_decay=None), ValueError, "weight_decay must be a number for AdamW, got None"),
-        (lambda: optimizers.SGD(use_ema=1), TypeError, "use_ema must be True or False, got 1"),
+        (lambda: optimizers.SGD(use_ema=2), TypeError, "use_ema must be True or False, got 2"),
         (lambda: optimizers.SGD(ema_momentum=2), ValueError, "ema_momentum must be a finite number from 0 to 1, got 2"),
         (lambda: optimizers.SGD(ema_overwrite_frequency=0), ValueError, "ema_overwrite_frequency must be a positive"),
         (lambda: optimizers.SGD(gradient_accumulation_steps=1), ValueError, "must be 2 or more, or None, got 1"),
@@ -316,7 +316,7 @@ def test_gradients_are_gathered_for_an_update() -> None:
     seen = []
     for g in (-1.0, -3.0, -1.0, -2.0):
         step(optimizer, of, [[g]])
-        seen.append((of[0].value[0], optimizer.iterations))
+        seen.append((of[0].value[0], int(optimizer.iterations)))
     # schedules count steps, not updates
     assert seen == [(0, 0), (2, 1), (2, 1), (17, 2)]
 

@@ -60,7 +60,7 @@ class SwapEMAWeights(Callback):
 
     def _swap(self) -> None:
         optimizer = self.model.optimizer
-        if not optimizer.iterations:
+        if not optimizer.updates:
             return  # there are no averages yet
         self._averages = []
         for variable in self.model.trainable_weights:

@@ -24,7 +24,7 @@ def _settable(callback: Callback) -> Any:
 
 def _note(callback: Callback, logs: Any) -> None:
     if logs is not None:
-        logs["learning_rate"] = callback.model.optimizer.learning_rate
+        logs["learning_rate"] = callback.model.optimizer.rate
 
 
 class LearningRateScheduler(Callback):
@@ -42,7 +42,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         optimizer = _settable(self)
-        rate = self.schedule(epoch, optimizer.learning_rate) if self._takes_rate() else self.schedule(epoch)
+        rate = self.schedule(epoch, optimizer.rate) if self._takes_rate() else self.schedule(epoch)
         if not isinstance(rate, float | np.floating):
             raise TypeError(f"schedule must return a float, got {rate!r}")
         optimizer.learning_rate = rate
@@ -109,8 +109,8 @@ class ReduceLROnPlateau(Monitor):
             self.best, self.wait = current, 0
         elif not self.cooldown_counter:
             self.wait += 1
-            if self.wait >= self.patience and optimizer.learning_rate > self.min_lr:
-                optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_lr)
+            if self.wait >= self.patience and optimizer.rate > self.min_lr:
+                optimizer.learning_rate = max(optimizer.rate * self.factor, self.min_lr)
                 self.cooldown_counter, self.wait = self.cooldown, 0
                 if self.verbose:
-                    print(f"Epoch {epoch + 1}: learning rate reduced to {optimizer.learning_rate:g}")
+                    print(f"Epoch {epoch + 1}: learning rate reduced to {optimizer.rate:g}")

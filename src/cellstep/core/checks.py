@@ -267,8 +267,8 @@ def _integer(name: str, value: Any, low: int, wanted: str) -> int:
 
 
 def check_bool(name: str, value: Any) -> bool:
-    """True or False, and nothing that merely counts as one."""
-    if not isinstance(value, (bool, np.bool_)):
+    """True or False, for which 1 and 0 may stand, and nothing else that merely counts as one."""
+    if not isinstance(value, (bool, np.bool_)) and not (isinstance(value, (int, np.integer)) and value in (0, 1)):
         raise TypeError(f"{name} must be True or False, got {brief(value)}")
     return bool(value)
 

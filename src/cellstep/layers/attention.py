@@ -71,9 +71,9 @@ class Attention(Layer):
     def make_weights(self, input_shape: Any) -> None:
         self._shapes(input_shape)
         if self.use_scale:
-            self.scale = self.add_weight("scale", (), "ones")
+            self.scale = self.add_weight((), "ones", name="scale")
         if self.score_mode == "concat":
-            self.concat_score_weight = self.add_weight("concat_score_weight", (), "ones")
+            self.concat_score_weight = self.add_weight((), "ones", name="concat_score_weight")
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """The shape of the outputs for a list of two or three shapes."""
@@ -275,7 +275,7 @@ class AdditiveAttention(Attention):
         if self.use_scale:
             if not query[-1]:
                 raise ValueError(f"expected a query with known features, got shape {core.describe(query)}")
-            self.scale = self.add_weight("scale", (query[-1],), "glorot_uniform")
+            self.scale = self.add_weight((query[-1],), name="scale")
 
     def scores(self, query: Array, key: Array) -> tuple[Array, Back]:
         if self.scale is not None and query.shape[-1] != self.scale.shape[0]:

@@ -135,9 +135,9 @@ class RecurrentCell(Module):
                     self, f"{_stem(name)}_initializer", "zeros" if len(shape) == 1 else "glorot_uniform"
                 )
                 variable = self.add_weight(
-                    name,
                     shape,
                     self.initial_bias if weight.name == row.bias else initializer,
+                    name=name,
                     regularizer=getattr(self, f"{_stem(name)}_regularizer", None),
                     constraint=getattr(self, f"{_stem(name)}_constraint", None),
                 )

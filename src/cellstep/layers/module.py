@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from .. import constraints, core, initializers, regularizers
 from ..configured import Constructed, arguments_by_name, hook, is_plain, of_package, owner_of, parameter_names
 from .configuration import NOT_OWN, check_config, checked, in_configuration, of_weights, older_shape, users_config
-from .names import auto_name, check_name
+from .names import auto_name, check_name, known_sizes, name_first
 from .reading import current
 from .serialization import serialize
 from .structure import MOVING, VALUES, WATCHED, structure
-from .variable import Variable
+from .variable import Variable, number_dtype
 from .variable import count as count_numbers
 
 Shape = tuple[int | None, ...]
@@ -139,40 +140,60 @@ class Module(Constructed):
                     raise
                 self.built, self.built_for = True, tuple(input_shape)
 
+    @name_first
     def add_weight(
         self,
-        name: str,
-        shape: tuple[int, ...],
-        initializer: Any = "glorot_uniform",
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
         trainable: bool = True,
+        autocast: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
     ) -> Variable:
-        """Make a weight of this layer's dtype and keep it in `weights`.
+        """Make a weight and keep it in `weights`. The name may come first, as in older Keras.
 
         Args:
-            name: as an attribute would be called.
-            shape: all sizes known.
-            initializer: whatever `initializers.get` takes.
+            shape: all sizes known; () for one number, also where None.
+            initializer: whatever `initializers.get` takes; glorot_uniform, or zeros for no floats, where None.
+            dtype: that of this layer where None.
             trainable: False for a weight that no gradient changes.
+            autocast, aggregation: taken for Keras's sake; there is nothing that they would change.
             regularizer, constraint: whatever `regularizers.get` and `constraints.get` take.
+            overwrite_with_gradient: False alone.
+            name: as an attribute would be called; variable, variable_1 and so on where None.
+
+        Raises:
+            ValueError, TypeError: an argument that is none of these.
         """
-        path, file, initialize = f"{self.path}/{check_name(name)}", current(), initializers.get(initializer)
-        if file is None:
-            values = core.as_array(f"the initial {name}", initialize(shape, dtype=self.dtype), self.dtype, shape)
-        else:
-            values = file.weights(path, shape, self.dtype)
+        if overwrite_with_gradient:
+            raise NotImplementedError("overwrite_with_gradient is not built yet; expected False")
+        if name is None:
+            taken = {weight.name for weight in self._weights}
+            name = next(n for i in itertools.count() if (n := f"variable_{i}" if i else "variable") not in taken)
+        path, file = f"{self.path}/{check_name(name)}", current()
+        shape, kind = known_sizes(name, shape), number_dtype(self.dtype if dtype is None else dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if kind.kind == "f" else "zeros"
         variable = Variable(
-            values,
+            initializers.get(initializer) if file is None else file.weights(path, shape, kind),
+            shape,
+            kind,
+            core.check_bool("trainable", trainable) and self._trainable,
             name=name,
             path=path,
-            trainable=trainable and self._trainable,
             regularizer=regularizers.get(regularizer),
             constraint=constraints.get(constraint),
         )
         self._weights.append(variable)
         variable.fixed = not trainable
         return variable
+
+    #: Keras's other name of it.
+    add_variable = add_weight
 
     def keep_weight_arguments(self, arguments: Mapping[str, Any]) -> None:
         """Keep of a constructor's arguments, its `locals()`, those that say how weights are: `kernel_initializer`,
@@ -182,12 +203,12 @@ class Module(Constructed):
     def add_configured_weight(self, name: str, shape: tuple[int, ...], trainable: bool = True) -> Variable:
         """`add_weight`, as the arguments say that `keep_weight_arguments` has kept."""
         return self.add_weight(
-            name,
             shape,
             getattr(self, f"{name}_initializer"),
-            trainable,
-            getattr(self, f"{name}_regularizer", None),
-            getattr(self, f"{name}_constraint", None),
+            trainable=trainable,
+            regularizer=getattr(self, f"{name}_regularizer", None),
+            constraint=getattr(self, f"{name}_constraint", None),
+            name=name,
         )
 
     @property

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar, cast
 
+import numpy as np
+
+from ..core import brief
 from ..lookup import snake_case
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _names: Counter[str] = Counter()
 #: False while layers are made that no one sees, so that those made later are called as if they had not been.
@@ -41,3 +48,24 @@ def check_name(name: Any) -> str:
     if "\0" in name or any("\ud800" <= c <= "\udfff" for c in name):
         raise ValueError(f"name must be text that files can hold, without NUL and lone surrogates, got {name!r}")
     return name
+
+
+def known_sizes(name: str, shape: Any) -> tuple[int, ...]:
+    """The shape of a weight as a tuple; () for None."""
+    sizes = tuple(shape) if isinstance(shape, Iterable) else None if shape is not None else ()
+    if sizes is None or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in sizes):
+        raise TypeError(f"shape of {name} must be a tuple of known sizes, got {brief(shape)}")
+    return tuple(map(int, sizes))
+
+
+def name_first(method: Function) -> Function:
+    """A method `add_weight` that takes the name of the weight as its first argument too, as older Keras did."""
+
+    @functools.wraps(method)
+    def either(self: Any, *args: Any, **options: Any) -> Any:
+        if args and isinstance(args[0], str):
+            older = ("name", "shape", "initializer", "trainable", "regularizer", "constraint")
+            return method(self, **dict(zip(older, args, strict=False)), **options)
+        return method(self, *args, **options)
+
+    return cast(Function, either)

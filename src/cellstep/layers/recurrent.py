@@ -142,7 +142,9 @@ class RNN(Layer):
         build_cell(self.cell, self.path, (input_shape[0], input_shape[2]))
         if self.trainable_initial_state:
             sizes = zip(self.runner.state_names, self.runner.state_sizes, strict=True)
-            self.initial = [self.add_weight(f"initial {name}".replace(" ", "_"), (n,), "zeros") for name, n in sizes]
+            self.initial = [
+                self.add_weight((n,), "zeros", name=f"initial_{name}".replace(" ", "_")) for name, n in sizes
+            ]
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
         """The states that a call begins with where none are given: zeros, the weights, or what the cell says."""

@@ -7,23 +7,24 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
-from .. import core
+from .. import core, initializers
 from ..constraints import Constraint
 from ..regularizers import Regularizer
+from .names import auto_name
 from .row_sums import sum_rows
+from .values import Values
 
 # One count for all variables: a version is never used twice, so a cache that compares versions cannot take one
 # variable, or an older value, for another, whatever the threads do.
 _versions = itertools.count(1, 2**20)
 
-#: How arrays, NumPy's numbers and Python's compute.
-PLAIN = (None, np.ndarray.__array_ufunc__)
+#: The dtypes of variables that are made of Python's integers and booleans, by kind.
+_UNTYPED = {"i": np.dtype("int32"), "b": np.dtype("bool")}
 
 
-class Variable(NDArrayOperatorsMixin):
+class Variable(Values):
     """A named array that layers read and optimizers write.
 
     Attributes:
@@ -39,19 +40,49 @@ class Variable(NDArrayOperatorsMixin):
 
     Example:
         >>> v = Variable(np.zeros((2, 3), "float32"), name="kernel")
-        >>> v.assign(np.ones((2, 3)))
+        >>> v.assign(np.ones((2, 3))).sum()
+        np.float32(6.0)
     """
 
     def __init__(
         self,
-        value: NDArray[Any],
-        *,
-        name: str,
-        path: str = "",
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
         trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = None,
+        synchronization: str | None = None,
+        name: str | None = None,
+        *,
+        path: str = "",
         regularizer: Regularizer | None = None,
         constraint: Constraint | None = None,
     ) -> None:
+        """Make a variable.
+
+        Args:
+            initializer: its values, or what makes them: whatever `initializers.get` takes.
+            shape: of the values; needed where the initializer makes them.
+            dtype: that of an array, int32 for integers and else `floatx()`, where None.
+            trainable: see there.
+            autocast, aggregation, synchronization: taken for Keras's sake; there is nothing that they would change.
+            name: an automatic one where None.
+            path, regularizer, constraint: see there.
+
+        Raises:
+            ValueError, TypeError: values that are no real numbers, or not of this shape.
+        """
+        name = auto_name("Variable") if name is None else name
+        kind = None if dtype is None else number_dtype(dtype)
+        typed = isinstance(initializer, np.ndarray | np.generic | Values)
+        if callable(initializer) or isinstance(initializer, str):
+            shape, typed = tuple(shape or ()), True
+            initializer = initializers.get(initializer)(shape, dtype=kind if kind and kind.kind == "f" else None)
+        values = core.real(f"the initial {name}", initializer)
+        if kind is None:
+            kind = values.dtype if typed else _UNTYPED.get(values.dtype.kind) or core.float_dtype("dtype", None)
+        values = core.as_array(f"the initial {name}", values, kind, values.shape if shape is None else tuple(shape))
         self.name = name
         self.path = path or name
         self.trainable = trainable
@@ -61,7 +92,7 @@ class Variable(NDArrayOperatorsMixin):
         self._grad: NDArray[Any] | None = None
         #: What comes to the gradient: places along the first axis, each once and in order, and their rows.
         self._rows: list[tuple[NDArray[np.intp], NDArray[Any]]] = []
-        self._set_buffer(np.array(value, order="C"))
+        self._set_buffer(np.array(values, order="C"))
         self.version = next(_versions)
         self.fixed = False
 
@@ -70,27 +101,6 @@ class Variable(NDArrayOperatorsMixin):
         view = buffer.view()
         view.flags.writeable = False
         self._view = view
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.buffer.shape
-
-    @property
-    def ndim(self) -> int:
-        return self.buffer.ndim
-
-    @property
-    def size(self) -> int:
-        return self.buffer.size
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.buffer.dtype
-
-    @property
-    def value(self) -> NDArray[Any]:
-        """The values, read-only: a view, which follows later changes."""
-        return self._view
 
     @property
     def grad(self) -> NDArray[Any]:
@@ -139,22 +149,15 @@ class Variable(NDArrayOperatorsMixin):
         elif self._grad is not None:
             self._grad[...] = 0
 
-    def assign(self, value: Any) -> None:
-        """Replace the values by an array of the same shape, cast to this dtype.
+    def assign(self, value: Any) -> NDArray[Any]:
+        """Replace the values by an array of the same shape, cast to this dtype; gives them back.
 
         Raises:
             ValueError, TypeError: as of `cast`; nothing was written.
         """
         self.buffer[...] = self.cast(value)
         self.touch()
-
-    def assign_add(self, value: Any) -> None:
-        """Add an array of the same shape, or one that broadcasts to it, to the values."""
-        self.assign(np.broadcast_to(self.buffer + np.asarray(value), self.shape))
-
-    def assign_sub(self, value: Any) -> None:
-        """Take an array likewise away from the values."""
-        self.assign_add(-np.asarray(value))
+        return self._view
 
     def cast(self, value: Any) -> NDArray[Any]:
         """An array of this shape as `assign` takes it, in this dtype.
@@ -200,35 +203,6 @@ class Variable(NDArrayOperatorsMixin):
         self._set_buffer(values)
         self._grad = grads
 
-    def numpy(self) -> NDArray[Any]:
-        """A copy of the values."""
-        return self.buffer.copy()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        if copy is False and (dtype is None or np.dtype(dtype) == self.dtype):
-            return self._view
-        if copy is False:
-            raise ValueError(f"{self.path} is {self.dtype}; it cannot become {np.dtype(dtype)} without a copy")
-        return np.array(self.buffer, dtype=dtype)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        """Operators and NumPy's functions take the values, and give arrays."""
-        values = [part._view if isinstance(part, Variable) else part for part in inputs]
-        if any(getattr(type(part), "__array_ufunc__", None) not in PLAIN for part in values):
-            return NotImplemented  # a tensor, which says by itself that it takes no weights
-        return getattr(ufunc, method)(*values, **options)
-
-    # two weights are equal where they are one, as keys and in lists
-    __eq__ = object.__eq__
-    __ne__ = object.__ne__
-    __hash__ = object.__hash__
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._view[key]
-
-    def __float__(self) -> float:
-        return float(self.buffer)
-
     def __getstate__(self) -> dict[str, Any]:
         """For copy and pickle: arrays of its own, not a model's flat buffers, and no view, which would be a copy."""
         state = {k: v for k, v in self.__dict__.items() if k not in ("_view", "version")}
@@ -239,11 +213,14 @@ class Variable(NDArrayOperatorsMixin):
         self._set_buffer(self.buffer)
         self.version = next(_versions)
 
-    def __len__(self) -> int:
-        return len(self.buffer)
 
-    def __repr__(self) -> str:
-        return f"<Variable {self.path} {self.shape} {self.dtype}{'' if self.trainable else ' frozen'}>"
+def number_dtype(dtype: Any) -> np.dtype[Any]:
+    """The dtype of a variable: float32 or float64, as `core.float_dtype`, or one of integers or booleans."""
+    try:
+        whole = dtype is not None and np.dtype(dtype).kind in "iub"
+    except TypeError:
+        whole = False
+    return np.dtype(dtype) if whole else core.float_dtype("dtype", dtype)
 
 
 def touch(variables: Iterable[Any]) -> None:

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .. import initializers
 from ..configured import Configured, hook
-from ..core import as_array, check_named, float_dtype, plain
+from ..core import check_named, float_dtype, plain
 from ..layers.names import auto_name
 from ..layers.structure import held
+from ..layers.values import Attribute
 from ..layers.variable import Variable
 from ..losses.alignment import Array, align, as_mask, as_weights
 
@@ -100,9 +101,13 @@ class Metric(Configured):
 
     @property
     def variables(self) -> list[Any]:
-        """What was gathered so far: each with name, value, shape, dtype, numpy() and assign(value)."""
+        """What was gathered so far: weights, and attributes that work as they do."""
         inner = (variable for metric in held(self, Metric) for variable in metric.variables)
-        return [*(Accumulator(self, name) for name in self.accumulators), *self._variables, *inner]
+        return [
+            *(Attribute(self, name, name.removeprefix("_")) for name in self.accumulators),
+            *self._variables,
+            *inner,
+        ]
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Add a batch, and give the result so far."""
@@ -144,40 +149,6 @@ class Metric(Configured):
     def _clear(self) -> None:
         for name, shape in self.accumulators.items():
             setattr(self, name, np.zeros(shape) if shape else 0.0)
-
-
-class Accumulator:
-    """An attribute of a metric that holds what it gathered, as a variable."""
-
-    def __init__(self, metric: Metric, name: str) -> None:
-        self.metric, self.attribute, self.name = metric, name, name.removeprefix("_")
-
-    @property
-    def value(self) -> NDArray[Any]:
-        return np.asarray(getattr(self.metric, self.attribute), np.float64)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.value.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.value.dtype
-
-    def numpy(self) -> NDArray[Any]:
-        """A copy of the values."""
-        return self.value.copy()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self.value, dtype=dtype)
-
-    def assign(self, value: Any) -> None:
-        """Replace the values by an array of the same shape; ValueError for another one."""
-        array = as_array(self.name, value, self.dtype, self.shape)
-        setattr(self.metric, self.attribute, array.copy() if array.ndim else float(array))
-
-    def __repr__(self) -> str:
-        return f"<Accumulator {self.metric.name}/{self.name} {self.shape}>"
 
 
 @functools.cache

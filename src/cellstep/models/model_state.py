@@ -24,7 +24,7 @@ def state(model: Any) -> dict[str, Any]:
         "trainable": [[m._trainable for m in modules], [w.trainable for w in model.weights]],
         "optimizer": {
             "calls": optimizer.calls,
-            "learning_rate": None if optimizer.scheduled else optimizer.learning_rate,
+            "learning_rate": None if optimizer.scheduled else optimizer.rate,
             "variables": [kept[w]._asdict() if w in kept else None for w in model.weights],
         },
         "stateful": [m.states for m in _stateful(model)],

@@ -13,18 +13,19 @@ import operator
 import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, Unpack
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import plain
 from ..interrupts import interrupts_held
+from ..layers.values import Attribute
 from ..layers.variable import touch
 from .clipping import clip
 from .flat import Flat, Part, State, Trainable
 from .grouping import group
 from .keras_state import load_state, stored_arrays
+from .resting import Resting
 from .settings import Options, Rate, Settings
 from .table import Table
 
@@ -35,9 +36,6 @@ class Optimizer(Settings):
     """Base class of optimizers. A subclass names its `slots` and implements `update`.
 
     Args: those of `Settings`.
-
-    Attributes:
-        iterations: updates done.
     """
 
     #: Names of the arrays, as long as the values, that the rule keeps between steps.
@@ -53,7 +51,7 @@ class Optimizer(Settings):
         self._variables: tuple[Trainable, ...] = ()
         self._flats: list[Flat | Table] = []
         #: States of variables that were built once and are not among `_variables`.
-        self._resting: WeakKeyDictionary[Trainable, State] = WeakKeyDictionary()
+        self._resting = Resting()
 
     @property
     def variables(self) -> tuple[Trainable, ...]:
@@ -71,11 +69,21 @@ class Optimizer(Settings):
         return self._calls
 
     @property
-    def iterations(self) -> int:
-        return self._calls // (self.gradient_accumulation_steps or 1)
+    def iterations(self) -> Attribute:
+        """Updates done, a variable (): `int` gives their number, `assign` sets another."""
+        return Attribute(self, "updates", "iteration", np.int64)
 
     @iterations.setter
     def iterations(self, value: int) -> None:
+        self.updates = value
+
+    @property
+    def updates(self) -> int:
+        """`iterations` as a number."""
+        return self._calls // (self.gradient_accumulation_steps or 1)
+
+    @updates.setter
+    def updates(self, value: int) -> None:
         calls = int(value) * (self.gradient_accumulation_steps or 1)
         self.restore(calls, {variable: state._replace(calls=calls) for variable, state in self.states().items()})
 
@@ -134,16 +142,16 @@ class Optimizer(Settings):
         for v, (calls, slots) in resting.items():
             # a view would keep all of an older buffer
             resting[v] = State(calls, {k: a if a.base is None else a.copy() for k, a in slots.items()})
-        self._variables, self._flats, self._resting = tuple(variables), flats, WeakKeyDictionary(resting)
+        self._variables, self._flats, self._resting = tuple(variables), flats, Resting(resting)
 
     def states(self) -> dict[Trainable, State]:
         """What is kept for each variable, also for those that are not trained at present; arrays are views."""
-        return dict(self._resting) | {v: state for flat in self._flats for v, state in flat.states()}
+        return self.resting | {v: state for flat in self._flats for v, state in flat.states()}
 
     @property
     def resting(self) -> dict[Trainable, State]:
         """What is kept for variables that are not trained at present."""
-        return dict(self._resting)
+        return self._resting.states()
 
     def restore(self, calls: int, states: Mapping[Trainable, State]) -> None:
         """Go on after so many steps with the states of variables that `states` gave, or equal arrays; the states of
@@ -157,15 +165,15 @@ class Optimizer(Settings):
             for other, at in zip(flat.variables, flat.segments, strict=True):
                 if other is variable and name in flat.slots:
                     return flat.slots[name][at]
-        resting = self._resting.get(variable)
+        resting = self.resting.get(variable)
         return None if resting is None else resting.slots.get(name)
 
     def __getstate__(self) -> dict[str, Any]:
         """For copy and pickle, which know no weak references."""
-        return self.__dict__ | {"_resting": dict(self._resting)}
+        return self.__dict__ | {"_resting": self.resting}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state | {"_resting": WeakKeyDictionary(state["_resting"])})
+        self.__dict__.update(state | {"_resting": Resting(state["_resting"])})
 
     def zero_grad(self) -> None:
         """Set the gradients of all variables to zero, in buffers of this optimizer's."""
@@ -208,7 +216,7 @@ class Optimizer(Settings):
         limits = self.clipnorm, self.global_clipnorm, self.clipvalue
         if limits != (None, None, None) and due:
             clip([flat.clipped for flat in due], *limits)
-        rate = self.learning_rate if due else 0.0
+        rate = self.rate if due else 0.0
         idle = self._elementwise and not self.weight_decay and self._idle
         for flat in due:
             for part in flat.parts(idle, self._elementwise):
@@ -236,7 +244,7 @@ class Optimizer(Settings):
         """`apply` for pairs of a gradient and its variable; the number of updates done."""
         pairs = list(grads_and_vars)
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
-        return self.iterations
+        return self.updates
 
     def _take(self, grads: Sequence[ArrayLike]) -> None:
         if isinstance(grads, Mapping):

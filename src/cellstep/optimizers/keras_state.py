@@ -23,7 +23,7 @@ def stored_arrays(optimizer: Optimizer) -> list[Array]:
     single = [name for name in slots if name not in optimizer.paired]
     arrays: list[Array] = [np.asarray(optimizer.calls, np.int32)]
     if not optimizer.scheduled:
-        arrays.append(np.asarray(optimizer.learning_rate, np.float32))
+        arrays.append(np.asarray(optimizer.rate, np.float32))
     states = optimizer.states()
     for names in (*((name,) for name in options), optimizer.paired, *((name,) for name in single)):
         for variable in optimizer._variables:
@@ -43,7 +43,7 @@ def load_state(optimizer: Optimizer, store: Mapping[str, Any]) -> None:
         if array.shape != target.shape:
             raise ValueError(f"expected array {i} of the state to have shape {target.shape}, got {array.shape}")
     # files hold it in float32: one that was 0.1 stays 0.1
-    if not optimizer.scheduled and np.float32(optimizer.learning_rate) != arrays[1]:
+    if not optimizer.scheduled and np.float32(optimizer.rate) != arrays[1]:
         optimizer.learning_rate = float(arrays[1])
     for target, array in zip(wanted[head:tail], arrays[head:tail], strict=True):
         target[...] = array

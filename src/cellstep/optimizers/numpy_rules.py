@@ -94,7 +94,7 @@ class Nadam(_TwoMeans):
         np.subtract(flat.value, ahead, out=flat.value)
 
     def _scalars(self) -> list[Array]:
-        return [np.asarray(self._product_to(self.iterations), np.float32)]
+        return [np.asarray(self._product_to(self.updates), np.float32)]
 
 
 class Adamax(_TwoMeans):

@@ -12,10 +12,11 @@ from .. import registry
 from ..configured import Configured
 from ..core import check_bool, check_count, check_named
 from ..core import check_number as number
+from ..layers.values import Attribute, Values
 from . import schedules
 from .schedules import LearningRateSchedule
 
-Rate = float | LearningRateSchedule | Callable[[], float]
+Rate = float | Values | LearningRateSchedule | Callable[[], float]
 
 
 class Options(TypedDict, total=False):
@@ -99,21 +100,30 @@ class Settings(Configured):
             raise ValueError("gradient_accumulation_steps must be 2 or more, or None, got 1")
 
     @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next step, a number >= 0."""
+    def learning_rate(self) -> Attribute:
+        """The learning rate of the next step, a variable (): `float` gives its number, `assign` sets another."""
+        return Attribute(self, "rate", "learning_rate")
+
+    @learning_rate.setter
+    def learning_rate(self, value: Rate) -> None:
+        self.rate = value
+
+    @property
+    def rate(self) -> float:
+        """`learning_rate` as a number >= 0."""
         rate: Any = self._rate
         if type(rate) is float:
             return rate
         return float(rate(self._calls) if isinstance(rate, LearningRateSchedule) else rate())
 
-    @learning_rate.setter
-    def learning_rate(self, value: Rate) -> None:
+    @rate.setter
+    def rate(self, value: Rate) -> None:
         if isinstance(value, LearningRateSchedule) or callable(value):
             self._rate = value
             return
         if isinstance(self._rate, LearningRateSchedule):
             raise TypeError(f"learning_rate cannot be set to {value!r}: it follows the schedule {self._rate!r}")
-        self._rate = number("learning_rate", value, 0)
+        self._rate = number("learning_rate", value[()] if isinstance(value, Values) else value, 0)
 
     @property
     def scheduled(self) -> bool:
