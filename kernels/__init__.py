@@ -82,7 +82,7 @@ copyreg.pickle(Backend, lambda backend: (load, (backend.name, backend.why)))
 
 def _missing(name: str) -> str:
     """Why a backend cannot be imported here, or an empty string. Looks, without importing anything heavy."""
-    if name == "cython" and importlib.util.find_spec(f"{__name__}.cython.tiles") is None:
+    if name == "cython" and importlib.util.find_spec(f"{__name__}.cython.compiled") is None:
         return "this installation has no compiled kernels; install a C compiler and reinstall cellstep"
     if name == "numba" and importlib.util.find_spec("numba") is None:
         return "Numba is not installed; pip install 'cellstep[numba]'"

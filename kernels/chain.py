@@ -1,5 +1,5 @@
 """A chain in plain NumPy over any backend's own step and forward: the specification, and what backends without a
-compiled chain use. The compiled one is cython/chain.pyx.
+compiled chain use. The compiled one is cython/chain.pxi.
 """
 
 from __future__ import annotations

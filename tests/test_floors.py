@@ -41,13 +41,13 @@ def sources() -> dict[str, Path]:
     folders = {"cellstep": "src/cellstep", "cellstep.kernels": "kernels", "cellstep.benchmarks": "bench/benchmarks"}
     for prefix, folder in folders.items():
         base = ROOT / folder
-        for path in (*base.rglob("*.py"), *base.rglob("*.pyx"), *base.rglob("*.pxd")):
+        for path in (*base.rglob("*.py"), *base.rglob("*.pyx"), *base.rglob("*.pxi")):
             # a development checkout links these folders into src
             if any(parent.is_symlink() for parent in path.parents if base in parent.parents):
                 continue
             parts = path.relative_to(base).with_suffix("").parts
             name = ".".join([prefix, *parts[: -1 if parts[-1] == "__init__" else None]])
-            found[name + (":pxd" if path.suffix == ".pxd" else "")] = path
+            found[name] = path
     return found
 
 
@@ -104,23 +104,23 @@ def floor(module: str) -> str | None:
 
 
 def imports(name: str, path: Path, modules: set[str]) -> list[Import]:
-    module, text = name.partition(":")[0], path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        return list(python_imports(module, path.name == "__init__.py", text, modules))
-    return list(cython_imports(module, text))
+        return list(python_imports(name, path.name == "__init__.py", text, modules))
+    return list(cython_imports(name, text))
 
 
 SOURCES = sources()
 
 
 def test_every_module_has_a_floor() -> None:
-    homeless = sorted({floor(name.partition(":")[0]) or "" for name in SOURCES} - set(LEVEL))
+    homeless = sorted({floor(name) or "" for name in SOURCES} - set(LEVEL))
     assert not homeless, f"say in FLOORS which floor they are on: {homeless}"
 
 
 @pytest.mark.parametrize("name", sorted(set(SOURCES) - {"cellstep"}))
 def test_imports_go_down(name: str) -> None:
-    own = floor(name.partition(":")[0])
+    own = floor(name)
     assert own in LEVEL, f"say in FLOORS which floor {own} is on"
     wrong = []
     for found in imports(name, SOURCES[name], set(SOURCES)):

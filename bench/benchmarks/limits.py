@@ -100,7 +100,7 @@ def _best(run: Callable[[], Any], patience: float = PATIENCE) -> float:
 def _probes() -> Any:
     """The compiled probes, or None where there are no compiled kernels."""
     try:
-        return importlib.import_module("cellstep.kernels.cython.tiles")
+        return importlib.import_module("cellstep.kernels.cython.compiled")
     except ImportError:
         return None
 

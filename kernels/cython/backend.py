@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from ..cells import ACTIVATIONS, Cell
-from .arrays import empty
-from .chain import Chain
-from .job import split_of
-from .packed import Packed
-from .passes import backward, forward
-from .step import step
-from .tape import read, tape
+from . import compiled
+from .compiled import Chain, Packed, backward, empty, forward, read, split_of, step, tape
 
 __all__ = [
     "CELLS",
@@ -34,7 +28,8 @@ __all__ = [
     "updates",
 ]
 
-norms, products, updates = (import_module(f".{name}", __package__) for name in ("norms", "products", "updates"))
+#: The one compiled module has all of them.
+norms = products = updates = compiled
 
 #: Of each cell what its tiles are called; `_` and the name of an option follow for each option that is on.
 CELLS: dict[str, str] = {"rnn": "rnn", "lstm": "lstm", "gru": "gru"}

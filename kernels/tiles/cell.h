@@ -33,20 +33,17 @@ INLINE void put(real *p, vec v, long n) {
 #define ROW(p, r, ld) ((real *)((char *)(p) + (r) * (ld)))
 #define CROW(p, r, ld) ((const real *)((const char *)(p) + (r) * (ld)))
 
-/* for each row: run says whether it runs; for each block: j its number, u its first unit, n its units (VL but at the
+/* For each row: run says whether it runs; for each block: j its number, u its first unit, n its units (VL but at the
    edge). */
 #define FOR_ROWS(s) for (long row = 0, run; row < (s)->rows && (run = !(s)->active || (s)->active[row], 1); row++)
 #define FOR_BLOCKS(s)                                                                                               \
     for (long j = (s)->j0, u = j * VL, n; j < (s)->j1 && u < (s)->H && (n = (s)->H - u < VL ? (s)->H - u : VL, 1); \
          j++, u += VL)
 
-/* NAME, a tile: NAME_loop(s, act, rec) with the activations as constants where they are the usual ones. */
-#define TILE_OF(NAME)                                                   \
-    static void NAME(const cs_span *s) {                                \
-        if (s->rec != SIGMOID) NAME##_loop(s, s->act, s->rec);          \
-        else if (s->act == TANH) NAME##_loop(s, TANH, SIGMOID);         \
-        else NAME##_loop(s, s->act, SIGMOID);                           \
-    }
+/* Gradients of gates: n units at p, Hp units from gate to gate. */
+INLINE void zero_gates(const cs_span *s, real *p, int gates, long n) {
+    for (int g = 0; g < gates; g++) put(p + g * s->Hp, all(0), n);
+}
 
 /* A row that does not run keeps its states. */
 INLINE void carry(const cs_span *s, int states, long row) {
@@ -55,10 +52,14 @@ INLINE void carry(const cs_span *s, int states, long row) {
         FOR_BLOCKS(s) put(ROW(s->after[k], row, s->ldh) + u, get(CROW(s->before[k], row, s->ldh) + u, n), n);
     }
 }
+#define FOR_RUNNING_ROWS(s, states) FOR_ROWS(s) if (!run) carry(s, states, row); else
 
-/* Gradients of gates: n units at p, Hp units from gate to gate. */
-INLINE void zero_gates(const cs_span *s, real *p, int gates, long n) {
-    for (int g = 0; g < gates; g++) put(p + g * s->Hp, all(0), n);
-}
+/* NAME, a tile: NAME_loop(s, act, rec) with the activations as constants where they are the usual ones. */
+#define TILE_OF(NAME)                                                   \
+    static void NAME(const cs_span *s) {                                \
+        if (s->rec != SIGMOID) NAME##_loop(s, s->act, s->rec);          \
+        else if (s->act == TANH) NAME##_loop(s, TANH, SIGMOID);         \
+        else NAME##_loop(s, s->act, SIGMOID);                           \
+    }
 
 #endif

@@ -10,54 +10,11 @@
 #include "cell.h"
 
 /* The parts of one row's block: [z r], the candidate, and h's part of it. */
-#define PARTS(type, row_, p)                                          \
-    type *zr = row_(p, row, s->ldz) + 2 * u;                          \
-    type *cand = row_(p, row, s->ldz) + 2 * s->Hp + u, *hpart = cand + s->Hp
+#define PARTS(type, row_, p)                                                       \
+    __attribute__((unused)) type *zr = row_(p, row, s->ldz) + 2 * u,               \
+                                 *cand = row_(p, row, s->ldz) + 2 * s->Hp + u, *hpart = cand + s->Hp
 
-INLINE vec mix(vec z, vec h, vec g) { return fma_(z, h, (all(1) - z) * g); }
-
-INLINE void gru_after_forward_loop(const cs_span *s, int act, int rec) {
-    const void *h0 = s->before[0];
-    void *gates = s->z, *h1 = s->after[0];
-    FOR_ROWS(s) {
-        if (!run) {
-            carry(s, 1, row);
-            continue;
-        }
-        FOR_BLOCKS(s) {
-            PARTS(real, ROW, gates);
-            vec vz = load(zr), vr = load(zr + VL), z = ACT(rec, vz), r = ACT(rec, vr);
-            vec vg = fma_(r, load(hpart), load(cand)), g = ACT(act, vg);
-            store(zr, KEEP(rec, vz, z));
-            store(zr + VL, KEEP(rec, vr, r));
-            store(cand, KEEP(act, vg, g));
-            put(ROW(h1, row, s->ldh) + u, mix(z, get(CROW(h0, row, s->ldh) + u, n), g), n);
-        }
-    }
-}
-
-INLINE void gru_after_backward_loop(const cs_span *s, int act, int rec) {
-    const void *gates = s->z, *h0 = s->before[0];
-    void *dgates = s->dz, *dh0 = s->dstates[0];
-    FOR_ROWS(s) FOR_BLOCKS(s) {
-        PARTS(const real, CROW, gates);
-        real *dzp = ROW(dgates, row, s->ldz) + u, *drp = dzp + s->Hp, *dcand = drp + s->Hp;
-        if (!run) {
-            zero_gates(s, dzp, 4, n);
-            continue;
-        }
-        real *dhp = ROW(dh0, row, s->ldh) + u;
-        vec kz = load(zr), kr = load(zr + VL), kg = load(cand), h = get(CROW(h0, row, s->ldh) + u, n), dh = get(dhp, n);
-        vec z = VALUE(rec, kz), r = VALUE(rec, kr), g = VALUE(act, kg);
-        vec dg = dh * (all(1) - z) * DER(act, kg); /* h' = z h + (1 - z) g;  g = act(xh + r hh) */
-        put(dzp, dh * (h - g) * DER(rec, kz), n);
-        put(drp, dg * load(hpart) * DER(rec, kr), n);
-        put(dcand, dg, n);
-        put(dcand + s->Hp, dg * r, n);
-        put(dhp, dh * z, n); /* the product with U that follows adds its share */
-    }
-}
-
+/* The gates where they come before the product with r h. */
 INLINE void gru_before_gates_loop(const cs_span *s, int act, int rec) {
     const void *hd = s->seen;
     void *gates = s->z;
@@ -65,7 +22,6 @@ INLINE void gru_before_gates_loop(const cs_span *s, int act, int rec) {
     FOR_ROWS(s) FOR_BLOCKS(s) {
         PARTS(real, ROW, gates);
         (void)run;
-        (void)cand;
         vec vz = load(zr), vr = load(zr + VL), r = ACT(rec, vr);
         store(zr, KEEP(rec, vz, ACT(rec, vz)));
         store(zr + VL, KEEP(rec, vr, r));
@@ -73,45 +29,51 @@ INLINE void gru_before_gates_loop(const cs_span *s, int act, int rec) {
     }
 }
 
-INLINE void gru_before_states_loop(const cs_span *s, int act, int rec) {
+INLINE void gru_forward_loop(const cs_span *s, int act, int rec, int reset_after) {
     const void *h0 = s->before[0];
     void *gates = s->z, *h1 = s->after[0];
-    FOR_ROWS(s) {
-        if (!run) {
-            carry(s, 1, row);
-            continue;
-        }
+    FOR_RUNNING_ROWS(s, 1) {
         FOR_BLOCKS(s) {
             PARTS(real, ROW, gates);
-            (void)hpart;
-            vec vg = load(cand), g = ACT(act, vg);
+            vec vz = load(zr), vg = load(cand), z = reset_after ? ACT(rec, vz) : VALUE(rec, vz);
+            if (reset_after) {
+                vec vr = load(zr + VL), r = ACT(rec, vr);
+                vg = fma_(r, load(hpart), vg);
+                store(zr, KEEP(rec, vz, z));
+                store(zr + VL, KEEP(rec, vr, r));
+            }
+            vec g = ACT(act, vg), h = get(CROW(h0, row, s->ldh) + u, n);
             store(cand, KEEP(act, vg, g));
-            put(ROW(h1, row, s->ldh) + u, mix(VALUE(rec, load(zr)), get(CROW(h0, row, s->ldh) + u, n), g), n);
+            put(ROW(h1, row, s->ldh) + u, fma_(z, h, (all(1) - z) * g), n);
         }
     }
 }
 
-INLINE void gru_before_dstates_loop(const cs_span *s, int act, int rec) {
+INLINE void gru_backward_loop(const cs_span *s, int act, int rec, int reset_after) {
     const void *gates = s->z, *h0 = s->before[0];
     void *dgates = s->dz, *dh0 = s->dstates[0];
     FOR_ROWS(s) FOR_BLOCKS(s) {
         PARTS(const real, CROW, gates);
-        (void)hpart;
         real *dzp = ROW(dgates, row, s->ldz) + u, *drp = dzp + s->Hp, *dcand = drp + s->Hp;
         if (!run) {
-            zero_gates(s, dzp, 3, n);
+            zero_gates(s, dzp, reset_after ? 4 : 3, n);
             continue;
         }
         real *dhp = ROW(dh0, row, s->ldh) + u;
-        (void)drp;
-        vec kz = load(zr), kg = load(cand), h = get(CROW(h0, row, s->ldh) + u, n), dh = get(dhp, n);
+        vec kz = load(zr), kr = load(zr + VL), kg = load(cand), h = get(CROW(h0, row, s->ldh) + u, n), dh = get(dhp, n);
         vec z = VALUE(rec, kz), g = VALUE(act, kg);
-        put(dzp, dh * (h - g) * DER(rec, kz), n); /* h' = z h + (1 - z) g */
-        put(dcand, dh * (all(1) - z) * DER(act, kg), n);
-        put(dhp, dh * z, n);
+        vec dg = dh * (all(1) - z) * DER(act, kg); /* h' = z h + (1 - z) g */
+        put(dzp, dh * (h - g) * DER(rec, kz), n);
+        put(dcand, dg, n);
+        if (reset_after) { /* g = act(xh + r hh) */
+            put(drp, dg * load(hpart) * DER(rec, kr), n);
+            put(dcand + s->Hp, dg * VALUE(rec, kr), n);
+        }
+        put(dhp, dh * z, n); /* the product with U that follows adds its share */
     }
 }
 
+/* What rh gave to r and h, after the product's way back. */
 INLINE void gru_before_dgates_loop(const cs_span *s, int act, int rec) {
     const void *gates = s->z, *hd = s->seen, *drh0 = s->dmade;
     void *dgates = s->dz, *dhd = s->dseen;
@@ -119,8 +81,6 @@ INLINE void gru_before_dgates_loop(const cs_span *s, int act, int rec) {
     FOR_ROWS(s) FOR_BLOCKS(s) {
         if (!run) continue;
         PARTS(const real, CROW, gates);
-        (void)cand;
-        (void)hpart;
         real *drp = ROW(dgates, row, s->ldz) + s->Hp + u, *dhp = ROW(dhd, row, s->ldh) + u;
         vec kr = load(zr + VL), r = VALUE(rec, kr), drh = get(CROW(drh0, row, s->ldh) + u, n);
         put(drp, drh * get(CROW(hd, row, s->ldh) + u, n) * DER(rec, kr), n); /* rh = r h */
@@ -128,6 +88,10 @@ INLINE void gru_before_dgates_loop(const cs_span *s, int act, int rec) {
     }
 }
 
+#define gru_after_forward_loop(s, act, rec) gru_forward_loop(s, act, rec, 1)
+#define gru_after_backward_loop(s, act, rec) gru_backward_loop(s, act, rec, 1)
+#define gru_before_states_loop(s, act, rec) gru_forward_loop(s, act, rec, 0)
+#define gru_before_dstates_loop(s, act, rec) gru_backward_loop(s, act, rec, 0)
 TILE_OF(gru_after_forward)
 TILE_OF(gru_after_backward)
 TILE_OF(gru_before_gates)

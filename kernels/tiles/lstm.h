@@ -10,11 +10,7 @@
 INLINE void lstm_forward_loop(const cs_span *s, int act, int rec) {
     const void *c0 = s->before[1];
     void *z = s->z, *h1 = s->after[0], *c1 = s->after[1];
-    FOR_ROWS(s) {
-        if (!run) {
-            carry(s, 2, row);
-            continue;
-        }
+    FOR_RUNNING_ROWS(s, 2) {
         real *gate_row = ROW(z, row, s->ldz), *h_new = ROW(h1, row, s->ldh), *c_new = ROW(c1, row, s->ldh);
         const real *c_old = CROW(c0, row, s->ldh);
         FOR_BLOCKS(s) {

@@ -5,11 +5,7 @@
 
 INLINE void rnn_forward_loop(const cs_span *s, int act) {
     void *z = s->z, *h1 = s->after[0];
-    FOR_ROWS(s) {
-        if (!run) {
-            carry(s, 1, row);
-            continue;
-        }
+    FOR_RUNNING_ROWS(s, 1) {
         real *sums = ROW(z, row, s->ldz), *h_new = ROW(h1, row, s->ldh);
         FOR_BLOCKS(s) {
             real *g = sums + u;

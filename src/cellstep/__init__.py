@@ -114,7 +114,7 @@ def _load_openmp() -> None:
     folder = [os.path.join(place, "kernels", "cython") for place in __path__]
     for finder in sys.meta_path:
         find = getattr(finder, "find_spec", None)
-        spec = None if find is None else find(f"{__name__}.kernels.cython.tiles", folder)
+        spec = None if find is None else find(f"{__name__}.kernels.cython.compiled", folder)
         if spec is not None and spec.origin is not None and sys.platform != "win32":
             from _ctypes import dlopen
 

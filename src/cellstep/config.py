@@ -51,7 +51,7 @@ def _thread_pool() -> Any:
 
 def _tiles() -> Any:
     # by name, and not at import: the compiled module need not exist
-    return importlib.import_module(".kernels.cython.tiles", __package__)
+    return importlib.import_module(".kernels.cython.compiled", __package__)
 
 
 def isa() -> str:

@@ -77,9 +77,9 @@ SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 1e-38, -1e-38]
 def tiles() -> Any:
     if kernels.available()["cython"]:
         pytest.skip("there are no compiled kernels; conftest.py fails the run where they should be")
-    from cellstep.kernels.cython import tiles
+    from cellstep.kernels.cython import compiled
 
-    return tiles
+    return compiled
 
 
 def arguments(dtype: str) -> Array:

@@ -25,9 +25,9 @@ def isas() -> tuple[str, ...]:
     """The levels that run here, best first; none without compiled kernels."""
     if kernels.available()["cython"]:
         return ()
-    from cellstep.kernels.cython import tiles
+    from cellstep.kernels.cython import compiled
 
-    return tuple(tiles.available_isas())
+    return tuple(compiled.available_isas())
 
 
 def everything(backend: kernels.Backend, v: Variant, dtype: str, shape: Shape) -> list[Array]:
@@ -153,5 +153,5 @@ def test_the_level_that_is_asked_for_runs() -> None:
     if not isas():
         pytest.skip("no compiled kernels: there are no levels")
     for isa in isas():
-        code = "from cellstep.kernels.cython import tiles; print(tiles.isa())"
+        code = "from cellstep.kernels.cython import compiled; print(compiled.isa())"
         assert run("cython", code, CELLSTEP_ISA=isa) == isa

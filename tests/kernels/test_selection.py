@@ -12,7 +12,7 @@ import pytest
 from cellstep import kernels
 
 BLOCK = "import sys; sys.modules.update(dict.fromkeys({names!r}))\n"
-COMPILED = "cellstep.kernels.cython.tiles"
+COMPILED = "cellstep.kernels.cython.compiled"
 
 
 def run(code: str, tmp_path: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -137,8 +137,8 @@ assert "cellstep.kernels" not in sys.modules
 import threadpoolctl
 with threadpoolctl.threadpool_limits(1):
     inside = cellstep.get_num_threads()
-from cellstep.kernels.cython import tiles
-print(inside, cellstep.get_num_threads(), tiles.has_openmp())
+from cellstep.kernels.cython import compiled
+print(inside, cellstep.get_num_threads(), compiled.has_openmp())
 """
     done = run(code, tmp_path, OMP_NUM_THREADS="3", CELLSTEP_BACKEND="cython")
     assert done.stderr == ""

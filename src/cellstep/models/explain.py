@@ -42,8 +42,8 @@ def _sized(shape: Any, rows: int | None, steps: int | None) -> tuple[int | None,
 def _machine() -> list[str]:
     """The instruction set and the threads, as far as the active backend says."""
     if kernels.active().name == "cython":
-        tiles = importlib.import_module(f"{kernels.__name__}.cython.tiles")
-        return [f"instruction set {tiles.isa()}: {tiles.isa_why()}", _threads(tiles.get_num_threads())]
+        compiled = importlib.import_module(f"{kernels.__name__}.cython.compiled")
+        return [f"instruction set {compiled.isa()}: {compiled.isa_why()}", _threads(compiled.get_num_threads())]
     if kernels.active().name == "numba":
         return [_threads(importlib.import_module(f"{kernels.__name__}.numba.thread_pool").get_num_threads())]
     return ["one thread, but for what NumPy does by itself"]

@@ -1,33 +1,11 @@
-# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
-# cython: cdivision=True
-"""The compiled chain: checks in C, then the stages of flow.pyx. kernels/chain.py is the same in NumPy.
-
-What a step costs beside its arithmetic is what counts here. Arguments that fit are told from their array headers, only
-others go to `cast`, which is Python. An LSTM of 16 units takes 0.26 us a step of batch 1, of which the call and its
-checks are 0.03 and the new array is 0.05. The GIL is kept for short calls: releasing it costs 0.05 more.
-"""
-import numpy as np
-
-cimport numpy as cnp
-from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memmove, memset
-
-from cellstep.kernels.stages import BUSY, Activate, Dense, Lookup, Mask, Recur
-
-from .flow cimport ACTIVATE, DENSE, LOOKUP, MASK, RECUR, Flow, Stage, run_flow
-from .packed cimport Packed, aligned
-from .passes cimport begin, begin_forward
-from .panels cimport Panels, View, code, describe
-from .slices cimport Slices, begin_slices, next_slice
-from .step cimport Step, at_block, lay_out
-from .tiles cimport tiles_for
-
-cnp.import_array()
+# The compiled chain: checks in C, then the stages of flow.pxi. kernels/chain.py is the same in NumPy.
+#
+# What a step costs beside its arithmetic is what counts here. Arguments that fit are told from their array headers,
+# only others go to `cast`, which is Python. An LSTM of 16 units takes 0.26 us a step of batch 1, of which the call and
+# its checks are 0.03 and the new array is 0.05. The GIL is kept for short calls: releasing it costs 0.05 more.
 
 cdef enum:
     LONG_WORK = 250_000  # multiply-adds of a call for which the GIL is released
-    BLOCK_NUMBERS = 65536  # of a stage's outputs for a block of steps, which so stay in cache
     CHUNK_STEPS = 32
 
 cdef extern from *:
@@ -82,11 +60,11 @@ cdef class Chain:
         free(self.flow.stages)
 
     cdef int add(self, Stage *s, stage) except -1:
-        s.B, s.inputs, s.esize, s.tiles = self.B, self.N, self.flow.esize, tiles_for(self.dtype == np.float64)
+        s.B, s.inputs, s.esize, s.tiles = self.B, self.N, self.flow.esize, tiles_for(self.flow.esize)
         if isinstance(stage, Lookup):
             s.kind = LOOKUP
             stage = Lookup(np.array(stage.table, order="C"), stage.mask_zero)
-            s.table = self.held(stage.table)
+            s.table = held(self.keep, stage.table)
             s.entries, s.outputs = stage.table.shape
             s.mask_zero = stage.mask_zero
         elif isinstance(stage, Mask):
@@ -116,10 +94,6 @@ cdef class Chain:
             stages.append(stage)
         return stages
 
-    cdef const char *held(self, cnp.ndarray array) except NULL:
-        self.keep.append(array)
-        return <const char *> cnp.PyArray_DATA(array)
-
     cdef int add_dense(self, Stage *s, W, b, str activation) except -1:
         cdef Panels panels = Panels(W, None if b is None else np.ascontiguousarray(b))
         self.stages_.append((panels, b is not None, activation))
@@ -134,8 +108,7 @@ cdef class Chain:
         s.work = <double> self.B * packed.w.columns * (packed.w.inputs + packed.w.H)
         # the job is laid out for as many steps as it projects at once, and takes x, y and T from each call
         x = np.broadcast_to(np.empty((1, 1, s.inputs), self.dtype), (self.B, CHUNK_STEPS, s.inputs))
-        begin(&s.job, packed, x, self.keep)
-        begin_forward(&s.job, None, None, None, None, None, x, self.keep)
+        begin_forward(&s.job, packed, x, None, None, None, None, NULL, self.keep)
         s.alone = s.job.alone / CHUNK_STEPS
         s.step = <Step *> calloc(1, sizeof(Step))
         if s.step == NULL:
@@ -152,17 +125,15 @@ cdef class Chain:
     cdef int make_room(self) except -1:
         """A sole cell reads and writes the caller's arrays, so any number of steps is one block."""
         cdef long i, widest = max([1] + [self.flow.stages[i].outputs for i in range(self.flow.count)])
-        cdef char *at = NULL
         cdef Stage *s = self.flow.stages
         if self.flow.count == 1 and s.kind == RECUR:
             self.flow.block = (<unsigned long> -1) >> 1
             return 0
         self.flow.block = max(1, min(1024, BLOCK_NUMBERS // (self.B * widest)))
-        self.keep.append(aligned(self.flow.block * self.B, False, &at))
-        self.flow.flags = <unsigned char *> at
+        self.flow.flags = <unsigned char *> room(self.keep, self.flow.block * self.B)
         for i in range(self.flow.count):
             s = self.flow.stages + i
-            self.keep.append(aligned(self.flow.block * self.B * s.outputs * s.esize, False, &s.room))
+            s.room = room(self.keep, self.flow.block * self.B * s.outputs * s.esize)
         return 0
 
     cdef inline object own(self, x):
@@ -182,7 +153,7 @@ cdef class Chain:
 
     cdef bint known(self, cnp.ndarray numbers) noexcept:
         """Whether all of them are rows of the table."""
-        cdef const int32_t *a = <const int32_t *> cnp.PyArray_DATA(numbers)
+        cdef const int32_t *a = <const int32_t *> data(numbers)
         cdef const int64_t *b = <const int64_t *> a
         cdef bint narrow = cnp.PyArray_ITEMSIZE(numbers) == 4
         cdef int64_t number
@@ -197,9 +168,9 @@ cdef class Chain:
         cdef View a, b
         cdef long width = self.inputs * cnp.PyArray_ITEMSIZE(x)
         self.enter()
-        a.p, a.sb, a.st = <char *> cnp.PyArray_DATA(x), T * width, width
+        a.p, a.sb, a.st = data(x), T * width, width
         width = self.N * self.flow.esize
-        b.p, b.sb, b.st = <char *> cnp.PyArray_DATA(y), T * width, width
+        b.p, b.sb, b.st = data(y), T * width, width
         self.flow.id_size = cnp.PyArray_ITEMSIZE(x)
         if self.flow.count == 0:
             memmove(b.p, a.p, self.B * T * width)
@@ -281,7 +252,6 @@ cdef class Chain:
     cdef int copy_states(self, list arrays, bint out) except -1:
         """Between the stages' states and arrays (B, H), in order."""
         cdef Stage *s
-        cdef cnp.ndarray a
         cdef char *mine
         cdef char *theirs
         cdef long i, k, b, n, at = 0
@@ -289,8 +259,7 @@ cdef class Chain:
             s = self.flow.stages + i
             n = s.outputs * s.esize
             for k in range(states_of(s)):
-                a = arrays[at]
-                mine, theirs = s.job.state[k], <char *> cnp.PyArray_DATA(a)
+                mine, theirs = s.job.state[k], data(arrays[at])
                 for b in range(self.B):
                     if out:
                         memcpy(theirs + b * n, mine + b * s.job.hb, n)

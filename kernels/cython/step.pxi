@@ -1,36 +1,45 @@
-# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
-# cython: cdivision=True
-"""One step for B rows: blocks of rows whose gate rows fit the C stack, so that a step allocates nothing but at large H.
-
-The GIL is kept: releasing it costs more than most steps. A step as long as CALL_NS leaves the second core's cache and
-bandwidth unused if it stays alone (LSTM, H 512, batch 1: 293 us); it runs as a sequence of one step.
-"""
-cimport numpy as cnp
-from libc.stdint cimport uint64_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memset
-
-from cellstep.kernels.cython.passes import forward
-
-from .job cimport CALL_NS, nanoseconds
-from .packed cimport MADE, SEEN, Region
-from .tiles cimport CS_FROM_BIAS, CS_LAST_FIRST, cs_float_mode_restore, cs_float_mode_set, threads
-
-cnp.import_array()
+# One step for B rows: blocks of rows whose gate rows fit the C stack, so that a step allocates nothing but at large H.
+#
+# The GIL is kept: releasing it costs more than most steps. A step as long as CALL_NS leaves the second core's cache and
+# bandwidth unused if it stays alone (LSTM, H 512, batch 1: 293 us); it runs as a sequence of one step.
 
 cdef enum:
-    BLOCK = 6  # rows of the tallest tile
+    STACK = 32768  # bytes
     # bytes of weights from which a step reads them group by group and turns about: steps of 256 and 1024 units take 20
     # and 16 % less time (1 MB of L2, 32 of L3); below it, what is saved is less than the calls cost
     TURNING = 1 << 20
     GROUP = 1 << 16  # bytes of a group
 
 
+# Where the sums of a region lie, of x and of h or what the step made, and what they begin with.
+cdef struct Sums:
+    char *x
+    char *h
+    const char *x_bias
+    const char *h_bias
+
+
+cdef struct Step:
+    const Weights *w
+    long B, block
+    int turned
+    long group             # columns, 0 for all at once
+    const char *x          # (B, inputs)
+    long xb
+    const uint8_t *active  # (B,) or NULL
+    char *state[4]         # CS_STATES: (B, H) each, changed in place
+    long hb
+    Sums sums[4]           # of each region
+    cs_span span
+    char *heap
+    char stack[STACK + 64]
+
+
 cdef bint pays_threads(Packed p, cnp.ndarray x) noexcept:
     """Whether a step is better run by the loop over time, which has threads."""
     cdef double work = <double> p.w.columns * (p.w.inputs + p.w.H)
     cdef double alone = nanoseconds(p.w.tiles, x.shape[0], work * x.shape[0], work * p.w.esize, p.w.esize)
-    return alone >= CALL_NS and threads() > 1
+    return alone >= CALL_NS and cs_threads() > 1
 
 
 cdef int lay_out(Step *s, Packed p, long B) except -1:
@@ -42,7 +51,7 @@ cdef int lay_out(Step *s, Packed p, long B) except -1:
     s.w, s.B, s.hb = w, B, w.H * w.esize
     s.active, s.heap, s.turned = NULL, NULL, 0
     s.group = w.tiles.PANEL * max(1, GROUP // panel) if panel * w.columns > TURNING * w.tiles.PANEL else 0
-    s.block = max(1, min(min(s.B, BLOCK), STACK // zb))
+    s.block = max(1, min(min(s.B, TALLEST), STACK // zb))
     if zb > STACK:
         s.heap = <char *> malloc(zb + 64)
         if s.heap == NULL:
@@ -132,16 +141,14 @@ def step(Packed packed, cnp.ndarray x, states):
     """One step for B rows: x (B, I) in; the states (B, H) in and out."""
     cdef Step s
     cdef int k
-    cdef cnp.ndarray state
     cdef uint64_t mode
     if pays_threads(packed, x):
         forward(packed, x[:, None], states, None, None, None, None, None, states, None)
         return
     lay_out(&s, packed, x.shape[0])
-    s.x, s.xb = <const char *> cnp.PyArray_DATA(x), x.strides[0]
+    s.x, s.xb = data(x), x.strides[0]
     for k in range(packed.w.states):
-        state = states[k]
-        s.state[k] = <char *> cnp.PyArray_DATA(state)
+        s.state[k] = data(states[k])
     at_block(&s, 0)
     mode = cs_float_mode_set(True)
     # a hint for the cache alone: it does no harm if two threads write it at once

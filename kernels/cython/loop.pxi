@@ -1,19 +1,9 @@
-# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
-# cython: cdivision=True
-"""The loop over time, forward and backward, for one part of a job and any cell.
-
-A step is products with U, region by region of the gate rows, and the cell's elementwise tiles; where a product's
-operand is made in the step, both come in two phases. Products with W are made for a chunk of steps at a time, and so
-are the gradients of weights (gradients.pyx). Threads with units of their own wait for each other before one reads what
-another wrote.
-"""
-from libc.string cimport memcpy, memset
-
-from .gradients cimport Rows, input_gradients, recurrent_gradients, running_rows, weight_gradients
-from .job cimport caller_row, end_of, h_at, part_of, rows_at, share_running, z_at
-from .packed cimport MADE, NOTHING, Region
-from .tiles cimport CS_FROM_BIAS, CS_FROM_C, CS_FROM_ZERO, CS_LAST_FIRST, barrier
-
+# The loop over time, forward and backward, for one part of a job and any cell.
+#
+# A step is products with U, region by region of the gate rows, and the cell's elementwise tiles; where a product's
+# operand is made in the step, both come in two phases. Products with W are made for a chunk of steps at a time, and so
+# are the gradients of weights (gradients.pxi). Threads with units of their own wait for each other before one reads
+# what another wrote.
 
 cdef void project_rows(Job *j, Part *p, long M, const char *x, long ldx, char *z, long ldz) noexcept nogil:
     """z = b + x W for M rows, in this part's units of each region."""
@@ -35,16 +25,16 @@ cdef void project(Job *j, Part *p, long t0, long t1) noexcept nogil:
     if p.b1 - p.b0 < t1 - t0:
         for b in range(p.b0, p.b1):
             n = max(0, min(t1, end_of(j, b)) - t0)
-            project_rows(j, p, n, j.x + t0 * j.xt + caller_row(j, b) * j.xb, j.xt, j.z + z_at(j, t0) + b * j.zb, j.zt)
+            project_rows(j, p, n, row_in(&j.x, caller_row(j, b), t0), j.x.st, j.z + z_at(j, t0) + b * j.zb, j.zt)
         return
     for t in range(t0, t1):
         n = rows_at(j, p, t)
         z = j.z + z_at(j, t) + p.b0 * j.zb
         if j.order == NULL:
-            project_rows(j, p, n, j.x + t * j.xt + p.b0 * j.xb, j.xb, z, j.zb)
+            project_rows(j, p, n, row_in(&j.x, p.b0, t), j.x.sb, z, j.zb)
             continue
         for b in range(n):
-            memcpy(gather + b * row, j.x + j.order[p.b0 + b] * j.xb + t * j.xt, row)
+            memcpy(gather + b * row, row_in(&j.x, j.order[p.b0 + b], t), row)
         project_rows(j, p, n, gather, row, z, j.zb)
 
 
@@ -82,18 +72,9 @@ cdef inline void store_outputs(Job *j, Part *p, long t) noexcept nogil:
     """y at step t: this part's units of h after the step."""
     cdef long u0 = p.u0 * j.w.esize, n = (p.u1 - p.u0) * j.w.esize, b
     cdef const char *h = <const char *> p.span.after[0] + u0
-    if j.y != NULL and n > 0:
+    if j.y.p != NULL and n > 0:
         for b in range(p.rows):
-            memcpy(j.y + caller_row(j, p.b0 + b) * j.yb + t * j.yt + u0, h + b * j.hb, n)
-
-
-cdef void store_padding(Job *j, Part *p) noexcept nogil:
-    """y after each row's last step, once all have run: its last h again."""
-    cdef long u0 = p.u0 * j.w.esize, n = (p.u1 - p.u0) * j.w.esize, b, t
-    if j.y != NULL and n > 0 and j.ends != NULL and j.t1 == j.T:
-        for b in range(p.b0, p.b1):
-            for t in range(j.ends[b], j.T):
-                memcpy(j.y + j.order[b] * j.yb + t * j.yt + u0, j.state[0] + h_at(j, j.ends[b]) + b * j.hb + u0, n)
+            memcpy(row_in(&j.y, caller_row(j, p.b0 + b), t) + u0, h + b * j.hb, n)
 
 
 cdef void load_states(Job *j, Part *p, long t) noexcept nogil:
@@ -119,13 +100,13 @@ cdef void load_states(Job *j, Part *p, long t) noexcept nogil:
 cdef inline void wait_for_units(Job *j, Part *p) noexcept nogil:
     """Where threads own units: all have written this step before one reads it."""
     if p.threads > 1 and not j.by_rows:
-        barrier(p.thread, p.threads)
+        cs_barrier(p.thread, p.threads)
 
 
 cdef inline void wait_for_all(Part *p) noexcept nogil:
     """Before and after threads read each other's rows."""
     if p.threads > 1:
-        barrier(p.thread, p.threads)
+        cs_barrier(p.thread, p.threads)
 
 
 cdef void forward_part(void *job, int thread, int threads) noexcept nogil:
@@ -148,7 +129,6 @@ cdef void forward_part(void *job, int thread, int threads) noexcept nogil:
                 load_states(j, &p, t + 1)
             wait_for_units(j, &p)
         t0 = t1
-    store_padding(j, &p)
 
 
 # ---- backward ----
@@ -171,17 +151,17 @@ cdef inline void at_step_back(Job *j, Part *p, long t) noexcept nogil:
 cdef inline void load_gradients(Job *j, Part *p, long t) noexcept nogil:
     """dh += dy at step t, also for rows that ended before: their last h is what y repeats."""
     cdef long n = p.u1 - p.u0, b
-    cdef const char *dy = j.dy + t * j.dyt + p.u0 * j.w.esize
+    cdef const char *dy = j.dy.p + t * j.dy.st + p.u0 * j.w.esize
     cdef char *dh = j.dstate[0] + p.u0 * j.w.esize
-    if j.dy == NULL or n <= 0:
+    if j.dy.p == NULL or n <= 0:
         return
     if j.order == NULL:
-        j.w.tiles.add_rows(p.b1 - p.b0, n, dh + p.b0 * j.hb, j.hb, dy + p.b0 * j.dyb, j.dyb)
+        j.w.tiles.add_rows(p.b1 - p.b0, n, dh + p.b0 * j.hb, j.hb, dy + p.b0 * j.dy.sb, j.dy.sb)
     else:
         for b in range(p.b0, p.b1):
-            j.w.tiles.add_rows(1, n, dh + b * j.hb, j.hb, dy + j.order[b] * j.dyb, j.dyb)
+            j.w.tiles.add_rows(1, n, dh + b * j.hb, j.hb, dy + j.order[b] * j.dy.sb, j.dy.sb)
         for b in range(p.e0, p.e1):
-            j.w.tiles.add_rows(1, n, dh + b * j.hb, j.hb, dy + j.order[b] * j.dyb, j.dyb)
+            j.w.tiles.add_rows(1, n, dh + b * j.hb, j.hb, dy + j.order[b] * j.dy.sb, j.dy.sb)
 
 
 cdef void store_trace_rows(Job *j, Part *p, int k, long t, long b0, long b1) noexcept nogil:

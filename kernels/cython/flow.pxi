@@ -1,19 +1,39 @@
-# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
-# cython: cdivision=True
-"""How values flow through the stages of a chain: a block of steps at a time, stage after stage, without Python.
+# How values flow through the stages of a chain: a block of steps at a time, stage after stage, without Python.
+#
+# One step is a block of one: a recurrent stage runs it as step.pxi does, without a job, and hands its state on where it
+# lies. More steps, or one that is worth threads, are the sequence's own loop over a job that is kept from call to call.
+# Either way sums are made in the sequence's order.
 
-One step is a block of one: a recurrent stage runs it as step.pyx does, without a job, and hands its state on where it
-lies. More steps, or one that is worth threads, are the sequence's own loop over a job that is kept from call to call.
-Either way sums are made in the sequence's order.
-"""
-from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.string cimport memcpy, memset
+cdef enum Kind:
+    LOOKUP, MASK, RECUR, DENSE, ACTIVATE
 
-from .job cimport CALL_NS, plan
-from .loop cimport forward_part
-from .panels cimport SOFTMAX, run_product
-from .step cimport step_rows
-from .tiles cimport cs_float_mode_restore, cs_float_mode_set, parallel
+cdef struct Stage:
+    Kind kind
+    long B, inputs, outputs, esize
+    const cs_tiles *tiles
+    double work   # multiply-adds of a step
+    double alone  # RECUR: nanoseconds that a step may take on one thread
+    char *room    # for a block of outputs, where they do not go straight to the caller
+    # LOOKUP: (entries, outputs) numbers; MASK: the value
+    const char *table
+    long entries
+    bint mask_zero
+    double value
+    Product product  # DENSE
+    int act          # ACTIVATE
+    # RECUR: `step` runs one step alone, `job` many, or one on threads. Both keep the states in the job's first slot
+    Step *step
+    Job job
+    bint zero_masked
+
+
+cdef struct Flow:
+    long B, esize, count
+    long block       # steps that run through all stages at a time
+    int id_size      # bytes of an integer in x
+    Stage *stages
+    uint8_t *flags   # room for (block, B) bytes: is the row there at the step?
+    const uint8_t *there  # those of this block, NULL where all are
 
 
 cdef void lookup(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
@@ -23,9 +43,9 @@ cdef void lookup(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
     cdef const char *at
     for t in range(T):
         for b in range(s.B):
-            at = x.p + b * x.sb + t * x.st
+            at = row_in(&x, b, t)
             number = (<const int32_t *> at)[0] if f.id_size == 4 else (<const int64_t *> at)[0]
-            memcpy(y.p + b * y.sb + t * y.st, s.table + number * n, n)
+            memcpy(row_in(&y, b, t), s.table + number * n, n)
             f.flags[t * s.B + b] = number != 0
     f.there = f.flags if s.mask_zero else NULL
 
@@ -33,29 +53,8 @@ cdef void lookup(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
 cdef void mark(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
     cdef long t
     for t in range(T):
-        s.tiles.mark_rows(s.B, s.outputs, s.value, x.p + t * x.st, x.sb, y.p + t * y.st, y.sb, f.flags + t * s.B)
+        s.tiles.mark_rows(s.B, s.outputs, s.value, row_in(&x, 0, t), x.sb, row_in(&y, 0, t), y.sb, f.flags + t * s.B)
     f.there = f.flags
-
-
-cdef void softmax(Stage *s, View y, long T) noexcept nogil:
-    cdef long b
-    if T == 1:
-        s.tiles.softmax(s.B, s.outputs, y.p, y.sb)
-        return
-    for b in range(s.B):
-        s.tiles.softmax(T, s.outputs, y.p + b * y.sb, y.st)
-
-
-cdef void activate(Stage *s, View x, View y, long T) noexcept nogil:
-    cdef long t, b, n = s.outputs * s.esize
-    for b in range(s.B):
-        for t in range(T):
-            if s.act == SOFTMAX:
-                memcpy(y.p + b * y.sb + t * y.st, x.p + b * x.sb + t * x.st, n)
-            else:
-                s.tiles.activate(s.act, s.outputs, x.p + b * x.sb + t * x.st, y.p + b * y.sb + t * y.st)
-    if s.act == SOFTMAX:
-        softmax(s, y, T)
 
 
 cdef void hide(Flow *f, Stage *s, View y, long T) noexcept nogil:
@@ -64,24 +63,25 @@ cdef void hide(Flow *f, Stage *s, View y, long T) noexcept nogil:
     for t in range(T):
         for b in range(s.B):
             if not f.there[t * s.B + b]:
-                memset(y.p + b * y.sb + t * y.st, 0, s.outputs * s.esize)
+                memset(row_in(&y, b, t), 0, s.outputs * s.esize)
 
 
 cdef void copy(long B, long T, long n, View x, View y) noexcept nogil:
     cdef long t, b
     for b in range(B):
         for t in range(T):
-            memcpy(y.p + b * y.sb + t * y.st, x.p + b * x.sb + t * x.st, n)
+            memcpy(row_in(&y, b, t), row_in(&x, b, t), n)
 
 
 cdef void recur_on_a_job(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
     cdef Job *j = &s.job
     cdef int k
-    j.x, j.xb, j.xt = x.p, x.sb, x.st
+    j.x, j.y = x, y
     # one step's outputs are its state: y may overlap x, which other threads may still read
-    j.y, j.yb, j.yt = y.p if T > 1 else NULL, y.sb, y.st
-    j.active, j.T, j.t0, j.t1 = f.there, T, 0, T
-    parallel(j.threads, j.alone, forward_part, j)
+    if T == 1:
+        j.y.p = NULL
+    j.active, j.t0, j.t1 = f.there, 0, T
+    cs_parallel(j.threads, j.alone, forward_part, j)
     for k in range(j.w.states if T % 2 else 0):  # the last state is in the second of two slots
         memcpy(j.state[k], j.state[k] + j.ht, j.ht)
 
@@ -91,7 +91,8 @@ cdef View recur(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
     cdef bint many = T > 1
     cdef View h
     if many or s.alone >= CALL_NS:
-        plan(&s.job, <double> s.B * T)
+        s.job.T = T
+        plan(&s.job, 1)
         many = many or s.job.threads > 1
     if many:
         recur_on_a_job(f, s, x, y, T)
@@ -111,7 +112,7 @@ cdef View recur(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
 cdef void run_block(Flow *f, View x, View y, long T) noexcept nogil:
     cdef View to
     cdef Stage *s
-    cdef long i, n
+    cdef long i, n, t
     f.there = NULL
     for i in range(f.count):
         s = f.stages + i
@@ -131,7 +132,8 @@ cdef void run_block(Flow *f, View x, View y, long T) noexcept nogil:
         elif s.kind == MASK:
             mark(f, s, x, to, T)
         else:
-            activate(s, x, to, T)
+            for t in range(T):
+                activate_rows(s.tiles, s.act, s.B, s.outputs, s.esize, row_in(&x, 0, t), x.sb, row_in(&to, 0, t), to.sb)
         x = to
     if x.p != y.p:
         copy(f.B, T, f.stages[f.count - 1].outputs * f.esize, x, y)

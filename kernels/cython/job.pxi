@@ -1,19 +1,10 @@
-# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
-# cython: cdivision=True
-"""A job: all that the threads of one call need to know, and the split of the work between them.
-
-By rows, each thread runs all steps of its rows and never waits for another. By units, for few rows, each thread owns
-blocks of units, keeps its share of the weights in its own cache, and waits for the others once a step. Either way a sum
-is made by one thread in one order, so the split leaves no trace in the result.
-
-Ragged batches run longest row first, so that the rows of a step are the first ones, and padding costs nothing.
-"""
-from libc.string cimport memset
-
-from cellstep.kernels.contract import Split
-
-from .slices cimport Slices, begin_slices, next_slice
-from .tiles cimport barrier_cost, parallel, threads as threads_now
+# A job: all that the threads of one call need to know, and the split of the work between them.
+#
+# By rows, each thread runs all steps of its rows and never waits for another. By units, for few rows, each thread owns
+# blocks of units, keeps its share of the weights in its own cache, and waits for the others once a step. Either way a
+# sum is made by one thread in one order, so the split leaves no trace in the result.
+#
+# Ragged batches run longest row first, so that the rows of a step are the first ones, and padding costs nothing.
 
 cdef enum:
     ROWS_EACH = 4
@@ -23,10 +14,91 @@ cdef enum:
     SHARED_WEIGHTS = 3_000_000
 
 
+# Strides in bytes: zb from row to row of z, zt from step to step, and so on.
+cdef struct Job:
+    const Weights *w
+    long B, T
+    # ragged batches run longest row first. order: the caller's row of each, place: the inverse; ends: a row's steps;
+    # running: rows at a step
+    const long *order
+    const long *place
+    const long *ends
+    const long *running
+    const uint8_t *active  # (T, B): does the row run at the step? NULL where all do
+    const uint8_t *resets  # (T, B): does it run, from states of zeros? NULL where none does
+    char *gather           # each thread's: a step's rows of x or dx (B, inputs), in the order in which they run
+    long gather_size
+    long chunk
+    long t0, t1            # the steps of this slice, from a multiple of `chunk` on
+    double alone           # nanoseconds that the call may take on one thread
+    int threads
+    bint by_rows
+    View x                 # (B, T, inputs)
+    View y                 # (B, T, H) or NULL
+    char *z                # gate rows (zsteps, B, width): of a chunk of steps or, on a tape, of all
+    long zb, zt, zsteps
+    char *state[4]         # CS_STATES: (hsteps, B, Hp) after each step, the initial ones first; T + 1, or two in turn
+    char *before[4]        # the same as steps see them: apart where there are resets
+    char *seen             # h as products see it: before[0], or apart with recurrent dropout
+    char *drop             # (B, Hp): what h is multiplied with before products; NULL where with nothing
+    long hb, ht, hsteps
+    bint apart             # whether anything of `before` and `seen` is
+    # backward alone
+    View dy                # (B, T, H) or NULL
+    char *dz               # gradients of gate rows (chunk, B, width)
+    char *dstate[4]        # (B, Hp), of one step at a time, as are the next two
+    char *dseen            # dstate[0], or apart with recurrent dropout
+    char *dmade
+    View dx                # (B, T, inputs) or NULL
+    char *trace[4]         # (B, T, H) or NULL: what reaches each state after each step
+    long trace_b, trace_t
+    char *dW               # (inputs, columns), (H, columns) and (width,), or NULL: sums over packed columns
+    char *dU
+    char *db
+    char *scratch          # each thread's: where the rows of a chunk lie, and copies for gemm_tn
+    long scratch_size
+
+
+# What one thread does: rows b0 to b1 of the batch, `rows` of them at this step, for the units of its span.
+cdef struct Part:
+    int thread, threads
+    long b0, b1, rows
+    long e0, e1      # rows that ended before these steps
+    long u0, u1      # its units
+    int turned       # CS_LAST_FIRST in every second step
+    cs_span span
+
+
+cdef inline long caller_row(Job *j, long b) noexcept nogil:
+    return b if j.order == NULL else j.order[b]
+
+
+cdef inline long end_of(Job *j, long b) noexcept nogil:
+    """Steps that row b runs, masked ones among them."""
+    return j.T if j.ends == NULL else j.ends[b]
+
+
+cdef inline long rows_at(Job *j, Part *p, long t) noexcept nogil:
+    """How many of a part's rows run at step t: they are its first ones."""
+    return p.b1 - p.b0 if j.running == NULL else max(0, min(j.running[t], p.b1) - p.b0)
+
+
+cdef inline long z_at(Job *j, long t) noexcept nogil:
+    """Where the gate rows of step t begin."""
+    return (t % j.zsteps) * j.zt
+
+
+cdef inline long h_at(Job *j, long t) noexcept nogil:
+    """Where the states before step t begin."""
+    return (t % j.hsteps) * j.ht
+
+
 cdef void size(Job *j, const Weights *w, long B, long T) noexcept nogil:
-    """Begin a job with what its plan follows from."""
+    """Begin a job with its sizes."""
     memset(j, 0, sizeof(Job))
     j.w, j.B, j.T = w, B, T
+    j.zb, j.hb = w.width * w.esize, w.Hp * w.esize
+    j.zt, j.ht = B * j.zb, B * j.hb
 
 
 cdef double nanoseconds(const cs_tiles *tiles, long rows, double work, double weights, long esize) noexcept nogil:
@@ -43,21 +115,26 @@ cdef bint worth_a_barrier(Job *j, int n) noexcept nogil:
     at 200 GB/s, or from beyond it at 60."""
     cdef double U = <double> j.w.columns * j.w.H, size = U * j.w.esize
     cdef double step = max(U * j.B / (5 * j.w.tiles.VL), size / (200 if size < 1e6 else 60))
-    return n > 1 and barrier_cost(n, j.alone) < 0.7 * (1 - 1. / n) * step
+    return n > 1 and cs_barrier_cost(n, j.alone) < 0.7 * (1 - 1. / n) * step
 
 
-cdef void plan(Job *j, double row_steps) noexcept nogil:
-    """How many threads, and what they share."""
-    cdef double work = <double> j.w.columns * (j.w.inputs + j.w.H)
-    cdef int n = threads_now()
-    j.alone = nanoseconds(j.w.tiles, j.B, work * row_steps, work * j.w.esize, j.w.esize)
+cdef void plan(Job *j, int passes) noexcept nogil:
+    """How many threads, and what they share, for a call that goes through all products so many times."""
+    cdef double work = <double> j.w.columns * (j.w.inputs + j.w.H), row_steps = <double> j.B * j.T
+    cdef int n = cs_threads()
+    cdef long b
+    if j.ends != NULL:
+        row_steps = 0
+        for b in range(j.B):
+            row_steps += j.ends[b]
+    j.alone = nanoseconds(j.w.tiles, j.B, passes * work * row_steps, work * j.w.esize, j.w.esize)
     j.by_rows = j.B >= n * ROWS_EACH and work * j.w.esize < SHARED_WEIGHTS
     if j.alone < CALL_NS:
         n = 1
     elif not j.by_rows:
         n = min(n, j.w.Hp // j.w.tiles.NR)
         if not worth_a_barrier(j, n):
-            n, j.by_rows = min(threads_now(), j.B), True
+            n, j.by_rows = min(cs_threads(), j.B), True
     j.threads = max(1, n)
 
 
@@ -67,9 +144,9 @@ def split_of(Packed packed, shape, bint backward=False):
     cdef long B = shape[0], T = shape[1]
     cdef Job j
     cdef Part p
-    cdef int i, limit = threads_now()
+    cdef int i, limit = cs_threads()
     size(&j, &packed.w, B, T)
-    plan(&j, (2. if backward else 1.) * B * T)
+    plan(&j, 2 if backward else 1)
     rows = j.by_rows or j.threads == 1
     shares = []
     for i in range(j.threads):
@@ -98,7 +175,7 @@ cdef int run(Job *j, cs_work *work, bint backward) except -1:
         if backward:
             j.t0, j.t1 = (chunks - s.last) * j.chunk, min(j.T, (chunks - s.first) * j.chunk)
         with nogil:
-            parallel(j.threads, j.alone, work, j)
+            cs_parallel(j.threads, j.alone, work, j)
     return 0
 
 

@@ -1,15 +1,15 @@
-# cython: language_level=3, binding=True, freethreading_compatible=True, boundscheck=False, wraparound=False
-# cython: cdivision=True
-"""Gradients of inputs and weights: large products over the rows of a chunk of steps, while they are still in cache.
+# Gradients of inputs and weights: large products over the rows of a chunk of steps, while they are still in cache.
+#
+# Threads share the inputs' or units' rows of a weight gradient, and the rows or steps of dx. Rows that do not run,
+# masked or past their end, are left out, so what they hold cannot spread.
 
-Threads share the inputs' or units' rows of a weight gradient, and the rows or steps of dx. Rows that do not run, masked
-or past their end, are left out, so what they hold cannot spread.
-"""
-from libc.string cimport memcpy, memset
-
-from .job cimport caller_row, end_of
-from .packed cimport MADE, NOTHING, Region
-from .tiles cimport CS_FROM_ZERO
+# The chunk's running rows, step by step: where each lies, in bytes from j.x, j.seen, j.z and j.dz.
+cdef struct Rows:
+    long n
+    long *x
+    long *h
+    long *z
+    long *dz
 
 
 cdef Rows running_rows(Job *j, Part *p, long t0, long t1) noexcept nogil:
@@ -25,7 +25,7 @@ cdef Rows running_rows(Job *j, Part *p, long t0, long t1) noexcept nogil:
             b = row if j.place == NULL else j.place[row]
             if t >= end_of(j, b) or (j.active != NULL and not j.active[t * j.B + b]):
                 continue
-            r.x[r.n] = t * j.xt + row * j.xb
+            r.x[r.n] = t * j.x.st + row * j.x.sb
             r.h[r.n] = t * j.ht + b * j.hb
             r.z[r.n] = t * j.zt + b * j.zb
             r.dz[r.n] = (t % j.chunk) * j.zt + b * j.zb
@@ -42,7 +42,7 @@ cdef void weight_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
     cdef long i0 = j.w.inputs * p.thread // p.threads, i1 = j.w.inputs * (p.thread + 1) // p.threads, VL = j.w.tiles.VL
     cdef long v0 = j.w.width // VL * p.thread // p.threads * VL, v1 = j.w.width // VL * (p.thread + 1) // p.threads * VL
     if j.dW != NULL:
-        j.w.tiles.gemm_tn(i1 - i0, r.n, j.x + i0 * j.w.esize, r.x, j.dz, r.dz, j.w.columns,
+        j.w.tiles.gemm_tn(i1 - i0, r.n, j.x.p + i0 * j.w.esize, r.x, j.dz, r.dz, j.w.columns,
                           j.dW + i0 * j.w.columns * j.w.esize, j.w.columns * j.w.esize, copies(j, p))
     if j.db != NULL:
         j.w.tiles.column_sums(r.n, j.dz + v0 * j.w.esize, r.dz, v1 - v0, j.db + v0 * j.w.esize)
@@ -67,41 +67,31 @@ cdef void recurrent_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
 
 
 cdef void input_gradients(Job *j, Part *p, long t0, long t1) noexcept nogil:
-    """dx = dz W^T for steps t0 to t1; zero past a row's end. Threads share rows, or steps where there are few rows."""
-    cdef long b0 = 0, b1 = j.B, e0 = 0, e1 = 0, t, b, n, rows, row = j.w.inputs * j.w.esize, running = j.B
+    """dx = dz W^T for steps t0 to t1. Threads share rows, or steps where there are few rows."""
+    cdef long b0 = 0, b1 = j.B, t, b, n, rows, row = j.w.inputs * j.w.esize, running = j.B
     cdef char *gather = j.gather + p.thread * j.gather_size
     cdef char *dz
-    if j.dx == NULL:
+    if j.dx.p == NULL:
         return
     if j.B >= 8 * p.threads:
         if j.running != NULL:
             running = j.running[t0]
         b0, b1 = running * p.thread // p.threads, running * (p.thread + 1) // p.threads
-        e0 = running + (j.B - running) * p.thread // p.threads
-        e1 = running + (j.B - running) * (p.thread + 1) // p.threads
     else:
         t0, t1 = t0 + (t1 - t0) * p.thread // p.threads, t0 + (t1 - t0) * (p.thread + 1) // p.threads
-    for b in range(e0, e1):
-        for t in range(t0, t1):
-            memset(j.dx + j.order[b] * j.dxb + t * j.dxt, 0, row)
     if b1 - b0 >= t1 - t0:
         for t in range(t0, t1):
             dz = j.dz + (t % j.chunk) * j.zt + b0 * j.zb
             if j.order == NULL:
                 j.w.tiles.gemm(b1 - b0, j.w.columns, dz, j.zb, &j.w.WT, 0, 0, j.w.inputs,
-                               j.dx + b0 * j.dxb + t * j.dxt, j.dxb, CS_FROM_ZERO, NULL)
+                               row_in(&j.dx, b0, t), j.dx.sb, CS_FROM_ZERO, NULL)
                 continue
             rows = max(0, min(j.running[t], b1) - b0)
             j.w.tiles.gemm(rows, j.w.columns, dz, j.zb, &j.w.WT, 0, 0, j.w.inputs, gather, row, CS_FROM_ZERO, NULL)
-            for b in range(b0, b1):
-                if b < b0 + rows:
-                    memcpy(j.dx + j.order[b] * j.dxb + t * j.dxt, gather + (b - b0) * row, row)
-                else:
-                    memset(j.dx + j.order[b] * j.dxb + t * j.dxt, 0, row)
+            for b in range(rows):
+                memcpy(row_in(&j.dx, j.order[b0 + b], t), gather + b * row, row)
     else:
         for b in range(b0, b1):
             n = max(0, min(t1, end_of(j, b)) - t0)
             j.w.tiles.gemm(n, j.w.columns, j.dz + (t0 % j.chunk) * j.zt + b * j.zb, j.zt, &j.w.WT, 0, 0, j.w.inputs,
-                           j.dx + caller_row(j, b) * j.dxb + t0 * j.dxt, j.dxt, CS_FROM_ZERO, NULL)
-            for t in range(t0 + n, t1):
-                memset(j.dx + caller_row(j, b) * j.dxb + t * j.dxt, 0, row)
+                           row_in(&j.dx, caller_row(j, b), t0), j.dx.st, CS_FROM_ZERO, NULL)

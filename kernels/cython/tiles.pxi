@@ -1,5 +1,4 @@
-# What tiles.h and thread_pool.h declare, and the level chosen at import.
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+# The C tiles: which instruction-set level runs, chosen once at import, and how many threads a call may use.
 
 cdef extern from "tiles.h" nogil:
     enum:
@@ -74,12 +73,12 @@ cdef extern from "tiles.h" nogil:
 
 cdef extern from "thread_pool.h" nogil:
     ctypedef void cs_work(void *job, int thread, int threads) noexcept nogil
-    void cs_parallel(int threads, int64_t alone, cs_work *work, void *job)
+    void cs_parallel(int threads, double alone, cs_work *work, void *job)
     int cs_threads()
     void cs_limit_threads(int limit)
     int cs_has_openmp()
     void cs_barrier(int me, int threads)
-    int64_t cs_barrier_cost(int threads, int64_t alone)
+    double cs_barrier_cost(int threads, double alone)
     uint64_t cs_float_mode_set(bint flush)
     void cs_float_mode_restore(uint64_t before)
 
@@ -88,12 +87,123 @@ cdef extern from "memory.h" nogil:
     void cs_pool_return(void *memory)
     size_t cs_block_size(const void *memory)
 
-# The functions of thread_pool.c, memory.c and the chosen tables, for the modules that do not link them.
-cdef const cs_tiles *tiles_for(bint double_) noexcept nogil
-cdef void parallel(int threads, double alone, cs_work *work, void *job) noexcept nogil
-cdef void barrier(int me, int threads) noexcept nogil
-cdef int64_t barrier_cost(int threads, double alone) noexcept nogil
-cdef int threads() noexcept nogil
-cdef void *pool_take(size_t size) noexcept nogil
-cdef void pool_return(void *memory) noexcept nogil
-cdef size_t block_size(const void *memory) noexcept nogil
+
+cdef enum:
+    TALLEST = 6  # rows of the tallest tile
+
+
+cdef const cs_level *level = NULL
+cdef str why = ""
+
+
+def available_isas():
+    """The levels compiled in that this CPU runs, best first."""
+    cdef int i = 0
+    names = []
+    while cs_levels[i].name != NULL:
+        if cs_level_runs(cs_levels[i].name):
+            names.append(cs_levels[i].name.decode())
+        i += 1
+    return tuple(names)
+
+
+def _choose():
+    """CELLSTEP_ISA if it is set, and then nothing else; otherwise the best level that runs here."""
+    global level, why
+    cdef int i = 0
+    names = available_isas()
+    asked = os.environ.get("CELLSTEP_ISA", "")
+    if asked and asked not in names:
+        raise ImportError(f"CELLSTEP_ISA must be one that runs here ({', '.join(names)}), got {asked!r}")
+    if not names:
+        raise ImportError("this CPU runs none of the instruction-set levels that cellstep was compiled for")
+    chosen = asked or names[0]
+    while cs_levels[i].name.decode() != chosen:
+        i += 1
+    level = &cs_levels[i]
+    why = "CELLSTEP_ISA asks for it" if asked else "the best that this CPU and operating system run"
+
+
+_choose()
+
+
+def isa():
+    """The level that runs."""
+    return level.name.decode()
+
+
+def isa_why():
+    """Why it was chosen."""
+    return why
+
+
+cdef inline const cs_tiles *tiles_for(long esize) noexcept nogil:
+    """The tiles for numbers of so many bytes."""
+    return level.f64 if esize == sizeof(double) else level.f32
+
+
+cdef inline char *data(cnp.ndarray a) noexcept:
+    """Where an array's elements begin; NULL for None."""
+    return NULL if a is None else <char *> cnp.PyArray_DATA(a)
+
+
+# (B, T, width) values: row b of step t begins at p + b * sb + t * st; NULL where there are none.
+cdef struct View:
+    char *p
+    long sb, st
+
+
+cdef inline View view_of(cnp.ndarray a) noexcept:
+    cdef View v
+    v.p, v.sb, v.st = NULL, 0, 0
+    if a is not None:
+        v.p, v.sb, v.st = <char *> cnp.PyArray_DATA(a), cnp.PyArray_STRIDE(a, 0), cnp.PyArray_STRIDE(a, 1)
+    return v
+
+
+cdef inline char *row_in(const View *v, long b, long t) noexcept nogil:
+    return v.p + b * v.sb + t * v.st
+
+
+cdef object most = limit()
+if most is not None:
+    cs_limit_threads(most)
+
+
+def get_num_threads():
+    """Threads that a call from this thread may use: OpenMP's limit or ours, whichever is less."""
+    return cs_threads()
+
+
+def set_num_threads(int n):
+    """Use at most n threads from now on, in the whole process."""
+    cs_limit_threads(n)
+
+
+def has_openmp():
+    """False where the compiler had no OpenMP, so that its limits (threadpoolctl, affinity) are not seen."""
+    return bool(cs_has_openmp())
+
+
+def activate(name, values):
+    """One activation of the contract over a contiguous array, as the tiles compute it; for tests of accuracy."""
+    cdef cnp.ndarray x = np.ascontiguousarray(values)
+    cdef cnp.ndarray y = np.empty_like(x)
+    tiles_for(x.itemsize).activate(ACTIVATIONS.index(name), x.size, data(x), data(y))
+    return y
+
+
+def probe_multiply_adds(long n):
+    """Run multiply-adds of float32 that stay in registers, `n` rounds of them, without the GIL. Returns how many."""
+    cdef double out = 0, done
+    with nogil:
+        done = level.f32.probe_fma(n, &out)
+    return done
+
+
+def probe_read(cnp.ndarray values, long times):
+    """Read a contiguous array, a multiple of 512 bytes, `times` over as one stream, without the GIL."""
+    cdef const char *p = data(values)
+    cdef long size = values.nbytes
+    with nogil:
+        level.f32.probe_read(p, size, times)

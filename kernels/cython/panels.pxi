@@ -1,0 +1,141 @@
+# A matrix in panels, and the product of rows with it, as layers and chains run it.
+
+cdef enum:
+    SOFTMAX = -1  # beside the codes of activations
+    BLOCK_NUMBERS = 65536  # of the outputs of a block of rows, so that they are still in cache for the activation
+
+
+cdef int code(str activation) except? -1:
+    return SOFTMAX if activation == "softmax" else ACTIVATIONS.index(activation)
+
+
+cdef void activate_rows(const cs_tiles *tiles, int act, long rows, long n, long esize, const char *x, long xb, char *y,
+                        long yb) noexcept nogil:
+    """y = activation(x) for rows of n numbers, xb and yb bytes from row to row; in place too."""
+    cdef long row = n * esize, r
+    if act != SOFTMAX and xb == row and yb == row:
+        tiles.activate(act, rows * n, x, y)
+        return
+    for r in range(rows):
+        if act != SOFTMAX:
+            tiles.activate(act, n, x + r * xb, y + r * yb)
+        elif x != y:
+            memcpy(y + r * yb, x + r * xb, row)
+    if act == SOFTMAX:
+        tiles.softmax(rows, n, y, yb)
+
+
+cdef object columns_of(const cs_tiles *tiles, long N):
+    """For each vector of N columns, padded to pairs, where it begins, and how many columns it has."""
+    first = np.arange((N + tiles.NR - 1) // tiles.NR * 2) * tiles.VL
+    return np.array([first, np.minimum(np.maximum(N - first, 0), tiles.VL)], np.dtype("l"))
+
+
+cdef void pack_matrix(const cs_tiles *tiles, long K, long N, const char *W, const long *columns,
+                      char *at) noexcept nogil:
+    """W (K, N) into panels; without `columns` it lies transposed, as (N, K)."""
+    cdef long vectors = (N + tiles.NR - 1) // tiles.NR * 2
+    if columns == NULL:
+        tiles.pack_transposed(N, 1, K, K, W, at)
+    else:
+        tiles.pack(K, vectors, columns, columns + vectors, W, N, at)
+
+
+cdef class Panels:
+    """W (K, N), and perhaps b (N,), in panels. Immutable once made: any number of threads may use one at a time.
+
+    W is C- or F-contiguous: a transpose costs no copy.
+    """
+
+    cdef const cs_tiles *tiles
+    cdef cs_panels W
+    cdef char *bias
+    cdef readonly long K, N
+    cdef readonly object dtype
+    cdef list keep
+
+    def __cinit__(self, cnp.ndarray W, b):
+        self.dtype, self.tiles, self.keep = W.dtype, tiles_for(W.itemsize), []
+        self.K, self.N = W.shape[0], W.shape[1]
+        cdef long NR = self.tiles.NR, Np = (self.N + NR - 1) // NR * NR, esize = W.itemsize
+        cdef char *at = room(self.keep, (self.K + 1) * Np * esize)
+        columns = columns_of(self.tiles, self.N) if cnp.PyArray_IS_C_CONTIGUOUS(W) else None
+        self.W = cs_panels(at, self.K, Np)
+        pack_matrix(self.tiles, self.K, self.N, data(W), <const long *> data(columns), at)
+        self.bias = at + self.K * Np * esize
+        memset(self.bias, 0, Np * esize)
+        if b is not None:
+            memcpy(self.bias, data(b), self.N * esize)
+
+    def plain(self):
+        """W and b as they were packed; zeros where there was no b."""
+        cdef cs_panels bias = cs_panels(self.bias, 1, self.W.N)
+        W, b = unpacked(&self.W, self.dtype), unpacked(&bias, self.dtype)
+        return np.ascontiguousarray(W[:, : self.N]), b[0, : self.N]
+
+
+# y = activation(bias + x W) for rows of x (B, T, K); y (B, T, N).
+cdef struct Product:
+    Share share  # of the B T rows
+    const cs_tiles *tiles
+    cs_panels W
+    const char *bias  # padded
+    long K, N, esize
+    int act
+    View x, y
+    long B, T
+    double alone  # nanoseconds that it may take on one thread
+
+
+cdef void describe(Product *p, Panels panels, int act) noexcept:
+    """A product with `panels`, all but the rows."""
+    p.tiles, p.W, p.bias, p.K, p.N = panels.tiles, panels.W, panels.bias, panels.K, panels.N
+    p.esize, p.act = panels.dtype.itemsize, act
+
+
+cdef void set_rows(Product *p, View x, View y, long B, long T) noexcept nogil:
+    cdef double work = <double> p.K * p.N
+    p.x, p.y, p.B, p.T, p.share.r0, p.share.r1 = x, y, B, T, 0, B * T
+    p.alone = nanoseconds(p.tiles, B * T, work * B * T, work * p.esize, p.esize)
+
+
+cdef void run_rows(Product *p, long r0, long r1, long n0, long n1) noexcept nogil:
+    """Columns n0 to n1 for rows r0 to r1, counted along the axis on which rows lie evenly as far as they can."""
+    cdef bint along = p.T > 1 and (p.T >= p.B or p.x.sb == p.T * p.x.st)
+    cdef long inner = p.T if along else p.B
+    cdef long xi = p.x.st if along else p.x.sb, xo = p.x.sb if along else p.x.st
+    cdef long yi = p.y.st if along else p.y.sb, yo = p.y.sb if along else p.y.st
+    cdef long most = max(TALLEST, BLOCK_NUMBERS // max(1, n1 - n0) // TALLEST * TALLEST), n
+    cdef char *y
+    if xo == inner * xi and yo == inner * yi:
+        inner = p.B * p.T
+    while r0 < r1:
+        n = min(min(inner - r0 % inner, r1 - r0), most)
+        y = p.y.p + r0 // inner * yo + r0 % inner * yi + n0 * p.esize
+        p.tiles.gemm(n, p.K, p.x.p + r0 // inner * xo + r0 % inner * xi, xi, &p.W, 0, n0, n1 - n0, y, yi, CS_FROM_BIAS,
+                     p.bias + n0 * p.esize)
+        if p.act != 0:
+            activate_rows(p.tiles, p.act, n, n1 - n0, p.esize, y, yi, y, yi)
+        r0 += n
+
+
+cdef void product_part(void *product, int thread, int threads) noexcept nogil:
+    """A thread's rows, or its panels of columns where rows are few."""
+    cdef Product *p = <Product *> product
+    cdef Share mine = share_of(&p.share, thread, threads)
+    cdef long NR = p.tiles.NR, panels = (p.N + NR - 1) // NR, n0, n1
+    if p.share.r1 - p.share.r0 >= 2 * TALLEST * threads or p.act == SOFTMAX:
+        run_rows(p, mine.r0, mine.r1, 0, p.N)
+        return
+    n0, n1 = panels * thread // threads * NR, min(p.N, panels * (thread + 1) // threads * NR)
+    if n0 < n1:
+        run_rows(p, p.share.r0, p.share.r1, n0, n1)
+
+
+cdef void run_product(Product *p, View x, View y, long B, long T) noexcept nogil:
+    """All at once, inside a call that has set the floating-point mode."""
+    set_rows(p, x, y, B, T)
+    if p.alone < CALL_NS:
+        product_part(p, 0, 1)
+    else:
+        cs_parallel(cs_threads(), p.alone, product_part, p)

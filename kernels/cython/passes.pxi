@@ -1,0 +1,185 @@
+# A forward or a backward pass over sequences: where it reads and writes, its run, and what comes of it.
+#
+# Shapes and rules: kernels/README.md. `keep` holds what a job points to; of the caller's arrays those a tape needs.
+
+cdef enum:
+    # rows of one input projection, and of one block of weight gradients
+    PROJECT_ROWS = 32
+    GRADIENT_ROWS = 256
+
+
+cdef object sort_rows(Job *j, lengths, list keep):
+    """Longest row first, equal ones as the caller has them. Returns the order."""
+    order = np.argsort(-lengths, kind="stable")
+    ends = lengths[order]
+    # rows that run at step t: those that end after it
+    running = j.B - np.searchsorted(ends[::-1], np.arange(j.T), side="right")
+    lists = np.concatenate([order, np.argsort(order), ends, running]).astype(np.dtype("l"))
+    j.order = <const long *> held(keep, lists)
+    j.place = j.order + j.B
+    j.ends = j.place + j.B
+    j.running = j.ends + j.B
+    return order
+
+
+cdef int plan_pass(Job *j, int passes, list keep) except -1:
+    """Threads, and of ragged batches each thread's room for one step's rows of x or dx."""
+    plan(j, passes)
+    if j.order != NULL:
+        j.gather_size = j.B * j.w.inputs * j.w.esize
+        j.gather = room(keep, j.threads * j.gather_size)
+    return 0
+
+
+cdef int begin_forward(Job *j, Packed packed, cnp.ndarray x, mask, lengths, resets, y, char *memory,
+                       list keep) except -1:
+    """Sizes, weights, which rows run, x, y, and gate rows and states: in a tape's memory, or for a chunk of steps."""
+    cdef int k
+    active = order = None
+    size(j, &packed.w, x.shape[0], x.shape[1])
+    j.x, j.y = view_of(x), view_of(y)
+    keep.append(x)
+    if lengths is not None:
+        order = sort_rows(j, lengths, keep)
+    elif mask is not None:
+        active = np.ascontiguousarray(mask.T)
+        j.active = <const uint8_t *> held(keep, active)
+    if resets is not None:
+        resets = resets.T if order is None else resets.T[:, order]
+        resets = np.ascontiguousarray(resets if active is None else resets & active)
+        j.resets = <const uint8_t *> held(keep, resets)
+    plan_pass(j, 1, keep)
+    j.chunk = max(1, min(j.T, PROJECT_ROWS // max(1, j.B // j.threads if j.by_rows else j.B)))
+    j.zsteps, j.hsteps = max(1, j.T), j.T + 1
+    if memory == NULL:
+        j.zsteps, j.hsteps = j.chunk, 2
+        memory = room(keep, j.zsteps * j.zt + j.w.states * j.hsteps * j.ht)
+    j.z = memory
+    for k in range(j.w.states):
+        j.before[k] = j.state[k] = memory + j.zsteps * j.zt + k * j.hsteps * j.ht
+    j.seen = j.before[0]
+    return 0
+
+
+cdef int begin_apart(Job *j, drop, list keep) except -1:
+    """The states as steps see them, where that is not how steps leave them, once the first ones are loaded."""
+    cdef size_t h = j.hsteps * j.ht
+    cdef char *at
+    cdef uint64_t mode
+    cdef Part p
+    cdef int k
+    j.apart = j.resets != NULL or drop is not None
+    if not j.apart:
+        return 0
+    at = room(keep, (j.w.states + 1) * h + j.ht)
+    for k in range(j.w.states if j.resets != NULL else 0):
+        j.before[k] = at + k * h
+    j.seen = j.before[0]
+    if drop is not None:
+        j.seen, j.drop = at + j.w.states * h, at + (j.w.states + 1) * h
+        load_rows(j, j.drop, drop)
+    if j.T > 0:
+        mode = cs_float_mode_set(True)
+        p = part_of(j, 0, 1)
+        load_states(j, &p, 0)
+        cs_float_mode_restore(mode)
+    return 0
+
+
+cdef int begin_backward(Job *j, Packed packed, dy, dx, dweights, traces, list keep) except -1:
+    """A tape's job goes backward: with dy, dx, traces, and sums over packed columns."""
+    cdef long row = packed.w.columns * packed.w.esize
+    cdef size_t dz
+    cdef int k
+    j.w = &packed.w
+    plan_pass(j, 2, keep)
+    j.y, j.dy, j.dx = view_of(None), view_of(dy), view_of(dx)
+    j.chunk = max(1, min(j.T, GRADIENT_ROWS // max(1, j.B)))
+    # padding of gate rows takes part in products with U^T and W^T, so it starts as zeros and stays so
+    dz = j.chunk * j.zt
+    j.dz = room(keep, dz + (j.w.states + 2) * j.ht, True)
+    for k in range(j.w.states):
+        j.dstate[k] = j.dz + dz + k * j.ht
+        j.trace[k] = data(traces[k])
+    j.dmade = j.dz + dz + j.w.states * j.ht
+    j.dseen = j.dstate[0] if j.drop == NULL else j.dmade + j.ht
+    j.trace_t = j.w.H * j.w.esize
+    j.trace_b = j.T * j.trace_t
+    dW, dU, db = dweights
+    if dW is not None:
+        j.dW = room(keep, j.w.inputs * row, True)
+    if dU is not None:
+        j.dU = room(keep, j.w.H * row, True)
+    if db is not None:
+        j.db = room(keep, j.w.width * j.w.esize, True)
+    # each thread's: where the chunk's rows lie in x, h, z and dz, and copies for gemm_tn
+    j.scratch_size = 4 * j.chunk * j.B * sizeof(long) + j.w.tiles.gemm_tn_work(max(j.w.inputs, j.w.H))
+    j.scratch_size = (j.scratch_size + 63) // 64 * 64
+    j.scratch = room(keep, j.threads * j.scratch_size)
+    return 0
+
+
+cdef int load_rows(Job *j, char *dst, cnp.ndarray src) except -1:
+    """(B, H) rows into padded ones, in the order in which they run; zeros for None."""
+    cdef long b, n = j.w.H * j.w.esize
+    if src is None:
+        memset(dst, 0, j.ht)
+        return 0
+    for b in range(j.B):
+        memcpy(dst + b * j.hb, data(src) + caller_row(j, b) * n, n)
+    return 0
+
+
+cdef int store_rows(Job *j, const char *src, bint last, cnp.ndarray dst) except -1:
+    """Padded rows into (B, H) ones, in the caller's order: of one step, or the `last` of each row's; nothing for None.
+    """
+    cdef long b, n = j.w.H * j.w.esize
+    for b in range(j.B if dst is not None else 0):
+        memcpy(data(dst) + caller_row(j, b) * n, src + (h_at(j, end_of(j, b)) if last else 0) + b * j.hb, n)
+    return 0
+
+
+cdef void fill_padding(Job *j) noexcept nogil:
+    """Past a row's last step y is its last h again, and dx zero."""
+    cdef long b, t
+    for b in range(j.B if j.ends != NULL else 0):
+        for t in range(j.ends[b], j.T):
+            if j.y.p != NULL:
+                memcpy(row_in(&j.y, j.order[b], t), j.state[0] + h_at(j, j.ends[b]) + b * j.hb, j.w.H * j.w.esize)
+            if j.dx.p != NULL:
+                memset(row_in(&j.dx, j.order[b], t), 0, j.w.inputs * j.w.esize)
+
+
+def forward(Packed packed, x, first, mask, lengths, resets, drop, y, last, Tape tape):
+    """Run B sequences of T steps; see the reference."""
+    cdef Job j
+    cdef int k
+    keep = []
+    begin_forward(&j, packed, x, mask, lengths, resets, y, NULL if tape is None else tape.memory, keep)
+    for k in range(j.w.states):
+        load_rows(&j, j.state[k], first[k])
+    begin_apart(&j, drop, keep)
+    if tape is not None:
+        tape.job, tape.inputs = j, keep
+    run(&j, forward_part, False)
+    fill_padding(&j)
+    for k in range(j.w.states):
+        store_rows(&j, j.state[k], True, last[k])
+
+
+def backward(Packed packed, Tape tape, dy, dlast, dx, dweights, dfirst, traces):
+    """Gradients from a tape; see the reference."""
+    cdef Job j = tape.job
+    cdef int k
+    keep = []
+    begin_backward(&j, packed, dy, dx, dweights, traces, keep)
+    for k in range(j.w.states):
+        load_rows(&j, j.dstate[k], dlast[k])
+    run(&j, backward_part, True)
+    fill_padding(&j)
+    for k in range(j.w.states):
+        store_rows(&j, j.dstate[k], False, dfirst[k])
+    dW, dU, db = dweights
+    packed.add_gradient(j.w.inputs, j.dW, dW)
+    packed.add_gradient(j.w.H, j.dU, dU)
+    packed.add_bias_gradient(j.db, db)

@@ -1,0 +1,80 @@
+# Tapes: what a forward pass keeps for backward, and what can be read of it.
+
+cdef int first_of_input = ACTIVATIONS.index(OF_INPUT[0])
+
+
+cdef class Tape:
+    """Gate rows z (T, B, width), after activation but where its derivative asks for the argument (`OF_INPUT`); and of
+    each state (T + 1, B, Hp), with row 0 the initial one.
+
+    x is the caller's array, not a copy. Forward may fill a tape again, backward may read it more than once.
+    """
+
+    cdef Job job       # as forward left it
+    cdef char *memory  # of gate rows and states
+    cdef list keep, inputs
+
+    def __cinit__(self, Packed packed, long B, long T):
+        cdef const Weights *w = &packed.w
+        if (T + 1.) * B * (w.width + w.states * w.Hp) * w.esize > 1e18:
+            raise MemoryError(f"no memory for what a backward pass over {T} steps of {B} rows needs")
+        size(&self.job, w, B, T)
+        self.keep = []
+        self.memory = room(self.keep, max(1, T) * self.job.zt + w.states * (T + 1) * self.job.ht)
+
+
+cdef int read_gates(Packed packed, Job *s, cnp.ndarray out) except -1:
+    """out (n, T, G, H) = the caller's first n rows, gate after gate; NaN at masked steps."""
+    cdef const Weights *w = &packed.w
+    cdef long H = w.H, VL = w.tiles.VL, esize = w.esize, gates = w.columns // w.Hp, b, t, j, g, g0, row
+    cdef const Region *r
+    cdef cnp.ndarray masked = np.empty((out.shape[0], s.T), np.bool_)
+    cdef const char *src
+    cdef char *dst = data(out)
+    cdef int i
+    cdef uint64_t mode = cs_float_mode_set(True)
+    for b in range(out.shape[0]):
+        row = b if s.place == NULL else s.place[b]
+        for t in range(s.T):
+            g0 = 0
+            for i in range(w.regions):
+                r = &w.region[i]
+                for j in range(0, H, VL):
+                    src = s.z + t * s.zt + row * s.zb + (r.first + j * r.gates) * esize
+                    for g in range(r.gates):
+                        memcpy(dst + ((g0 + g) * H + j) * esize, src + g * VL * esize, min(VL, H - j) * esize)
+                g0 += r.gates
+            for g in range(gates):
+                if packed.layout.codes[g] >= first_of_input:
+                    w.tiles.activate(packed.layout.codes[g], H, dst + g * H * esize, dst + g * H * esize)
+            dst += gates * H * esize
+            data(masked)[b * s.T + t] = t >= end_of(s, row) or (s.active != NULL and not s.active[t * s.B + row])
+    cs_float_mode_restore(mode)
+    out[masked] = np.nan
+    return 0
+
+
+cdef int read_states(Packed packed, Job *s, const char *states, cnp.ndarray out) except -1:
+    """out (n, T, H) = the caller's first n rows after each step, also where carried."""
+    cdef long b, t, row, n = packed.w.H * packed.w.esize
+    for b in range(out.shape[0]):
+        row = b if s.place == NULL else s.place[b]
+        for t in range(s.T):
+            memcpy(data(out) + (b * s.T + t) * n, states + min(t + 1, end_of(s, row)) * s.ht + row * s.hb, n)
+    return 0
+
+
+def tape(Packed packed, B, T):
+    """An empty tape for B rows of T steps; forward fills it, again and again if need be."""
+    return Tape(packed, B, T)
+
+
+def read(Packed packed, Tape tape, gates, states):
+    """What a tape keeps of its first rows: gates after activation, NaN at masked steps, and the states after each step.
+    """
+    cdef int k
+    if gates is not None:
+        read_gates(packed, &tape.job, gates)
+    for k in range(packed.w.states):
+        if states[k] is not None:
+            read_states(packed, &tape.job, tape.job.state[k], states[k])
