@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
         "--seconds", type=positive, help="begin no more rows after that, and name those left out (default 60)"
     )
     bench.add_argument("--json", metavar="FILE", help="write all figures there too")
-    bench.add_argument("--ours", nargs="*", metavar="NAME", help="of ours besides the main one of each row")
+    bench.add_argument("--ours", nargs="*", metavar="NAME", help="ours too: cython, numba, reference, layers, ...")
     bench.add_argument("--over", metavar="NAME", help="also print how many times as long as this one others take")
     rows = bench.add_argument_group("rows of your own choice, in place of the short form's")
     rows.add_argument("--work", nargs="+", help="step, forward, train, ragged, ragged_train (default all)")

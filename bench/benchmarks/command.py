@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from .. import atomic, core
+from .. import atomic, core, kernels
 from . import compare, limits, peers, picture, screen, threads
 from .interleaved import Pace
 from .shapes import SHORT, TABLE, cells, parse
@@ -55,14 +55,16 @@ def run(args: argparse.Namespace) -> int:
             show_limits(limits.measure(n))
         return 0
     own = any((args.work, args.cells, args.shapes, args.threads, args.rounds))
-    wanted: Sequence[str] = ("cython", "layers") if own else ("layers",)
+    ours = ["layers"] if args.ours is None else [core.check_choice("--ours", name, compare.OURS) for name in args.ours]
+    if own and args.ours is None:
+        ours += [name for name, backend in compare.BACKENDS.items() if backend == kernels.active().name]
     rows = run_benchmark(
         args.peers,
         None if args.no_picture else args.picture or (None if own else "cellstep-bench.png"),
         args.json,
         chosen(args) if own else None,
         Pace(rounds=args.rounds or 7) if own else PACE,
-        wanted if args.ours is None else [core.check_choice("--ours", name, compare.OURS) for name in args.ours],
+        ours,
         args.seconds or (float("inf") if own else 60),
     )
     if args.over:

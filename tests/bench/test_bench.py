@@ -179,7 +179,13 @@ def test_the_command_says_by_its_exit_whether_a_row_is_slower(
     row = ["--work", "step", "--cells", "gru", "--shapes", "1x1x4x6", "--threads", "1", "--peers", "numpy"]
     for seconds, code in ((1.0, 1), (3.0, 0)):
         times = {"stream": Timing([2.0], 2.0), "numpy": Timing([seconds], seconds)}
-        monkeypatch.setattr(compare.interleaved, "compare", lambda contenders, pace, times=times: times)
+
+        def timed(contenders: Any, pace: Pace, times: dict[str, Timing] = times) -> dict[str, Timing]:
+            assert "layers" in contenders
+            assert kernels.active().name in [compare.BACKENDS.get(name) for name in contenders]
+            return times
+
+        monkeypatch.setattr(compare.interleaved, "compare", timed)
         assert main(["bench", *row, "--over", "stream"]) == code
         out = capsys.readouterr().out
         assert f"rows in which cellstep is slower than the best peer: {code}" in out
