@@ -22,10 +22,10 @@ class Alone(layers.Layer):
 
 
 class Called(layers.Layer):
-    """Written as for Keras, with `call`."""
+    """Its `call` is NumPy's."""
 
     def call(self, x: Any) -> Any:  # type: ignore[override]
-        return x
+        return np.sort(x)
 
 
 class Forgot(layers.Layer):
@@ -69,24 +69,46 @@ TABLE: list[Row] = [
         "layer without forward",
         lambda: Nothing()(X),
         NotImplementedError,
-        "Nothing.forward(x, ...) -> (y, pullback) is not written",
-    ),
-    (
-        "layer with call alone",
-        lambda: Called()(X),
-        NotImplementedError,
         (
-            "Called.forward(x, ...) -> (y, pullback) is not written; a call that composes layers is that of a subclass"
-            " of Model"
+            "Nothing must write call(x, ...) with layers, operators and functions of cellstep.ops, or forward(x, ...) -> "
+            "(y, pullback)"
         ),
     ),
     (
-        "layer with call alone, on tensors",
-        lambda: type("Draw", (Called,), {})()([Input((3,)), Input((3,))]),
-        NotImplementedError,
+        "call of NumPy",
+        lambda: Called()(X),
+        TypeError,
         (
-            "Draw.forward(x, ...) -> (y, pullback) is not written; a call that composes layers is that of a subclass"
-            " of Model"
+            "Called.call of called is run once with tensors, to see what it computes, and <SymbolicTensor x (None, None, "
+            "3) float32> has no values before a model runs: call layers on it, or functions of cellstep.ops"
+        ),
+    ),
+    (
+        "call of NumPy, on tensors",
+        lambda: type("Draw", (Called,), {})()(Input((3,))),
+        TypeError,
+        (
+            "Draw.call of draw is run once with tensors, to see what it computes, and <SymbolicTensor input_layer (None, "
+            "3) float32> has no values before a model runs: call layers on it, or functions of cellstep.ops"
+        ),
+    ),
+    (
+        "call that asks whether",
+        lambda: type("Asks", (layers.Layer,), {"call": lambda self, x: x if x > 0 else -x})()(X),
+        TypeError,
+        (
+            "Asks.call of asks is run once with tensors, to see what it computes, and <SymbolicTensor greater (None, None"
+            ", 3) bool> has no values before a model runs: let functions of cellstep.ops, such as where, choose between "
+            "values"
+        ),
+    ),
+    (
+        "call of an array's methods",
+        lambda: type("Means", (layers.Layer,), {"call": lambda self, x: x.mean(1)})()(X),
+        TypeError,
+        (
+            "Means.call of means is run once with tensors, to see what it computes, and <SymbolicTensor x (None, None, "
+            "3) float32> has no attribute 'mean': call layers on it, or functions of cellstep.ops"
         ),
     ),
     (
@@ -125,7 +147,10 @@ TABLE: list[Row] = [
         "call that returns nothing",
         lambda: Silent()(X),
         TypeError,
-        "outputs of call must be symbolic tensors, such as Input(...) or what layers give for it, got NoneType",
+        (
+            "what Silent.call returns must be symbolic tensors, such as Input(...) or what layers give for it, got "
+            "NoneType"
+        ),
     ),
     (
         "cell with a word for state_size",

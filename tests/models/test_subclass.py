@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from cellstep import Input, Model, Sequential, layers
-from cellstep.layers import GRU, LSTM, Dense, Dropout, Embedding
-from cellstep.models import clone_model, load_model, tracer
+from cellstep.layers import GRU, LSTM, Dense, Dropout, Embedding, tracer
+from cellstep.models import clone_model, load_model
 
 RNG = np.random.default_rng(4)
 X = RNG.standard_normal((6, 5, 2))

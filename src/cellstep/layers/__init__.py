@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..exports import public
 from . import operations as operations  # without it tensors have no operators
+from . import weight_tensor as weight_tensor  # without it weights are no tensors in what is traced
 from .activation import Activation
 from .activity_regularization import ActivityRegularization
 from .attention import AdditiveAttention, Attention

@@ -80,7 +80,7 @@ class Attention(Layer):
         query, value, _ = self._shapes(input_shape)
         return (*query[:-1], value[-1])
 
-    def call_shape(self, input_shape: Any, options: Mapping[str, Any]) -> Any:
+    def call_shape(self, input_shape: Any, options: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
         """The shape of the outputs; and of the weights, where a call returns them."""
         outputs = self.compute_output_shape(input_shape)
         if not options.get("return_attention_scores"):

@@ -23,10 +23,10 @@ from .. import core, regularizers
 from ..configured import hook, ours_attribute, ours_function, owner_of
 from ..kernels.stages import Stage
 from ..regularizers import Regularizer
-from . import nested
+from . import call_adapter, nested
 from .configuration import OLDER_ARGUMENTS
 from .context import Context, forward_context
-from .forward_adapter import apply_forward, apply_of_package, call_arguments, call_forward, check_written
+from .forward_adapter import apply_forward, apply_of_package, call_arguments, call_forward, check_written, composes
 from .module import Module, NamedOptions, Shape
 from .penalties import run_layer
 from .structure import structure
@@ -50,29 +50,15 @@ class LayerOptions(NamedOptions, total=False):
     activity_regularizer: Any
 
 
-def check_layer(value: Any, name: str = "layer") -> Layer:
-    """A layer; TypeError for anything else, that says what was meant where it can."""
-    if isinstance(value, Layer):
-        return value
-    hint = ""
-    if isinstance(value, type) and issubclass(value, Layer):
-        hint = f"; {value.__name__}(...) makes one"
-    elif type(value).__module__.startswith("keras."):
-        hint = f"; cellstep.layers.{type(value).__name__} is the layer for models of this package"
-    elif hasattr(value, "state_size"):
-        hint = "; RNN(cell) makes a layer of a cell"
-    elif isinstance(value, list | tuple):
-        hint = "; a Sequential of them is one"
-    raise TypeError(f"{name} must be a layer, such as LSTM(32), got {core.brief(value)}{hint}")
-
-
 class Layer(Module):
     """A layer: weights, and a function of arrays with its gradient.
 
-    A subclass writes `forward`, with x and those of mask, initial_state and training that it needs, and where they
-    apply `make_weights`, `compute_output_shape`, `compute_mask` and `get_config`; `call` where the outputs alone cost
-    less. It leaves `__call__` as it is. With several inputs x and mask are lists, and the pullback gives a list. (The
-    layers of this package write `apply` in place of `forward`, `call` and the mask that is passed on.)
+    A subclass writes `call`, as in Keras, of layers, operators and functions of `cellstep.ops`, with `build` and those
+    of `compute_output_shape`, `compute_mask` and `get_config` that apply; its gradient follows from that. Or it writes
+    `forward`, which may compute anything and gives outputs and a pullback, with x and those of mask, initial_state and
+    training that it needs, and `call` besides where the outputs alone cost less. It leaves `__call__` as it is. With
+    several inputs x and mask are lists, and the pullback gives a list. (The layers of this package write `apply` in
+    place of `forward`, `call` and the mask that is passed on.)
 
     Args:
         name: automatic where None: `lstm`, then `lstm_1`, ...
@@ -82,13 +68,15 @@ class Layer(Module):
             number of rows.
 
     Attributes:
-        supports_masking: whether a mask reaches the next layer. Where it does not, `forward` warns, as Keras does.
+        supports_masking: whether a mask reaches the next layer. Where it does not, `forward` warns, as Keras does. Of a
+            class that writes `call` alone it is False unless it says otherwise, as there.
     """
 
+    _open = True
     supports_masking: ClassVar[bool] = True
     #: Of a layer of this package: whether x may be a list or a dictionary.
     takes_several: ClassVar[bool] = False
-    _uncalled: ClassVar[Mapping[str, str]] = {"__call__": "write forward(x, ...), which gives (y, pullback)"}
+    _uncalled: ClassVar[Mapping[str, str]] = {"__call__": "write call(x, ...)"}
     _depends: ClassVar[Mapping[str, tuple[str, str]]] = {
         "call": ("forward", "write forward(x, ...), which gives (y, pullback)")
     }
@@ -102,6 +90,8 @@ class Layer(Module):
             owner = next(c for c in cls.__mro__ if name in vars(c) or "forward" in vars(c))
             if name not in vars(owner) and "_depends" not in vars(owner_of(cls, name)):
                 setattr(cls, name, vars(Layer)[name])
+        if cls.apply is apply_forward and "call" in vars(cls) and ours_attribute(cls.forward):
+            cls.supports_masking = bool(vars(cls).get("supports_masking", ours_attribute(cls.call)))
         computes = "_depends" not in vars(owner_of(cls, "apply")) and cls.apply is not apply_forward
         cls.masks_itself = computes and not ours_function(cls.compute_mask)
 
@@ -133,6 +123,7 @@ class Layer(Module):
         return config
 
     apply = apply_forward
+    apply_call = call_adapter.apply_call
 
     @hook
     def forward(
@@ -165,14 +156,19 @@ class Layer(Module):
     def __call__(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
     ) -> Array: ...
-    def __call__(
-        self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
-    ) -> Any:
-        """The outputs, without a tape, for the arguments of `forward`. Builds the layer on the first call.
+    def __call__(self, x: Any, *args: Any, training: bool | None = None, **options: Any) -> Any:
+        """The outputs, without a tape, for the arguments of `forward`, or of a `call` of the user's. Builds the layer on
+        the first call.
 
         On symbolic tensors it computes nothing: it gives the tensors that a model is made of. A `training` given there
         holds whatever the model does. Several outputs are a list or a dictionary; type checkers see one all the same.
         """
+        if composes(self):
+            return call_adapter.call_composed(self, x, args, options, training)
+        if args:
+            options |= zip(("mask", "initial_state", "training"), args, strict=False)
+            training = options.pop("training", training)
+        mask, initial_state = options.pop("mask", None), options.pop("initial_state", None)
         if is_symbolic(x):
             check_written(self)
             if training is not None:
@@ -272,10 +268,13 @@ class Layer(Module):
     @hook
     def compute_output_shape(self, input_shape: Shape) -> Any:
         """The shape of the outputs for inputs of this shape, None for open axes."""
-        return tuple(input_shape)
+        return call_adapter.output_shape(self, input_shape) if composes(self) else tuple(input_shape)
 
-    def call_shape(self, input_shape: Any, options: Mapping[str, Any]) -> Any:
-        """The shape of the outputs of a call with these options, where they make a difference."""
+    def call_shape(self, input_shape: Any, options: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
+        """The shape of the outputs of a call with these options, and tensors of these shapes by name, where they make a
+        difference."""
+        if composes(self):
+            return call_adapter.output_shape(self, input_shape, options, named)
         return self.compute_output_shape(input_shape)
 
     @hook

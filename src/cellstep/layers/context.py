@@ -52,6 +52,20 @@ class Context:
         return mask if own is None else own & mask.reshape(*mask.shape, *(1,) * (own.ndim - mask.ndim))
 
 
+#: The first input of the function that is being traced, by which what it computes becomes a graph; None elsewhere.
+traced_on: ContextVar[Any] = ContextVar("cellstep_traced_on", default=None)
+
+
+@contextmanager
+def tracing(tensor: Any) -> Iterator[None]:
+    """Within the block a function of this tensor is traced; with None nothing is, as where weights are made."""
+    token = traced_on.set(tensor)
+    try:
+        yield
+    finally:
+        traced_on.reset(token)
+
+
 _collecting: ContextVar[Context | None] = ContextVar("cellstep_collecting", default=None)
 
 

@@ -1,4 +1,4 @@
-"""How a class of the user's that writes `forward`, or `call` besides, takes the place of an `apply`.
+"""How a class of the user's that writes `forward`, `call`, or both, takes the place of an `apply`.
 
 `Layer.apply` is `apply_forward`. It is put back where a user's class writes `forward` over a layer of this package, and
 that layer's own `apply` is then what `super().forward(...)` calls. It is taken too where a user has put a `forward` or
@@ -25,7 +25,7 @@ def apply_forward(self: Layer, x: Any, mask: Any, context: Context, *args: Any, 
     """What the layer computes, and the one function that a layer of this package writes.
 
     This one takes the `forward` of a user's class, or its `call` where no pullback is wanted, once the weights are
-    there, with those of mask, initial_state and training that it takes.
+    there, with those of mask, initial_state and training that it takes. A `call` alone is traced (`layers.call_adapter`).
 
     Args:
         x: the inputs, batch first. mask: (B, T) booleans or None; a list of such where x is a list.
@@ -35,6 +35,8 @@ def apply_forward(self: Layer, x: Any, mask: Any, context: Context, *args: Any, 
     Returns:
         The outputs, their mask, and the pullback; without a tape that is None, or not called.
     """
+    if composes(self):
+        return self.apply_call(x, mask, context, options)
     check_written(self)
     if not self.built:
         self.build(nested.change(x, np.shape) if isinstance(x, list | tuple | dict) else np.shape(x))
@@ -45,6 +47,14 @@ def apply_forward(self: Layer, x: Any, mask: Any, context: Context, *args: Any, 
         else:
             y, pullback = self.call(x, **_taken(self, self.call, options)), None
     return y, self.passed_mask(x, mask, context), pullback
+
+
+def composes(layer: Any) -> bool:
+    """Whether it is said by `call` alone what a layer computes, by its class or by the user for this one object."""
+    kind = type(layer)
+    if kind.apply is not apply_forward or "forward" in vars(layer) or not ours_attribute(kind.forward):
+        return False
+    return not ours_function(layer.call)
 
 
 def call_forward(layer: Any, x: Any, options: dict[str, Any]) -> tuple[Any, Any]:
@@ -63,9 +73,11 @@ def checked_pair(layer: Any, result: Any) -> tuple[Any, Any]:
 def check_written(layer: Layer) -> None:
     """NotImplementedError where a class does not say what it computes."""
     kind = type(layer)
-    if kind.apply is apply_forward and ours_attribute(kind.forward):
-        hint = "" if ours_function(kind.call) else "; a call that composes layers is that of a subclass of Model"
-        raise NotImplementedError(f"{kind.__name__}.forward(x, ...) -> (y, pullback) is not written{hint}")
+    if kind.apply is apply_forward and ours_attribute(kind.forward) and not composes(layer):
+        raise NotImplementedError(
+            f"{kind.__name__} must write call(x, ...) with layers, operators and functions of cellstep.ops, or "
+            "forward(x, ...) -> (y, pullback)"
+        )
 
 
 @cached

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import nested
-from .base import Layer
 from .context import Applied, Context
 from .penalties import run_layer
 from .symbolic import Node, SymbolicTensor
+
+if TYPE_CHECKING:
+    from .base import Layer
 
 #: How a layer is called within a graph: as `run_layer`.
 Call = Callable[..., Applied]
@@ -25,29 +27,29 @@ Call = Callable[..., Applied]
 class LayerCall:
     """One call of a layer; places of tensors stand where the call had tensors.
 
-    options: what the call was given beside tensors. plain: one input, and nothing else. outputs: the places of what it
-    gives; single: it gives one array, no list. needs: the places that it takes, masks among them; sources: those that
-    gradients go to.
+    named: what else it was given tensors for, by name, such as initial_state. options: what it was given beside
+    tensors. plain: one input, and nothing else. outputs: the places of what it gives; single: it gives one array, no
+    list. needs: the places that it takes, masks among them; sources: those that gradients go to.
     """
 
     layer: Layer
     x: Any
     mask: Any = None
-    states: list[int] | None = None
+    named: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     outputs: Any = None
 
     def __post_init__(self) -> None:
-        self.plain = isinstance(self.x, int) and self.mask is None and self.states is None and not self.options
+        self.plain = isinstance(self.x, int) and self.mask is None and not self.named and not self.options
         self.single = isinstance(self.outputs, int)
         self.places: list[int] = nested.flatten(self.outputs)
-        self.sources: list[int] = [*nested.flatten(self.x), *(self.states or ())]
+        self.sources: list[int] = [*nested.flatten(self.x), *nested.flatten(list(self.named.values()))]
         self.needs: list[int] = [*self.sources, *([] if self.mask is None else nested.flatten(self.mask))]
         self._fixed = {key: value for key, value in self.options.items() if key not in ("mask", "training")}
 
-    def shapes(self, x: Any) -> list[Any]:
-        """The shapes of what it gives, flat, for x of this shape, or structure of shapes."""
-        return nested.shapes(self.layer.call_shape(x, self.options))
+    def shapes(self, x: Any, named: dict[str, Any]) -> list[Any]:
+        """The shapes of what it gives, flat, for x of this shape, or structure of shapes, and others by name."""
+        return nested.shapes(self.layer.call_shape(x, self.options, named))
 
     def apply(self, values: list[Any], masks: list[Any], context: Context, call: Call) -> Applied:
         """Do the call on what stands at its places."""
@@ -63,8 +65,8 @@ class LayerCall:
             if not isinstance(self.x, int) and all([m is None for m in nested.flatten(mask)]):
                 mask = None
         options = self._fixed
-        if self.states is not None:
-            options = {**options, "initial_state": [values[place] for place in self.states]}
+        if self.named:
+            options = {**options, **nested.change(self.named, values.__getitem__)}
         if "training" in self.options:
             context = context.but(training=self.options["training"])
         return call(self.layer, x, mask, context, **options)
@@ -73,14 +75,13 @@ class LayerCall:
         """The gradients of its sources, from those of its outputs, None for zeros in both."""
         dy = gradients[0] if self.single else nested.pack(self.outputs, gradients)
         dx = pullback(dy, need_dx=need_dx)
-        if "initial_state" in self.options:
-            dx = dx[0]
-        states: list[Any] = []
-        if self.states is not None:
-            dx, states = dx
+        rest: list[Any] = []
+        if self.named or "initial_state" in self.options:
+            dx, rest = dx
+        rest = rest if self.named else []
         if isinstance(self.x, int):
-            return [dx, *states]
-        return [*([None] * len(nested.flatten(self.x)) if dx is None else nested.flatten(dx)), *states]
+            return [dx, *rest]
+        return [*([None] * len(nested.flatten(self.x)) if dx is None else nested.flatten(dx)), *rest]
 
 
 class Graph:
@@ -122,7 +123,7 @@ class Graph:
         def at(structure: Any) -> Any:
             return None if structure is None else nested.change(structure, lambda tensor: place[id(tensor)])
 
-        steps = [LayerCall(n.layer, at(n.x), at(n.mask), at(n.states), n.options, at(n.structure)) for n in nodes]
+        steps = [LayerCall(n.layer, at(n.x), at(n.mask), at(n.named), n.options, at(n.structure)) for n in nodes]
         return cls(steps, at(inputs), at(outputs), len(place))
 
     def line(self) -> list[Layer] | None:
@@ -242,7 +243,7 @@ class Graph:
 
         Args:
             inputs: one for each input.
-            call: gives the outputs of a step, flat, for x, mask and states made of such things.
+            call: gives the outputs of a step, flat, for x, mask and what has a name, made of such things.
 
         Returns:
             what stands at each place.
@@ -255,13 +256,13 @@ class Graph:
             return None if structure is None else nested.change(structure, things.__getitem__)
 
         for step in self.steps:
-            for place, thing in zip(step.places, call(step, at(step.x), at(step.mask), at(step.states)), strict=True):
+            for place, thing in zip(step.places, call(step, at(step.x), at(step.mask), at(step.named)), strict=True):
                 things[place] = thing
         return things
 
     def shapes(self, inputs: Sequence[Any]) -> list[Any]:
         """The shape of each place, for inputs of these shapes."""
-        return self.replay(inputs, lambda step, x, mask, states: step.shapes(x))
+        return self.replay(inputs, lambda step, x, mask, named: step.shapes(x, named))
 
     def output_shapes(self, inputs: Sequence[Any]) -> list[Any]:
         """The shapes of the outputs for those of the inputs."""
@@ -271,7 +272,7 @@ class Graph:
     def ranks(self, inputs: Sequence[Any]) -> list[tuple[LayerCall, int]]:
         """Each step with the number of axes of its inputs, the most of them, for inputs of these shapes."""
         shapes = self.shapes(inputs)
-        return [(step, max(len(shapes[place]) for place in nested.flatten(step.x))) for step in self.steps]
+        return [(step, max([len(shapes[place]) for place in step.sources], default=0)) for step in self.steps]
 
     def origins(self, heads: Sequence[Layer]) -> dict[int, tuple[str, int, int]]:
         """For each place the name of the layer that gives it, the number of its call, and that of the output, as Keras
@@ -287,9 +288,9 @@ class Graph:
     def reconnect(self, inputs: Sequence[Any], swap: dict[int, Any] | None = None) -> list[Any]:
         """The output tensors of calling the layers, or those that stand for them in `swap`, on other tensors."""
 
-        def call(step: LayerCall, x: Any, mask: Any, states: Any) -> list[Any]:
+        def call(step: LayerCall, x: Any, mask: Any, named: Any) -> list[Any]:
             layer = step.layer if swap is None else swap[id(step.layer)]
-            return nested.flatten(layer(x, **{"mask": mask, "initial_state": states, **step.options}))
+            return nested.flatten(layer(x, **{"mask": mask, **named, **step.options}))
 
         tensors = self.replay(inputs, call)
         return [tensors[place] for place in self.outputs]
@@ -309,7 +310,7 @@ def _between(inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> lis
             done.add(id(node))
             order.append(node)
             continue
-        if not node.inputs:
+        if node.x is None:
             names = ", ".join(tensor.name for tensor in inputs)
             raise ValueError(f"inputs must hold all that the outputs depend on, got {names} without {node.layer.name}")
         stack.append((node, True))

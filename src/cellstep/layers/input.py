@@ -120,7 +120,7 @@ class InputLayer(Layer):
         """The one node that gives this layer's tensor."""
         nodes: list[Node] = self.__dict__.setdefault("_cached_nodes", [])
         if not nodes:
-            Node(self, None, None, None, {}).give(self.batch_shape, self.dtype, nodes)
+            Node(self, None).give(self.batch_shape, self.dtype, nodes)
         return nodes
 
     def get_config(self) -> dict[str, Any]:

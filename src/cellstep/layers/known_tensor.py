@@ -54,7 +54,7 @@ class KnownTensor(SymbolicTensor):
 
 def known(value: Array, mask: Any = None) -> KnownTensor:
     """A tensor to begin with, and its mask."""
-    node = Node(InputLayer(batch_shape=value.shape, dtype=value.dtype, name="known"), None, None, None, {})
+    node = Node(InputLayer(batch_shape=value.shape, dtype=value.dtype, name="known"), None)
     return KnownTensor(value, node, 0, mask)
 
 

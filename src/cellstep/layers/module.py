@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from .. import constraints, core, initializers, regularizers
 from ..configured import Constructed, arguments_by_name, hook, is_plain, of_package, owner_of, parameter_names
 from .configuration import NOT_OWN, check_config, checked, in_configuration, of_weights, older_shape, users_config
+from .context import tracing
 from .names import auto_name, check_name, known_sizes, name_first
 from .reading import current
 from .serialization import serialize
@@ -71,11 +73,21 @@ class Module(Constructed):
     #: What the constructor of a user's class was given, for `get_config`.
     _arguments: dict[str, Any] | None = None
 
+    #: Whether the modules inside are looked for in the attributes. _open: that of a base, which has none itself.
+    _composed: ClassVar[bool] = False
+    _open: ClassVar[bool] = True
+
     #: The shape of inputs, or a list of shapes, that `build` made the weights for.
     built_for: Any = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        # of what is a user's all through, from `Module` or `Layer` on
+        cls._composed = not of_package(cls) and all(
+            vars(kind).get("_open") or not of_package(kind) for kind in cls.__mro__ if issubclass(kind, Module)
+        )
+        if not of_package(cls) and "build" in vars(cls):
+            cls.build = _guarded(cls.build)  # type: ignore[method-assign]
         if of_package(cls) and "__init__" in vars(cls) and "config_keys" not in vars(cls):
             cls.config_keys = tuple(key for key in parameter_names(cls.__init__) if key not in NOT_OWN)
 
@@ -131,7 +143,7 @@ class Module(Constructed):
         """
         if isinstance(input_shape, str) or not isinstance(input_shape, Iterable):
             raise TypeError(f"input_shape must be a tuple, the batch size first, got {core.brief(input_shape)}")
-        with self._lock:
+        with self._lock, tracing(None):
             if not self.built:
                 try:
                     self.make_weights(tuple(input_shape))
@@ -188,8 +200,8 @@ class Module(Constructed):
             regularizer=regularizers.get(regularizer),
             constraint=constraints.get(constraint),
         )
-        self._weights.append(variable)
         variable.fixed = not trainable
+        self._weights = sorted([*self._weights, variable], key=lambda w: w.fixed)  # the order in files of Keras's
         return variable
 
     #: Keras's other name of it.
@@ -218,8 +230,12 @@ class Module(Constructed):
 
     @property
     def parts(self) -> list[Module]:
-        """The cells or layers inside."""
-        return self._parts
+        """The cells or layers inside; those of a class that a user composed are in its attributes."""
+        if not self._composed:
+            return self._parts
+        found = {id(module): module for module in modules_in(vars(self))}
+        found.pop(id(self), None)
+        return list(found.values())
 
     def walk(self) -> list[Module]:
         """The module and all that it is made of."""
@@ -363,3 +379,37 @@ class Module(Constructed):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
+
+
+def modules_in(value: Any) -> list[Module]:
+    """The modules in lists and dictionaries, such as the attributes of an object; but for what is cached."""
+    if isinstance(value, Module):
+        return [value]
+    if isinstance(value, dict):
+        entries = [(str(key), part) for key, part in value.items()]
+        return [m for key, part in entries if not key.startswith("_cached") for m in modules_in(part)]
+    return [m for part in value for m in modules_in(part)] if isinstance(value, list | tuple) else []
+
+
+def _guarded(build: Callable[..., None]) -> Callable[..., None]:
+    """A user's `build`: done once, or not at all, and nothing in it is traced."""
+
+    @functools.wraps(build)
+    def guarded(self: Module, *args: Any, **options: Any) -> None:
+        with self._lock, tracing(None):
+            outermost, before = "_building" not in vars(self), len(self._weights)
+            if self.built and outermost:
+                return
+            vars(self)["_building"] = True
+            try:
+                build(self, *args, **options)
+            except BaseException:
+                del self._weights[before:]
+                raise
+            finally:
+                if outermost:
+                    del self._building
+            self.built = True
+            self.built_for = self.built_for or next(iter([*args, *options.values()]), None)
+
+    return guarded

@@ -28,7 +28,8 @@ def run_layer(layer: Layer, x: Any, mask: Any, context: Context, **options: Any)
     penalties = context.penalties
     before = 0 if penalties is None else len(penalties)
     attributes = layer.__dict__
-    if "forward" in attributes or "call" in attributes:  # which a user has put into this object
+    if ("forward" in attributes or "call" in attributes) and getattr(layer, "_tracer", None) is None:
+        # which a user has put into this object
         y, passed, pullback = apply_forward(layer, x, mask, context, **options)
     else:
         y, passed, pullback = layer.apply(x, mask, context, **options)

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from ..configured import of_package
 from . import nested
-from .context import Context
+from .context import Context, traced_on
 from .module import Shape
 from .penalties import run_layer
+from .variable import Variable
 
 if TYPE_CHECKING:
     from .base import Layer
@@ -49,6 +50,9 @@ _UFUNCS = {
 }
 Operator = Callable[[Any, Any], "SymbolicTensor"]
 
+#: What to do with a tensor.
+OPS = "call layers on it, or functions of cellstep.ops"
+
 
 def _binary(name: str) -> tuple[Operator, Operator]:
     """An operator of two operands, and the reflected one."""
@@ -60,7 +64,7 @@ def _unary(name: str) -> Callable[[Any], SymbolicTensor]:
 
 
 def _operation(name: str, *arguments: Any) -> Any:
-    for argument in arguments:
+    for argument in with_weights(arguments):
         if not isinstance(argument, SymbolicTensor | int | float | np.ndarray | np.generic | list | tuple):
             return NotImplemented
     return SymbolicTensor.operate(name, list(arguments), {})
@@ -78,6 +82,16 @@ class TensorFunction(Protocol):
 def of_tensors(function: Callable[..., Any]) -> TensorFunction:
     """A function as type checkers see one of tensors."""
     return cast(TensorFunction, function)
+
+
+def with_weights(structure: Any) -> Any:
+    """The same lists and tuples with tensors in the place of weights where a function is traced, so that gradients
+    reach these."""
+    if traced_on.get() is None:
+        return structure
+    if isinstance(structure, list | tuple) and any(isinstance(leaf, Variable) for leaf in nested.flatten(structure)):
+        return nested.change(structure, with_weights)
+    return structure.as_tensor() if isinstance(structure, Variable) else structure
 
 
 class SymbolicTensor:
@@ -143,17 +157,17 @@ class SymbolicTensor:
             self._refuse()
         return _operation(kind, *inputs)
 
-    def _refuse(self) -> NoReturn:
-        raise TypeError(
-            f"{self!r} has no values before a model runs: call layers on it, or functions of cellstep.ops, then "
-            "Model(inputs, outputs) on arrays"
-        )
+    def _refuse(self, advice: str = OPS) -> NoReturn:
+        lacks = f"{self!r} has no values before a model runs: {advice}"
+        error: Any = TypeError(f"{lacks}, then Model(inputs, outputs) on arrays")
+        error.lacks = lacks  # for those who can say where
+        raise error
 
     def __array__(self, *args: Any, **options: Any) -> NoReturn:
         self._refuse()
 
     def __bool__(self) -> NoReturn:
-        self._refuse()
+        self._refuse("let functions of cellstep.ops, such as where, choose between values")
 
     def __float__(self) -> NoReturn:
         self._refuse()
@@ -177,27 +191,32 @@ class Node:
     Attributes:
         layer: what was called. x: the tensor, or the structure of tensors, that it was called on.
         mask: a tensor or a structure of them, where one was given; else the masks of x are taken.
-        states: the tensors of initial_state, or None.
+        named: what else holds tensors, by name, such as initial_state.
         options: what else the call was given.
         outputs: the tensors that it gives, flat. structure: the same as the call returned them.
         inputs: all tensors that it needs.
     """
 
-    def __init__(self, layer: Layer, x: Any, mask: Any, states: list[Any] | None, options: dict[str, Any]) -> None:
-        self.layer, self.x, self.mask, self.states, self.options = layer, x, mask, states, options
+    def __init__(
+        self, layer: Layer, x: Any, mask: Any = None, named: dict[str, Any] | None = None, options: Any = None
+    ) -> None:
+        self.layer, self.x, self.mask, self.named, self.options = layer, x, mask, named or {}, options or {}
         self.inputs: list[SymbolicTensor] = nested.flatten(x) if x is not None else []
-        self.inputs += [*([] if mask is None else nested.flatten(mask)), *(states or ())]
+        self.inputs += [*([] if mask is None else nested.flatten(mask)), *nested.flatten(list(self.named.values()))]
         self.outputs: list[SymbolicTensor] = []
         self.structure: Any = None
 
-    def apply(self, values: list[Any]) -> Any:
-        """Give outputs with values, where all inputs have one; the layer does not keep the call."""
-        value = {id(tensor): v for tensor, v in zip(self.inputs, values, strict=True)}
-        options = dict(self.options)
-        if self.states is not None:
-            options["initial_state"] = [value[id(tensor)] for tensor in self.states]
-        x = nested.change(self.x, lambda tensor: value[id(tensor)])
-        mask = None if self.mask is None else nested.change(self.mask, lambda tensor: value[id(tensor)])
+    def known(self) -> Any:
+        """Outputs with values, where all inputs have one, else None; the layer does not keep the call."""
+        value = {id(tensor): getattr(tensor, "value", None) for tensor in self.inputs}
+        if not value or any(v is None for v in value.values()):
+            return None
+
+        def values_of(structure: Any) -> Any:
+            return None if structure is None else nested.change(structure, lambda tensor: value[id(tensor)])
+
+        options = {**self.options, **values_of(self.named)}
+        x, mask = values_of(self.x), values_of(self.mask)
         y = run_layer(self.layer, x, mask, Context(options.pop("training", False), penalties=[]), **options)[0]
         known_tensor: Any = type(self.inputs[0])
         self.outputs = [known_tensor(np.asarray(v), self, i) for i, v in enumerate(nested.flatten(y))]
@@ -215,6 +234,14 @@ class Node:
             self.outputs = [SymbolicTensor(s, dtype, self, i) for i, s in enumerate(shapes)]
             named = isinstance(shape, dict)
             self.structure = dict(zip(sorted(shape), self.outputs, strict=True)) if named else list(self.outputs)
+        nodes.append(self)
+        return self.structure
+
+    def give_like(self, structure: Any, nodes: list[Node]) -> Any:
+        """Likewise, of the shapes and dtypes of these tensors, in their structure."""
+        like = nested.flatten(structure)
+        self.outputs = [SymbolicTensor(tensor.shape, tensor.dtype, self, i) for i, tensor in enumerate(like)]
+        self.structure = nested.pack(structure, self.outputs)
         nodes.append(self)
         return self.structure
 
@@ -257,11 +284,9 @@ def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[s
     _check_options(layer, options)
     layer.build(shape)
     _check_states(layer, x, states)
-    node = Node(layer, x, mask, states, options)
-    values = [getattr(tensor, "value", None) for tensor in node.inputs]
-    if all(value is not None for value in values):
-        return node.apply(values)
-    return node.give(layer.call_shape(shape, options), layer.output_dtype, layer.nodes)
+    node = Node(layer, x, mask, None if states is None else {"initial_state": states}, options)
+    known = node.known()
+    return node.give(layer.call_shape(shape, options, {}), layer.output_dtype, layer.nodes) if known is None else known
 
 
 def _check_options(layer: Layer, options: dict[str, Any]) -> None:

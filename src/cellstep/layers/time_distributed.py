@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import core
 from ..kernels.stages import Activate, Dense, Stage
-from .base import Array, Layer, LayerOptions, check_layer
+from .base import Array, Layer, LayerOptions
+from .check_layer import check_layer
 from .context import Applied, Context
 from .deserialization import deserialize
 from .module import Shape

@@ -12,6 +12,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
 from .. import core
+from .context import traced_on
 
 #: How arrays, NumPy's numbers and Python's compute.
 PLAIN = (None, np.ndarray.__array_ufunc__)
@@ -76,7 +77,7 @@ class Values(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         values = [part.value if isinstance(part, Values) else part for part in inputs]
-        if any(getattr(type(part), "__array_ufunc__", None) not in PLAIN for part in values):
+        if traced_on.get() is None and any(getattr(type(p), "__array_ufunc__", None) not in PLAIN for p in values):
             return NotImplemented  # a tensor, which says by itself that it takes no weights
         return getattr(ufunc, method)(*values, **options)
 
@@ -84,7 +85,7 @@ class Values(NDArrayOperatorsMixin):
     __hash__ = object.__hash__
 
     def __getitem__(self, key: Any) -> Any:
-        return self._view[key]
+        return self.value[key]
 
     def __len__(self) -> int:
         return len(self._view)

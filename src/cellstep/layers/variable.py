@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import core, initializers
 from ..constraints import Constraint
 from ..regularizers import Regularizer
+from .context import traced_on
 from .names import auto_name
 from .row_sums import sum_rows
 from .values import Values
@@ -103,6 +104,11 @@ class Variable(Values):
         self._view = view
 
     @property
+    def value(self) -> NDArray[Any]:
+        """The values, read-only: a view, which follows later changes; a tensor in what is traced."""
+        return self._view if traced_on.get() is None else self.as_tensor()
+
+    @property
     def grad(self) -> NDArray[Any]:
         """What pullbacks have added up since it was last zeroed; writable, same shape and dtype."""
         if self._grad is None:
@@ -165,6 +171,7 @@ class Variable(Values):
         Raises:
             ValueError: wrong shape, or a finite value that this dtype cannot hold. TypeError: not real numbers.
         """
+        self._refuse_traced()
         a = core.real(self.path, value)
         with np.errstate(over="ignore"):
             cast = core.as_array(self.path, a, self.dtype, self.shape)
@@ -173,6 +180,14 @@ class Variable(Values):
             if lost.any():
                 raise ValueError(f"expected {self.path} to hold values that {self.dtype} can hold, got {a[lost][0]}")
         return cast
+
+    #: The tensor that stands for it in a function that is traced; `layers.weight_tensor` says how.
+    as_tensor: ClassVar[Callable[[Variable], Any]]
+
+    def _refuse_traced(self) -> None:
+        """TypeError where a function is traced: it is run once, and no more when the model runs."""
+        if traced_on.get() is not None:
+            self.as_tensor()._refuse("use it in operators and functions of cellstep.ops, and assign it in a callback")
 
     def touch(self) -> None:
         """Say that `buffer` was written to. Call it after the write, never before: a reader that sees the new
@@ -202,6 +217,15 @@ class Variable(Values):
         grads[...] = 0 if self._grad is None and not self._rows else self.grad
         self._set_buffer(values)
         self._grad = grads
+
+    def numpy(self) -> NDArray[Any]:
+        """A copy of the values."""
+        self._refuse_traced()
+        return super().numpy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        self._refuse_traced()
+        return super().__array__(dtype, copy)
 
     def __getstate__(self) -> dict[str, Any]:
         """For copy and pickle: arrays of its own, not a model's flat buffers, and no view, which would be a copy."""

@@ -28,8 +28,7 @@ def functional_config(model: Any) -> dict[str, Any]:
         options = encoded(dict(step.options))
         if step.mask is not None:
             options["mask"] = nested.change(step.mask, tensor)
-        if step.states is not None:
-            options["initial_state"] = [tensor(place) for place in step.states]
+        options |= nested.change(step.named, tensor)
         args = [nested.change(step.x, tensor)]
         if isinstance(step.layer, Operation):
             args = operation_args(step.layer, [tensor(place) for place in nested.flatten(step.x)])

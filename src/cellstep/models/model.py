@@ -16,6 +16,7 @@ from ..layers.configuration import not_built
 from ..layers.graph import Graph
 from ..layers.names import auto_name
 from ..layers.operations import Operation
+from ..layers.tracer import checked_tensors
 from . import weights
 from .explain import explanation
 from .functional import from_functional, functional_config
@@ -23,7 +24,7 @@ from .network import Network
 from .saving import save_model
 from .stream import line_of_layers, make_stream
 from .summary import print_summary
-from .tracer import alone, tensors
+from .tracer import alone
 from .trainable import Trainable
 
 
@@ -98,7 +99,7 @@ class Model(Network, Trainable):
 
     def _connect(self, inputs: Any, outputs: Any) -> None:
         """Take what lies between tensors."""
-        ins, outs = tensors("inputs", inputs), tensors("outputs", outputs)
+        ins, outs = checked_tensors("inputs", inputs), checked_tensors("outputs", outputs)
         self._graph = Graph.of(ins, outs)
         # a model may begin at a tensor within another; then it has a head of its own there
         heads = [

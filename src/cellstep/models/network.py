@@ -15,7 +15,7 @@ from ..layers.context import Applied, Context, collecting, forward_context
 from ..layers.forward_adapter import checked_pair
 from ..layers.graph import Graph, LayerCall
 from ..layers.grouped import Grouped, rows_or_arrays
-from ..layers.module import Module
+from ..layers.module import Module, modules_in
 from ..layers.penalties import run_layer
 from ..layers.symbolic import SymbolicTensor, Tensors, is_symbolic
 from ..layers.variable import Variable
@@ -25,7 +25,7 @@ from .own_steps import remember_masks
 from .plan import call_plan
 from .rollback import unchanged
 from .signature import Signature
-from .tracer import Tracer
+from .tracer import ModelTracer
 
 
 class Network(Layer):
@@ -45,9 +45,7 @@ class Network(Layer):
         super().__init__(name, dtype, trainable)
         self._signature = Signature()
         self._graph: Graph | None = None
-        self._tracer = Tracer() if type(self).call is not Network.call else None
-        self._by_hand = type(self).forward is not Network.forward
-        self._own_mask = not ours_function(type(self).compute_mask)
+        self._traced = ModelTracer()
 
     # What it is made of
 
@@ -55,13 +53,24 @@ class Network(Layer):
     def parts(self) -> list[Module]:
         if self._graph is not None:
             return self._parts
-        own = {key: value for key, value in vars(self).items() if key != "_parts" and not key.startswith("_cached")}
-        return list({id(module): module for module in _modules(own)}.values())
+        own = {key: value for key, value in vars(self).items() if key not in ("_parts", "_traced")}
+        return list({id(module): module for module in modules_in(own)}.values())
 
     @property
     def weights(self) -> list[Variable]:
         """All weights, each once, in the order in which Keras has them."""
         return list({id(w): w for w in super().weights}.values())
+
+    @property
+    def _by_hand(self) -> bool:
+        """Whether a subclass computes by its `forward`."""
+        return type(self).forward is not Network.forward
+
+    @property
+    def _tracer(self) -> ModelTracer | None:
+        """The graphs of what is its `call` now; None where that is this package's, or not what decides."""
+        own = type(self).call if self._graph is not None else self.call
+        return None if self._by_hand or ours_function(own) else self._traced
 
     def known_graph(self) -> Graph | None:
         """The graph, of a subclass the first that its `call` composed; None where there is none, or none yet."""
@@ -205,7 +214,7 @@ class Network(Layer):
             self.remember(penalties[before:])
         one = isinstance(self._signature.outputs, int)
         y = outputs[0] if one else nested.pack(self._signature.outputs, outputs)
-        if self._own_mask:
+        if not ours_function(type(self).compute_mask):
             passed = self.compute_mask(x, mask)
         if not context.tape:
             return y, passed, _without_tape
@@ -251,7 +260,7 @@ class Network(Layer):
             self.built = True
         if context.penalties is not None:
             self.remember(context.penalties[before:])
-        return y, self.compute_mask(x, mask) if self._own_mask else None, pullback if context.tape else None
+        return y, self.compute_mask(x, mask) if not ours_function(type(self).compute_mask) else None, pullback if context.tape else None
 
     @overload
     def __call__(self, x: Tensors, *args: Any, **options: Any) -> SymbolicTensor: ...
@@ -341,12 +350,3 @@ class Network(Layer):
 
 def _without_tape(dy: Any, need_dx: bool = True) -> Any:
     raise RuntimeError("the pass was made with tape=False, so there is nothing to go back over")
-
-
-def _modules(value: Any) -> list[Module]:
-    """Layers in an attribute, or in lists and dictionaries there."""
-    if isinstance(value, Module):
-        return [value]
-    if isinstance(value, dict):
-        return [m for part in value.values() for m in _modules(part)]
-    return [m for part in value for m in _modules(part)] if isinstance(value, list | tuple) else []

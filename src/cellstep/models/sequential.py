@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from ..core import brief
 from ..layers import Input, InputLayer, Layer, SymbolicTensor, deserialize, serialize
-from ..layers.base import check_layer
+from ..layers.check_layer import check_layer
 from ..layers.configuration import check_config
 from ..layers.graph import Graph
 from ..layers.module import Module, Shape

@@ -185,7 +185,7 @@ def _checked(model: Any) -> list[Any]:
             raise ValueError(
                 f"tbptt needs layers that run step by step, got {layer.name}, which looks at the whole sequence{hint}"
             )
-        elif past and (step.states or used.intersection(step.places[1:])):
+        elif past and (step.named or used.intersection(step.places[1:])):
             raise ValueError(
                 f"tbptt carries states from window to window, got {layer.name}, whose states come from or go to "
                 "another layer"

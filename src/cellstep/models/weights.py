@@ -75,10 +75,11 @@ def _parts(module: Module) -> Iterator[tuple[str, Module]]:
     if isinstance(layers, list | tuple):
         yield from (("layers/", layer) for layer in layers if isinstance(layer, Module))
         return
-    for part in module._parts:
+    for part in module.parts:
         for name, value in vars(module).items():
-            if name.startswith("_"):
+            if name.startswith("_") and (name == "_parts" or not module._composed):
                 continue
+            value = list(value.values()) if isinstance(value, dict) else value
             if value is part:
                 yield name, part
                 break

@@ -18,7 +18,7 @@ from .. import nested
 from ..base import Array, Layer
 from ..context import Applied, Context
 from ..names import auto_name
-from ..symbolic import SymbolicTensor
+from ..symbolic import SymbolicTensor, with_weights
 from . import arithmetic
 from .encoding import Slot, decoded, encoded, leaves, replaced
 from .sizes import Size
@@ -31,7 +31,7 @@ WIDE = ("int64", "uint64")
 
 def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
     """Do an operation: at once on arrays, later where there are tensors among the arguments."""
-    kind = OPERATIONS[name]
+    kind, arguments = OPERATIONS[name], with_weights(arguments)
     for leaf in leaves(arguments):
         if isinstance(leaf, np.ma.MaskedArray):
             core.plain("x", leaf)  # which takes it, or says why not

@@ -1,0 +1,206 @@
+"""How a class of the user's that writes `call`, as in Keras, takes the place of an `apply`.
+
+    class Attention(Layer):
+        def build(self, input_shape):
+            self.W = self.add_weight(name="W", shape=(input_shape[-1], 1))
+
+        def call(self, x, mask=None):
+            a = ops.softmax(ops.tanh(ops.matmul(x, self.W)), axis=1)
+            return ops.sum(a * x, axis=1)
+
+`call` is run with tensors to see what it computes (`layers.tracer`), by whatever is called `call` when the layer is.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import core
+from . import nested
+from .context import Applied, Context
+from .penalties import run_layer
+from .symbolic import Node, SymbolicTensor, is_symbolic
+from .tracer import Tracer, argument, trace
+
+if TYPE_CHECKING:
+    from .base import Layer
+
+#: Sizes that stand for open axes where a function has to know them; with many divisors, for reshapes.
+TRIED = (12, 24)
+
+
+def call_parameters(layer: Layer) -> tuple[str, ...]:
+    """The names of what `call` takes, the inputs first."""
+    parameters = inspect.signature(layer.call).parameters.values()
+    return tuple(p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+
+
+def call_composed(layer: Layer, x: Any, args: tuple[Any, ...], given: dict[str, Any], training: Any) -> Any:
+    """A call of such a layer on arrays, or on tensors; what stands behind x goes by the order of `call`'s parameters."""
+    names = call_parameters(layer)
+    given = {**dict(zip(names[1:], args, strict=False)), **given}
+    training = given.pop("training", training)
+    mask = given.pop("mask", None)
+    given = {name: value for name, value in given.items() if value is not None}
+    named = {name: value for name, value in given.items() if is_symbolic(value)}
+    if not (named or is_symbolic(x)):
+        penalties: list[float] | None = None if layer.activity_regularizer is None else []
+        return run_layer(layer, x, mask, Context(bool(training), penalties=penalties), **given)[0]
+    options = {name: value for name, value in given.items() if name not in named}
+    if training is not None:
+        options["training"] = core.check_bool("training", training)
+    shapes = nested.change({names[0]: x, **named}, lambda tensor: tensor.shape)
+    build_by_name(layer, shapes)
+    if isinstance(mask, np.ndarray):
+        options, mask = {**options, "mask": mask}, None
+    node = Node(layer, x, mask, named, options)
+    known = node.known()
+    if known is not None:
+        return known
+    plain = {name: value for name, value in options.items() if name not in ("mask", "training")}
+    return node.give_like(_outcome(layer, {names[0]: x, **named}, plain, bool(training)), layer.nodes)
+
+
+def build_by_name(layer: Layer, shapes: dict[str, Any]) -> None:
+    """Build a layer for inputs of these shapes by the names of `call`; as in Keras, a `build` with several parameters
+    gets those that they are called after, `query_shape` that of `query`, and one with a single parameter the first."""
+    if layer.built:
+        return
+    taken = inspect.signature(layer.build).parameters
+    if len(taken) < 2:
+        layer.build(next(iter(shapes.values())))
+        return
+    known = {f"{name}_shape": shape for name, shape in shapes.items()}
+    missing = [name for name in taken if name not in known]
+    if missing:
+        raise TypeError(
+            f"{type(layer).__name__}.build must take the shape of the inputs, or {', '.join(known)}, got {missing[0]}"
+        )
+    layer.build(**{name: known[name] for name in taken})
+
+
+def apply_call(layer: Any, x: Any, mask: Any, context: Context, options: dict[str, Any]) -> Applied:
+    """The outputs of the graph that `call` composes; where options hold arrays, the pullback gives (dx, a list of the
+    gradients of these)."""
+    names = call_parameters(layer)
+    x = _arrays(layer, x)
+    arrays = {name: _arrays(layer, value) for name, value in options.items() if _holds_arrays(value)}
+    if not layer.built:
+        build_by_name(layer, nested.change({names[0]: x, **arrays}, np.shape))
+    data = {names[0]: x, **arrays}
+    if mask is not None and "mask" in names and any(m is not None for m in nested.flatten(mask)):
+        data["mask"] = [m for m in nested.flatten(mask) if m is not None]
+    plain = {name: value for name, value in options.items() if name not in arrays}
+    function = _function(layer, x, mask, plain, context.training if "training" in names else None)
+    who, tracer = f"{type(layer).__name__}.call of {layer.name}", _tracer(layer)
+    traced = tracer.of_arrays(who, function, data, _fixed(layer, plain, context.training, mask))
+    leaves, masks = nested.flatten(data), []
+    for name in sorted(data):
+        own = nested.flatten(data[name])
+        given = nested.flatten(mask) if name == names[0] and mask is not None else []
+        masks += given if len(given) == len(own) else [None] * len(own)
+    outputs, _, back = traced.graph.apply(leaves, masks, context)
+    y = nested.pack(traced.outputs, outputs)
+    if back is None:
+        return y, layer.passed_mask(x, mask, context), None
+
+    def pullback(dy: Any, need_dx: bool = True) -> Any:
+        gradients = nested.pack(data, back([None] * len(outputs) if dy is None else nested.flatten(dy), need_dx))
+        dx = gradients[names[0]] if need_dx else None
+        return (dx, nested.flatten([gradients[name] for name in arrays])) if arrays else dx
+
+    return y, layer.passed_mask(x, mask, context), pullback
+
+
+def _tracer(layer: Any) -> Tracer:
+    """The graphs of what is its `call` now."""
+    call = getattr(layer.call, "__func__", layer.call)
+    kept: tuple[Any, Tracer] | None = vars(layer).get("_cached_tracer")
+    if kept is None or kept[0] is not call:
+        kept = layer._cached_tracer = (call, Tracer())
+    return kept[1]
+
+
+def _fixed(layer: Any, plain: dict[str, Any], training: bool, mask: Any) -> Any:
+    """What the graph of a call depends on beside arrays: plain values, and the layer's own ones."""
+    own = [(k, v) for k, v in vars(layer).items() if isinstance(v, bool | int | float | str) and k[0] != "_"]
+    given = [m is None for m in nested.flatten(mask)]
+    return str((sorted(plain.items()), training, given, own))
+
+
+def _function(layer: Any, x: Any, mask: Any, plain: dict[str, Any], training: Any) -> Callable[[Any], Any]:
+    """`call` of all tensors by name."""
+    first = call_parameters(layer)[0]
+
+    def function(tensors: dict[str, Any]) -> Any:
+        named = dict(tensors)
+        inputs = named.pop(first)
+        if "mask" in named:
+            given = iter(named["mask"])
+            named["mask"] = nested.change(mask, lambda m: None if m is None else next(given))
+        if training is not None:
+            named["training"] = training
+        return layer.call(inputs, **plain, **named)
+
+    return function
+
+
+def _holds_arrays(value: Any) -> bool:
+    return any(isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fiub" for leaf in nested.flatten(value))
+
+
+def _arrays(layer: Layer, value: Any) -> Any:
+    """A structure of arrays, floats in the layer's dtype; lists of numbers are one array."""
+    if isinstance(value, list | tuple) and not any(hasattr(leaf, "shape") for leaf in nested.flatten(value)):
+        value = core.plain("x", value)
+
+    def array(leaf: Any) -> Any:
+        a = core.plain("x", leaf)
+        return layer.input_array(a) if a.dtype.kind == "f" else a
+
+    return nested.change(value, array)
+
+
+def output_shape(layer: Layer, input_shape: Any, options: Any = None, named: Any = None) -> Any:
+    """The shapes of what `call` gives, for inputs of this shape, or structure of shapes, and others by name."""
+    shapes = {call_parameters(layer)[0]: input_shape, **(named or {})}
+    build_by_name(layer, shapes)
+    plain = {name: value for name, value in (options or {}).items() if name not in ("mask", "training")}
+    outcome = _outcome(layer, {name: _tensors_of(s, layer.dtype) for name, s in shapes.items()}, plain, False)
+    return nested.change(outcome, lambda tensor: tensor.shape)
+
+
+def _tensors_of(shape: Any, dtype: Any) -> Any:
+    if nested.is_shape(shape):
+        return argument("x", shape, dtype)
+    if isinstance(shape, dict):
+        return {key: _tensors_of(part, dtype) for key, part in shape.items()}
+    return [_tensors_of(part, dtype) for part in shape]
+
+
+def _outcome(layer: Any, data: dict[str, Any], plain: dict[str, Any], training: bool) -> Any:
+    """The tensors that `call` gives for such tensors, with an axis open that follows an open one."""
+    names = call_parameters(layer)
+    who = f"{type(layer).__name__}.call of {layer.name}"
+
+    def run(size: int | None) -> Any:
+        tensors = nested.change(
+            data, lambda t: argument(t.name, [size if n is None else n for n in t.shape], t.dtype)
+        )
+        function = _function(layer, tensors[names[0]], None, plain, training if "training" in names else None)
+        return trace(who, function, tensors)[1]
+
+    try:
+        return run(None)
+    except (TypeError, ValueError):
+        first, second = (run(size) for size in TRIED)
+
+    def between(one: SymbolicTensor, other: SymbolicTensor) -> SymbolicTensor:
+        return argument("y", [m if m == n else None for m, n in zip(one.shape, other.shape, strict=True)], one.dtype)
+
+    pairs = zip(nested.flatten(first), nested.flatten(second), strict=True)
+    return nested.pack(first, [between(one, other) for one, other in pairs])

@@ -1,0 +1,195 @@
+"""Layers with `call`, cells and models as Keras scripts write them: each function makes them for a library of that API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def additive_attention(keras: Any) -> Any:
+    """Attention over the steps of one sequence, of weights of its own."""
+    ops, layers = keras.ops, keras.layers
+
+    class Attention(layers.Layer):
+        def __init__(self, return_sequences: bool = False, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.return_sequences = return_sequences
+
+        def build(self, input_shape: Any) -> None:
+            self.W = self.add_weight(name="att_weight", shape=(input_shape[-1], 1), initializer="glorot_uniform")
+            self.b = self.add_weight(name="att_bias", shape=(input_shape[1], 1), initializer="zeros")
+            super().build(input_shape)
+
+        def call(self, x: Any) -> Any:
+            e = ops.tanh(ops.matmul(x, self.W) + self.b)
+            a = ops.softmax(e, axis=1)
+            output = x * a
+            return output if self.return_sequences else ops.sum(output, axis=1)
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return (input_shape[0], input_shape[-1])
+
+    return keras.Sequential(
+        [keras.Input((6, 3)), layers.LSTM(4, return_sequences=True), Attention(), layers.Dense(1)]
+    )
+
+
+def bahdanau(keras: Any) -> Any:
+    """A query and values, called with two arguments, gives two outputs; layers in the constructor."""
+    ops, layers = keras.ops, keras.layers
+
+    class Bahdanau(layers.Layer):
+        def __init__(self, units: int) -> None:
+            super().__init__()
+            self.W1 = layers.Dense(units)
+            self.W2 = layers.Dense(units)
+            self.V = layers.Dense(1)
+
+        def call(self, query: Any, values: Any) -> Any:
+            score = self.V(ops.tanh(self.W1(ops.expand_dims(query, 1)) + self.W2(values)))
+            weights = ops.softmax(score, axis=1)
+            return ops.sum(weights * values, axis=1), weights
+
+    x = keras.Input((6, 3))
+    sequence, state = layers.GRU(4, return_sequences=True, return_state=True)(x)
+    context, weights = Bahdanau(5)(state, sequence)
+    y = layers.Dense(1)(layers.Concatenate()([context, layers.Flatten()(weights)]))
+    return keras.Model(x, y)
+
+
+def luong(keras: Any) -> Any:
+    """The general score, of a weight (units, units), with the second argument by name."""
+    ops, layers = keras.ops, keras.layers
+
+    class Luong(layers.Layer):
+        def build(self, query_shape: Any, memory_shape: Any) -> None:
+            self.W = self.add_weight(shape=(memory_shape[-1], query_shape[-1]), name="W")
+
+        def call(self, query: Any, memory: Any = None) -> Any:
+            scores = ops.einsum("btm,bm->bt", memory, ops.matmul(query, ops.transpose(self.W)))
+            return ops.concatenate([ops.einsum("bt,btm->bm", ops.softmax(scores), memory), query], axis=-1)
+
+    x = keras.Input((6, 3))
+    h = layers.GRU(4, return_sequences=True)(x)
+    return keras.Model(x, layers.Dense(1)(Luong()(h[:, -1], memory=h)))
+
+
+def transformer_block(keras: Any) -> Any:
+    """Attention by matrices, normalization, two Dense layers and dropout that does nothing here."""
+    ops, layers = keras.ops, keras.layers
+
+    class Block(layers.Layer):
+        def __init__(self, width: int, inner: int, rate: float = 0.0, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.q, self.k, self.v = (layers.Dense(width) for _ in range(3))
+            self.ffn = keras.Sequential([layers.Dense(inner, activation="relu"), layers.Dense(width)])
+            self.norms = [layers.LayerNormalization(epsilon=1e-6), layers.LayerNormalization(epsilon=1e-6)]
+            self.dropout = layers.Dropout(rate)
+            self.width = width
+
+        def call(self, inputs: Any, training: Any = None) -> Any:
+            scores = ops.matmul(self.q(inputs), ops.swapaxes(self.k(inputs), 1, 2)) / self.width**0.5
+            attended = self.dropout(ops.matmul(ops.softmax(scores), self.v(inputs)), training=training)
+            out = self.norms[0](inputs + attended)
+            return self.norms[1](out + self.ffn(out))
+
+    return keras.Sequential(
+        [keras.Input((6, 3)), layers.Dense(4), Block(4, 8), layers.GlobalAveragePooling1D(), layers.Dense(1)]
+    )
+
+
+def masked_mean(keras: Any) -> Any:
+    """`call` takes the mask, and ends it by `compute_mask`; its subclass passes it on."""
+    ops, layers = keras.ops, keras.layers
+
+    class MaskedMean(layers.Layer):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.supports_masking = True
+
+        def call(self, inputs: Any, mask: Any = None) -> Any:
+            if mask is None:
+                return ops.mean(inputs, axis=1)
+            m = ops.expand_dims(ops.cast(mask, inputs.dtype), -1)
+            return ops.sum(inputs * m, axis=1) / ops.maximum(ops.sum(m, axis=1), 1.0)
+
+        def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+            return None
+
+    class Gate(layers.Layer):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.supports_masking = True
+
+        def build(self, input_shape: Any) -> None:
+            self.gamma = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="gamma")
+            self.unused = self.add_weight(shape=(1,), initializer="zeros", name="unused", trainable=False)
+            self.beta = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="beta")
+
+        def call(self, inputs: Any) -> Any:
+            return inputs * ops.sigmoid(inputs * self.gamma + self.beta)
+
+    return keras.Sequential(
+        [
+            keras.Input((6, 3)),
+            layers.Masking(),
+            Gate(),
+            layers.GRU(4, return_sequences=True),
+            MaskedMean(),
+            layers.Dense(1),
+        ]
+    )
+
+
+def nested_layers(keras: Any) -> Any:
+    """A layer of layers of the user's, in TimeDistributed too, with operators on weights alone."""
+    ops, layers = keras.ops, keras.layers
+
+    class Scaled(layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.g = self.add_weight(shape=(input_shape[-1], 2), initializer="glorot_uniform", name="g")
+            self.s = self.add_weight(shape=(1,), initializer="ones", name="s")
+
+        def call(self, x: Any) -> Any:
+            kernel = self.g / ops.sqrt(ops.sum(ops.square(self.g), axis=0, keepdims=True)) * self.s
+            return ops.tanh(x @ kernel) + self.g[0]
+
+    class Twice(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = {"a": Scaled(), "b": Scaled()}
+
+        def call(self, x: Any) -> Any:
+            return self.inner["b"](self.inner["a"](x))
+
+    return keras.Sequential(
+        [keras.Input((6, 3)), layers.TimeDistributed(Scaled()), Twice(), layers.SimpleRNN(3), layers.Dense(1)]
+    )
+
+
+def residual_wrapper(keras: Any) -> Any:
+    """A model that calls another and adds its inputs; arguments are passed on."""
+    layers = keras.layers
+
+    class ResidualWrapper(keras.Model):
+        def __init__(self, model: Any) -> None:
+            super().__init__()
+            self.model = model
+
+        def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            delta = self.model(inputs, *args, **kwargs)
+            return (inputs + delta)[:, -1, :1]
+
+    return ResidualWrapper(
+        keras.Sequential([layers.LSTM(4, return_sequences=True), layers.Dense(3, kernel_initializer="zeros")])
+    )
+
+
+MODELS = [
+    additive_attention,
+    bahdanau,
+    luong,
+    transformer_block,
+    masked_mean,
+    nested_layers,
+    residual_wrapper,
+]
