@@ -70,8 +70,8 @@ TABLE: list[Row] = [
         lambda: Nothing()(X),
         NotImplementedError,
         (
-            "Nothing must write call(x, ...) with layers, operators and functions of cellstep.ops, or forward(x, ...) -> "
-            "(y, pullback)"
+            "Nothing must write call(x, ...) with layers, operators and functions of cellstep.ops, or forward(x, ...)"
+            " -> (y, pullback)"
         ),
     ),
     (
@@ -79,8 +79,8 @@ TABLE: list[Row] = [
         lambda: Called()(X),
         TypeError,
         (
-            "Called.call of called is run once with tensors, to see what it computes, and <SymbolicTensor x (None, None, "
-            "3) float32> has no values before a model runs: call layers on it, or functions of cellstep.ops"
+            "Called.call of called is run once with tensors, to see what it computes, and <SymbolicTensor x (None, "
+            "None, 3) float32> has no values before a model runs: call layers on it, or functions of cellstep.ops"
         ),
     ),
     (
@@ -88,8 +88,8 @@ TABLE: list[Row] = [
         lambda: type("Draw", (Called,), {})()(Input((3,))),
         TypeError,
         (
-            "Draw.call of draw is run once with tensors, to see what it computes, and <SymbolicTensor input_layer (None, "
-            "3) float32> has no values before a model runs: call layers on it, or functions of cellstep.ops"
+            "Draw.call of draw is run once with tensors, to see what it computes, and <SymbolicTensor input_layer "
+            "(None, 3) float32> has no values before a model runs: call layers on it, or functions of cellstep.ops"
         ),
     ),
     (
@@ -97,9 +97,9 @@ TABLE: list[Row] = [
         lambda: type("Asks", (layers.Layer,), {"call": lambda self, x: x if x > 0 else -x})()(X),
         TypeError,
         (
-            "Asks.call of asks is run once with tensors, to see what it computes, and <SymbolicTensor greater (None, None"
-            ", 3) bool> has no values before a model runs: let functions of cellstep.ops, such as where, choose between "
-            "values"
+            "Asks.call of asks is run once with tensors, to see what it computes, and <SymbolicTensor greater (None, "
+            "None, 3) bool> has no values before a model runs: let functions of cellstep.ops, such as where, choose "
+            "between values"
         ),
     ),
     (

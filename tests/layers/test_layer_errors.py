@@ -182,7 +182,11 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: lstm().set_weights([S]), ValueError, "expected weights to be 3 arrays, got 1"),
     (lambda: layers.LSTM(4).set_weights([S]), ValueError, "0 arrays, got 1; the layer is not built yet"),
     (lambda: layers.LSTM(4).count_params(), ValueError, "lstm has no weights to count yet"),
-    (lambda: layers.Layer().forward(X), NotImplementedError, r"Layer must write call\(x, ...\) with layers.* or forward\(x, ...\) -> \(y, pullback\)"),
+    (
+        lambda: layers.Layer().forward(X),
+        NotImplementedError,
+        r"Layer must write call\(x, ...\) with layers.* or forward\(x, ...\) -> \(y, pullback\)",
+    ),
     (lambda: layers.deserialize({"class_name": "os", "config": {}}), ValueError, "class_name must be .* got 'os'"),
     (lambda: layers.deserialize({"class_name": "LSTM"}), TypeError, "expected config to be a dictionary"),
 ]

@@ -23,6 +23,7 @@ from .. import core
 from . import nested
 from .context import Applied, Context
 from .penalties import run_layer
+from .structure import structure
 from .symbolic import Node, SymbolicTensor, is_symbolic
 from .tracer import Tracer, argument, trace
 
@@ -36,11 +37,14 @@ TRIED = (12, 24)
 def call_parameters(layer: Layer) -> tuple[str, ...]:
     """The names of what `call` takes, the inputs first."""
     parameters = inspect.signature(layer.call).parameters.values()
-    return tuple(p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+    names = tuple(p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+    if not names:
+        raise TypeError(f"{type(layer).__name__}.call must take the inputs, as call(self, x) does, got no parameters")
+    return names
 
 
 def call_composed(layer: Layer, x: Any, args: tuple[Any, ...], given: dict[str, Any], training: Any) -> Any:
-    """A call of such a layer on arrays, or on tensors; what stands behind x goes by the order of `call`'s parameters."""
+    """A call of such a layer on arrays, or on tensors; `args`, behind x, go by the order of `call`'s parameters."""
     names = call_parameters(layer)
     given = {**dict(zip(names[1:], args, strict=False)), **given}
     training = given.pop("training", training)
@@ -98,7 +102,8 @@ def apply_call(layer: Any, x: Any, mask: Any, context: Context, options: dict[st
     function = _function(layer, x, mask, plain, context.training if "training" in names else None)
     who, tracer = f"{type(layer).__name__}.call of {layer.name}", _tracer(layer)
     traced = tracer.of_arrays(who, function, data, _fixed(layer, plain, context.training, mask))
-    leaves, masks = nested.flatten(data), []
+    leaves = nested.flatten(data)
+    masks: list[Any] = []
     for name in sorted(data):
         own = nested.flatten(data[name])
         given = nested.flatten(mask) if name == names[0] and mask is not None else []
@@ -126,10 +131,10 @@ def _tracer(layer: Any) -> Tracer:
 
 
 def _fixed(layer: Any, plain: dict[str, Any], training: bool, mask: Any) -> Any:
-    """What the graph of a call depends on beside arrays: plain values, and the layer's own ones."""
+    """What the graph of a call depends on beside arrays: plain values, the layer's own ones, and what it is made of."""
     own = [(k, v) for k, v in vars(layer).items() if isinstance(v, bool | int | float | str) and k[0] != "_"]
     given = [m is None for m in nested.flatten(mask)]
-    return str((sorted(plain.items()), training, given, own))
+    return str((sorted(plain.items()), training, given, own, structure.watch((layer,))))
 
 
 def _function(layer: Any, x: Any, mask: Any, plain: dict[str, Any], training: Any) -> Callable[[Any], Any]:
@@ -188,15 +193,15 @@ def _outcome(layer: Any, data: dict[str, Any], plain: dict[str, Any], training: 
     who = f"{type(layer).__name__}.call of {layer.name}"
 
     def run(size: int | None) -> Any:
-        tensors = nested.change(
-            data, lambda t: argument(t.name, [size if n is None else n for n in t.shape], t.dtype)
-        )
+        tensors = nested.change(data, lambda t: argument(t.name, [size if n is None else n for n in t.shape], t.dtype))
         function = _function(layer, tensors[names[0]], None, plain, training if "training" in names else None)
         return trace(who, function, tensors)[1]
 
     try:
         return run(None)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError) as error:
+        if hasattr(error, "lacks"):
+            raise
         first, second = (run(size) for size in TRIED)
 
     def between(one: SymbolicTensor, other: SymbolicTensor) -> SymbolicTensor:

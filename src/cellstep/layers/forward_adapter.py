@@ -25,7 +25,8 @@ def apply_forward(self: Layer, x: Any, mask: Any, context: Context, *args: Any, 
     """What the layer computes, and the one function that a layer of this package writes.
 
     This one takes the `forward` of a user's class, or its `call` where no pullback is wanted, once the weights are
-    there, with those of mask, initial_state and training that it takes. A `call` alone is traced (`layers.call_adapter`).
+    there, with those of mask, initial_state and training that it takes. Where `call` is all that is
+    written, it is traced (`layers.call_adapter`).
 
     Args:
         x: the inputs, batch first. mask: (B, T) booleans or None; a list of such where x is a list.

@@ -397,10 +397,11 @@ def _guarded(build: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(build)
     def guarded(self: Module, *args: Any, **options: Any) -> None:
         with self._lock, tracing(None):
-            outermost, before = "_building" not in vars(self), len(self._weights)
+            state, before = vars(self), len(self._weights)
+            outermost = "_building" not in state
             if self.built and outermost:
                 return
-            vars(self)["_building"] = True
+            state["_building"] = True
             try:
                 build(self, *args, **options)
             except BaseException:
@@ -408,7 +409,7 @@ def _guarded(build: Callable[..., None]) -> Callable[..., None]:
                 raise
             finally:
                 if outermost:
-                    del self._building
+                    del state["_building"]
             self.built = True
             self.built_for = self.built_for or next(iter([*args, *options.values()]), None)
 

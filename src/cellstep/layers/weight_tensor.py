@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import numpy as np
-
 from .base import Layer
 from .context import Applied, Context
 from .names import counting_names
@@ -42,10 +40,10 @@ class Weight(Layer):
 
         return variable._view, None, pullback
 
-    def __call__(self, *args: Any, **options: Any) -> SymbolicTensor:
+    def __call__(self, *args: Any, **options: Any) -> Any:
         """The tensor."""
         (variable,) = self._weights
-        return Node(self, []).give(variable.shape, variable.dtype, [])  # type: ignore[no-any-return]
+        return Node(self, []).give(variable.shape, variable.dtype, [])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self._weights[0].shape
@@ -58,7 +56,8 @@ def as_tensor(variable: Variable) -> SymbolicTensor:
     """The weight as a tensor of the function that is being traced."""
     token = counting_names.set(False)
     try:
-        return Weight(variable)()
+        tensor: SymbolicTensor = Weight(variable)([])
+        return tensor
     finally:
         counting_names.reset(token)
 

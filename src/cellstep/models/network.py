@@ -260,7 +260,8 @@ class Network(Layer):
             self.built = True
         if context.penalties is not None:
             self.remember(context.penalties[before:])
-        return y, self.compute_mask(x, mask) if not ours_function(type(self).compute_mask) else None, pullback if context.tape else None
+        passed = None if ours_function(type(self).compute_mask) else self.compute_mask(x, mask)
+        return y, passed, pullback if context.tape else None
 
     @overload
     def __call__(self, x: Tensors, *args: Any, **options: Any) -> SymbolicTensor: ...

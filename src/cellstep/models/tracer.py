@@ -1,4 +1,4 @@
-"""ModelTracer: the graphs of a subclass's `call`, and the inputs and outputs that the model has by the first of them."""
+"""ModelTracer: the graphs of a subclass's `call`, and the inputs and outputs that a model has by the first of them."""
 
 from __future__ import annotations
 
@@ -97,9 +97,7 @@ def _inputs_like(x: Any, level: int) -> Any:
     def tensor(a: Any) -> SymbolicTensor:
         sizes, dtype = _shape(a), getattr(a, "dtype", None) or core.plain("x", a).dtype
         integers = dtype.kind in "iu"
-        return Input(
-            batch_shape=opened(sizes, dtype, level), dtype=dtype if integers or dtype.kind == "b" else None
-        )
+        return Input(batch_shape=opened(sizes, dtype, level), dtype=dtype if integers or dtype.kind == "b" else None)
 
     if isinstance(x, dict):
         return {key: tensor(value) for key, value in x.items()}

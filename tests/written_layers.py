@@ -1,4 +1,4 @@
-"""Layers with `call`, cells and models as Keras scripts write them: each function makes them for a library of that API."""
+"""Layers with `call`, cells and models as Keras scripts write them: each function makes them for either library."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def additive_attention(keras: Any) -> Any:
         def compute_output_shape(self, input_shape: Any) -> Any:
             return (input_shape[0], input_shape[-1])
 
-    return keras.Sequential(
-        [keras.Input((6, 3)), layers.LSTM(4, return_sequences=True), Attention(), layers.Dense(1)]
-    )
+    return keras.Sequential([keras.Input((6, 3)), layers.LSTM(4, return_sequences=True), Attention(), layers.Dense(1)])
 
 
 def bahdanau(keras: Any) -> Any:
