@@ -566,8 +566,8 @@ TABLE: list[Row] = [
         lambda: bool(Input((5, 3))),
         TypeError,
         (
-            "<SymbolicTensor input_layer (None, 5, 3) float32> has no values before a model runs: call layers"
-            " on it, or functions of cellstep.ops, then Model(inputs, outputs) on arrays"
+            "<SymbolicTensor input_layer (None, 5, 3) float32> has no values before a model runs: let functions of"
+            " cellstep.ops, such as where, choose between values, then Model(inputs, outputs) on arrays"
         ),
     ),
     (
