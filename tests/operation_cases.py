@@ -54,7 +54,7 @@ CASES: dict[str, Callable[[Any, Any, Any], Any]] = {
         m.quantile(x, 0.3, axis=1) + m.quantile(x, [0.2, 0.9], axis=(1, 2), keepdims=True)[1, :, 0]
     ),
     "Nansum": lambda m, x, z: m.nansum(missing(m, x), axis=1),
-    "Nanmean": lambda m, x, z: m.nanmean(missing(m, x), axis=(1, 2), keepdims=True),
+    "Nanmean": lambda m, x, z: m.nanmean(missing(m, x), axis=1, keepdims=True),
     "Norm": lambda m, x, z: (
         m.norm(x, axis=1)
         + m.norm(x, ord=1, axis=1)

@@ -17,7 +17,18 @@ ROOT = Path(__file__).parent.parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("kernels",),
     ("atomic", "interrupts", "core", "seeds", "exports", "registry", "configured", "lookup"),
-    ("activations", "backend", "constraints", "initializers", "layers", "math", "ops", "regularizers", "sampling"),
+    (
+        "activations",
+        "backend",
+        "constraints",
+        "initializers",
+        "layers",
+        "math",
+        "ops",
+        "random",
+        "regularizers",
+        "sampling",
+    ),
     ("callbacks", "losses", "metrics", "models", "optimizers"),
     ("benchmarks", "bridges", "cli", "config", "lab", "saving", "sklearn", "utils", "__main__"),
 )

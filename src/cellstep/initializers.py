@@ -110,7 +110,7 @@ class Seeded(Initializer):
         raise NotImplementedError(f"{type(self).__name__}.draw is not written")
 
 
-def _truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+def truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Standard normal values, those beyond 2 drawn again."""
     a = rng.standard_normal(shape)
     while (far := np.abs(a) > 2).any():
@@ -146,7 +146,7 @@ class TruncatedNormal(RandomNormal):
     """Normal, with values beyond two standard deviations drawn again."""
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        return self.mean + self.stddev * _truncated(rng, shape)
+        return self.mean + self.stddev * truncated(rng, shape)
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -192,7 +192,7 @@ class VarianceScaling(Seeded):
         if self.distribution == "untruncated_normal":
             return rng.normal(0.0, math.sqrt(variance), shape)
         # a standard normal cut at +-2 has this standard deviation
-        return math.sqrt(variance) / 0.87962566103423978 * _truncated(rng, shape)
+        return math.sqrt(variance) / 0.87962566103423978 * truncated(rng, shape)
 
 
 def _scaled(name: str, scale: float, mode: str, distribution: str) -> type[VarianceScaling]:

@@ -24,7 +24,7 @@ from .layers import SymbolicTensor, Variable
 from .layers.operations import OPERATIONS, Kind, apply, shape
 
 
-def _function(kind: Kind) -> Callable[..., Any]:
+def function_of(kind: Kind) -> Callable[..., Any]:
     """The function of a kind of operation, with the names, the order and the defaults of Keras's."""
     names = [name.lstrip("*") for name in kind.arguments]
     options = [name for name in kind.options if name not in names]
@@ -102,7 +102,7 @@ def dtype(x: Any) -> str:
 _ALIASES = {"abs": "absolute", "swish": "silu", "hard_swish": "hard_silu"}
 _PLAIN = ("convert_to_numpy", "convert_to_tensor", "dtype", "is_tensor", "ndim", "shape", "size")
 
-globals().update({kind.function: _function(kind) for kind in OPERATIONS.values() if kind.module != "random"})
+globals().update({kind.function: function_of(kind) for kind in OPERATIONS.values() if kind.module != "random"})
 globals().update({alias: globals()[name] for alias, name in {**_ALIASES, "array": "convert_to_tensor"}.items()})
 
 __all__ = sorted(

@@ -96,7 +96,7 @@ def sample(
         1
     """
     p = distribution(values, temperature, top_k, top_p, from_logits)
-    generator = seed if isinstance(seed, np.random.Generator) else seeds.generator(seed)
+    generator = seeds.generator(seed)
     edges = np.cumsum(p, axis=-1)
     # a draw below the last edge, whatever rounding made of it, so that what comes out has a probability
     draws = generator.random(p.shape[:-1]) * edges[..., -1]

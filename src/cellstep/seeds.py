@@ -125,6 +125,8 @@ def make_seed() -> int:
     return int(_root.integers(2**32))
 
 
-def generator(seed: int | None = None) -> np.random.Generator:
-    """A generator of its own: from `seed`, or from a new seed where None."""
+def generator(seed: int | np.random.Generator | None = None) -> np.random.Generator:
+    """A generator of its own: from `seed`, or from a new seed where None; a generator is taken as it is."""
+    if isinstance(seed, np.random.Generator):
+        return seed
     return np.random.default_rng(make_seed() if seed is None else check_seed(seed))

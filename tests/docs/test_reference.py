@@ -24,7 +24,14 @@ MODULES = [
         "cellstep.sklearn",
         "cellstep.utils",
     ),
-    *("cellstep.kernels", "cellstep.ops", "cellstep.backend", "cellstep.sampling", "cellstep.saving"),
+    *(
+        "cellstep.kernels",
+        "cellstep.ops",
+        "cellstep.random",
+        "cellstep.backend",
+        "cellstep.sampling",
+        "cellstep.saving",
+    ),
 ]
 
 

@@ -12,7 +12,7 @@ import operation_cases
 import pytest
 
 import cellstep
-from cellstep import ops
+from cellstep import ops, random
 from cellstep.layers.operations import OPERATIONS
 
 pytest.importorskip("h5py")
@@ -191,3 +191,15 @@ def test_functions_take_what_those_of_keras_take(name: str) -> None:
     if name == "where":  # of a condition alone it gives places there, as many as there are
         theirs = [p.replace(default=p.empty) for p in theirs]
     assert [(p.name, p.default) for p in ours] == [(p.name, p.default) for p in theirs]
+
+
+@pytest.mark.parametrize("name", sorted(set(random.__all__) - {"SeedGenerator"}))
+def test_random_functions_have_the_arguments_shapes_and_dtypes_of_keras(name: str) -> None:
+    theirs, ours = getattr(keras.random, name), getattr(random, name)
+    names = [(p.name, p.default) for p in inspect.signature(theirs).parameters.values()]
+    assert names == [(p.name, p.default) for p in inspect.signature(ours).parameters.values()]
+    given: dict[str, Any] = {"shape": (2, 3), "minval": 0, "maxval": 9, "alpha": 2.0, "beta": 1.0, "counts": 5.0}
+    given |= {"probabilities": 0.5, "num_samples": 4, "rate": 0.5, "logits": X[0], "inputs": X, "x": X}
+    options = {key: value for key, value in given.items() if (key, inspect.Parameter.empty) in names}
+    wanted, found = theirs(**options, seed=1), ours(**options, seed=1)
+    assert (found.shape, str(found.dtype)) == (wanted.shape, str(wanted.dtype))

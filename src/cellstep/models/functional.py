@@ -162,8 +162,10 @@ class _Reader:
         if isinstance(layer, tuple):
             kind, config = layer
             own = {key: decoded(value) for key, value in config.items() if key in OPERATIONS[kind].options}
-            own |= {key: decoded(value) for key, value in options.items() if value is not None}
-            node = apply_named(kind, self._filled(args, name), own, name).nodes[-1]
+            names = OPERATIONS[kind].arguments
+            own |= {key: decoded(value) for key, value in options.items() if value is not None and key not in names}
+            given = [*args, *(options.get(key) for key in names[len(args) :])]
+            node = apply_named(kind, self._filled(given, name), own, name).nodes[-1]
         else:
             if len(args) == 2 and isinstance(layer, merging.Merge):
                 args = [list(args)]

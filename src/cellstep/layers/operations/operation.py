@@ -8,7 +8,7 @@ It holds what it was called with, with a Slot where each tensor stood. As in Ker
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from ... import core
 from .. import nested
 from ..base import Array, Layer
-from ..context import Applied, Context
+from ..context import Applied, Context, traced_on
 from ..names import auto_name
 from ..symbolic import SymbolicTensor, with_weights
 from . import arithmetic
@@ -35,13 +35,15 @@ def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
     for leaf in leaves(arguments):
         if isinstance(leaf, np.ma.MaskedArray):
             core.plain("x", leaf)  # which takes it, or says why not
-    if not any(isinstance(leaf, SymbolicTensor | Size) for leaf in leaves([arguments, options])):
+    # what a traced function draws is drawn each time that the model runs, which takes a tensor
+    draws = kind.module == "random" and traced_on.get() is not None and not isinstance(options["seed"], int)
+    if not draws and not any(isinstance(leaf, SymbolicTensor | Size) for leaf in leaves([arguments, options])):
         kinds = [leaf.dtype for leaf in leaves(arguments) if isinstance(leaf, np.ndarray | np.generic)]
         return _outcome(kind, arguments, options, *_dtypes(kinds))[0]
     if not kind.listed:
         # where an array belongs a list of tensors stands for one
         arguments = [apply("Stack", [list(a)], {}) if _has_tensors(a) else a for a in arguments]
-    return _called(name, arguments, options, None)[1]
+    return _called(name, arguments, options, None, [traced_on.get()] if draws else [])[1]
 
 
 SymbolicTensor.operate = staticmethod(apply)
@@ -52,9 +54,11 @@ def apply_named(operation: str, arguments: list[Any], options: dict[str, Any], n
     return _called(operation, arguments, options, name)[0]
 
 
-def _called(operation: str, arguments: list[Any], options: dict[str, Any], name: str | None) -> tuple[Operation, Any]:
-    """That Operation, and the tensors that it gave."""
-    tensors: list[Any] = []
+def _called(
+    operation: str, arguments: list[Any], options: dict[str, Any], name: str | None, also: Sequence[Any] = ()
+) -> tuple[Operation, Any]:
+    """That Operation, and the tensors that it gave; `also` it is called on others, which it does not read."""
+    tensors: list[Any] = [*also]
 
     def slot(tensor: Any) -> Slot:
         tensors.append(tensor)

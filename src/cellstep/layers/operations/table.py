@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import arithmetic as a
+from . import drawing as d
 from . import formulas as f
 from . import reducing as r
 from . import shaping as s
@@ -250,3 +251,42 @@ _make("Linspace", np.linspace, start=..., stop=..., num=50, endpoint=True, dtype
 _make("Eye", np.eye, N=..., M=None, k=0, dtype=None)
 _make("Tri", np.tri, N=..., M=None, k=0, dtype=None)
 _make("Identity", np.identity, n=..., dtype=None)
+
+
+def _draw(name: str, rule: Any, *arguments: str, **options: Any) -> None:
+    OPERATIONS[name] = Kind(name, rule, arguments, {**options, "seed": None}, "random", _snake(name), own_dtype=True)
+
+
+_draw(
+    "Normal", d.drawn(lambda g, n, mean, stddev: g.normal(mean, stddev, n)), shape=..., mean=0.0, stddev=1.0, dtype=None
+)
+_draw(
+    "Uniform",
+    d.drawn(lambda g, n, minval, maxval: g.uniform(minval, maxval, n)),
+    shape=...,
+    minval=0.0,
+    maxval=1.0,
+    dtype=None,
+)
+_draw("TruncatedNormal", d.drawn(d.truncated_normal), shape=..., mean=0.0, stddev=1.0, dtype=None)
+_draw(
+    "Randint",
+    d.drawn(lambda g, n, minval, maxval: g.integers(minval, maxval, n)),
+    shape=...,
+    minval=...,
+    maxval=...,
+    dtype="int32",
+)
+_draw("Gamma", d.drawn(lambda g, n, alpha: g.gamma(alpha, 1, n)), shape=..., alpha=..., dtype=None)
+_draw("Beta", d.drawn(lambda g, n, alpha, beta: g.beta(alpha, beta, n)), shape=..., alpha=..., beta=..., dtype=None)
+_draw(
+    "Binomial",
+    d.drawn(lambda g, n, counts, probabilities: g.binomial(counts, probabilities, n)),
+    shape=...,
+    counts=...,
+    probabilities=...,
+    dtype=None,
+)
+_draw("Categorical", d.categorical, "logits", num_samples=..., dtype="int32")
+_draw("Dropout", d.dropout, "inputs", rate=..., noise_shape=None)
+_draw("Shuffle", d.shuffle, "x", axis=0)
