@@ -23,7 +23,7 @@ from ...layers import trace
 from ...layers.tracing import CellTrace
 from ...models import Model
 from ..cell_rows import row_of, weight_names
-from ..plots.bptt import draw
+from ..plots.gradients import draw_bptt
 from ..result import Result, Table, rounded, text_table
 from .jacobians import (
     MOST_BYTES,
@@ -146,7 +146,7 @@ class BPTT(Result):
                 rows.append([layer.name, str(t), *arrived, *parts, *chain])
         return header, rows
 
-    _figure = draw
+    _figure = draw_bptt
 
 
 def bptt(model: Any, x: Any, y: Any, sample_weight: Any = None, *, rows: int = ROWS) -> BPTT:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ...kernels import Gate
 from ..cell_rows import gates_of, keeping_gate, row_of
-from ..plots.gates import draw
+from ..plots.states import draw_gates
 from ..result import Result, Table, rounded, text_table
 from .jacobians import values
 from .traced_cells import Place, places, run_layer
@@ -122,7 +122,7 @@ class Gates(Result):
             )
         return ("gate or state", "mean", "std", "min", "max", "near 0", "near 1", "saturated"), rows
 
-    _figure = draw
+    _figure = draw_gates
 
 
 def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -> Gates:
@@ -154,14 +154,12 @@ def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -
     by_name = {gate.name: held.gates[place.row.gates.index(gate)] + where for gate in row_gates}
     shut, opened, saturated = {}, {}, {}
     for gate in row_gates:
-        low = lower_end(place, gate)
-        if low is None:
+        ends = near_ends(place, gate, by_name[gate.name], int(held.running.sum()))
+        if ends is None:
             continue
-        name, seen = gate.name, by_name[gate.name][held.running]
-        parts = [float(np.mean(part)) if seen.size else 0.0 for part in (seen < low + NEAR, seen > 1 - NEAR)]
-        saturated[name] = sum(parts)
-        if low == 0:
-            shut[name], opened[name] = parts
+        saturated[gate.name] = sum(ends)
+        if lower_end(place, gate) == 0:
+            shut[gate.name], opened[gate.name] = ends
     states = dict(zip(place.row.state_names, held.after, strict=True))
     keep = keeping_gate(place.row)
     memory = _memory(by_name[keep.name], held.running) if keep and keep.name in shut else None
@@ -196,3 +194,13 @@ def lower_end(place: Place, gate: Gate) -> float | None:
     """The lower end of a gate's activation, whose upper one is 1; None where it has none."""
     name = place.cell.options[gate.activation]
     return 0.0 if name in GATING else -1.0 if name in SIGNED else None
+
+
+def near_ends(place: Place, gate: Gate, values: Array, steps: int) -> tuple[float, float] | None:
+    """The parts of a gate's values (n, T, units), NaN at masked steps, that are within NEAR of its lower end and of 1;
+    None where it has no ends. steps: how many of them ran."""
+    low = lower_end(place, gate)
+    if low is None:
+        return None
+    total = max(1, steps * values.shape[-1])
+    return np.count_nonzero(values < low + NEAR) / total, np.count_nonzero(values > 1 - NEAR) / total

@@ -32,7 +32,7 @@ from ...layers.module import Module
 from ...layers.tracing import CellTrace
 from ...models import Model
 from ..cell_rows import keeping_gate, row_of
-from ..plots.flow import draw
+from ..plots.gradients import draw_flow
 from ..result import Result, Table, rounded, text_table
 from .cell_state_terms import cell_terms, has_cell_state, products_after
 from .jacobians import ROWS, products, spectral_norms, step_jacobians, values
@@ -143,7 +143,7 @@ class GradientFlow(Result):
             rows.append([c.label, rounded(c.scale), halves, doubles, *map(rounded, figures)])
         return (*header, "Lyapunov (1/step)"), rows
 
-    _figure = draw
+    _figure = draw_flow
 
 
 def gradient_flow(

@@ -19,9 +19,9 @@ from ...configured import levels_to_user
 from ...layers import RecurrentCell, trace
 from ...layers.tracing import CellTrace
 from ..cell_rows import gates_of
-from ..plots.monitor import draw
+from ..plots.gradients import draw_monitor
 from ..result import Result, Table, rounded, text_table
-from .gates import NEAR, lower_end
+from .gates import near_ends
 from .traced_cells import Place, places
 from .training_faults import layer_faults, not_finite
 
@@ -241,7 +241,7 @@ class GradientMonitor(Callback, Result):
             rows.append([name, str(len(seen)), *map(rounded, ratios), worst, f"{seen[-1].dead} of {seen[-1].units}"])
         return header, rows
 
-    _figure = draw
+    _figure = draw_monitor
 
 
 def _look_inside(place: Place, run: CellTrace, rows: int) -> tuple[dict[str, float], float, int]:
@@ -249,17 +249,14 @@ def _look_inside(place: Place, run: CellTrace, rows: int) -> tuple[dict[str, flo
     in the first rows."""
     gates, states = run.forward.read(rows)
     running = None if run.forward.mask is None and run.forward.lengths is None else run.running[:rows]
+    steps = gates.shape[0] * gates.shape[1] if running is None else int(running.sum())
     saturated, held = {}, 0.0
     for gate in gates_of(place.row):
-        low = lower_end(place, gate)
-        if low is not None:
-            values = gates[:, :, place.row.gates.index(gate)]
-            total = max(1, values.size if running is None else int(running.sum()) * values.shape[2])
-            # False for the NaN of a masked step
-            shut, opened = (float(np.count_nonzero(near)) / total for near in (values < low + NEAR, values > 1 - NEAR))
-            saturated[gate.name] = shut + opened
+        ends = near_ends(place, gate, gates[:, :, place.row.gates.index(gate)], steps)
+        if ends is not None:
+            saturated[gate.name] = sum(ends)
             if gate.role == "keep":
-                held = opened
+                held = ends[1]
     h = states[0].reshape(-1, place.cell.units) if running is None else states[0][running]
     dead = int(np.count_nonzero(np.ptp(h, axis=0) <= STILL)) if len(h) > 1 else 0
     return saturated, held, dead

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import core
-from ..plots.lyapunov import draw
+from ..plots.states import draw_lyapunov
 from ..result import Result, Table, rounded, text_table
 from .jacobians import ROWS, step_jacobians
 from .traced_cells import run_layer
@@ -68,7 +68,7 @@ class Lyapunov(Result):
         rows = [[f"{i + 1} of {S}", rounded(self.exponents[i]), rounded(np.exp(self.exponents[i]))] for i in chosen]
         return ("exponent", "a step", "factor a step"), rows
 
-    _figure = draw
+    _figure = draw_lyapunov
 
 
 def lyapunov(model: Any, x: Any, *, layer: str | int = 0, skip: int = 0, rows: int = ROWS) -> Lyapunov:

@@ -1,4 +1,4 @@
-"""The picture of `gates`: units by steps, one panel for each gate and state, in the order of a step."""
+"""The pictures of what states do: `gates`, and the exponents of `lyapunov`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..analysis.gates import Gates
+    from ..analysis.lyapunov import Lyapunov
 
 #: In the place of a gate's role, where that is not its own word.
 WORDS = {"reset": "what the candidate sees of h"}
@@ -21,8 +22,8 @@ WORDS = {"reset": "what the candidate sees of h"}
 STATES = ("the hidden state", "the cell state")
 
 
-def draw(result: Gates) -> Figure:
-    """Panels from top to bottom: keep, store, output, then the states."""
+def draw_gates(result: Gates) -> Figure:
+    """Units by steps, one panel for each gate and state. From top to bottom: keep, store, output, then the states."""
     panels: list[tuple[str, Any, bool]] = []
     for gate in gates_of(row_of(result.kind)):
         letter = "g" if is_content(gate) else gate.letter
@@ -50,4 +51,21 @@ def draw(result: Gates) -> Figure:
     how = "by mean memory time, longest on top" if result.memory is not None else "by size of h, largest on top"
     masked = "; grey: masked" if not result.running[result.row].all() else ""
     bottom.set_xlabel(f"step t{' (1 is the last in time)' if result.backwards else ''}; units sorted {how}{masked}")
+    return figure
+
+
+def draw_lyapunov(result: Lyapunov) -> Figure:
+    """The exponents in order, their mean and their range over rows."""
+    figure, axes = style.figure(title=f"{result.title}: {result.name} ({result.kind})")
+    axis = axes[0, 0]
+    number = np.arange(1, len(result.exponents) + 1)
+    finite = np.isfinite(result.exponents)
+    axis.plot(number[finite], result.exponents[finite], label="mean over rows", **style.line(1, len(number)))
+    low, high = result.by_row.min(axis=0)[finite], result.by_row.max(axis=0)[finite]
+    color = style.PALETTE[1]
+    axis.fill_between(number[finite], low, high, color=color, alpha=0.2, linewidth=0, label="from row to row")
+    axis.axhline(0, color=style.GREY, linewidth=1, linestyle=":")
+    axis.set_xlabel("number of the exponent, largest first")
+    axis.set_ylabel("exponent (1/step)")
+    axis.legend()
     return figure
