@@ -130,7 +130,7 @@ class Reader:
             if inner is not None:
                 outputs = self._walk(inner, x)
             else:
-                states = [tensors[place].port for place in step.states or ()]
+                states = [tensors[place].port for place in nested.flatten(step.named.get("initial_state", []))]
                 shape = nested.change(step.x, lambda place: tensors[place].shape)
                 shapes = nested.shapes(step.layer.compute_output_shape(shape))
                 outputs = self._call(step.layer, x, states, shapes)
