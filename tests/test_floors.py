@@ -30,7 +30,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "sampling",
     ),
     ("callbacks", "losses", "metrics", "models", "optimizers"),
-    ("benchmarks", "bridges", "cli", "config", "lab", "saving", "sklearn", "utils", "__main__"),
+    (
+        *("benchmarks", "bridges", "cli", "config", "datasets", "lab", "preprocessing", "saving", "sklearn"),
+        *("utils", "__main__"),
+    ),
 )
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 #: The package itself holds every public name, and is imported by none but the top floor.

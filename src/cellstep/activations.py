@@ -16,7 +16,7 @@ from . import kernels, registry
 from .core import brief, contiguous
 from .exports import public
 from .kernels.reference.activations import activate, derivative
-from .lookup import unknown
+from .lookup import reader, unknown
 
 Array = NDArray[Any]
 ActivationPullback = Callable[[Array], Array]
@@ -276,6 +276,9 @@ def register(activation: Activation | str) -> Any:
 def _check_free(name: str) -> None:
     if name in (*NAMES, *_ALIASES, *_NOT_BY_NAME):
         raise ValueError(f"expected a name that Keras has not taken, got {name!r}")
+
+
+deserialize = reader(get)
 
 
 def serialize(activation: Activation) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .core import floatx, set_floatx
+from .core import epsilon, floatx, set_floatx
 from .exports import public
 from .layers import SymbolicTensor, reset_names
 
@@ -18,11 +18,6 @@ def clear_session(free_memory: bool = True) -> None:
         free_memory: accepted as in Keras; what is no longer referred to is freed at once.
     """
     reset_names()
-
-
-def epsilon() -> float:
-    """What losses keep probabilities and divisors away from 0 by: 1e-7, not to be changed."""
-    return 1e-7
 
 
 def is_keras_tensor(x: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What runs here, and why: versions, backend, instruction set, threads."""
+"""What runs here, and why: versions, backend, instruction set, threads; and the settings of `keras.config`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,88 @@ from typing import Any, TextIO
 import numpy as np
 
 from . import __version__, core, kernels
+from .core import epsilon, floatx, set_floatx
 from .exports import public
+
+__all__ = [
+    "backend",
+    "disable_interactive_logging",
+    "disable_traceback_filtering",
+    "enable_interactive_logging",
+    "enable_traceback_filtering",
+    "enable_unsafe_deserialization",
+    "epsilon",
+    "floatx",
+    "get_num_threads",
+    "image_data_format",
+    "is_interactive_logging_enabled",
+    "is_traceback_filtering_enabled",
+    "set_dtype_policy",
+    "set_epsilon",
+    "set_floatx",
+    "set_image_data_format",
+    "set_num_threads",
+    "show_config",
+]
+
+set_dtype_policy = set_floatx
+
+
+def backend() -> str:
+    """The word numpy: what arrays are of, whatever kernels compute; `show_config` says which these are."""
+    return "numpy"
+
+
+def set_epsilon(value: float) -> None:
+    """NotImplementedError for any other value than that of `epsilon`."""
+    _fixed("epsilon", value, epsilon(), "losses and metrics are written with it")
+
+
+def image_data_format() -> str:
+    """The word channels_last: layers take (batch, time, features) where they are given no data_format."""
+    return "channels_last"
+
+
+def set_image_data_format(data_format: str) -> None:
+    """NotImplementedError for any other value than that of `image_data_format`."""
+    _fixed("data_format", data_format, image_data_format(), "give each layer its data_format")
+
+
+def enable_interactive_logging() -> None:
+    """As it is anyway: progress goes to standard output."""
+
+
+def disable_interactive_logging() -> None:
+    """NotImplementedError: `verbose=0` is for that."""
+    _fixed("interactive logging", False, True, "fit, evaluate and predict print nothing with verbose=0")
+
+
+def is_interactive_logging_enabled() -> bool:
+    """True."""
+    return True
+
+
+def enable_traceback_filtering() -> None:
+    """Nothing changes: tracebacks are whole, and short."""
+
+
+def disable_traceback_filtering() -> None:
+    """Nothing changes: tracebacks are whole, and short."""
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """False."""
+    return False
+
+
+def enable_unsafe_deserialization() -> None:
+    """NotImplementedError: code in files is never run."""
+    _fixed("unsafe deserialization", True, False, "register a function of your own, and files find it")
+
+
+def _fixed(name: str, value: Any, only: Any, instead: str) -> None:
+    if value != only:
+        raise NotImplementedError(f"{name} is not to be changed: expected {only!r}, got {value!r}; {instead}")
 
 
 def get_num_threads() -> int:
@@ -99,6 +180,9 @@ def show_config(file: TextIO | None = None) -> None:
     width = max(map(len, facts)) + 2
     for name, text in facts.items():
         print(f"{name:{width}}{text}", file=sys.stdout if file is None else file)
+
+
+__dir__ = public(globals())
 
 
 __dir__ = public(globals())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from . import core, registry, seeds
 from .configured import Configured
 from .exports import public
-from .lookup import Lookup, names_in, snake_case
+from .lookup import Lookup, names_in, reader, snake_case
 
 Array = NDArray[Any]
 #: So many numbers of a large weight are drawn at once.
@@ -80,7 +80,7 @@ class Constant(Initializer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Make one from what `get_config` gave, or Keras."""
-        return super().from_config(registry.read_values(config))
+        return super().from_config(registry.deserialize_keras_object(config))
 
 
 class Seeded(Initializer):
@@ -300,6 +300,9 @@ def get(identifier: Any, argument: str = "initializer") -> Callable[..., Array]:
     return Constant(identifier) if isinstance(identifier, np.ndarray) else _LOOKUP.get(identifier, argument)
 
 
+deserialize = reader(get)
+
+
 def serialize(initializer: Any) -> Any:
     """A name where the arguments are the defaults, else Keras's dictionary: both are read by every Keras 3.
 
@@ -308,7 +311,7 @@ def serialize(initializer: Any) -> Any:
     """
     if not isinstance(initializer, Initializer):
         return registry.written_function("initializer", initializer)
-    written = _LOOKUP.serialize(initializer)
+    written = registry.serialize(initializer)
     parameters = inspect.signature(type(initializer)).parameters
     if written["registered_name"] is None and all(v == parameters[k].default for k, v in written["config"].items()):
         return snake_case(written["class_name"])

@@ -27,6 +27,7 @@ LEFT_OUT = {
     "Dice": "the overlap of regions in images",
     "Tversky": "the overlap of regions in images",
     "CategoricalGeneralizedCrossEntropy": "the crossentropy for noisy labels of images",
+    "TimeseriesGenerator": "the older name of utils.timeseries_dataset_from_array",
     "Ftrl": "the optimizer of large sparse linear models",
 }
 _LEFT_OUT_PLAIN = {name.lower(): name for name in LEFT_OUT}
@@ -88,7 +89,6 @@ class Lookup(Generic[T]):
         base: their base class; an object of it is taken as it is.
         names: short name to class, which messages list. Class names are known too.
         other: further names that messages do not list.
-        module: Keras's, where it is not `keras.` and the kind with an s.
         wanted: what is taken, for messages.
         of_function: what a function becomes, where one may stand for an object of this kind.
     """
@@ -99,12 +99,10 @@ class Lookup(Generic[T]):
         base: type[T],
         names: Mapping[str, type[T]],
         other: Mapping[str, type[T]] | None = None,
-        module: str = "",
         wanted: str = "",
         of_function: Callable[[Any], Any] | None = None,
     ) -> None:
         self.kind, self.base, self.names, self.of_function = kind, base, dict(names), of_function
-        self.module = module or f"keras.{kind}s"
         self.wanted = wanted or f"a name, a configuration or a cellstep {kind}"
         self.by_name = {**self.names, **{c.__name__: c for c in self.names.values()}, **(other or {})}
 
@@ -139,12 +137,21 @@ class Lookup(Generic[T]):
             return cast(T, kind.from_config(dict(identifier.get("config") or {})))
         return cast(T, kind())
 
-    def serialize(self, thing: T) -> dict[str, Any]:
-        """Keras's dictionary {module, class_name, config, registered_name}, ready for JSON.
 
-        For a class of the user's, `get` finds it again if it is registered, or in a `custom_object_scope`.
+def reader(get: Callable[[Any], T]) -> Callable[..., T]:
+    """The `deserialize` of a kind, from its `get`."""
+
+    def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> T:
+        """The object for what `serialize` gave, or Keras, or for a name.
+
+        Args:
+            config: that. custom_objects: classes and functions of the user's by name, beside registered ones.
+
+        Raises:
+            ValueError, TypeError: as of `get`.
         """
-        own: Any = thing
-        if type(thing) not in self.by_name.values():
-            return registry.written(own)
-        return registry.written(own, self.module) | {"registered_name": None}
+        with registry.custom_object_scope(custom_objects):
+            return get(config)
+
+    deserialize.__module__ = get.__module__  # where users find it
+    return deserialize

@@ -10,18 +10,30 @@ Names, and what stands in configurations, are Keras's: `registered_name` is "spe
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
+
+from .configured import of_package
+from .core import brief
 
 T = TypeVar("T")
 
 _objects: dict[str, Any] = {}
 _names: dict[Any, str] = {}
+#: Modules of objects that configurations name, as Keras has them, the inner one first.
+PLACES = (
+    *("initializers", "regularizers", "constraints", "activations", "losses", "metrics"),
+    *("optimizers.schedules", "optimizers", "layers"),
+)
+
+#: Whether configurations say which layer they are of.
+_sharing: ContextVar[bool] = ContextVar("sharing", default=False)
 _scope: ContextVar[Mapping[str, Any]] = ContextVar("custom_objects")
 
 
@@ -117,15 +129,113 @@ def find(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     return None
 
 
-def written(thing: Any, module: str = "") -> dict[str, Any]:
-    """Keras's dictionary {module, class_name, config, registered_name} for an object of a class of the user's."""
+def serialize(thing: Any) -> dict[str, Any]:
+    """Keras's dictionary {module, class_name, config, registered_name} for an object with `get_config`.
+
+    Objects in the configuration of a user's class, such as layers, stand in it as their own dictionaries.
+    """
     kind = type(thing)
-    return {
-        "module": module or kind.__module__,
-        "class_name": kind.__name__,
-        "config": thing.get_config(),
-        "registered_name": get_registered_name(kind),
-    }
+    if of_package(kind):
+        place = f"{kind.__module__}.".removeprefix(f"{__package__}.")
+        home = next((f"keras.{name}" for name in PLACES if place.startswith(f"{name}.")), kind.__module__)
+        module, name = getattr(thing, "keras_module", home), getattr(thing, "keras_name", kind.__name__)
+        config, registered = thing.get_config(), None
+    else:
+        module, name, registered = kind.__module__, kind.__name__, get_registered_name(kind)
+        config = serialize_keras_object(thing.get_config())
+    found = {"module": module, "class_name": name, "config": config, "registered_name": registered}
+    build_config = thing.get_build_config() if hasattr(thing, "get_build_config") else None
+    if build_config is not None:
+        found["build_config"] = build_config
+    if _sharing.get() and hasattr(thing, "get_build_config"):
+        found["shared_object_id"] = id(thing)
+    return found
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """Inside the `with`, a layer that stands in a configuration twice is marked as one layer, as in Keras's files."""
+    token = _sharing.set(True)
+    try:
+        yield
+    finally:
+        _sharing.reset(token)
+
+
+def serialize_keras_object(obj: Any) -> Any:
+    """Any object as Keras writes it, ready for JSON: a layer, an optimizer, a loss and the like, or an object of a
+    user's class that has `get_config`; a function; an array; a list or a dictionary of such; a number, a string, None.
+
+    Raises:
+        TypeError: it is none of these, or a function without a name.
+    """
+    if isinstance(obj, list | tuple):
+        return type(obj)(map(serialize_keras_object, obj))
+    if isinstance(obj, dict):
+        return {key: serialize_keras_object(value) for key, value in obj.items()}
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": str(obj.dtype)}}
+    if obj is None or isinstance(obj, bool | int | float | str):
+        return obj
+    if hasattr(obj, "get_config") and not isinstance(obj, type):
+        return serialize(obj)
+    if callable(obj) and not isinstance(obj, type):
+        return written_function("obj", obj)
+    raise TypeError(f"obj must be a number, a string, an array, a function or have get_config, got {brief(obj)}")
+
+
+def deserialize_keras_object(
+    config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True
+) -> Any:
+    """The object that `serialize_keras_object` wrote down, or Keras.
+
+    Args:
+        config: what it gave. custom_objects: classes and functions of the user's by name, beside registered ones.
+        safe_mode: taken for Keras's sake; code in a configuration is never run.
+
+    Raises:
+        ValueError, TypeError: nothing here has that name, or the configuration is none.
+    """
+    with custom_object_scope(custom_objects):
+        return _read(config)
+
+
+def _read(config: Any) -> Any:
+    if isinstance(config, list | tuple):
+        return [_read(part) for part in config]
+    name = config.get("class_name") if isinstance(config, dict) else None
+    if name is None and isinstance(config, dict):
+        return {key: _read(value) for key, value in config.items()}
+    if name is None or name == "DTypePolicy":
+        return config
+    if name in ("__numpy__", "__tensor__"):
+        return _array(config.get("config"))
+    own: Any = find(config)
+    if isinstance(own, type) and not hasattr(own, "build_from_config"):
+        return cast(Any, own).from_config(config.get("config") or {})
+    if name in ("function", "__lambda__"):
+        function = config.get("config")
+        places = ("activations", "losses") if own is None and isinstance(function, str) else ()
+        known = next((known for p in places if (known := getattr(_module(p), function, None)) is not None), None)
+        return read_function("config", config) if known is None else known
+    place = str(config.get("module")).removeprefix("keras.")
+    return _module(place if place in PLACES else "layers").deserialize(config)
+
+
+def _array(config: Any) -> Any:
+    try:
+        if np.dtype(config["dtype"]).kind in "fiub":
+            return np.array(config["value"], config["dtype"])
+    except (TypeError, ValueError, KeyError):
+        pass
+    raise ValueError(f"expected the configuration of an array to have a value and a dtype, got {brief(config)}")
+
+
+def _module(place: str) -> Any:
+    """A module of this package that is above this one, where configurations lead to it."""
+    return importlib.import_module(f".{place}", __package__)
 
 
 def written_function(argument: str, function: Any, anonymous: bool = False) -> dict[str, Any]:
@@ -146,17 +256,6 @@ def written_function(argument: str, function: Any, anonymous: bool = False) -> d
         )
     registered = _names[function] if is_registered(function) else "function"
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": registered}
-
-
-def read_values(config: Any) -> Any:
-    """A configuration with arrays in the place of Keras's dictionaries for them, at any depth."""
-    if isinstance(config, list | tuple):
-        return [read_values(part) for part in config]
-    if not isinstance(config, dict):
-        return config
-    if config.get("class_name") in ("__numpy__", "__tensor__"):
-        return np.array(config["config"]["value"], config["config"]["dtype"])
-    return {key: read_values(part) for key, part in config.items()}
 
 
 def read_function(argument: str, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:

@@ -13,10 +13,10 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from . import core
+from . import core, registry
 from .configured import Configured
 from .exports import public
-from .lookup import Lookup
+from .lookup import Lookup, reader
 
 Array = NDArray[Any]
 
@@ -156,13 +156,16 @@ def get(identifier: Any, argument: str = "regularizer") -> Regularizer | None:
     return None if identifier is None else _LOOKUP.get(identifier, argument)
 
 
+deserialize = reader(get)
+
+
 def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
     """Keras's dictionary for it; None for None.
 
     Raises:
         TypeError: it is of a class of the user's.
     """
-    return None if regularizer is None else _LOOKUP.serialize(regularizer)
+    return None if regularizer is None else registry.serialize(regularizer)
 
 
 class Penalized(Protocol):

@@ -32,6 +32,7 @@ MODULES = [
         "cellstep.sampling",
         "cellstep.saving",
     ),
+    *("cellstep.config", "cellstep.datasets", "cellstep.preprocessing", "cellstep.preprocessing.sequence"),
 ]
 
 

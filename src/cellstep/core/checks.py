@@ -27,6 +27,11 @@ Dims = tuple[int | str, ...]
 _default = FLOATS[0]
 
 
+def epsilon() -> float:
+    """What losses keep probabilities and divisors away from 0 by: 1e-7, not to be changed."""
+    return 1e-7
+
+
 def floatx() -> str:
     """The dtype of layers and inputs that are given none: "float32", or what `set_floatx` was given."""
     return str(_default)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..exports import public
+from ..registry import serialize
 from . import operations as operations  # without it tensors have no operators
 from . import weight_tensor as weight_tensor  # without it weights are no tensors in what is traced
 from .activation import Activation
@@ -59,7 +60,6 @@ from .rectifiers import ELU, LeakyReLU, PReLU, ReLU
 from .recurrent import RNN
 from .reshaping import Cropping1D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, ZeroPadding1D
 from .separable_conv1d import SeparableConv1D, SeparableConvolution1D
-from .serialization import serialize
 from .simple_rnn import SimpleRNN, SimpleRNNCell
 from .softmax import Softmax
 from .stacked_rnn_cells import StackedRNNCells

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import core
 from ..kernels.stages import Stage
+from ..registry import serialize
 from .base import Array, Layer, LayerOptions
 from .context import Applied, Context
 from .deserialization import deserialize
@@ -18,7 +19,6 @@ from .module import Shape
 from .penalties import run_layer
 from .ragged import checked, is_ragged
 from .recurrent import RNN
-from .serialization import serialize
 from .states import given_states, nest
 
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from .. import constraints, core, initializers, regularizers
 from ..configured import Constructed, arguments_by_name, hook, is_plain, of_package, owner_of, parameter_names
+from ..registry import deserialize_keras_object, serialize
 from .configuration import NOT_OWN, check_config, checked, in_configuration, of_weights, older_shape, users_config
 from .context import tracing
 from .names import auto_name, check_name, known_sizes, name_first
 from .reading import current
-from .serialization import serialize
 from .structure import MOVING, VALUES, WATCHED, structure
 from .variable import Variable, number_dtype
 from .variable import count as count_numbers
@@ -358,9 +358,12 @@ class Module(Constructed):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """Make one from what `get_config` gave. Keras's own configurations are read too."""
+        """Make one from what `get_config` gave. Keras's own configurations are read too.
+
+        A user's class is given layers and the like, not their configurations.
+        """
         check_config(cls, config)
-        return cls(**config)
+        return cls(**(config if of_package(cls) else deserialize_keras_object(config)))
 
     def grads_of(self, variables: Iterable[Variable | None]) -> list[NDArray[Any] | None]:
         """Where a pullback adds each weight's gradient: None for a frozen or missing one."""

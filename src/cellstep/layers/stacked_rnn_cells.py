@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Self, Unpack
 
 import numpy as np
 
+from ..registry import serialize
 from .cell import BY_KERNELS, RecurrentCell
 from .deserialization import deserialize
 from .module import Module, NamedOptions, Shape
 from .python_cell import PythonCell
 from .runner import Array, CellBack, Runner, Tape
-from .serialization import serialize
 
 
 class StackedRNNCells(Module):

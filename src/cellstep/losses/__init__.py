@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import registry
 from ..layers import SymbolicTensor
 from ..layers.symbolic import TensorFunction, of_tensors
-from ..lookup import Lookup, absent
+from ..lookup import Lookup, absent, reader
 from .base import Loss
 from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from .ctc import CTC
@@ -99,12 +99,10 @@ def serialize(loss: Loss) -> dict[str, Any]:
     """Keras's dictionary {module, class_name, config, registered_name}; a function of the user's by its name."""
     if isinstance(loss, FunctionLoss):
         return registry.written_function("loss", loss.fn, anonymous=True)
-    return _LOOKUP.serialize(loss)
+    return registry.serialize(loss)
 
 
-def deserialize(config: dict[str, Any]) -> Loss:
-    """A loss from what `serialize` gave, or Keras; ValueError for an unknown class."""
-    return _LOOKUP.get(config)
+deserialize = reader(get)
 
 
 def _function(name: str) -> TensorFunction:

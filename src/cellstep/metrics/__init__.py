@@ -7,11 +7,11 @@ metric.result()
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import registry
 from ..core import brief
-from ..lookup import absent, unknown
+from ..lookup import absent, reader, unknown
 from . import thresholds
 from .accuracy import (
     Accuracy,
@@ -194,7 +194,8 @@ def get(
     if isinstance(identifier, Metric):
         return identifier
     if isinstance(identifier, dict):
-        return deserialize(identifier)
+        kind = registry.find(identifier) or _CLASSES[identifier["class_name"]]
+        return cast(Metric, kind.from_config(dict(identifier.get("config") or {})))
     if isinstance(identifier, type) and issubclass(identifier, Metric):
         return identifier()
     if isinstance(identifier, str) and registry.find(identifier) is not None:
@@ -217,18 +218,9 @@ def serialize(metric: Metric) -> dict[str, Any]:
     Raises:
         TypeError: it wraps a function that is not registered.
     """
-    if type(metric) not in _CLASSES.values():
-        return registry.written(metric)
-    name = type(metric).__name__
-    return {"module": "keras.metrics", "class_name": name, "config": metric.get_config(), "registered_name": None}
+    return registry.serialize(metric)
 
 
-def deserialize(config: dict[str, Any]) -> Metric:
-    """A metric from what `serialize` gave, or Keras; ValueError for an unknown class."""
-    check(config)
-    kind = registry.find(config) or _CLASSES[config["class_name"]]
-    metric: Metric = kind.from_config(dict(config.get("config") or {}))
-    return metric
-
+deserialize = reader(get)
 
 absent(globals(), FUNCTIONS)

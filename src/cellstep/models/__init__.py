@@ -7,7 +7,7 @@ from ..layers.deserialization import offer
 from .clone import clone_model
 from .model import Model
 from .plot import model_to_dot, plot_model
-from .saving import load_model, save_model
+from .saving import load_model, model_from_json, save_model
 from .sequential import Sequential
 from .trainable import Trainable as Trainer
 
@@ -22,6 +22,7 @@ __all__ = [
     "Trainer",
     "clone_model",
     "load_model",
+    "model_from_json",
     "model_to_dot",
     "plot_model",
     "save_model",

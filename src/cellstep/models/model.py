@@ -280,7 +280,7 @@ class Model(Network, Trainable):
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
         """A model of the same layers with new weights. Keras's own configurations are read too."""
         if "layers" not in config or "input_layers" not in config:
-            return cls(**config)
+            return super().from_config(config)
         model: Self = from_functional(cls, config, custom_objects)
         return model
 

@@ -21,7 +21,7 @@ from ..atomic import replacing
 from ..core import brief, check_count, check_path
 from ..layers import deserialize, serialize
 from ..layers.reading import Reading, reading
-from ..layers.serialization import sharing
+from ..registry import sharing
 from . import archive, hdf5, weights
 from .archive import CONFIG, METADATA, WEIGHTS
 from .network import Network
@@ -176,3 +176,19 @@ def _marked(config: Any) -> list[dict[str, Any]]:
     parts = config.values() if isinstance(config, dict) else config if isinstance(config, list | tuple) else ()
     own = [config] if isinstance(config, dict) and "shared_object_id" in config else []
     return own + [marked for part in parts for marked in _marked(part)]
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """A model from what its `to_json` gave, or Keras's, with new weights, and not compiled.
+
+    Args:
+        json_string: that. custom_objects: classes of the user's by name, beside registered ones.
+
+    Raises:
+        ValueError, TypeError: it is not that, or names a layer that is not known here.
+    """
+    try:
+        config = json.loads(json_string)
+    except (ValueError, TypeError):
+        raise ValueError(f"json_string must be what to_json gives, got {brief(json_string)}") from None
+    return deserialize(config, custom_objects)

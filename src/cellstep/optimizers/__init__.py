@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lookup import Lookup, absent
+from .. import registry
+from ..lookup import Lookup, absent, reader
 from . import schedules
 from .base import Optimizer
 from .numpy_rules import Adadelta, Adagrad, Adamax, Lamb, Lion, Nadam
@@ -54,12 +55,9 @@ def get(identifier: Any) -> Optimizer:
 
 def serialize(optimizer: Optimizer) -> dict[str, Any]:
     """Keras's dictionary {module, class_name, config, registered_name}; TypeError for a class of the user's."""
-    return _LOOKUP.serialize(optimizer)
+    return registry.serialize(optimizer)
 
 
-def deserialize(config: dict[str, Any]) -> Optimizer:
-    """An optimizer from what `serialize` gave, or Keras; ValueError for an unknown class."""
-    return _LOOKUP.get(config)
-
+deserialize = reader(get)
 
 absent(globals())

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from .. import registry
 from ..configured import Configured
 from ..core import brief, check_bool, check_named
 from ..core import check_number as number
 from ..exports import public
-from ..lookup import Lookup
+from ..lookup import Lookup, reader
 
 
 class LearningRateSchedule(Configured):
@@ -214,18 +215,15 @@ _LOOKUP: Lookup[LearningRateSchedule] = Lookup(
     "learning rate schedule",
     LearningRateSchedule,
     {c.__name__: c for c in (*_CLASSES, CosineDecayRestarts)},
-    module="keras.optimizers.schedules",
 )
 
 
 def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
     """Keras's dictionary for it; TypeError for a class of the user's."""
-    return _LOOKUP.serialize(learning_rate_schedule)
+    return registry.serialize(learning_rate_schedule)
 
 
-def deserialize(config: dict[str, Any]) -> LearningRateSchedule:
-    """A schedule from what `serialize` gave, or Keras; ValueError for an unknown class."""
-    return _LOOKUP.get(config, "learning_rate")
+deserialize = reader(lambda config: _LOOKUP.get(config, "learning_rate"))
 
 
 __dir__ = public(globals())

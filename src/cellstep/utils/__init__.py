@@ -8,10 +8,12 @@ from ..models.own_steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from ..models.plot import model_to_dot, plot_model
 from ..registry import (
     custom_object_scope,
+    deserialize_keras_object,
     get_custom_objects,
     get_registered_name,
     get_registered_object,
     register_keras_serializable,
+    serialize_keras_object,
 )
 from ..seeds import set_random_seed
 from .arrays import normalize, pad_sequences, to_categorical
@@ -20,6 +22,8 @@ from .datasets import (
     split_dataset,
     timeseries_dataset_from_array,
 )
+from .files import get_file
+from .progbar import Progbar
 
 #: What Keras called PyDataset before.
 Sequence = PyDataset
@@ -27,11 +31,14 @@ CustomObjectScope = custom_object_scope
 
 __all__ = [
     "CustomObjectScope",
+    "Progbar",
     "PyDataset",
     "Sequence",
     "clear_session",
     "custom_object_scope",
+    "deserialize_keras_object",
     "get_custom_objects",
+    "get_file",
     "get_registered_name",
     "get_registered_object",
     "is_keras_tensor",
@@ -41,6 +48,7 @@ __all__ = [
     "pad_sequences",
     "plot_model",
     "register_keras_serializable",
+    "serialize_keras_object",
     "set_random_seed",
     "split_dataset",
     "timeseries_dataset_from_array",
