@@ -1,14 +1,29 @@
-"""Settings of the process, as in `keras.backend`: the dtype of layers that are given none, and the automatic names."""
+"""Settings of the process, as in `keras.backend`; and the functions of tensors and arrays that it had in Keras 2.
+
+    from cellstep import backend as K
+
+    def smape(y_true, y_pred):
+        return K.mean(K.abs(y_true - y_pred) / (K.abs(y_true) + K.abs(y_pred) + K.epsilon()), axis=-1)
+
+Those functions have the names and defaults of Keras 2. New scripts are better off with `cellstep.ops`.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Callable
 from typing import Any
 
+from . import ops as _ops
+from . import random as _random
 from .core import epsilon, floatx, set_floatx
 from .exports import public
-from .layers import SymbolicTensor, reset_names
+from .layers import SymbolicTensor, Variable, reset_names
 
-__all__ = ["clear_session", "epsilon", "floatx", "is_keras_tensor", "set_floatx"]
+#: Their functions come from a table, so that type checkers do not know them.
+ops: Any = _ops
+random: Any = _random
 
 
 def clear_session(free_memory: bool = True) -> None:
@@ -23,6 +38,129 @@ def clear_session(free_memory: bool = True) -> None:
 def is_keras_tensor(x: Any) -> bool:
     """Whether x is a tensor without values yet, such as `Input` gives."""
     return isinstance(x, SymbolicTensor)
+
+
+def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
+    """Sums of products over an axis of x and one of y, row by row, as the layer Dot; by default over the last of x and
+    the last but one of y."""
+    a, b = (axes, axes) if isinstance(axes, int) else axes or (ops.ndim(x) - 1, ops.ndim(y) - 2 or 1)
+    left, right = "r" + "abcdef"[: ops.ndim(x) - 1], list("r" + "uvwxyz"[: ops.ndim(y) - 1])
+    summed = right[b] = left[a]
+    out = (left + "".join(right[1:])).replace(summed, "")
+    products = ops.einsum(f"{left},{''.join(right)}->{out}", x, y)
+    return products if len(out) > 1 else ops.expand_dims(products, 1)
+
+
+def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+    """x from a threshold on, up to the largest value; below, alpha times what is missing to the threshold."""
+    y = ops.where(x >= threshold, x, alpha * (x - threshold))
+    return y if max_value is None else ops.minimum(y, max_value)
+
+
+def _assigned(x: Any, value: Any) -> Any:
+    x.assign(value)
+    return x
+
+
+#: Functions that are those of ops, and those that Keras 2 had under other names, or with other arguments or defaults.
+_SAME = (
+    "abs all any binary_crossentropy cast categorical_crossentropy cos dot dtype elu exp log max mean min ndim one_hot "
+    "prod round shape sigmoid sign sin softmax softplus softsign sparse_categorical_crossentropy sqrt square stack std "
+    "stop_gradient sum tanh var"
+)
+_OTHER: dict[str, Callable[..., Any]] = {
+    "arange": lambda start, stop=None, step=1, dtype="int32": ops.arange(start, stop, step, dtype),
+    "argmax": lambda x, axis=-1: ops.argmax(x, axis),
+    "argmin": lambda x, axis=-1: ops.argmin(x, axis),
+    "batch_flatten": lambda x: ops.reshape(x, (-1, math.prod(x.shape[1:]))),
+    "batch_get_value": lambda tensors: [ops.convert_to_numpy(x) for x in tensors],
+    "batch_set_value": lambda tuples: [_assigned(x, value) for x, value in tuples] and None,
+    "bias_add": lambda x, bias, data_format=None: ops.add(x, bias),
+    "cast_to_floatx": lambda x: ops.convert_to_tensor(x, floatx()),
+    "clip": lambda x, min_value, max_value: ops.clip(x, min_value, max_value),
+    "concatenate": lambda tensors, axis=-1: ops.concatenate(tensors, axis),
+    "constant": lambda value, dtype=None, shape=None, name=None: (
+        ops.convert_to_tensor(value, dtype or floatx()) if shape is None else ops.full(shape, value, dtype)
+    ),
+    "count_params": lambda x: math.prod(x.shape),
+    "cumprod": lambda x, axis=0: ops.cumprod(x, axis),
+    "cumsum": lambda x, axis=0: ops.cumsum(x, axis),
+    "dropout": lambda x, level, noise_shape=None, seed=None: random.dropout(x, level, noise_shape, seed),
+    "equal": lambda x, y: ops.equal(x, y),
+    "eval": ops.convert_to_numpy,
+    "expand_dims": lambda x, axis=-1: ops.expand_dims(x, axis),
+    "eye": lambda size, dtype=None, name=None: ops.eye(size, dtype=dtype),
+    "flatten": lambda x: ops.ravel(x),
+    "gather": lambda reference, indices: ops.take(reference, indices, 0),
+    "get_value": ops.convert_to_numpy,
+    "greater": lambda x, y: ops.greater(x, y),
+    "greater_equal": lambda x, y: ops.greater_equal(x, y),
+    "hard_sigmoid": lambda x: ops.clip(0.2 * x + 0.5, 0, 1),
+    "int_shape": lambda x: tuple(x.shape),
+    "l2_normalize": lambda x, axis=None: x * ops.rsqrt(ops.maximum(ops.sum(x * x, axis, True), 1e-12)),
+    "less": lambda x, y: ops.less(x, y),
+    "less_equal": lambda x, y: ops.less_equal(x, y),
+    "maximum": lambda x, y: ops.maximum(x, y),
+    "minimum": lambda x, y: ops.minimum(x, y),
+    "name_scope": lambda name: contextlib.nullcontext(),
+    "not_equal": lambda x, y: ops.not_equal(x, y),
+    "ones": lambda shape, dtype=None, name=None: ops.ones(shape, dtype),
+    "ones_like": lambda x, dtype=None, name=None: ops.ones_like(x, dtype),
+    "permute_dimensions": lambda x, pattern: ops.transpose(x, pattern),
+    "pow": lambda x, a: ops.power(x, a),
+    "random_bernoulli": lambda shape, p=0.0, dtype=None, seed=None: random.binomial(shape, 1, p, dtype, seed),
+    "random_normal": random.normal,
+    "random_uniform": random.uniform,
+    "repeat": lambda x, n: ops.repeat(ops.expand_dims(x, 1), n, 1),
+    "repeat_elements": lambda x, rep, axis: ops.repeat(x, rep, axis),
+    "reshape": lambda x, shape: ops.reshape(x, shape),
+    "reverse": lambda x, axes: ops.flip(x, axes),
+    "set_value": lambda x, value: _assigned(x, value) and None,
+    "squeeze": lambda x, axis: ops.squeeze(x, axis),
+    "switch": lambda condition, then_expression, else_expression: ops.where(
+        condition, *(part() if callable(part) else part for part in (then_expression, else_expression))
+    ),
+    "temporal_padding": lambda x, padding=(1, 1): ops.pad(x, ((0, 0), tuple(padding), (0, 0))),
+    "tile": lambda x, n: ops.tile(x, n),
+    "transpose": lambda x: ops.transpose(x),
+    "truncated_normal": random.truncated_normal,
+    "update": _assigned,
+    "update_add": lambda x, increment: _assigned(x, x + increment),
+    "update_sub": lambda x, decrement: _assigned(x, x - decrement),
+    "variable": lambda value, dtype=None, name=None, constraint=None: Variable(
+        value, dtype=dtype or floatx(), name=name, constraint=constraint
+    ),
+    "zeros": lambda shape, dtype=None, name=None: ops.zeros(shape, dtype),
+    "zeros_like": lambda x, dtype=None, name=None: ops.zeros_like(x, dtype),
+}
+for _name, _function in _OTHER.items():
+    if _function.__name__ in ("<lambda>", "_assigned"):
+        _function.__name__ = _function.__qualname__ = _name
+        _function.__doc__ = f"`{_name}` of Keras 2."
+globals().update({name: getattr(ops, name) for name in _SAME.split()} | _OTHER)
+
+__all__ = sorted([*_SAME.split(), *_OTHER, "batch_dot", "clear_session", "is_keras_tensor", "relu"])
+__all__ += ["epsilon", "floatx", "set_floatx"]
+
+#: What is written in place of functions that are left out.
+_IN_PLACE = {
+    "learning_phase set_learning_phase in_train_phase in_test_phase": (
+        "a layer's call is told by its argument `training`, and model(x, training=True) says it"
+    ),
+    "placeholder": "layers.Input(shape) makes a tensor",
+    "function get_session set_session": "Model(inputs, outputs) makes a function of tensors, which is called on arrays",
+    "gradients": "model.gradients(x, y) has those of the weights, and layer.forward(x) gives a pullback",
+    "rnn foldl foldr map_fn": "a cell of your own in layers.RNN runs over steps",
+    "ctc_batch_cost ctc_decode": "losses.CTC is the loss",
+    "set_epsilon": "epsilon() is 1e-7, and cannot be changed",
+}
+
+
+def __getattr__(name: str) -> Any:
+    for names, what in _IN_PLACE.items():
+        if name in names.split():
+            raise AttributeError(f"cellstep.backend has no function {name!r}: {what}")
+    raise AttributeError(f"cellstep.backend has no function {name!r}; cellstep.ops has functions of tensors and arrays")
 
 
 __dir__ = public(globals())

@@ -105,7 +105,9 @@ def model(function: Callable[..., Any], arrays: list[Any], dtype: str = "float64
 
 
 def test_every_operation_has_a_case() -> None:
-    assert set(CASES) | set(STILL) == {kind.name for kind in OPERATIONS.values() if kind.arguments}
+    assert set(CASES) | set(STILL) == {
+        kind.name for kind in OPERATIONS.values() if kind.arguments and kind.module != "random"
+    }
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -238,6 +240,7 @@ def test_an_attention_of_ones_own_is_trained() -> None:
         (lambda t: t[[0, 1]], TypeError, r"takes slices, integers, None and ... in brackets, got \[0, 1\]; use .*take"),
         (lambda t: t + np.ones(5), ValueError, r"expected inputs that add can take, got shapes \(None, 4, 3\): "),
         (lambda t: math.concatenate([t, t[:, 0]]), ValueError, "expected inputs that concatenate can take"),
+        (lambda t: math.sum(X, axis=3), ValueError, r"expected an axis that an array of shape \(2, 4, 3\) has, got 3"),
         (lambda t: t + "a", TypeError, "unsupported operand"),
         (lambda t: math.mean(t, axes=1), TypeError, r"mean\(x, axis=None, keepdims=False\) was called wrongly: "),
         (lambda t: math.pad(t, 1, mode="reflect"), NotImplementedError, "mode='reflect' is not built"),

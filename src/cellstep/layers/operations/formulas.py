@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ... import core
 from .composed import f
-
-#: What losses and norms keep divisors and logarithms away from 0 by.
-EPSILON = 1e-7
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -57,7 +55,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 def normalize(x: Any, axis: Any = -1, order: float = 2, epsilon: float | None = None) -> Any:
     """x over its norm along an axis."""
-    epsilon = EPSILON if epsilon is None else epsilon
+    epsilon = core.epsilon() if epsilon is None else epsilon
     if order == 2:
         return x * f.rsqrt(f.maximum(f.sum(x * x, axis=axis, keepdims=True), epsilon**2))
     return x / f.maximum(norm(x, order, axis, True), epsilon)
@@ -67,7 +65,7 @@ def _log_shares(output: Any, from_logits: bool, axis: int) -> Any:
     if from_logits:
         return f.log_softmax(output, axis=axis)
     shares = output / f.sum(output, axis=axis, keepdims=True)
-    return f.log(f.clip(shares, x_min=EPSILON, x_max=1 - EPSILON))
+    return f.log(f.clip(shares, x_min=core.epsilon(), x_max=1 - core.epsilon()))
 
 
 def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
@@ -87,7 +85,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     """The crossentropy of each probability, or logit."""
     if from_logits:
         return -(target * f.log_sigmoid(output) + (1 - target) * f.log_sigmoid(-output))
-    output = f.clip(output, x_min=EPSILON, x_max=1 - EPSILON)
+    output = f.clip(output, x_min=core.epsilon(), x_max=1 - core.epsilon())
     return -(target * f.log(output) + (1 - target) * f.log(1 - output))
 
 
