@@ -237,6 +237,19 @@ def keyword_names(kind: type) -> frozenset[str] | None:
     return None if any_will_do else known
 
 
+def chosen(thing: Any) -> str:
+    """Arguments of an object's constructor that are not the defaults, as "units=4, go_backwards=True": those that
+    attributes of these names hold, and that JSON can, or that have a name."""
+    found = []
+    for name, parameter in inspect.signature(type(thing)).parameters.items():
+        value = getattr(thing, name, parameter.default)
+        value = value if is_plain(value) else getattr(value, "name", parameter.default)
+        default = "linear" if name == "activation" and parameter.default is None else parameter.default
+        if name not in ("name", "dtype", "trainable", "weights") and value not in (default, {}, []):
+            found.append(f"{name}={value!r}")
+    return ", ".join(found)
+
+
 def arguments_of(scope: dict[str, Any]) -> dict[str, Any]:
     """A constructor's arguments by name, those of its `**options` among them, from its `locals()` before others are
     set: `super().__init__(**arguments_of(locals()))` hands all on."""

@@ -129,13 +129,13 @@ TABLE: list[Row] = [
         "seq not list",
         lambda: Sequential(layers.LSTM(4)),
         TypeError,
-        "layers must be a list, as in Sequential([LSTM(32), Dense(1)]), got <LSTM lstm>",
+        "layers must be a list, as in Sequential([LSTM(32), Dense(1)]), got <LSTM lstm: units=4>",
     ),
     (
         "seq two args",
         lambda: Sequential(layers.LSTM(4), layers.Dense(1)),
         TypeError,
-        "trainable must be True or False, got <Dense dense>",
+        "trainable must be True or False, got <Dense dense: units=1>",
     ),
     (
         "seq with class",
@@ -154,7 +154,10 @@ TABLE: list[Row] = [
         "seq nested list",
         lambda: Sequential([[layers.LSTM(4), layers.Dense(1)]]),
         TypeError,
-        ("layer must be a layer, such as LSTM(32), got [<LSTM lstm>, <Dense dense>]; a Sequential of them is one"),
+        (
+            "layer must be a layer, such as LSTM(32), got [<LSTM lstm: units=4>, <Dense dense: units=1>]; "
+            "a Sequential of them is one"
+        ),
     ),
     (
         "seq input twice",
@@ -166,7 +169,7 @@ TABLE: list[Row] = [
         "seq add to",
         lambda: Sequential().add([layers.LSTM(4)]),
         TypeError,
-        "layer must be a layer, such as LSTM(32), got [<LSTM lstm>]; a Sequential of them is one",
+        "layer must be a layer, such as LSTM(32), got [<LSTM lstm: units=4>]; a Sequential of them is one",
     ),
     ("seq add number", lambda: Sequential().add(5), TypeError, "layer must be a layer, such as LSTM(32), got 5"),
     (
@@ -238,7 +241,7 @@ TABLE: list[Row] = [
         "bidir of cell",
         lambda: layers.Bidirectional(layers.LSTMCell(4)),
         TypeError,
-        "layer must be a recurrent layer (RNN, LSTM, GRU, SimpleRNN), got <LSTMCell lstm_cell>",
+        "layer must be a recurrent layer (RNN, LSTM, GRU, SimpleRNN), got <LSTMCell lstm_cell: units=4>",
     ),
     (
         "bidir merge",
@@ -284,7 +287,8 @@ TABLE: list[Row] = [
         "bidir bidir",
         lambda: layers.Bidirectional(layers.Bidirectional(layers.LSTM(3))),
         TypeError,
-        "layer must be a recurrent layer (RNN, LSTM, GRU, SimpleRNN), got <Bidirectional bidirectional>",
+        "layer must be a recurrent layer (RNN, LSTM, GRU, SimpleRNN), "
+        "got <Bidirectional bidirectional: backward_layer='backward_lstm'>",
     ),
     (
         "td class",
@@ -311,7 +315,7 @@ TABLE: list[Row] = [
         TypeError,
         (
             "cell must be a SimpleRNNCell, LSTMCell, GRUCell, a list of cells, or an object with forward(x, "
-            "states, training) and state_size, got <LSTM lstm>"
+            "states, training) and state_size, got <LSTM lstm: units=3>"
         ),
     ),
     (
@@ -327,7 +331,7 @@ TABLE: list[Row] = [
         "stacked no list",
         lambda: layers.StackedRNNCells(layers.LSTMCell(3)),
         ValueError,
-        "cells must be a list of one cell or more, got <LSTMCell lstm_cell>",
+        "cells must be a list of one cell or more, got <LSTMCell lstm_cell: units=3>",
     ),
     (
         "stacked empty",

@@ -369,7 +369,10 @@ TABLE: list[Row] = [
         "cell seq",
         lambda: Sequential([Input((3,)), layers.LSTMCell(3)]),
         TypeError,
-        ("layer must be a layer, such as LSTM(32), got <LSTMCell lstm_cell>; RNN(cell) makes a layer of a cell"),
+        (
+            "layer must be a layer, such as LSTM(32), got <LSTMCell lstm_cell: units=3>; "
+            "RNN(cell) makes a layer of a cell"
+        ),
     ),
     (
         "layer of Keras",

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..configured import Constructed
+from ..configured import Constructed, chosen
 
 #: Numbers by name; arrays where a metric gives one. Or None.
 Logs = dict[str, Any] | Any
@@ -77,6 +77,9 @@ class Callback(Constructed):
     def on_test_batch_end(self, batch: int, logs: Logs = None) -> None: ...
     def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None: ...
     def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None: ...
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({chosen(self)})"
 
     def close(self) -> None:
         """Called when training, testing or predicting is over, also when an exception ended it."""

@@ -35,6 +35,9 @@ class History(Callback):
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
 
+    def __repr__(self) -> str:
+        return f"<History of {len(self.epoch)} epochs: {', '.join(self.history)}>"
+
     def on_train_begin(self, logs: Logs = None) -> None:
         self.epoch = []
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self, TypedDict
 from numpy.typing import NDArray
 
 from .. import constraints, core, initializers, regularizers
-from ..configured import Constructed, arguments_by_name, hook, is_plain, of_package, owner_of, parameter_names
+from ..configured import Constructed, arguments_by_name, chosen, hook, is_plain, of_package, owner_of, parameter_names
 from ..registry import deserialize_keras_object, serialize
 from .configuration import NOT_OWN, check_config, checked, in_configuration, of_weights, older_shape, users_config
 from .context import tracing
@@ -381,7 +381,8 @@ class Module(Constructed):
         self._lock = threading.RLock()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}>"
+        arguments = chosen(self)
+        return f"<{type(self).__name__} {self.name}{arguments and ': '}{arguments}>"
 
 
 def modules_in(value: Any) -> list[Module]:

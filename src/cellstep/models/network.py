@@ -47,6 +47,10 @@ class Network(Layer):
         self._graph: Graph | None = None
         self._traced = ModelTracer()
 
+    def __repr__(self) -> str:
+        size = f"{self.count_params():,} parameters" if self.built else "not built"
+        return f"<{type(self).__name__} {self.name}: {len(self.parts)} layers, {size}>"
+
     # What it is made of
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import seeds
+from ..configured import chosen
 from ..core import check_bool, check_count, plain
 
 Array = NDArray[Any]
@@ -54,6 +55,9 @@ class PyDataset:
     def on_epoch_end(self) -> None:
         """Called after each pass; to shuffle, say."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({chosen(self)})"
+
 
 class Windows(PyDataset):
     """Batches of windows of a series, cut when they are asked for; see `timeseries_dataset_from_array`."""
@@ -64,6 +68,9 @@ class Windows(PyDataset):
 
     def __len__(self) -> int:
         return -(-len(self.starts) // self.batch_size)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.starts)} windows of {len(self.steps)} steps, in batches of {self.batch_size}>"
 
     def __getitem__(self, index: int) -> Any:
         if not -len(self) <= index < len(self):
