@@ -31,7 +31,8 @@ class Case:
     inner: Case | None = None
 
     def __str__(self) -> str:
-        words = [f"{k}={v}" for k, v in {**self.options, **self.call}.items()]
+        given = {**self.options, **self.call}.items()
+        words = [f"{k}={v.shape if isinstance(v, np.ndarray) else v}" for k, v in given]
         if self.inner is not None:
             words.insert(0, str(self.inner))
         if self.mask is not None:
@@ -142,7 +143,32 @@ def _attentions() -> list[Case]:
         # with the first step of the value there, no row of the query is without any
         (pair, [RIGHT, of_value | (np.arange(5) == 0)], {"use_causal_mask": True, "return_attention_scores": True}),
     ]
-    return [Case(n, o, shape, mask, call) for n, o in kinds for shape, mask, call in calls]
+    return [Case(n, o, shape, mask, call) for n, o in kinds for shape, mask, call in calls] + _heads(of_value)
+
+
+def _heads(of_value: NDArray[Any]) -> list[Case]:
+    pair, triple = [(B, T, C), (B, 5, 6)], [(B, T, C), (B, 5, 6), (B, 5, 2)]
+    scores = {"return_attention_scores": True}
+    some = np.random.default_rng(4).random((1, T, 5)) < 0.5
+    kinds: list[tuple[Any, Any, dict[str, Any], dict[str, Any]]] = [
+        (pair, None, {}, {}),
+        (triple, None, {"use_gate": True}, {}),
+        (triple, None, {"use_gate": True, "value_dim": 2, "output_shape": 5, "use_bias": False}, scores),
+        (pair, [None, of_value], {}, {}),
+        (triple, [None, of_value, None], {"output_shape": (2, 3)}, scores),
+        # some rows see no step of the value
+        (pair, [None, of_value], {}, {"use_causal_mask": True}),
+        (pair, None, {}, {"attention_mask": some}),
+        (pair, None, {"sliding_window": 2}, {"attention_mask": some, **scores}),
+        (pair, None, {}, {"attention_mask": some[0]}),
+        ([(2, 3, 4, 5), (2, 3, 2, 5)], None, {"attention_axes": 2}, scores),
+        ([(2, 3, 4, 5), (2, 3, 2, 5)], None, {"attention_axes": (-2, 1)}, {}),
+        ([(2, 3, 4, 5), (2, 1, 2, 5)], None, {}, scores),
+    ]
+    return [
+        Case("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, **options}, shape, mask, call)
+        for shape, mask, options, call in kinds
+    ]
 
 
 CASES: list[Case] = [

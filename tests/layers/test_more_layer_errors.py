@@ -16,6 +16,9 @@ X = np.ones((2, 4, 3), "float32")
 MASK = np.ones((2, 4), bool)
 
 
+HEADS = layers.MultiHeadAttention(2, 3)
+
+
 def built(layer: Any, shape: Any = X.shape) -> Any:
     layer.build(shape)
     return layer
@@ -98,6 +101,12 @@ CONSTRUCTORS: list[Row] = [
     (lambda: layers.Attention(score_mode="add"), ValueError, "score_mode must be one of 'dot', 'concat', got 'add'"),
     (lambda: layers.Attention(dropout=2), ValueError, "dropout must be a number from 0 to 1, got 2"),
     (lambda: layers.AdditiveAttention(score_mode="dot"), TypeError, "score_mode"),
+    (lambda: layers.MultiHeadAttention(0, 2), ValueError, "num_heads must be a positive integer, got 0"),
+    (lambda: layers.MultiHeadAttention(2, 1.5), TypeError, "key_dim must be a positive integer, got 1.5"),
+    (lambda: layers.MultiHeadAttention(2, 2, value_dim=0), ValueError, "value_dim must be a positive integer, got 0"),
+    (lambda: layers.MultiHeadAttention(2, 2, sliding_window=0), ValueError, "sliding_window must be a positive integ"),
+    (lambda: layers.MultiHeadAttention(2, 2, output_shape=8.0), TypeError, "output_shape must be a positive integer"),
+    (lambda: layers.MultiHeadAttention(2, 2, attention_axes="time"), TypeError, "attention_axes must be an integer or"),
     (lambda: layers.TimeDistributed("dense"), TypeError, "layer must be a layer, such as .*, got 'dense'"),
     (lambda: layers.TimeDistributed(layers.LSTM(2, return_state=True)), ValueError, "layer must return one array"),
     (lambda: layers.TimeDistributed(layers.Dense(2), dtype="float64"), ValueError, "dtype must be that of the layer"),
@@ -159,6 +168,27 @@ CALLS: list[Row] = [
     (lambda: layers.Normalization().adapt("x"), TypeError, "data must be an array or batches of arrays, got 'x'"),
     (lambda: layers.Normalization().adapt([X, X[..., :2]]), ValueError, r"expected inputs of sizes \(3,\) along axis"),
     (lambda: layers.Normalization(1).stages(), NotImplementedError, r"must be -1 or None in a stream, got \[1\]"),
+    (lambda: HEADS(X), TypeError, r"x of multi_head_attention\w* to be a list \[query, value\] or .* got ndarray"),
+    (lambda: HEADS(X, X[..., 0]), ValueError, "all axes of value and key but the last must be equal, got"),
+    (lambda: HEADS(X, X, X[:, 1:]), ValueError, r"must be equal, got \(2, 4, 3\), \(2, 4, 3\), \(2, 3, 3\)"),
+    (lambda: HEADS(X, X[:, :0]), ValueError, "Tv 1 or more"),
+    (lambda: HEADS(X, X, attention_mask=MASK), ValueError, r"expected attention_mask of a shape .* got \(2, 4\)"),
+    (
+        lambda: HEADS(X, X, value_mask=MASK[:, :2]),
+        ValueError,
+        "expected value_mask of a shape that goes with the score",
+    ),
+    (lambda: HEADS(X, X, initial_state=X), TypeError, "initial_state must be None"),
+    (
+        lambda: layers.MultiHeadAttention(2, 3)(X[None], X[None], use_causal_mask=True),
+        NotImplementedError,
+        r"use_causal_mask needs one attention axis, got \[1, 2\]: give attention_mask",
+    ),
+    (
+        lambda: layers.MultiHeadAttention(2, 3, attention_axes=2)(X, X),
+        ValueError,
+        "attention_axes must name axes of the",
+    ),
     (lambda: built(layers.PReLU(), (None, None, 3)), ValueError, "axes after the batch are known or among shared_axes"),
     (lambda: built(layers.PReLU(shared_axes=3)), ValueError, r"shared_axes must name axes of the inputs, got \[3\]"),
     (lambda: built(layers.PReLU(shared_axes=1))(X[..., :2]), ValueError, r"expected x of shape \(batch, any, 3\), got"),

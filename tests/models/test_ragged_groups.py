@@ -94,6 +94,7 @@ SEQUENCES: dict[str, Callable[[], list[Any]]] = {
     ],
     "a penalty": lambda: [layers.Dense(4, activity_regularizer="l1_l2", **F64), layers.GRU(4, **STEPS)],
     "attention": lambda: [attending],
+    "attention in heads": lambda: [lambda x: layers.MultiHeadAttention(2, 3, **F64)(x, x), layers.GRU(4, **STEPS)],
     "states between layers": lambda: [states_between],
 }
 ONE: dict[str, Callable[[], list[Any]]] = {

@@ -29,21 +29,32 @@ def as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
+def one_by_one(case: Case, values: Any) -> list[Any]:
+    """What Keras's layer gets by position: the list of several, but for this one the entries."""
+    return list(values) if case.name == "MultiHeadAttention" else [values]
+
+
 def weights_for(layer: Any) -> list[Any]:
     """Weights that no initializer gives; variances positive."""
     rng = np.random.default_rng(8)
-    return [rng.uniform(0.5, 1.5, w.shape).astype(np.float32) * (-1) ** (w.ndim > 1) for w in layer.get_weights()]
+    # several projections of weights that are all of one sign would give scores in the hundreds
+    size = 0.25 if isinstance(layer, layers.MultiHeadAttention) else 1
+    return [
+        (size * rng.uniform(0.5, 1.5, w.shape)).astype(np.float32) * (-1) ** (w.ndim > 1) for w in layer.get_weights()
+    ]
 
 
 def by_keras(case: Case, layer: Any, x: Any, upstream: list[Any]) -> dict[str, Any]:
     """Outputs, gradients of inputs and of trainable weights, and what non-trainable weights became."""
     kept = [jnp.asarray(v.value) for v in layer.non_trainable_variables]
     extra = dict(case.call)
-    if case.mask is not None:
+    if case.mask is not None and case.name == "MultiHeadAttention":
+        extra["value_mask"] = case.mask[1]
+    elif case.mask is not None:
         extra["mask"] = jax.tree_util.tree_map(jnp.asarray, case.mask)
 
     def run(weights: list[Any], x: Any) -> tuple[Any, Any]:
-        y, moved = layer.stateless_call(weights, kept, x, **extra)
+        y, moved = layer.stateless_call(weights, kept, *one_by_one(case, x), **extra)
         return as_list(y), moved
 
     @jax.jit  # one compilation, where each operation alone would have its own
@@ -80,7 +91,7 @@ def test_values_and_gradients(case: Case) -> None:
     theirs, ours = case.make(keras.layers), case.make(layers)
     x = case.inputs()
     for layer in (theirs, ours):
-        layer.build([a.shape for a in x] if isinstance(x, list) else x.shape)
+        layer.build(*one_by_one(case, [a.shape for a in x] if isinstance(x, list) else x.shape))
     assert [w.shape for w in ours.get_weights()] == [w.shape for w in theirs.get_weights()]
     assert [w.name for w in ours.weights] == [w.name for w in theirs.weights]
     chosen = weights_for(ours)
@@ -104,12 +115,14 @@ def test_shapes_and_masks(case: Case) -> None:
             for one in (shape if isinstance(shape, list) else [shape])
         ]
         asked = opened if isinstance(shape, list) else opened[0]
-        assert ours.compute_output_shape(asked) == tuple(theirs.compute_output_shape(asked))
+        assert ours.compute_output_shape(asked) == tuple(theirs.compute_output_shape(*one_by_one(case, asked)))
     x = case.inputs()
     if case.mask is None:
         return
     mine = ours.compute_mask(x, case.mask)
     right = theirs.compute_mask(x, case.mask) if theirs.supports_masking else None
+    if case.name == "MultiHeadAttention":
+        right = case.mask[0]
     assert (mine is None) == (right is None)
     if mine is not None:
         np.testing.assert_array_equal(mine, right)

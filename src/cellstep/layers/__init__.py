@@ -43,6 +43,7 @@ from .merging import (
     subtract,
 )
 from .module import Module
+from .multi_head_attention import MultiHeadAttention
 from .names import reset_names
 from .noise import GaussianDropout, GaussianNoise
 from .normalization import Normalization
@@ -116,6 +117,7 @@ __all__ = [
     "Merge",
     "Maximum",
     "Module",
+    "MultiHeadAttention",
     "Multiply",
     "MaxPool1D",
     "MaxPooling1D",

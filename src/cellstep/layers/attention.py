@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Unpack
 
 import numpy as np
 
 from .. import activations, core
-from .base import Array, Layer, LayerOptions
+from .attention_base import AttentionLayer, Back, dot_scores
+from .base import Array, LayerOptions
 from .context import Applied, Context
-from .dropout import Dropout
 from .module import Shape
 from .variable import Variable
 
 #: What is taken from the score of a hidden step, as in Keras.
 HIDDEN = 1e9
 
-PARTS = "[query, value] or [query, value, key]"
 
-#: From the gradient of the scores to those of query and key.
-Back = Callable[[Array], tuple[Array, Array]]
-
-
-class Attention(Layer):
+class Attention(AttentionLayer):
     """Dot-product attention of [query (B, Tq, D), value (B, Tv, V)] or [query, value, key (B, Tv, D)]: (B, Tq, V).
 
     scores = query key^T; weights = softmax(scores) over the steps of the value; outputs = weights value. Without a key
@@ -47,10 +42,6 @@ class Attention(Layer):
         >>> y = Attention()([np.ones((2, 3, 4)), np.ones((2, 5, 4))])
     """
 
-    takes_several = True
-
-    skips_masked = True
-
     def __init__(
         self,
         use_scale: bool = False,
@@ -62,9 +53,7 @@ class Attention(Layer):
         super().__init__(**options)
         self.use_scale = core.check_bool("use_scale", use_scale)
         self.score_mode = core.check_choice("score_mode", score_mode, ("dot", "concat"))
-        self.dropout = core.check_rate("dropout", dropout)
-        self._drop = Dropout(self.dropout, seed=seed, name="dropout", dtype=self.dtype)
-        self.seed, self.generator = self._drop.seed, self._drop.generator
+        self.keep_dropout(dropout, seed)
         self.scale: Variable | None = None
         self.concat_score_weight: Variable | None = None
 
@@ -87,10 +76,6 @@ class Attention(Layer):
             return outputs
         query, value, _ = self._shapes(input_shape)
         return [outputs, (*query[:-1], value[1])]
-
-    def compute_mask(self, x: Any, mask: Any = None) -> Any:
-        """The query's mask, or None."""
-        return None if mask is None else self._listed("mask", mask)[0]
 
     def apply(
         self,
@@ -116,30 +101,25 @@ class Attention(Layer):
         """
         query, value, key = self._inputs(x)
         if not self.built:
-            self.build([a.shape for a in self._listed("x", [query, value, key][: len(x)])])
+            self.build([a.shape for a in self.listed("x", [query, value, key][: len(x)])])
         with_scores = core.check_bool("return_attention_scores", return_attention_scores)
         hidden, absent = self._masks(mask, query, value, core.check_bool("use_causal_mask", use_causal_mask))
 
         scores, scores_back = self.scores(query, key)
         if hidden is not None:
             scores = np.where(hidden, scores - scores.dtype.type(HIDDEN), scores)
-        weights, softmax_back = activations.get("softmax").forward(scores)
-        weights, drop_back = self._drop.compute(weights, None, context.training)
-        y = core.matmul(weights, value)
+        shares, softmax_back = activations.get("softmax").forward(scores)
+        y, weights, back = self.weigh(shares, lambda d: scores_back(softmax_back(d)), value, context.training)
         if absent is not None:
             y[absent] = 0
 
         def pullback(dy: Any, need_dx: bool = True) -> list[Array] | None:
-            dy, dweights = self._gradients_of_outputs(dy, y, weights, with_scores)
+            dy, dweights = self.gradients_of_outputs(dy, y, weights, with_scores)
             if absent is not None:
                 dy = np.where(absent[..., None], dy.dtype.type(0), dy)
-            passed = core.matmul(dy, value.swapaxes(1, 2))
-            if dweights is not None:
-                passed += dweights
-            dquery, dkey = scores_back(softmax_back(drop_back(passed)))
+            dquery, dvalue, dkey = back(dy, dweights=dweights)
             if not need_dx:
                 return None
-            dvalue = core.matmul(weights.swapaxes(1, 2), dy)
             return [dquery, dvalue, dkey] if len(x) == 3 else [dquery, dvalue + dkey]
 
         return ([y, weights] if with_scores else y), self.compute_mask(x, mask), pullback
@@ -148,15 +128,14 @@ class Attention(Layer):
         """How well keys match: (B, Tq, Tv), and the way back, which adds to the weights' gradients."""
         if self.score_mode == "concat":
             return self._concat_scores(query, key)
-        products = core.matmul(query, key.swapaxes(1, 2))
+        products, products_back = dot_scores(query, key)
         if self.scale is None:
-            return products, lambda ds: (core.matmul(ds, key), core.matmul(ds.swapaxes(1, 2), query))
+            return products, products_back
         scale = self.scale.numpy()
 
         def back(ds: Array) -> tuple[Array, Array]:
             self._add([(self.scale, (ds * products).sum())])
-            ds = ds * scale
-            return core.matmul(ds, key), core.matmul(ds.swapaxes(1, 2), query)
+            return products_back(ds * scale)
 
         return products * scale, back
 
@@ -188,18 +167,10 @@ class Attention(Layer):
                 if variable is not None and variable.trainable:
                     variable.grad[...] += grad
 
-    def _gradients_of_outputs(self, dy: Any, y: Array, weights: Array, with_scores: bool) -> tuple[Array, Array | None]:
-        if not with_scores:
-            return self.gradient_array(dy, y.shape), None
-        if not isinstance(dy, (list, tuple)) or len(dy) != 2:
-            raise ValueError(f"expected dy to be a list of 2, outputs and scores, got {type(dy).__name__}")
-        dy_outputs = np.zeros_like(y) if dy[0] is None else self.gradient_array(dy[0], y.shape)
-        return dy_outputs, None if dy[1] is None else self.gradient_array(dy[1], weights.shape)
-
     def _masks(self, mask: Any, query: Array, value: Array, causal: bool) -> tuple[Array | None, Array | None]:
         """Which scores are hidden, broadcast to (B, Tq, Tv); which steps of the query are not there (B, Tq)."""
         (B, Tq, _), Tv = query.shape, value.shape[1]
-        of_query, of_value = (None, None) if mask is None else self._listed("mask", mask)[:2]
+        of_query, of_value = (None, None) if mask is None else self.listed("mask", mask)[:2]
         absent = None if of_query is None else ~core.check_mask(of_query, B, Tq)
         hidden = None if of_value is None else ~core.check_mask(of_value, B, Tv)[:, None]
         if causal:
@@ -211,7 +182,7 @@ class Attention(Layer):
         """query, value and key, checked against each other."""
         dims = ("batch", "time", "features")
         names = ("query", "value", "key")
-        arrays = [core.as_array(n, a, self.dtype, dims) for n, a in zip(names, self._listed("x", x), strict=False)]
+        arrays = [core.as_array(n, a, self.dtype, dims) for n, a in zip(names, self.listed("x", x), strict=False)]
         query, value, key = (*arrays, arrays[1])[:3]
         self._shapes([a.shape for a in arrays])
         if not value.shape[1]:
@@ -220,9 +191,11 @@ class Attention(Layer):
 
     def _shapes(self, shapes: Any) -> tuple[Shape, Shape, Shape]:
         """The shapes of query, value and key; ValueError where they do not go together."""
-        listed = self._listed("x", shapes)
+        listed = self.listed("x", shapes)
         if not all(isinstance(shape, (list, tuple)) for shape in listed):
-            raise TypeError(f"expected x of {self.name} to be a list {PARTS}, got one of shape {core.describe(shapes)}")
+            raise TypeError(
+                f"expected x of {self.name} to be a list {self._forms['x']}, got one of shape {core.describe(shapes)}"
+            )
         listed = [tuple(shape) for shape in listed]
         query, value, key = (*listed, listed[1])[:3]
         fits = all(len(shape) == 3 for shape in listed) and all(
@@ -235,14 +208,6 @@ class Attention(Layer):
                 f"the value where there is none, got {', '.join(map(core.describe, listed))}"
             )
         return query, value, key
-
-    def _listed(self, name: str, value: Any) -> list[Any]:
-        parts = "[query mask, value mask]" if name == "mask" else PARTS
-        if not isinstance(value, (list, tuple)):
-            raise TypeError(f"expected {name} of {self.name} to be a list {parts}, got {type(value).__name__}")
-        if len(value) not in (2, 3):
-            raise ValueError(f"expected {name} of {self.name} to be a list {parts}, got {len(value)} entries")
-        return list(value)
 
 
 class AdditiveAttention(Attention):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ class MatmulLayer(Layer):
     bias: Variable | None
     activation: Activation
     use_bias: bool
+    #: Which axes of the kernel are those of a row: all but the last; or so many of the first.
+    row_axes: int = -1
     kernel_initializer: Callable[..., Array]
     bias_initializer: Callable[..., Array]
     kernel_regularizer: Regularizer | None
@@ -39,15 +42,17 @@ class MatmulLayer(Layer):
         cached: tuple[Any, Any, core.Matrix] | None = self.__dict__.get(slot)
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
-        W = self.kernel._view
-        if W.ndim != 2:
-            W = W.reshape(-1, W.shape[-1])
+        W = self.flat(self.kernel._view)
         if backward:
             matrix = core.Matrix.of(W.T, backend=backend)
         else:
-            matrix = core.Matrix.of(W, None if bias is None else bias._view, backend)
+            matrix = core.Matrix.of(W, None if bias is None else bias._view.reshape(-1), backend)
         self.__dict__[slot] = (backend, versions, matrix)
         return matrix
+
+    def flat(self, kernel: Array) -> Array:
+        """The kernel, or its gradient, as a matrix: a view."""
+        return kernel if kernel.ndim == 2 else kernel.reshape(math.prod(kernel.shape[: self.row_axes]), -1)
 
     def multiply(self, rows: Array, activation: Activation | None = None) -> tuple[Array, ActivationPullback]:
         """activation(rows K + bias), and the pullback of the activation: the layer's own where None."""
@@ -61,10 +66,9 @@ class MatmulLayer(Layer):
         """Add to the gradients of kernel and bias, from those of the sums."""
         with self._lock:  # threads may add to the same gradients
             dkernel, dbias = self.grads_of((self.kernel, self.bias))
-            if dkernel is not None and dkernel.ndim != 2:
-                dkernel = dkernel.reshape(-1, dkernel.shape[-1])
             if dkernel is not None or dbias is not None:
-                core.add_gradients(rows, dz, dkernel, dbias)
+                dW, db = None if dkernel is None else self.flat(dkernel), None if dbias is None else dbias.reshape(-1)
+                core.add_gradients(rows, dz, dW, db)
 
     def check_version(self, version: int) -> None:
         """RuntimeError where the kernel is no longer the one that the forward pass had."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..layers import SymbolicTensor, deserialize, merging, nested, serialize
+from ..layers import MultiHeadAttention, SymbolicTensor, deserialize, merging, nested, serialize
 from ..layers.operations import OPERATIONS, Operation, Slot, apply_named, decoded, encoded, replaced
 from ..lookup import snake_case
 
@@ -30,6 +30,9 @@ def functional_config(model: Any) -> dict[str, Any]:
             options["mask"] = nested.change(step.mask, tensor)
         options |= nested.change(step.named, tensor)
         args = [nested.change(step.x, tensor)]
+        if isinstance(step.layer, MultiHeadAttention):  # whose call takes them one by one
+            args, named = args[0][:2], args[0][2:]
+            options |= dict(zip(step.layer.call_names[2:], named, strict=False))
         if isinstance(step.layer, Operation):
             args = operation_args(step.layer, [tensor(place) for place in nested.flatten(step.x)])
             options = {key: encoded(step.layer.options.get(key)) for key in step.layer.kind.in_call}
@@ -170,7 +173,8 @@ class _Reader:
             if len(args) == 2 and isinstance(layer, merging.Merge):
                 args = [list(args)]
             options = {key: self._filled(value, name) for key, value in self._read_options(layer, options).items()}
-            layer(self._filled(args[0], name), **{key: value for key, value in options.items() if value is not None})
+            args = self._filled(args, name)
+            layer(*args, **{key: value for key, value in options.items() if value is not None})
             node = layer.nodes[-1]
         del self.calls[name][0]
         self.nodes[name].append(node)

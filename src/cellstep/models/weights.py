@@ -77,7 +77,8 @@ def _parts(module: Module) -> Iterator[tuple[str, Module]]:
         return
     for part in module.parts:
         for name, value in vars(module).items():
-            if name.startswith("_") and (name == "_parts" or not module._composed):
+            # `_gate_dense` is the one of Keras's that is not public
+            if name.startswith("_") and (name == "_parts" or not module._composed) and name != "_gate_dense":
                 continue
             value = list(value.values()) if isinstance(value, dict) else value
             if value is part:
