@@ -7,11 +7,11 @@ metric.result()
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .. import registry
 from ..core import brief
-from ..lookup import absent, reader, unknown
+from ..lookup import Lookup, absent, reader, unknown
 from . import thresholds
 from .accuracy import (
     Accuracy,
@@ -89,6 +89,7 @@ _SHORT = {
     "bce": BinaryCrossentropy,
     "kld": KLDivergence,
 }
+_LOOKUP: Lookup[Metric] = Lookup("metric", Metric, _CLASSES, of_function=MeanMetricWrapper)
 _BY_NAME = _SNAKE | _NAMED | _SHORT | {name.upper(): kind for name, kind in _SHORT.items()}
 __all__ = [
     "SpecificityAtSensitivity",
@@ -191,17 +192,8 @@ def get(
         TypeError: none of the three kinds.
     """
     check(identifier)
-    if isinstance(identifier, Metric):
-        return identifier
-    if isinstance(identifier, dict):
-        kind = registry.find(identifier) or _CLASSES[identifier["class_name"]]
-        return cast(Metric, kind.from_config(dict(identifier.get("config") or {})))
-    if isinstance(identifier, type) and issubclass(identifier, Metric):
-        return identifier()
-    if isinstance(identifier, str) and registry.find(identifier) is not None:
-        return get(registry.find(identifier))
-    if not isinstance(identifier, str):
-        return MeanMetricWrapper(identifier)
+    if not isinstance(identifier, str) or registry.find(identifier) is not None:
+        return _LOOKUP.get(identifier, "metrics")
     if identifier in ACCURACY:
         if true_shape is None or pred_shape is None:
             raise ValueError(f"true_shape and pred_shape must be given for {identifier!r}, which depends on them")
