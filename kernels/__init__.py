@@ -46,17 +46,17 @@ __all__ = [
     "use",
 ]
 
-#: The folder that each backend is in, the fastest first.
-_FOLDERS = {"cython": "cython", "numba": "numba", "numpy": "reference"}
-BACKENDS: tuple[str, ...] = tuple(_FOLDERS)
+#: The module that each backend is, the fastest first.
+_MODULES = {
+    "cython": f"{__name__}.cython.compiled",
+    "numba": f"{__name__}.numba.backend",
+    "numpy": f"{__name__}.reference.backend",
+}
+BACKENDS: tuple[str, ...] = tuple(_MODULES)
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-def _module(name: str) -> Any:
-    return importlib.import_module(f"{__name__}.{_FOLDERS[name]}.backend")
 
 
 def load(name: str, why: str = "asked for by name") -> Backend:
@@ -71,7 +71,7 @@ def load(name: str, why: str = "asked for by name") -> Backend:
     missing = _missing(name)
     if missing:
         raise ImportError(f"backend {name!r} is not available: {missing}")
-    module = _module(name)
+    module = importlib.import_module(_MODULES[name])
     exported = (*FUNCTIONS, "empty", "Chain", "products", "norms", "updates")
     return Backend(name, why, module.CELLS, *(getattr(module, each) for each in exported))
 
@@ -82,7 +82,7 @@ copyreg.pickle(Backend, lambda backend: (load, (backend.name, backend.why)))
 
 def _missing(name: str) -> str:
     """Why a backend cannot be imported here, or an empty string. Looks, without importing anything heavy."""
-    if name == "cython" and importlib.util.find_spec(f"{__name__}.cython.compiled") is None:
+    if name == "cython" and importlib.util.find_spec(_MODULES[name]) is None:
         return "this installation has no compiled kernels; install a C compiler and reinstall cellstep"
     if name == "numba" and importlib.util.find_spec("numba") is None:
         return "Numba is not installed; pip install 'cellstep[numba]'"
@@ -182,7 +182,6 @@ def remove_cell(name: str) -> None:
         raise ValueError(f"expected the name of a cell that was added, got {name!r}")
     _added.remove(name)
     del CELLS[name]
-    for folder in _FOLDERS.values():
-        module = sys.modules.get(f"{__name__}.{folder}.backend")
-        if module is not None:
-            module.CELLS.pop(name, None)
+    for module in _MODULES.values():
+        if module in sys.modules:
+            sys.modules[module].CELLS.pop(name, None)

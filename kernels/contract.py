@@ -5,13 +5,15 @@ README.md in this folder says what each function does and who allocates; a test 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from .cells import CELLS
+import numpy as np
+
+from .cells import ACTIVATIONS, CELLS, Cell
 
 #: The functions that run cells, the same ones for every cell.
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
@@ -21,7 +23,6 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "forward": ("packed", "x", "first", "mask", "lengths", "resets", "drop", "y", "last", "tape"),
     "backward": ("packed", "tape", "dy", "dlast", "dx", "dweights", "dfirst", "traces"),
     "read": ("packed", "tape", "gates", "states"),
-    "supports": ("cell", "dtype", "options"),
     "split_of": ("packed", "shape", "backward"),
 }
 
@@ -81,13 +82,17 @@ class Backend:
     forward: Callable[..., None]
     backward: Callable[..., None]
     read: Callable[..., None]
-    supports: Callable[..., bool]
     split_of: Callable[..., Split]
     empty: Callable[[tuple[int, ...], Any], Any]
     Chain: Callable[..., Any]
     products: Any
     norms: Any
     updates: Any
+
+    def supports(self, cell: Cell, dtype: Any, options: Sequence[Any]) -> bool:
+        """Whether this backend runs a cell at full speed: float32 or float64, all activations of the contract."""
+        known = all(v in ACTIVATIONS for o, v in zip(cell.options, options, strict=True) if o.kind == "activation")
+        return cell.name in self.cells and np.dtype(dtype).char in "fd" and known
 
 
 def steps_of_cells(package: str) -> dict[str, Callable[..., Any]]:

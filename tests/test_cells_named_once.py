@@ -23,7 +23,6 @@ NAMED = re.compile(rf"_?({NAMES})(_[a-z]\w*)?|({TITLES})(Cell)?")
 MAY = {
     "kernels/cells.py": "the rows",
     "kernels/tiles/tile.c": "the compiled tiles of each cell",
-    "kernels/cython/backend.py": "what the backend has of each cell",
     "src/cellstep/layers/__init__.py": "exports the layers",
     "src/cellstep/sklearn/estimators.py": "the default of an argument",
     "src/cellstep/cli/lab.py": "the default of an argument",

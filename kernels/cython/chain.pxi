@@ -38,26 +38,16 @@ cdef class Chain:
     cdef Flow flow
 
     def __cinit__(self, stages, long B, inputs, dtype, cast, check):
-        self.flow.stages = <Stage *> calloc(max(1, len(stages)), sizeof(Stage))
-        if self.flow.stages == NULL:
-            raise MemoryError
         self.B, self.dtype, self.cast, self.check = B, dtype, cast, check
         self.inputs = self.N = 1 if inputs is None else inputs
         self.typenum, self.ndim = dtype.num, 1 if inputs is None else 2
         self.keep, self.stages_ = [], []
+        self.flow.stages = <Stage *> room(self.keep, len(stages) * sizeof(Stage), True)
         self.flow.B, self.flow.esize = B, dtype.itemsize
         for stage in stages:
             self.flow.count += 1
             self.add(&self.flow.stages[self.flow.count - 1], stage)
         self.make_room()
-
-    def __dealloc__(self):
-        cdef long i
-        for i in range(self.flow.count):
-            if self.flow.stages[i].step != NULL:
-                free(self.flow.stages[i].step.heap)
-                free(self.flow.stages[i].step)
-        free(self.flow.stages)
 
     cdef int add(self, Stage *s, stage) except -1:
         s.B, s.inputs, s.esize, s.tiles = self.B, self.N, self.flow.esize, tiles_for(self.flow.esize)
@@ -97,7 +87,8 @@ cdef class Chain:
     cdef int add_dense(self, Stage *s, W, b, str activation) except -1:
         cdef Panels panels = Panels(W, None if b is None else np.ascontiguousarray(b))
         self.stages_.append((panels, b is not None, activation))
-        describe(&s.product, panels, code(activation))
+        s.product = panels.product
+        s.product.act = code(activation)
         s.kind, s.outputs = DENSE, panels.N
         s.work = <double> self.B * s.inputs * s.outputs
         return 0
@@ -110,10 +101,8 @@ cdef class Chain:
         x = np.broadcast_to(np.empty((1, 1, s.inputs), self.dtype), (self.B, CHUNK_STEPS, s.inputs))
         begin_forward(&s.job, packed, x, None, None, None, None, NULL, self.keep)
         s.alone = s.job.alone / CHUNK_STEPS
-        s.step = <Step *> calloc(1, sizeof(Step))
-        if s.step == NULL:
-            raise MemoryError
-        lay_out(s.step, packed, self.B)
+        s.step = <Step *> room(self.keep, sizeof(Step), True)
+        self.keep.append(lay_out(s.step, packed, self.B))
         s.step.hb = s.step.span.ldh = s.job.hb
         for k in range(packed.w.states):
             s.step.state[k] = s.job.state[k]

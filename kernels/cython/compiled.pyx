@@ -6,6 +6,7 @@ One module of many files, as `tiles/tile.c` is: they share structs and call each
 order in which one needs another's types.
 """
 import os
+import sys
 
 import numpy as np
 
@@ -14,11 +15,10 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_New
 from libc.math cimport pow
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memmove, memset, strcmp
+from libc.string cimport memcpy, memmove, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-from cellstep.kernels.cells import ACTIVATIONS, OF_INPUT
+from cellstep.kernels.cells import ACTIVATIONS, CELLS as ROWS, OF_INPUT
 from cellstep.kernels.contract import Split
 from cellstep.kernels.stages import BUSY, Activate, Dense, Lookup, Mask, Recur
 from cellstep.kernels.threads import limit
@@ -41,3 +41,6 @@ include "norms.pxi"
 include "updates.pxi"
 include "flow.pxi"
 include "chain.pxi"
+
+# modules of a backend
+norms = products = updates = sys.modules[__name__]

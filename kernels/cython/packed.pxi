@@ -45,6 +45,19 @@ cdef object unpacked(const cs_panels *panels, object dtype):
     return whole
 
 
+def _names_of_tiles():
+    cdef const cs_cell *cell = level.f32.cells
+    names = []
+    while cell.name != NULL:
+        names.append(cell.name.decode())
+        cell += 1
+    return names
+
+
+# What tiles are called: as their cell, then `_` and the name of an option for each option that is on.
+cdef list TILES = _names_of_tiles()
+CELLS = {name: name for name in ROWS if name in TILES}
+
 cdef dict layouts = {}
 
 
@@ -75,16 +88,8 @@ cdef class Layout:
         if len(codes) > 1:
             w.rec = codes[cell.activations[1]]
         self.bias_rows = cell.bias_rows(options)
-        self._find_tile("_".join([cell.name, *(name for name in cell.option_names if options[name] is True)]))
+        self.tile = TILES.index("_".join([cell.name, *(name for name in cell.option_names if options[name] is True)]))
         self._list_regions(cell, cell.products_for(options))
-
-    def _find_tile(self, name):
-        cdef const cs_cell *cells = tiles_for(sizeof(float)).cells
-        wanted = name.encode()
-        while cells[self.tile].name != NULL and strcmp(cells[self.tile].name, wanted) != 0:
-            self.tile += 1
-        if cells[self.tile].name == NULL:
-            raise ValueError(f"expected a cell with tiles, got {name!r}")
 
     def _list_regions(self, cell, products):
         """Gates side by side that have the same product with U make a region; a made operand begins the next phase."""
@@ -281,3 +286,8 @@ cdef class Packed:
                                    data(db) + (r.bias_row * G + r.first // w.Hp) * w.H * w.esize)
         cs_float_mode_restore(mode)
         return 0
+
+
+def pack(cell, weights, options, backward):
+    """The weights in panels, with what the loops need to know of the cell; transposes too where `backward`."""
+    return Packed(cell, weights, options, backward)

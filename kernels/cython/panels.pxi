@@ -41,45 +41,12 @@ cdef void pack_matrix(const cs_tiles *tiles, long K, long N, const char *W, cons
         tiles.pack(K, vectors, columns, columns + vectors, W, N, at)
 
 
-cdef class Panels:
-    """W (K, N), and perhaps b (N,), in panels. Immutable once made: any number of threads may use one at a time.
-
-    W is C- or F-contiguous: a transpose costs no copy.
-    """
-
-    cdef const cs_tiles *tiles
-    cdef cs_panels W
-    cdef char *bias
-    cdef readonly long K, N
-    cdef readonly object dtype
-    cdef list keep
-
-    def __cinit__(self, cnp.ndarray W, b):
-        self.dtype, self.tiles, self.keep = W.dtype, tiles_for(W.itemsize), []
-        self.K, self.N = W.shape[0], W.shape[1]
-        cdef long NR = self.tiles.NR, Np = (self.N + NR - 1) // NR * NR, esize = W.itemsize
-        cdef char *at = room(self.keep, (self.K + 1) * Np * esize)
-        columns = columns_of(self.tiles, self.N) if cnp.PyArray_IS_C_CONTIGUOUS(W) else None
-        self.W = cs_panels(at, self.K, Np)
-        pack_matrix(self.tiles, self.K, self.N, data(W), <const long *> data(columns), at)
-        self.bias = at + self.K * Np * esize
-        memset(self.bias, 0, Np * esize)
-        if b is not None:
-            memcpy(self.bias, data(b), self.N * esize)
-
-    def plain(self):
-        """W and b as they were packed; zeros where there was no b."""
-        cdef cs_panels bias = cs_panels(self.bias, 1, self.W.N)
-        W, b = unpacked(&self.W, self.dtype), unpacked(&bias, self.dtype)
-        return np.ascontiguousarray(W[:, : self.N]), b[0, : self.N]
-
-
 # y = activation(bias + x W) for rows of x (B, T, K); y (B, T, N).
 cdef struct Product:
     Share share  # of the B T rows
     const cs_tiles *tiles
     cs_panels W
-    const char *bias  # padded
+    char *bias  # padded
     long K, N, esize
     int act
     View x, y
@@ -87,10 +54,35 @@ cdef struct Product:
     double alone  # nanoseconds that it may take on one thread
 
 
-cdef void describe(Product *p, Panels panels, int act) noexcept:
-    """A product with `panels`, all but the rows."""
-    p.tiles, p.W, p.bias, p.K, p.N = panels.tiles, panels.W, panels.bias, panels.K, panels.N
-    p.esize, p.act = panels.dtype.itemsize, act
+cdef class Panels:
+    """W (K, N), and perhaps b (N,), in panels. Immutable once made: any number of threads may use one at a time.
+
+    W is C- or F-contiguous: a transpose costs no copy.
+    """
+
+    cdef Product product  # all but the rows and the activation
+    cdef readonly long K, N
+    cdef readonly object dtype
+    cdef list keep
+
+    def __cinit__(self, cnp.ndarray W, b):
+        cdef Product *p = &self.product
+        self.dtype, self.keep, self.K, self.N = W.dtype, [], W.shape[0], W.shape[1]
+        p.K, p.N, p.esize, p.tiles = self.K, self.N, W.itemsize, tiles_for(W.itemsize)
+        cdef long Np = (p.N + p.tiles.NR - 1) // p.tiles.NR * p.tiles.NR
+        cdef char *at = room(self.keep, (p.K + 1) * Np * p.esize)
+        columns = columns_of(p.tiles, p.N) if cnp.PyArray_IS_C_CONTIGUOUS(W) else None
+        pack_matrix(p.tiles, p.K, p.N, data(W), <const long *> data(columns), at)
+        p.W, p.bias = cs_panels(at, p.K, Np), at + p.K * Np * p.esize
+        memset(p.bias, 0, Np * p.esize)
+        if b is not None:
+            memcpy(p.bias, data(b), p.N * p.esize)
+
+    def plain(self):
+        """W and b as they were packed; zeros where there was no b."""
+        cdef cs_panels bias = cs_panels(self.product.bias, 1, self.product.W.N)
+        W, b = unpacked(&self.product.W, self.dtype), unpacked(&bias, self.dtype)
+        return np.ascontiguousarray(W[:, : self.N]), b[0, : self.N]
 
 
 cdef void set_rows(Product *p, View x, View y, long B, long T) noexcept nogil:

@@ -17,8 +17,8 @@ def product_pack(W, b):
 
 def product(Panels packed, cnp.ndarray x, str activation, cnp.ndarray y):
     """y (B, T, N) = activation(b + x W) for x (B, T, K)."""
-    cdef Product p
-    describe(&p, packed, code(activation))
+    cdef Product p = packed.product
+    p.act = code(activation)
     set_rows(&p, view_of(x), view_of(y), x.shape[0], x.shape[1])
     run_slices(cs_threads(), product_part, &p, p.alone, <double> p.share.r1 * (p.K / 16. + ACTIVATION_WORK) * p.N)
 

@@ -31,7 +31,6 @@ cdef struct Step:
     long hb
     Sums sums[4]           # of each region
     cs_span span
-    char *heap
     char stack[STACK + 64]
 
 
@@ -42,21 +41,21 @@ cdef bint pays_threads(Packed p, cnp.ndarray x) noexcept:
     return alone >= CALL_NS and cs_threads() > 1
 
 
-cdef int lay_out(Step *s, Packed p, long B) except -1:
-    """Choose the rows of a block and where its gate rows lie. The caller sets the states, and frees s.heap."""
+cdef Memory lay_out(Step *s, Packed p, long B):
+    """Choose the rows of a block and where its gate rows lie: returns their memory where the stack has no room. The
+    caller sets the states."""
     cdef const Weights *w = &p.w
     cdef long zb = w.width * w.esize, panel = (w.inputs + w.H) * w.tiles.PANEL * w.esize, first, to
     cdef size_t at = <size_t> s.stack
+    cdef Memory heap = None
     cdef int i
     s.w, s.B, s.hb = w, B, w.H * w.esize
-    s.active, s.heap, s.turned = NULL, NULL, 0
+    s.active, s.turned = NULL, 0
     s.group = w.tiles.PANEL * max(1, GROUP // panel) if panel * w.columns > TURNING * w.tiles.PANEL else 0
     s.block = max(1, min(min(s.B, TALLEST), STACK // zb))
     if zb > STACK:
-        s.heap = <char *> malloc(zb + 64)
-        if s.heap == NULL:
-            raise MemoryError
-        at = <size_t> s.heap
+        heap = Memory(zb)
+        at = <size_t> heap.data
     memset(&s.span, 0, sizeof(cs_span))
     s.span.z = <void *> ((at + 63) // 64 * 64)
     s.span.j1 = w.Hp // w.tiles.VL
@@ -67,7 +66,7 @@ cdef int lay_out(Step *s, Packed p, long B) except -1:
         first, to = w.region[i].first * w.esize, w.region[i].to * w.esize
         s.sums[i].x, s.sums[i].x_bias = <char *> s.span.z + first, w.bias + first
         s.sums[i].h, s.sums[i].h_bias = <char *> s.span.z + to, w.bias + to
-    return 0
+    return heap
 
 
 cdef void at_block(Step *s, long b) noexcept nogil:
@@ -142,10 +141,11 @@ def step(Packed packed, cnp.ndarray x, states):
     cdef Step s
     cdef int k
     cdef uint64_t mode
+    cdef Memory heap
     if pays_threads(packed, x):
         forward(packed, x[:, None], states, None, None, None, None, None, states, None)
         return
-    lay_out(&s, packed, x.shape[0])
+    heap = lay_out(&s, packed, x.shape[0])
     s.x, s.xb = data(x), x.strides[0]
     for k in range(packed.w.states):
         s.state[k] = data(states[k])
@@ -157,4 +157,3 @@ def step(Packed packed, cnp.ndarray x, states):
         packed.turned ^= CS_LAST_FIRST
     step_rows(&s)
     cs_float_mode_restore(mode)
-    free(s.heap)

@@ -17,7 +17,7 @@ from ..reference import norms, products, updates
 from . import thread_pool
 from .layouts import Gradients, Inputs, Sums, TapePart
 from .loop import ROWS
-from .packed import CELLS, NONE, Packed, pack, supports
+from .packed import CELLS, NONE, Packed, pack
 from .products import aligned
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "read",
     "split_of",
     "step",
-    "supports",
     "tape",
     "updates",
 ]

@@ -83,12 +83,6 @@ def _pack_again(cell: Cell, options: tuple[Any, ...], *arrays: Any) -> Packed:
     return _pack(variant_of(cell, options), *arrays)
 
 
-def supports(cell: Cell, dtype: np.dtype[Any], options: Sequence[Any]) -> bool:
-    """Whether this backend runs these options at full speed: float32 and float64, every activation of the contract."""
-    known = all(v in ACTIVATIONS for o, v in zip(cell.options, options, strict=True) if o.kind == "activation")
-    return cell.name in CELLS and np.dtype(dtype).char in "fd" and known
-
-
 @lru_cache(256)
 def variant_of(cell: Cell, options: tuple[Any, ...]) -> Variant:
     """What follows from a cell and its options."""

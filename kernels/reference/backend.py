@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cells import ACTIVATIONS, Cell
+from ..cells import Cell
 from ..chain import Chain
 from ..contract import steps_of_cells
 from . import norms, products, updates
@@ -25,7 +25,6 @@ __all__ = [
     "read",
     "split_of",
     "step",
-    "supports",
     "tape",
     "updates",
 ]
@@ -47,9 +46,3 @@ def pack(cell: Cell, weights: Sequence[Array | None], options: Sequence[Any], ba
     sizes = cell.sizes(copies)
     dtype = next(a.dtype for a in copies if a is not None)
     return Packed(cell, CELLS[cell.name], copies, tuple(options), sizes["I"], sizes["H"], dtype)
-
-
-def supports(cell: Cell, dtype: np.dtype[Any], options: Sequence[Any]) -> bool:
-    """Whether this backend runs these options at full speed: float32 and float64, every activation of the contract."""
-    known = all(v in ACTIVATIONS for o, v in zip(cell.options, options, strict=True) if o.kind == "activation")
-    return cell.name in CELLS and np.dtype(dtype).char in "fd" and known

@@ -50,6 +50,7 @@ def test_packed_weights_tell_their_sizes_and_cannot_be_changed(
 def test_supports_answers_yes_or_no(backend: kernels.Backend, v: Variant) -> None:
     assert all(type(backend.supports(v.cell, np.dtype(dtype), v.options)) is bool for dtype in DTYPES)
     assert backend.supports(v.cell, np.dtype("int32"), v.options) is False
+    assert tuple(inspect.signature(backend.supports).parameters) == ("cell", "dtype", "options")
 
 
 @pytest.mark.parametrize("v", VARIANTS, ids=str)
