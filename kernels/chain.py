@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .reference.activations import Differentiable, activate
+from .reference.activations import Differentiable
+from .reference.products import activated
 from .stages import BUSY, Activate, Dense, Lookup, Mask, Recur, Stage, widths
 
 Array = NDArray[Any]
@@ -131,10 +132,9 @@ def _fits(a: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
 def _activated(name: str | Differentiable, x: Array) -> Array:
     if not isinstance(name, str):
         return np.asarray(name.forward(x)[0])
-    if name != "softmax":
-        return activate(name, x)
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+    y = np.empty_like(x)
+    activated(x, name, y)
+    return y
 
 
 def _step(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None) -> Array:

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chain import Chain
 from ..contract import Split
-from ..reference import norms, products, updates
+from ..reference.backend import Chain, empty, norms, products, updates
 from . import thread_pool
 from .layouts import Gradients, Inputs, Sums, TapePart
 from .loop import ROWS
@@ -40,8 +39,6 @@ Array = NDArray[Any]
 
 #: Multiply-adds of a slice of a long call.
 SLICE = 1 << 29
-
-empty = np.empty
 
 _NO_FLAGS = np.empty((0, 0), np.bool_)
 _NO_LENGTHS = np.empty(0, np.int32)

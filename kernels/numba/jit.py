@@ -115,12 +115,12 @@ class Kernel:
     def __init__(
         self,
         function: Callable[..., None],
-        lengths: Mapping[str, int] | None = None,
-        key: Any = None,
-        files: Sequence[Path] = (),
+        lengths: Mapping[str, int],
+        key: Any,
+        files: Sequence[Path],
     ) -> None:
         self.function = function
-        self.lengths = {} if lengths is None else lengths
+        self.lengths = lengths
         self.key = key
         self.files = files
         self._compiled: dict[np.dtype[Any], Callable[..., None]] = {}
@@ -148,11 +148,6 @@ class Kernel:
         (result,) = dispatcher.overloads.values()
         entry: Callable[..., None] = result.entry_point
         return entry
-
-
-def kernel(function: Callable[..., None]) -> Kernel:
-    """Decorate a function as a `Kernel`."""
-    return Kernel(function)
 
 
 def _type_of(hint: Any, real: Any, lengths: Mapping[str, int]) -> Any:

@@ -26,7 +26,6 @@ Real3 = Annotated[NDArray[Any], Layout(3)]
 #: Perhaps read-only, C-contiguous.
 Fixed2 = Annotated[NDArray[Any], Layout(2, readonly=True)]
 #: Perhaps read-only, any strides.
-View2 = Annotated[NDArray[Any], Layout(2, readonly=True, view=True)]
 View3 = Annotated[NDArray[Any], Layout(3, readonly=True, view=True)]
 #: Booleans (B, T), any strides.
 Booleans = Annotated[NDArray[np.bool_], Layout(2, readonly=True, view=True, dtype=types.boolean)]

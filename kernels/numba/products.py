@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import inner, kernel
-from .layouts import Real3, View2
+from .jit import inner
 from .tile import TALL, tile, width
 
 Array = NDArray[Any]
@@ -38,7 +37,7 @@ def panels(*groups: Sequence[Array]) -> list[Array]:
     """The matrices of each group, (K, N) with any strides, as panels one behind the other: (all their
     ceil(N / width), K, width), zeros past each N. All of one dtype; those of a group of one K."""
     dtype = groups[0][0].dtype
-    wide, fill = width(dtype), _fill_panels[dtype]
+    wide = width(dtype)
     shapes = [(sum(-(-M.shape[1] // wide) for M in group), group[0].shape[0], wide) for group in groups]
     # one allocation for all: each is an integer of lines of the cache
     memory = aligned((sum(n * K * wide for n, K, _ in shapes),), dtype)
@@ -48,25 +47,19 @@ def panels(*groups: Sequence[Array]) -> list[Array]:
         first = 0
         for M in group:
             count = -(-M.shape[1] // wide)
-            fill(M, whole[first : first + count])
+            _fill(M, whole[first : first + count])
             first += count
         out.append(whole)
         start += n * K * wide
     return out
 
 
-@kernel
-def _fill_panels(M: View2, out: Real3) -> None:
-    K, N = M.shape
-    wide = out.shape[2]
-    zero = out.dtype.type(0)
-    for p in range(out.shape[0]):
-        n = min(wide, N - p * wide)
-        for k in range(K):
-            for j in range(n):
-                out[p, k, j] = M[k, p * wide + j]
-            for j in range(n, wide):
-                out[p, k, j] = zero
+def _fill(M: Array, out: Array) -> None:
+    (K, N), wide = M.shape, out.shape[2]
+    full = N // wide
+    rest = N - full * wide
+    out[:full] = M[:, : full * wide].reshape(K, full, wide).swapaxes(0, 1)
+    out[full:, :, :rest], out[full:, :, rest:] = M[:, full * wide :], 0
 
 
 @inner
