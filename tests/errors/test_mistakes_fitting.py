@@ -20,8 +20,8 @@ TABLE: list[Row] = [
         lambda: fit(reg(), X, [None] * 4),
         TypeError,
         (
-            "expected y to hold real numbers, got dtype object; np.asarray(y, 'float32') makes numbers of it,"
-            " if it holds nothing else"
+            "expected y to hold real numbers, got dtype object, with None in it; "
+            "np.asarray(y, 'float32') makes NaN of it"
         ),
     ),
     (

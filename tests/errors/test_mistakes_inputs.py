@@ -10,6 +10,14 @@ from mistakes import TOK, I, Row, T, X, Y, bare, check, check_form, fit, fixed, 
 
 from cellstep import Input, Sequential, layers
 
+
+def _table_of_arrays() -> Any:
+    table = np.empty((4, 5), object)
+    for place in np.ndindex(4, 5):
+        table[place] = X[place]
+    return table
+
+
 TABLE: list[Row] = [
     ("input int", lambda: Input(3), TypeError, "shape must be a tuple of integers and None, got 3"),
     ("input no tuple", lambda: Input(shape=5), TypeError, "shape must be a tuple of integers and None, got 5"),
@@ -116,9 +124,33 @@ TABLE: list[Row] = [
         lambda: fit(reg(), np.array([[[None] * 3] * 5] * 4), Y),
         TypeError,
         (
-            "expected x to hold real numbers, got dtype object; np.asarray(x, 'float32') makes numbers of it,"
-            " if it holds nothing else"
+            "expected x to hold real numbers, got dtype object, with None in it; "
+            "np.asarray(x, 'float32') makes NaN of it"
         ),
+    ),
+    (
+        "an object array of numbers",
+        lambda: reg().predict(X.astype(object), verbose=0),
+        TypeError,
+        "expected x to hold real numbers, got dtype object; np.asarray(x, 'float32') makes numbers of it",
+    ),
+    (
+        "an object array of one string",
+        lambda: reg().predict(np.array([[[1.0, "a", 2.0]]], dtype=object), verbose=0),
+        TypeError,
+        "expected x to hold real numbers, got dtype object, with 'a' in it",
+    ),
+    (
+        "a table of arrays",
+        lambda: reg().predict(_table_of_arrays(), verbose=0),
+        TypeError,
+        "expected x to hold real numbers, got dtype object; np.array(x.tolist(), 'float32') makes numbers of it",
+    ),
+    (
+        "an object array of sequences with a gap",
+        lambda: reg().predict(np.array([[1.0, 2.0], [None]], dtype=object), verbose=0),
+        TypeError,
+        "expected x to hold real numbers, got dtype object, with None in it",
     ),
     (
         "an object array of sequences",

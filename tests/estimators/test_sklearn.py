@@ -178,3 +178,15 @@ FITTED = RNNRegressor("gru", **{**SMALL, "epochs": 1})
 def test_errors(make: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         make()
+
+
+def test_targets_of_several_steps_and_series_keep_their_shape() -> None:
+    X = np.random.default_rng(1).standard_normal((12, 5, 2))
+    y = np.stack([X[:, -2:, 0], X[:, -2:, 1] + 1, X[:, -2:, 0] * 2], axis=-1)
+    net = RNNRegressor("gru", 4, epochs=3, random_state=0).fit(X, y)
+    flat = RNNRegressor("gru", 4, epochs=3, random_state=0).fit(X, y.reshape(12, 6))
+    assert net.predict(X).shape == (12, 2, 3)
+    np.testing.assert_array_equal(net.predict(X).reshape(12, 6), flat.predict(X))
+    assert net.score(X, y) == flat.score(X, y.reshape(12, 6))
+    with pytest.raises(ValueError, match=r"expected y of shape \(n,\), got \(12, 2, 3\); a Sequential whose layers"):
+        RNNClassifier().fit(X, y)

@@ -281,3 +281,27 @@ def test_models_that_cannot_be_streamed(on: kernels.Backend, name: str) -> None:
     model = make()
     with pytest.raises(error, match=message):
         model.stream()
+
+
+def test_axes_of_one_entry_may_be_missing_for_one_feature() -> None:
+    layer = layers.GRU(4)
+    layer.build((None, None, 1))
+    series = np.linspace(-1, 1, 6).astype("float32")
+    wanted = layer.stream().steps(series[None, :, None])
+    for steps in (series, series.tolist(), series[None]):
+        np.testing.assert_array_equal(layer.stream().steps(steps), wanted)
+    for kind in (float, np.float32, np.array, lambda v: [v], lambda v: [[v]]):
+        stream = layer.stream()
+        for t, value in enumerate(series):
+            np.testing.assert_array_equal(stream.step(kind(value)), wanted[:, t])
+    two = layer.stream(2)
+    np.testing.assert_array_equal(two.step([0.5, 1.0]), layer.stream(2).step([[0.5], [1.0]]))
+    with pytest.raises(ValueError, match=r"expected x of shape \(2, 1\), got \(\)"):
+        two.step(0.5)
+
+
+def test_a_word_is_a_number_for_a_stream_of_one_row() -> None:
+    model = Sequential([layers.Embedding(9, 2), layers.GRU(3)])
+    model.build((None, None))
+    np.testing.assert_array_equal(model.stream().step(4), model.stream().step([4]))
+    np.testing.assert_array_equal(model.stream().steps([4, 5]), model.stream().steps([[4, 5]]))

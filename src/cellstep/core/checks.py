@@ -10,6 +10,7 @@ import math
 import operator
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +127,25 @@ def kind(name: str, a: NDArray[Any]) -> str:
         if a.ndim == 0:
             function = "; call it, if it makes batches" if callable(a[()]) else ""
             return f"dtype object, a {type(a[()]).__name__}{function}"
-        if all(isinstance(part, np.ndarray | list | tuple) for part in a.flat):
+        sequences = all(isinstance(part, np.ndarray | list | tuple) for part in a.flat)
+        odd = next((part for part in _parts(a) if not isinstance(part, int | float | np.number)), a)
+        if odd is not a:
+            hint = f"; np.asarray({name}, 'float32') makes NaN of it" if odd is None and not sequences else ""
+            return f"dtype object, with {brief(odd)} in it{hint}"
+        if sequences and a.ndim == 1:
             return f"dtype object, an array of sequences; list({name}) makes a list of them"
-        return f"dtype object; np.asarray({name}, 'float32') makes numbers of it, if it holds nothing else"
+        made = f"np.array({name}.tolist(), 'float32')" if sequences else f"np.asarray({name}, 'float32')"
+        return f"dtype object; {made} makes numbers of it"
     return f"dtype {a.dtype}"
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """The entries of lists, tuples and arrays in one another."""
+    if isinstance(value, list | tuple | np.ndarray):
+        for part in value.flat if isinstance(value, np.ndarray) else value:
+            yield from _parts(part)
+    else:
+        yield value
 
 
 def plain(name: str, value: Any) -> NDArray[Any]:

@@ -50,9 +50,12 @@ def make_chain(
 
     def cast(x: Any, steps: bool) -> Array:
         time: Dims = ("time",) if steps else ()
-        if inputs is not None:
-            return contiguous(as_array("x", x, dtype, (B, *time, inputs)))
         a = plain("x", x)
+        if B == 1 and a.ndim == steps and inputs in (1, None):
+            a = a[None]
+        if inputs is not None:
+            a = a[..., None] if inputs == 1 and a.ndim == 1 + steps else a
+            return contiguous(as_array("x", a, dtype, (B, *time, inputs)))
         if integers and a.dtype.kind not in "iu":
             raise TypeError(f"expected x to hold integers, as the model's Input says, got dtype {a.dtype}")
         wanted: Dims = (B, *time)

@@ -56,8 +56,10 @@ class Stream:
         dtype: of inputs, outputs and states.
         step: `step(x, out=None)`: one step for x (B, features), or (B,) integers for a model that starts with an
             Embedding; gives the outputs (B, units), new ones, or in `out`: then nothing is allocated. `out` must be
-            C-contiguous, of the stream's dtype; it may be x.
-        steps: `steps(x)`: T steps for x (B, T, features), or (B, T) integers; gives (B, T, units).
+            C-contiguous, of the stream's dtype; it may be x. With one feature its axis may be missing, and of one row
+            with one feature x may be a number.
+        steps: `steps(x)`: T steps for x (B, T, features), or (B, T) integers; gives (B, T, units). Axes may be missing
+            as for `step`.
 
     x that does not fit is cast, which takes microseconds; what cannot be cast raises a TypeError or a ValueError, and
     the states are as they were.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, cast, overl
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import core
 from ..configured import of_package
 from . import nested
 from .context import Context, traced_on
@@ -258,7 +259,7 @@ def is_symbolic(x: Any) -> bool:
 def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[str, Any]) -> Any:
     """Note a call of a layer on tensors, build the layer, and return the tensors that the call gives.
 
-    A mask or initial states that are arrays are the same in every call, and stand among the options.
+    A mask or initial states that hold no tensors are the same in every call, and stand among the options.
 
     Raises:
         TypeError: arrays among the tensors, or several tensors where the layer takes one. ValueError: the layer cannot
@@ -267,11 +268,17 @@ def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[s
     states = None
     if initial_state is not None:
         states = list(initial_state) if isinstance(initial_state, list | tuple) else [initial_state]
-        if all(isinstance(state, np.ndarray) for state in states):
+        symbolic = [state for state in states if is_symbolic(state)]
+        if not symbolic:
+            states = [core.real(f"initial_state of {layer.name}", state) for state in states]
             _check_states(layer, x, states)
             options, states = {**options, "initial_state": states}, None
-    if isinstance(mask, np.ndarray):
-        options, mask = {**options, "mask": mask}, None
+        elif len(symbolic) < len(states):
+            # a constant beside tensors is one for each of their rows
+            zeros = _operation("ZerosLike", symbolic[0])
+            states = [state if is_symbolic(state) else _operation("Add", zeros, np.asarray(state)) for state in states]
+    if mask is not None and not is_symbolic(mask):
+        options, mask = {**options, "mask": core.real(f"mask of {layer.name}", mask).astype(bool)}, None
     if not isinstance(x, SymbolicTensor) and not layer.takes_several and of_package(type(layer)):
         raise TypeError(f"{layer.name} takes one tensor as x, got a {type(x).__name__} of {len(x)}")
     for name, value in (("x", x), ("mask", mask), ("initial_state", states)):

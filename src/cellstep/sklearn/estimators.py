@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import assert_all_finite, check_consistent_length, check_random_state, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -236,6 +237,9 @@ class RNNClassifier(ClassifierMixin, _Recurrent):  # type: ignore[misc]
     def _labels(self, y: Any) -> Array:
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        if np.ndim(y) > 2:
+            hint = "a Sequential whose layers have return_sequences=True labels each step"
+            raise ValueError(f"expected y of shape (n,), got {np.shape(y)}; {hint}")
         labels: Array = column_or_1d(y, warn=True)
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
@@ -276,21 +280,24 @@ class RNNRegressor(RegressorMixin, _Recurrent):  # type: ignore[misc]
 
         Args:
             X: n sequences.
-            y: (n,) or (n, K) numbers.
+            y: (n,) or (n, K) numbers, or (n, steps, K): several steps ahead of several series.
             sample_weight: (n,) numbers, 0 or more; None is 1 for all.
         """
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        targets = check_array(y, ensure_2d=False, dtype=core.float_dtype("dtype", self.dtype), input_name="y")
-        if targets.ndim not in (1, 2):
-            raise ValueError(f"expected y of shape (n,) or (n, K), got {targets.shape}")
+        dtype = core.float_dtype("dtype", self.dtype)
+        targets = check_array(y, ensure_2d=False, allow_nd=True, dtype=dtype, input_name="y")
         x = self._sequences(X, reset=True, y=targets)
         weights = self._weights(sample_weight, x)
-        self._flat = targets.ndim == 1
+        self._shape = targets.shape[1:]
         targets = targets.reshape(len(targets), -1)
         return self._train(x, targets, weights, targets.shape[1], "mse", None)
 
     def predict(self, X: Any) -> Array:
-        """(n,) or (n, K) numbers, as y was in `fit`."""
-        y = self._predict(X)
-        return y[:, 0] if self._flat else y
+        """(n,), (n, K) or (n, steps, K) numbers, as y was in `fit`."""
+        return self._predict(X).reshape(-1, *self._shape)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R^2, over all numbers of a sequence alike."""
+        flat = [np.reshape(values, (len(values), -1)) for values in (np.asarray(y), self.predict(X))]
+        return float(r2_score(*flat, sample_weight=sample_weight))
