@@ -157,3 +157,103 @@ def test_weights_by_their_other_names() -> None:
 def test_errors(run: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         run(utils)
+
+
+def series() -> Any:
+    return utils.timeseries_dataset_from_array(np.arange(10.0), np.arange(10) * 10, 3, batch_size=3)
+
+
+def test_windows_are_chained_as_tutorials_chain_them() -> None:
+    windows = series()
+    batches = list(windows)
+    assert [len(x) for x, _ in batches] == [3, 3, 2]
+    assert len(list(windows)) == len(windows) == windows.cardinality() == windows.num_batches == 3
+
+    def split(x: Any, y: Any) -> Any:
+        return x[:, :2, None], {"next": x[:, 2], "y": y}
+
+    chain = windows.map(split, num_parallel_calls=2).cache().prefetch(1)
+    assert len(chain) == 3
+    for _ in range(2):  # passes
+        for (x, y), (before, target) in zip(chain, batches, strict=True):
+            np.testing.assert_array_equal(x, before[:, :2, None])
+            np.testing.assert_array_equal(y["next"], before[:, 2])
+            np.testing.assert_array_equal(y["y"], target)
+    spec = chain.element_spec
+    assert spec == (((None, 2, 1), np.float64), {"next": ((None,), np.float64), "y": ((None,), np.dtype(int))})
+    assert (spec[0].shape, spec[0].dtype) == ((None, 2, 1), np.dtype("float64"))
+
+    def firsts(chosen: Any) -> list[int]:
+        return [int(y[0]) for _, y in chosen.as_numpy_iterator()]
+
+    assert firsts(windows) == [0, 30, 60]
+    assert firsts(windows.take(2)) == firsts(windows.take(-1))[:2] == [0, 30]
+    assert firsts(windows.skip(1)) == [30, 60]
+    assert firsts(windows.skip(1).take(1)) == firsts(windows.take(2).skip(1)) == [30]
+    assert firsts(windows.take(9)) == [0, 30, 60]
+    assert firsts(windows.skip(9)) == []
+    assert firsts(windows.take(2).repeat(2)) == [0, 30, 0, 30]
+    x, y = next(iter(windows.take(1)))
+    assert (x.shape, y.shape) == ((3, 3), (3,))
+
+
+def test_shuffled_batches_come_in_another_order_each_time() -> None:
+    windows = utils.timeseries_dataset_from_array(np.arange(60.0), None, 1, batch_size=1)
+    for again in (True, False):
+        shuffled = windows.shuffle(100, seed=3, reshuffle_each_iteration=again)
+        passes = [[float(x[0, 0]) for x in shuffled] for _ in range(3)]
+        assert all(sorted(one) == list(range(60)) for one in passes)
+        assert len({tuple(one) for one in passes}) == (3 if again else 1)
+        assert passes[0] == [float(x[0, 0]) for x in windows.shuffle(100, seed=3)]
+    assert [float(x[0, 0]) for x in windows] == list(range(60))
+
+
+def test_a_model_learns_from_a_chain_as_from_its_arrays() -> None:
+    def model() -> Any:
+        cellstep.utils.set_random_seed(0)
+        made = cellstep.Sequential([cellstep.Input((2, 1)), layers.GRU(2), layers.Dense(1)])
+        made.compile("sgd", "mse")
+        return made
+
+    chain = series().map(lambda x, y: (x[:, :2, None] / 10, x[:, 2:] / 10))
+    by_chain, by_list = model(), model()
+    history = by_chain.fit(chain.take(2), epochs=2, shuffle=False, verbose=0, validation_data=chain.skip(2)).history
+    batches = list(chain)
+    again = by_list.fit(iter(batches[:2] * 2), steps_per_epoch=2, epochs=2, verbose=0).history
+    assert history["loss"] == again["loss"]
+    assert history["val_loss"][-1] == by_list.evaluate(*batches[2], verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (
+            lambda: series().window(3),
+            AttributeError,
+            "a dataset of windows has no 'window'; it has map, take, skip, repeat, shuffle, prefetch and cache",
+        ),
+        (lambda: series().take(-2), ValueError, "count must be an integer, 0 or more, got -2"),
+        (lambda: series().skip(1.5), TypeError, "count must be an integer, 0 or more, got 1.5"),
+        (lambda: series().shuffle(0), ValueError, "buffer_size must be a positive integer, got 0"),
+        (lambda: series().repeat(), TypeError, "count must be a positive integer, got None"),
+    ],
+)
+def test_what_a_chain_refuses(make: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        make()
+    assert message in str(caught.value)
+
+
+def test_numbers_of_batches_and_passes_of_ones_own_datasets() -> None:
+    class Threes(utils.PyDataset):
+        @property
+        def num_batches(self) -> int:
+            return 3
+
+        def __getitem__(self, index: int) -> Any:
+            return np.full((2, 3), index, "float32"), np.ones((2, 1), "float32")
+
+    assert [int(x[0, 0]) for x, _ in Threes()] == [0, 1, 2]
+    model = cellstep.Sequential([cellstep.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert model.predict(Threes(), verbose=0).shape == (6, 1)

@@ -20,7 +20,8 @@ class Callback(Constructed):
     """Base class of callbacks; override any of the hooks.
 
     `logs` holds the running means of the epoch, after validation also those with `val_`. Setting
-    `self.model.stop_training = True` ends `fit` after the current batch.
+    `self.model.stop_training = True` ends `fit` after the current batch; `stop_evaluating` and `stop_predicting` end
+    `evaluate` and `predict`.
 
     Attributes:
         model: what is being trained.

@@ -44,7 +44,8 @@ def class_weights(class_weight: ClassWeight, y: Array, one_hot: bool, sparse: bo
     Args:
         class_weight: class to weight.
         y: targets.
-        one_hot: their class is the largest entry of the last axis, else the target itself, rounded.
+        one_hot: their class is the largest entry of the last axis, also where a row does not add up to 1; else that is
+            so of rows that do, and the class is the target itself, rounded, where there is one a row.
         sparse: targets may be (B, T) labels.
 
     Raises:
@@ -53,7 +54,11 @@ def class_weights(class_weight: ClassWeight, y: Array, one_hot: bool, sparse: bo
     if not isinstance(class_weight, Mapping):
         raise TypeError(f"class_weight must be a dictionary of class to weight, got {core.brief(class_weight)}")
     if not (one_hot or sparse) and y.ndim > 1 and y.shape[-1] != 1:
-        raise ValueError(f"class_weight needs one class a row, got y of shape {y.shape}")
+        one_hot = bool((y >= 0).all() and (np.abs(y.sum(-1) - 1) < 1e-3).all())
+        if not one_hot:
+            raise ValueError(
+                f"class_weight needs one class a row, got y of shape {y.shape}, whose rows are not one-hot"
+            )
     labels = y.argmax(-1) if one_hot else np.round(y[..., 0] if y.ndim > 1 and y.shape[-1] == 1 else y)
     weights = np.ones(labels.shape)
     for label, weight in class_weight.items():

@@ -34,6 +34,7 @@ def evaluate(trainer: Trainer, source: Epochs, hooks: CallbackList) -> Logs:
     model = trainer.model
     trainer.ready("evaluate", "test_step")
     model.reset_metrics()
+    model.stop_evaluating = False
     trainer.forget_plan()
     hooks.call("on_test_begin", {})
     begin, end = hooks.implementing("on_test_batch_begin"), hooks.implementing("on_test_batch_end")
@@ -48,6 +49,8 @@ def evaluate(trainer: Trainer, source: Epochs, hooks: CallbackList) -> Logs:
             for call in end:
                 call(seen, last)
         seen += 1
+        if model.stop_evaluating:
+            break
     if not seen:
         once = ", as a generator gives its batches once" if source.source.once else ""
         raise ValueError(f"the data to evaluate on must give at least one batch, got none{once}")
@@ -60,6 +63,7 @@ def evaluate(trainer: Trainer, source: Epochs, hooks: CallbackList) -> Logs:
 
 def predict(trainer: Trainer, source: Epochs, hooks: CallbackList) -> Any:
     """The outputs for all batches."""
+    trainer.model.stop_predicting = False
     hooks.call("on_predict_begin", {})
     begin, end = hooks.implementing("on_predict_batch_begin"), hooks.implementing("on_predict_batch_end")
     outputs: list[Any] = []
@@ -69,6 +73,8 @@ def predict(trainer: Trainer, source: Epochs, hooks: CallbackList) -> Any:
         outputs.append(trainer.predicted(batch.x, batch.resets))
         for call in end:
             call(len(outputs) - 1, {"outputs": outputs[-1]})
+        if trainer.model.stop_predicting:
+            break
     hooks.call("on_predict_end", {})
     if not outputs:
         raise ValueError("x must give at least one batch, got none")

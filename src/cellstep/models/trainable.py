@@ -32,11 +32,11 @@ class Trainable(Compilable):
 
     Attributes:
         history: the History of the last fit.
-        stop_training: a callback sets it to end fit.
+        stop_training, stop_evaluating, stop_predicting: a callback sets one to end fit, evaluate or predict.
     """
 
     history: History | None = None
-    stop_training = False
+    stop_training = stop_evaluating = stop_predicting = False
     _uncalled: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("make_train_function", "train_function"), "override train_step(data)"),
         **dict.fromkeys(("make_test_function", "test_function"), "override test_step(data)"),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import seeds
 from ..configured import chosen
-from ..core import check_bool, check_count, plain
+from ..core import check_bool, check_count, check_natural, plain
 
 Array = NDArray[Any]
 
@@ -52,6 +53,10 @@ class PyDataset:
         """As `len`."""
         return len(self)
 
+    def __iter__(self) -> Iterator[Any]:
+        """One pass, in order."""
+        return map(self.__getitem__, range(self.num_batches))
+
     def on_epoch_end(self) -> None:
         """Called after each pass; to shuffle, say."""
 
@@ -59,7 +64,133 @@ class PyDataset:
         return f"{type(self).__name__}({chosen(self)})"
 
 
-class Windows(PyDataset):
+class Spec(NamedTuple):
+    """What an array of every batch is like; None stands for the rows of the batch."""
+
+    shape: tuple[int | None, ...]
+    dtype: np.dtype[Any]
+
+
+class Batches(PyDataset):
+    """Batches that others are made of, by the methods that scripts write one after another."""
+
+    def map(self, map_func: Callable[..., Any], num_parallel_calls: Any = None, deterministic: Any = None) -> Batches:
+        """Each batch as a function makes it: `map_func(x, y)`, or of whatever arrays a batch has.
+
+        Args:
+            map_func: it. num_parallel_calls, deterministic: TensorFlow's hints, on which no result depends.
+        """
+        return Chosen(self, range(len(self)), map_func)
+
+    def take(self, count: int) -> Batches:
+        """The first batches; all where count is -1."""
+        return Chosen(self, range(len(self))[: None if count == -1 else check_natural("count", count)])
+
+    def skip(self, count: int) -> Batches:
+        """All but the first batches."""
+        return Chosen(self, range(len(self))[check_natural("count", count) :])
+
+    def repeat(self, count: int | None = None) -> Batches:
+        """All batches so many times, one pass after another; the number must be given, as passes have an end."""
+        return Chosen(self, [*range(len(self))] * check_count("count", count))
+
+    def shuffle(self, buffer_size: int, seed: int | None = None, reshuffle_each_iteration: bool = True) -> Batches:
+        """The batches in random order, each time another one.
+
+        Args:
+            buffer_size: TensorFlow's; all batches are shuffled. seed: of the orders.
+            reshuffle_each_iteration: False keeps the first one.
+        """
+        check_count("buffer_size", buffer_size)
+        return Chosen(
+            self,
+            range(len(self)),
+            None,
+            seeds.generator(seed),
+            check_bool("reshuffle_each_iteration", reshuffle_each_iteration),
+        )
+
+    def prefetch(self, buffer_size: Any = None) -> Batches:
+        """The batches as they are; these are made when they are asked for."""
+        return self
+
+    def cache(self) -> Batches:
+        """The batches as they are; these are made when they are asked for."""
+        return self
+
+    def cardinality(self) -> int:
+        """As `len`."""
+        return len(self)
+
+    def as_numpy_iterator(self) -> Iterator[Any]:
+        """As `iter`; batches are arrays."""
+        return iter(self)
+
+    @property
+    def element_spec(self) -> Any:
+        """The shape and the dtype of each array of a batch, in its structure."""
+
+        def spec(array: Any) -> Any:
+            if isinstance(array, list | tuple):
+                return tuple(map(spec, array))
+            if isinstance(array, dict):
+                return {name: spec(part) for name, part in array.items()}
+            return Spec((None, *np.shape(array)[1:]), np.asarray(array).dtype)
+
+        return spec(self[0])
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(
+            f"a dataset of windows has no {name!r}; it has map, take, skip, repeat, shuffle, prefetch and cache"
+        )
+
+
+class Chosen(Batches):
+    """Batches of another dataset, by number and as a function makes them.
+
+    Args:
+        source: the other. numbers: which. change: the function, or None. rng: what shuffles them, or None.
+        again: whether it does so before each pass.
+    """
+
+    def __init__(
+        self,
+        source: Batches,
+        numbers: Sequence[int],
+        change: Callable[..., Any] | None = None,
+        rng: np.random.Generator | None = None,
+        again: bool = False,
+    ) -> None:
+        super().__init__()
+        self.source, self.numbers, self.change, self.rng, self.again = source, numbers, change, rng, again
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        if self.rng is not None:
+            self.numbers = self.rng.permutation(len(self.numbers)).tolist()
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index: int) -> Any:
+        batch = self.source[self.numbers[index]]
+        if self.change is None:
+            return batch
+        return self.change(*batch) if isinstance(batch, tuple) else self.change(batch)
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from super().__iter__()
+        self.on_epoch_end()
+
+    def on_epoch_end(self) -> None:
+        self.source.on_epoch_end()
+        if self.again:
+            self._shuffle()
+
+
+class Windows(Batches):
     """Batches of windows of a series, cut when they are asked for; see `timeseries_dataset_from_array`."""
 
     def __init__(self, data: Array, targets: Array | None, starts: Array, steps: Array, batch_size: int) -> None:
@@ -92,6 +223,7 @@ def timeseries_dataset_from_array(
     seed: int | None = None,
     start_index: int | None = None,
     end_index: int | None = None,
+    format: str = "tf",
 ) -> Windows:
     """Windows of a series, in batches that `fit` takes.
 
@@ -105,6 +237,7 @@ def timeseries_dataset_from_array(
         shuffle: put the windows into random order, once.
         seed: of that order.
         start_index, end_index: only what is between these in the series.
+        format: taken for Keras's sake; batches are NumPy's arrays.
 
     Returns:
         Windows of shape (batch, sequence_length, ...), with targets (batch, ...); the last batch may be smaller.
@@ -149,6 +282,7 @@ def split_dataset(
     right_size: float | int | None = None,
     shuffle: bool = False,
     seed: int | None = None,
+    preferred_backend: str | None = None,
 ) -> tuple[Any, Any]:
     """Split rows in two.
 
@@ -158,6 +292,7 @@ def split_dataset(
             None.
         shuffle: in random order.
         seed: of that order.
+        preferred_backend: taken for Keras's sake; the parts are of NumPy's arrays.
 
     Returns:
         (left, right), each in the form of `dataset`.
