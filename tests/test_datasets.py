@@ -206,6 +206,7 @@ def test_shuffled_batches_come_in_another_order_each_time() -> None:
         assert len({tuple(one) for one in passes}) == (3 if again else 1)
         assert passes[0] == [float(x[0, 0]) for x in windows.shuffle(100, seed=3)]
     assert [float(x[0, 0]) for x in windows] == list(range(60))
+    assert repr(windows.take(2)) == "<2 batches of <60 windows of 1 steps, in batches of 1>>"
 
 
 def test_a_model_learns_from_a_chain_as_from_its_arrays() -> None:

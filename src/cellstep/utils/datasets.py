@@ -167,6 +167,9 @@ class Chosen(Batches):
         self.source, self.numbers, self.change, self.rng, self.again = source, numbers, change, rng, again
         self._shuffle()
 
+    def __repr__(self) -> str:
+        return f"<{len(self)} batches of {self.source}>"
+
     def _shuffle(self) -> None:
         if self.rng is not None:
             self.numbers = self.rng.permutation(len(self.numbers)).tolist()
