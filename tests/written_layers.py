@@ -182,7 +182,132 @@ def residual_wrapper(keras: Any) -> Any:
     )
 
 
+def minimal_cell(keras: Any) -> Any:
+    """A cell of Keras's guide, alone and stacked."""
+    ops, layers = keras.ops, keras.layers
+
+    class MinimalRNNCell(layers.Layer):
+        def __init__(self, units: int, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.units = units
+            self.state_size = units
+
+        def build(self, input_shape: Any) -> None:
+            self.kernel = self.add_weight(shape=(input_shape[-1], self.units), initializer="uniform", name="kernel")
+            self.recurrent_kernel = self.add_weight(
+                shape=(self.units, self.units), initializer="uniform", name="recurrent_kernel"
+            )
+
+        def call(self, inputs: Any, states: Any) -> Any:
+            h = ops.matmul(inputs, self.kernel)
+            output = ops.tanh(h + ops.matmul(states[0], self.recurrent_kernel))
+            return output, [output]
+
+    cells = [MinimalRNNCell(2), MinimalRNNCell(2)]
+    return keras.Sequential(
+        [
+            keras.Input((6, 3)),
+            layers.Masking(),
+            layers.RNN(MinimalRNNCell(3), return_sequences=True),
+            layers.RNN(cells, go_backwards=True),
+            layers.Dense(1),
+        ]
+    )
+
+
+def gated_cell(keras: Any) -> Any:
+    """Two states of different sizes, a cell of the library inside, and `training`."""
+    ops, layers = keras.ops, keras.layers
+
+    class Gated(layers.Layer):
+        def __init__(self, units: int, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.state_size = [units, units, 2]
+            self.output_size = units
+            self.inner = layers.LSTMCell(units)
+            self.average = layers.Dense(2)
+
+        def build(self, input_shape: Any) -> None:
+            self.inner.build(input_shape)
+            self.average.build((input_shape[0], self.output_size))
+
+        def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
+            h, c, mean = states
+            y, (h, c) = self.inner(inputs, [h, c], training=training)
+            mean = 0.9 * mean + 0.1 * self.average(y)
+            return y * ops.sum(mean, axis=-1, keepdims=True), [h, c, mean]
+
+    return keras.Sequential([keras.Input((6, 3)), layers.RNN(Gated(4)), layers.Dense(1)])
+
+
+def feedback(keras: Any) -> Any:
+    """An autoregressive decoder, as in TensorFlow's tutorial of time series: cell and RNN share the weights."""
+    ops, layers = keras.ops, keras.layers
+
+    class FeedBack(keras.Model):
+        def __init__(self, units: int, out_steps: int) -> None:
+            super().__init__()
+            self.out_steps = out_steps
+            self.units = units
+            self.lstm_cell = layers.LSTMCell(units)
+            self.lstm_rnn = layers.RNN(self.lstm_cell, return_state=True)
+            self.dense = layers.Dense(3)
+
+    def warmup(self: Any, inputs: Any) -> Any:
+        x, *state = self.lstm_rnn(inputs)
+        return self.dense(x), state
+
+    FeedBack.warmup = warmup  # type: ignore[attr-defined]
+
+    def call(self: Any, inputs: Any, training: Any = None) -> Any:
+        predictions = []
+        prediction, state = self.warmup(inputs)
+        predictions.append(prediction)
+        for _ in range(1, self.out_steps):
+            x = prediction
+            x, state = self.lstm_cell(x, states=state, training=training)
+            prediction = self.dense(x)
+            predictions.append(prediction)
+        stacked = ops.transpose(ops.stack(predictions), [1, 0, 2])
+        return ops.sum(stacked[..., :1], axis=1)
+
+    FeedBack.call = call
+    return FeedBack(units=4, out_steps=4)
+
+
+def attention_decoder(keras: Any) -> Any:
+    """A decoder whose GRU cell takes, at each step, what attention makes of the encoder's outputs."""
+    ops, layers = keras.ops, keras.layers
+
+    class Decoder(layers.Layer):
+        def __init__(self, units: int, steps: int) -> None:
+            super().__init__()
+            self.steps = steps
+            self.cell = layers.GRUCell(units)
+            self.query, self.head = layers.Dense(units), layers.Dense(1)
+
+        def call(self, encoded: Any, state: Any) -> Any:
+            y = ops.zeros_like(encoded[:, 0, :1])
+            outputs = []
+            for _ in range(self.steps):
+                weights = ops.softmax(ops.einsum("bu,btu->bt", self.query(state), encoded))
+                context = ops.einsum("bt,btu->bu", weights, encoded)
+                h, states = self.cell(ops.concatenate([context, y], axis=-1), [state])
+                state = states[0]
+                y = self.head(h)
+                outputs.append(y)
+            return ops.stack(outputs, axis=1)
+
+    x = keras.Input((6, 3))
+    encoded, state = layers.GRU(4, return_sequences=True, return_state=True)(x)
+    return keras.Model(x, ops.sum(Decoder(4, 3)(encoded, state), axis=1))
+
+
 MODELS = [
+    minimal_cell,
+    gated_cell,
+    feedback,
+    attention_decoder,
     additive_attention,
     bahdanau,
     luong,

@@ -314,8 +314,8 @@ TABLE: list[Row] = [
         lambda: layers.RNN(layers.LSTM(3)),
         TypeError,
         (
-            "cell must be a SimpleRNNCell, LSTMCell, GRUCell, a list of cells, or an object with forward(x, "
-            "states, training) and state_size, got <LSTM lstm: units=3>"
+            "cell must be a SimpleRNNCell, LSTMCell, GRUCell, a list of cells, or an object with "
+            "state_size and call(inputs, states), or forward(x, states, training), got <LSTM lstm: units=3>"
         ),
     ),
     (
@@ -323,8 +323,8 @@ TABLE: list[Row] = [
         lambda: layers.RNN(32),
         TypeError,
         (
-            "cell must be a SimpleRNNCell, LSTMCell, GRUCell, a list of cells, or an object with forward(x, "
-            "states, training) and state_size, got 32"
+            "cell must be a SimpleRNNCell, LSTMCell, GRUCell, a list of cells, or an object with "
+            "state_size and call(inputs, states), or forward(x, states, training), got 32"
         ),
     ),
     (

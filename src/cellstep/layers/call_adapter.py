@@ -24,7 +24,7 @@ from . import nested
 from .context import Applied, Context
 from .penalties import run_layer
 from .structure import structure
-from .symbolic import Node, SymbolicTensor, is_symbolic
+from .symbolic import Node, SymbolicTensor, constants_as_tensors, is_symbolic
 from .tracer import Tracer, argument, trace
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def call_composed(layer: Layer, x: Any, args: tuple[Any, ...], given: dict[str, 
     training = given.pop("training", training)
     mask = given.pop("mask", None)
     given = {name: value for name, value in given.items() if value is not None}
-    named = {name: value for name, value in given.items() if is_symbolic(value)}
+    named = {name: constants_as_tensors(value) for name, value in given.items() if is_symbolic(value)}
     if not (named or is_symbolic(x)):
         penalties: list[float] | None = None if layer.activity_regularizer is None else []
         return run_layer(layer, x, mask, Context(bool(training), penalties=penalties), **given)[0]
-    options = {name: value for name, value in given.items() if name not in named}
+    options, x = {name: value for name, value in given.items() if name not in named}, constants_as_tensors(x)
     if training is not None:
         options["training"] = core.check_bool("training", training)
     shapes = nested.change({names[0]: x, **named}, lambda tensor: tensor.shape)

@@ -17,8 +17,9 @@ from ..configured import parameter_names
 from ..constraints import Constraint
 from ..regularizers import Regularizer
 from .configuration import NOT_OWN, checked
-from .module import Module, Shape
+from .module import Shape
 from .runner import CellBack, Tape, added, dropped
+from .step_layer import StepLayer, apply_step
 from .structure import structure
 from .tracing import watched
 from .variable import Variable
@@ -30,7 +31,7 @@ Array = NDArray[Any]
 BY_KERNELS = "kernels run this cell; write a Module with forward(x, states, training), which may hold such a cell"
 
 
-class RecurrentCell(Module):
+class RecurrentCell(StepLayer):
     """Base of SimpleRNNCell, LSTMCell and GRUCell, and of cells whose row `kernels.add_cell` added.
 
     The constructor of a subclass hands all its arguments on, and each becomes an attribute. It takes `units`,
@@ -233,8 +234,10 @@ class RecurrentCell(Module):
 
         return output, list(last), Tape(pullback, states_after)
 
-    def __call__(self, inputs: Any, states: Any, training: bool = False) -> tuple[Array, Any]:
-        """One step, by the compiled `step`; no gradient.
+    apply = apply_step
+
+    def __call__(self, inputs: Any, states: Any, training: bool | None = None) -> tuple[Any, Any]:  # type: ignore[override]
+        """One step, by the compiled `step`; no gradient. On tensors it gives tensors.
 
         Args:
             inputs: (B, I).
@@ -249,6 +252,9 @@ class RecurrentCell(Module):
             >>> cell = LSTMCell(4)
             >>> output, states = cell(np.ones((2, 3)), cell.get_initial_state(2))
         """
+        tensors = self.on_tensors(inputs, states, training)
+        if tensors is not None:
+            return tensors  # type: ignore[no-any-return]
         if training and (self.dropout > 0 or self.recurrent_dropout > 0):
             new = self._one_step(inputs, states, tape=False)[1]
         else:
@@ -257,7 +263,9 @@ class RecurrentCell(Module):
             new = list(core.step(self.packed(backward=False), inputs, states, "inputs"))
         return new[0], new if isinstance(states, (list, tuple)) else new[0]
 
-    def forward(self, inputs: Any, states: Any, training: bool = False) -> tuple[tuple[Array, list[Array]], CellBack]:
+    def forward(  # type: ignore[override]
+        self, inputs: Any, states: Any, training: bool = False
+    ) -> tuple[tuple[Array, list[Array]], CellBack]:
         """One step with its pullback: what a cell of your own is made of that contains this one.
 
         Args:

@@ -53,7 +53,11 @@ def apply_forward(self: Layer, x: Any, mask: Any, context: Context, *args: Any, 
 def composes(layer: Any) -> bool:
     """Whether it is said by `call` alone what a layer computes, by its class or by the user for this one object."""
     kind = type(layer)
-    if kind.apply is not apply_forward or "forward" in vars(layer) or not ours_attribute(kind.forward):
+    if (
+        getattr(kind, "apply", None) is not apply_forward
+        or "forward" in vars(layer)
+        or not ours_attribute(kind.forward)
+    ):
         return False
     return not ours_function(layer.call)
 

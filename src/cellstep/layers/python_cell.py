@@ -1,6 +1,7 @@
-"""Cells that users write in Python, run over sequences: one call of `forward` a step, slow but right.
+"""Cells that users write in Python, run over sequences: one call a step, slow but right.
 
-A cell is any object with
+A cell is any object with `state_size` that writes `call(inputs, states) -> (output, new_states)`, as in Keras, with
+operators and functions of `cellstep.ops`: it is traced once (`layers.tracer`). Or one with
 
     state_size          an integer, or a list of one integer a state; the first state is taken for the output so far
     output_size         the width of its output; the size of the first state where it is not there
@@ -10,9 +11,9 @@ A cell is any object with
         pullback(dy, dnew_states) -> (dx, dstates): the gradients of x and of the states that came in, from those of y
         and of the new states, all arrays; it adds to the gradients of the cell's weights.
 
-A cell with weights is a `Module` that makes them in `make_weights((batch, features))`; a pullback adds to `w.grad` of
-each. Also looked at where they are there: `get_initial_state(batch_size)`, else states begin at zero; `dtype`, else
-float32; `reset_dropout_mask()` and `reset_recurrent_dropout_mask()`, called before each sequence.
+A cell with weights is a `Layer`, or a `Module` that makes them in `make_weights((batch, features))`; a pullback adds to
+`w.grad` of each. Also looked at where they are there: `get_initial_state(batch_size)`, else states begin at zero;
+`dtype`, else float32; `reset_dropout_mask()` and `reset_recurrent_dropout_mask()`, called before each sequence.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ from typing import Any
 import numpy as np
 
 from .. import core
+from . import nested
+from .base import Layer
+from .call_adapter import call_parameters
+from .context import Context
+from .forward_adapter import composes
+from .penalties import run_layer
 from .runner import Array, Tape
 
 
@@ -40,11 +47,18 @@ class PythonCell:
     """
 
     def __init__(self, cell: Any) -> None:
-        if isinstance(cell, type) or not callable(getattr(cell, "forward", None)) or hasattr(cell, "return_sequences"):
+        by_hand = callable(getattr(cell, "forward", None)) and not composes(cell)
+        by_call = composes(cell) or (not by_hand and callable(getattr(cell, "call", None)))
+        if isinstance(cell, type) or not (by_hand or by_call) or hasattr(cell, "return_sequences"):
             raise TypeError(
-                "cell must be a SimpleRNNCell, LSTMCell, GRUCell, a list of cells, or an object with "
-                f"forward(x, states, training) and state_size, got {cell!r}"
+                "cell must be a SimpleRNNCell, LSTMCell, GRUCell, a list of cells, or an object with state_size and "
+                f"call(inputs, states), or forward(x, states, training), got {cell!r}"
             )
+        #: The layer whose `call` is a step; None for a cell with `forward`.
+        self.layer: Any = cell if composes(cell) else None
+        if by_call and self.layer is None:
+            self.layer = Layer(core.brief(cell), getattr(cell, "dtype", None))
+            self.layer.call = cell.call
         size = getattr(cell, "state_size", None)
         if size is None:
             raise ValueError(f"cell must have state_size, one integer or one for each state, got none in {cell!r}")
@@ -80,6 +94,8 @@ class PythonCell:
 
     def step(self, x: Array, states: list[Array], training: bool) -> tuple[Array, list[Array], Any]:
         """One step of the cell, and what it gave, checked."""
+        if self.layer is not None:
+            return self._traced_step(x, states, training)
         try:
             (y, new), pullback = self.cell.forward(x, states, training)
         except (TypeError, ValueError) as error:
@@ -89,6 +105,22 @@ class PythonCell:
         B = x.shape[0]
         y = core.as_array(f"the output of {self.cell!r}", y, self.dtype, (B, self.output_size))
         return y, self._states("forward", new, B), pullback
+
+    def _traced_step(self, x: Array, states: list[Array], training: bool) -> tuple[Array, list[Array], Any]:
+        """Likewise, of a cell with `call`."""
+        name = (*call_parameters(self.layer), "states")[1]
+        outcome, _, back = run_layer(self.layer, x, None, Context(training, tape=True), **{name: states})
+        if not isinstance(outcome, list | tuple) or len(outcome) != 2:
+            raise ValueError(f"expected call of {self.cell!r} to give (output, new_states)")
+        y, new = outcome[0], nested.flatten(outcome[1])
+
+        def pullback(dy: Any, dnew: Any) -> Any:
+            dx, before = back(nested.pack(outcome, [dy, *dnew]))
+            filled = [np.zeros_like(s) if d is None else d for s, d in zip(states, before, strict=True)]
+            return np.zeros_like(x) if dx is None else dx, filled
+
+        y = core.as_array(f"the output of {self.cell!r}", y, self.dtype, (x.shape[0], self.output_size))
+        return y, self._states("call", new, x.shape[0]), pullback
 
     def run_sequences(
         self,

@@ -13,9 +13,10 @@ from .deserialization import deserialize
 from .module import Module, NamedOptions, Shape
 from .python_cell import PythonCell
 from .runner import Array, CellBack, Runner, Tape
+from .step_layer import StepLayer, apply_step
 
 
-class StackedRNNCells(Module):
+class StackedRNNCells(StepLayer):
     """Cells of which each takes the output of the one before. RNN over it runs cell after cell, each over the whole
     sequence in one call of its kernels, which gives the same as step after step.
 
@@ -124,11 +125,18 @@ class StackedRNNCells(Module):
 
         return y, last, Tape(pullback, states_after) if tape else None
 
-    def __call__(self, inputs: Any, states: Any, training: bool = False) -> tuple[Array, list[Any]]:
-        """One step: (B, features) and one list of states for each cell in, the output and the new lists out."""
-        return self.forward(inputs, states, training)[0]
+    apply = apply_step
 
-    def forward(self, inputs: Any, states: Any, training: bool = False) -> tuple[tuple[Array, list[Any]], CellBack]:
+    def __call__(self, inputs: Any, states: Any, training: bool | None = None) -> tuple[Any, Any]:  # type: ignore[override]
+        """One step: (B, features) and one list of states for each cell in, the output and the new lists out."""
+        tensors = self.on_tensors(inputs, states, training)
+        if tensors is not None:
+            return tensors  # type: ignore[no-any-return]
+        return self.forward(inputs, states, bool(training))[0]
+
+    def forward(  # type: ignore[override]
+        self, inputs: Any, states: Any, training: bool = False
+    ) -> tuple[tuple[Array, list[Any]], CellBack]:
         """One step with its pullback, as `RecurrentCell.forward`; states and their gradients are nested by cell."""
         if len(states) != len(self.cells):
             raise ValueError(f"expected states to be {len(self.cells)} lists, one for each cell, got {len(states)}")
@@ -166,4 +174,6 @@ def build_cell(cell: Any, path: str, input_shape: Shape) -> None:
     """Make a cell's weights, if it has them to make, under this path."""
     if isinstance(cell, Module) and not cell.built:
         cell.path = f"{path}/{cell.name}"
+        cell.build(input_shape)
+    elif hasattr(cell, "build") and not getattr(cell, "built", False):
         cell.build(input_shape)

@@ -71,6 +71,17 @@ def _operation(name: str, *arguments: Any) -> Any:
     return SymbolicTensor.operate(name, list(arguments), {})
 
 
+def constants_as_tensors(structure: Any) -> Any:
+    """The same structure of tensors with arrays and weights in it as tensors too, that have no inputs."""
+
+    def tensor(leaf: Any) -> Any:
+        if isinstance(leaf, SymbolicTensor):
+            return leaf
+        return (leaf if isinstance(leaf, Variable) else Variable(leaf, trainable=False, name="constant")).as_tensor()
+
+    return nested.change(structure, tensor)
+
+
 class TensorFunction(Protocol):
     """A function, or what calls a layer: tensors give a tensor, and arrays an array."""
 
