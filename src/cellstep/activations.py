@@ -7,13 +7,13 @@ kernels; softmax and the like, which look at a whole row, in NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import kernels, registry
-from .core import brief, contiguous
+from .core import contiguous
 from .exports import public
 from .kernels.reference.activations import activate, derivative
 from .lookup import reader, unknown
@@ -76,8 +76,15 @@ class Activation:
             raise ValueError(f"expected {what} of activation {self.name!r} of x's shape {x.shape}, got {a.shape}")
         return a
 
-    def __call__(self, x: Any) -> Array:
-        """The activation of an array; integers become float64."""
+    #: An activation of a function of tensors, a layer, or a layer's configuration, and the argument to blame; and what
+    #: an activation gives for a tensor. Both are `layers.traced_activation`'s, which is on top of this.
+    of: ClassVar[Callable[[Any, str], Activation]]
+    on_tensor: ClassVar[Callable[[Activation, Any], Any]]
+
+    def __call__(self, x: Any) -> Any:
+        """The activation of an array, integers as float64; or of a tensor."""
+        if hasattr(x, "node"):
+            return Activation.on_tensor(self, x)
         a = np.asarray(x)
         return self.forward(a if a.dtype.kind == "f" else a.astype(np.float64))[0]
 
@@ -204,12 +211,13 @@ def get(identifier: Any, argument: str = "activation") -> Activation:
     """An activation from its name, its configuration, or itself; None is linear.
 
     Args:
-        identifier: "relu", an `Activation`, what `serialize` gave, or None.
+        identifier: "relu", an `Activation`, what `serialize` gave, or None; a function of tensors, written with
+            operators and functions of `cellstep.ops`, or a layer without weights, whose gradients follow from tracing.
         argument: the name to blame in a message.
 
     Raises:
         ValueError: no activation has this name. TypeError: it is none of these. The message says how to make one of a
-            function that has no gradient.
+            function that computes with NumPy, which has no gradient.
     """
     if identifier is None:
         return _TABLE["linear"]
@@ -225,13 +233,12 @@ def get(identifier: Any, argument: str = "activation") -> Activation:
             raise ValueError(unknown(argument, identifier, NAMES))
         return get(registry.find(name), argument)
     if isinstance(identifier, dict):
+        layer = "class_name" in identifier and identifier["class_name"] not in ("function", "__lambda__")
+        if layer:
+            return Activation.of(identifier, argument)
         return get(registry.read_function(argument, identifier), argument)
     if callable(identifier):
-        name = getattr(identifier, "__name__", "name")
-        raise TypeError(
-            f"{argument} must have a gradient, got {brief(identifier) if name == 'name' else f'the function {name}'}; "
-            f"make it activations.Activation({name!r}, forward) with forward(x) giving (y, pullback)"
-        )
+        return Activation.of(identifier, argument)
     raise TypeError(f"{argument} must be the name of an activation, an Activation or None, got {identifier!r}")
 
 
@@ -286,7 +293,8 @@ def serialize(activation: Activation) -> Any:
     registered, or given as one of custom_objects, where the configuration is read."""
     if _TABLE.get(activation.name) is activation:
         return activation.name
-    return registry.written_function("activation", activation)
+    own = getattr(activation, "serialized", None)
+    return registry.written_function("activation", activation) if own is None else own()
 
 
 def for_kernels(activation: Activation, known: Sequence[str] = kernels.ACTIVATIONS) -> str | Activation:

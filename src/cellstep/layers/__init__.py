@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..exports import public
 from ..registry import serialize
 from . import operations as operations  # without it tensors have no operators
+from . import traced_activation as traced_activation  # without it functions are no activations
 from . import weight_tensor as weight_tensor  # without it weights are no tensors in what is traced
 from .activation import Activation
 from .activity_regularization import ActivityRegularization

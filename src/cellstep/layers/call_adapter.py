@@ -90,35 +90,49 @@ def build_by_name(layer: Layer, shapes: dict[str, Any]) -> None:
 def apply_call(layer: Any, x: Any, mask: Any, context: Context, options: dict[str, Any]) -> Applied:
     """The outputs of the graph that `call` composes; where options hold arrays, the pullback gives (dx, a list of the
     gradients of these)."""
+    return traced_call(layer, x, mask, context.training, options)(context)
+
+
+def traced_call(layer: Any, x: Any, mask: Any, training: bool, options: dict[str, Any]) -> Callable[[Context], Applied]:
+    """Trace `call` for these arguments; what runs its graph for them."""
     names = call_parameters(layer)
-    x = _arrays(layer, x)
-    arrays = {name: _arrays(layer, value) for name, value in options.items() if _holds_arrays(value)}
+    x = arrays_of(layer, x)
+    arrays = {name: arrays_of(layer, value) for name, value in options.items() if _holds_arrays(value)}
     if not layer.built:
         build_by_name(layer, nested.change({names[0]: x, **arrays}, np.shape))
     data = {names[0]: x, **arrays}
     if mask is not None and "mask" in names and any(m is not None for m in nested.flatten(mask)):
         data["mask"] = [m for m in nested.flatten(mask) if m is not None]
     plain = {name: value for name, value in options.items() if name not in arrays}
-    function = _function(layer, x, mask, plain, context.training if "training" in names else None)
+    function = _function(layer, x, mask, plain, training if "training" in names else None)
     who, tracer = f"{type(layer).__name__}.call of {layer.name}", _tracer(layer)
-    traced = tracer.of_arrays(who, function, data, _fixed(layer, plain, context.training, mask))
+    traced = tracer.of_arrays(who, function, data, _fixed(layer, plain, training, mask))
     leaves = nested.flatten(data)
     masks: list[Any] = []
     for name in sorted(data):
         own = nested.flatten(data[name])
         given = nested.flatten(mask) if name == names[0] and mask is not None else []
         masks += given if len(given) == len(own) else [None] * len(own)
-    outputs, _, back = traced.graph.apply(leaves, masks, context)
-    y = nested.pack(traced.outputs, outputs)
-    if back is None:
-        return y, layer.passed_mask(x, mask, context), None
 
-    def pullback(dy: Any, need_dx: bool = True) -> Any:
-        gradients = nested.pack(data, back([None] * len(outputs) if dy is None else nested.flatten(dy), need_dx))
-        dx = gradients[names[0]] if need_dx else None
-        return (dx, nested.flatten([gradients[name] for name in arrays])) if arrays else dx
+    def run(context: Context) -> Applied:
+        outputs, _, back = traced.graph.apply(leaves, masks, context)
+        y = nested.pack(traced.outputs, outputs)
+        passed = layer.passed_mask(x, mask, context) if layer.supports_masking else None
+        if back is None:
+            return y, passed, None
 
-    return y, layer.passed_mask(x, mask, context), pullback
+        def pullback(dy: Any, need_dx: bool = True) -> Any:
+            found = back([None] * len(outputs) if dy is None else nested.flatten(dy), need_dx)
+            filled = [
+                np.zeros_like(a) if d is None and a.dtype.kind == "f" else d for a, d in zip(leaves, found, strict=True)
+            ]
+            gradients = nested.pack(data, filled)
+            dx = gradients[names[0]] if need_dx else None
+            return (dx, nested.flatten([gradients[name] for name in arrays])) if arrays else dx
+
+        return y, passed, pullback
+
+    return run
 
 
 def _tracer(layer: Any) -> Tracer:
@@ -158,7 +172,7 @@ def _holds_arrays(value: Any) -> bool:
     return any(isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fiub" for leaf in nested.flatten(value))
 
 
-def _arrays(layer: Layer, value: Any) -> Any:
+def arrays_of(layer: Layer, value: Any) -> Any:
     """A structure of arrays, floats in the layer's dtype; lists of numbers are one array."""
     if isinstance(value, list | tuple) and not any(hasattr(leaf, "shape") for leaf in nested.flatten(value)):
         value = core.plain("x", value)
@@ -175,16 +189,18 @@ def output_shape(layer: Layer, input_shape: Any, options: Any = None, named: Any
     shapes = {call_parameters(layer)[0]: input_shape, **(named or {})}
     build_by_name(layer, shapes)
     plain = {name: value for name, value in (options or {}).items() if name not in ("mask", "training")}
-    outcome = _outcome(layer, {name: _tensors_of(s, layer.dtype) for name, s in shapes.items()}, plain, False)
+    tensors = of_shapes(shapes, lambda shape: argument("x", shape, layer.dtype))
+    outcome = _outcome(layer, tensors, plain, False)
     return nested.change(outcome, lambda tensor: tensor.shape)
 
 
-def _tensors_of(shape: Any, dtype: Any) -> Any:
+def of_shapes(shape: Any, function: Callable[[Any], Any]) -> Any:
+    """`function` of a shape, or of each in a structure of shapes."""
     if nested.is_shape(shape):
-        return argument("x", shape, dtype)
+        return function(shape)
     if isinstance(shape, dict):
-        return {key: _tensors_of(part, dtype) for key, part in shape.items()}
-    return [_tensors_of(part, dtype) for part in shape]
+        return {key: of_shapes(part, function) for key, part in shape.items()}
+    return [of_shapes(part, function) for part in shape]
 
 
 def _outcome(layer: Any, data: dict[str, Any], plain: dict[str, Any], training: bool) -> Any:

@@ -9,27 +9,30 @@ from typing import Any, Self, Unpack
 import numpy as np
 
 from .. import core, registry
+from . import call_adapter, nested
 from .base import Layer, LayerOptions
 from .context import Applied, Context
 from .module import Shape
+from .symbolic import is_symbolic
 
 #: Sizes that stand for an open axis while the shape of the outputs is found out.
 TRIED = (2, 3)
 
 
 class Lambda(Layer):
-    """Applies a function of arrays.
+    """Applies a function of tensors, of operators and functions of `cellstep.ops`, whose gradient follows from that; or
+    a function of arrays, with its pullback.
 
     Args:
         function: of x, or of (x, mask), (x, training), (x, mask, training) where its parameters have these names; and
-            of `arguments`. Gives an array.
+            of `arguments`. Gives a tensor, or several; of arrays it gives an array.
         output_shape: of the outputs without the batch size, or a function of the inputs' whole shape. Where None it is
-            found by calling the function with zeros.
+            found by calling the function with tensors, or with zeros.
         mask: the mask of the outputs; or a function of (x, mask) that gives it. None: they have no mask, and that of
             the inputs ends with a warning.
         arguments: more arguments of the function, by name.
-        pullback: a function of (x, y, dy) and of `arguments` that gives dx, which has x's shape. Keras takes the
-            derivative itself; here, whatever is below this layer can only be trained with it.
+        pullback: of a function that computes with NumPy: a function of (x, y, dy) and of `arguments` that gives dx,
+            which has x's shape. Without it, whatever is below such a layer cannot be trained.
         **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
     It can be saved where its functions have names and are registered by `saving.register_keras_serializable()`.
@@ -72,9 +75,15 @@ class Lambda(Layer):
         """function(x), an array of the layer's dtype unless it holds integers or booleans."""
         if mask is not None and self.mask is None and self.supports_masking:
             self.drops_mask(mask, used=True)
-        x = self.input_array(x)
+        try:
+            run = None if self.pullback is not None else call_adapter.traced_call(self, x, mask, context.training, {})
+        except Exception:
+            run = None  # NumPy's code; what is wrong with the arrays it says itself
+        if run is not None:
+            return run(context)
+        x = call_adapter.arrays_of(self, x)
         if not self.built:
-            self.build(x.shape)
+            self.build(nested.change(x, np.shape))
         known = {"mask": mask, "training": context.training}
         y = self._call(x, {name: known[name] for name in self._takes})
 
@@ -85,12 +94,21 @@ class Lambda(Layer):
             if self.pullback is None:
                 raise NotImplementedError(
                     f"{self.name} needs pullback, a function of (x, y, dy) that gives dx, to train the layers below "
-                    "it, got None"
+                    "it, got None; or write its function with operators and functions of cellstep.ops"
                 )
             dx = self.pullback(x, y, dy, **self.arguments)
+            if isinstance(x, list | tuple):
+                return dx
             return core.as_array(f"what pullback of {self.name} gives", dx, self.dtype, x.shape)
 
         return y, self.compute_mask(x, mask), pullback
+
+    def call(self, inputs: Any, mask: Any = None, training: bool = False) -> Any:  # type: ignore[override]
+        """The function of tensors; of arrays what a call gives."""
+        if not is_symbolic(inputs):
+            return self(inputs, mask=mask, training=training)
+        known = {"mask": mask, "training": training}
+        return self.function(inputs, **self.arguments, **{name: known[name] for name in self._takes})
 
     def _call(self, x: Any, options: dict[str, Any]) -> Any:
         a = core.plain(f"what function of {self.name} gives", self.function(x, **self.arguments, **options))
@@ -110,22 +128,31 @@ class Lambda(Layer):
         Raises:
             ValueError: the function fails on zeros.
         """
-        shape = tuple(input_shape)
         if callable(self.output_shape):
-            return tuple(self.output_shape(shape))
+            return tuple(self.output_shape(input_shape))
         if self.output_shape is not None:
-            return (shape[0], *self.output_shape)
+            return (nested.shapes(input_shape)[0][0], *self.output_shape)
         shapes = []
+        try:
+            if self.pullback is None:
+                return call_adapter.output_shape(self, input_shape)
+        except Exception:
+            pass  # NumPy's code
         for size in TRIED:
-            zeros = np.zeros([size if n is None else n for n in shape], self.dtype)
+            zeros = self._zeros(input_shape, size)
             try:
                 shapes.append(self._call(zeros, dict.fromkeys(self._takes)).shape)
             except Exception as error:
                 raise ValueError(
                     f"output_shape of {self.name} must be given, as its function fails on zeros of shape "
-                    f"{zeros.shape}: {error}"
+                    f"{nested.change(zeros, np.shape)}: {error}"
                 ) from error
         return tuple(one if one == other else None for one, other in zip(*shapes, strict=True))
+
+    def _zeros(self, input_shape: Any, size: int) -> Any:
+        return call_adapter.of_shapes(
+            input_shape, lambda s: np.zeros([size if n is None else n for n in s], self.dtype)
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The configuration, in which functions stand by the names that they are registered under.

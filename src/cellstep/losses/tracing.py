@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..layers import Input, SymbolicTensor
 from ..layers.context import Context
-from ..layers.graph import Graph
+from ..layers.tracer import argument
+from ..layers.tracer import trace as trace_function
 from .alignment import Array, LossPullback
 
 if TYPE_CHECKING:
@@ -38,23 +38,22 @@ class Trace:
 
     def __init__(self, loss: Loss, y_true: Array, y_pred: Array) -> None:
         self.loss = loss
-        tensors = [Input(batch_shape=(None, *a.shape[1:]), dtype=y_pred.dtype) for a in (y_true, y_pred)]
+        pairs = (("y_true", y_true), ("y_pred", y_pred))
+        tensors = [argument(name, (None, *a.shape[1:]), y_pred.dtype) for name, a in pairs]
         tensors[0].differentiable = False
-        values: Any = None
+        reason = ""
         try:
-            values = loss.call(*tensors)
-        except (TypeError, AttributeError) as error:
-            # NumPy cannot compute with tensors, and neither has an array's methods
-            reason = error
-        if isinstance(values, SymbolicTensor):
-            self.graph: Any = Graph.of(tensors, [values])
+            self.graph, values = trace_function(f"loss {loss.name}", lambda pair: loss.call(*pair), tensors)
             self.shape = values.shape
             return
-        self.graph = None
+        except (TypeError, AttributeError) as error:
+            # NumPy cannot compute with tensors, and neither has an array's methods
+            reason = str(error.__cause__ or error)
+        self.graph: Any = None
         pair = loss.call(y_true, y_pred)
         if not isinstance(pair, tuple) or len(pair) != 2 or np.shape(pair[1]) != y_pred.shape:
             got = "values alone" if not isinstance(pair, tuple) else f"a gradient of shape {np.shape(pair[-1])}"
-            why = f" ({reason})" if values is None and not isinstance(pair, tuple) else ""
+            why = f" ({reason})" if reason and not isinstance(pair, tuple) else ""
             raise TypeError(
                 f"loss {loss.name} must have a gradient: write it with operators and functions of cellstep.ops, or "
                 f"give back (values, gradient), the gradient with the shape {y_pred.shape} of y_pred, got {got}{why}"
