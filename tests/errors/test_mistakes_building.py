@@ -68,13 +68,10 @@ TABLE: list[Row] = [
         "activation must be one of the 28 names there are, such as relu or relu6 or elu, got 'ReLU'",
     ),
     (
-        "activation instance",
-        lambda: layers.Dense(4, activation=layers.ReLU()),
+        "activation with weights",
+        lambda: layers.Dense(4, activation=layers.PReLU()),
         TypeError,
-        (
-            "activation must have a gradient, got <ReLU re_lu>; make it activations.Activation('name', "
-            "forward) with forward(x) giving (y, pullback)"
-        ),
+        "activation must have no weights, got <PReLU p_re_lu>; put the layer behind this one",
     ),
     (
         "activation class",
@@ -82,7 +79,7 @@ TABLE: list[Row] = [
         TypeError,
         (
             "activation must have a gradient, got the function ReLU; make it activations.Activation('ReLU', "
-            "forward) with forward(x) giving (y, pullback)"
+            "forward) with forward(x) giving (y, pullback), or write it with functions of cellstep.ops"
         ),
     ),
     (

@@ -46,10 +46,10 @@ CONSTRUCTORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: layers.Dense(4, "threshold"), ValueError, "got 'threshold'; threshold needs arguments"),
     (lambda: layers.LSTM(4, "tanh", "gleu"), ValueError, "recurrent_activation must be one of .* got 'gleu'"),
     (
-        lambda: layers.Dense(4, np.tanh),
+        lambda: layers.Dense(4, np.arctan),
         *(
             TypeError,
-            r"activation must have a gradient, got the function tanh; make it activations.Activation\('tanh', ",
+            r"activation must have a gradient, got the function arctan; make it activations.Activation\('arctan', ",
         ),
     ),
     (lambda: layers.LSTM(4, use_bias=2), TypeError, "use_bias must be True or False, got 2"),

@@ -245,6 +245,75 @@ def test_files_copies_and_threads(tmp_path: Any) -> None:
         np.testing.assert_array_equal(one.predict(X, verbose=0), model.predict(X, verbose=0))
 
 
+@saving.register_keras_serializable("call")
+def doubled(v: Any) -> Any:
+    return 2 * ops.tanh(v)
+
+
+FUNCTIONS: dict[str, Any] = {
+    "lambda": lambda v: v * ops.sigmoid(v),
+    "named": doubled,
+    "numpy's": np.tanh,
+    "layer": layers.LeakyReLU(0.1, dtype="float64"),
+    "ours": cellstep.activations.tanh,
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=list(FUNCTIONS))
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda f: layers.Dense(3, activation=f),
+        lambda f: layers.Activation(f),
+        lambda f: layers.GRU(3, activation=f, recurrent_activation="sigmoid", return_sequences=True),
+        lambda f: layers.Conv1D(2, 2, activation=f),
+        lambda f: layers.Lambda(f),
+        lambda f: layers.Lambda(lambda x: ops.sum(f(x) * f(x[:, :1]), axis=1)),
+    ],
+    ids=["Dense", "Activation", "GRU", "Conv1D", "Lambda", "inside Lambda"],
+)
+def test_functions_of_tensors(float64: None, function: Any, make: Any) -> None:
+    layer = make(function)
+    x = X.copy()
+    layer(x)
+    differences(layer, x, lambda x: layer(x))
+
+
+def test_configurations_of_functions() -> None:
+    for function, written in (
+        (doubled, {"class_name": "function", "registered_name": "call>doubled"}),
+        (layers.LeakyReLU(0.1), {"class_name": "LeakyReLU", "registered_name": None}),
+    ):
+        layer = layers.Dense(3, activation=function)
+        y = layer(X)
+        config = layer.get_config()
+        assert written.items() <= config["activation"].items()
+        again = layers.Dense.from_config(config)
+        again.build(X.shape)
+        again.set_weights(layer.get_weights())
+        np.testing.assert_array_equal(again(X), y)
+    with pytest.raises(TypeError, match="activation must be registered to be saved"):
+        layers.Dense(3, activation=lambda v: v).get_config()
+
+
+def test_lambda_of_several_and_of_numpy() -> None:
+    a, b = Input((3,)), Input((3,))
+    distance = layers.Lambda(lambda t: ops.sqrt(ops.sum(ops.square(t[0] - t[1]), axis=1, keepdims=True)))
+    model = Model([a, b], distance([a, b]))
+    x, z = X[:, 0], X[:, 1]
+    assert model.output_shape == (None, 1)
+    np.testing.assert_allclose(model([x, z]), np.linalg.norm(x - z, axis=1, keepdims=True), rtol=1e-5)
+    y, pullback = model.forward([x, z])
+    dx, dz = pullback(np.ones_like(y))
+    np.testing.assert_allclose(dx, (x - z) / y, rtol=1e-4)
+    np.testing.assert_array_equal(dx, -dz)
+    by_numpy = layers.Lambda(lambda t: np.sort(t, axis=-1))
+    y, pullback = by_numpy.forward(X)
+    np.testing.assert_array_equal(y, np.sort(X.astype("f")))
+    with pytest.raises(NotImplementedError, match=r"needs pullback, .* or write its function with operators and funct"):
+        pullback(y)
+
+
 @pytest.mark.parametrize("words", [(1, 2), (1, 3)])
 def test_integers_stay_integers(words: tuple[int, int]) -> None:
     class Hot(layers.Layer):

@@ -103,7 +103,7 @@ class Lambda(Layer):
 
         return y, self.compute_mask(x, mask), pullback
 
-    def call(self, inputs: Any, mask: Any = None, training: bool = False) -> Any:  # type: ignore[override]
+    def call(self, inputs: Any, mask: Any = None, training: bool = False) -> Any:
         """The function of tensors; of arrays what a call gives."""
         if not is_symbolic(inputs):
             return self(inputs, mask=mask, training=training)

@@ -11,11 +11,11 @@ import numpy as np
 from .. import registry
 from ..activations import Activation
 from ..core import brief
+from ..registry import serialize
 from .activation import Activation as ActivationLayer
 from .base import Layer
 from .context import Context
 from .deserialization import deserialize
-from .serialization import serialize
 from .symbolic import SymbolicTensor
 from .tracer import Tracer, argument, trace
 

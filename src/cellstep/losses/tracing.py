@@ -41,6 +41,7 @@ class Trace:
         pairs = (("y_true", y_true), ("y_pred", y_pred))
         tensors = [argument(name, (None, *a.shape[1:]), y_pred.dtype) for name, a in pairs]
         tensors[0].differentiable = False
+        self.graph: Any
         reason = ""
         try:
             self.graph, values = trace_function(f"loss {loss.name}", lambda pair: loss.call(*pair), tensors)
@@ -49,7 +50,7 @@ class Trace:
         except (TypeError, AttributeError) as error:
             # NumPy cannot compute with tensors, and neither has an array's methods
             reason = str(error.__cause__ or error)
-        self.graph: Any = None
+        self.graph = None
         pair = loss.call(y_true, y_pred)
         if not isinstance(pair, tuple) or len(pair) != 2 or np.shape(pair[1]) != y_pred.shape:
             got = "values alone" if not isinstance(pair, tuple) else f"a gradient of shape {np.shape(pair[-1])}"
