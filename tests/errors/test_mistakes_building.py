@@ -188,8 +188,8 @@ TABLE: list[Row] = [
         lambda: Sequential([Input((5, 3)), layers.LSTM(4), layers.LSTM(4)]),
         ValueError,
         (
-            "expected inputs of lstm_1 of shape (batch, time, features), got (None, 4); a recurrent layer "
-            "before it needs return_sequences=True"
+            "expected inputs of lstm_1 of shape (batch, time, features), got (None, 4); where a "
+            "recurrent layer gives them, return_sequences=True keeps the steps"
         ),
     ),
     (
@@ -197,8 +197,8 @@ TABLE: list[Row] = [
         lambda: Sequential([Input((5, 3)), layers.Flatten(), layers.LSTM(4)]),
         ValueError,
         (
-            "expected inputs of lstm of shape (batch, time, features), got (None, 15); a recurrent layer "
-            "before it needs return_sequences=True"
+            "expected inputs of lstm of shape (batch, time, features), got (None, 15); where a "
+            "recurrent layer gives them, return_sequences=True keeps the steps"
         ),
     ),
     (
@@ -661,8 +661,8 @@ TABLE: list[Row] = [
         lambda: layers.LSTM(3).build((None, 3)),
         ValueError,
         (
-            "expected inputs of lstm of shape (batch, time, features), got (None, 3); a recurrent layer "
-            "before it needs return_sequences=True"
+            "expected inputs of lstm of shape (batch, time, features), got (None, 3); where a "
+            "recurrent layer gives them, return_sequences=True keeps the steps"
         ),
     ),
 ]

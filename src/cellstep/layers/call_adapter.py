@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import core
+from ..configured import ours_function
 from . import nested
 from .context import Applied, Context
 from .penalties import run_layer
@@ -72,8 +73,8 @@ def call_composed(layer: Layer, x: Any, args: tuple[Any, ...], given: dict[str, 
 def build_by_name(layer: Layer, shapes: dict[str, Any]) -> None:
     """Build a layer for inputs of these shapes by the names of `call`; as in Keras, a `build` with several parameters
     gets those that they are called after, `query_shape` that of `query`, and one with a single parameter the first."""
-    if layer.built:
-        return
+    if layer.built or (hasattr(layer, "_traced") and ours_function(type(layer).build)):
+        return  # a model makes its weights when it is traced
     taken = inspect.signature(layer.build).parameters
     if len(taken) < 2:
         layer.build(next(iter(shapes.values())))
@@ -115,9 +116,12 @@ def traced_call(layer: Any, x: Any, mask: Any, training: bool, options: dict[str
         masks += given if len(given) == len(own) else [None] * len(own)
 
     def run(context: Context) -> Applied:
-        outputs, _, back = traced.graph.apply(leaves, masks, context)
-        y = nested.pack(traced.outputs, outputs)
-        passed = layer.passed_mask(x, mask, context) if layer.supports_masking else None
+        outputs, kept, back = traced.graph.apply(leaves, masks, context)
+        y, passed = nested.pack(traced.outputs, outputs), None
+        if hasattr(layer, "_traced"):  # a model, whose masks are those of its layers
+            passed = None if all(m is None for m in kept) else kept if len(kept) > 1 else kept[0]
+        elif layer.supports_masking:
+            passed = layer.passed_mask(x, mask, context)
         if back is None:
             return y, passed, None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +15,7 @@ from ..configured import Constructed, arguments_by_name, chosen, hook, is_plain,
 from ..registry import deserialize_keras_object, serialize
 from .configuration import NOT_OWN, check_config, checked, in_configuration, of_weights, older_shape, users_config
 from .context import tracing
+from .guarded_build import guarded
 from .names import auto_name, check_name, known_sizes, name_first
 from .reading import current
 from .structure import MOVING, VALUES, WATCHED, structure
@@ -87,7 +87,7 @@ class Module(Constructed):
             vars(kind).get("_open") or not of_package(kind) for kind in cls.__mro__ if issubclass(kind, Module)
         )
         if not of_package(cls) and "build" in vars(cls):
-            cls.build = _guarded(cls.build)  # type: ignore[method-assign]
+            cls.build = guarded(cls.build)  # type: ignore[method-assign]
         if of_package(cls) and "__init__" in vars(cls) and "config_keys" not in vars(cls):
             cls.config_keys = tuple(key for key in parameter_names(cls.__init__) if key not in NOT_OWN)
 
@@ -125,6 +125,8 @@ class Module(Constructed):
         if name == "dtype" and before != value and self.__dict__.get("built"):
             raise AttributeError(f"dtype of {self.name} must stay {before}, as it is built, got {core.brief(value)}")
         object.__setattr__(self, name, value)
+        if self._composed and isinstance(value, Variable) and not any([value is w for w in self._weights]):
+            self._keep(value, not value.trainable)
         if WATCHED in self.__dict__ and not (name in MOVING or name.startswith("_cached")):
             plain = type(value) in VALUES and type(before) in VALUES and not of_package(type(self))
             if not plain:
@@ -200,9 +202,13 @@ class Module(Constructed):
             regularizer=regularizers.get(regularizer),
             constraint=constraints.get(constraint),
         )
-        variable.fixed = not trainable
-        self._weights = sorted([*self._weights, variable], key=lambda w: w.fixed)  # the order in files of Keras's
+        self._keep(variable, not trainable)
         return variable
+
+    def _keep(self, variable: Variable, fixed: bool) -> None:
+        """Make a variable one of the weights, those that learn first, as in files of Keras's."""
+        variable.fixed = fixed
+        self._weights = sorted([*self._weights, variable], key=lambda w: w.fixed)
 
     #: Keras's other name of it.
     add_variable = add_weight
@@ -393,28 +399,3 @@ def modules_in(value: Any) -> list[Module]:
         entries = [(str(key), part) for key, part in value.items()]
         return [m for key, part in entries if not key.startswith("_cached") for m in modules_in(part)]
     return [m for part in value for m in modules_in(part)] if isinstance(value, list | tuple) else []
-
-
-def _guarded(build: Callable[..., None]) -> Callable[..., None]:
-    """A user's `build`: done once, or not at all, and nothing in it is traced."""
-
-    @functools.wraps(build)
-    def guarded(self: Module, *args: Any, **options: Any) -> None:
-        with self._lock, tracing(None):
-            state, before = vars(self), len(self._weights)
-            outermost = "_building" not in state
-            if self.built and outermost:
-                return
-            state["_building"] = True
-            try:
-                build(self, *args, **options)
-            except BaseException:
-                del self._weights[before:]
-                raise
-            finally:
-                if outermost:
-                    del state["_building"]
-            self.built = True
-            self.built_for = self.built_for or next(iter([*args, *options.values()]), None)
-
-    return guarded

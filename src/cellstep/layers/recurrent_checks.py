@@ -17,7 +17,7 @@ def check_input_shape(layer: RNN, shape: Any) -> None:
         return
     hint = ""
     if len(shape) == 2:
-        hint = "; a recurrent layer before it needs return_sequences=True"
+        hint = "; where a recurrent layer gives them, return_sequences=True keeps the steps"
     elif len(shape) == 4 and shape[0] is None:
         hint = "; x has an axis too many, or the shape of an Input the batch size"
     raise ValueError(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..configured import ours_function
-from ..layers import Layer, nested
+from ..layers import Layer, call_adapter, nested
 from ..layers.context import Applied, Context, collecting, forward_context
 from ..layers.forward_adapter import checked_pair
 from ..layers.graph import Graph, LayerCall
@@ -181,7 +181,7 @@ class Network(Layer):
             )
         return self._graph
 
-    def apply(self, x: Any, mask: Any, context: Context, lengths: Any = None) -> Applied:
+    def apply(self, x: Any, mask: Any, context: Context, lengths: Any = None, **named: Any) -> Applied:
         """Outputs, their masks, and the pullback `pullback(dy, need_dx=True) -> dx`.
 
         Args:
@@ -190,7 +190,10 @@ class Network(Layer):
             mask: (B, T) booleans for the input, or a list of them and None.
             context: what the pass is for.
             lengths: (B,) the number of steps of each row, in place of a mask; for several inputs a list.
+            named: what else the `call` of a subclass takes, by name; the pullback then gives (dx, their gradients).
         """
+        if named:
+            return call_adapter.apply_call(self, x, mask, context, named)
         y, passed, back = self.apply_grouped(x, mask, context, lengths)
         outputs = nested.flatten(y)
         if not any([isinstance(output, Grouped) for output in outputs]):
@@ -276,10 +279,9 @@ class Network(Layer):
     def __call__(
         self,
         x: Any,
+        *args: Any,
         mask: Any = None,
-        initial_state: Any = None,
         training: bool | None = None,
-        *,
         lengths: Any = None,
         resets: Any = None,
         **options: Any,
@@ -287,19 +289,25 @@ class Network(Layer):
         """Outputs alone, without a tape; on symbolic tensors, those that a larger model is made of.
 
         Args:
-            x, mask, lengths, resets, training: as for `forward`. For a list of sequences of different lengths, outputs
-                that have their steps come as such a list too.
+            x, mask, lengths, resets, training: as for `forward`; or what else a `call` of a subclass takes. For a list
+                of sequences of different lengths, outputs that have their steps come as such a list too.
         """
         if type(x) is np.ndarray:
-            alone = mask is None and lengths is None and resets is None and initial_state is None and not options
+            alone = mask is None and lengths is None and resets is None and not args and not options
             if alone and not training and (y := call_plan(self).call(x)) is not None:
                 return y
-        elif is_symbolic(x):
-            return super().__call__(x, mask, initial_state, training, **options)
-        if initial_state is not None or options:
-            raise TypeError(
-                f"{self.name} takes x, mask, lengths, resets and training, got {', '.join(options) or 'initial_state'}"
-            )
+        if (args or options) and self._tracer is not None and type(self).__call__ is Network.__call__:
+            names = call_adapter.call_parameters(self)[1:]
+            if options.keys() & {*names} or (args and names[:1] not in ((), ("mask",), ("training",))):
+                return call_adapter.call_composed(self, x, args, {**options, "mask": mask}, training)
+        options |= zip(("mask", "initial_state", "training"), args, strict=False)
+        mask, training = options.pop("mask", mask), options.pop("training", training)
+        if options.get("initial_state", 0) is None:
+            del options["initial_state"]
+        if is_symbolic(x):
+            return super().__call__(x, mask=mask, training=training, **options)
+        if options:
+            raise TypeError(f"{self.name} takes x, mask, lengths, resets and training, got {', '.join(options)}")
         y, passed, _ = self.apply_grouped(
             x, mask, Context(bool(training), penalties=[], resets=self.check_resets(resets)), lengths
         )
