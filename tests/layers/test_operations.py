@@ -213,6 +213,39 @@ def test_sizes_of_open_axes_stand_where_numbers_do() -> None:
         range(batch)
 
 
+class Positions(layers.Layer):
+    """Embeddings of words and of their places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places = layers.Embedding(9, 4), layers.Embedding(20, 4)
+
+    def call(self, x: Any) -> Any:
+        steps = ops.shape(x)[-1]
+        return self.words(x) + self.places(ops.arange(start=0, stop=steps, step=1))
+
+
+class Causal(layers.Layer):
+    """Attention to the steps before."""
+
+    def call(self, x: Any) -> Any:
+        steps, features = ops.shape(x)[1:]
+        before = ops.arange(steps)[:, None] >= ops.arange(steps)
+        scores = ops.matmul(x, ops.transpose(x, (0, 2, 1))) / ops.sqrt(ops.cast(features, "float32"))
+        return ops.matmul(ops.softmax(ops.where(before, scores, -1e9)), x)
+
+
+def test_sizes_in_the_call_of_a_layer() -> None:
+    words, layer = layers.Input((None,), dtype="int32"), Positions()
+    net = models.Model(words, layer(words))
+    x = np.array([[1, 2, 3], [4, 5, 6]])
+    np.testing.assert_array_equal(net(x), layer.words(x) + layer.places(np.arange(3)))
+    series = layers.Input((None, 3))
+    attended = models.Model(series, Causal()(series))
+    whole = attended(X.astype("float32"))
+    np.testing.assert_allclose(attended(X[:, :2].astype("float32")), whole[:, :2], rtol=1e-5)
+
+
 def test_operations_are_no_layers_but_shown(capsys: Any) -> None:
     net = model(lambda x: layers.Dense(2)(x[:, -1] * 2), [X])
     assert [type(layer).__name__ for layer in net.layers] == ["InputLayer", "Dense"]

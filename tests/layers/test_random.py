@@ -87,6 +87,46 @@ def test_what_a_call_draws_of_an_open_size_is_drawn_each_time() -> None:
     np.testing.assert_array_equal(same(x), same(x))
 
 
+class Sampling(layers.Layer):
+    """A variational autoencoder's: normal numbers by their mean and the logarithm of their variance."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.seed_generator = random.SeedGenerator(1337)
+
+    def call(self, inputs: Any) -> Any:
+        mean, log_variance = inputs
+        batch, size = ops.shape(mean)
+        noise = random.normal((batch, size), seed=self.seed_generator)
+        return mean + ops.exp(0.5 * log_variance) * noise
+
+
+def test_a_layer_that_samples_has_gradients_of_what_it_drew() -> None:
+    mean, log_variance = layers.Input((3,)), layers.Input((3,))
+    net = models.Model([mean, log_variance], Sampling()([mean, log_variance]))
+    data = [np.full((4, 3), 2, "float32"), np.full((4, 3), 0.5, "float32")]
+    y, pullback = net.forward(data)
+    assert not np.array_equal(net(data), y)
+    d_mean, d_log_variance = pullback(np.ones_like(y))
+    np.testing.assert_array_equal(d_mean, np.ones((4, 3)))
+    np.testing.assert_allclose(d_log_variance, (y - data[0]) / 2, rtol=1e-5)
+
+
+class Shaken(layers.Layer):
+    """Adds the same three numbers to every step, others in each call."""
+
+    def call(self, x: Any, training: Any = None) -> Any:
+        return x + random.normal((3,)) if training else x
+
+
+def test_what_a_call_draws_of_a_fixed_shape_is_drawn_each_time() -> None:
+    x = layers.Input((None, 3))
+    net = models.Model(x, Shaken()(x))
+    data = np.ones((2, 4, 3), "float32")
+    np.testing.assert_array_equal(net(data), data)
+    assert (net(data, training=True) != net(data, training=True)).all()
+
+
 def test_gradients_go_through_dropout_and_shuffle() -> None:
     x = layers.Input((6,))
     net = models.Model(x, [random.dropout(x, 0.5, seed=1), random.shuffle(x, axis=1, seed=1)])
