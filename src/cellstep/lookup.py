@@ -6,6 +6,7 @@ One for each kind of thing that layers and models take by name, such as regulari
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
@@ -32,11 +33,46 @@ LEFT_OUT = {
 }
 _LEFT_OUT_PLAIN = {name.lower(): name for name in LEFT_OUT}
 
+_NUMBERS = "np.unique(words, return_inverse=True) makes the integers that Embedding takes"
+#: Layers of Keras that cellstep leaves out, by patterns of their names, and what takes their place.
+_LAYERS = {
+    r"ConvLSTM\d?D?(Cell)?": "TimeDistributed(Conv1D(...)) gives features of each step, and LSTM runs over them",
+    r"DepthwiseConv\dD": "SeparableConv1D, and Conv1D with groups, look at each feature alone over time",
+    r"Adaptive(Average|Max)Pooling\dD": "{1}Pooling1D and Global{1}Pooling1D are the layers over time",
+    r"(\w+)[23]D(Transpose|)": "{1}1D{2} is the layer over time, and Reshape makes one axis of steps of several",
+    r"TextVectorization|StringLookup|IntegerLookup|Hashing|HashedCrossing": _NUMBERS,
+    "Discretization": "np.digitize makes the integers that Embedding takes",
+    "CategoryEncoding": "Embedding takes the integers, and utils.to_categorical makes vectors of them",
+    "Rescaling": "Normalization(mean=..., variance=...) and Lambda(lambda x: scale * x + offset) do it",
+    r"Rand\w+|Resizing|CenterCrop|AutoContrast|CutMix|MixUp|\w*Equalization|Solarization|AugMix|MaxNumBoundingBoxes": (
+        "it is for images; NumPy changes arrays before `fit`"
+    ),
+    r"(Mel|STFT)Spectrogram": "scipy.signal makes spectrograms before `fit`",
+    "GroupNormalization|RMSNormalization": "LayerNormalization takes one axis, or several",
+    "SpectralNormalization": "kernel_constraint holds norms of weights",
+    "AlphaDropout": "Dropout and GaussianDropout drop",
+    "EinsumDense": "Dense multiplies the last axis, and ops.einsum others, in the call of a layer of your own",
+    "Group(ed)?QueryAttention": "MultiHeadAttention attends in heads",
+    "ReversibleEmbedding": "Embedding and Dense are its two ways",
+    "InputSpec": "the build of a layer of your own checks shapes",
+    "Pipeline": "Sequential runs layers one after another",
+    "Wrapper": "a layer of your own holds the other as an attribute and calls it in its call",
+    "CuDNN(LSTM|GRU)": "{1} runs on compiled kernels by itself",
+    "ThresholdedReLU": "ReLU(threshold=...) is its newer name",
+    "TFSMLayer|TorchModuleWrapper|JaxLayer|FlaxLayer": "a layer of your own writes call, or forward with a pullback",
+}
+
 
 def why_left_out(name: Any) -> str:
-    """What a name of Keras's stands for that cellstep leaves out; empty for other names."""
+    """What a name of Keras's stands for that cellstep leaves out, or what to use in its place; empty for others."""
     known = _LEFT_OUT_PLAIN.get(str(name).replace("_", "").lower())
-    return f"{known} is {LEFT_OUT[known]} in Keras, and not in cellstep" if known else ""
+    if known:
+        return f"{known} is {LEFT_OUT[known]} in Keras, and not in cellstep"
+    for pattern, instead in _LAYERS.items():
+        match = re.fullmatch(pattern, str(name))
+        if match:
+            return f"{name} is left to Keras: {instead.format('', *match.groups())}"
+    return ""
 
 
 def absent(module: dict[str, Any], more: Iterable[str] = ()) -> None:
@@ -45,6 +81,9 @@ def absent(module: dict[str, Any], more: Iterable[str] = ()) -> None:
 
     def __getattr__(name: str) -> Any:
         why = why_left_out(name)
+        if why and sys._getframe(1).f_code.co_name == "_handle_fromlist":
+            # `from ... import name` asks here first, and would put its own sentence in the place of an AttributeError
+            raise ImportError(f"cannot import name {name!r} from {module['__name__']!r}: {why}")
         raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}{why and ': '}{why}")
 
     module.update(__getattr__=__getattr__, __dir__=public(module, more))

@@ -167,6 +167,12 @@ def test_a_mean_over_the_steps_that_are_there() -> None:
     assert np.isnan(layer(X, mask=np.zeros((B, T), bool))).all()
 
 
+def test_a_table_needs_no_shape_to_be_built() -> None:
+    layer = layers.Embedding(5, 2)
+    layer.build()
+    assert layer.embeddings.shape == (5, 2)
+
+
 def test_layer_normalization_in_closed_form() -> None:
     layer = layers.LayerNormalization(epsilon=1e-5, dtype="float64")
     y = layer(X)

@@ -9,6 +9,7 @@ import keras
 import pytest
 
 from cellstep import layers
+from cellstep.lookup import why_left_out
 
 #: What every Keras layer takes by keyword.
 SHARED = {"name", "dtype", "trainable", "activity_regularizer"}
@@ -70,3 +71,8 @@ def test_every_layer_takes_what_keras_gives_all(name: str) -> None:
     named, _ = arguments(kind)
     takes_more = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(kind.__init__).parameters.values())
     assert takes_more or set(named) >= SHARED
+
+
+def test_every_layer_of_keras_is_here_or_a_sentence_says_what_to_use() -> None:
+    names = [name for name in dir(keras.layers) if name[0].isupper() and not hasattr(layers, name)]
+    assert [name for name in names if not why_left_out(name)] == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..exports import public
+from ..lookup import absent
 from ..registry import serialize
 from . import operations as operations  # without it tensors have no operators
 from . import traced_activation as traced_activation  # without it functions are no activations
@@ -164,4 +164,4 @@ __all__ = [
 
 offer(*(value for name, value in list(globals().items()) if name in __all__))
 
-__dir__ = public(globals())
+absent(globals())

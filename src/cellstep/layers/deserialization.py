@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import registry
 from ..core import brief
+from ..lookup import why_left_out
 from .module import Module
 from .reading import Reading, current
 
@@ -70,8 +71,8 @@ def _class_of(config: dict[str, Any], custom_objects: Mapping[str, Any] | None) 
     if kind is None:
         kind = _offered.get(name)
     if not (isinstance(kind, type) and issubclass(kind, Module)):
+        own = f"a class of your own must be registered, or given as custom_objects={{{brief(name)}: ...}}"
         raise ValueError(
-            f"class_name must be that of a layer of cellstep.layers, got {brief(name)}; a class of your own must be "
-            f"registered, or given as custom_objects={{{brief(name)}: ...}}"
+            f"class_name must be that of a layer of cellstep.layers, got {brief(name)}; {why_left_out(name) or own}"
         )
     return kind

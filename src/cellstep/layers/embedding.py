@@ -84,6 +84,10 @@ class Embedding(Layer):
             self.build((None,))
             self.embeddings.assign(table)
 
+    def build(self, input_shape: Shape = (None, None)) -> None:
+        """Make the table, whatever the shape of ids."""
+        super().build(input_shape)
+
     def make_weights(self, input_shape: Shape) -> None:
         shape = (self.input_dim, self.output_dim)
         self.embeddings = self.add_configured_weight("embeddings", shape)

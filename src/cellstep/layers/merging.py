@@ -72,7 +72,7 @@ class Merge(Layer):
             return None
         together = mask[0]
         for m in mask[1:]:
-            together = together | m
+            together = np.logical_or(together, m)
         return together
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
