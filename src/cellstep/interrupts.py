@@ -16,16 +16,16 @@ _NUMBERS = [int(number) for number in signal.valid_signals() if number < 32]
 
 
 #: What `getsignal` said last of these; and of those of them that had a handler the number and the handler.
-_last: tuple[list[Any], list[tuple[int, Any]]] = ([], [])
+_last: tuple[list[Any], dict[int, Any]] = ([], {})
 
 
-def _handled() -> list[tuple[int, Any]]:
+def _handled() -> dict[int, Any]:
     """The signals that have a handler, with it. Each step of training asks, and seldom anything has changed."""
     global _last
     now = [*map(_signal.getsignal, _NUMBERS)]
     if now != _last[0]:
         pairs = zip(_NUMBERS, now, strict=True)
-        _last = now, [(number, _original(number, handler)) for number, handler in pairs if callable(handler)]
+        _last = now, {number: _original(number, handler) for number, handler in pairs if callable(handler)}
     return _last[1]
 
 
@@ -36,6 +36,11 @@ def _original(number: int, handler: Any) -> Any:
     return handler
 
 
+#: Whether a block of the main thread is under way. As an attribute of the class it would cost 1 us, as Python forgets
+#: what it knows of a class that changes.
+_active = False
+
+
 class interrupts_held:
     """Within the block no handler of a signal runs, so that none raises there; those that are due run when it ends.
 
@@ -43,31 +48,32 @@ class interrupts_held:
     block should be short.
     """
 
-    #: Whether a block of the main thread is under way.
-    _active = False
+    #: The handlers outside, until this block has ended; the signals that came; whether they are held.
+    _handlers: dict[int, Any] = {}
+    _holding = False
 
     def __enter__(self) -> None:
-        self._handlers: dict[int, Any] = {}
+        global _active
         self._due: dict[int, None] = {}
-        self._holding = False
-        if interrupts_held._active:
+        if _active:
             return
         try:
-            for number, handler in _handled():
-                self._handlers[number] = handler
-                _signal.signal(number, self._note)
+            self._handlers = _handled()
+            note = self._note
+            for number in self._handlers:
+                _signal.signal(number, note)
         except BaseException:
             if threading.current_thread() is not threading.main_thread():
                 self._handlers = {}  # where no handler can be set, and none is called
                 return
             self._restore()
             raise
-        self._holding = interrupts_held._active = True
+        self._holding = _active = True
 
     def __exit__(self, *error: object) -> None:
+        global _active
         if self._holding:
-            interrupts_held._active = False
-            self._holding = False
+            _active = self._holding = False
         try:
             self._restore()
         finally:

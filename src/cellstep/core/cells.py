@@ -20,10 +20,13 @@ from .masks import fast_form, resets_that_run, running
 Array = NDArray[Any]
 States = tuple[Array, ...]
 
+#: Up to so many zeros are kept for further calls.
+KEPT = 2**14
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(eq=False, slots=True)
 class Packed:
-    """A cell's weights, in the layout of one backend, which runs them. Immutable; threads may share it.
+    """A cell's weights, in the layout of one backend, which runs them. Nobody writes to it; threads may share it.
 
     I inputs, H units, dtype float32 or float64. options, backward: what they were packed for.
     """
@@ -98,7 +101,7 @@ class Pullback:
                 d = as_array(f"the gradient of state {states[i]}", d, dtype, (B, H))
             dlast[i] = d if d is None or d.flags.carray else contiguous(d)
         dx = empty((B, T, I), dtype) if need_dx else None
-        dfirst = tuple(np.empty((len(states), B, H), dtype))
+        dfirst = _each(np.empty((len(states), B, H), dtype))
         traces = (None,) * len(states) if traces is None else traces
         dweights = (None,) * len(self.packed.cell.weights) if dweights is None else dweights
         packed = self.packed
@@ -208,6 +211,19 @@ def _shapes(
     return cell.shapes(dict(sizes), dict(flags))
 
 
+def _each(states: Array) -> States:
+    """The array of each state. To iterate over an array of two costs as much as to make it."""
+    return (states[0], states[1]) if len(states) == 2 else tuple(states)
+
+
+@lru_cache(maxsize=16)
+def _zeros(B: int, H: int, dtype: np.dtype[Any]) -> Array:
+    """Read-only zeros, for the states that most sequences begin with."""
+    zeros = np.zeros((B, H), dtype)
+    zeros.flags.writeable = False
+    return zeros
+
+
 def check_states(name: str, packed: Packed, states: Any, B: int) -> States:
     """One (B, H) array a state, C-contiguous; one lone array where the cell has one state."""
     wanted = packed.cell.state_names
@@ -288,10 +304,12 @@ def forward(
         x = rows(as_array("x", x, dtype, ("batch", "time", packed.I)))
     B, T, _ = x.shape
     S = len(packed.cell.states)
-    if states is None:
-        first: States = tuple(np.zeros((S, B, H), dtype))
-    else:
+    if states is not None:
         first = check_states("initial_state", packed, states, B)
+    elif B * H <= KEPT:
+        first = (_zeros(B, H, dtype),) * S
+    else:
+        first = (np.zeros((B, H), dtype),) * S
     kernel_mask, kernel_lengths = None, None
     if mask is None and lengths is not None and not go_backwards:
         kernel_lengths = check_lengths(lengths, B, T)
@@ -306,7 +324,7 @@ def forward(
     if go_backwards:
         x = x[:, ::-1]
     y = empty((B, T, H), dtype) if sequences else None
-    last = tuple(np.empty((S, B, H), dtype))
+    last = _each(np.empty((S, B, H), dtype))
     kept = run.tape(packed.weights, B, T) if tape else None
     run.forward(packed.weights, x, first, kernel_mask, kernel_lengths, resets, drop, y, last, kept)
     if kept is None:

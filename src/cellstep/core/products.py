@@ -17,9 +17,9 @@ from .checks import contiguous, empty, rows
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Matrix:
-    """W (K, N) and perhaps a bias (N,) in the layout of one backend. Threads may share it."""
+    """W (K, N) and perhaps a bias (N,) in the layout of one backend. Nobody writes to it; threads may share it."""
 
     backend: kernels.Backend
     packed: Any

@@ -42,17 +42,16 @@ class MatmulLayer(Layer):
         cached: tuple[Any, Any, core.Matrix] | None = self.__dict__.get(slot)
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
-        W = self.flat(self.kernel._view)
-        if backward:
-            matrix = core.Matrix.of(W.T, backend=backend)
-        else:
-            matrix = core.Matrix.of(W, None if bias is None else bias._view.reshape(-1), backend)
+        W, b = self.flat(self.kernel._view, None if bias is None or backward else bias._view)
+        matrix = core.Matrix.of(W.T if backward else W, b, backend)
         self.__dict__[slot] = (backend, versions, matrix)
         return matrix
 
-    def flat(self, kernel: Array) -> Array:
-        """The kernel, or its gradient, as a matrix: a view."""
-        return kernel if kernel.ndim == 2 else kernel.reshape(math.prod(kernel.shape[: self.row_axes]), -1)
+    def flat(self, kernel: Any, bias: Any) -> tuple[Any, Any]:
+        """Kernel and bias, or their gradients, as a matrix and a row: views; None is None."""
+        if kernel is not None and kernel.ndim != 2:
+            kernel = kernel.reshape(math.prod(kernel.shape[: self.row_axes]), -1)
+        return kernel, bias if bias is None or bias.ndim == 1 else bias.reshape(-1)
 
     def multiply(self, rows: Array, activation: Activation | None = None) -> tuple[Array, ActivationPullback]:
         """activation(rows K + bias), and the pullback of the activation: the layer's own where None."""
@@ -65,9 +64,8 @@ class MatmulLayer(Layer):
     def add_gradients(self, rows: Array, dz: Array) -> None:
         """Add to the gradients of kernel and bias, from those of the sums."""
         with self._lock:  # threads may add to the same gradients
-            dkernel, dbias = self.grads_of((self.kernel, self.bias))
-            if dkernel is not None or dbias is not None:
-                dW, db = None if dkernel is None else self.flat(dkernel), None if dbias is None else dbias.reshape(-1)
+            dW, db = self.flat(*self.grads_of((self.kernel, self.bias)))
+            if dW is not None or db is not None:
                 core.add_gradients(rows, dz, dW, db)
 
     def check_version(self, version: int) -> None:

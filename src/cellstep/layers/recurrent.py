@@ -93,6 +93,9 @@ class RNN(Layer):
         super().__init__(**options)
         if self.dtype != self.runner.dtype:
             raise ValueError(f"dtype must be that of the cell, {self.runner.dtype}, got {self.dtype}")
+        #: Whether a user's class overrides `get_initial_state`, of the layer or of a cell that kernels run.
+        kinds = (type(self), type(cell), *map(type, self.runner.flat))
+        self.has_own_first_states = checks.overrides_first_states(kinds)
         if isinstance(cell, Module):
             self._parts.append(cell)
             if not self.trainable:
@@ -152,11 +155,6 @@ class RNN(Layer):
             return nest(self.runner, [np.repeat(w.value[None], batch_size, axis=0) for w in self.initial])
         first: list[Any] = self.runner.get_initial_state(batch_size)
         return first
-
-    @property
-    def has_own_first_states(self) -> bool:
-        """Whether a user's class overrides `get_initial_state`, of the layer or of a cell that kernels run."""
-        return checks.overrides_first_states((type(self), type(self.cell), *map(type, self.runner.flat)))
 
     def reach(self, rank: int) -> str:
         return "past" if self.return_sequences and not self.go_backwards else "sequence"
@@ -255,8 +253,8 @@ class RNN(Layer):
         if padding:
             checks.check_ends(self, mask)
         # weights of another width are refused before they are made
-        if plain and x.ndim == 3 and x.shape[2] == self._width:  # as in most calls: the cheap way
-            order = TimeOrder(x.shape[0], x.shape[1], mask, lengths, resets)
+        if plain and len(shape := x.shape) == 3 and shape[2] == self._width:  # as in most calls: the cheap way
+            order = TimeOrder(shape[0], shape[1], mask, lengths, resets)
         else:
             by_row = not self.has_python_cells
             x, order = arrange(x, mask, lengths, resets, self.dtype, self.features, self.go_backwards, by_row, padding)
@@ -265,7 +263,7 @@ class RNN(Layer):
             self.build(x.shape)
         if resets is not None:
             checks.check_resets(self)
-        own_first = initial_state is None and self.states is None and bool(self.initial)
+        own_first = initial_state is None is self.states and bool(self.initial)
         states = self._first_states(initial_state, B)
         y, last, tape = runner.run_sequences(
             x,
@@ -288,11 +286,10 @@ class RNN(Layer):
         running = order.running() if zeros else None
         if running is not None:
             y = zeroed(y, running)
-        result = [y, *nest(runner, last)] if self.return_state else y
-        passed = self.compute_mask(x, mask)
+        result = [y if sequences else y.copy(), *nest(runner, last)] if self.return_state else y
+        passed = None if mask is None and result is y else self.compute_mask(x, mask)
         if tape is None:
             return result, passed, None
-        shape = () if sequences else y.shape
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             dlast: list[Array | None] = [None] * len(last)
@@ -303,7 +300,7 @@ class RNN(Layer):
                 dy = order.check_gradient(dy, self.dtype, runner.output_size)
                 dy, dbefore = order.gradients(dy if running is None else zeroed(dy, running))
             elif dy is not None:
-                dy = self.gradient_array(dy, shape)
+                dy = self.gradient_array(dy, y.shape)
                 dy = dy if running is None else zeroed(dy, running)
             dx, dfirst = tape.pullback(dy, dlast, need_dx)
             if dbefore is not None and runner.h is not None:

@@ -81,7 +81,7 @@ class Runner(Protocol):
             training: whether dropout drops.
 
         Returns:
-            y, the last states, and the tape or None. All arrays are new.
+            y, the last states, and the tape or None. All arrays are new; y of the last step may be one of the states.
         """
 
 

@@ -98,8 +98,8 @@ class Loss(Configured):
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copy and pickle: all but what was traced."""
-        return {key: value for key, value in self.__dict__.items() if key != "_cached_traces"}
+        """For copy and pickle: all but what is remembered."""
+        return {key: value for key, value in self.__dict__.items() if not key.startswith("_cached")}
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that would make an equal loss, ready for JSON."""
@@ -195,12 +195,7 @@ class Loss(Configured):
                 live = weights != 0 if live is None else live & (weights != 0)
         live = None if live is None else np.broadcast_to(live, shape)
         values, pullback = self._forward(true, pred, live)
-        factor: Array = np.empty(shape, pred.dtype)
-        factor.fill(self._scale(shape, keep, weights))
-        if weights is not None:
-            factor *= weights.astype(pred.dtype, copy=False)
-        if live is not None:
-            factor[~live] = 0
+        factor = self._factor(shape, pred.dtype, keep, live, weights)
         weighted = values * factor
 
         def gradient(d: Array | None) -> Array:
@@ -212,6 +207,24 @@ class Loss(Configured):
             return dx.reshape(like.shape).astype(dtype, copy=False)
 
         return weighted if self.reduction in ("none", None) else np.add.reduce(weighted, axis=None), gradient
+
+    def _factor(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], keep: Array | None, live: Array | None, weights: Any
+    ) -> Array:
+        """What each value is multiplied with; remembered where all are alike, as in most batches."""
+        alike, key = live is None and weights is None, (shape, dtype, self.reduction)
+        remembered: tuple[Any, Array] | None = self.__dict__.get("_cached_factor")
+        if alike and remembered is not None and remembered[0] == key:
+            return remembered[1]
+        factor = np.full(shape, self._scale(shape, keep, weights), dtype)
+        if weights is not None:
+            factor *= weights.astype(dtype, copy=False)
+        if live is not None:
+            factor[~live] = 0
+        if alike:
+            factor.flags.writeable = False
+            self.__dict__["_cached_factor"] = key, factor
+        return factor
 
     def _scale(self, shape: tuple[int, ...], keep: Array | None, weights: Array | None) -> float:
         """What the weighted values are multiplied with; 0 where there is nothing to average."""
@@ -226,13 +239,14 @@ class Loss(Configured):
 
 def mean_of_entries(values: Array, slopes: Array, y_pred: Array) -> tuple[Array, LossPullback]:
     """What `forward` gives of values and slopes (..., n) by each prediction: the mean over the last axis."""
-    n, dtype = y_pred.shape[-1] or 1, y_pred.dtype  # the mean of nothing is 0 here
+    n, dtype = y_pred.shape[-1], y_pred.dtype
 
     def pullback(dvalues: Array) -> Array:
-        dx = slopes * (dvalues / n)[..., None]
+        dx = slopes * (dvalues if n == 1 else dvalues / (n or 1))[..., None]
         return dx if dx.dtype is dtype else dx.astype(dtype)
 
-    mean = np.add.reduce(values, axis=-1) / n
+    # the mean of nothing is 0 here
+    mean = values[..., 0] if n == 1 else np.add.reduce(values, axis=-1) / (n or 1)
     return mean if mean.dtype is dtype else mean.astype(dtype), pullback
 
 

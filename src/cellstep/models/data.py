@@ -104,11 +104,13 @@ def batch(x: Any, y: Any = None, sample_weight: Any = None, resets: Any = None) 
 
 
 def take(whole: Batch, chosen: Any) -> Batch:
-    """Some rows of every array."""
+    """Some rows of every array: a slice, or an array of integers."""
 
     x, y, sample_weight, resets = whole
     if type(x) is np.ndarray and type(y) is np.ndarray and sample_weight is None and resets is None:
-        return Batch(x[chosen], y[chosen])  # as in most models: the cheap way
+        if type(chosen) is slice or not (x.flags.c_contiguous and y.flags.c_contiguous):
+            return Batch(x[chosen], y[chosen])
+        return Batch(x.take(chosen, 0), y.take(chosen, 0))  # as in most models: in half the time
 
     def some(leaf: Any) -> Any:
         return None if leaf is None else leaf[chosen]

@@ -61,7 +61,8 @@ def score(
     total: Any = penalty
     parts: list[Any] = []
     gradients: list[Any] = []
-    for i, (loss, output, factor) in enumerate(zip(kinds, outputs, compiled.weights, strict=True)):
+    for i, loss in enumerate(kinds):
+        output, factor = outputs[i], compiled.weights[i]
         if loss is None:
             gradients.append(None)
             continue

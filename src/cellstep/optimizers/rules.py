@@ -71,10 +71,9 @@ class Adam(Optimizer):
     @elementwise
     def update(self, flat: Part, rate: float, step: int) -> None:
         s = flat.slots
-        kernels.active().updates.adam(
-            *(flat.value, flat.grad, s["momentum"], s["velocity"], s.get("velocity_hat"), flat.scratch),
-            *(rate, self.beta_1, self.beta_2, self.epsilon, step),
-        )
+        kept = s["momentum"], s["velocity"], s.get("velocity_hat")
+        adam = kernels.active().updates.adam
+        adam(flat.value, flat.grad, *kept, flat.scratch, rate, self.beta_1, self.beta_2, self.epsilon, step)
 
 
 class AdamW(Adam):
