@@ -303,7 +303,30 @@ def attention_decoder(keras: Any) -> Any:
     return keras.Model(x, ops.sum(Decoder(4, 3)(encoded, state), axis=1))
 
 
+def siamese(keras: Any) -> Any:
+    """One encoder for two parts, a distance in a Lambda, and functions and layers as activations."""
+    ops, layers = keras.ops, keras.layers
+
+    def distance(pair: Any) -> Any:
+        a, b = pair
+        return ops.sqrt(ops.maximum(ops.sum(ops.square(a - b), axis=1, keepdims=True), 1e-7))
+
+    x = keras.Input((6, 3))
+    first, second = layers.Lambda(lambda t: t[:, :3])(x), layers.Lambda(lambda t, n=3: t[:, n:] * 2)(x)
+    encoder = keras.Sequential(
+        [
+            keras.Input((3, 3)),
+            layers.GRU(4, activation=lambda v: ops.tanh(v) * 1.5),
+            layers.Dense(4, activation=layers.LeakyReLU(negative_slope=0.1)),
+            layers.Activation(keras.activations.tanh),
+        ]
+    )
+    d = layers.Lambda(distance)([encoder(first), encoder(second)])
+    return keras.Model(x, layers.Dense(1, activation=lambda v: v * ops.sigmoid(v))(d))
+
+
 MODELS = [
+    siamese,
     minimal_cell,
     gated_cell,
     feedback,

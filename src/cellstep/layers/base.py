@@ -122,6 +122,10 @@ class Layer(Module):
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return config
 
+    def make_weights(self, input_shape: Shape) -> None:
+        if composes(self):
+            call_adapter.build_inside(self, input_shape)
+
     apply = apply_forward
     apply_call = call_adapter.apply_call
 
@@ -142,8 +146,7 @@ class Layer(Module):
         context = forward_context(training)
         if initial_state is not None:
             options["initial_state"] = initial_state
-        own = vars(self)
-        if composes(self) or (ours_attribute(type(self).forward) and "forward" not in own and "call" not in own):
+        if composes(self) or (ours_attribute(type(self).forward) and not {"forward", "call"} & vars(self).keys()):
             check_written(self)
             y, _, pullback = run_layer(self, x, mask, context, **options)
         else:  # called from a user's own forward
@@ -157,8 +160,7 @@ class Layer(Module):
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
     ) -> Array: ...
     def __call__(self, x: Any, *args: Any, training: bool | None = None, **options: Any) -> Any:
-        """The outputs, without a tape, for the arguments of `forward`, or of a user's `call`. Builds the layer on the
-        first call.
+        """The outputs, without a tape, for the arguments of `forward`, or of a user's `call`. Builds the layer.
 
         On symbolic tensors it computes nothing: it gives the tensors that a model is made of. A `training` given there
         holds whatever the model does. Several outputs are a list or a dictionary; type checkers see one all the same.

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 TRIED = (12, 24)
 
 
-def call_parameters(layer: Layer) -> tuple[str, ...]:
+def call_parameters(layer: Any) -> tuple[str, ...]:
     """The names of what `call` takes, the inputs first."""
     parameters = inspect.signature(layer.call).parameters.values()
     names = tuple(p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
@@ -86,6 +87,15 @@ def build_by_name(layer: Layer, shapes: dict[str, Any]) -> None:
             f"{type(layer).__name__}.build must take the shape of the inputs, or {', '.join(known)}, got {missing[0]}"
         )
     layer.build(**{name: known[name] for name in taken})
+
+
+def build_inside(layer: Any, input_shape: Any, **named: Any) -> None:
+    """Make the weights of the layers inside, for inputs of this shape and others by name, where these are all that
+    `call` needs; else its first call does."""
+    if layer.parts:
+        shapes = {call_parameters(layer)[0]: input_shape, **named}
+        with contextlib.suppress(TypeError, ValueError):
+            _outcome(layer, of_shapes(shapes, lambda shape: argument("x", shape, layer.dtype)), {}, False)
 
 
 def apply_call(layer: Any, x: Any, mask: Any, context: Context, options: dict[str, Any]) -> Applied:

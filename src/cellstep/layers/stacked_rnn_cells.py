@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Self, Unpack
 import numpy as np
 
 from ..registry import serialize
+from . import call_adapter, nested
 from .cell import BY_KERNELS, RecurrentCell
 from .deserialization import deserialize
+from .forward_adapter import composes
 from .module import Module, NamedOptions, Shape
 from .python_cell import PythonCell
 from .runner import Array, CellBack, Runner, Tape
@@ -175,5 +177,8 @@ def build_cell(cell: Any, path: str, input_shape: Shape) -> None:
     if isinstance(cell, Module) and not cell.built:
         cell.path = f"{path}/{cell.name}"
         cell.build(input_shape)
+        if composes(cell):
+            states = [(input_shape[0], size) for size in nested.flatten(cell.state_size)]
+            call_adapter.build_inside(cell, input_shape, **{(*call_adapter.call_parameters(cell), "states")[1]: states})
     elif hasattr(cell, "build") and not getattr(cell, "built", False):
         cell.build(input_shape)

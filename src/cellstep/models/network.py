@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, overload
 
@@ -11,8 +10,7 @@ from numpy.typing import NDArray
 
 from ..configured import ours_function
 from ..layers import Layer, call_adapter, nested
-from ..layers.context import Applied, Context, collecting, forward_context
-from ..layers.forward_adapter import checked_pair
+from ..layers.context import Applied, Context, forward_context
 from ..layers.graph import Graph, LayerCall
 from ..layers.grouped import Grouped, rows_or_arrays
 from ..layers.module import Module, modules_in
@@ -20,6 +18,7 @@ from ..layers.penalties import run_layer
 from ..layers.symbolic import SymbolicTensor, Tensors, is_symbolic
 from ..layers.variable import Variable
 from . import grouped
+from .by_hand import apply_by_hand
 from .grouped import join
 from .own_steps import remember_masks
 from .plan import call_plan
@@ -213,7 +212,7 @@ class Network(Layer):
         if not self.built:
             self._build_for(x)
         if self._by_hand:
-            return self._apply_by_hand(x, mask, context, lengths)
+            return apply_by_hand(self, x, mask, context, lengths)
         penalties = context.penalties
         before = 0 if penalties is None else len(penalties)
         outputs, passed, back = self._through(x, mask, context, lengths)
@@ -250,25 +249,6 @@ class Network(Layer):
         if isinstance(self._signature.outputs, int):
             return outputs, passed[0], back
         return outputs, None if all([m is None for m in passed]) else passed, back
-
-    def _apply_by_hand(self, x: Any, mask: Any, context: Context, lengths: Any) -> Applied:
-        taken = inspect.signature(type(self).forward).parameters
-        options = {}
-        arguments = {"mask": mask, "lengths": lengths, "resets": context.resets, "training": context.training}
-        for name, value in arguments.items():
-            if name in taken:
-                options[name] = value
-            elif name != "training" and value is not None:
-                raise TypeError(f"{name} must be None, as {type(self).__name__}.forward does not take it")
-        before = len(context.penalties or ())
-        with collecting(context):
-            y, pullback = checked_pair(self, self.forward(x, **options))
-        if not self.built:
-            self.built = True
-        if context.penalties is not None:
-            self.remember(context.penalties[before:])
-        passed = None if ours_function(type(self).compute_mask) else self.compute_mask(x, mask)
-        return y, passed, pullback if context.tape else None
 
     @overload
     def __call__(self, x: Tensors, *args: Any, **options: Any) -> SymbolicTensor: ...
