@@ -62,12 +62,15 @@ def _assigned(x: Any, value: Any) -> Any:
     return x
 
 
-#: Functions that are those of ops, and those that Keras 2 had under other names, or with other arguments or defaults.
+#: Functions that are those of ops, by other names where the second one says so.
 _SAME = (
-    "abs all any binary_crossentropy cast categorical_crossentropy cos dot dtype elu exp log max mean min ndim one_hot "
-    "prod round shape sigmoid sign sin softmax softplus softsign sparse_categorical_crossentropy sqrt square stack std "
-    "stop_gradient sum tanh var"
+    "abs all any bias_add=add binary_crossentropy cast categorical_crossentropy cos dot dtype elu equal "
+    "eval=convert_to_numpy exp flatten=ravel get_value=convert_to_numpy greater greater_equal less less_equal log max "
+    "maximum mean min minimum ndim not_equal one_hot pow=power prod repeat_elements=repeat round shape sigmoid sign "
+    "sin softmax softplus softsign sparse_categorical_crossentropy sqrt square squeeze stack std stop_gradient sum "
+    "tanh tile transpose var"
 )
+#: Those that have other arguments or defaults than in ops, or are not there.
 _OTHER: dict[str, Callable[..., Any]] = {
     "arange": lambda start, stop=None, step=1, dtype="int32": ops.arange(start, stop, step, dtype),
     "argmax": lambda x, axis=-1: ops.argmax(x, axis),
@@ -75,7 +78,6 @@ _OTHER: dict[str, Callable[..., Any]] = {
     "batch_flatten": lambda x: ops.reshape(x, (-1, math.prod(x.shape[1:]))),
     "batch_get_value": lambda tensors: [ops.convert_to_numpy(x) for x in tensors],
     "batch_set_value": lambda tuples: [_assigned(x, value) for x, value in tuples] and None,
-    "bias_add": lambda x, bias, data_format=None: ops.add(x, bias),
     "cast_to_floatx": lambda x: ops.convert_to_tensor(x, floatx()),
     "clip": lambda x, min_value, max_value: ops.clip(x, min_value, max_value),
     "concatenate": lambda tensors, axis=-1: ops.concatenate(tensors, axis),
@@ -86,45 +88,29 @@ _OTHER: dict[str, Callable[..., Any]] = {
     "cumprod": lambda x, axis=0: ops.cumprod(x, axis),
     "cumsum": lambda x, axis=0: ops.cumsum(x, axis),
     "dropout": lambda x, level, noise_shape=None, seed=None: random.dropout(x, level, noise_shape, seed),
-    "equal": lambda x, y: ops.equal(x, y),
-    "eval": ops.convert_to_numpy,
     "expand_dims": lambda x, axis=-1: ops.expand_dims(x, axis),
     "eye": lambda size, dtype=None, name=None: ops.eye(size, dtype=dtype),
-    "flatten": lambda x: ops.ravel(x),
     "gather": lambda reference, indices: ops.take(reference, indices, 0),
-    "get_value": ops.convert_to_numpy,
-    "greater": lambda x, y: ops.greater(x, y),
-    "greater_equal": lambda x, y: ops.greater_equal(x, y),
     "hard_sigmoid": lambda x: ops.clip(0.2 * x + 0.5, 0, 1),
     "int_shape": lambda x: tuple(x.shape),
     "l2_normalize": lambda x, axis=None: x * ops.rsqrt(ops.maximum(ops.sum(x * x, axis, True), 1e-12)),
-    "less": lambda x, y: ops.less(x, y),
-    "less_equal": lambda x, y: ops.less_equal(x, y),
-    "maximum": lambda x, y: ops.maximum(x, y),
-    "minimum": lambda x, y: ops.minimum(x, y),
     "name_scope": lambda name: contextlib.nullcontext(),
-    "not_equal": lambda x, y: ops.not_equal(x, y),
     "ones": lambda shape, dtype=None, name=None: ops.ones(shape, dtype),
     "ones_like": lambda x, dtype=None, name=None: ops.ones_like(x, dtype),
     "permute_dimensions": lambda x, pattern: ops.transpose(x, pattern),
-    "pow": lambda x, a: ops.power(x, a),
     "random_bernoulli": lambda shape, p=0.0, dtype=None, seed=None: random.binomial(shape, 1, p, dtype, seed),
     "random_normal": random.normal,
     "random_uniform": random.uniform,
     "repeat": lambda x, n: ops.repeat(ops.expand_dims(x, 1), n, 1),
-    "repeat_elements": lambda x, rep, axis: ops.repeat(x, rep, axis),
     "reshape": lambda x, shape: ops.reshape(x, shape),
     "reverse": lambda x, axes: ops.flip(x, axes),
     "set_value": lambda x, value: _assigned(x, value) and None,
-    "squeeze": lambda x, axis: ops.squeeze(x, axis),
     "switch": lambda condition, then_expression, else_expression: ops.where(
         condition, *(part() if callable(part) else part for part in (then_expression, else_expression))
     ),
     "temporal_padding": lambda x, padding=(1, 1): ops.pad(x, ((0, 0), tuple(padding), (0, 0))),
-    "tile": lambda x, n: ops.tile(x, n),
-    "transpose": lambda x: ops.transpose(x),
     "truncated_normal": random.truncated_normal,
-    "update": _assigned,
+    "update": lambda x, new_x: _assigned(x, new_x),
     "update_add": lambda x, increment: _assigned(x, x + increment),
     "update_sub": lambda x, decrement: _assigned(x, x - decrement),
     "variable": lambda value, dtype=None, name=None, constraint=None: Variable(
@@ -134,13 +120,14 @@ _OTHER: dict[str, Callable[..., Any]] = {
     "zeros_like": lambda x, dtype=None, name=None: ops.zeros_like(x, dtype),
 }
 for _name, _function in _OTHER.items():
-    if _function.__name__ in ("<lambda>", "_assigned"):
+    if _function.__name__ == "<lambda>":
         _function.__name__ = _function.__qualname__ = _name
         _function.__doc__ = f"`{_name}` of Keras 2."
-globals().update({name: getattr(ops, name) for name in _SAME.split()} | _OTHER)
+for _name, _, _other in (entry.partition("=") for entry in _SAME.split()):
+    _OTHER[_name] = getattr(ops, _other or _name)
+globals().update(_OTHER)
 
-__all__ = sorted([*_SAME.split(), *_OTHER, "batch_dot", "clear_session", "is_keras_tensor", "relu"])
-__all__ += ["epsilon", "floatx", "set_floatx"]
+__all__ = [*_OTHER, "batch_dot", "clear_session", "is_keras_tensor", "relu", "epsilon", "floatx", "set_floatx"]
 
 #: What is written in place of functions that are left out.
 _IN_PLACE = {

@@ -12,7 +12,9 @@ Add and Concatenate keep it. `cellstep.math` is this module under an older name.
 
 from __future__ import annotations
 
+import functools
 import inspect
+import operator
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -88,10 +90,7 @@ def ndim(x: Any) -> int:
 
 def size(x: Any) -> Any:
     """The number of entries."""
-    count: Any = 1
-    for n in shape(x):
-        count = count * n
-    return count
+    return functools.reduce(operator.mul, shape(x), 1)
 
 
 def dtype(x: Any) -> str:

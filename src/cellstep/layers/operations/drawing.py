@@ -10,21 +10,21 @@ import numpy as np
 
 from ... import core, seeds
 from ...initializers import truncated
-from .arithmetic import Array, Back, Rule, without
+from .arithmetic import Array, Back, Rule
 from .shaping import take
 
 
 def drawn(draw: Callable[..., Any]) -> Rule:
-    """A rule of numbers by a function of a generator and a shape, and of what else they depend on."""
+    """A rule of numbers by a method of generators: of what they depend on, and of a shape."""
 
     def rule(shape: Any, dtype: Any = None, seed: Any = None, **options: Any) -> tuple[Any, Back]:
-        rng = seeds.generator(seed)
-        return without(lambda: np.asarray(draw(rng, tuple(shape), **options), dtype or core.floatx()))()
+        y = draw(seeds.generator(seed), *options.values(), tuple(shape))
+        return np.asarray(y, dtype or core.floatx()), lambda dy: []
 
     return rule
 
 
-def truncated_normal(rng: np.random.Generator, shape: Any, mean: float, stddev: float) -> Array:
+def truncated_normal(rng: np.random.Generator, mean: float, stddev: float, shape: Any) -> Array:
     return mean + stddev * truncated(rng, shape)
 
 

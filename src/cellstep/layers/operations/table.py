@@ -257,36 +257,14 @@ def _draw(name: str, rule: Any, *arguments: str, **options: Any) -> None:
     OPERATIONS[name] = Kind(name, rule, arguments, {**options, "seed": None}, "random", _snake(name), own_dtype=True)
 
 
-_draw(
-    "Normal", d.drawn(lambda g, n, mean, stddev: g.normal(mean, stddev, n)), shape=..., mean=0.0, stddev=1.0, dtype=None
-)
-_draw(
-    "Uniform",
-    d.drawn(lambda g, n, minval, maxval: g.uniform(minval, maxval, n)),
-    shape=...,
-    minval=0.0,
-    maxval=1.0,
-    dtype=None,
-)
+_G = np.random.Generator
+_draw("Normal", d.drawn(_G.normal), shape=..., mean=0.0, stddev=1.0, dtype=None)
+_draw("Uniform", d.drawn(_G.uniform), shape=..., minval=0.0, maxval=1.0, dtype=None)
 _draw("TruncatedNormal", d.drawn(d.truncated_normal), shape=..., mean=0.0, stddev=1.0, dtype=None)
-_draw(
-    "Randint",
-    d.drawn(lambda g, n, minval, maxval: g.integers(minval, maxval, n)),
-    shape=...,
-    minval=...,
-    maxval=...,
-    dtype="int32",
-)
-_draw("Gamma", d.drawn(lambda g, n, alpha: g.gamma(alpha, 1, n)), shape=..., alpha=..., dtype=None)
-_draw("Beta", d.drawn(lambda g, n, alpha, beta: g.beta(alpha, beta, n)), shape=..., alpha=..., beta=..., dtype=None)
-_draw(
-    "Binomial",
-    d.drawn(lambda g, n, counts, probabilities: g.binomial(counts, probabilities, n)),
-    shape=...,
-    counts=...,
-    probabilities=...,
-    dtype=None,
-)
+_draw("Randint", d.drawn(_G.integers), shape=..., minval=..., maxval=..., dtype="int32")
+_draw("Gamma", d.drawn(_G.standard_gamma), shape=..., alpha=..., dtype=None)
+_draw("Beta", d.drawn(_G.beta), shape=..., alpha=..., beta=..., dtype=None)
+_draw("Binomial", d.drawn(_G.binomial), shape=..., counts=..., probabilities=..., dtype=None)
 _draw("Categorical", d.categorical, "logits", num_samples=..., dtype="int32")
 _draw("Dropout", d.dropout, "inputs", rate=..., noise_shape=None)
 _draw("Shuffle", d.shuffle, "x", axis=0)
