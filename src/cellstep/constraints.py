@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import core, registry
+from . import core
 from .configured import Configured
 from .core.arguments import places
 from .exports import public
-from .lookup import Lookup, names_in, reader
+from .lookup import Lookup, both, names_in
 
 Array = NDArray[Any]
 
@@ -128,16 +128,7 @@ def get(identifier: Any, argument: str = "constraint") -> Constraint | None:
     return None if identifier is None else _LOOKUP.get(identifier, argument)
 
 
-deserialize = reader(get)
-
-
-def serialize(constraint: Constraint | None) -> dict[str, Any] | None:
-    """Keras's dictionary for it; None for None.
-
-    Raises:
-        TypeError: it is of a class of the user's.
-    """
-    return None if constraint is None else registry.serialize(constraint)
+serialize, deserialize = both(get)
 
 
 __dir__ = public(globals())

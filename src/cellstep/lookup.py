@@ -179,6 +179,19 @@ class Lookup(Generic[T]):
 
 def reader(get: Callable[[Any], T]) -> Callable[..., T]:
     """The `deserialize` of a kind, from its `get`."""
+    return both(get)[1]
+
+
+def both(get: Callable[[Any], T]) -> tuple[Callable[[Any], Any], Callable[..., T]]:
+    """The `serialize` and the `deserialize` of a kind, from its `get`."""
+
+    def serialize(thing: Any) -> Any:
+        """Keras's dictionary {module, class_name, config, registered_name}, ready for JSON; None for None.
+
+        Raises:
+            TypeError: it holds a function that is not registered.
+        """
+        return None if thing is None else registry.serialize(thing)
 
     def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> T:
         """The object for what `serialize` gave, or Keras, or for a name.
@@ -192,5 +205,5 @@ def reader(get: Callable[[Any], T]) -> Callable[..., T]:
         with registry.custom_object_scope(custom_objects):
             return get(config)
 
-    deserialize.__module__ = get.__module__  # where users find it
-    return deserialize
+    serialize.__module__ = deserialize.__module__ = get.__module__  # where users find them
+    return serialize, deserialize

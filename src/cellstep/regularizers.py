@@ -13,10 +13,10 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from . import core, registry
+from . import core
 from .configured import Configured
 from .exports import public
-from .lookup import Lookup, reader
+from .lookup import Lookup, both
 
 Array = NDArray[Any]
 
@@ -156,16 +156,7 @@ def get(identifier: Any, argument: str = "regularizer") -> Regularizer | None:
     return None if identifier is None else _LOOKUP.get(identifier, argument)
 
 
-deserialize = reader(get)
-
-
-def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
-    """Keras's dictionary for it; None for None.
-
-    Raises:
-        TypeError: it is of a class of the user's.
-    """
-    return None if regularizer is None else registry.serialize(regularizer)
+serialize, deserialize = both(get)
 
 
 class Penalized(Protocol):

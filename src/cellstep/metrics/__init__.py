@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import registry
 from ..core import brief
-from ..lookup import Lookup, absent, reader, unknown
+from ..lookup import Lookup, absent, both, unknown
 from . import thresholds
 from .accuracy import (
     Accuracy,
@@ -204,15 +204,6 @@ def get(
     return metric
 
 
-def serialize(metric: Metric) -> dict[str, Any]:
-    """Keras's dictionary {module, class_name, config, registered_name}.
-
-    Raises:
-        TypeError: it wraps a function that is not registered.
-    """
-    return registry.serialize(metric)
-
-
-deserialize = reader(get)
+serialize, deserialize = both(get)
 
 absent(globals(), FUNCTIONS)

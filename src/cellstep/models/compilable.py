@@ -59,7 +59,8 @@ class Compilable(Layer):
         core.check_count("steps_per_execution", 1 if steps_per_execution == "auto" else steps_per_execution)
         if jit_compile not in ("auto", True, False, None):
             raise ValueError(f"jit_compile must be 'auto', True or False, got {jit_compile!r}")
-        self._trainer.whole = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics)
+        given = map(self._trainer.model._signature.flat, (loss, loss_weights, metrics, weighted_metrics))
+        self._trainer.whole = Compiled(optimizer, *given)
 
     def get_compile_config(self) -> dict[str, Any]:
         """What `compile` was given, ready for JSON; empty before. TypeError for functions that are not registered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,17 @@ class Signature:
         self.input_names = sorted(inputs) if isinstance(inputs, dict) else [head.name for head in heads]
         named = isinstance(outputs, dict) and len(outputs) == len(outs)
         self.output_names = sorted(outputs) if named else [tensor.node.layer.name for tensor in outs]
+
+    def flat(self, value: Any) -> Any:
+        """Targets, losses and the like in the structure of outputs that are nested as a list, one entry an output;
+        anything else as it is."""
+        parts = self.outputs.values() if isinstance(self.outputs, dict) else self.outputs
+        holders = (list, tuple, dict)
+        several = isinstance(value, holders) and not isinstance(parts, int | None)
+        if several and any(isinstance(part, holders) for part in parts):
+            with contextlib.suppress(KeyError, TypeError, ValueError):  # another structure, which is checked later
+                return nested.up_to(self.outputs, value)
+        return value
 
     # Inputs
 
@@ -180,6 +192,7 @@ class Signature:
 
     def _targets(self, name: str, value: Any, x: Any, own_targets: bool) -> Any:
         """Targets or weights: one array for one output, a list or a dictionary for several."""
+        value = self.flat(value)
         if value is None or isinstance(value, np.ndarray | Ragged | Stored):
             return value
         rows = isinstance(x, Ragged) and isinstance(value, list | tuple)  # one for each sequence

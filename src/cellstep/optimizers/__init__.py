@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import registry
-from ..lookup import Lookup, absent, reader
+from ..lookup import Lookup, absent, both
 from . import schedules
 from .base import Optimizer
 from .numpy_rules import Adadelta, Adagrad, Adamax, Lamb, Lion, Nadam
@@ -53,11 +52,6 @@ def get(identifier: Any) -> Optimizer:
     return _LOOKUP.get(identifier.lower() if known else identifier)
 
 
-def serialize(optimizer: Optimizer) -> dict[str, Any]:
-    """Keras's dictionary {module, class_name, config, registered_name}; TypeError for a class of the user's."""
-    return registry.serialize(optimizer)
-
-
-deserialize = reader(get)
+serialize, deserialize = both(get)
 
 absent(globals())

@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import registry
 from ..configured import Configured
 from ..core import brief, check_bool, check_named
 from ..core import check_number as number
 from ..exports import public
-from ..lookup import Lookup, reader
+from ..lookup import Lookup, both
 
 
 class LearningRateSchedule(Configured):
@@ -217,13 +216,7 @@ _LOOKUP: Lookup[LearningRateSchedule] = Lookup(
     {c.__name__: c for c in (*_CLASSES, CosineDecayRestarts)},
 )
 
-
-def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
-    """Keras's dictionary for it; TypeError for a class of the user's."""
-    return registry.serialize(learning_rate_schedule)
-
-
-deserialize = reader(lambda config: _LOOKUP.get(config, "learning_rate"))
+serialize, deserialize = both(lambda config: _LOOKUP.get(config, "learning_rate"))
 
 
 __dir__ = public(globals())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from .. import seeds
 from ..configured import chosen
 from ..core import check_bool, check_count, check_natural, plain
+from ..layers import nested
 
 Array = NDArray[Any]
 
@@ -71,148 +73,87 @@ class Spec(NamedTuple):
     dtype: np.dtype[Any]
 
 
-class Batches(PyDataset):
-    """Batches that others are made of, by the methods that scripts write one after another."""
+class Windows(PyDataset):
+    """Batches of windows of a series, cut when they are asked for; see `timeseries_dataset_from_array`.
 
-    def map(self, map_func: Callable[..., Any], num_parallel_calls: Any = None, deterministic: Any = None) -> Batches:
+    Some of them, or changed ones, are a dataset again: `windows.map(split).take(2)`.
+    """
+
+    #: What is made of each batch, one function after another.
+    _changes: tuple[Callable[..., Any], ...] = ()
+
+    def __init__(self, data: Array, targets: Array | None, starts: Array, steps: Array, batch_size: int) -> None:
+        super().__init__()
+        self.data, self.targets, self.starts, self.steps, self.batch_size = data, targets, starts, steps, batch_size
+        self._numbers: Sequence[int] = range(-(-len(starts) // batch_size))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __repr__(self) -> str:
+        n = sum(min(self.batch_size, len(self.starts) - i * self.batch_size) for i in self._numbers)
+        return f"<{n} windows of {len(self.steps)} steps, in batches of {self.batch_size}>"
+
+    def __getitem__(self, index: int) -> Any:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index must be below {len(self)}, the number of batches, got {index}")
+        at = self._numbers[index] * self.batch_size
+        starts = self.starts[at : at + self.batch_size]
+        x = self.data[starts[:, None] + self.steps]
+        batch = x if self.targets is None else (x, self.targets[starts])
+        for change in self._changes:
+            batch = change(*batch) if isinstance(batch, tuple) else change(batch)
+        return batch
+
+    def _with(self, **attributes: Any) -> Windows:
+        made = copy.copy(self)
+        vars(made).update(attributes)
+        return made
+
+    def map(self, map_func: Callable[..., Any], num_parallel_calls: Any = None, deterministic: Any = None) -> Windows:
         """Each batch as a function makes it: `map_func(x, y)`, or of whatever arrays a batch has.
 
         Args:
             map_func: it. num_parallel_calls, deterministic: TensorFlow's hints, on which no result depends.
         """
-        return Chosen(self, range(len(self)), map_func)
+        return self._with(_changes=(*self._changes, map_func))
 
-    def take(self, count: int) -> Batches:
+    def take(self, count: int) -> Windows:
         """The first batches; all where count is -1."""
-        return Chosen(self, range(len(self))[: None if count == -1 else check_natural("count", count)])
+        return self._with(_numbers=self._numbers[: None if count == -1 else check_natural("count", count)])
 
-    def skip(self, count: int) -> Batches:
+    def skip(self, count: int) -> Windows:
         """All but the first batches."""
-        return Chosen(self, range(len(self))[check_natural("count", count) :])
+        return self._with(_numbers=self._numbers[check_natural("count", count) :])
 
-    def repeat(self, count: int | None = None) -> Batches:
-        """All batches so many times, one pass after another; the number must be given, as passes have an end."""
-        return Chosen(self, [*range(len(self))] * check_count("count", count))
-
-    def shuffle(self, buffer_size: int, seed: int | None = None, reshuffle_each_iteration: bool = True) -> Batches:
-        """The batches in random order, each time another one.
+    def shuffle(self, buffer_size: int, seed: int | None = None) -> Windows:
+        """The batches in a random order; `fit` puts them into another one for each epoch by itself.
 
         Args:
-            buffer_size: TensorFlow's; all batches are shuffled. seed: of the orders.
-            reshuffle_each_iteration: False keeps the first one.
+            buffer_size: TensorFlow's; all batches are shuffled. seed: of the order.
         """
         check_count("buffer_size", buffer_size)
-        return Chosen(
-            self,
-            range(len(self)),
-            None,
-            seeds.generator(seed),
-            check_bool("reshuffle_each_iteration", reshuffle_each_iteration),
-        )
+        return self._with(_numbers=seeds.generator(seed).permutation(self._numbers).tolist())
 
-    def prefetch(self, buffer_size: Any = None) -> Batches:
+    def prefetch(self, buffer_size: Any = None) -> Windows:
         """The batches as they are; these are made when they are asked for."""
         return self
 
-    def cache(self) -> Batches:
-        """The batches as they are; these are made when they are asked for."""
+    def cache(self) -> Windows:
+        """As `prefetch`."""
         return self
-
-    def cardinality(self) -> int:
-        """As `len`."""
-        return len(self)
-
-    def as_numpy_iterator(self) -> Iterator[Any]:
-        """As `iter`; batches are arrays."""
-        return iter(self)
 
     @property
     def element_spec(self) -> Any:
         """The shape and the dtype of each array of a batch, in its structure."""
-
-        def spec(array: Any) -> Any:
-            if isinstance(array, list | tuple):
-                return tuple(map(spec, array))
-            if isinstance(array, dict):
-                return {name: spec(part) for name, part in array.items()}
-            return Spec((None, *np.shape(array)[1:]), np.asarray(array).dtype)
-
-        return spec(self[0])
+        return nested.change(self[0], lambda a: Spec((None, *np.shape(a)[1:]), np.asarray(a).dtype))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         raise AttributeError(
-            f"a dataset of windows has no {name!r}; it has map, take, skip, repeat, shuffle, prefetch and cache"
+            f"a dataset of windows has no {name!r}; it has map, take, skip, shuffle, prefetch and cache"
         )
-
-
-class Chosen(Batches):
-    """Batches of another dataset, by number and as a function makes them.
-
-    Args:
-        source: the other. numbers: which. change: the function, or None. rng: what shuffles them, or None.
-        again: whether it does so before each pass.
-    """
-
-    def __init__(
-        self,
-        source: Batches,
-        numbers: Sequence[int],
-        change: Callable[..., Any] | None = None,
-        rng: np.random.Generator | None = None,
-        again: bool = False,
-    ) -> None:
-        super().__init__()
-        self.source, self.numbers, self.change, self.rng, self.again = source, numbers, change, rng, again
-        self._shuffle()
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} batches of {self.source}>"
-
-    def _shuffle(self) -> None:
-        if self.rng is not None:
-            self.numbers = self.rng.permutation(len(self.numbers)).tolist()
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, index: int) -> Any:
-        batch = self.source[self.numbers[index]]
-        if self.change is None:
-            return batch
-        return self.change(*batch) if isinstance(batch, tuple) else self.change(batch)
-
-    def __iter__(self) -> Iterator[Any]:
-        yield from super().__iter__()
-        self.on_epoch_end()
-
-    def on_epoch_end(self) -> None:
-        self.source.on_epoch_end()
-        if self.again:
-            self._shuffle()
-
-
-class Windows(Batches):
-    """Batches of windows of a series, cut when they are asked for; see `timeseries_dataset_from_array`."""
-
-    def __init__(self, data: Array, targets: Array | None, starts: Array, steps: Array, batch_size: int) -> None:
-        super().__init__()
-        self.data, self.targets, self.starts, self.steps, self.batch_size = data, targets, starts, steps, batch_size
-
-    def __len__(self) -> int:
-        return -(-len(self.starts) // self.batch_size)
-
-    def __repr__(self) -> str:
-        return f"<{len(self.starts)} windows of {len(self.steps)} steps, in batches of {self.batch_size}>"
-
-    def __getitem__(self, index: int) -> Any:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index must be below {len(self)}, the number of batches, got {index}")
-        at = index % len(self) * self.batch_size
-        starts = self.starts[at : at + self.batch_size]
-        x = self.data[starts[:, None] + self.steps]
-        return x if self.targets is None else (x, self.targets[starts])
 
 
 def timeseries_dataset_from_array(
