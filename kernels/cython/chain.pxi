@@ -240,20 +240,15 @@ cdef class Chain:
 
     cdef int copy_states(self, list arrays, bint out) except -1:
         """Between the stages' states and arrays (B, H), in order."""
-        cdef Stage *s
-        cdef char *mine
-        cdef char *theirs
-        cdef long i, k, b, n, at = 0
+        cdef Job *j
+        cdef long i, k, at = 0
         for i in range(self.flow.count):
-            s = self.flow.stages + i
-            n = s.outputs * s.esize
-            for k in range(states_of(s)):
-                mine, theirs = s.job.state[k], data(arrays[at])
-                for b in range(self.B):
-                    if out:
-                        memcpy(theirs + b * n, mine + b * s.job.hb, n)
-                    else:
-                        memcpy(mine + b * s.job.hb, theirs + b * n, n)
+            j = &self.flow.stages[i].job
+            for k in range(states_of(&self.flow.stages[i])):
+                if out:
+                    store_rows(j, j.state[k], False, arrays[at])
+                else:
+                    load_rows(j, j.state[k], arrays[at])
                 at += 1
         return 0
 

@@ -98,19 +98,14 @@ INLINE int widest(blocks s, long left) {
     return v;
 }
 
-/* All row blocks against 2^v vectors of a panel. Rows of A are `as` apart, which may be any number, also 0 or negative. */
-INLINE void run_blocks(blocks s, int v, long K, const real *a, long as, const real *b, long bk, real *c, long cs,
-                       int start, const real *bias) {
-    const long R = s.low + 1, rows = s.extra * R;
-    if (s.extra) micros[R][v](s.extra, K, a, as, 1, R * as, b, bk, c, cs, start, bias);
-    micros[s.low][v](s.count - s.extra, K, a + rows * as, as, 1, s.low * as, b, bk, c + rows * cs, cs, start, bias);
-}
-
-/* The same added to C, where each block of R rows of A is stored [K][R]. */
-INLINE void run_stored_blocks(blocks s, int v, long K, const real *a, const real *b, long bk, real *c, long cs) {
-    const long R = s.low + 1, rows = s.extra * R;
-    if (s.extra) micros[R][v](s.extra, K, a, 1, R, R * K, b, bk, c, cs, CS_FROM_C, 0);
-    micros[s.low][v](s.count - s.extra, K, a + rows * K, 1, s.low, s.low * K, b, bk, c + rows * cs, cs, CS_FROM_C, 0);
+/* All row blocks against 2^v vectors of a panel. Rows of A are `as` apart, which may be any number, also 0 or negative;
+   or each block of R rows is `stored` as [K][R], and `as` is K. */
+INLINE void run_blocks(blocks s, int v, long K, const real *a, long as, int stored, const real *b, long bk, real *c,
+                       long cs, int start, const real *bias) {
+    const long R = s.low + 1, rows = s.extra * R, row = stored ? 1 : as;
+    if (s.extra) micros[R][v](s.extra, K, a, row, stored ? R : 1, R * as, b, bk, c, cs, start, bias);
+    micros[s.low][v](s.count - s.extra, K, a + rows * as, row, stored ? s.low : 1, s.low * as, b, bk, c + rows * cs, cs,
+                     start, bias);
 }
 
 /* The last columns, where they are fewer than two vectors: through a small block of full width. */
@@ -147,7 +142,7 @@ static void gemm(long M, long K, const void *A, long lda, const cs_panels *B, lo
                 done = v ? (long)VL << v : stop - at;
                 if (!v) run_edge(rows, kc, a, as, b, bk, c, cs, start, bias, done);
                 else if (far && done == PANEL) micro_far(1, kc, a, 0, 1, 0, b, bk, c, 0, start, bias);
-                else run_blocks(rows, v, kc, a, as, b, bk, c, cs, start, bias);
+                else run_blocks(rows, v, kc, a, as, 0, b, bk, c, cs, start, bias);
             }
         }
         start = CS_FROM_C;
@@ -204,7 +199,7 @@ static void gemm_tn(long M, long n, const void *a, const long *a_at, const void 
                     store(bpack + k * cols + l + VL, load(from + l + VL));
                 }
             }
-            run_stored_blocks(split, v, rows, apack, bpack, cols, (real *)C + at, cs);
+            run_blocks(split, v, rows, apack, rows, 1, bpack, cols, (real *)C + at, cs, CS_FROM_C, 0);
         }
     }
 }
