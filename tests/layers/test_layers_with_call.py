@@ -186,6 +186,13 @@ def test_masks() -> None:
     mask = np.arange(6) < np.array([6, 3, 1, 0])[:, None]
     with pytest.warns(UserWarning, match="plain knows no masks: the one that came"):
         Plain(name="plain")(X, mask=mask)
+
+    class Uses(layers.Layer):
+        def call(self, x: Any, mask: Any = None) -> Any:
+            return x if mask is None else ops.where(mask[..., None], x, 0.0)
+
+    with pytest.warns(UserWarning, match="uses ends the mask that came with its inputs: layers after it do not see"):
+        np.testing.assert_array_equal(Uses(name="uses")(X, mask=mask), X.astype("f") * mask[..., None])
     kept = Keeps()
     np.testing.assert_array_equal(kept(X, mask=mask), X.astype("f") * mask[..., None])
     np.testing.assert_array_equal(kept(X), X.astype("f"))

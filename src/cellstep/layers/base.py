@@ -331,7 +331,7 @@ class Layer(Module):
         if all(m is None for m in nested.flatten(mask)):
             return
         told = "ends the mask that came with its inputs: layers after it do not see it"
-        if not used:
+        if not (used or (composes(self) and "mask" in call_adapter.call_parameters(self))):
             told = "knows no masks: the one that came with its inputs has no effect and goes no further"
         warnings.warn(f"{self.name} {told}", stacklevel=4)
 

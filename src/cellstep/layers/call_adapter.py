@@ -67,8 +67,7 @@ def call_composed(layer: Layer, x: Any, args: tuple[Any, ...], given: dict[str, 
     known = node.known()
     if known is not None:
         return known
-    plain = {name: value for name, value in options.items() if name not in ("mask", "training")}
-    return node.give_like(_outcome(layer, {names[0]: x, **named}, plain, bool(training)), layer.nodes)
+    return node.give_like(_outcome(layer, {names[0]: x, **named}, options, bool(training)), layer.nodes)
 
 
 def build_by_name(layer: Layer, shapes: dict[str, Any]) -> None:
@@ -93,9 +92,8 @@ def build_inside(layer: Any, input_shape: Any, **named: Any) -> None:
     """Make the weights of the layers inside, for inputs of this shape and others by name, where these are all that
     `call` needs; else its first call does."""
     if layer.parts:
-        shapes = {call_parameters(layer)[0]: input_shape, **named}
         with contextlib.suppress(TypeError, ValueError):
-            _outcome(layer, of_shapes(shapes, lambda shape: argument("x", shape, layer.dtype)), {}, False)
+            _outcome_of_shapes(layer, {call_parameters(layer)[0]: input_shape, **named})
 
 
 def apply_call(layer: Any, x: Any, mask: Any, context: Context, options: dict[str, Any]) -> Applied:
@@ -202,10 +200,12 @@ def output_shape(layer: Layer, input_shape: Any, options: Any = None, named: Any
     """The shapes of what `call` gives, for inputs of this shape, or structure of shapes, and others by name."""
     shapes = {call_parameters(layer)[0]: input_shape, **(named or {})}
     build_by_name(layer, shapes)
-    plain = {name: value for name, value in (options or {}).items() if name not in ("mask", "training")}
-    tensors = of_shapes(shapes, lambda shape: argument("x", shape, layer.dtype))
-    outcome = _outcome(layer, tensors, plain, False)
-    return nested.change(outcome, lambda tensor: tensor.shape)
+    return nested.change(_outcome_of_shapes(layer, shapes, options or {}), lambda tensor: tensor.shape)
+
+
+def _outcome_of_shapes(layer: Any, shapes: dict[str, Any], options: Any = ()) -> Any:
+    """`_outcome` for floats of these shapes."""
+    return _outcome(layer, of_shapes(shapes, lambda shape: argument("x", shape, layer.dtype)), dict(options), False)
 
 
 def of_shapes(shape: Any, function: Callable[[Any], Any]) -> Any:
@@ -219,7 +219,7 @@ def of_shapes(shape: Any, function: Callable[[Any], Any]) -> Any:
 
 def _outcome(layer: Any, data: dict[str, Any], plain: dict[str, Any], training: bool) -> Any:
     """The tensors that `call` gives for such tensors, with an axis open that follows an open one."""
-    names = call_parameters(layer)
+    names, plain = call_parameters(layer), {k: v for k, v in plain.items() if k not in ("mask", "training")}
     who = f"{type(layer).__name__}.call of {layer.name}"
 
     def run(size: int | None) -> Any:
