@@ -6,11 +6,12 @@ from typing import Any
 
 from .. import core
 from .base import Layer
+from .step_layer import StepLayer
 
 
 def check_layer(value: Any, name: str = "layer") -> Layer:
     """A layer; TypeError for anything else, that says what was meant where it can."""
-    if isinstance(value, Layer):
+    if isinstance(value, Layer) and not isinstance(value, StepLayer):
         return value
     hint = ""
     if isinstance(value, type) and issubclass(value, Layer):
