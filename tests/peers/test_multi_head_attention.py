@@ -81,3 +81,43 @@ def test_by_itself() -> None:
     assert ours.query_dense.kernel.path == "multi_head_attention/query/kernel".replace(
         "multi_head_attention", ours.path
     )
+
+
+def transformer(of: Any) -> Any:
+    """As such models are written: positions are a table's rows for numbers that no input gives."""
+    layers, ops = of.layers, of.ops
+
+    class Positions(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.places = layers.Embedding(20, 6), layers.Embedding(8, 6)
+
+        def call(self, x: Any) -> Any:
+            return self.words(x) + self.places(ops.arange(0, ops.shape(x)[-1], 1))
+
+    class Block(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention, self.norms = layers.MultiHeadAttention(2, 6), [layers.LayerNormalization() for _ in "ab"]
+            self.dense = of.Sequential([layers.Dense(5, "relu"), layers.Dense(6)])
+
+        def call(self, x: Any) -> Any:
+            x = self.norms[0](x + self.attention(x, x))
+            return self.norms[1](x + self.dense(x))
+
+    x = of.Input((8,), dtype="int32")
+    y = layers.GlobalAveragePooling1D()(Block()(Positions()(x)))
+    model = of.Model(x, layers.Dense(2, "softmax")(y))
+    model.compile(of.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    return model
+
+
+def test_a_transformer_of_layers_with_call() -> None:
+    theirs, ours = transformer(keras), transformer(cellstep)
+    assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
+    ours.set_weights(theirs.get_weights())
+    x, y = RNG.integers(0, 20, (6, 8)), RNG.integers(0, 2, 6)
+    losses = [one.fit(x, y, epochs=3, shuffle=False, verbose=0).history["loss"] for one in (ours, theirs)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)

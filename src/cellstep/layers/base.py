@@ -30,7 +30,7 @@ from .forward_adapter import apply_forward, apply_of_package, call_arguments, ca
 from .module import Module, NamedOptions, Shape
 from .penalties import run_layer
 from .structure import structure
-from .symbolic import Node, SymbolicTensor, Tensors, connect, is_symbolic
+from .symbolic import Node, SymbolicTensor, Tensors, connect, in_trace, is_symbolic
 
 Array = NDArray[Any]
 
@@ -171,6 +171,7 @@ class Layer(Module):
             options |= zip(("mask", "initial_state", "training"), args, strict=False)
             training = options.pop("training", training)
         mask, initial_state = options.pop("mask", None), options.pop("initial_state", None)
+        x = in_trace(x)
         if is_symbolic(x):
             check_written(self)
             if training is not None:

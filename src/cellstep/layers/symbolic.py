@@ -106,6 +106,13 @@ def with_weights(structure: Any) -> Any:
     return structure.as_tensor() if isinstance(structure, Variable) else structure
 
 
+def in_trace(x: Any) -> Any:
+    """What a layer is called on; an array as a tensor where a function is traced, so that gradients reach the layer."""
+    if traced_on.get() is None or not isinstance(x, np.ndarray):
+        return x
+    return Variable(x, name="constant", trainable=False).as_tensor()
+
+
 class SymbolicTensor:
     """What a layer will give when a model runs it.
 
