@@ -19,23 +19,23 @@ class Slot(NamedTuple):
 
 def leaves(structure: Any) -> list[Any]:
     """What is in lists, tuples, slices and dictionaries."""
-    if isinstance(structure, slice):
-        structure = [structure.start, structure.stop, structure.step]
-    if isinstance(structure, dict):
-        structure = list(structure.values())
-    if isinstance(structure, list | tuple) and not isinstance(structure, Slot):
-        return [leaf for part in structure for leaf in leaves(part)]
-    return [structure]
+    kind = type(structure)
+    if kind is slice:
+        return leaves([structure.start, structure.stop, structure.step])
+    if kind is dict:
+        return leaves(list(structure.values()))
+    return [leaf for part in structure for leaf in leaves(part)] if kind in (list, tuple) else [structure]
 
 
 def replaced(structure: Any, function: Callable[[Any], Any]) -> Any:
     """The same lists, tuples, slices and dictionaries with `function` of what is in them."""
-    if isinstance(structure, slice):
-        return slice(*(replaced(part, function) for part in (structure.start, structure.stop, structure.step)))
-    if isinstance(structure, dict):
+    kind = type(structure)
+    if kind in (list, tuple):
+        return kind([replaced(part, function) for part in structure])
+    if kind is slice:
+        return slice(*replaced([structure.start, structure.stop, structure.step], function))
+    if kind is dict:
         return {key: replaced(part, function) for key, part in structure.items()}
-    if isinstance(structure, list | tuple) and not isinstance(structure, Slot):
-        return type(structure)([replaced(part, function) for part in structure])
     return function(structure)
 
 

@@ -26,19 +26,19 @@ from .table import OPERATIONS, Kind
 
 #: Sizes that stand for open axes while the shape of the outputs is found out; with many divisors, for reshapes.
 TRIED = (12, 24)
-WIDE = ("int64", "uint64")
 
 
 def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
     """Do an operation: at once on arrays, later where there are tensors among the arguments."""
     kind, arguments = OPERATIONS[name], with_weights(arguments)
-    for leaf in leaves(arguments):
+    found = leaves(arguments)
+    for leaf in found:
         if isinstance(leaf, np.ma.MaskedArray):
             core.plain("x", leaf)  # which takes it, or says why not
     # what a traced function draws is drawn each time that the model runs, which takes a tensor
     draws = kind.module == "random" and traced_on.get() is not None and not isinstance(options["seed"], int)
-    if not draws and not any(isinstance(leaf, SymbolicTensor | Size) for leaf in leaves([arguments, options])):
-        kinds = [leaf.dtype for leaf in leaves(arguments) if isinstance(leaf, np.ndarray | np.generic)]
+    if not draws and not any([isinstance(leaf, SymbolicTensor | Size) for leaf in found + leaves(options)]):
+        kinds = [leaf.dtype for leaf in found if isinstance(leaf, np.ndarray | np.generic)]
         return _outcome(kind, arguments, options, *_dtypes(kinds))[0]
     if not kind.listed:
         # where an array belongs a list of tensors stands for one
@@ -108,6 +108,7 @@ class Operation(Layer):
         self._dtypes: list[np.dtype[Any]] | None = None
         self._gives: np.dtype[Any] = self.dtype
         self._wide = True
+        self._depends = any(isinstance(leaf, Slot | Size) for leaf in leaves(self.options))
 
     @property
     def kind(self) -> Kind:
@@ -178,12 +179,12 @@ class Operation(Layer):
 
     def _do(self, arrays: list[Array]) -> tuple[Any, Callable[[Any], Any]]:
         def filled(leaf: Any) -> Any:
-            if isinstance(leaf, Size):
-                return leaf.value(filled)
-            return arrays[leaf.number] if isinstance(leaf, Slot) else leaf
+            if type(leaf) is Slot:
+                return arrays[leaf.number]
+            return leaf.value(filled) if type(leaf) is Size else leaf
 
-        arguments, options = replaced(self.arguments, filled), replaced(self.options, filled)
-        return _outcome(self.kind, arguments, options, self.dtype, self._wide)
+        options = replaced(self.options, filled) if self._depends else self.options
+        return _outcome(self.kind, replaced(self.arguments, filled), options, self.dtype, self._wide)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """What the operation gives for ones, an axis being open that follows an open one.
@@ -223,7 +224,8 @@ class Operation(Layer):
 def _dtypes(kinds: list[np.dtype[Any]], default: Any = None) -> tuple[np.dtype[Any], bool]:
     """The dtype of floats that come of arguments of these dtypes, and whether integers may have 64 bits."""
     floats = [kind for kind in kinds if kind.kind == "f"]
-    return np.result_type(*floats) if floats else np.dtype(default or core.floatx()), any(k in WIDE for k in kinds)
+    dtype = np.result_type(*floats) if floats else np.dtype(default or core.floatx())
+    return dtype, any([kind.kind in "iu" and kind.itemsize == 8 for kind in kinds])
 
 
 def _outcome(
@@ -239,7 +241,7 @@ def _outcome(
             return a
         if a.dtype.kind == "f":
             return a.astype(dtype, copy=False)
-        return a if wide or a.dtype not in WIDE else a.astype(a.dtype.kind + "4")
+        return a.astype(a.dtype.kind + "4") if a.dtype.kind in "iu" and a.itemsize == 8 and not wide else a
 
     return nested.change(y, own) if isinstance(y, list) else own(y), back
 

@@ -16,10 +16,10 @@ def _axes(x: Any, axis: Any) -> tuple[int, ...]:
     """The axes counted from the front."""
     if axis is None:
         return tuple(range(np.ndim(x)))
-    listed = axis if isinstance(axis, list | tuple) else [axis]
-    if any(not -np.ndim(x) <= a < np.ndim(x) for a in listed):
+    listed, rank = axis if isinstance(axis, list | tuple) else [axis], np.ndim(x)
+    if any([not -rank <= a < rank for a in listed]):
         raise ValueError(f"expected an axis that an array of shape {np.shape(x)} has, got {axis}")
-    return tuple(int(a) % np.ndim(x) for a in listed)
+    return tuple([int(a) % rank for a in listed])
 
 
 def _spread(d: Array, x: Any, axes: tuple[int, ...]) -> Array:
