@@ -182,6 +182,30 @@ def test_numpy_functions_and_arrays_beside_tensors() -> None:
     np.testing.assert_allclose(y, 1 + 2 * np.tanh(X), rtol=1e-6)
 
 
+def test_tensors_have_the_methods_of_arrays_that_scripts_use() -> None:
+    x = layers.Input((4, 3))
+    outputs = [
+        x.reshape(-1, 6),
+        x.reshape((-1, 12)),
+        x[:, :1].squeeze(1),
+        x.astype("int32"),
+        np.arctan(x),
+        (x > 1) ^ (x > 2),
+    ]
+    data = X.astype("float32")
+    wanted = [
+        data.reshape(-1, 6),
+        data.reshape(-1, 12),
+        data[:, 0],
+        data.astype("int32"),
+        np.arctan(data),
+        (data > 1) ^ (data > 2),
+    ]
+    for found, value in zip(models.Model(x, outputs)(data), wanted, strict=True):
+        assert found.dtype == value.dtype
+        np.testing.assert_allclose(found, value, rtol=1e-6)
+
+
 def test_sizes_of_open_axes_stand_where_numbers_do() -> None:
     x = layers.Input((None, 3))
     batch, steps, features = ops.shape(x)
@@ -285,7 +309,7 @@ def test_an_attention_of_ones_own_is_trained() -> None:
         ),
         (lambda t: math.while_loop(t), AttributeError, "no function 'while_loop': Python's own if and for do it"),
         (lambda t: np.sort(t), TypeError, "has no values before a model runs: call layers on it, or functions of"),
-        (lambda t: np.arctan(t), TypeError, "has no values before a model runs"),
+        (lambda t: np.spacing(t), TypeError, "has no values before a model runs"),
         (lambda t: bool(t > 0), TypeError, "has no values before a model runs"),
     ],
 )

@@ -27,28 +27,6 @@ if TYPE_CHECKING:
     from .base import Layer
 
 
-#: What NumPy's functions are called in `cellstep.ops`.
-_UFUNCS = {
-    "add": "Add",
-    "subtract": "Subtract",
-    "multiply": "Multiply",
-    "divide": "TrueDivide",
-    "power": "Power",
-    "matmul": "Matmul",
-    "maximum": "Maximum",
-    "minimum": "Minimum",
-    "negative": "Negative",
-    "absolute": "Absolute",
-    "tanh": "Tanh",
-    "exp": "Exp",
-    "log": "Log",
-    "sqrt": "Sqrt",
-    "square": "Square",
-    "greater": "Greater",
-    "greater_equal": "GreaterEqual",
-    "less": "Less",
-    "less_equal": "LessEqual",
-}
 Operator = Callable[[Any, Any], "SymbolicTensor"]
 
 #: What to do with a tensor.
@@ -126,6 +104,8 @@ class SymbolicTensor:
     differentiable = True
     #: What an operator does, by the name of its operation: `operations.apply`, which is on top of layers.
     operate: ClassVar[Callable[[str, list[Any], dict[str, Any]], Any]]
+    #: The names of operations by those of their functions, which NumPy's have too.
+    functions: ClassVar[dict[str, str]]
 
     def __init__(self, shape: Shape, dtype: Any, node: Node, index: int) -> None:
         self.shape, self.dtype, self.node, self.index = tuple(shape), np.dtype(dtype), node, index
@@ -154,6 +134,7 @@ class SymbolicTensor:
     __le__ = _binary("LessEqual")[0]
     __and__ = _binary("LogicalAnd")[0]
     __or__ = _binary("LogicalOr")[0]
+    __xor__ = _binary("LogicalXor")[0]
     __neg__ = _unary("Negative")
     __abs__ = _unary("Absolute")
     __invert__ = _unary("LogicalNot")
@@ -169,9 +150,20 @@ class SymbolicTensor:
         item: SymbolicTensor = _operation("GetItem", self, parts)
         return item
 
+    def reshape(self, *shape: Any) -> SymbolicTensor:
+        """As of an array: of sizes, or of a tuple of them."""
+        sizes = shape[0] if len(shape) == 1 else shape
+        return cast(SymbolicTensor, SymbolicTensor.operate("Reshape", [self], {"newshape": sizes}))
+
+    def squeeze(self, axis: Any = None) -> SymbolicTensor:
+        return cast(SymbolicTensor, SymbolicTensor.operate("Squeeze", [self], {"axis": axis}))
+
+    def astype(self, dtype: Any) -> SymbolicTensor:
+        return cast(SymbolicTensor, SymbolicTensor.operate("Cast", [self], {"dtype": dtype}))
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         # NumPy asks here for array + tensor, and for np.tanh(tensor)
-        kind = _UFUNCS.get(ufunc.__name__)
+        kind = self.functions.get(ufunc.__name__)
         if method != "__call__" or kind is None or options:
             self._refuse()
         return _operation(kind, *inputs)

@@ -47,6 +47,7 @@ def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
 
 
 SymbolicTensor.operate = staticmethod(apply)
+SymbolicTensor.functions = {kind.function: name for name, kind in OPERATIONS.items()}
 
 
 def apply_named(operation: str, arguments: list[Any], options: dict[str, Any], name: str | None = None) -> Operation:
@@ -108,7 +109,7 @@ class Operation(Layer):
         self._dtypes: list[np.dtype[Any]] | None = None
         self._gives: np.dtype[Any] = self.dtype
         self._wide = True
-        self._depends = any(isinstance(leaf, Slot | Size) for leaf in leaves(self.options))
+        self._has_sizes = any(isinstance(leaf, Slot | Size) for leaf in leaves(self.options))
 
     @property
     def kind(self) -> Kind:
@@ -183,7 +184,7 @@ class Operation(Layer):
                 return arrays[leaf.number]
             return leaf.value(filled) if type(leaf) is Size else leaf
 
-        options = replaced(self.options, filled) if self._depends else self.options
+        options = replaced(self.options, filled) if self._has_sizes else self.options
         return _outcome(self.kind, replaced(self.arguments, filled), options, self.dtype, self._wide)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
