@@ -57,6 +57,7 @@ class Settings(Configured):
 
     _uncalled: ClassVar[Mapping[str, str]] = {
         "update_step": "write update(flat, rate, step), which changes flat.value from flat.grad, and name slots",
+        "learning_rate": "give the constructor a schedule, or a function without arguments",
         "stateless_apply": "override apply(grads, trainable_variables)",
     } | dict.fromkeys(("assign", "assign_add", "assign_sub"), "write update(flat, rate, step)")
 
