@@ -75,7 +75,8 @@ class Pullback:
         dweights: Sequence[Array | None] | None = None,
         need_dx: bool = True,
         traces: Sequence[Array | None] | None = None,
-    ) -> tuple[Array | None, States]:
+        need_dfirst: bool = True,
+    ) -> tuple[Array | None, Sequence[Any]]:
         """Gradients of a loss from its gradients dy (B, T, H) and dstates, one (B, H) a state; None stands for zeros.
 
         dweights: C-contiguous arrays in the weights' shapes, in their order, added to; None for what is not wanted, and
@@ -85,26 +86,26 @@ class Pullback:
 
         Returns:
             dx (B, T, I) in the order of x as it was given, or None where not needed; the gradients of the initial
-            states.
+            states, each None where not needed.
         """
-        B, T, I = self.x.shape  # noqa: E741
-        H, dtype, states = self.packed.H, self.packed.dtype, self.packed.cell.state_names
+        packed = self.packed
+        (B, T, I), H, dtype, S = self.x.shape, packed.H, packed.dtype, len(self.first)  # noqa: E741
         if dy is not None:
             if not self.sequences:
                 raise ValueError("expected dy to be None, as no sequence was asked for, got an array")
             dy = rows(as_array("dy", dy, dtype, (B, T, H)))
-        if len(dstates) != len(states):
-            raise ValueError(f"expected {len(states)} gradients of final states, got {len(dstates)}")
+        if len(dstates) != S:
+            raise ValueError(f"expected {S} gradients of final states, got {len(dstates)}")
         dlast = list(dstates)
-        for i, d in enumerate(dlast):
-            if d is not None and not (d.__class__ is np.ndarray and d.dtype is dtype and d.shape == (B, H)):
-                d = as_array(f"the gradient of state {states[i]}", d, dtype, (B, H))
-            dlast[i] = d if d is None or d.flags.carray else contiguous(d)
+        for i, d in enumerate(dstates):
+            if d is not None and not fits(d, dtype, (B, H)):
+                d = as_array(f"the gradient of state {packed.cell.state_names[i]}", d, dtype, (B, H))
+                dlast[i] = contiguous(d)
         dx = empty((B, T, I), dtype) if need_dx else None
-        dfirst = _each(np.empty((len(states), B, H), dtype))
-        traces = (None,) * len(states) if traces is None else traces
-        dweights = (None,) * len(self.packed.cell.weights) if dweights is None else dweights
-        packed = self.packed
+        none = (None,) * S
+        dfirst: Sequence[Any] = _each(np.empty((S, B, H), dtype)) if need_dfirst else none
+        traces = none if traces is None else traces
+        dweights = (None,) * len(packed.cell.weights) if dweights is None else dweights
         packed.backend.backward(packed.weights, self.tape, dy, dlast, dx, dweights, dfirst, traces)
         return dx[:, ::-1] if dx is not None and self.go_backwards else dx, dfirst
 

@@ -218,14 +218,15 @@ class RecurrentCell(StepLayer):
         traced = watched(self, back)
 
         def pullback(
-            dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True
+            dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True, need_dfirst: bool = True
         ) -> tuple[Array | None, list[Array]]:
             if not sequences:
                 dlast = [added(dlast[0], dy), *dlast[1:]]
             with self._lock:  # threads may add to the same gradients
                 dweights = self.grads_of(self.row_weights)
                 traces = None if traced is None else traced.new_gradients()
-                dx, dfirst = back(dy if sequences else None, dlast, dweights, need_dx, traces)
+                need_dfirst = need_dfirst or traces is not None
+                dx, dfirst = back(dy if sequences else None, dlast, dweights, need_dx, traces, need_dfirst)
             if traced is not None:
                 traced.initial, traced.above = dfirst, dy if sequences else None
             if keep is not None and dx is not None:

@@ -168,7 +168,7 @@ class PythonCell:
             return result, last, None
 
         def pullback(
-            dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True
+            dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True, need_dfirst: bool = True
         ) -> tuple[Array | None, list[Array]]:
             dx = np.empty((B, T, features), self.dtype) if need_dx else None
             ds = [

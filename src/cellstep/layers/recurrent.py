@@ -302,8 +302,8 @@ class RNN(Layer):
             elif dy is not None:
                 dy = self.gradient_array(dy, y.shape)
                 dy = dy if running is None else zeroed(dy, running)
-            dx, dfirst = tape.pullback(dy, dlast, need_dx)
-            if dbefore is not None and runner.h is not None:
+            dx, dfirst = tape.pullback(dy, dlast, need_dx, own_first or initial_state is not None)
+            if dbefore is not None and runner.h is not None and dfirst[runner.h] is not None:
                 dfirst[runner.h] = dfirst[runner.h] + dbefore
             if own_first:
                 with self._lock:  # threads may add to the same gradients

@@ -17,11 +17,12 @@ CellBack = Callable[[Any, Any], tuple[Array, list[Array]]]
 class RunnerPullback(Protocol):
     """The backward half of a run: the gradients of x and of the first states, from those of y and of the last states.
 
-    None stands for zeros. It adds to the weights' gradients; dx is None where not needed.
+    None stands for zeros. It adds to the weights' gradients. dx is None where not needed; where the gradients of the
+    first states are not, they may be anything.
     """
 
     def __call__(
-        self, dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True
+        self, dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True, need_dfirst: bool = True
     ) -> tuple[Array | None, list[Array]]: ...
 
 

@@ -111,13 +111,13 @@ class StackedRNNCells(StepLayer):
             at += n
 
         def pullback(
-            dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True
+            dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True, need_dfirst: bool = True
         ) -> tuple[Array | None, list[Array]]:
             dfirst: list[Array] = []
             end = len(dlast)
             for i in reversed(range(len(tapes))):
                 start = end - len(self.runners[i].state_sizes)
-                dy, dstates_before = tapes[i].pullback(dy, dlast[start:end], need_dx or i > 0)
+                dy, dstates_before = tapes[i].pullback(dy, dlast[start:end], need_dx or i > 0, need_dfirst)
                 dfirst = dstates_before + dfirst
                 end = start
             return dy, dfirst
