@@ -169,6 +169,11 @@ CALLS: list[Row] = [
     (lambda: layers.Normalization().adapt([X, X[..., :2]]), ValueError, r"expected inputs of sizes \(3,\) along axis"),
     (lambda: layers.Normalization(1).stages(), NotImplementedError, r"must be -1 or None in a stream, got \[1\]"),
     (lambda: HEADS(X), TypeError, r"x of multi_head_attention\w* to be a list \[query, value\] or .* got ndarray"),
+    (
+        lambda: type("Own", (layers.MultiHeadAttention,), {"_compute_attention": lambda self: None}),
+        NotImplementedError,
+        "Own._compute_attention would never be called here: write the call of a layer",
+    ),
     (lambda: HEADS(X, X[..., 0]), ValueError, "all axes of value and key but the last must be equal, got"),
     (lambda: HEADS(X, X, X[:, 1:]), ValueError, r"must be equal, got \(2, 4, 3\), \(2, 4, 3\), \(2, 3, 3\)"),
     (lambda: HEADS(X, X[:, :0]), ValueError, "Tv 1 or more"),
