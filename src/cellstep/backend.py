@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import ops as _ops
 from . import random as _random
@@ -148,6 +148,12 @@ def __getattr__(name: str) -> Any:
         if name in names.split():
             raise AttributeError(f"cellstep.backend has no function {name!r}: {what}")
     raise AttributeError(f"cellstep.backend has no function {name!r}; cellstep.ops has functions of tensors and arrays")
+
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Functions of Keras 2, whose names type checkers do not know."""
 
 
 __dir__ = public(globals())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .exports import public
 
@@ -23,6 +23,10 @@ def _refused(name: str) -> Any:
     return load
 
 
+if TYPE_CHECKING:
+    boston_housing = california_housing = cifar10 = cifar100 = fashion_mnist = imdb = mnist = reuters = (
+        SimpleNamespace()
+    )
 for _name in __all__:
     _functions = {name: _refused(f"datasets.{_name}.{name}") for name in ("load_data", "get_word_index")}
     globals()[_name] = SimpleNamespace(**_functions)

@@ -1,4 +1,8 @@
 """`cellstep.ops` under its older name."""
 
-from .ops import *  # noqa: F403
-from .ops import __all__, __dir__, __getattr__  # noqa: F401
+import sys
+
+from . import ops
+from .ops import *  # noqa: F403 - for type checkers
+
+sys.modules[__name__] = ops

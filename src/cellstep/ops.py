@@ -16,17 +16,18 @@ import functools
 import inspect
 import operator
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .exports import public
 from .layers import SymbolicTensor, Variable
-from .layers.operations import OPERATIONS, Kind, apply, shape
+from .layers.operations import OPERATIONS, Kind, apply
+from .layers.operations import shape as shape
+from .layers.symbolic import TensorFunction, of_tensors
 
 
-def function_of(kind: Kind) -> Callable[..., Any]:
+def function_of(kind: Kind) -> TensorFunction:
     """The function of a kind of operation, with the names, the order and the defaults of Keras's."""
     names = [name.lstrip("*") for name in kind.arguments]
     options = [name for name in kind.options if name not in names]
@@ -55,7 +56,7 @@ def function_of(kind: Kind) -> Callable[..., Any]:
     function.__name__ = function.__qualname__ = kind.function
     function.__doc__ = kind.rule.__doc__ or f"{kind.name}, as in Keras."
     function.__signature__ = signature  # type: ignore[attr-defined]
-    return function
+    return of_tensors(function)
 
 
 def convert_to_tensor(x: Any, dtype: Any = None) -> Any:
@@ -108,6 +109,25 @@ __all__ = sorted(
     [*(kind.function for kind in OPERATIONS.values() if kind.module != "random"), *_ALIASES, "array", *_PLAIN]
 )
 
+if TYPE_CHECKING:  # the same names, for type checkers and editors
+    array = convert_to_tensor
+    _f = function_of(OPERATIONS["Add"])
+    abs = absolute = add = all = amax = amin = any = arange = arccos = arccosh = arcsin = arcsinh = arctan = _f
+    arctan2 = arctanh = argmax = argmin = argsort = average = binary_crossentropy = broadcast_to = cast = _f
+    categorical_crossentropy = cbrt = ceil = clip = concatenate = copy = cos = cosh = count_nonzero = cumprod = _f
+    cumsum = deg2rad = diff = digitize = divide = divide_no_nan = dot = einsum = elu = empty = equal = erf = exp = _f
+    exp2 = expand_dims = expm1 = eye = flip = floor = floor_divide = full = full_like = gelu = get_item = greater = _f
+    greater_equal = hard_sigmoid = hard_silu = hard_swish = hard_tanh = hstack = hypot = identity = inner = isclose = _f
+    isfinite = isinf = isnan = leaky_relu = less = less_equal = linspace = log = log10 = log1p = log2 = log_sigmoid = _f
+    log_softmax = logaddexp = logical_and = logical_not = logical_or = logical_xor = logsumexp = matmul = max = _f
+    maximum = mean = median = min = minimum = mod = moments = moveaxis = multiply = nan_to_num = nanmean = nansum = _f
+    negative = norm = normalize = not_equal = one_hot = ones = ones_like = outer = pad = power = prod = quantile = _f
+    rad2deg = ravel = reciprocal = relu = relu6 = repeat = reshape = roll = round = rsqrt = searchsorted = selu = _f
+    sigmoid = sign = silu = sin = sinh = softmax = softplus = softsign = sort = sparse_categorical_crossentropy = _f
+    split = sqrt = square = squeeze = stack = std = stop_gradient = subtract = sum = swapaxes = swish = take = _f
+    take_along_axis = tan = tanh = tanh_shrink = tensordot = tile = top_k = transpose = tri = tril = triu = _f
+    true_divide = trunc = unstack = var = vstack = where = zeros = zeros_like = _f
+
 #: What is written in place of functions that are left out.
 _IN_PLACE = {
     "associative_scan cond fori_loop map scan switch vectorize vectorized_map while_loop": (
@@ -124,7 +144,7 @@ _IN_PLACE = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def _absent(name: str) -> Any:
     if name in ("linalg", "math", "nn", "numpy"):
         return sys.modules[__name__]  # Keras has the same functions there, in parts
     for names, what in _IN_PLACE.items():
@@ -134,4 +154,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"cellstep.ops has no function {name!r}{hint}; there are {', '.join(__all__)}")
 
 
-__dir__ = public(globals())
+globals().update(__getattr__=_absent, __dir__=public(globals()))

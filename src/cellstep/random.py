@@ -12,7 +12,7 @@ step of the model that draws each time it runs, also in `predict`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,5 +59,10 @@ def _restored(seed: int, name: str | None, state: Any) -> SeedGenerator:
 globals().update({k.function: function_of(k) for k in OPERATIONS.values() if k.module == "random"})
 
 __all__ = sorted([*(kind.function for kind in OPERATIONS.values() if kind.module == "random"), "SeedGenerator"])
+
+if TYPE_CHECKING:
+    from .ops import absolute as _f
+
+    beta = binomial = categorical = dropout = gamma = normal = randint = shuffle = truncated_normal = uniform = _f
 
 __dir__ = public(globals())

@@ -11,6 +11,7 @@ x = np.zeros((8, 6, 3), "float32")
 keras.Sequental()  # a misspelt name
 layers.LSMT(4)  # a misspelt name
 keras.losses.MeanSqaredError()  # a misspelt name
+keras.ops.sofmax(x)  # a misspelt name
 layers.LSTM(4, retrun_sequences=True)  # a misspelt keyword
 layers.Dense(4, name=3)  # a wrong type, of an argument that all layers have
 layers.LSTM("4")  # a wrong type
