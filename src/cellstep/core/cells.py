@@ -76,7 +76,7 @@ class Pullback:
         need_dx: bool = True,
         traces: Sequence[Array | None] | None = None,
         need_dfirst: bool = True,
-    ) -> tuple[Array | None, Sequence[Any]]:
+    ) -> tuple[Array | None, tuple[Any, ...]]:
         """Gradients of a loss from its gradients dy (B, T, H) and dstates, one (B, H) a state; None stands for zeros.
 
         dweights: C-contiguous arrays in the weights' shapes, in their order, added to; None for what is not wanted, and
@@ -103,7 +103,7 @@ class Pullback:
                 dlast[i] = contiguous(d)
         dx = empty((B, T, I), dtype) if need_dx else None
         none = (None,) * S
-        dfirst: Sequence[Any] = _each(np.empty((S, B, H), dtype)) if need_dfirst else none
+        dfirst: tuple[Any, ...] = _each(np.empty((S, B, H), dtype)) if need_dfirst else none
         traces = none if traces is None else traces
         dweights = (None,) * len(packed.cell.weights) if dweights is None else dweights
         packed.backend.backward(packed.weights, self.tape, dy, dlast, dx, dweights, dfirst, traces)
