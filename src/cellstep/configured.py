@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, Self, TypeVar, cast
 
-_PACKAGE = f"{__name__.partition('.')[0]}."
+PACKAGE = f"{__name__.partition('.')[0]}."
 Function = TypeVar("Function", bound=Callable[..., Any])
 T = TypeVar("T")
 
@@ -44,12 +44,12 @@ def cached(function: Function) -> Function:
 @cached
 def of_package(kind: Any) -> bool:
     """Whether a class is one of this package's, and no user's."""
-    return f"{kind.__module__}.".startswith(_PACKAGE)
+    return f"{kind.__module__}.".startswith(PACKAGE)
 
 
 def ours_function(function: Any) -> bool:
     """Whether a function or method was written in this package."""
-    return f"{getattr(function, '__module__', '')}.".startswith(_PACKAGE)
+    return f"{getattr(function, '__module__', '')}.".startswith(PACKAGE)
 
 
 @cached
@@ -287,7 +287,7 @@ def is_plain(value: Any) -> bool:
 def levels_to_user() -> int:
     """The `stacklevel` of a warning that blames the nearest line which is not this package's."""
     frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(PACKAGE):
         frame, level = frame.f_back, level + 1
     return level
 

@@ -222,8 +222,12 @@ def test_mixins_and_grandchildren_are_checked_too() -> None:
         NotImplementedError, match=r"M.make_train_function would never be called here: override train_st"
     ):
         type("M", (Mixin, Sequential), {"__module__": "mine"})
-    with pytest.raises(NotImplementedError, match=r"Twice.call would have no effect, as Dense computes by forward"):
-        type("Twice", (type("Once", (layers.Dense,), {"__module__": "mine"}),), {"call": lambda self, x: x})
+    once = type("Once", (layers.Dense,), {"__module__": "mine"})
+    twice = type("Twice", (once,), {"call": lambda self, x: 2 * once.call(self, x)})
+    layer = twice(3)
+    y = layer(X)
+    np.testing.assert_allclose(y, 2 * X @ layer.kernel.numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(Sequential([layer]).predict(X, verbose=0), y)
 
 
 @pytest.mark.parametrize("name", ["call", "forward", "__call__"])

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import core, regularizers
-from ..configured import hook, ours_attribute, ours_function, owner_of
+from ..configured import hook, ours_attribute
 from ..kernels.stages import Stage
 from ..regularizers import Regularizer
-from . import call_adapter, nested
+from . import call_adapter, forward_adapter, nested
 from .configuration import OLDER_ARGUMENTS
 from .context import Context, forward_context
 from .forward_adapter import apply_forward, apply_of_package, call_arguments, call_forward, check_written, composes
@@ -77,23 +77,14 @@ class Layer(Module):
     #: Of a layer of this package: whether x may be a list or a dictionary.
     takes_several: ClassVar[bool] = False
     _uncalled: ClassVar[Mapping[str, str]] = {"__call__": "write call(x, ...)"}
-    _depends: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "call": ("forward", "write forward(x, ...), which gives (y, pullback)")
-    }
+    _depends: ClassVar[Mapping[str, tuple[str, str]]] = {}
     #: Whether a user's class has a `compute_mask` of its own over an `apply` of this package.
     masks_itself: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Where a subclass writes `forward`, no ancestor's way around `forward` is taken."""
+        """Where a subclass writes `forward` or `call`, no ancestor's way around them is taken."""
         super().__init_subclass__(**options)
-        for name in ("apply", "stages"):
-            owner = next(c for c in cls.__mro__ if name in vars(c) or "forward" in vars(c))
-            if name not in vars(owner) and "_depends" not in vars(owner_of(cls, name)):
-                setattr(cls, name, vars(Layer)[name])
-        if cls.apply is apply_forward and "call" in vars(cls) and ours_attribute(cls.forward):
-            cls.supports_masking = bool(vars(cls).get("supports_masking", ours_attribute(cls.call)))
-        computes = "_depends" not in vars(owner_of(cls, "apply")) and cls.apply is not apply_forward
-        cls.masks_itself = computes and not ours_function(cls.compute_mask)
+        forward_adapter.take_written(cls, Layer)
 
     def __init__(
         self,
@@ -159,7 +150,7 @@ class Layer(Module):
     def __call__(
         self, x: Any, mask: Any = None, initial_state: Any = None, training: bool | None = None, **options: Any
     ) -> Array: ...
-    def __call__(self, x: Any, *args: Any, training: bool | None = None, **options: Any) -> Any:
+    def __call__(self, x: Any = call_adapter.MISSING, *args: Any, training: bool | None = None, **options: Any) -> Any:
         """The outputs, without a tape, for the arguments of `forward`, or of a user's `call`. Builds the layer.
 
         On symbolic tensors it computes nothing: it gives the tensors that a model is made of. A `training` given there
@@ -167,6 +158,7 @@ class Layer(Module):
         """
         if composes(self):
             return call_adapter.call_composed(self, x, args, options, training)
+        x = call_adapter.first(self, x, "x", options)
         if args:
             options |= zip(("mask", "initial_state", "training"), args, strict=False)
             training = options.pop("training", training)
@@ -188,6 +180,8 @@ class Layer(Module):
         """What a call gives for arrays: as `forward`, without the pullback and without its cost."""
         if initial_state is not None:
             options["initial_state"] = initial_state
+        if composes(self):  # called from a user's own call
+            return call_adapter.call_beneath(self, x, mask, initial_state, training, options)
         if ours_attribute(type(self).call) and "call" not in vars(self):
             return run_layer(self, x, mask, Context(training), **options)[0]
         check_written(self)  # called from a user's own call

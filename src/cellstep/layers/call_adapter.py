@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable
+from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +25,10 @@ from .. import core
 from ..configured import ours_function
 from . import nested
 from .context import Applied, Context
+from .forward_adapter import beneath
 from .penalties import run_layer
 from .structure import structure
-from .symbolic import Node, SymbolicTensor, constants_as_tensors, is_symbolic
+from .symbolic import Node, SymbolicTensor, connect, constants_as_tensors, in_trace, is_symbolic
 from .tracer import Tracer, argument, trace
 
 if TYPE_CHECKING:
@@ -36,19 +38,52 @@ if TYPE_CHECKING:
 TRIED = (12, 24)
 
 
+#: What stands for the inputs of a layer that is called without.
+MISSING = object()
+
+
+class Called(Tracer):
+    """The graphs of one `call`, and what it takes.
+
+    Attributes:
+        names: of what it takes, the inputs first. placed: how many of them may be given by position.
+    """
+
+    def __init__(self, kind: type, call: Callable[..., Any]) -> None:
+        super().__init__()
+        parameters = list(inspect.signature(call).parameters.values())
+        if not parameters or parameters[0].kind in (Parameter.KEYWORD_ONLY, Parameter.VAR_KEYWORD):
+            raise TypeError(f"{kind.__name__}.call must take the inputs, as call(self, x) does, got no parameters")
+        first, *others = parameters
+        more = [p for p in others if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        self.names = ("x" if first.kind is first.VAR_POSITIONAL else first.name, *(p.name for p in more))
+        self.placed = 1 + sum(p.kind is not p.KEYWORD_ONLY for p in more)
+
+
 def call_parameters(layer: Any) -> tuple[str, ...]:
     """The names of what `call` takes, the inputs first."""
-    parameters = inspect.signature(layer.call).parameters.values()
-    names = tuple(p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
-    if not names:
-        raise TypeError(f"{type(layer).__name__}.call must take the inputs, as call(self, x) does, got no parameters")
-    return names
+    return _called(layer).names
+
+
+def first(layer: Any, x: Any, name: str, given: dict[str, Any]) -> Any:
+    """The inputs of a call, which may be given by name; TypeError where they are not given."""
+    x = given.pop(name, x) if x is MISSING else x
+    if x is MISSING:
+        raise TypeError(f"{layer.name} must be called with {name}, got {', '.join(given) or 'nothing'}")
+    return x
 
 
 def call_composed(layer: Layer, x: Any, args: tuple[Any, ...], given: dict[str, Any], training: Any) -> Any:
     """A call of such a layer on arrays, or on tensors; `args`, behind x, go by the order of `call`'s parameters."""
-    names = call_parameters(layer)
-    given = {**dict(zip(names[1:], args, strict=False)), **given}
+    called = _called(layer)
+    names, x = called.names, first(layer, x, called.names[0], given)
+    by_place = dict(zip(names[1 : called.placed], args, strict=False))
+    if len(args) >= called.placed or by_place.keys() & given.keys():
+        kind, also = type(layer).__name__, "".join(f" and {name}=..." for name in given)
+        raise TypeError(
+            f"{kind}.call takes {', '.join(names[: called.placed])} by position, got {1 + len(args)} arguments{also}"
+        )
+    given |= by_place
     training = given.pop("training", training)
     mask = given.pop("mask", None)
     given = {name: value for name, value in given.items() if value is not None}
@@ -64,10 +99,21 @@ def call_composed(layer: Layer, x: Any, args: tuple[Any, ...], given: dict[str, 
     if isinstance(mask, np.ndarray):
         options, mask = {**options, "mask": mask}, None
     node = Node(layer, x, mask, named, options)
+    if named and mask is None:  # each has its own
+        node.masks = {m: v for k, v in {names[0]: x, **named}.items() if (m := f"{k}_mask") in names and m not in given}
     known = node.known()
     if known is not None:
         return known
     return node.give_like(_outcome(layer, {names[0]: x, **named}, options, bool(training)), layer.nodes)
+
+
+def call_beneath(layer: Layer, x: Any, mask: Any, initial_state: Any, training: Any, options: dict[str, Any]) -> Any:
+    """What `super().call(...)` gives in a user's class that writes `call` over a layer of this package."""
+    other, x = beneath(layer), in_trace(x)
+    if not is_symbolic(x):
+        return other(x, mask=mask, initial_state=initial_state, training=training, **options)
+    plain = {**options, "training": bool(training)}
+    return connect(other, x, mask, initial_state, plain if mask is not None else {**plain, "mask": None})
 
 
 def build_by_name(layer: Layer, shapes: dict[str, Any]) -> None:
@@ -104,18 +150,21 @@ def apply_call(layer: Any, x: Any, mask: Any, context: Context, options: dict[st
 
 def traced_call(layer: Any, x: Any, mask: Any, training: bool, options: dict[str, Any]) -> Callable[[Context], Applied]:
     """Trace `call` for these arguments; what runs its graph for them."""
-    names = call_parameters(layer)
-    x = arrays_of(layer, x)
+    called = _called(layer)
+    names, x = called.names, arrays_of(layer, x)
+    masks_of = options.pop("_masks", None)
     arrays = {name: arrays_of(layer, value) for name, value in options.items() if _holds_arrays(value)}
     if not layer.built:
         build_by_name(layer, nested.change({names[0]: x, **arrays}, np.shape))
     data = {names[0]: x, **arrays}
-    if mask is not None and "mask" in names and any(m is not None for m in nested.flatten(mask)):
+    if masks_of is not None:
+        data |= {name: m for name, m in masks_of.items() if all(part is not None for part in nested.flatten(m))}
+    elif mask is not None and "mask" in names and any(m is not None for m in nested.flatten(mask)):
         data["mask"] = [m for m in nested.flatten(mask) if m is not None]
     plain = {name: value for name, value in options.items() if name not in arrays}
     function = _function(layer, x, mask, plain, training if "training" in names else None)
-    who, tracer = f"{type(layer).__name__}.call of {layer.name}", _tracer(layer)
-    traced = tracer.of_arrays(who, function, data, _fixed(layer, plain, training, mask))
+    who = f"{type(layer).__name__}.call of {layer.name}"
+    traced = called.of_arrays(who, function, data, _fixed(layer, plain, training, mask))
     leaves = nested.flatten(data)
     masks: list[Any] = []
     for name in sorted(data):
@@ -147,12 +196,12 @@ def traced_call(layer: Any, x: Any, mask: Any, training: bool, options: dict[str
     return run
 
 
-def _tracer(layer: Any) -> Tracer:
-    """The graphs of what is its `call` now."""
+def _called(layer: Any) -> Called:
+    """What is its `call` now."""
     call = getattr(layer.call, "__func__", layer.call)
-    kept: tuple[Any, Tracer] | None = vars(layer).get("_cached_tracer")
+    kept: tuple[Any, Called] | None = vars(layer).get("_cached_called")
     if kept is None or kept[0] is not call:
-        kept = layer._cached_tracer = (call, Tracer())
+        kept = layer._cached_called = (call, Called(type(layer), layer.call))
     return kept[1]
 
 

@@ -7,13 +7,14 @@ that layer's own `apply` is then what `super().forward(...)` calls. It is taken 
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..configured import cached, ours_attribute, ours_function
+from ..configured import cached, of_package, ours_attribute, ours_function, owner_of
 from . import nested
 from .context import Applied, Context, collecting
 
@@ -85,6 +86,22 @@ def check_written(layer: Layer) -> None:
         )
 
 
+def take_written(kind: Any, base: Any) -> None:
+    """Let a class compute by the `forward` or `call` that it writes, and no way around them that it inherits; `base` is
+    Layer."""
+    for name in ("apply", "stages"):
+        owner = owner_of(kind, name, "forward", *([] if ours_attribute(kind.call) else ["call"]))
+        if name not in vars(owner) and "_depends" not in vars(owner_of(kind, name)):
+            setattr(kind, name, vars(base)[name])
+    if kind.apply is apply_forward and "call" in vars(kind) and ours_attribute(kind.forward):
+        if class_beneath(kind) is base:
+            kind.supports_masking = bool(vars(kind).get("supports_masking", ours_attribute(kind.call)))
+        elif "reach" not in vars(kind):  # what is said of its steps may hold no more
+            kind.over_time, kind.reach = vars(kind).get("over_time", "sequence"), base.reach
+    computes = "_depends" not in vars(owner_of(kind, "apply")) and kind.apply is not apply_forward
+    kind.masks_itself = computes and not ours_function(kind.compute_mask)
+
+
 @cached
 def apply_of_package(kind: type[Layer]) -> Callable[..., Applied]:
     """The `apply` that a class inherits from a layer of this package, under a `forward` of its own."""
@@ -93,6 +110,38 @@ def apply_of_package(kind: type[Layer]) -> Callable[..., Applied]:
     if written is None:
         raise NotImplementedError(f"{kind.__name__}.forward(x, ...) -> (y, pullback) is not written")
     return written
+
+
+@cached
+def class_beneath(kind: type[Layer]) -> type[Layer]:
+    """The class of this package that a user's class is made of."""
+    return next(owner for owner in kind.__mro__ if of_package(owner))
+
+
+@cached
+def _kind_beneath(kind: type[Layer]) -> type[Layer]:
+    """A user's class that writes `call` over a layer of this package as if it did not, and without what is done once
+    for its outputs: a penalty, and the mask that is passed on."""
+    own, inherited = class_beneath(kind), apply_of_package(kind)
+
+    @functools.wraps(inherited)
+    def apply(self: Layer, x: Any, mask: Any, context: Context, **options: Any) -> Applied:
+        y, _, pullback = inherited(self, x, mask, context, **options)
+        return y, None, pullback
+
+    names = ("call", "call_shape", "compute_output_shape", "compute_mask")
+    methods = {name: getattr(own, name) for name in names} | {"__module__": own.__module__, "apply": apply}
+    return type(kind.__name__, (kind,), methods | {"activity_regularizer": property(lambda self: None)})
+
+
+def beneath(layer: Layer) -> Layer:
+    """The layer as one of this package, over which a user's class writes `call`: with the same attributes."""
+    kind = type(layer)
+    if class_beneath(kind).apply is apply_forward:
+        raise NotImplementedError(f"Layer.call computes nothing: {kind.__name__}.call must say what, without super()")
+    other: Layer = object.__new__(_kind_beneath(kind))
+    other.__dict__ = vars(layer)
+    return other
 
 
 @cached

@@ -30,6 +30,7 @@ class LayerCall:
     named: what else it was given tensors for, by name, such as initial_state. options: what it was given beside
     tensors. plain: one input, and nothing else. outputs: the places of what it gives; single: it gives one array, no
     list. needs: the places that it takes, masks among them; sources: those that gradients go to.
+    masks: the places of tensors whose masks it takes by name; None where it takes that of x alone.
     """
 
     layer: Layer
@@ -38,6 +39,7 @@ class LayerCall:
     named: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     outputs: Any = None
+    masks: Any = None
 
     def __post_init__(self) -> None:
         self.plain = isinstance(self.x, int) and self.mask is None and not self.named and not self.options
@@ -67,6 +69,8 @@ class LayerCall:
         options = self._fixed
         if self.named:
             options = {**options, **nested.change(self.named, values.__getitem__)}
+        if self.masks is not None:
+            options = {**options, "_masks": nested.change(self.masks, masks.__getitem__)}
         if "training" in self.options:
             context = context.but(training=self.options["training"])
         return call(self.layer, x, mask, context, **options)
@@ -123,7 +127,9 @@ class Graph:
         def at(structure: Any) -> Any:
             return None if structure is None else nested.change(structure, lambda tensor: place[id(tensor)])
 
-        steps = [LayerCall(n.layer, at(n.x), at(n.mask), at(n.named), n.options, at(n.structure)) for n in nodes]
+        steps = [
+            LayerCall(n.layer, at(n.x), at(n.mask), at(n.named), n.options, at(n.structure), at(n.masks)) for n in nodes
+        ]
         return cls(steps, at(inputs), at(outputs), len(place))
 
     def line(self) -> list[Layer] | None:

@@ -9,6 +9,7 @@ made of tensors, and runs the calls between its inputs and its outputs.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, cast, overload
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import core
-from ..configured import of_package
+from ..configured import PACKAGE, of_package
 from . import nested
 from .context import Context, traced_on
 from .module import Shape
@@ -95,7 +96,8 @@ class SymbolicTensor:
     """What a layer will give when a model runs it.
 
     Attributes:
-        shape: None for open axes, the batch size among them.
+        shape: None for open axes, the batch size among them; in a function of the user's that is traced these are sizes
+            that operations take, and whoever compares them, or needs the number, makes the trace know them.
         dtype: as a NumPy dtype.
         node: the call that gives it. index: which of that call's outputs it is.
         differentiable: False for targets, which have no gradient.
@@ -104,11 +106,20 @@ class SymbolicTensor:
     differentiable = True
     #: What an operator does, by the name of its operation: `operations.apply`, which is on top of layers.
     operate: ClassVar[Callable[[str, list[Any], dict[str, Any]], Any]]
+    #: The shape with a size that operations take for each open axis: `operations.sizes.shape`.
+    sizes: ClassVar[Callable[[Any], tuple[Any, ...]]]
     #: The names of operations by those of their functions, which NumPy's have too.
     functions: ClassVar[dict[str, str]]
 
     def __init__(self, shape: Shape, dtype: Any, node: Node, index: int) -> None:
-        self.shape, self.dtype, self.node, self.index = tuple(shape), np.dtype(dtype), node, index
+        self._shape, self.dtype, self.node, self.index = tuple(shape), np.dtype(dtype), node, index
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        if None not in self._shape or traced_on.get() is None:
+            return self._shape
+        own = sys._getframe(1).f_globals.get("__name__", "").startswith(PACKAGE)
+        return self._shape if own else self.sizes()
 
     @property
     def name(self) -> str:
@@ -117,7 +128,7 @@ class SymbolicTensor:
 
     @property
     def ndim(self) -> int:
-        return len(self.shape)
+        return len(self._shape)
 
     # Operators: each is an operation of `cellstep.ops`
     __add__, __radd__ = _binary("Add")
@@ -203,7 +214,8 @@ class Node:
         layer: what was called. x: the tensor, or the structure of tensors, that it was called on.
         mask: a tensor or a structure of them, where one was given; else the masks of x are taken.
         named: what else holds tensors, by name, such as initial_state.
-        options: what else the call was given.
+        options: what else the call was given. masks: tensors whose masks it is given, by name; None where it is given
+            that of x alone, as `mask`.
         outputs: the tensors that it gives, flat. structure: the same as the call returned them.
         inputs: all tensors that it needs.
     """
@@ -216,6 +228,7 @@ class Node:
         self.inputs += [*([] if mask is None else nested.flatten(mask)), *nested.flatten(list(self.named.values()))]
         self.outputs: list[SymbolicTensor] = []
         self.structure: Any = None
+        self.masks: dict[str, Any] | None = None
 
     def known(self) -> Any:
         """Outputs with values, where all inputs have one, else None; the layer does not keep the call."""
@@ -245,15 +258,18 @@ class Node:
             self.outputs = [SymbolicTensor(s, dtype, self, i) for i, s in enumerate(shapes)]
             named = isinstance(shape, dict)
             self.structure = dict(zip(sorted(shape), self.outputs, strict=True)) if named else list(self.outputs)
-        nodes.append(self)
-        return self.structure
+        return self._joined(nodes)
 
     def give_like(self, structure: Any, nodes: list[Node]) -> Any:
         """Likewise, of the shapes and dtypes of these tensors, in their structure."""
         like = nested.flatten(structure)
         self.outputs = [SymbolicTensor(tensor.shape, tensor.dtype, self, i) for i, tensor in enumerate(like)]
         self.structure = nested.pack(structure, self.outputs)
-        nodes.append(self)
+        return self._joined(nodes)
+
+    def _joined(self, nodes: list[Node]) -> Any:
+        if self.x is None or traced_on.get() is None:  # layers do not keep the calls of what is traced
+            nodes.append(self)
         return self.structure
 
 

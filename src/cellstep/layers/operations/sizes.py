@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ..context import traced_on
 from ..symbolic import SymbolicTensor
 
 
@@ -40,6 +41,17 @@ class Size:
 
     __int__ = __float__ = __bool__ = __index__
 
+    def _compare(self, other: Any) -> bool:
+        if traced_on.get() is None:
+            return other is None  # as an open axis in a shape
+        self.__index__()
+
+    __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return "None"
+
 
 for _name in ("add", "sub", "mul", "floordiv", "mod"):
     _done = getattr(operator, _name)
@@ -56,3 +68,6 @@ def shape(x: Any) -> tuple[Any, ...]:
     if not isinstance(x, SymbolicTensor):
         return np.shape(x)
     return tuple(Size(_size, x, axis) if n is None else n for axis, n in enumerate(x.shape))
+
+
+SymbolicTensor.sizes = shape
