@@ -179,7 +179,7 @@ def test_seeds() -> None:
         (P, {"top_p": 0}, ValueError, "top_p must be above 0 and at most 1, got 0"),
         (P, {"top_p": 1.1}, ValueError, "top_p must be .* got 1.1"),
         (P, {"seed": -3}, ValueError, "seed must be 0 or more, got -3"),
-        (P, {"from_logits": 1}, TypeError, "from_logits must be"),
+        (P, {"from_logits": 2}, TypeError, "from_logits must be"),
         (np.log(P), {}, ValueError, "values must be probabilities, .*; pass from_logits=True for logits"),
         ([0.5, 0.4], {}, ValueError, "values must be probabilities, .* add up to 0.9"),
         ([np.nan, 0.4], {}, ValueError, "values must be probabilities"),

@@ -237,9 +237,10 @@ class RNNClassifier(ClassifierMixin, _Recurrent):  # type: ignore[misc]
     def _labels(self, y: Any) -> Array:
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        if np.ndim(y) > 2:
+        shape = np.asarray(y).shape
+        if len(shape) > 2:
             hint = "a Sequential whose layers have return_sequences=True labels each step"
-            raise ValueError(f"expected y of shape (n,), got {np.shape(y)}; {hint}")
+            raise ValueError(f"expected y of shape (n,), got {shape}; {hint}")
         labels: Array = column_or_1d(y, warn=True)
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
