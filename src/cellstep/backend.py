@@ -85,7 +85,6 @@ _OTHER: dict[str, Callable[..., Any]] = {
         ops.convert_to_tensor(value, dtype or floatx()) if shape is None else ops.full(shape, value, dtype)
     ),
     "count_params": lambda x: math.prod(x.shape),
-    "cumprod": lambda x, axis=0: ops.cumprod(x, axis),
     "cumsum": lambda x, axis=0: ops.cumsum(x, axis),
     "dropout": lambda x, level, noise_shape=None, seed=None: random.dropout(x, level, noise_shape, seed),
     "expand_dims": lambda x, axis=-1: ops.expand_dims(x, axis),
@@ -98,7 +97,9 @@ _OTHER: dict[str, Callable[..., Any]] = {
     "ones": lambda shape, dtype=None, name=None: ops.ones(shape, dtype),
     "ones_like": lambda x, dtype=None, name=None: ops.ones_like(x, dtype),
     "permute_dimensions": lambda x, pattern: ops.transpose(x, pattern),
-    "random_bernoulli": lambda shape, p=0.0, dtype=None, seed=None: random.binomial(shape, 1, p, dtype, seed),
+    "random_bernoulli": lambda shape, p=0.0, dtype=None, seed=None: ops.cast(
+        random.uniform(shape, seed=seed) < p, dtype or floatx()
+    ),
     "random_normal": random.normal,
     "random_uniform": random.uniform,
     "repeat": lambda x, n: ops.repeat(ops.expand_dims(x, 1), n, 1),

@@ -34,11 +34,10 @@ def function_of(kind: Kind) -> TensorFunction:
     positional, required = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.empty
     defaults = {name: required if value is ... else value for name, value in kind.options.items()}
     # an argument with a default stands where it stands among the options
-    order = [*(name for name in names if name not in defaults), *defaults] if kind.name != "Einsum" else ["subscripts"]
-    parameters = [inspect.Parameter(name, positional, default=defaults.get(name, required)) for name in order]
-    if kind.name == "Einsum":
-        parameters.append(inspect.Parameter("operands", inspect.Parameter.VAR_POSITIONAL))
-    signature = inspect.Signature(parameters)
+    order = [*(name for name in names if name not in defaults), *defaults]
+    signature = inspect.Signature(
+        [inspect.Parameter(name, positional, default=defaults.get(name, required)) for name in order]
+    )
 
     def function(*args: Any, **given: Any) -> Any:
         try:
@@ -47,16 +46,18 @@ def function_of(kind: Kind) -> TensorFunction:
             raise TypeError(f"{kind.function}{signature} was called wrongly: {error}") from None
         bound.apply_defaults()
         values = bound.arguments
-        if kind.name == "Einsum":
-            arguments = list(values["operands"])
-        else:
-            arguments = [list(values[name]) if kind.listed else values[name] for name in names]
+        arguments = [list(values[name]) if kind.listed else values[name] for name in names]
         return apply(kind.name, arguments, {name: values[name] for name in options})
 
     function.__name__ = function.__qualname__ = kind.function
     function.__doc__ = kind.rule.__doc__ or f"{kind.name}, as in Keras."
     function.__signature__ = signature  # type: ignore[attr-defined]
     return of_tensors(function)
+
+
+def einsum(subscripts: str, *operands: Any) -> Any:
+    """Sums of products by letters, "bij,bjk->bik": of one or two arrays, each letter once in each of them."""
+    return apply("Einsum", list(operands), {"subscripts": subscripts})
 
 
 def convert_to_tensor(x: Any, dtype: Any = None) -> Any:
@@ -102,12 +103,11 @@ def dtype(x: Any) -> str:
 _ALIASES = {"abs": "absolute", "swish": "silu", "hard_swish": "hard_silu"}
 _PLAIN = ("convert_to_numpy", "convert_to_tensor", "dtype", "is_tensor", "ndim", "shape", "size")
 
-globals().update({kind.function: function_of(kind) for kind in OPERATIONS.values() if kind.module != "random"})
+_KINDS = [kind for kind in OPERATIONS.values() if kind.module != "random"]
+globals().update({kind.function: function_of(kind) for kind in _KINDS if kind.name != "Einsum"})
 globals().update({alias: globals()[name] for alias, name in {**_ALIASES, "array": "convert_to_tensor"}.items()})
 
-__all__ = sorted(
-    [*(kind.function for kind in OPERATIONS.values() if kind.module != "random"), *_ALIASES, "array", *_PLAIN]
-)
+__all__ = sorted([*(kind.function for kind in _KINDS), *_ALIASES, "array", *_PLAIN])
 
 if TYPE_CHECKING:  # the same names, for type checkers and editors
     array = convert_to_tensor

@@ -211,7 +211,7 @@ def _read(config: Any) -> Any:
     if name is None or name == "DTypePolicy":
         return config
     if name in ("__numpy__", "__tensor__"):
-        return _array(config.get("config"))
+        return read_array(config.get("config"))
     own: Any = find(config)
     if isinstance(own, type) and not hasattr(own, "build_from_config"):
         return cast(Any, own).from_config(config.get("config") or {})
@@ -224,7 +224,8 @@ def _read(config: Any) -> Any:
     return _module(place if place in PLACES else "layers").deserialize(config)
 
 
-def _array(config: Any) -> Any:
+def read_array(config: Any) -> Any:
+    """The array that `serialize_keras_object` wrote down."""
     try:
         if np.dtype(config["dtype"]).kind in "fiub":
             return np.array(config["value"], config["dtype"])

@@ -1,4 +1,4 @@
-"""Nested: lists, tuples and dictionaries of things, such as the inputs of a model, and their leaves in order."""
+"""Nested: lists, tuples, dictionaries and slices of things, as the inputs of a model, and their leaves in order."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 
 def flatten(structure: Any) -> list[Any]:
-    """The leaves of lists, tuples and dictionaries, in order; a dictionary's in the order of its sorted keys."""
+    """The leaves of lists, tuples, dictionaries and slices in order; a dictionary's in that of its sorted keys."""
     if isinstance(structure, dict):
         return [leaf for key in sorted(structure) for leaf in flatten(structure[key])]
     if isinstance(structure, list | tuple):
         return [leaf for part in structure for leaf in flatten(part)]
+    if isinstance(structure, slice):
+        return flatten([structure.start, structure.stop, structure.step])
     return [structure]
 
 
@@ -26,6 +28,8 @@ def _pack(structure: Any, leaves: Iterator[Any]) -> Any:
         return {key: packed[key] for key in structure}
     if isinstance(structure, list | tuple):
         return type(structure)([_pack(part, leaves) for part in structure])
+    if isinstance(structure, slice):
+        return slice(*[_pack(part, leaves) for part in (structure.start, structure.stop, structure.step)])
     return next(leaves)
 
 
@@ -40,7 +44,7 @@ def up_to(structure: Any, value: Any) -> list[Any]:
 
 def change(structure: Any, function: Callable[[Any], Any]) -> Any:
     """The same structure with `function` of each leaf."""
-    if not isinstance(structure, dict | list | tuple):
+    if not isinstance(structure, dict | list | tuple | slice):
         return function(structure)  # one array, as in most models: the cheap way
     return pack(structure, [function(leaf) for leaf in flatten(structure)])
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..layers import MultiHeadAttention, SymbolicTensor, deserialize, merging, nested, serialize
-from ..layers.operations import OPERATIONS, Operation, Slot, apply_named, decoded, encoded, replaced
+from ..layers.operations import OPERATIONS, Operation, Slot, apply_named, decoded, encoded
 from ..lookup import snake_case
 
 TENSOR = "__keras_tensor__"
@@ -81,7 +81,7 @@ def operation_args(layer: Operation, tensors: list[Any]) -> list[Any]:
     def filled(leaf: Any) -> Any:
         return tensors[leaf.number] if isinstance(leaf, Slot) else leaf
 
-    return [encoded(replaced(part, filled)) for part in layer.arguments]
+    return [encoded(nested.change(part, filled)) for part in layer.arguments]
 
 
 def from_functional(cls: Any, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:

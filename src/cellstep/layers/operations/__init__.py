@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .encoding import Slot, decoded, encoded, leaves, replaced
+from .encoding import Slot, decoded, encoded
 from .operation import Operation, apply, apply_named
 from .sizes import Size, shape
 from .table import OPERATIONS, Kind
@@ -17,7 +17,5 @@ __all__ = [
     "apply_named",
     "decoded",
     "encoded",
-    "leaves",
-    "replaced",
     "shape",
 ]

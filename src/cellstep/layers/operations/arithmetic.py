@@ -108,17 +108,6 @@ def divide_no_nan(a: Any, b: Any) -> Any:
     return np.where(np.equal(b, 0), 0, np.true_divide(a, np.where(np.equal(b, 0), 1, b)))
 
 
-def gelu(x: Any, approximate: bool = True) -> tuple[Any, Back]:
-    """x times the normal distribution below it, by default nearly so, through tanh."""
-    if not approximate:
-        return activation("gelu")(x)
-    x = floats(x)
-    c = math.sqrt(2 / math.pi)
-    t = np.tanh(c * (x + 0.044715 * x**3))
-    slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x)
-    return 0.5 * x * (1 + t), lambda dy: [dy * slope]
-
-
 def along(name: str) -> Rule:
     """One of `cellstep.activations` that works along the last axis, along another."""
 

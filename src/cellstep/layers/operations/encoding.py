@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ... import core
+from ... import registry
 from .sizes import Size
 
 
-class Slot(NamedTuple):
+@dataclass(frozen=True)
+class Slot:
     """Where a tensor goes, by its number."""
 
     number: int
-
-
-def leaves(structure: Any) -> list[Any]:
-    """What is in lists, tuples, slices and dictionaries."""
-    kind = type(structure)
-    if kind is slice:
-        return leaves([structure.start, structure.stop, structure.step])
-    if kind is dict:
-        return leaves(list(structure.values()))
-    return [leaf for part in structure for leaf in leaves(part)] if kind in (list, tuple) else [structure]
-
-
-def replaced(structure: Any, function: Callable[[Any], Any]) -> Any:
-    """The same lists, tuples, slices and dictionaries with `function` of what is in them."""
-    kind = type(structure)
-    if kind in (list, tuple):
-        return kind([replaced(part, function) for part in structure])
-    if kind is slice:
-        return slice(*replaced([structure.start, structure.stop, structure.step], function))
-    if kind is dict:
-        return {key: replaced(part, function) for key, part in structure.items()}
-    return function(structure)
 
 
 def encoded(value: Any) -> Any:
@@ -52,10 +31,8 @@ def encoded(value: Any) -> Any:
         return {"class_name": "__slice__", "config": parts}
     if value is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
-    if isinstance(value, np.ndarray) and value.ndim:
-        return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": str(value.dtype)}}
     if isinstance(value, np.ndarray | np.generic):
-        return value.item()
+        return registry.serialize_keras_object(value) if value.ndim else value.item()
     if isinstance(value, Size):
         raise TypeError(
             "expected numbers in a model that is written, got the size of an open axis; write -1 for it, or put the "
@@ -78,8 +55,5 @@ def decoded(value: Any) -> Any:
     if name == "__ellipsis__":
         return Ellipsis
     if name in ("__numpy__", "__tensor__") and isinstance(config, dict):
-        dtype = np.dtype(config["dtype"])
-        if dtype.kind not in "fiub":
-            raise ValueError(f"expected numbers in a call of the configuration, got {core.brief(config['dtype'])}")
-        return np.asarray(config["value"], dtype)
+        return registry.read_array(config)
     return {key: decoded(part) for key, part in value.items()}

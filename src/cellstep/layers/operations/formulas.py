@@ -1,6 +1,6 @@
 """Operations that are formulas of others: norms, losses, quantiles, differences, products along axes.
 
-Each is written once, of noted values; its gradient follows (`composed`).
+Each is written once, with operators and functions of ops; its gradient follows (`composed`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,25 @@ def average(x: Any, weights: Any = None, axis: int | None = None) -> Any:
         return f.mean(x, axis=axis)
     if weights.ndim != x.ndim and axis is not None:
         weights = f.reshape(weights, newshape=[-1 if i == axis % x.ndim else 1 for i in range(x.ndim)])
-    weights = weights + np.zeros(x.shape, weights.value.dtype)
-    return f.sum(x * weights, axis=axis) / f.sum(weights, axis=axis)
+    return f.sum(x * weights, axis=axis) / f.sum(f.ones_like(x) * weights, axis=axis)
+
+
+def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The root of the variance."""
+    return f.sqrt(f.var(x, axis=axis, keepdims=keepdims))
+
+
+def gelu(x: Any, approximate: bool = True) -> Any:
+    """x times the normal distribution below it, by default nearly so, through tanh."""
+    if approximate:
+        return 0.5 * x * (1 + f.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return 0.5 * x * (1 + f.erf(x * math.sqrt(0.5)))
+
+
+def unstack(x: Any, num: int | None = None, axis: int = 0) -> Any:
+    """The parts of length 1 along an axis, without it."""
+    parts = f.split(x, indices_or_sections=x.shape[axis], axis=axis)
+    return [f.squeeze(part, axis=axis) for part in parts]
 
 
 def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> Any:
@@ -49,7 +66,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if abs(ord) == math.inf:
         return (f.max if ord > 0 else f.min)(f.absolute(x), **sizes)
     if ord == 0:
-        return f.sum(f.cast(f.not_equal(x, 0), dtype=x.value.dtype), **sizes)
+        return f.sum(f.cast(f.not_equal(x, 0), dtype=x.dtype), **sizes)
     return f.power(f.sum(f.absolute(x) ** ord, **sizes), 1 / ord)
 
 
@@ -77,7 +94,7 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
     """The crossentropy of labels along an axis: of probabilities, or of logits."""
     if target.ndim == output.ndim and target.shape[-1] == 1:
         target = f.squeeze(target, axis=-1)
-    shares = f.one_hot(target, num_classes=output.shape[axis], axis=axis, dtype=output.value.dtype)
+    shares = f.one_hot(target, num_classes=output.shape[axis], axis=axis, dtype=output.dtype)
     return -f.sum(shares * _log_shares(output, from_logits, axis), axis=axis)
 
 
@@ -92,7 +109,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
 def sort(x: Any, axis: int | None = -1) -> Any:
     """The entries in order along an axis, or of the flat array."""
     x, axis = (f.reshape(x, newshape=-1), 0) if axis is None else (x, axis)
-    return f.take_along_axis(x, np.argsort(x.value, axis, kind="stable"), axis=axis)
+    return f.take_along_axis(x, f.argsort(x, axis=axis), axis=axis)
 
 
 def top_k(x: Any, k: int, sorted: bool = True) -> Any:
@@ -110,18 +127,16 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     rest = [i for i in range(x.ndim) if i not in axes]
     flat = f.reshape(f.transpose(x, axes=[*rest, *axes]), newshape=[*(x.shape[i] for i in rest), -1])
     ordered = f.sort(flat, axis=-1)
-    place = np.asarray(getattr(q, "value", q)) * (ordered.shape[-1] - 1.0)
-    low = np.floor(place).astype(int)
-    share = (place - low).astype(ordered.value.dtype)
-    below = f.take(ordered, low, axis=-1)
-    y = below + (f.take(ordered, np.ceil(place).astype(int), axis=-1) - below) * share
-    y = f.moveaxis(y, source=-1, destination=0) if place.ndim else y
-    return f.expand_dims(y, axis=[a + place.ndim for a in axes]) if keepdims else y
+    place = q * (ordered.shape[-1] - 1.0)
+    low, high = (f.take(ordered, f.cast(end(place), dtype="int32"), axis=-1) for end in (f.floor, f.ceil))
+    y = low + (high - low) * (place - f.floor(place))
+    y = f.moveaxis(y, source=-1, destination=0) if q.ndim else y
+    return f.expand_dims(y, axis=[a + q.ndim for a in axes]) if keepdims else y
 
 
 def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The entry in the middle along axes, or of all; the mean of the two there where their number is even."""
-    return quantile(x, 0.5, axis, keepdims=keepdims)
+    return quantile(x, np.asarray(0.5), axis, keepdims=keepdims)
 
 
 def diff(a: Any, n: int = 1, axis: int = -1) -> Any:

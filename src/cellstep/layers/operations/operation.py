@@ -20,7 +20,7 @@ from ..context import Applied, Context, traced_on
 from ..names import auto_name
 from ..symbolic import SymbolicTensor, with_weights
 from . import arithmetic
-from .encoding import Slot, decoded, encoded, leaves, replaced
+from .encoding import Slot, decoded, encoded
 from .sizes import Size
 from .table import OPERATIONS, Kind
 
@@ -31,13 +31,13 @@ TRIED = (12, 24)
 def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
     """Do an operation: at once on arrays, later where there are tensors among the arguments."""
     kind, arguments = OPERATIONS[name], with_weights(arguments)
-    found = leaves(arguments)
+    found = nested.flatten(arguments)
     for leaf in found:
         if isinstance(leaf, np.ma.MaskedArray):
             core.plain("x", leaf)  # which takes it, or says why not
     # what a traced function draws is drawn each time that the model runs, which takes a tensor
     draws = kind.module == "random" and traced_on.get() is not None and not isinstance(options["seed"], int)
-    if not draws and not any([isinstance(leaf, SymbolicTensor | Size) for leaf in found + leaves(options)]):
+    if not draws and not any([isinstance(leaf, SymbolicTensor | Size) for leaf in found + nested.flatten(options)]):
         kinds = [leaf.dtype for leaf in found if isinstance(leaf, np.ndarray | np.generic)]
         return _outcome(kind, arguments, options, *_dtypes(kinds))[0]
     if not kind.listed:
@@ -70,7 +70,7 @@ def _called(
             return leaf.replaced(slot)
         return slot(leaf) if isinstance(leaf, SymbolicTensor) else leaf
 
-    layer = Operation(operation, replaced(arguments, held), replaced(options, held), name=name)
+    layer = Operation(operation, nested.change(arguments, held), nested.change(options, held), name=name)
     return layer, layer(tensors[0] if len(tensors) == 1 else tensors)
 
 
@@ -109,7 +109,7 @@ class Operation(Layer):
         self._dtypes: list[np.dtype[Any]] | None = None
         self._gives: np.dtype[Any] = self.dtype
         self._wide = True
-        self._has_sizes = any(isinstance(leaf, Slot | Size) for leaf in leaves(self.options))
+        self._has_sizes = any(isinstance(leaf, Slot | Size) for leaf in nested.flatten(self.options))
 
     @property
     def kind(self) -> Kind:
@@ -134,7 +134,7 @@ class Operation(Layer):
         tensors = nested.flatten(x)
         if any(isinstance(tensor, SymbolicTensor) for tensor in tensors):
             self._dtypes = [tensor.dtype for tensor in tensors]
-            slots = [leaf.number for leaf in leaves(self.arguments) if isinstance(leaf, Slot)]
+            slots = [leaf.number for leaf in nested.flatten(self.arguments) if isinstance(leaf, Slot)]
             self.dtype, self._wide = _dtypes([self._dtypes[number] for number in slots], self.dtype)
         return super().__call__(x, mask, initial_state, training, **options)
 
@@ -147,7 +147,7 @@ class Operation(Layer):
             return "step" if behind or whole else "sequence"
         elementwise = bool(self.kind.arguments) and self.kind.rule.__module__ == arithmetic.__name__
         axis = {**self.kind.options, **self.options}.get("axis", -1 if elementwise else None)
-        constants = [leaf for leaf in leaves(self.arguments) if not isinstance(leaf, Slot) and np.ndim(leaf)]
+        constants = [leaf for leaf in nested.flatten(self.arguments) if not isinstance(leaf, Slot) and np.ndim(leaf)]
         return "step" if axis == -1 and not constants and (elementwise or rank > 2) else "sequence"
 
     def compute_mask(self, x: Any, mask: Any = None) -> None:
@@ -184,8 +184,8 @@ class Operation(Layer):
                 return arrays[leaf.number]
             return leaf.value(filled) if type(leaf) is Size else leaf
 
-        options = replaced(self.options, filled) if self._has_sizes else self.options
-        return _outcome(self.kind, replaced(self.arguments, filled), options, self.dtype, self._wide)
+        options = nested.change(self.options, filled) if self._has_sizes else self.options
+        return _outcome(self.kind, nested.change(self.arguments, filled), options, self.dtype, self._wide)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """What the operation gives for ones, an axis being open that follows an open one.
@@ -248,32 +248,18 @@ def _outcome(
 
 
 def _passed(kind: Kind, arguments: list[Any], dtype: Any) -> list[Any]:
-    """The arguments of the rule: arrays for lists of numbers, but for what indexes."""
-    if kind.name == "GetItem":
-        return [*_arrays(arguments[:1], dtype), arguments[1]]
-    return _arrays(arguments, dtype)
-
-
-def _arrays(arguments: list[Any], dtype: Any) -> list[Any]:
-    """Lists of numbers as arrays, constants in `dtype` where they are floats; what indexes stays as it is."""
+    """The arguments of the rule: arrays for lists of numbers, constants in `dtype` where they are floats."""
 
     def array(value: Any) -> Any:
-        return value.astype(dtype, copy=False) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+        a = np.asarray(value) if isinstance(value, list) else value
+        return a.astype(dtype, copy=False) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
 
-    arrays: list[Any] = []
-    for argument in arguments:
-        if isinstance(argument, list) and any(isinstance(part, np.ndarray) for part in argument):
-            arrays.append([array(np.asarray(part)) for part in argument])
-        elif isinstance(argument, list) and argument and all(_number(part) for part in nested.flatten(argument)):
-            arrays.append(array(np.asarray(argument)))
-        else:
-            arrays.append(array(argument))
-    return arrays
+    if kind.listed:
+        return [[array(part) for part in arguments[0]]]
+    if kind.name == "GetItem":
+        return [array(arguments[0]), arguments[1]]  # what indexes stays as it is
+    return [array(argument) for argument in arguments]
 
 
 def _has_tensors(argument: Any) -> bool:
     return isinstance(argument, list | tuple) and any(isinstance(part, SymbolicTensor) for part in argument)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and value is not None

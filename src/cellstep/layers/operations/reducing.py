@@ -48,18 +48,6 @@ def variance(x: Any, axis: Any = None, keepdims: bool = False) -> tuple[Any, Bac
     return np.mean(away * away, axes, keepdims=keepdims), lambda dy: [_spread(dy, x, axes) * away * (2 / count)]
 
 
-def deviation(x: Any, axis: Any = None, keepdims: bool = False) -> tuple[Any, Back]:
-    """The root of the variance."""
-    y, back = variance(x, axis, keepdims)
-    root = np.sqrt(y)
-
-    def through(dy: Array) -> Any:
-        with np.errstate(all="ignore"):
-            return back(dy / (2 * root))
-
-    return root, through
-
-
 def _extreme(reduce: Any) -> Any:
     def rule(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> tuple[Any, Back]:
         axes = _axes(x, axis)
@@ -90,10 +78,9 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> tuple[Any, Bac
     return np.cumsum(x, axis, dtype), back
 
 
-def _others(x: Array, axis: int) -> Array:
-    """The product of all before each place along an axis."""
-    ones = np.ones_like(np.take(x, [0], axis))
-    return np.cumprod(np.concatenate([ones, np.delete(x, -1, axis)], axis), axis)
+def _before(x: Array) -> Array:
+    """The product of all before each place along the last axis."""
+    return np.cumprod(np.concatenate([np.ones_like(x[..., :1]), x[..., :-1]], -1), -1)
 
 
 def product(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> tuple[Any, Back]:
@@ -105,23 +92,10 @@ def product(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None)
         rest = [i for i in range(np.ndim(x)) if i not in axes]
         turned = np.transpose(x, [*rest, *axes])
         row = turned.reshape([*turned.shape[: len(rest)], -1])
-        others = _others(row, -1) * np.flip(_others(np.flip(row, -1), -1), -1)
+        others = _before(row) * np.flip(_before(np.flip(row, -1)), -1)
         return [_spread(dy, x, axes) * np.transpose(others.reshape(turned.shape), np.argsort([*rest, *axes]))]
 
     return np.prod(x, axes, dtype, keepdims=keepdims), back
-
-
-def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> tuple[Any, Back]:
-    """The products of all up to each place."""
-    row = np.moveaxis(np.reshape(x, -1) if axis is None else np.asarray(x), axis or 0, 0)
-
-    def back(dy: Array) -> list[Array | None]:
-        d = np.array(np.moveaxis(dy, axis or 0, 0))
-        for t in reversed(range(len(d) - 1)):
-            d[t] += d[t + 1] * row[t + 1]
-        return [np.moveaxis(d * _others(row, 0), 0, axis or 0).reshape(np.shape(x))]
-
-    return np.cumprod(x, axis, dtype), back
 
 
 def places(function: Callable[..., Any]) -> Rule:

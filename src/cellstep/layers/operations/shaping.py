@@ -29,28 +29,6 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> tuple[Any, Back]:
     return np.concatenate(xs, axis), lambda dy: np.split(dy, ends, axis)
 
 
-def joined(at_least: Any, axis: int) -> Rule:
-    """Arrays one after another along an axis that they have, or get."""
-
-    def rule(xs: Sequence[Any]) -> tuple[Any, Back]:
-        wide = [at_least(x) for x in xs]
-        place = 0 if wide[0].ndim == 1 else axis
-        y, back = concatenate(wide, place)
-        return y, lambda dy: [d.reshape(np.shape(x)) for d, x in zip(back(dy), xs, strict=True)]  # type: ignore[union-attr]
-
-    return rule
-
-
-def unstack(x: Any, num: int | None = None, axis: int = 0) -> tuple[Any, Any]:
-    """The parts of length 1 along an axis, without it."""
-    parts, back = split(x, np.shape(x)[axis], axis)
-
-    def whole(dy: Sequence[Array | None]) -> list[Array | None]:
-        return back([None if d is None else np.expand_dims(d, axis) for d in dy])  # type: ignore[no-any-return]
-
-    return [part.squeeze(axis) for part in parts], whole
-
-
 def stack(x: Sequence[Any], axis: int = 0) -> tuple[Any, Back]:
     """Arrays of one shape along a new axis."""
     return np.stack(x, axis), lambda dy: [np.take(dy, i, axis) for i in range(len(x))]

@@ -14,7 +14,7 @@ from . import drawing as d
 from . import formulas as f
 from . import reducing as r
 from . import shaping as s
-from .composed import RULES, composed
+from .composed import composed
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ _add(
     module="nn",
     negative_slope=0.2,
 )
-_add("Gelu", a.gelu, module="nn", approximate=True)
+_add("Gelu", composed(f.gelu), module="nn", approximate=True)
 for _name in ("Softmax", "LogSoftmax"):
     _add(_name, a.along(_snake(_name)), module="nn", axis=-1)
 
@@ -168,10 +168,8 @@ _add("FullLike", a.without(np.full_like), "x", "fill_value", dtype=None)
 
 _add("GetItem", s.get_item, "x", "key")
 _add("Concatenate", s.concatenate, "*xs", axis=0)
-_add("Vstack", s.joined(np.atleast_2d, 0), "*xs")
-_add("Hstack", s.joined(np.atleast_1d, 1), "*xs")
 _add("Stack", s.stack, "*x", axis=0)
-_add("Unstack", s.unstack, module="core", num=None, axis=0)
+_add("Unstack", composed(f.unstack), module="core", num=None, axis=0)
 _add("Split", s.split, indices_or_sections=..., axis=0)
 _add("Reshape", s.reshape, newshape=...)
 _add("Ravel", s.ravel)
@@ -195,7 +193,7 @@ _REDUCED: dict[str, Any] = {"axis": None, "keepdims": False}
 _add("Sum", r.total, **_REDUCED)
 _add("Mean", r.mean, **_REDUCED)
 _add("Var", r.variance, **_REDUCED)
-_add("Std", r.deviation, **_REDUCED)
+_add("Std", composed(f.std), **_REDUCED)
 _add("Prod", r.product, **_REDUCED, dtype=None)
 _add("Max", r.largest, **_REDUCED, initial=None)
 _add("Min", r.smallest, **_REDUCED, initial=None)
@@ -204,7 +202,6 @@ _add("Amin", r.smallest, **_REDUCED)
 _add("Any", a.without(lambda x, axis, keepdims: np.any(x, r._axes(x, axis), keepdims=keepdims)), **_REDUCED)
 _add("All", a.without(lambda x, axis, keepdims: np.all(x, r._axes(x, axis), keepdims=keepdims)), **_REDUCED)
 _add("Cumsum", r.cumsum, axis=None, dtype=None)
-_add("Cumprod", r.cumprod, axis=None, dtype=None)
 _add("Argmax", r.places(np.argmax), **_REDUCED)
 _add("Argmin", r.places(np.argmin), **_REDUCED)
 _add("Argsort", r.places(lambda x, axis: np.argsort(x, axis, kind="stable")), axis=-1)
@@ -234,7 +231,6 @@ _LOSS: dict[str, Any] = {"module": "nn", "from_logits": False}
 _add("BinaryCrossentropy", composed(f.binary_crossentropy), "target", "output", **_LOSS)
 _add("CategoricalCrossentropy", composed(f.categorical_crossentropy), "target", "output", **_LOSS, axis=-1)
 _add("SparseCategoricalCrossentropy", composed(f.sparse_categorical_crossentropy), "target", "output", **_LOSS, axis=-1)
-RULES.update({kind.function: kind.rule for kind in OPERATIONS.values()})
 
 
 def _make(name: str, function: Callable[..., Any], **options: Any) -> None:
@@ -262,9 +258,6 @@ _draw("Normal", d.drawn(_G.normal), shape=..., mean=0.0, stddev=1.0, dtype=None)
 _draw("Uniform", d.drawn(_G.uniform), shape=..., minval=0.0, maxval=1.0, dtype=None)
 _draw("TruncatedNormal", d.drawn(d.truncated_normal), shape=..., mean=0.0, stddev=1.0, dtype=None)
 _draw("Randint", d.drawn(_G.integers), shape=..., minval=..., maxval=..., dtype="int32")
-_draw("Gamma", d.drawn(_G.standard_gamma), shape=..., alpha=..., dtype=None)
-_draw("Beta", d.drawn(_G.beta), shape=..., alpha=..., beta=..., dtype=None)
-_draw("Binomial", d.drawn(_G.binomial), shape=..., counts=..., probabilities=..., dtype=None)
 _draw("Categorical", d.categorical, "logits", num_samples=..., dtype="int32")
 _draw("Dropout", d.dropout, "inputs", rate=..., noise_shape=None)
 _draw("Shuffle", d.shuffle, "x", axis=0)
