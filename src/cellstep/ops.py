@@ -114,10 +114,10 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     _f = function_of(OPERATIONS["Add"])
     abs = absolute = add = all = amax = amin = any = arange = arccos = arccosh = arcsin = arcsinh = arctan = _f
     arctan2 = arctanh = argmax = argmin = argsort = average = binary_crossentropy = broadcast_to = cast = _f
-    categorical_crossentropy = cbrt = ceil = clip = concatenate = copy = cos = cosh = count_nonzero = cumprod = _f
-    cumsum = deg2rad = diff = digitize = divide = divide_no_nan = dot = einsum = elu = empty = equal = erf = exp = _f
+    categorical_crossentropy = cbrt = ceil = clip = concatenate = copy = cos = cosh = count_nonzero = _f
+    cumsum = deg2rad = diff = digitize = divide = divide_no_nan = dot = elu = empty = equal = erf = exp = _f
     exp2 = expand_dims = expm1 = eye = flip = floor = floor_divide = full = full_like = gelu = get_item = greater = _f
-    greater_equal = hard_sigmoid = hard_silu = hard_swish = hard_tanh = hstack = hypot = identity = inner = isclose = _f
+    greater_equal = hard_sigmoid = hard_silu = hard_swish = hard_tanh = hypot = identity = inner = isclose = _f
     isfinite = isinf = isnan = leaky_relu = less = less_equal = linspace = log = log10 = log1p = log2 = log_sigmoid = _f
     log_softmax = logaddexp = logical_and = logical_not = logical_or = logical_xor = logsumexp = matmul = max = _f
     maximum = mean = median = min = minimum = mod = moments = moveaxis = multiply = nan_to_num = nanmean = nansum = _f
@@ -126,7 +126,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     sigmoid = sign = silu = sin = sinh = softmax = softplus = softsign = sort = sparse_categorical_crossentropy = _f
     split = sqrt = square = squeeze = stack = std = stop_gradient = subtract = sum = swapaxes = swish = take = _f
     take_along_axis = tan = tanh = tanh_shrink = tensordot = tile = top_k = transpose = tri = tril = triu = _f
-    true_divide = trunc = unstack = var = vstack = where = zeros = zeros_like = _f
+    true_divide = trunc = unstack = var = where = zeros = zeros_like = _f
 
 #: What is written in place of functions that are left out.
 _IN_PLACE = {

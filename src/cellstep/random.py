@@ -63,6 +63,6 @@ __all__ = sorted([*(kind.function for kind in OPERATIONS.values() if kind.module
 if TYPE_CHECKING:
     from .ops import absolute as _f
 
-    beta = binomial = categorical = dropout = gamma = normal = randint = shuffle = truncated_normal = uniform = _f
+    categorical = dropout = normal = randint = shuffle = truncated_normal = uniform = _f
 
 __dir__ = public(globals())

@@ -220,7 +220,7 @@ CODE = json.dumps(
         "config": {"name": "l", "function": {"class_name": "__lambda__", "config": {"value": "4wEAAAA="}}},
     }
 )
-UNKNOWN = json.dumps({"class_name": "GroupedQueryAttention", "config": {}})
+UNKNOWN = json.dumps({"class_name": "Telescope", "config": {}})
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ UNKNOWN = json.dumps({"class_name": "GroupedQueryAttention", "config": {}})
             ValueError,
             "a model in config.json, got no JSON: Ex",
         ),
-        (lambda p: saving.load_model(written(p, config_json=UNKNOWN)), ValueError, "got 'GroupedQueryAttention'; a class"),
+        (lambda p: saving.load_model(written(p, config_json=UNKNOWN)), ValueError, "got 'Telescope'; a class"),
         (lambda p: saving.load_model(written(p, config_json=CODE)), ValueError, "written down as code, which is never"),
         (lambda p: saving.load_model(other_loss(p)), ValueError, "loss must be one of .*, got 'Odd'; compile=False lo"),
         (
