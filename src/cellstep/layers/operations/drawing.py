@@ -45,5 +45,5 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
 
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> tuple[Any, Back]:
     """The parts along an axis in another order."""
-    y, back = take(x, seeds.generator(seed).permutation(np.shape(x)[axis]), axis)
+    y, back = take(x, seeds.generator(seed).permutation(np.shape(x)[axis]), axis=axis)
     return y, lambda dy: back(dy)[:1]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .arithmetic import Array, Back, Rule, to_shape
+from .arithmetic import Array, Back, Rule
 
 
 def get_item(x: Any, key: Any) -> tuple[Any, Back]:
@@ -54,16 +54,6 @@ def reshape(x: Any, newshape: Any) -> tuple[Any, Back]:
     return np.reshape(x, shape), lambda dy: [dy.reshape(np.shape(x))]
 
 
-def broadcast_to(x: Any, shape: Any) -> tuple[Any, Back]:
-    """The same entries, repeated along axes, in another shape."""
-    return np.broadcast_to(x, tuple(shape)), lambda dy: [to_shape(dy, x)]
-
-
-def ravel(x: Any) -> tuple[Any, Back]:
-    """The entries in a row."""
-    return reshape(x, -1)
-
-
 def expand_dims(x: Any, axis: Any) -> tuple[Any, Back]:
     """New axes of length 1."""
     axis = tuple(axis) if isinstance(axis, list) else axis
@@ -92,41 +82,6 @@ def moveaxis(x: Any, source: Any, destination: Any) -> tuple[Any, Back]:
     return np.moveaxis(x, source, destination), lambda dy: [np.moveaxis(dy, destination, source)]
 
 
-def flip(x: Any, axis: Any = None) -> tuple[Any, Back]:
-    """The entries in opposite order along an axis, several, or all."""
-    axis = tuple(axis) if isinstance(axis, list) else axis
-    return np.flip(x, axis), lambda dy: [np.flip(dy, axis)]
-
-
-def roll(x: Any, shift: Any, axis: Any = None) -> tuple[Any, Back]:
-    """The entries moved along an axis; those that fall off come in at the beginning."""
-    return np.roll(x, shift, axis), lambda dy: [np.roll(dy, -np.asarray(shift), axis)]
-
-
-def repeat(x: Any, repeats: int, axis: int | None = None) -> tuple[Any, Back]:
-    """Each entry so many times in a row, along an axis, or of the flat array."""
-    place = 0 if axis is None else axis % np.ndim(x)
-
-    def back(dy: Array) -> list[Array | None]:
-        shape = list(dy.shape)
-        shape[place : place + 1] = [shape[place] // repeats, repeats]
-        return [dy.reshape(shape).sum(place + 1).reshape(np.shape(x))]
-
-    return np.repeat(x, repeats, axis), back
-
-
-def tile(x: Any, repeats: Any) -> tuple[Any, Back]:
-    """The whole array so many times along each axis."""
-    y = np.tile(x, repeats)
-
-    def back(dy: Array) -> list[Array | None]:
-        shape = (1,) * (y.ndim - np.ndim(x)) + np.shape(x)
-        pairs = [n for size, whole in zip(shape, y.shape, strict=True) for n in (whole // max(size, 1), size)]
-        return [dy.reshape(pairs).sum(tuple(range(0, 2 * y.ndim, 2))).reshape(np.shape(x))]
-
-    return y, back
-
-
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> tuple[Any, Back]:
     """More entries before and behind, of one value, 0 by default."""
     if mode != "constant":
@@ -137,35 +92,32 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     return np.pad(x, widths, constant_values=value), lambda dy: [dy[kept]]
 
 
-def take(x: Any, indices: Any, axis: int | None = None) -> tuple[Any, Back]:
-    """The entries at these places along an axis, or of the flat array."""
-    indices = np.asarray(indices)
-    y = np.take(x, indices, axis)
+def moved(function: Callable[..., Any]) -> Rule:
+    """The rule of a function that moves, leaves out and repeats entries: each one's gradient goes back to its place."""
 
-    def back(dy: Array) -> list[Array | None]:
-        dx = np.zeros_like(x, dy.dtype)
-        flat, place = (dx.reshape(-1), 0) if axis is None else (dx, axis % dx.ndim)
-        rows = np.moveaxis(flat, place, 0)
-        gradients = np.moveaxis(dy, range(place, place + indices.ndim), range(indices.ndim))
-        np.add.at(rows, indices, gradients)  # one place may be taken several times
-        return [dx, None]
+    def rule(x: Any, *others: Any, **options: Any) -> tuple[Any, Back]:
+        size, shape = np.size(x), np.shape(x)
 
-    return y, back
+        def back(dy: Array) -> list[Array | None]:
+            places = function(np.arange(size).reshape(shape), *others, **options)
+            dx = np.bincount(places.reshape(-1), dy.reshape(-1), size).reshape(shape)
+            return [dx.astype(dy.dtype), *[None] * len(others)]
+
+        return function(x, *others, **options), back
+
+    rule.__doc__ = f"As `numpy.{function.__name__}`."
+    return rule
 
 
-def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> tuple[Any, Back]:
-    """The entry at the place that each index says, along an axis, or of the flat array."""
-    y = np.take_along_axis(np.asarray(x), indices, axis)
+def flip(x: Any, axis: Any = None) -> Any:
+    return np.flip(x, tuple(axis) if isinstance(axis, list) else axis)
 
-    def back(dy: Array) -> list[Array | None]:
-        dx = np.zeros_like(x, dy.dtype)
-        flat, place = (dx.reshape(-1), 0) if axis is None else (dx, axis % dx.ndim)
-        grid = list(np.ogrid[tuple(slice(n) for n in y.shape)])
-        grid[place] = indices
-        np.add.at(flat, tuple(grid), dy)  # one place may be taken several times
-        return [dx, None]
 
-    return y, back
+def tile(x: Any, repeats: Any) -> Any:
+    return np.tile(x, repeats)
+
+
+take = moved(np.take)
 
 
 def part(kept: Any) -> Rule:
