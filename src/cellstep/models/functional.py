@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..layers import MultiHeadAttention, SymbolicTensor, deserialize, merging, nested, serialize
-from ..layers.operations import OPERATIONS, Operation, Slot, apply_named, decoded, encoded
+from ..layers.operations import OPERATIONS, Operation, Slot, called, decoded, encoded
 from ..lookup import snake_case
 
 TENSOR = "__keras_tensor__"
@@ -168,7 +168,7 @@ class _Reader:
             names = OPERATIONS[kind].arguments
             own |= {key: decoded(value) for key, value in options.items() if value is not None and key not in names}
             given = [*args, *(options.get(key) for key in names[len(args) :])]
-            node = apply_named(kind, self._filled(given, name), own, name).nodes[-1]
+            node = called(kind, self._filled(given, name), own, name)[0].nodes[-1]
         else:
             if len(args) == 2 and isinstance(layer, merging.Merge):
                 args = [list(args)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .encoding import Slot, decoded, encoded
-from .operation import Operation, apply, apply_named
+from .operation import Operation, apply, called
 from .sizes import Size, shape
 from .table import OPERATIONS, Kind
 
@@ -14,7 +14,7 @@ __all__ = [
     "Size",
     "Slot",
     "apply",
-    "apply_named",
+    "called",
     "decoded",
     "encoded",
     "shape",

@@ -43,22 +43,18 @@ def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
     if not kind.listed:
         # where an array belongs a list of tensors stands for one
         arguments = [apply("Stack", [list(a)], {}) if _has_tensors(a) else a for a in arguments]
-    return _called(name, arguments, options, None, [traced_on.get()] if draws else [])[1]
+    return called(name, arguments, options, None, [traced_on.get()] if draws else [])[1]
 
 
 SymbolicTensor.operate = staticmethod(apply)
 SymbolicTensor.functions = {kind.function: name for name, kind in OPERATIONS.items()}
 
 
-def apply_named(operation: str, arguments: list[Any], options: dict[str, Any], name: str | None = None) -> Operation:
-    """The Operation that is made, and called, for such arguments."""
-    return _called(operation, arguments, options, name)[0]
-
-
-def _called(
+def called(
     operation: str, arguments: list[Any], options: dict[str, Any], name: str | None, also: Sequence[Any] = ()
 ) -> tuple[Operation, Any]:
-    """That Operation, and the tensors that it gave; `also` it is called on others, which it does not read."""
+    """The Operation that is made for such arguments, and the tensors that it gave; `also` it is called on others, which
+    it does not read."""
     tensors: list[Any] = [*also]
 
     def slot(tensor: Any) -> Slot:
