@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellstep import core, kernels
+from cellstep import core, kernels, ops
 
 F32, F64 = np.dtype("float32"), np.dtype("float64")
 RNG = np.random.default_rng(2)
@@ -181,3 +181,24 @@ def test_pullback_refuses_what_does_not_fit() -> None:
         pullback(np.ones((2, 3, 4)), [None, None], None, None, None)
     with pytest.raises(ValueError, match="expected 2 gradients of final states, got 1"):
         pullback(None, [None], None, None, None)
+
+
+MISFITS = [
+    (lambda a, b: ops.matmul(a, b), (2, 4), (3, 2)),
+    (lambda a, b: ops.matmul(a, b), (2, 4), (5, 2)),
+    (lambda a, b: ops.matmul(a, b), (2, 4), (3,)),
+    (lambda a, b: ops.matmul(a, b), (4,), (3, 2)),
+    (lambda a, b: ops.matmul(a, b), (2, 2, 4), (2, 3, 2)),
+    (lambda a, b: ops.matmul(a, b), (), (3,)),
+    (lambda a, b: ops.dot(a, b), (2, 4), (3, 2)),
+    (lambda a, b: ops.einsum("ij,jk->ik", a, b), (2, 4), (3, 2)),
+    (lambda a, b: ops.einsum("bij,bjk->bik", a, b), (2, 3, 6), (4, 3, 2)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+@pytest.mark.parametrize(("product", "first", "second"), MISFITS)
+def test_products_of_shapes_that_do_not_fit(product: Any, first: Any, second: Any, dtype: str) -> None:
+    """They must not reach the kernels, which check nothing."""
+    with pytest.raises(ValueError):
+        product(np.ones(first, dtype), np.ones(second, dtype))

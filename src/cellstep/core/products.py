@@ -72,8 +72,14 @@ def add_gradients(x: Array, dz: Array, dW: Array | None, db: Array | None) -> No
 
 
 def matmul(a: Array, b: Array) -> Array:
-    """a (..., M, K) times b (..., K, N), matrix by matrix, the axes before broadcast: (..., M, N), of one dtype."""
+    """a (..., M, K) times b (..., K, N), matrix by matrix, the axes before broadcast: (..., M, N), of one dtype.
+
+    Raises:
+        ValueError: K differs.
+    """
     (*before, M, K), N = a.shape, b.shape[-1]
+    if b.shape[-2] != K:
+        raise ValueError(f"expected matrices with as many columns as the others have rows, got {a.shape}, {b.shape}")
     if b.ndim == 2:  # one matrix of many rows
         return _batched(a.reshape(1, math.prod(before) * M, K), b[None]).reshape(*before, M, N)
     lead = np.broadcast_shapes(tuple(before), b.shape[:-2])
@@ -98,7 +104,9 @@ def einsum(a: Array, a_axes: Sequence[Any], b: Array, b_axes: Sequence[Any], out
     batch = [c for c in a_axes if c in b_axes and c in out_axes]
     inner = [c for c in a_axes if c in b_axes and c not in out_axes]
     own_a, own_b = ([c for c in axes if c not in (*batch, *inner)] for axes in (a_axes, b_axes))
-    size = dict(zip((*a_axes, *b_axes), (*a.shape, *b.shape), strict=True))
+    size = dict(zip(a_axes, a.shape, strict=True))
+    if any(size.setdefault(axis, n) != n for axis, n in zip(b_axes, b.shape, strict=True)):
+        raise ValueError(f"expected axes of one name to have one size, got shapes {a.shape}, {b.shape}")
     B, M, K, N = (math.prod(size[c] for c in axes) for axes in (batch, own_a, inner, own_b))
     left = a.transpose([a_axes.index(c) for c in (*batch, *own_a, *inner)]).reshape(B, M, K)
     right = b.transpose([b_axes.index(c) for c in (*batch, *inner, *own_b)]).reshape(B, K, N)

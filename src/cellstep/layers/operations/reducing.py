@@ -111,7 +111,7 @@ def _in_one_dtype(*arrays: Any) -> list[Array] | None:
 
 def _matmul(a: Any, b: Any) -> Array:
     floats = _in_one_dtype(a, b)
-    return np.matmul(a, b) if floats is None else core.matmul(*floats)
+    return np.matmul(a, b) if floats is None or 0 in (np.ndim(a), np.ndim(b)) else core.matmul(*floats)
 
 
 def _einsum(terms: list[str], out: str, operands: Any) -> Array:
