@@ -286,6 +286,7 @@ def _check_free(name: str) -> None:
 
 
 deserialize = reader(get)
+registry.enter_functions(_TABLE)
 
 
 def serialize(activation: Activation) -> Any:

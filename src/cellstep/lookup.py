@@ -173,7 +173,10 @@ class Lookup(Generic[T]):
     def make(self, kind: Any, identifier: Any) -> T:
         """An object of a class that a name, a configuration or the class itself stood for."""
         if isinstance(identifier, dict):
-            return cast(T, kind.from_config(dict(identifier.get("config") or {})))
+            config = identifier.get("config") or {}
+            if not isinstance(config, Mapping):
+                raise TypeError(f"config of {kind.__name__} must be a dictionary, got {brief(config)}")
+            return cast(T, kind.from_config(dict(config)))
         return cast(T, kind())
 
 
@@ -205,5 +208,6 @@ def both(get: Callable[[Any], T]) -> tuple[Callable[[Any], Any], Callable[..., T
         with registry.custom_object_scope(custom_objects):
             return get(config)
 
+    registry.enter(get.__module__.removeprefix(f"{__package__}."), deserialize)
     serialize.__module__ = deserialize.__module__ = get.__module__  # where users find them
     return serialize, deserialize

@@ -10,7 +10,6 @@ Names, and what stands in configurations, are Keras's: `registered_name` is "spe
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,10 +30,24 @@ PLACES = (
     *("initializers", "regularizers", "constraints", "activations", "losses", "metrics"),
     *("optimizers.schedules", "optimizers", "layers"),
 )
+#: What reads configurations of a kind, by the place where Keras has it; each kind enters its own where it is imported.
+_readers: dict[str, Callable[[Any], Any]] = {}
+#: Functions of this package that configurations name, such as losses.
+_functions: dict[str, Any] = {}
 
 #: Whether configurations say which layer they are of.
 _sharing: ContextVar[bool] = ContextVar("sharing", default=False)
 _scope: ContextVar[Mapping[str, Any]] = ContextVar("custom_objects")
+
+
+def enter(place: str, deserialize: Callable[[Any], Any]) -> None:
+    """Let `deserialize_keras_object` read configurations of a kind of this package: `place` is one of `PLACES`."""
+    _readers[place] = deserialize
+
+
+def enter_functions(functions: Mapping[str, Any]) -> None:
+    """Let it find functions of this package by their names; what is there already stays."""
+    _functions.update({name: function for name, function in functions.items() if name not in _functions})
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[T], T]:
@@ -167,12 +180,17 @@ def serialize_keras_object(obj: Any) -> Any:
     user's class that has `get_config`; a function; an array; a list or a dictionary of such; a number, a string, None.
 
     Raises:
-        TypeError: it is none of these, or a function without a name.
+        TypeError: it is none of these, or a function without a name. ValueError: it is within itself.
     """
+    with bounded("obj"):
+        return _written(obj)
+
+
+def _written(obj: Any) -> Any:
     if isinstance(obj, list | tuple):
-        return type(obj)(map(serialize_keras_object, obj))
+        return type(obj)(map(_written, obj))
     if isinstance(obj, dict):
-        return {key: serialize_keras_object(value) for key, value in obj.items()}
+        return {key: _written(value) for key, value in obj.items()}
     if isinstance(obj, np.generic):
         return obj.item()
     if isinstance(obj, np.ndarray):
@@ -196,10 +214,19 @@ def deserialize_keras_object(
         safe_mode: taken for Keras's sake; code in a configuration is never run.
 
     Raises:
-        ValueError, TypeError: nothing here has that name, or the configuration is none.
+        ValueError, TypeError: nothing here has that name, or the configuration is none, or within itself.
     """
-    with custom_object_scope(custom_objects):
+    with custom_object_scope(custom_objects), bounded("config"):
         return _read(config)
+
+
+@contextmanager
+def bounded(argument: str) -> Iterator[None]:
+    """Inside the `with`, a configuration or an object that is within itself is a ValueError."""
+    try:
+        yield
+    except RecursionError as error:
+        raise ValueError(f"expected {argument} to end, got parts within parts without end") from error
 
 
 def _read(config: Any) -> Any:
@@ -214,14 +241,18 @@ def _read(config: Any) -> Any:
         return read_array(config.get("config"))
     own: Any = find(config)
     if isinstance(own, type) and not hasattr(own, "build_from_config"):
+        if not hasattr(own, "from_config"):
+            raise TypeError(f"expected {own.__name__} to have from_config, by which it is read, got none")
         return cast(Any, own).from_config(config.get("config") or {})
     if name in ("function", "__lambda__"):
         function = config.get("config")
-        places = ("activations", "losses") if own is None and isinstance(function, str) else ()
-        known = next((known for p in places if (known := getattr(_module(p), function, None)) is not None), None)
+        known = _functions.get(function) if own is None and isinstance(function, str) else None
         return read_function("config", config) if known is None else known
     place = str(config.get("module")).removeprefix("keras.")
-    return _module(place if place in PLACES else "layers").deserialize(config)
+    place = place if place in PLACES else "layers"
+    if place not in _readers:
+        raise ValueError(f"cellstep.{place} must be imported before {brief(name)} of it is read")
+    return _readers[place](config)
 
 
 def read_array(config: Any) -> Any:
@@ -229,14 +260,9 @@ def read_array(config: Any) -> Any:
     try:
         if np.dtype(config["dtype"]).kind in "fiub":
             return np.array(config["value"], config["dtype"])
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, OverflowError):
         pass
     raise ValueError(f"expected the configuration of an array to have a value and a dtype, got {brief(config)}")
-
-
-def _module(place: str) -> Any:
-    """A module of this package that is above this one, where configurations lead to it."""
-    return importlib.import_module(f".{place}", __package__)
 
 
 def written_function(argument: str, function: Any, anonymous: bool = False) -> dict[str, Any]:

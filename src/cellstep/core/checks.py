@@ -178,7 +178,10 @@ def brief(value: Any) -> str:
         return f"an array of shape {value.shape}"
     if isinstance(value, list | tuple | dict) and len(value) > 100:
         return f"a {type(value).__name__} of {len(value)} entries"
-    line = " ".join(repr(value).split())
+    try:
+        line = " ".join(repr(value).split())
+    except RecursionError:
+        return f"a {type(value).__name__} of parts within parts without end"
     return line if len(line) <= 100 else f"{line[:90]}..."
 
 

@@ -45,7 +45,7 @@ def deserialize(config: dict[str, Any], custom_objects: Mapping[str, Any] | None
         custom_objects: classes of the user's by name; registered ones are known without.
 
     Raises:
-        TypeError: config is no such dictionary. ValueError: there is no such layer here.
+        TypeError: config is no such dictionary. ValueError: there is no such layer here, or something is missing.
     """
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise TypeError(f"expected config to be a dictionary with class_name and config, got {brief(config)}")
@@ -57,12 +57,19 @@ def deserialize(config: dict[str, Any], custom_objects: Mapping[str, Any] | None
         )
     if number is not None and number in file.known:
         return file.known[number]
-    with registry.custom_object_scope(custom_objects), file.at(config):
-        module = _class_of(config, custom_objects).from_config(config["config"])
-        module.build_from_config(build_config or {})
+    with registry.custom_object_scope(custom_objects), registry.bounded("config"), file.at(config):
+        kind = _class_of(config, custom_objects)
+        try:
+            module = kind.from_config(config["config"])
+            module.build_from_config(build_config or {})
+        except KeyError as error:
+            raise ValueError(f"config of {kind.__name__} must have {error}, got none") from error
     if number is not None:
         file.known[number] = module
     return module
+
+
+registry.enter("layers", deserialize)
 
 
 def _class_of(config: dict[str, Any], custom_objects: Mapping[str, Any] | None) -> type[Module]:

@@ -121,6 +121,7 @@ def _function(name: str) -> TensorFunction:
 
 _FUNCTIONS = {name: _function(name) for name in [*_SHORT, *_SNAKE, "huber_loss"]}
 globals().update(_FUNCTIONS)
+registry.enter_functions(_FUNCTIONS)
 if TYPE_CHECKING:
     bce = binary_crossentropy = binary_focal_crossentropy = categorical_crossentropy = _function("")
     categorical_focal_crossentropy = categorical_hinge = cosine_similarity = ctc = hinge = huber = _function("")
