@@ -289,7 +289,7 @@ CALLS: list[Row] = [
         ValueError,
         r"output_shape of times must be given, as its function fails on zeros of shape \(2, 4\)",
     ),
-    (lambda: layers.Lambda(np.fft.fftshift).forward(X)[1](X), NotImplementedError, "lambda needs pullback, a function of"),
+    (lambda: layers.Lambda(np.fft.fftshift).forward(X)[1](X), NotImplementedError, "lambda needs pullback, a function"),
     (lambda: lambda_that_gives(X[0]), ValueError, r"expected what pullback of lambda gives of shape \(2, 4, 3\), got"),
     (lambda: layers.Lambda(lambda x: None)(X), TypeError, "expected what function of lambda gives to be an array"),
     (lambda: layers.Flatten()(X, initial_state=X), TypeError, "initial_state must be None, as Flatten has no states"),

@@ -174,7 +174,8 @@ def as_runner(cell: Any) -> Any:
 
 def build_cell(cell: Any, path: str, input_shape: Shape) -> None:
     """Make a cell's weights, if it has them to make, under this path."""
-    if isinstance(cell, Module) and not cell.built:
+    module = isinstance(cell, Module)
+    if module and not cell.built:
         cell.path = f"{path}/{cell.name}"
         cell.build(input_shape)
         if composes(cell):
