@@ -224,3 +224,87 @@ def test_what_is_traced_is_not_kept_by_the_layers_inside() -> None:
         model.predict_on_batch(X)
     gc.collect()
     assert len(gc.get_objects()) - before < 50
+
+
+def test_layers_and_variables_in_a_class_over_one_of_the_package(tmp_path: Any) -> None:
+    class Normed(layers.Dense):
+        def __init__(self, units: int, **options: Any) -> None:
+            super().__init__(units, **options)
+            self.norm = layers.LayerNormalization()
+            self.gain = cellstep.Variable(np.ones(units, "float32"), name="gain")
+
+        def build(self, input_shape: Any) -> None:
+            super().build(input_shape)
+            self.extra = self.add_weight(shape=(self.units,), name="extra", initializer="ones")
+
+        def call(self, inputs: Any) -> Any:
+            return self.norm(super().call(inputs)) * self.gain * self.extra
+
+    model = Sequential([Input((6, 3)), Normed(2), layers.GRU(1)])
+    own = model.layers[0]
+    assert [w.name for w in own.weights] == ["gain", "kernel", "bias", "extra", "gamma", "beta"]
+    before = own.get_weights()
+    model.compile("sgd", "mse")
+    model.fit(X, np.ones((4, 1)), verbose=0)
+    assert all((a != b).any() for a, b in zip(own.get_weights(), before, strict=True))
+    model.save_weights(tmp_path / "model.weights.h5")
+    again = Sequential([Input((6, 3)), Normed(2), layers.GRU(1)])
+    again.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_array_equal(again(X), model(X))
+
+
+def test_a_class_over_lstm_with_states_and_in_bidirectional(tmp_path: Any) -> None:
+    @cellstep.saving.register_keras_serializable("calls")
+    class Twice(layers.LSTM):
+        def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+            return 2 * super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+
+    own, plain = Twice(2), layers.LSTM(2)
+    own.build(X.shape), plain.build(X.shape)
+    plain.set_weights(own.get_weights())
+    states = [np.full((4, 2), 0.5, "float32"), np.full((4, 2), -0.5, "float32")]
+    np.testing.assert_allclose(own(X, initial_state=states), 2 * plain(X, initial_state=states), rtol=1e-6)
+    x, h, c = Input((6, 3)), Input((2,)), Input((2,))
+    model = Model([x, h, c], own(x, initial_state=[h, c]))
+    np.testing.assert_allclose(model([X, *states]), 2 * plain(X, initial_state=states), rtol=1e-6)
+    mask = np.arange(6) < np.array([6, 3, 1, 6])[:, None]
+    both, wanted = layers.Bidirectional(Twice(2)), layers.Bidirectional(layers.LSTM(2))
+    both.build(X.shape), wanted.build(X.shape)
+    wanted.set_weights(both.get_weights())
+    np.testing.assert_allclose(both(X, mask=mask), 2 * wanted(X, mask=mask), rtol=1e-6)
+    model = Sequential([Input((6, 3)), layers.Bidirectional(Twice(2))])
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(cellstep.models.load_model(tmp_path / "model.keras")(X), model(X))
+    parts = Twice(2, stateful=True)
+    parts.build(X.shape)
+    parts.set_weights(own.get_weights())
+    np.testing.assert_allclose([parts(X[:, :3]), parts(X[:, 3:])][1], own(X), rtol=1e-5)
+
+
+def test_losses_and_activations_that_ask_for_rows() -> None:
+    def scaled(y_true: Any, y_pred: Any) -> Any:
+        return ops.sum(ops.square(y_true - y_pred)) / y_pred.shape[0] * (2.0 if y_pred.shape[0] == 4 else 1.0)
+
+    model = Sequential([Input((6, 3)), layers.Flatten(), layers.Dense(1)])
+    model.compile("sgd", scaled)
+    for rows, factor in ((4, 2.0), (3, 1.0), (4, 2.0)):
+        y = model.predict(X[:rows], verbose=0)
+        loss = model.evaluate(X[:rows], np.zeros((rows, 1)), verbose=0, batch_size=4)
+        np.testing.assert_allclose(loss, factor * (y**2).mean(), rtol=1e-5)
+    kernel = model.layers[1].kernel.numpy()
+    slope = 2 * 2 * X.reshape(4, -1).T @ model.predict(X, verbose=0) / 4
+    model.train_on_batch(X, np.zeros((4, 1)))
+    np.testing.assert_allclose(kernel - model.layers[1].kernel.numpy(), 0.01 * slope, rtol=1e-3, atol=1e-6)
+    layer = layers.Dense(2, use_bias=False, activation=lambda v: v * 2 if v.shape[0] == 4 else v)
+    for rows, factor in ((4, 2), (3, 1)):
+        y = layer(X[:rows, 0])
+        np.testing.assert_allclose(y, factor * X[:rows, 0] @ layer.kernel.numpy(), rtol=1e-5)
+
+
+def test_super_call_of_models_says_what_to_write() -> None:
+    words = r"Own.call cannot use super\(\).call: keep the layers as attributes"
+    x = Input((6, 3))
+    for base, arguments in ((Sequential, [[layers.Dense(2)]]), (Model, [x, layers.Dense(2)(x)]), (Model, [])):
+        kind = of_call(lambda self, x, base=base: base.call(self, x) * 2, base)
+        with pytest.raises(NotImplementedError, match=words):
+            kind(*arguments)(X)

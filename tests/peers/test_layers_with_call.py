@@ -35,5 +35,5 @@ def test_outputs_and_a_step_of_training(written: Any) -> None:
         model.optimizer.learning_rate = 0.5
         model.fit(X, Y, batch_size=5, epochs=2, shuffle=False, verbose=0)
     for w, a, b in zip(ours.weights, ours.get_weights(), theirs.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5, err_msg=w.path)
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5, err_msg=w.path)
     assert any((a != b).any() for a, b in zip(ours.get_weights(), weights, strict=True))

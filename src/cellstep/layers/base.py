@@ -72,7 +72,6 @@ class Layer(Module):
             class that writes `call` alone it is False unless it says otherwise, as there.
     """
 
-    _open = True
     supports_masking: ClassVar[bool] = True
     #: Of a layer of this package: whether x may be a list or a dictionary.
     takes_several: ClassVar[bool] = False
@@ -178,10 +177,10 @@ class Layer(Module):
     @hook
     def call(self, x: Any, mask: Any = None, initial_state: Any = None, training: bool = False, **options: Any) -> Any:
         """What a call gives for arrays: as `forward`, without the pullback and without its cost."""
-        if initial_state is not None:
-            options["initial_state"] = initial_state
         if composes(self):  # called from a user's own call
             return call_adapter.call_beneath(self, x, mask, initial_state, training, options)
+        if initial_state is not None:
+            options["initial_state"] = initial_state
         if ours_attribute(type(self).call) and "call" not in vars(self):
             return run_layer(self, x, mask, Context(training), **options)[0]
         check_written(self)  # called from a user's own call

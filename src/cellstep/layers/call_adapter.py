@@ -28,15 +28,11 @@ from .context import Applied, Context
 from .forward_adapter import beneath
 from .penalties import run_layer
 from .structure import structure
-from .symbolic import Node, SymbolicTensor, connect, constants_as_tensors, in_trace, is_symbolic
+from .symbolic import Node, connect, constants_as_tensors, in_trace, is_symbolic
 from .tracer import Tracer, argument, trace
 
 if TYPE_CHECKING:
     from .base import Layer
-
-#: Sizes that stand for open axes where a function has to know them; with many divisors, for reshapes.
-TRIED = (12, 24)
-
 
 #: What stands for the inputs of a layer that is called without.
 MISSING = object()
@@ -126,12 +122,12 @@ def build_by_name(layer: Layer, shapes: dict[str, Any]) -> None:
         layer.build(next(iter(shapes.values())))
         return
     known = {f"{name}_shape": shape for name, shape in shapes.items()}
-    missing = [name for name in taken if name not in known]
+    missing = [name for name, p in taken.items() if name not in known and p.default is p.empty]
     if missing:
         raise TypeError(
             f"{type(layer).__name__}.build must take the shape of the inputs, or {', '.join(known)}, got {missing[0]}"
         )
-    layer.build(**{name: known[name] for name in taken})
+    layer.build(**{name: known[name] for name in taken if name in known})
 
 
 def build_inside(layer: Any, input_shape: Any, **named: Any) -> None:
@@ -153,6 +149,7 @@ def traced_call(layer: Any, x: Any, mask: Any, training: bool, options: dict[str
     called = _called(layer)
     names, x = called.names, arrays_of(layer, x)
     masks_of = options.pop("_masks", None)
+    options = {name: value for name, value in options.items() if value is not None}
     arrays = {name: arrays_of(layer, value) for name, value in options.items() if _holds_arrays(value)}
     if not layer.built:
         build_by_name(layer, nested.change({names[0]: x, **arrays}, np.shape))
@@ -281,10 +278,6 @@ def _outcome(layer: Any, data: dict[str, Any], plain: dict[str, Any], training: 
     except (TypeError, ValueError) as error:
         if hasattr(error, "lacks"):
             raise
-        first, second = (run(size) for size in TRIED)
-
-    def between(one: SymbolicTensor, other: SymbolicTensor) -> SymbolicTensor:
-        return argument("y", [m if m == n else None for m, n in zip(one.shape, other.shape, strict=True)], one.dtype)
-
-    pairs = zip(nested.flatten(first), nested.flatten(second), strict=True)
-    return nested.pack(first, [between(one, other) for one, other in pairs])
+        outcome, shapes = nested.tried(run)
+    pairs = zip(shapes, nested.flatten(outcome), strict=True)
+    return nested.pack(outcome, [argument("y", shape, tensor.dtype) for shape, tensor in pairs])

@@ -15,9 +15,6 @@ from .context import Applied, Context
 from .module import Shape
 from .symbolic import is_symbolic
 
-#: Sizes that stand for an open axis while the shape of the outputs is found out.
-TRIED = (2, 3)
-
 
 class Lambda(Layer):
     """Applies a function of tensors, of operators and functions of `cellstep.ops`, whose gradient follows from that; or
@@ -132,22 +129,23 @@ class Lambda(Layer):
             return tuple(self.output_shape(input_shape))
         if self.output_shape is not None:
             return (nested.shapes(input_shape)[0][0], *self.output_shape)
-        shapes = []
         try:
             if self.pullback is None:
                 return call_adapter.output_shape(self, input_shape)
         except Exception:
             pass  # NumPy's code
-        for size in TRIED:
+
+        def run(size: int) -> Any:
             zeros = self._zeros(input_shape, size)
             try:
-                shapes.append(self._call(zeros, dict.fromkeys(self._takes)).shape)
+                return self._call(zeros, dict.fromkeys(self._takes))
             except Exception as error:
                 raise ValueError(
                     f"output_shape of {self.name} must be given, as its function fails on zeros of shape "
                     f"{nested.change(zeros, np.shape)}: {error}"
                 ) from error
-        return tuple(one if one == other else None for one, other in zip(*shapes, strict=True))
+
+        return nested.tried(run, (2, 3))[1][0]
 
     def _zeros(self, input_shape: Any, size: int) -> Any:
         return call_adapter.of_shapes(

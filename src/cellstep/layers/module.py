@@ -73,19 +73,15 @@ class Module(Constructed):
     #: What the constructor of a user's class was given, for `get_config`.
     _arguments: dict[str, Any] | None = None
 
-    #: Whether the modules inside are looked for in the attributes. _open: that of a base, which has none itself.
+    #: Whether the modules inside are looked for in the attributes, beside those that a class of this package keeps.
     _composed: ClassVar[bool] = False
-    _open: ClassVar[bool] = True
 
     #: The shape of inputs, or a list of shapes, that `build` made the weights for.
     built_for: Any = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        # of what is a user's all through, from `Module` or `Layer` on
-        cls._composed = not of_package(cls) and all(
-            vars(kind).get("_open") or not of_package(kind) for kind in cls.__mro__ if issubclass(kind, Module)
-        )
+        cls._composed = not of_package(cls)
         if not of_package(cls) and "build" in vars(cls):
             cls.build = guarded(cls.build)  # type: ignore[method-assign]
         if of_package(cls) and "__init__" in vars(cls) and "config_keys" not in vars(cls):

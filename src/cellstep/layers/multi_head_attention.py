@@ -59,7 +59,7 @@ class MultiHeadAttention(AttentionLayer):
     """
 
     _most = 4
-    _uncalled = {"_compute_attention": "write the call of a layer that holds the projections"}
+    _uncalled = dict.fromkeys(("call", "_compute_attention"), "write the call of a layer that holds this one")
     #: How the call names the entries of x.
     call_names = ("query", "value", "key", "attention_mask")
 

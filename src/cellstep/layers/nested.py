@@ -49,6 +49,14 @@ def change(structure: Any, function: Callable[[Any], Any]) -> Any:
     return pack(structure, [function(leaf) for leaf in flatten(structure)])
 
 
+def tried(run: Callable[[int], Any], sizes: tuple[int, int] = (12, 24)) -> tuple[Any, list[tuple[int | None, ...]]]:
+    """What `run` gives where open axes have a size, which has many divisors for reshapes, and the shapes of what is in
+    it, flat, with an axis open that follows the size."""
+    first, second = (run(size) for size in sizes)
+    pairs = zip(flatten(first), flatten(second), strict=True)
+    return first, [tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)) for a, b in pairs]
+
+
 def is_shape(value: Any) -> bool:
     """Whether this is the shape of one array: a tuple or list of sizes and None."""
     return isinstance(value, list | tuple) and all(size is None or not isinstance(size, list | tuple) for size in value)

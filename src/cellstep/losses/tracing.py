@@ -33,24 +33,28 @@ class Trace:
 
     Attributes:
         graph: from y_true and y_pred to the values; None where the function gives (values, gradient) itself.
-        shape: of the values, None for the number of rows.
+        shape: of the values, None for the number of rows. rows: how many it holds for; None for any.
     """
 
     def __init__(self, loss: Loss, y_true: Array, y_pred: Array) -> None:
         self.loss = loss
         pairs = (("y_true", y_true), ("y_pred", y_pred))
-        tensors = [argument(name, (None, *a.shape[1:]), y_pred.dtype) for name, a in pairs]
-        tensors[0].differentiable = False
         self.graph: Any
-        reason = ""
-        try:
-            self.graph, values = trace_function(f"loss {loss.name}", lambda pair: loss.call(*pair), tensors)
-            self.shape = values.shape
-            return
-        except (TypeError, AttributeError) as error:
-            # NumPy cannot compute with tensors, and neither has an array's methods
-            reason = str(error.__cause__ or error)
-        self.graph = None
+        self.rows: int | None
+        for self.rows in (None, len(y_pred)):
+            tensors = [argument(name, (self.rows, *a.shape[1:]), y_pred.dtype) for name, a in pairs]
+            tensors[0].differentiable = False
+            try:
+                self.graph, values = trace_function(f"loss {loss.name}", lambda pair: loss.call(*pair), tensors)
+                self.shape = values.shape
+                return
+            except (TypeError, AttributeError) as error:
+                # NumPy cannot compute with tensors, and neither has an array's methods
+                reason = str(error.__cause__ or error)
+            except ValueError:
+                if self.rows is not None:
+                    raise
+        self.graph = self.rows = None
         pair = loss.call(y_true, y_pred)
         if not isinstance(pair, tuple) or len(pair) != 2 or np.shape(pair[1]) != y_pred.shape:
             got = "values alone" if not isinstance(pair, tuple) else f"a gradient of shape {np.shape(pair[-1])}"
@@ -81,8 +85,10 @@ def trace(loss: Loss, y_true: Array, y_pred: Array) -> Trace:
     """What the loss is made of for batches such as these; kept for the next."""
     kept: dict[Any, Trace] = loss.__dict__.setdefault("_cached_traces", {})
     key = (y_true.shape[1:], y_pred.shape[1:], y_pred.dtype)
-    if key not in kept:
+    found = kept.get((*key, None)) or kept.get((*key, len(y_pred)))
+    if found is None:
         if len(kept) >= KEPT:
             kept.pop(next(iter(kept)))
-        kept[key] = Trace(loss, y_true, y_pred)
-    return kept[key]
+        found = Trace(loss, y_true, y_pred)
+        kept[*key, found.rows] = found
+    return found

@@ -303,6 +303,10 @@ class Network(Layer):
 
     def call(self, x: Any, *args: Any, **options: Any) -> Any:
         """Outputs for arrays, without a tape. A subclass may write here how its layers are composed, as in Keras."""
+        if is_symbolic(x) and self._tracer is not None:
+            raise NotImplementedError(
+                f"{type(self).__name__}.call cannot use super().call: keep the layers as attributes, and call them here"
+            )
         return self.apply(x, options.get("mask"), Context(bool(options.get("training")), penalties=[]))[0]
 
     def forward(

@@ -76,9 +76,10 @@ def _parts(module: Module) -> Iterator[tuple[str, Module]]:
         yield from (("layers/", layer) for layer in layers if isinstance(layer, Module))
         return
     for part in module.parts:
+        own = any(part is one for one in module._parts)
         for name, value in vars(module).items():
             # `_gate_dense` is the one of Keras's that is not public
-            if name.startswith("_") and (name == "_parts" or not module._composed) and name != "_gate_dense":
+            if name.startswith("_") and (name == "_parts" or own) and name != "_gate_dense":
                 continue
             value = list(value.values()) if isinstance(value, dict) else value
             if value is part:

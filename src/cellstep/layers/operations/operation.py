@@ -24,9 +24,6 @@ from .encoding import Slot, decoded, encoded
 from .sizes import Size
 from .table import OPERATIONS, Kind
 
-#: Sizes that stand for open axes while the shape of the outputs is found out; with many divisors, for reshapes.
-TRIED = (12, 24)
-
 
 def apply(name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
     """Do an operation: at once on arrays, later where there are tensors among the arguments."""
@@ -191,21 +188,20 @@ class Operation(Layer):
         """
         shapes = nested.shapes(input_shape)
         kinds = self._dtypes or [self.dtype] * len(shapes)
-        outcomes = []
-        for size in TRIED:
+
+        def run(size: int) -> Any:
             ones = [np.ones([size if n is None else n for n in s], d) for s, d in zip(shapes, kinds, strict=True)]
             try:
-                y = self._do(ones)[0]
+                return self._do(ones)[0]
             except (ValueError, IndexError, TypeError) as error:
                 listed = ", ".join(core.describe(s) for s in shapes)
                 raise ValueError(
                     f"expected inputs that {self.kind.function} can take, got shapes {listed}: {error}"
                 ) from None
-            outcomes.append(y)
-        self._gives = nested.flatten(outcomes[0])[0].dtype
-        pairs = zip(*(nested.flatten(y) for y in outcomes), strict=True)
-        sizes = [tuple(m if m == n else None for m, n in zip(p.shape, q.shape, strict=True)) for p, q in pairs]
-        return sizes if isinstance(outcomes[0], list) else sizes[0]
+
+        y, sizes = nested.tried(run)
+        self._gives = nested.flatten(y)[0].dtype
+        return sizes if isinstance(y, list) else sizes[0]
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
