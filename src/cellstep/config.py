@@ -183,6 +183,3 @@ def show_config(file: TextIO | None = None) -> None:
 
 
 __dir__ = public(globals())
-
-
-__dir__ = public(globals())

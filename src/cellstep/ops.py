@@ -137,6 +137,7 @@ _IN_PLACE = {
     "conv conv_transpose depthwise_conv separable_conv": "layers such as layers.Conv1D do it",
     "average_pool max_pool adaptive_average_pool adaptive_max_pool": "layers such as layers.MaxPooling1D do it",
     "batch_normalization layer_normalization rms_normalization": "layers such as layers.LayerNormalization do it",
+    "hstack vstack": "ops.concatenate does it, along an axis that it is told",
     "dot_product_attention": "layers.Attention does it",
     "ctc_loss ctc_decode": "losses.CTC and layers such as LSTM do it",
     "custom_gradient jvp": "a layer with `forward`, which gives y and its pullback, has a gradient of its own",

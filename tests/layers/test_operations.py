@@ -308,6 +308,7 @@ def test_an_attention_of_ones_own_is_trained() -> None:
             "no function 'unique'; numpy.unique does it on arrays; there are abs, ",
         ),
         (lambda t: math.while_loop(t), AttributeError, "no function 'while_loop': Python's own if and for do it"),
+        (lambda t: math.vstack([t, t]), AttributeError, "no function 'vstack': ops.concatenate does it"),
         (lambda t: np.sort(t), TypeError, "has no values before a model runs: call layers on it, or functions of"),
         (lambda t: np.spacing(t), TypeError, "has no values before a model runs"),
         (lambda t: bool(t > 0), TypeError, "has no values before a model runs"),
