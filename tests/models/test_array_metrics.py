@@ -148,6 +148,9 @@ def test_a_metric_of_one_s_own() -> None:
     assert weighted(Y, Y, sample_weight=np.full(20, 0.5)) == {"hit": 0.5, "batches": 1.0}
     with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64', got 'int8'"):
         Parts(dtype="int8")
+    count = plain.add_weight(name="count", initializer="zeros", dtype="int32")
+    count.assign_add(2)
+    assert count.dtype == np.int32 and int(count) == 2
 
     class Bare(metrics.Metric):
         def update_state(self, y_true: Any, y_pred: Any) -> None: ...

@@ -21,7 +21,7 @@ from ..core import check_named, float_dtype, plain
 from ..layers.names import auto_name
 from ..layers.structure import held
 from ..layers.values import Attribute
-from ..layers.variable import Variable
+from ..layers.variable import Variable, number_dtype
 from ..losses.alignment import Array, align, as_mask, as_weights
 
 
@@ -85,13 +85,12 @@ class Metric(Configured):
 
         Args:
             shape: its sizes. initializer: whatever `initializers.get` takes; zeros where None.
-            dtype: "float32" or "float64"; that of the metric where None.
+            dtype: that of the metric where None.
             aggregation: taken for Keras's sake. name: its name.
         """
-        kind = float_dtype("dtype", dtype or self.dtype)
-        value = initializers.get(initializer or "zeros")(tuple(shape), dtype=kind)
-        name = name or "variable"
-        variable = Variable(np.asarray(value, kind), name=name, path=f"{self.name}/{name}", trainable=False)
+        kind = number_dtype(dtype or self.dtype)
+        name, made = name or "variable", initializers.get(initializer or "zeros")
+        variable = Variable(made, tuple(shape), kind, trainable=False, name=name, path=f"{self.name}/{name}")
         self._variables.append(variable)
         return variable
 
