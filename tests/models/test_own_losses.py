@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from nets import X, Y, linear
 
-from cellstep import layers, losses, math, metrics, models, saving
+from cellstep import layers, losses, math, metrics, models, ops, saving
 
 RNG = np.random.default_rng(7)
 P, T = RNG.standard_normal((4, 5, 3)), RNG.standard_normal((4, 5, 3))
@@ -72,8 +72,57 @@ def test_one_number_for_a_batch() -> None:
     wanted = losses.MeanSquaredError().value_and_grad(T, P)
     np.testing.assert_allclose(value, wanted[0])
     np.testing.assert_allclose(gradient, wanted[1], rtol=1e-12)
-    with pytest.raises(ValueError, match=r"sample_weight must broadcast to the shape \(\) of the loss values"):
-        losses.get(whole)(T, P, sample_weight=np.ones(4))
+    # such a loss has seen to masks itself; weights count by their mean, as in Keras
+    np.testing.assert_allclose(losses.get(whole)(T, P, WEIGHTS["steps"]), wanted[0] * np.mean(WEIGHTS["steps"]))
+    np.testing.assert_allclose(losses.get(whole)(T, P, WEIGHTS["rows"], MASK), wanted[0] * np.mean(WEIGHTS["rows"]))
+
+
+def padded(y_true: Any, y_pred: Any) -> Any:
+    """The loss of the steps whose target is not 0, as tutorials on translation and on tagging write it."""
+    values = losses.SparseCategoricalCrossentropy(reduction="none")(y_true, y_pred)
+    mask = ops.cast(y_true != 0, values.dtype)
+    return ops.sum(values * mask) / ops.sum(mask)
+
+
+def padded_accuracy(y_true: Any, y_pred: Any) -> Any:
+    found = ops.argmax(y_pred, axis=-1)
+    mask = y_true != 0
+    return ops.sum(ops.cast((ops.cast(y_true, found.dtype) == found) & mask, "float32")) / np.sum(mask)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    ("weights", "value"), [(None, 0.90822196), (np.arange(8.0), 3.1787767), (np.arange(40.0).reshape(8, 5), 17.710327)]
+)
+def test_a_loss_and_a_metric_that_see_to_padding_themselves(masked: bool, weights: Any, value: float) -> None:
+    """With Keras's values, which it gives for outputs without a mask; with one it finds no shapes that go together."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 6, (8, 5))
+    x[:, 3:] = 0
+    y = rng.integers(0, 3, (8, 5))
+    model = models.Sequential(
+        [layers.Input((5,)), layers.Embedding(6, 3, mask_zero=masked), layers.Dense(3, "softmax")]
+    )
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.normal(size=weight.shape) for weight in model.weights])
+    model.compile("sgd", padded, metrics=[padded_accuracy])
+    logs = model.fit(x, y, sample_weight=weights, batch_size=8, verbose=0).history
+    np.testing.assert_allclose([logs["loss"][0], logs["padded_accuracy"][0]], [value, 0.5], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda y, p: ops.mean(ops.where(y == 1, 1 - p, p) ** 2, axis=-1),
+        lambda y, p: ops.mean(ops.where(y != 1, p, 1 - p) ** 2, axis=-1),
+        lambda y, p: ops.mean(ops.where((y == 1) & (p == p + 0.0), 1 - p, p) ** 2, axis=-1),
+    ],
+)
+def test_tensors_are_compared_by_values_in_losses(loss: Any) -> None:
+    y = (T > 0).astype(float)
+    value, gradient = losses.get(loss).value_and_grad(y, P)
+    np.testing.assert_allclose(value, np.mean((y - P) ** 2))
+    np.testing.assert_allclose(gradient, 2 * (P - y) / P.size)
 
 
 def test_training_by_functions_is_training_by_the_loss() -> None:

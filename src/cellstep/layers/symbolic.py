@@ -143,12 +143,18 @@ class SymbolicTensor:
     __ge__ = _binary("GreaterEqual")[0]
     __lt__ = _binary("Less")[0]
     __le__ = _binary("LessEqual")[0]
+    __ne__ = _binary("NotEqual")[0]  # type: ignore[assignment]
+    __hash__ = object.__hash__
     __and__ = _binary("LogicalAnd")[0]
     __or__ = _binary("LogicalOr")[0]
     __xor__ = _binary("LogicalXor")[0]
     __neg__ = _unary("Negative")
     __abs__ = _unary("Absolute")
     __invert__ = _unary("LogicalNot")
+
+    def __eq__(self, other: Any) -> Any:
+        """Whether they are one, as in Keras; by values where a function is traced that Keras calls on values."""
+        return self is other if traced_on.get() is None else _operation("Equal", self, other)
 
     def __getitem__(self, key: Any) -> SymbolicTensor:
         parts = key if isinstance(key, tuple) else (key,)

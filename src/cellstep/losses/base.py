@@ -182,6 +182,10 @@ class Loss(Configured):
         pred = y_pred if fits else self._predictions(y_pred)
         true = y_true if type(y_true) is np.ndarray else core.plain("y_true", y_true)
         shape, keep, weights = self.value_shape(pred, true), self.ignored(true, pred), None
+        if not shape:  # one value of the whole batch, which has seen to masks itself: as if it stood beside each weight
+            mask = None
+            if sample_weight is not None:
+                sample_weight = (np.sum if self.reduction == "sum" else np.mean)(as_weights(sample_weight))
         if keep is not None:
             keep = ~keep
         if mask is not None:
