@@ -150,7 +150,7 @@ def test_a_metric_of_one_s_own() -> None:
         Parts(dtype="int8")
     count = plain.add_weight(name="count", initializer="zeros", dtype="int32")
     count.assign_add(2)
-    assert count.dtype == np.int32 and int(count) == 2
+    assert (count.dtype, int(count)) == (np.int32, 2)
 
     class Bare(metrics.Metric):
         def update_state(self, y_true: Any, y_pred: Any) -> None: ...
