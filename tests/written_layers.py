@@ -54,6 +54,23 @@ def bahdanau(keras: Any) -> Any:
     return keras.Model(x, y)
 
 
+def cross_attention(keras: Any) -> Any:
+    """Inputs called x and context, as in TensorFlow's tutorial, called by name and by place."""
+    layers = keras.layers
+
+    class Cross(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention, self.add = layers.MultiHeadAttention(2, 3), layers.Add()
+
+        def call(self, x: Any, context: Any) -> Any:
+            return self.add([x, self.attention(query=x, key=context, value=context)])
+
+    x = keras.Input((6, 3))
+    y = Cross()(x=x, context=layers.GRU(4, return_sequences=True)(x))
+    return keras.Model(x, Cross()(y, x))
+
+
 def luong(keras: Any) -> Any:
     """The general score, of a weight (units, units), with the second argument by name."""
     ops, layers = keras.ops, keras.layers
@@ -333,6 +350,7 @@ MODELS = [
     attention_decoder,
     additive_attention,
     bahdanau,
+    cross_attention,
     luong,
     transformer_block,
     masked_mean,

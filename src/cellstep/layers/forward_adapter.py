@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .base import Layer
 
 
-def apply_forward(self: Layer, x: Any, mask: Any, context: Context, *args: Any, **options: Any) -> Applied:
+def apply_forward(self: Layer, x: Any, mask: Any, context: Context, /, *args: Any, **options: Any) -> Applied:
     """What the layer computes, and the one function that a layer of this package writes.
 
     This one takes the `forward` of a user's class, or its `call` where no pullback is wanted, once the weights are
@@ -125,7 +125,7 @@ def _kind_beneath(kind: type[Layer]) -> type[Layer]:
     own, inherited = class_beneath(kind), apply_of_package(kind)
 
     @functools.wraps(inherited)
-    def apply(self: Layer, x: Any, mask: Any, context: Context, **options: Any) -> Applied:
+    def apply(self: Layer, x: Any, mask: Any, context: Context, /, **options: Any) -> Applied:
         y, _, pullback = inherited(self, x, mask, context, **options)
         return y, None, pullback
 

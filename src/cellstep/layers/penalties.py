@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .base import Layer
 
 
-def run_layer(layer: Layer, x: Any, mask: Any, context: Context, **options: Any) -> Applied:
+def run_layer(layer: Layer, x: Any, mask: Any, context: Context, /, **options: Any) -> Applied:
     """`layer.apply`, with all that does not depend on what the layer computes: options that it does not take are
     refused, a mask that ends here is warned of, and penalties of outputs are added to those of the pass.
 

@@ -20,7 +20,7 @@ def join(structure: Any) -> Any:
     return nested.change(structure, lambda a: a.joined() if isinstance(a, Grouped) else a)
 
 
-def run_layer(layer: Layer, x: Any, mask: Any, context: Context, **options: Any) -> Applied:
+def run_layer(layer: Layer, x: Any, mask: Any, context: Context, /, **options: Any) -> Applied:
     """`penalties.run_layer` for Grouped in place of arrays, in x, mask, options, outputs and gradients."""
     leaves = nested.flatten(x)
     rank = max(a.ndim for a in leaves)

@@ -180,7 +180,7 @@ class Network(Layer):
             )
         return self._graph
 
-    def apply(self, x: Any, mask: Any, context: Context, lengths: Any = None, **named: Any) -> Applied:
+    def apply(self, x: Any, mask: Any, context: Context, /, lengths: Any = None, **named: Any) -> Applied:
         """Outputs, their masks, and the pullback `pullback(dy, need_dx=True) -> dx`.
 
         Args:
