@@ -64,7 +64,7 @@ class Constant(Initializer):
     """One value everywhere, or the values of an array that broadcasts to the shape."""
 
     def __init__(self, value: Any = 0.0) -> None:
-        several = isinstance(value, list | tuple | np.ndarray) and np.shape(value)
+        several = (isinstance(value, list | tuple) or hasattr(value, "__array__")) and np.shape(value)
         self.value = core.real("value", value).copy() if several else core.check_number("value", value)
 
     def values(self, shape: tuple[int, ...]) -> Array:
@@ -297,7 +297,7 @@ def get(identifier: Any, argument: str = "initializer") -> Callable[..., Array]:
     Raises:
         ValueError: no initializer has this name. TypeError: it is none of these.
     """
-    return Constant(identifier) if isinstance(identifier, np.ndarray) else _LOOKUP.get(identifier, argument)
+    return Constant(identifier) if hasattr(identifier, "__array__") else _LOOKUP.get(identifier, argument)
 
 
 deserialize = reader(get)

@@ -2,13 +2,14 @@
 
 import inspect
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import cellstep
-from cellstep import initializers, layers, optimizers
+from cellstep import Variable, initializers, layers, optimizers
 
 V = np.arange(6.0, dtype="float32").reshape(2, 3)
 
@@ -220,3 +221,37 @@ def test_the_updates_done_are_a_variable() -> None:
     assert (optimizer.updates, optimizer.calls_of_each) == (7, [7])
     optimizer.iterations = 3
     assert int(done) == 3
+
+
+def test_numpy_cannot_write_into_a_variable() -> None:
+    """It would not be told: what remembers the values compares versions."""
+    variable = Variable(np.zeros(2))
+    for write in (lambda: np.add.at(variable, [0], 1), lambda: np.add(np.ones(2), 1, out=variable)):
+        with pytest.raises(TypeError, match="out of add must be an array, got variable; assign changes a variable"):
+            write()
+    assert not variable.numpy().any()
+
+
+MADE: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (lambda: Variable(2**40), ValueError, "to hold values that int32 can hold, got 1099511627776"),
+    (lambda: Variable(1e40), ValueError, r"to hold values that float32 can hold, got 1e\+40"),
+    (lambda: Variable(1).assign(2**40), ValueError, "to hold values that int32 can hold, got 1099511627776"),
+    (lambda: Variable("zeros", shape=3), TypeError, "must be a tuple of known sizes, got 3"),
+    (lambda: Variable("zeros", shape=(None, 2)), TypeError, r"must be a tuple of known sizes, got \(None, 2\)"),
+    (lambda: Variable(1.0, name=3), TypeError, "name must be a string, got 3"),  # type: ignore[arg-type]
+    (lambda: Variable(1.0, trainable="no"), TypeError, "trainable must be True or False, got 'no'"),  # type: ignore[arg-type]
+    (lambda: Variable(1.0).assign_add("a"), TypeError, "to hold real numbers, got dtype <U1, a string"),
+    (lambda: Variable(1.0).assign_sub(None), TypeError, "to be an array, got None"),
+    (lambda: Variable([1.0, 2]).assign_add(np.ones((2, 2))), ValueError, r"of shape \(2,\), got \(2, 2\)"),
+]
+
+
+@pytest.mark.parametrize(("make", "error", "message"), MADE)
+def test_what_a_variable_cannot_be(make: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize("make", [initializers.Constant, initializers.get])
+def test_a_variable_is_an_initializer_as_its_array(make: Any) -> None:
+    assert make(Variable([1.0, 2.0]))((3, 2)).tolist() == [[1, 2]] * 3

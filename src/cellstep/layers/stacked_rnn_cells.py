@@ -179,7 +179,7 @@ def build_cell(cell: Any, path: str, input_shape: Shape) -> None:
         cell.path = f"{path}/{cell.name}"
         cell.build(input_shape)
         if composes(cell):
-            states = [(input_shape[0], size) for size in nested.flatten(cell.state_size)]  # type: ignore[attr-defined]
+            states = [(input_shape[0], size) for size in nested.flatten(cell.state_size)]
             call_adapter.build_inside(cell, input_shape, **{(*call_adapter.call_parameters(cell), "states")[1]: states})
     elif hasattr(cell, "build") and not getattr(cell, "built", False):
         cell.build(input_shape)

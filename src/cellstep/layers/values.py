@@ -42,11 +42,12 @@ class Values(NDArrayOperatorsMixin):
 
     def assign_add(self, value: Any) -> NDArray[Any]:
         """Add an array of the same shape, or one that broadcasts to it, to the values; gives them back."""
-        return self.assign(np.broadcast_to(self._view + np.asarray(value), self.shape))
+        values = self._view + core.real(self.path, value)
+        return self.assign(values if values.ndim > self.ndim else np.broadcast_to(values, self.shape))
 
     def assign_sub(self, value: Any) -> NDArray[Any]:
         """Take an array likewise away from the values; gives them back."""
-        return self.assign_add(-np.asarray(value))
+        return self.assign_add(-core.real(self.path, value))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -76,6 +77,8 @@ class Values(NDArrayOperatorsMixin):
         return np.array(self._view, dtype=dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method == "at" or any(isinstance(array, Values) for array in options.get("out", ())):
+            raise TypeError(f"out of {ufunc.__name__} must be an array, got {self.path}; assign changes a variable")
         values = [part.value if isinstance(part, Values) else part for part in inputs]
         if traced_on.get() is None and any(getattr(type(p), "__array_ufunc__", None) not in PLAIN for p in values):
             return NotImplemented  # a tensor, which says by itself that it takes no weights

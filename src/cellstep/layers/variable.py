@@ -13,7 +13,7 @@ from .. import core, initializers
 from ..constraints import Constraint
 from ..regularizers import Regularizer
 from .context import traced_on
-from .names import auto_name
+from .names import auto_name, known_sizes
 from .row_sums import sum_rows
 from .values import Values
 
@@ -75,18 +75,21 @@ class Variable(Values):
             ValueError, TypeError: values that are no real numbers, or not of this shape.
         """
         name = auto_name("Variable") if name is None else name
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a string, got {name!r}")
+        shape = None if shape is None else known_sizes(name, shape)
         kind = None if dtype is None else number_dtype(dtype)
         typed = isinstance(initializer, np.ndarray | np.generic | Values)
         if callable(initializer) or isinstance(initializer, str):
-            shape, typed = tuple(shape or ()), True
+            shape, typed = shape or (), True
             initializer = initializers.get(initializer)(shape, dtype=kind if kind and kind.kind == "f" else None)
         values = core.real(f"the initial {name}", initializer)
         if kind is None:
             kind = values.dtype if typed else _UNTYPED.get(values.dtype.kind) or core.float_dtype("dtype", None)
-        values = core.as_array(f"the initial {name}", values, kind, values.shape if shape is None else tuple(shape))
+        values = in_dtype(f"the initial {name}", values, kind, values.shape if shape is None else shape)
         self.name = name
         self.path = path or name
-        self.trainable = trainable
+        self.trainable = core.check_bool("trainable", trainable)
         self.regularizer = regularizer
         self.constraint = constraint
         self.by_rows = self.lazy = False
@@ -172,14 +175,7 @@ class Variable(Values):
             ValueError: wrong shape, or a finite value that this dtype cannot hold. TypeError: not real numbers.
         """
         self._refuse_traced()
-        a = core.real(self.path, value)
-        with np.errstate(over="ignore"):
-            cast = core.as_array(self.path, a, self.dtype, self.shape)
-        if a.dtype.kind == "f" and a.dtype != cast.dtype:
-            lost = np.isinf(cast) & np.isfinite(a)
-            if lost.any():
-                raise ValueError(f"expected {self.path} to hold values that {self.dtype} can hold, got {a[lost][0]}")
-        return cast
+        return in_dtype(self.path, core.real(self.path, value), self.dtype, self.shape)
 
     #: The tensor that stands for it in a function that is traced; `layers.weight_tensor` says how.
     as_tensor: ClassVar[Callable[[Variable], Any]]
@@ -245,6 +241,18 @@ def number_dtype(dtype: Any) -> np.dtype[Any]:
     except TypeError:
         whole = False
     return np.dtype(dtype) if whole else core.float_dtype("dtype", dtype)
+
+
+def in_dtype(name: str, a: NDArray[Any], dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Real numbers in this dtype and shape; ValueError for another shape, or a number that the dtype cannot hold."""
+    with np.errstate(over="ignore"):
+        cast = core.as_array(name, a, dtype, shape)
+    if a.dtype.kind in "fiu" and dtype.kind in "fiu" and a.dtype != dtype:
+        whole = None if dtype.kind == "f" else np.iinfo(dtype)
+        lost = np.isinf(cast) & np.isfinite(a) if whole is None else (a < whole.min) | (a > whole.max)
+        if lost.any():
+            raise ValueError(f"expected {name} to hold values that {dtype} can hold, got {a[lost][0]}")
+    return cast
 
 
 def touch(variables: Iterable[Any]) -> None:
