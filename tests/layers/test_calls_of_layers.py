@@ -34,6 +34,7 @@ SIZES: dict[str, Any] = {
     "or": (lambda self, x: ops.reshape(x, (-1, (x.shape[1] or 1) * 3)), lambda a: a.reshape(len(a), -1)),
     "is None": (lambda self, x: x if x.shape[1] is None else x * 2, lambda a: a * 2),
     "among": (lambda self, x: x * 2 if x.shape[1] in (5, 6) else x, lambda a: a * 2 if a.shape[1] in (5, 6) else a),
+    "a key": (lambda self, x: x * {6: 2.0}.get(x.shape[1], 1.0), lambda a: a * 2 if a.shape[1] == 6 else a),
     "rows": (lambda self, x: x * 2 if x.shape[0] == 1 else x, lambda a: a * 2 if len(a) == 1 else a),
     "shapes": (lambda self, x: x * 2 if x.shape == (x * 2).shape else x, lambda a: a * 2),
     "inside": (lambda self, x: x * 2 if (x + 1)[:, 1:].shape[1] == 5 else x, lambda a: a * (1 + (a.shape[1] == 6))),
@@ -308,3 +309,31 @@ def test_super_call_of_models_says_what_to_write() -> None:
         kind = of_call(lambda self, x, base=base: base.call(self, x) * 2, base)
         with pytest.raises(NotImplementedError, match=words):
             kind(*arguments)(X)
+
+
+def test_a_call_that_needs_its_masks() -> None:
+    class Needs(Layer):
+        def call(self, x: Any, mask: Any = None) -> Any:
+            weights = ops.cast(mask, "float32")[..., None]
+            return ops.sum(x * weights, axis=1) / ops.cast(mask.shape[1], "float32")
+
+    class Cross(Layer):
+        def call(self, query: Any, value: Any, value_mask: Any = None) -> Any:
+            return query + ops.sum(value * ops.cast(value_mask, "float32")[..., None], axis=1, keepdims=True)
+
+    masked = X.copy()
+    masked[:, 4:] = 0
+    with pytest.warns(UserWarning, match="ends the mask"):
+        y = Sequential([Input((None, 3)), layers.Masking(), Needs()])(masked)
+    np.testing.assert_allclose(y, masked.sum(1) / 6, rtol=1e-5, atol=1e-6)
+    x = Input((6, 3))
+    model = Model(x, Cross()(x, layers.Masking()(x)))
+    assert model.output_shape == (None, 6, 3)
+    np.testing.assert_allclose(model(masked), masked + masked.sum(1, keepdims=True), rtol=1e-5, atol=1e-6)
+
+    class Fails(Layer):
+        def call(self, x: Any, mask: Any = None) -> Any:
+            raise ValueError("in its own words")
+
+    with pytest.raises(ValueError, match="in its own words"):
+        Fails()(x)

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable
 from inspect import Parameter
@@ -268,16 +269,30 @@ def _outcome(layer: Any, data: dict[str, Any], plain: dict[str, Any], training: 
     names, plain = call_parameters(layer), {k: v for k, v in plain.items() if k not in ("mask", "training")}
     who = f"{type(layer).__name__}.call of {layer.name}"
 
-    def run(size: int | None) -> Any:
+    def run(size: int | None, masked: bool) -> Any:
         tensors = nested.change(data, lambda t: argument(t.name, [size if n is None else n for n in t.shape], t.dtype))
-        function = _function(layer, tensors[names[0]], None, plain, training if "training" in names else None)
+        masks = {k: nested.change(tensors[k], lambda t: argument("mask", t.shape[:2], bool)) for k in data if masked}
+        mask = masks[names[0]] if masked and "mask" in names else None
+        function = _function(layer, tensors[names[0]], mask, plain, training if "training" in names else None)
+        tensors |= {} if mask is None else {"mask": nested.flatten(mask)}
+        tensors |= {f"{k}_mask": m for k, m in masks.items() if f"{k}_mask" in names and f"{k}_mask" not in data}
         return trace(who, function, tensors)[1]
 
-    try:
-        return run(None)
-    except (TypeError, ValueError) as error:
-        if hasattr(error, "lacks"):
-            raise
-        outcome, shapes = nested.tried(run)
-    pairs = zip(shapes, nested.flatten(outcome), strict=True)
-    return nested.pack(outcome, [argument("y", shape, tensor.dtype) for shape, tensor in pairs])
+    failed: Exception | None = None
+    for masked in (False, True):  # `call` may need a mask, as behind Masking
+        try:
+            return run(None, masked)
+        except (TypeError, ValueError, AttributeError) as error:
+            if hasattr(error, "lacks"):
+                raise
+        try:
+            outcome, shapes = nested.tried(functools.partial(run, masked=masked))
+        except (TypeError, ValueError, AttributeError) as error:
+            failed = failed or error
+            if not any(name == "mask" or name.endswith("_mask") for name in names):
+                raise
+            continue
+        pairs = zip(shapes, nested.flatten(outcome), strict=True)
+        return nested.pack(outcome, [argument("y", shape, tensor.dtype) for shape, tensor in pairs])
+    assert failed is not None
+    raise failed

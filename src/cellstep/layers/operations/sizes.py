@@ -47,7 +47,9 @@ class Size:
         self.__index__()
 
     __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
-    __hash__ = object.__hash__
+
+    def __hash__(self) -> int:
+        return object.__hash__(self) if traced_on.get() is None else self.__index__()
 
     def __repr__(self) -> str:
         return "None"
