@@ -117,7 +117,18 @@ def tile(x: Any, repeats: Any) -> Any:
     return np.tile(x, repeats)
 
 
-take = moved(np.take)
+def take(x: Any, indices: Any, axis: int | None = None) -> tuple[Any, Back]:
+    """As `numpy.take`. The gradient costs what is taken and a table of zeros, as x may be large and indices few."""
+    indices = np.asarray(indices)
+
+    def back(dy: Array) -> list[Array | None]:
+        dx = np.zeros_like(x, dy.dtype)
+        flat, place = (dx.reshape(-1), 0) if axis is None else (dx, axis % dx.ndim)
+        gradients = np.moveaxis(dy, range(place, place + indices.ndim), range(indices.ndim))
+        np.add.at(np.moveaxis(flat, place, 0), indices, gradients)  # one place may be taken several times
+        return [dx, None]
+
+    return np.take(x, indices, axis), back
 
 
 def part(kept: Any) -> Rule:
