@@ -209,7 +209,7 @@ class Conv1D(Convolution):
                 drows = self.matrix(backward=True).multiply(dz) if need_dx else rows
             if not need_dx:
                 return None
-            taps = drows.reshape(len(drows), count, G, -1, C // G).swapaxes(2, 3)
+            taps = drows.reshape(len(drows), count, G, drows.shape[-1] // C, C // G).swapaxes(2, 3)
             return self.windows.unpad(self.add_up(taps, T + sum(self.windows.margins(T)), C), T)
 
         return y, back

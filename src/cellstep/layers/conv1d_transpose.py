@@ -88,7 +88,7 @@ class Conv1DTranspose(Convolution):
         seen = slice(cut, cut + self.count(T))
         steps = max((T - 1) * self.windows.stride + self.windows.reach, seen.stop)
         spread = self.matrix(backward=True).multiply(x)
-        z = self.add_up(spread.reshape(B, T, -1, F), steps, F)[:, seen]
+        z = self.add_up(spread.reshape(B, T, spread.shape[-1] // F, F), steps, F)[:, seen]
         if self.bias is not None:
             z = z + self.bias.value
         y, activation_pullback = activation.forward(z)

@@ -292,7 +292,7 @@ class MultiHeadAttention(AttentionLayer):
         if found and len(axes) > 1:
             raise NotImplementedError(f"{found[0][0]} needs one attention axis, got {axes}: give attention_mask")
         if attention_mask is not None:
-            found.append(("attention_mask", np.asarray(attention_mask, bool)))
+            found.append(("attention_mask", core.real("attention_mask", attention_mask).astype(bool)))
         seen: Array | None = None
         for name, mask in found:
             steps = max(mask.ndim - 2 * len(axes), 0)

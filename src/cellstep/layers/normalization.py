@@ -35,7 +35,7 @@ class Normalization(OverAxes):
     has and does not use; none of them learns. A mask is passed on.
 
     Raises:
-        ValueError: only one of mean and variance, two shapes, or more axes than `axis` has.
+        ValueError: only one of mean and variance, two shapes, a variance below 0, or more axes than `axis` has.
 
     Example:
         >>> layer = Normalization()
@@ -63,6 +63,8 @@ class Normalization(OverAxes):
         self.given: tuple[Array, Array] | None = None
         if mean is not None:
             self.given = (_checked("mean", mean, self.dtype), _checked("variance", variance, self.dtype))
+            if (self.given[1] < 0).any():
+                raise ValueError(f"variance must be 0 or more, got {core.brief(variance)}")
             shapes = [a.shape for a in self.given]
             if shapes[0] != shapes[1] or len(shapes[0]) > len(self.axis):
                 raise ValueError(

@@ -80,7 +80,7 @@ class SeparableConv1D(Convolution):
         depthwise = self.depthwise_kernel.numpy()  # a copy: it may change before the pullback
         parts = (tap[..., None] * part for tap, part in zip(taps, depthwise, strict=True))
         between = sum(parts, np.zeros(1, x.dtype))
-        rows = between.reshape(*between.shape[:2], -1)
+        rows = between.reshape(*between.shape[:2], C * self.depth_multiplier)
         y, activation_pullback = self.multiply(rows, activation)
 
         def back(dy: Array, need_dx: bool) -> Array | None:

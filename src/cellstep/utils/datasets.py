@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .. import seeds
 from ..configured import chosen
-from ..core import check_bool, check_count, check_natural, plain
+from ..core import brief, check_bool, check_count, check_natural, plain
 from ..layers import nested
 
 Array = NDArray[Any]
@@ -116,6 +116,8 @@ class Windows(PyDataset):
         Args:
             map_func: it. num_parallel_calls, deterministic: TensorFlow's hints, on which no result depends.
         """
+        if not callable(map_func):
+            raise TypeError(f"map_func must be a function of the arrays of a batch, got {brief(map_func)}")
         return self._with(_changes=(*self._changes, map_func))
 
     def take(self, count: int) -> Windows:
