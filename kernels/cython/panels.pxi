@@ -25,20 +25,12 @@ cdef void activate_rows(const cs_tiles *tiles, int act, long rows, long n, long 
         tiles.softmax(rows, n, y, yb)
 
 
-cdef object columns_of(const cs_tiles *tiles, long N):
-    """For each vector of N columns, padded to pairs, where it begins, and how many columns it has."""
-    first = np.arange((N + tiles.NR - 1) // tiles.NR * 2) * tiles.VL
-    return np.array([first, np.minimum(np.maximum(N - first, 0), tiles.VL)], np.dtype("l"))
-
-
-cdef void pack_matrix(const cs_tiles *tiles, long K, long N, const char *W, const long *columns,
-                      char *at) noexcept nogil:
-    """W (K, N) into panels; without `columns` it lies transposed, as (N, K)."""
-    cdef long vectors = (N + tiles.NR - 1) // tiles.NR * 2
-    if columns == NULL:
-        tiles.pack_transposed(N, 1, K, K, W, at)
+cdef void pack_matrix(const cs_tiles *tiles, long K, long N, const char *W, bint plain, char *at) noexcept nogil:
+    """W (K, N) into panels; if not `plain` it lies transposed, as (N, K)."""
+    if plain:
+        tiles.pack(K, (N + tiles.NR - 1) // tiles.NR * 2, NULL, NULL, W, N, at)
     else:
-        tiles.pack(K, vectors, columns, columns + vectors, W, N, at)
+        tiles.pack_transposed(N, 1, K, K, W, at)
 
 
 # y = activation(bias + x W) for rows of x (B, T, K); y (B, T, N).
@@ -71,8 +63,7 @@ cdef class Panels:
         p.K, p.N, p.esize, p.tiles = self.K, self.N, W.itemsize, tiles_for(W.itemsize)
         cdef long Np = (p.N + p.tiles.NR - 1) // p.tiles.NR * p.tiles.NR
         cdef char *at = room(self.keep, (p.K + 1) * Np * p.esize)
-        columns = columns_of(p.tiles, p.N) if cnp.PyArray_IS_C_CONTIGUOUS(W) else None
-        pack_matrix(p.tiles, p.K, p.N, data(W), <const long *> data(columns), at)
+        pack_matrix(p.tiles, p.K, p.N, data(W), cnp.PyArray_IS_C_CONTIGUOUS(W), at)
         p.W, p.bias = cs_panels(at, p.K, Np), at + p.K * Np * p.esize
         memset(p.bias, 0, Np * p.esize)
         if b is not None:

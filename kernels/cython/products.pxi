@@ -135,7 +135,7 @@ cdef struct Batched:
     const cs_tiles *tiles
     long M, K, N, Np, blocks
     View a, b, out
-    const long *columns  # NULL where b is transposed
+    bint plain  # or b lies transposed
     char *room
     long room_size
 
@@ -150,7 +150,7 @@ cdef void batched_part(void *batched, int thread, int threads) noexcept nogil:
     for i in range(mine.r0, mine.r1):
         m, r = i // s.blocks, i % s.blocks * BATCHED_ROWS
         if m != packed:
-            pack_matrix(s.tiles, s.K, s.N, row_in(&s.b, m, 0), s.columns, room_)
+            pack_matrix(s.tiles, s.K, s.N, row_in(&s.b, m, 0), s.plain, room_)
         packed = m
         s.tiles.gemm(min(BATCHED_ROWS, s.M - r), s.K, row_in(&s.a, m, r), s.a.st, &W, 0, 0, s.N, row_in(&s.out, m, r),
                      s.out.st, CS_FROM_ZERO, NULL)
@@ -169,8 +169,7 @@ def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
     s.Np = (s.N + s.tiles.NR - 1) // s.tiles.NR * s.tiles.NR
     s.a, s.b, s.out = view_of(a), view_of(b), view_of(out)
     s.b.sb = s.K * s.N * a.itemsize  # an axis of one entry may have any stride
-    columns = columns_of(s.tiles, s.N) if cnp.PyArray_IS_C_CONTIGUOUS(b) else None
-    s.columns = <const long *> held(keep, columns)
+    s.plain = cnp.PyArray_IS_C_CONTIGUOUS(b)
     s.room_size = (s.K * s.Np * a.itemsize + 64) // 64 * 64
     s.room = room(keep, limit * s.room_size)
     s.blocks = (s.M + BATCHED_ROWS - 1) // BATCHED_ROWS

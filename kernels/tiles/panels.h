@@ -16,17 +16,17 @@ INLINE const real *panel_at(const cs_panels *B, long k, long n) {
     return (const real *)B->data + panel_begin(n) * B->K + k * panel_width(B, n) + (n - panel_begin(n));
 }
 
-/* src (K, *), columns as listed, into panels of nv vectors */
+/* src (K, *), columns as listed, into panels of nv vectors; without lists all columns of src (K, ld) in order */
 static void pack(long K, long nv, const long *first, const long *count, const void *src0, long ld, void *dst0) {
     const cs_panels B = {dst0, K, nv * VL};
     const real *src = src0;
     memset(dst0, 0, sizeof(real) * (size_t)(K * nv * VL));
     for (long v = 0; v < nv; v++) {
         real *dst = (real *)panel_at(&B, 0, v * VL);
-        const long width = panel_width(&B, v * VL), n = count[v];
+        const long width = panel_width(&B, v * VL), at = first ? first[v] : v * VL, n = first ? count[v] : ld - at;
         for (long k = 0; k < K; k++) {
-            const real *from = src + k * ld + first[v];
-            if (n == VL) store(dst + k * width, load(from));
+            const real *from = src + k * ld + at;
+            if (n >= VL) store(dst + k * width, load(from));
             else
                 for (long l = 0; l < n; l++) dst[k * width + l] = from[l];
         }
