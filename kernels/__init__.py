@@ -9,15 +9,17 @@ from __future__ import annotations
 import copyreg
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from .cells import ACTIVATIONS, CELLS, OF_INPUT, Cell, Gate, Option, Product, State, Weight
-from .contract import CHAIN, FUNCTIONS, NORMS, PRODUCTS, UPDATES, Backend, Split
+from .contract import Backend, Split
+from .reference import backend as _reference
 from .row_checks import check_row
 
 __all__ = [
@@ -55,6 +57,25 @@ _MODULES = {
 BACKENDS: tuple[str, ...] = tuple(_MODULES)
 
 
+def _parameters(module: Any, *names: str) -> Mapping[str, tuple[str, ...]]:
+    """Of these functions of the reference, which is the specification, the names of their parameters."""
+    return {name: tuple(inspect.signature(getattr(module, name)).parameters) for name in names}
+
+
+#: The functions that run cells, the same ones for every cell, with their parameters.
+FUNCTIONS = _parameters(_reference, "pack", "tape", "step", "forward", "backward", "read", "split_of")
+#: Products for everything that is not a cell. reference/products.py says what they do.
+PRODUCTS = _parameters(
+    _reference.products, "product_pack", "product", "product_gradients", "product_batched", "activated"
+)
+#: Layer normalization. reference/norms.py says what they do.
+NORMS = _parameters(_reference.norms, "normalized", "normalized_back")
+#: An optimizer's update of flat arrays, in place; `s` is scratch. reference/updates.py says what they do.
+UPDATES = _parameters(_reference.updates, "sgd", "sgd_momentum", "adam", "rmsprop")
+#: What a backend's chain offers; README.md says what they do.
+CHAIN = ("step", "steps", "get_states", "set_states")
+
+
 def __dir__() -> list[str]:
     return sorted(__all__)
 
@@ -73,7 +94,8 @@ def load(name: str, why: str = "asked for by name") -> Backend:
         raise ImportError(f"backend {name!r} is not available: {missing}")
     module = importlib.import_module(_MODULES[name])
     exported = (*FUNCTIONS, "empty", "Chain", "products", "norms", "updates")
-    return Backend(name, why, module.CELLS, *(getattr(module, each) for each in exported))
+    # what Numba does not compile is the reference's
+    return Backend(name, why, module.CELLS, *(getattr(module, each, getattr(_reference, each)) for each in exported))
 
 
 #: What a stream is made of is copied and pickled, and modules are not: a backend goes by its name.

@@ -1,11 +1,11 @@
-"""What every backend offers, as data: its functions, and the names of their parameters.
+"""What every backend offers.
 
 README.md in this folder says what each function does and who allocates; a test holds each backend against it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,43 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .cells import ACTIVATIONS, CELLS, Cell
-
-#: The functions that run cells, the same ones for every cell.
-FUNCTIONS: Mapping[str, tuple[str, ...]] = {
-    "pack": ("cell", "weights", "options", "backward"),
-    "tape": ("packed", "B", "T"),
-    "step": ("packed", "x", "states"),
-    "forward": ("packed", "x", "first", "mask", "lengths", "resets", "drop", "y", "last", "tape"),
-    "backward": ("packed", "tape", "dy", "dlast", "dx", "dweights", "dfirst", "traces"),
-    "read": ("packed", "tape", "gates", "states"),
-    "split_of": ("packed", "shape", "backward"),
-}
-
-#: What a backend's chain offers; README.md says what they do.
-CHAIN: tuple[str, ...] = ("step", "steps", "get_states", "set_states")
-
-#: Products for everything that is not a cell. reference/products.py says what they do.
-PRODUCTS: Mapping[str, tuple[str, ...]] = {
-    "product_pack": ("W", "b"),
-    "product": ("packed", "x", "activation", "y"),
-    "product_gradients": ("x", "dz", "dW", "db"),
-    "product_batched": ("a", "b", "out"),
-    "activated": ("x", "activation", "y"),
-}
-
-#: Layer normalization. reference/norms.py says what they do.
-NORMS: Mapping[str, tuple[str, ...]] = {
-    "normalized": ("x", "epsilon", "gamma", "beta", "y", "normal", "inverse"),
-    "normalized_back": ("dy", "normal", "inverse", "gamma", "dx", "dgamma", "dbeta"),
-}
-
-#: An optimizer's update of flat arrays, in place; `s` is scratch. reference/updates.py says what they do.
-UPDATES: Mapping[str, tuple[str, ...]] = {
-    "sgd": ("value", "grad", "s", "lr"),
-    "sgd_momentum": ("value", "grad", "v", "s", "lr", "momentum", "nesterov"),
-    "adam": ("value", "grad", "m", "v", "v_hat", "s", "lr", "beta_1", "beta_2", "epsilon", "step"),
-    "rmsprop": ("value", "grad", "v", "mean", "velocity", "s", "lr", "rho", "momentum", "epsilon"),
-}
 
 
 class Split(NamedTuple):
@@ -68,9 +31,9 @@ class Backend:
 
     Attributes:
         cells: what it has of each cell, by name. A cell that is not there runs on the reference.
-        pack, ...: the functions of `FUNCTIONS`.
+        pack, ...: the functions of `kernels.FUNCTIONS`.
         empty: as numpy.empty, where the backend has it from memory that large results gave back.
-        Chain: what streams run on. products, norms, updates: modules with the functions of `PRODUCTS` and so on.
+        Chain: what streams run on. products, norms, updates: modules with the functions of `kernels.PRODUCTS` etc.
     """
 
     name: str

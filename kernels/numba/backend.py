@@ -12,28 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract import Split
-from ..reference.backend import Chain, empty, norms, products, updates
 from . import thread_pool
 from .layouts import Gradients, Inputs, Sums, TapePart
 from .loop import ROWS
 from .packed import CELLS, NONE, Packed, pack
 from .products import aligned
 
-__all__ = [
-    "CELLS",
-    "Chain",
-    "backward",
-    "empty",
-    "forward",
-    "norms",
-    "pack",
-    "products",
-    "read",
-    "split_of",
-    "step",
-    "tape",
-    "updates",
-]
+__all__ = ["CELLS", "pack"]
 
 Array = NDArray[Any]
 
