@@ -233,3 +233,10 @@ def test_bad_calls(name: str) -> None:
     run, error, words = BAD[name]
     with pytest.raises(error, match=words):
         run()
+
+
+def test_one_y_goes_to_the_one_output_with_a_loss() -> None:
+    """As in Keras, where a model gives its states or weights of attention besides."""
+    for loss in (["mse", None], {"p": "mse"}):
+        given, all_of_them = net(loss=loss), net(loss=loss)
+        assert given.evaluate([A, B], P, verbose=0) == all_of_them.evaluate([A, B], [P, None], verbose=0)

@@ -122,6 +122,8 @@ def _per_output(name: str, value: Any, y: Any, names: Sequence[Any], kinds: Sequ
         return leaves
     if value is None or n == 1 or name == "sample_weight":
         return [value] * n
+    if sum(kind is not None for kind in kinds) == 1:  # one alone has a loss
+        return [None if kind is None else value for kind in kinds]
     raise ValueError(f"expected {name} to be {n} arrays, one an output, got one")
 
 
