@@ -9,6 +9,7 @@ import pytest
 from slopes import check_gradients
 
 from cellstep import kernels, layers
+from cellstep.layers import nested
 
 RNG = np.random.default_rng(4)
 B, T, I, H = 3, 4, 2, 3  # noqa: E741
@@ -192,3 +193,21 @@ def test_states_that_do_not_fit_change_nothing(make: str, states: Any, rows: Any
 def test_states_need_a_stateful_layer() -> None:
     with pytest.raises(ValueError, match="states must be None, as plain is not stateful, got an array of shape"):
         layers.GRU(4, name="plain").reset_states(np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("steps", [0, 1, T])
+@every_kind
+def test_outputs_and_states_share_memory_with_nothing(kind: str, steps: int, sequences: bool) -> None:
+    """Whoever writes into one of them changes nothing else."""
+    for flags in ({}, {"stateful": True}, {"trainable_initial_state": True}):
+        layer = KINDS[kind](H, return_state=True, return_sequences=sequences, **flags)
+        x = X[:, :steps].astype("f4")
+        layer.build(x.shape)
+        first = [np.ones((B, H), "f4") for _ in layer(x)[1:]]
+        for given in (None, first):
+            results = [layer(x, initial_state=given), layer.forward(x, initial_state=given)[0]]
+            arrays = [a for result in results for a in result]
+            kept = [x, *first, *(w.value for w in layer.weights), *nested.flatten(getattr(layer, "states", None) or [])]
+            for i, a in enumerate(arrays):
+                assert not any(np.shares_memory(a, b) for b in arrays[:i] + kept if isinstance(b, np.ndarray))

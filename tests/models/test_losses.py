@@ -206,6 +206,38 @@ def test_a_loss_of_ones_own() -> None:
     assert grad.tolist() == [[1.5], [6.0]]
 
 
+class InPlace(Cube):
+    """A pullback that makes its result of what it is given."""
+
+    def forward(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> Any:
+        values, _ = super().forward(y_true, y_pred)
+
+        def pullback(dvalues: NDArray[Any]) -> NDArray[Any]:
+            dvalues *= 3
+            return (y_pred - y_true) ** 2 * dvalues[..., None]
+
+        return values, pullback
+
+
+def test_a_pullback_of_ones_own_may_write_into_what_it_is_given() -> None:
+    loss, data = InPlace(), (np.zeros((2, 1)), np.array([[1.0], [2.0]]))
+    for _ in range(2):
+        assert loss.value_and_grad(*data)[1].tolist() == [[1.5], [6.0]]
+
+
+@pytest.mark.parametrize("kind", [losses.MeanSquaredError, losses.Huber, losses.BinaryCrossentropy])
+def test_a_loss_remembers_nothing_of_another_reduction_dtype_or_number_of_rows(kind: Any) -> None:
+    rng, loss = np.random.default_rng(6), kind()
+    for reduction in ("sum_over_batch_size", "sum", "mean"):
+        for shape in ((4, 1), (6, 1), (6, 2), (6, 3, 2)):
+            for dtype in ("f4", "f8", "f4"):
+                y, p = rng.random((2, *shape)).astype(dtype)
+                loss.reduction = reduction
+                (value, grad), wanted = loss.value_and_grad(y, p), kind(reduction=reduction).value_and_grad(y, p)
+                assert (value, value.dtype, grad.dtype) == (wanted[0], p.dtype, p.dtype)
+                np.testing.assert_array_equal(grad, wanted[1])
+
+
 S = losses.SparseCategoricalCrossentropy()
 P = np.full((2, 3), 1 / 3)
 

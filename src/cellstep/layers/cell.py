@@ -256,8 +256,10 @@ class RecurrentCell(StepLayer):
             >>> cell = LSTMCell(4)
             >>> output, states = cell(np.ones((2, 3)), cell.get_initial_state(2))
         """
-        tensors = self.on_tensors(inputs, states, training)
-        if tensors is not None:
+        several = isinstance(states, (list, tuple))
+        first = states[0] if several and states else states
+        arrays = type(inputs) is np.ndarray is type(first)  # asked first, as a step of these should cost no more
+        if not arrays and (tensors := self.on_tensors(inputs, states, training)) is not None:
             return tensors  # type: ignore[no-any-return]
         if training and (self.dropout > 0 or self.recurrent_dropout > 0):
             new = self._one_step(inputs, states, tape=False)[1]
@@ -265,7 +267,7 @@ class RecurrentCell(StepLayer):
             if not self.built:
                 self.build(core.as_array("inputs", inputs, self.dtype, ("batch", "features")).shape)
             new = list(core.step(self.packed(backward=False), inputs, states, "inputs"))
-        return new[0], new if isinstance(states, (list, tuple)) else new[0]
+        return new[0], new if several else new[0]
 
     def forward(  # type: ignore[override]
         self, inputs: Any, states: Any, training: bool = False

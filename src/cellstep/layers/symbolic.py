@@ -281,11 +281,9 @@ class Node:
 
 def is_symbolic(x: Any) -> bool:
     """Whether a layer that is called on x is called on tensors."""
-    if isinstance(x, SymbolicTensor):
-        return True
-    if isinstance(x, dict):
-        return any(map(is_symbolic, x.values()))
-    return isinstance(x, list | tuple) and any(isinstance(part, SymbolicTensor) for part in nested.flatten(x))
+    if isinstance(x, (list, tuple, dict)):
+        return any(map(is_symbolic, x.values() if isinstance(x, dict) else x))
+    return isinstance(x, SymbolicTensor)
 
 
 def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[str, Any]) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import core
-from ..configured import Configured
+from ..configured import Configured, ours_attribute
 from ..layers import SymbolicTensor
 from . import tracing
 from .alignment import Array, LossPullback, align, as_mask, as_weights, match_rank
@@ -215,7 +215,7 @@ class Loss(Configured):
     def _factor(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], keep: Array | None, live: Array | None, weights: Any
     ) -> Array:
-        """What each value is multiplied with; remembered where all are alike, as in most batches."""
+        """What each value is multiplied with; remembered, read-only, where all are alike and the pullback is ours."""
         alike, key = live is None and weights is None, (shape, dtype, self.reduction)
         remembered: tuple[Any, Array] | None = self.__dict__.get("_cached_factor")
         if alike and remembered is not None and remembered[0] == key:
@@ -225,7 +225,7 @@ class Loss(Configured):
             factor *= weights.astype(dtype, copy=False)
         if live is not None:
             factor[~live] = 0
-        if alike:
+        if alike and type(self).forward is not Loss.forward and ours_attribute(type(self).forward):
             factor.flags.writeable = False
             self.__dict__["_cached_factor"] = key, factor
         return factor
