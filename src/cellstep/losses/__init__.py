@@ -74,7 +74,7 @@ _SNAKE: dict[str, type[Loss]] = {
     for kind in tuple(globals().values())
     if isinstance(kind, type) and issubclass(kind, Loss) and kind not in (Loss, FunctionLoss)
 }
-_LOOKUP: Lookup[Loss] = Lookup("loss", Loss, _SHORT | _SNAKE, _OTHER, "keras.losses")
+_LOOKUP: Lookup[Loss] = Lookup("loss", Loss, _SHORT | _SNAKE, _OTHER)
 BY_NAME = _LOOKUP.by_name
 
 
