@@ -337,3 +337,54 @@ def test_a_call_that_needs_its_masks() -> None:
 
     with pytest.raises(ValueError, match="in its own words"):
         Fails()(x)
+
+
+class Squared(layers.Dense):
+    """What the layer beneath gives, twice."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__(units, activation="tanh", dtype="float64")
+        self.norm = layers.LayerNormalization(dtype="float64")
+
+    def call(self, inputs: Any) -> Any:
+        return self.norm(super().call(inputs)) * super().call(inputs)
+
+
+class Started(layers.GRU):
+    """First states from the inputs."""
+
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        y, h = super().call(sequences, initial_state=[ops.tanh(sequences[:, 0, :2])])
+        return y * h[:, None] / sequences.shape[1]
+
+
+class Both(layers.Bidirectional):
+    """Over itself."""
+
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        return super().call(super().call(sequences))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Squared(3),
+        lambda: Started(2, return_sequences=True, return_state=True, dtype="float64"),
+        lambda: Both(layers.LSTM(3, return_sequences=True, dtype="float64"), merge_mode="sum", dtype="float64"),
+    ],
+    ids=["Dense", "GRU", "Bidirectional"],
+)
+def test_gradients_through_super_call(make: Any) -> None:
+    layer, x = make(), RNG.standard_normal((2, 3, 3))
+    y, pullback = layer.forward(x)
+    dy = RNG.standard_normal(y.shape)
+    dx = pullback(dy)
+    for array, gradient in [(x, dx), *((w.buffer, w.grad.copy()) for w in layer.weights)]:
+        for at in list(np.ndindex(array.shape))[::5]:
+            old, ends = array[at], []
+            for value in (old + 1e-6, old - 1e-6, old):
+                array[at] = value
+                for w in layer.weights:
+                    w.touch()
+                ends.append((layer(x) * dy).sum())
+            np.testing.assert_allclose(gradient[at], (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-7)
