@@ -19,7 +19,7 @@ from numba.extending import intrinsic, overload
 
 from ..cells import ACTIVATIONS, OF_INPUT
 from ..reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE, SHRINK
-from .jit import inner
+from .jit import inlined, inner
 from .layouts import Real1
 
 _CODES = {name: code for code, name in enumerate(ACTIVATIONS)}
@@ -97,74 +97,82 @@ def _two_to(context: Any, m: Any) -> Any:
     return m(m), generate
 
 
+@inlined
+def _decay(v: Any) -> Any:
+    """exp(-|v|)"""
+    s, p = _exp_parts(-abs(v))
+    return s + s * p
+
+
+@inlined
+def _expm1(v: Any) -> Any:
+    """exp(v) - 1 for v <= 0; near 0 it keeps all digits."""
+    s, p = _exp_parts(v)
+    return s * p + (s - type(v)(1))
+
+
+@inlined
+def _tanh_size(v: Any) -> Any:
+    """-|tanh(v)|"""
+    two = type(v)(2)
+    e = _expm1(-two * abs(v))
+    return e / (e + two)
+
+
+@inlined
+def _clip(v: Any, least: Any, most: Any) -> Any:
+    """v within these bounds; NaN stays."""
+    v = least if v < least else v
+    return most if v > most else v
+
+
 @inner
 def activate(code: int, v: Real1) -> None:
     """v (n,) becomes the activation of v."""
     real = v.dtype.type
-    zero, one, two, three, six = real(0), real(1), real(2), real(3), real(6)
+    zero, one, two, three, six, half, far = real(0), real(1), real(2), real(3), real(6), real(0.5), real(_FAR)
     if code == TANH:
         for j in range(v.size):
-            s, p = _exp_parts(-two * abs(v[j]))
-            # expm1(-2 |v|): near 0 it keeps all digits
-            e = s * p + (s - one)
-            v[j] = math.copysign(e / (e + two), v[j])
+            v[j] = math.copysign(_tanh_size(v[j]), v[j])
     elif code == SIGMOID:
         for j in range(v.size):
-            s, p = _exp_parts(-abs(v[j]))
-            e = s + s * p
+            e = _decay(v[j])
             v[j] = (e if v[j] < zero else one) / (one + e)
     elif code == RELU:
         for j in range(v.size):
             v[j] = zero if v[j] < zero else v[j]
     elif code == HARD_SIGMOID:
         for j in range(v.size):
-            a = v[j] + three
-            a = zero if a < zero else a
-            v[j] = (six if a > six else a) / six
+            v[j] = _clip(v[j] + three, zero, six) / six
     elif code == SOFTSIGN:
         for j in range(v.size):
             v[j] = v[j] / (one + abs(v[j]))
     elif code in (ELU, CELU):
         for j in range(v.size):
-            s, p = _exp_parts(zero if v[j] > zero else v[j])
-            v[j] = v[j] if v[j] > zero else s * p + (s - one)
+            v[j] = v[j] if v[j] > zero else _expm1(zero if v[j] > zero else v[j])
     elif code == SELU:
         scale, alpha = real(SELU_SCALE), real(SELU_ALPHA)
         for j in range(v.size):
-            s, p = _exp_parts(zero if v[j] > zero else v[j])
-            v[j] = scale * (v[j] if v[j] > zero else alpha * (s * p + (s - one)))
+            v[j] = scale * (v[j] if v[j] > zero else alpha * _expm1(zero if v[j] > zero else v[j]))
     elif code == SOFTPLUS:
         for j in range(v.size):
-            s, p = _exp_parts(-abs(v[j]))
-            v[j] = (zero if v[j] < zero else v[j]) + math.log1p(s + s * p)
+            v[j] = (zero if v[j] < zero else v[j]) + math.log1p(_decay(v[j]))
     elif code == EXPONENTIAL:
         for j in range(v.size):
             v[j] = math.exp(v[j])
     elif code == RELU6:
         for j in range(v.size):
-            a = zero if v[j] < zero else v[j]
-            v[j] = six if a > six else a
+            v[j] = _clip(v[j], zero, six)
     elif code == LEAKY_RELU:
         slope = real(LEAKY_SLOPE)
         for j in range(v.size):
             v[j] = v[j] if v[j] > zero else slope * v[j]
     elif code == HARD_TANH:
         for j in range(v.size):
-            a = -one if v[j] < -one else v[j]
-            v[j] = one if a > one else a
-    else:
-        _activate_more(code, v)
-
-
-@inner
-def _activate_more(code: int, v: Real1) -> None:
-    """`activate` for the codes from LOG_SIGMOID on."""
-    real = v.dtype.type
-    zero, one, two, three, six, half, far = real(0), real(1), real(2), real(3), real(6), real(0.5), real(_FAR)
-    if code == LOG_SIGMOID:
+            v[j] = _clip(v[j], -one, one)
+    elif code == LOG_SIGMOID:
         for j in range(v.size):
-            s, p = _exp_parts(-abs(v[j]))
-            v[j] = (zero if v[j] > zero else v[j]) - math.log1p(s + s * p)
+            v[j] = (zero if v[j] > zero else v[j]) - math.log1p(_decay(v[j]))
     elif code == SQUAREPLUS:
         square = real(_SQUARE)
         for j in range(v.size):
@@ -177,14 +185,11 @@ def _activate_more(code: int, v: Real1) -> None:
             v[j] = a * a if v[j] < one else v[j]
     elif code == SPARSE_SIGMOID:
         for j in range(v.size):
-            a = v[j] + one
-            a = zero if a < zero else a
-            v[j] = half * (two if a > two else a)
+            v[j] = half * _clip(v[j] + one, zero, two)
     elif code == SOFT_SHRINK:
         edge = real(SHRINK)
         for j in range(v.size):
-            a = -edge if v[j] < -edge else v[j]
-            v[j] = v[j] - (edge if a > edge else a)
+            v[j] = v[j] - _clip(v[j], -edge, edge)
     elif code == HARD_SHRINK:
         edge = real(SHRINK)
         for j in range(v.size):
@@ -196,26 +201,21 @@ def _activate_more(code: int, v: Real1) -> None:
             v[j] = a * (half * math.erfc(-root * a))
     elif code == SILU:
         for j in range(v.size):
-            s, p = _exp_parts(-abs(v[j]))
-            e = s + s * p
+            e = _decay(v[j])
             a = -far if v[j] < -far else v[j]
             v[j] = a * ((e if a < zero else one) / (one + e))
     elif code == HARD_SILU:
         for j in range(v.size):
             a = -three if v[j] < -three else v[j]
-            gate = a + three
-            v[j] = a * ((six if gate > six else gate) / six)
+            v[j] = a * (_clip(a + three, zero, six) / six)
     elif code == MISH:
         for j in range(v.size):
-            s, p = _exp_parts(-abs(v[j]))
-            e = s + s * p
+            e = _decay(v[j])
             a = -far if v[j] < -far else v[j]
             v[j] = a * _tanh_softplus(e, a < zero)
     elif code == TANH_SHRINK:
         for j in range(v.size):
-            s, p = _exp_parts(-two * abs(v[j]))
-            e = s * p + (s - one)
-            v[j] = v[j] - math.copysign(e / (e + two), v[j])
+            v[j] = v[j] - math.copysign(_tanh_size(v[j]), v[j])
 
 
 @inner
@@ -231,7 +231,7 @@ def derive(code: int, y: Real1, d: Real1) -> None:
     """d (n,) is multiplied by the derivative of the activation, where y (n,) is its output; from FIRST_OF_INPUT on y is
     its input."""
     real = d.dtype.type
-    zero, one, six = real(0), real(1), real(6)
+    zero, one, three, six, half, far = real(0), real(1), real(3), real(6), real(0.5), real(_FAR)
     if code == TANH:
         for j in range(d.size):
             d[j] = d[j] * (one - y[j] * y[j])
@@ -271,16 +271,7 @@ def derive(code: int, y: Real1, d: Real1) -> None:
     elif code == HARD_TANH:
         for j in range(d.size):
             d[j] = d[j] * (one if -one < y[j] < one else zero)
-    else:
-        _derive_more(code, y, d)
-
-
-@inner
-def _derive_more(code: int, y: Real1, d: Real1) -> None:
-    """`derive` for the codes from LOG_SIGMOID on."""
-    real = d.dtype.type
-    zero, one, two, three, six, half, far = real(0), real(1), real(2), real(3), real(6), real(0.5), real(_FAR)
-    if code == LOG_SIGMOID:
+    elif code == LOG_SIGMOID:
         for j in range(d.size):
             d[j] = d[j] * -math.expm1(y[j])
     elif code == SQUAREPLUS:
@@ -300,30 +291,26 @@ def _derive_more(code: int, y: Real1, d: Real1) -> None:
     elif code == GELU:
         root, density = real(_HALF_ROOT), real(_DENSITY)
         for j in range(d.size):
-            a = min(max(y[j], -far), far)
+            a = _clip(y[j], -far, far)
             s, p = _exp_parts(-half * a * a)
             d[j] = d[j] * (half * math.erfc(-root * a) + a * density * (s + s * p))
     elif code == SILU:
         for j in range(d.size):
-            s, p = _exp_parts(-abs(y[j]))
-            e = s + s * p
-            a = min(max(y[j], -far), far)
+            e = _decay(y[j])
+            a = _clip(y[j], -far, far)
             near, rest = one / (one + e), e / (one + e)
             d[j] = d[j] * ((rest if a < zero else near) + a * near * rest)
     elif code == HARD_SILU:
         for j in range(d.size):
-            a = min(max(y[j], -three), three)
+            a = _clip(y[j], -three, three)
             d[j] = d[j] * ((a + three) / six + (a / six if -three < a < three else zero))
     elif code == MISH:
         for j in range(d.size):
-            s, p = _exp_parts(-abs(y[j]))
-            e = s + s * p
-            a = min(max(y[j], -far), far)
+            e = _decay(y[j])
+            a = _clip(y[j], -far, far)
             t = _tanh_softplus(e, a < zero)
             d[j] = d[j] * (t + a * (one - t * t) * ((e if a < zero else one) / (one + e)))
     elif code == TANH_SHRINK:
         for j in range(d.size):
-            s, p = _exp_parts(-two * abs(y[j]))
-            e = s * p + (s - one)
-            t = e / (e + two)
+            t = _tanh_size(y[j])
             d[j] = d[j] * (t * t)

@@ -48,8 +48,8 @@ def tape(packed: Packed, B: int, T: int) -> Tape:
     for part in rows:
         n, none = part.stop - part.start, NONE[p.dtype][3]
         z = aligned((T, n, p.P), p.dtype) if v.plan.kept else none
-        arguments = aligned((T, n, v.arguments * p.H), p.dtype) if v.arguments else none
-        parts.append(TapePart(z, arguments, tuple(aligned((n, T + 1, p.H), p.dtype) for _ in v.cell.states)))
+        sums = aligned((T, n, v.plan.gates * p.H), p.dtype) if v.of_input else none
+        parts.append(TapePart(z, sums, tuple(aligned((n, T + 1, p.H), p.dtype) for _ in v.cell.states)))
     return Tape(rows, parts)
 
 

@@ -42,15 +42,13 @@ Sequences = Annotated[tuple[Real3, ...], "states"]
 
 class Weights(NamedTuple):
     """W (I, G H) in panels; U in panels, one product's behind the other's; b (P,), what sums of a row begin with;
-    vectors (H,) each; codes of the activations; the first gate whose pre-activations tapes keep. In backward W and U
-    are the whole transposes, and b has no elements."""
+    vectors (H,) each; codes of the activations. In backward W and U are the whole transposes, and b has no elements."""
 
     W: Real3
     U: Real3
     b: Real1
     vectors: Vectors
     codes: Codes
-    first: int
 
 
 class Inputs(NamedTuple):
@@ -64,9 +62,9 @@ class Inputs(NamedTuple):
 
 
 class TapePart(NamedTuple):
-    """What a forward pass keeps of some rows: z (T, B, P), with gates activated; v (T, B, some gates), pre-activations
-    that derivatives are functions of; states (B, T + 1, H), which start with the initial ones. No elements where
-    something is not kept."""
+    """What a forward pass keeps of some rows: z (T, B, P), with gates activated; v (T, B, G H), pre-activations of the
+    gates where a derivative is a function of one; states (B, T + 1, H), which start with the initial ones. No elements
+    where something is not kept."""
 
     z: Real3
     v: Real3

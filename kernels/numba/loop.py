@@ -138,7 +138,7 @@ def forward_loop(plan: Plan, step: Step) -> Callable[..., None]:
         weights: Weights, begin: int, end: int, inputs: Inputs, y: Real3, states: States, tape: TapePart
     ) -> None:
         """Steps begin to end. y (B, T, H); states (B, H): the initial ones in, the final ones out."""
-        W, U, b, vectors, codes, first = weights
+        W, U, b, vectors, codes = weights
         h, x, drop = states[0], inputs.x, inputs.drop
         B, T, I = x.shape  # noqa: E741
         H, P = h.shape[1], b.size
@@ -177,13 +177,13 @@ def forward_loop(plan: Plan, step: Step) -> Callable[..., None]:
                 if two:
                     for r in range(B):
                         if live[s, r]:
-                            this = Row(view(z, s, r), view(tape.v, t, r), first, H, codes, vectors)
+                            this = Row(view(z, s, r), view(tape.v, t, r), H, codes, vectors)
                             begin_operand(this)
                             operand_value(this, row(hd, r), row(operand, r))
                     add_operand(operand, U, panel, z[s], edge)
                 for r in range(B):
                     if live[s, r]:
-                        this = Row(view(z, s, r), view(tape.v, t, r), first, H, codes, vectors)
+                        this = Row(view(z, s, r), view(tape.v, t, r), H, codes, vectors)
                         step_forward(this, rows_of(states, r))
                     if wanted:
                         copy(row(h, r), view(y, r, t))
@@ -206,7 +206,7 @@ def backward_loop(plan: Plan, step: Step) -> Callable[..., None]:
         weights: Weights, begin: int, end: int, inputs: Inputs, gradients: Gradients, tape: TapePart, sums: Sums
     ) -> None:
         """Steps end to begin."""
-        Wt, Ut, _, vectors, codes, first = weights
+        Wt, Ut, _, vectors, codes = weights
         dy, dx, traces, dstates = gradients
         dW, dU, db, dvectors = sums
         dh, x, drop = dstates[0], inputs.x, inputs.drop
@@ -241,7 +241,7 @@ def backward_loop(plan: Plan, step: Step) -> Callable[..., None]:
                         before = views(tape.states, r, t, resets and fresh[at, r], zeros)
                         after = views(tape.states, r, t + 1, False, zeros)
                         z = view(tape.z, t, r) if kept else after[0]
-                        this = Row(z, view(tape.v, t, r), first, H, codes, vectors)
+                        this = Row(z, view(tape.v, t, r), H, codes, vectors)
                         copy(before[0], hr)
                         if dropped:
                             multiply(row(drop, r), hr)
@@ -258,7 +258,7 @@ def backward_loop(plan: Plan, step: Step) -> Callable[..., None]:
                     for r in range(B):
                         if live[at, r]:
                             h = zeros if resets and fresh[at, r] else view(tape.states[0], r, t)
-                            this = Row(view(tape.z, t, r), view(tape.v, t, r), first, H, codes, vectors)
+                            this = Row(view(tape.z, t, r), view(tape.v, t, r), H, codes, vectors)
                             operand_backward(this, h, row(drop, r), row(d, r), view(dz, s, r), row(through, r))
                 to_h(dz[s], Ut, through, edge)
                 for r in range(B):

@@ -29,8 +29,7 @@ class Variant(NamedTuple):
     """A cell with its options, as these files need it.
 
     W, U, b: places in the row's weights, U None if the cell has none; vectors: those of weights (H,). codes: of the
-    activations. first, arguments: the first gate whose pre-activations tapes keep, as derivatives are functions of
-    them, and how many of them follow.
+    activations. of_input: whether tapes keep pre-activations, as the derivative of a gate is a function of its.
     """
 
     cell: Cell
@@ -42,8 +41,7 @@ class Variant(NamedTuple):
     b: int
     vectors: tuple[int, ...]
     codes: tuple[int, ...]
-    first: int
-    arguments: int
+    of_input: bool
 
 
 class Packed(NamedTuple):
@@ -65,7 +63,7 @@ class Packed(NamedTuple):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as plain weights, since the panels' width depends on the processor."""
         v, H, N = self.variant, self.H, self.variant.cell.G * self.H
-        W, in_panels, b, vectors, _, _ = self.weights
+        W, in_panels, b, vectors, _ = self.weights
         U, start = np.empty((H, N if v.plan.products else 0), self.dtype), 0
         for _, first, count, _ in v.plan.products:
             end = start + -(-count * H // in_panels.shape[2])
@@ -97,7 +95,6 @@ def variant_of(cell: Cell, options: tuple[Any, ...]) -> Variant:
     vectors = tuple(i for i, weight in enumerate(cell.weights) if weight.axes == ("H",))
     counts = len(cell.states), len(cell.activations), len(vectors)
     plan = Plan(cell.G, blocks, tuple(products), cell.letters != cell.output, *counts)
-    of_input = [g for g, gate in enumerate(cell.gates) if chosen.get(gate.activation) in OF_INPUT]
     flags = {name: value for name, value in chosen.items() if name not in cell.activations}
     return Variant(
         cell=cell,
@@ -109,8 +106,7 @@ def variant_of(cell: Cell, options: tuple[Any, ...]) -> Variant:
         b=names.index(cell.bias),
         vectors=vectors,
         codes=tuple(ACTIVATIONS.index(chosen[name]) for name in cell.activations),
-        first=of_input[0] if of_input else 0,
-        arguments=of_input[-1] + 1 - of_input[0] if of_input else 0,
+        of_input=any(chosen.get(gate.activation) in OF_INPUT for gate in cell.gates),
     )
 
 
@@ -143,6 +139,6 @@ def _pack(v: Variant, W: Array, U: Array, b: Array, vectors: tuple[Array, ...], 
         I=W.shape[0],
         H=H,
         dtype=W.dtype,
-        weights=Weights(Wp, Up, b, vectors, v.codes, v.first),
-        transposed=Weights(Wt, Ut, none1, vectors, v.codes, v.first),
+        weights=Weights(Wp, Up, b, vectors, v.codes),
+        transposed=Weights(Wt, Ut, none1, vectors, v.codes),
     )

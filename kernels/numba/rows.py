@@ -14,13 +14,12 @@ class Row(NamedTuple):
     """One batch row in one step.
 
     z (P,): pre-activations, H for each gate and for each sum that a product has of its own; gates become activations in
-    place (`apply`). v: pre-activations of gates from `first` on that derivatives are functions of, or no elements.
+    place (`apply`). v: pre-activations of the gates, kept where a derivative is a function of one, or no elements.
     units: H. codes: of the activations, an option each. vectors: weights (H,).
     """
 
     z: Real1
     v: Real1
-    first: int
     units: int
     codes: Codes
     vectors: Vectors
@@ -69,14 +68,14 @@ def apply(code: int, row: Row, g: int, count: int = 1) -> None:
     """Pre-activations of `count` gates from g on become gates."""
     z = gates(row.z, row, g, count)
     if code >= FIRST_OF_INPUT and row.v.size > 0:
-        copy(z, gates(row.v, row, g - row.first, count))
+        copy(z, gates(row.v, row, g, count))
     activate(code, z)
 
 
 @inlined
 def pull_back(code: int, row: Row, g: int, dz: Real1, count: int = 1) -> None:
     """Gradients of `count` gates from g on, in dz, become those of their pre-activations."""
-    values = gates(row.v, row, g - row.first, count) if code >= FIRST_OF_INPUT else gates(row.z, row, g, count)
+    values = gates(row.v, row, g, count) if code >= FIRST_OF_INPUT else gates(row.z, row, g, count)
     derive(code, values, gates(dz, row, g, count))
 
 
