@@ -42,7 +42,8 @@ def weighted_sums(values: Array, sample_weight: ArrayLike | None, mask: ArrayLik
     """The sum of values (B, ...) times weights, the sum of weights, and how many values a row has."""
     v = np.asarray(values, np.float64)
     if v.ndim == 0:  # one value of the whole batch, which has seen to masks itself: as if it stood beside each weight
-        v, mask = np.full(np.shape(sample_weight) or (1,), v), None
+        shape: Any = () if sample_weight is None else np.shape(sample_weight)
+        v, mask = np.full(shape or (1,), v), None
     weights: Array | None = None
     if sample_weight is not None:
         weights = align("sample_weight", as_weights(sample_weight), v.shape).astype(np.float64)
