@@ -15,10 +15,10 @@ import numpy as np
 from .base import Array, Layer
 from .context import Applied, Context
 from .input import InputLayer
-from .module import penalties_of
 from .names import counting_names
 from .symbolic import Node, SymbolicTensor
 from .variable import Variable
+from .weighted import penalties_of
 
 
 class KnownTensor(SymbolicTensor):

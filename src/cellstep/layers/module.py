@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self, TypedDict
 
-from numpy.typing import NDArray
-
 from .. import constraints, core, initializers, regularizers
-from ..configured import Constructed, arguments_by_name, chosen, hook, is_plain, of_package, owner_of, parameter_names
+from ..configured import arguments_by_name, chosen, hook, is_plain, of_package, owner_of, parameter_names
 from ..registry import deserialize_keras_object, serialize
 from .configuration import NOT_OWN, check_config, checked, in_configuration, of_weights, older_shape, users_config
 from .context import tracing
@@ -20,13 +17,9 @@ from .names import auto_name, check_name, known_sizes, name_first
 from .reading import current
 from .structure import MOVING, VALUES, WATCHED, structure
 from .variable import Variable, number_dtype
-from .variable import count as count_numbers
+from .weighted import Weighted
 
 Shape = tuple[int | None, ...]
-#: What gives the penalties of weights.
-penalties_of: ContextVar[Callable[[Iterable[Any]], list[Any]]] = ContextVar(
-    "penalties_of", default=regularizers.penalties
-)
 
 
 class NamedOptions(TypedDict, total=False):
@@ -37,7 +30,7 @@ class NamedOptions(TypedDict, total=False):
     trainable: bool
 
 
-class Module(Constructed):
+class Module(Weighted):
     """A named holder of weights.
 
     A subclass says in `make_weights(input_shape)` which weights it has, and in `get_config` what its constructor took.
@@ -247,29 +240,6 @@ class Module(Constructed):
         return modules
 
     @property
-    def trainable_weights(self) -> list[Variable]:
-        return [w for w in self.weights if w.trainable]
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        return [w for w in self.weights if not w.trainable]
-
-    @property
-    def variables(self) -> list[Variable]:
-        """As `weights`."""
-        return self.weights
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """As `trainable_weights`."""
-        return self.trainable_weights
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """As `non_trainable_weights`."""
-        return self.non_trainable_weights
-
-    @property
     def trainable(self) -> bool:
         """Whether pullbacks add to the gradients of the weights; setting it sets every weight's, but for those that
         no gradient ever changes."""
@@ -293,43 +263,12 @@ class Module(Constructed):
         """The name of the class in configurations."""
         return type(self).__name__
 
-    @property
-    def losses(self) -> list[float]:
-        """The penalties that training adds to the loss: one for each trainable weight with a regularizer."""
-        return penalties_of.get()(self.trainable_weights)
-
     def add_loss(self, loss: Any) -> None:
         """NotImplementedError: what is added to the loss needs a gradient, which a number has not."""
         raise NotImplementedError(
             "add_loss is not built: give the layer an activity_regularizer, the weight a regularizer, or the model an "
             "output with a loss of its own"
         )
-
-    def get_weights(self) -> list[NDArray[Any]]:
-        """Copies of all weights, in order."""
-        return [w.numpy() for w in self.weights]
-
-    def set_weights(self, weights: Iterable[Any]) -> None:
-        """Assign all weights, in order.
-
-        Raises:
-            ValueError, TypeError: too few, too many, or a wrong shape; nothing was written.
-        """
-        if weights is None or isinstance(weights, str):
-            raise TypeError(f"weights must be a list of arrays, got {weights!r}")
-        values, variables = list(weights), self.weights
-        if len(values) != len(variables):
-            hint = "" if self.built else "; the layer is not built yet, so it has none"
-            raise ValueError(f"expected weights to be {len(variables)} arrays, got {len(values)}{hint}")
-        cast = [w.cast(v) for w, v in zip(variables, values, strict=True)]
-        for variable, value in zip(variables, cast, strict=True):
-            variable.assign(value)
-
-    def count_params(self) -> int:
-        """How many numbers the weights hold; ValueError before `build`."""
-        if not self.built:
-            raise ValueError(f"{self.name} has no weights to count yet: build it, or call it once")
-        return count_numbers(self.weights)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments under Keras's keys, ready for JSON.
@@ -366,13 +305,6 @@ class Module(Constructed):
         """
         check_config(cls, config)
         return cls(**(config if of_package(cls) else deserialize_keras_object(config)))
-
-    def grads_of(self, variables: Iterable[Variable | None]) -> list[NDArray[Any] | None]:
-        """Where a pullback adds each weight's gradient: None for a frozen or missing one."""
-        return [
-            None if v is None or not v.trainable else v.grad if v._grad is None or v._rows else v._grad
-            for v in variables
-        ]
 
     def __getstate__(self) -> dict[str, Any]:
         """For copy and pickle: all but the lock, and but caches, whose names start with `_cached`."""
