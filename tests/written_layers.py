@@ -68,7 +68,7 @@ def cross_attention(keras: Any) -> Any:
 
     x = keras.Input((6, 3))
     y = Cross()(x=x, context=layers.GRU(4, return_sequences=True)(x))
-    return keras.Model(x, layers.Dense(1)(layers.Flatten()(Cross()(y, x))))
+    return keras.Model(x, layers.Dense(1)(layers.GlobalAveragePooling1D()(Cross()(y, x))))
 
 
 def luong(keras: Any) -> Any:
