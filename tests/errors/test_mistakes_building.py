@@ -599,7 +599,7 @@ TABLE: list[Row] = [
         "sym initial_state str",
         lambda: layers.GRU(3)(Input((5, 3)), initial_state="abc"),
         TypeError,
-        "expected initial_state of gru to hold symbolic tensors alone, got str",
+        "expected initial_state of gru to hold real numbers, got dtype <U3, a string",
     ),
     (
         "sym initial_state number",

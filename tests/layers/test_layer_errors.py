@@ -46,10 +46,10 @@ CONSTRUCTORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: layers.Dense(4, "threshold"), ValueError, "got 'threshold'; threshold needs arguments"),
     (lambda: layers.LSTM(4, "tanh", "gleu"), ValueError, "recurrent_activation must be one of .* got 'gleu'"),
     (
-        lambda: layers.Dense(4, np.arctan),
+        lambda: layers.Dense(4, np.spacing),
         *(
             TypeError,
-            r"activation must have a gradient, got the function arctan; make it activations.Activation\('arctan', ",
+            r"activation must have a gradient, got the function spacing; make it activations.Activation\('spacing', ",
         ),
     ),
     (lambda: layers.LSTM(4, use_bias=2), TypeError, "use_bias must be True or False, got 2"),

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from slopes import compare
 
-from cellstep import layers
-from cellstep.layers import Layer
+from cellstep import Input, layers
+from cellstep.layers import Layer, nested
 
 RNG = np.random.default_rng(11)
 MASKS = [np.array([[1, 0, 1], [1, 1, 0]], bool), np.array([[1, 1, 0], [0, 1, 0]], bool)]
@@ -148,4 +148,17 @@ def test_no_layer_hides_the_call_on_symbolic_tensors() -> None:
     kinds = [getattr(layers, name) for name in layers.__all__]
     for kind in kinds:
         if isinstance(kind, type) and issubclass(kind, Layer):
+            # cells take states too, and this one several inputs by name; other tests call them on tensors
+            if kind.__name__.endswith(("Cell", "Cells")) or kind is layers.MultiHeadAttention:
+                continue
             assert kind.__call__ is Layer.__call__, f"{kind.__name__} must write call, not __call__"
+
+
+@pytest.mark.parametrize("kind", [layers.SimpleRNNCell, layers.LSTMCell, layers.GRUCell])
+@pytest.mark.parametrize("stacked", [False, True])
+def test_cells_on_symbolic_tensors_give_such(kind: Any, stacked: bool) -> None:
+    cell = layers.StackedRNNCells([kind(2), kind(2)]) if stacked else kind(2)
+    x = Input((3,))
+    states = [Input((n,)) for n in nested.flatten(cell.state_size)]
+    y, new = cell(x, nested.pack(cell.get_initial_state(1), states))
+    assert {type(t) for t in nested.flatten([y, new])} == {type(x)}

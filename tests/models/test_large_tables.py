@@ -338,4 +338,4 @@ def test_the_argument_is_in_the_configuration_where_it_is_set() -> None:
     again = layers.Embedding.from_config(layers.Embedding(3, 2, sparse=True).get_config())
     assert again.sparse
     with pytest.raises(TypeError, match="sparse must be"):
-        layers.Embedding(3, 2, sparse=1)  # type: ignore[arg-type]
+        layers.Embedding(3, 2, sparse=2)  # type: ignore[arg-type]

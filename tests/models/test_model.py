@@ -330,12 +330,12 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
         lambda: Model(T, Dense(1, name="d")(Dense(2, name="d")(T))),
         *(ValueError, "layers must have names of their own in functional.*, got a second 'd'"),
     ),
-    "values": (lambda: np.sin(T), TypeError, "has no values before a model runs"),
+    "values": (lambda: np.spacing(T), TypeError, "has no values before a model runs"),
     "index": (lambda: T[:, [0]], TypeError, "takes slices, integers, None and"),
     "truth": (lambda: bool(T), TypeError, "has no values"),
     "state array": (
-        lambda: LSTM(2)(Input((None, 2)), initial_state=[Input((2,)), np.ones((1, 2))]),
-        *(TypeError, "expected initial_state of lstm to hold symbolic tensors alone, got ndarray"),
+        lambda: LSTM(2)(Input((None, 2)), initial_state=[Input((2,)), np.ones((3, 2))]),
+        *(ValueError, r"a constant initial_state of lstm beside tensors to have one row, got shape \(3, 2\)"),
     ),
     "list of tensors": (
         lambda: GRU(2)([Input((None, 2)), Input((None, 2))]),

@@ -43,7 +43,7 @@ def test_layers_at_their_defaults_have_arguments_that_they_know(version: str) ->
         **{key: [3] for key in threes},
         **{key: [0.5] for key in ("Dropout", "SpatialDropout1D", "GaussianDropout", "GaussianNoise")},
         **{key: [2] for key in (name for name in known if "Pool" in name and "Global" not in name)},
-        **{key: [2, 3] for key in ("Conv1D", "Convolution1D")},
+        **{key: [2, 3] for key in known if "Conv" in key or key == "MultiHeadAttention"},
         "Embedding": [4, 3],
         "Activation": ["relu"],
         "Reshape": [(-1,)],

@@ -30,7 +30,8 @@ from .forward_adapter import apply_forward, apply_of_package, call_arguments, ca
 from .module import Module, NamedOptions, Shape
 from .penalties import run_layer
 from .structure import structure
-from .symbolic import Node, SymbolicTensor, Tensors, connect, in_trace, is_symbolic
+from .symbolic import Node, SymbolicTensor, Tensors, in_trace, is_symbolic
+from .symbolic_call import connect
 
 Array = NDArray[Any]
 

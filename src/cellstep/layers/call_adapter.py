@@ -29,7 +29,8 @@ from .context import Applied, Context
 from .forward_adapter import beneath
 from .penalties import run_layer
 from .structure import structure
-from .symbolic import Node, connect, constants_as_tensors, in_trace, is_symbolic
+from .symbolic import Node, constants_as_tensors, in_trace, is_symbolic
+from .symbolic_call import connect
 from .tracer import Tracer, argument, trace
 
 if TYPE_CHECKING:

@@ -63,6 +63,9 @@ class MultiHeadAttention(AttentionLayer):
     #: How the call names the entries of x.
     call_names = ("query", "value", "key", "attention_mask")
 
+    #: What older versions of Keras do not know.
+    _unwritten_defaults = {"use_gate": False, "sliding_window": None}
+
     def __init__(
         self,
         num_heads: int,

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, cast, overl
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import core
-from ..configured import PACKAGE, of_package
+from ..configured import PACKAGE
 from . import nested
 from .context import Context, traced_on
 from .module import Shape
@@ -284,67 +283,3 @@ def is_symbolic(x: Any) -> bool:
     if isinstance(x, (list, tuple, dict)):
         return any(map(is_symbolic, x.values() if isinstance(x, dict) else x))
     return isinstance(x, SymbolicTensor)
-
-
-def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[str, Any]) -> Any:
-    """Note a call of a layer on tensors, build the layer, and return the tensors that the call gives.
-
-    A mask or initial states that hold no tensors are the same in every call, and stand among the options.
-
-    Raises:
-        TypeError: arrays among the tensors, or several tensors where the layer takes one. ValueError: the layer cannot
-        take inputs of these shapes.
-    """
-    states = None
-    if initial_state is not None:
-        states = list(initial_state) if isinstance(initial_state, list | tuple) else [initial_state]
-        symbolic = [state for state in states if is_symbolic(state)]
-        if not symbolic:
-            states = [core.real(f"initial_state of {layer.name}", state) for state in states]
-            _check_states(layer, x, states)
-            options, states = {**options, "initial_state": states}, None
-        elif len(symbolic) < len(states):
-            # a constant beside tensors is one for each of their rows
-            zeros = _operation("ZerosLike", symbolic[0])
-            states = [state if is_symbolic(state) else _operation("Add", zeros, np.asarray(state)) for state in states]
-    if mask is not None and not is_symbolic(mask):
-        options, mask = {**options, "mask": core.real(f"mask of {layer.name}", mask).astype(bool)}, None
-    if not isinstance(x, SymbolicTensor) and not layer.takes_several and of_package(type(layer)):
-        raise TypeError(f"{layer.name} takes one tensor as x, got a {type(x).__name__} of {len(x)}")
-    for name, value in (("x", x), ("mask", mask), ("initial_state", states)):
-        for part in [] if value is None else nested.flatten(value):
-            if not isinstance(part, SymbolicTensor):
-                raise TypeError(
-                    f"expected {name} of {layer.name} to hold symbolic tensors alone, got {type(part).__name__}"
-                )
-    shape = x.shape if isinstance(x, SymbolicTensor) else nested.change(x, lambda tensor: tensor.shape)
-    _check_options(layer, options)
-    layer.build(shape)
-    _check_states(layer, x, states)
-    node = Node(layer, x, mask, None if states is None else {"initial_state": states}, options)
-    known = node.known()
-    return node.give(layer.call_shape(shape, options, {}), layer.output_dtype, layer.nodes) if known is None else known
-
-
-def _check_options(layer: Layer, options: dict[str, Any]) -> None:
-    """TypeError for an option that the layer does not take, or one that holds tensors."""
-    layer.check_options(options)
-    for name, value in options.items():
-        if is_symbolic(value):
-            raise TypeError(f"{name} of {layer.name} must hold no symbolic tensors; only x, mask and initial_state can")
-
-
-def _check_states(layer: Layer, x: Any, states: list[Any] | None) -> None:
-    if states is None:
-        return
-    sizes = getattr(layer, "state_size", None)
-    if sizes is None:
-        raise TypeError(f"initial_state must be None, as {type(layer).__name__} has no states, got one")
-    wanted = sizes if isinstance(sizes, list | tuple) else [sizes]
-    if all(isinstance(size, int) for size in wanted):
-        have = [tensor.shape[-1] if len(tensor.shape) == 2 else tensor.shape for tensor in states]
-        if have != list(wanted):
-            raise ValueError(
-                f"expected initial_state of {layer.name} to be {len(wanted)} tensors (batch, units) with "
-                f"{', '.join(map(str, wanted))} units, got {len(have)} with {', '.join(map(str, have))}"
-            )
