@@ -155,6 +155,21 @@ def masked_mean(keras: Any) -> Any:
     )
 
 
+def made_mask(keras: Any) -> Any:
+    """A layer that makes a mask by `compute_mask` alone, as an embedding of positions does."""
+    ops, layers = keras.ops, keras.layers
+
+    class Marked(layers.Layer):
+        def call(self, x: Any) -> Any:
+            return 2.0 * x
+
+        def compute_mask(self, x: Any, mask: Any = None) -> Any:
+            return ops.any(ops.not_equal(x, 0), axis=-1)
+
+    x = keras.Input((6, 3))
+    return keras.Model(x, layers.Dense(1)(layers.GRU(4)(Marked()(x))))
+
+
 def nested_layers(keras: Any) -> Any:
     """A layer of layers of the user's, in TimeDistributed too, with operators on weights alone."""
     ops, layers = keras.ops, keras.layers
@@ -354,6 +369,7 @@ MODELS = [
     luong,
     transformer_block,
     masked_mean,
+    made_mask,
     nested_layers,
     residual_wrapper,
 ]

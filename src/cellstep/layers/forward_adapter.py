@@ -95,7 +95,8 @@ def take_written(kind: Any, base: Any) -> None:
             setattr(kind, name, vars(base)[name])
     if kind.apply is apply_forward and "call" in vars(kind) and ours_attribute(kind.forward):
         if class_beneath(kind) is base:
-            kind.supports_masking = bool(vars(kind).get("supports_masking", ours_attribute(kind.call)))
+            passes = ours_attribute(kind.call) or not ours_function(kind.compute_mask)  # as in Keras
+            kind.supports_masking = bool(vars(kind).get("supports_masking", passes))
         elif "reach" not in vars(kind):  # what is said of its steps may hold no more
             kind.over_time, kind.reach = vars(kind).get("over_time", "sequence"), base.reach
     computes = "_depends" not in vars(owner_of(kind, "apply")) and kind.apply is not apply_forward
