@@ -388,3 +388,23 @@ def test_gradients_through_super_call(make: Any) -> None:
                     w.touch()
                 ends.append((layer(x) * dy).sum())
             np.testing.assert_allclose(gradient[at], (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-7)
+
+
+class CrossAttention(layers.Layer):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.attention = layers.MultiHeadAttention(1, 3)
+
+    def call(self, x: Any, context: Any) -> Any:
+        return self.attention(query=x, value=context)
+
+
+def test_layers_inside_see_the_masks_of_all_inputs() -> None:
+    x, words = Input((None, 2)), Input((None,), dtype="int32")
+    model = Model([x, words], CrossAttention()(x, layers.Embedding(5, 2, mask_zero=True)(words)))
+    data, ids = np.ones((2, 3, 2), "float32"), np.array([[1, 2, 0, 0], [3, 4, 0, 0]])
+    np.testing.assert_allclose(
+        model.predict([data, ids], verbose=0), model.predict([data, ids[:, :2]], verbose=0), 1e-6
+    )
+    ids[:, 2:] = 1  # which is no padding
+    assert np.abs(model.predict([data, ids], verbose=0) - model.predict([data, ids[:, :2]], verbose=0)).max() > 1e-4

@@ -150,7 +150,7 @@ def traced_call(layer: Any, x: Any, mask: Any, training: bool, options: dict[str
     """Trace `call` for these arguments; what runs its graph for them."""
     called = _called(layer)
     names, x = called.names, arrays_of(layer, x)
-    masks_of = options.pop("_masks", None)
+    masks_of, inside = options.pop("_masks", None), {names[0]: mask, **options.pop("_inside", {})}
     options = {name: value for name, value in options.items() if value is not None}
     arrays = {name: arrays_of(layer, value) for name, value in options.items() if _holds_arrays(value)}
     if not layer.built:
@@ -168,7 +168,7 @@ def traced_call(layer: Any, x: Any, mask: Any, training: bool, options: dict[str
     masks: list[Any] = []
     for name in sorted(data):
         own = nested.flatten(data[name])
-        given = nested.flatten(mask) if name == names[0] and mask is not None else []
+        given = nested.flatten(inside[name]) if inside.get(name) is not None else []
         masks += given if len(given) == len(own) else [None] * len(own)
 
     def run(context: Context) -> Applied:

@@ -30,7 +30,8 @@ class LayerCall:
     named: what else it was given tensors for, by name, such as initial_state. options: what it was given beside
     tensors. plain: one input, and nothing else. outputs: the places of what it gives; single: it gives one array, no
     list. needs: the places that it takes, masks among them; sources: those that gradients go to.
-    masks: the places of tensors whose masks it takes by name; None where it takes that of x alone.
+    masks: the places of tensors whose masks it takes by name; None where it takes that of x alone. Layers inside of one
+    that takes tensors by name see the masks of all.
     """
 
     layer: Layer
@@ -70,7 +71,8 @@ class LayerCall:
         if self.named:
             options = {**options, **nested.change(self.named, values.__getitem__)}
         if self.masks is not None:
-            options = {**options, "_masks": nested.change(self.masks, masks.__getitem__)}
+            inside = nested.change(self.named, masks.__getitem__)
+            options = {**options, "_masks": nested.change(self.masks, masks.__getitem__), "_inside": inside}
         if "training" in self.options:
             context = context.but(training=self.options["training"])
         return call(self.layer, x, mask, context, **options)
