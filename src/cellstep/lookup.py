@@ -30,6 +30,9 @@ LEFT_OUT = {
     "CategoricalGeneralizedCrossEntropy": "the crossentropy for noisy labels of images",
     "TimeseriesGenerator": "the older name of utils.timeseries_dataset_from_array",
     "Ftrl": "the optimizer of large sparse linear models",
+    "Adafactor": "the optimizer of nets whose Adam would not fit into memory",
+    "Muon": "the optimizer of large matrices",
+    "LossScaleOptimizer": "the optimizer around another for float16",
 }
 _LEFT_OUT_PLAIN = {name.lower(): name for name in LEFT_OUT}
 
