@@ -99,8 +99,9 @@ class Sequential(Model):
             layer.trainable = False
         graph = self._graph.then(layer)
         if self._input_shape is not None:
-            layer.build(self.shapes()[-1])
-            graph.shapes([self._input_shape])  # which says where they do not fit
+            before = self.shapes()[-1]
+            layer.build(before)
+            graph.steps[-1].shapes(before, {})  # which says where they do not fit
             self.built = True
         self._parts.append(layer)
         self._rewire(graph)
