@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -165,14 +165,14 @@ def serialize(thing: Any) -> dict[str, Any]:
     return found
 
 
-@contextmanager
-def sharing() -> Iterator[None]:
-    """Inside the `with`, a layer that stands in a configuration twice is marked as one layer, as in Keras's files."""
-    token = _sharing.set(True)
-    try:
-        yield
-    finally:
-        _sharing.reset(token)
+def serialize_shared(thing: Any) -> dict[str, Any]:
+    """`serialize` with marks that say which layers are one, as in Keras's files.
+
+    In a context of its own, so that nothing is left of it, wherever an interrupt may come.
+    """
+    context = copy_context()
+    context.run(_sharing.set, True)
+    return context.run(serialize, thing)
 
 
 def serialize_keras_object(obj: Any) -> Any:

@@ -201,7 +201,7 @@ WRONG: list[tuple[list[Any], Any]] = [
     (["seen"], 1.5),
     (["seen"], -3),
     (["logs"], []),
-    (["stop_training"], 1),
+    (["stop_training"], 2),
     (["weights"], []),
     (["weights", 0], np.zeros((3, 3))),
     (["weights", 0], np.zeros((3, 2), np.float32)),

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from .. import registry
 from ..atomic import replacing
 from ..core import brief, check_count, check_path
-from ..layers import deserialize, serialize
+from ..layers import deserialize
 from ..layers.reading import Reading, reading
-from ..registry import sharing
+from ..registry import serialize_shared
 from . import archive, hdf5, weights
 from .archive import CONFIG, METADATA, WEIGHTS
 from .network import Network
@@ -68,8 +68,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
 
 
 def _content(model: Any) -> dict[str, bytes]:
-    with sharing():
-        config = serialize(model)
+    config = serialize_shared(model)
     marked = _marked(config)
     counts = Counter(part["shared_object_id"] for part in marked)
     for part in marked:
