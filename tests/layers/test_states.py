@@ -199,7 +199,7 @@ def test_states_need_a_stateful_layer() -> None:
 @pytest.mark.parametrize("steps", [0, 1, T])
 @every_kind
 def test_outputs_and_states_share_memory_with_nothing(kind: str, steps: int, sequences: bool) -> None:
-    """Whoever writes into one of them changes nothing else."""
+    """Writing into one of them changes nothing else."""
     for flags in ({}, {"stateful": True}, {"trainable_initial_state": True}):
         layer = KINDS[kind](H, return_state=True, return_sequences=sequences, **flags)
         x = X[:, :steps].astype("f4")

@@ -129,7 +129,7 @@ def test_arrays_give_the_values_and_dtypes_of_keras(name: str) -> None:
     np.testing.assert_allclose(found, np.asarray(wanted), rtol=2e-5, atol=2e-5)
 
 
-#: Calls on numbers, whole numbers, booleans and lists, and functions that make arrays.
+#: Calls on floats, integers, booleans and lists, and functions that make arrays.
 CALLS: list[Any] = [
     lambda m: m.zeros((2, 3)),
     lambda m: m.ones((2,), dtype="int32"),

@@ -153,7 +153,7 @@ class Conv1D(Convolution):
         activity_regularizer: likewise, for a penalty of the outputs over the number of rows.
         **options: name, dtype, trainable, as for every layer.
 
-    Weights: kernel (kernel_size, C / groups, filters), bias (filters,). A mask goes no further, and has no effect.
+    Weights: kernel (kernel_size, C / groups, filters), bias (filters,). A mask has no effect, and is not passed on.
 
     Example:
         >>> y = Conv1D(8, 3, padding="causal")(np.ones((2, 10, 4)))

@@ -27,7 +27,7 @@ class Conv1DTranspose(Convolution):
         data_format, activation, use_bias, *_initializer, *_regularizer, *_constraint: as for `Conv1D`.
         **options: name, dtype, trainable, as for every layer.
 
-    Weights: kernel (kernel_size, filters, C), bias (filters,). A mask goes no further, and has no effect.
+    Weights: kernel (kernel_size, filters, C), bias (filters,). A mask has no effect, and is not passed on.
 
     Source: Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning".
 

@@ -60,7 +60,7 @@ class MaxPooling1D(_Pooling1D):
         data_format: "channels_last", or "channels_first" for (B, C, T).
         **options: name, dtype, trainable, activity_regularizer, as for every layer.
 
-    The gradient goes to the first of the largest. A mask goes no further, and has no effect.
+    The gradient goes to the first of the largest. A mask has no effect, and is not passed on.
 
     Example:
         >>> y = MaxPooling1D(2)(np.ones((1, 6, 3)))

@@ -27,7 +27,7 @@ class SeparableConv1D(Convolution):
         **options: name, dtype, trainable, as for every layer.
 
     Weights: depthwise_kernel (kernel_size, C, depth_multiplier), pointwise_kernel (1, C depth_multiplier, filters),
-    bias (filters,). A mask goes no further, and has no effect.
+    bias (filters,). A mask has no effect, and is not passed on.
 
     Source: Chollet 2017.
 

@@ -96,7 +96,7 @@ class SymbolicTensor:
 
     Attributes:
         shape: None for open axes, the batch size among them; in a function of the user's that is traced these are sizes
-            that operations take, and whoever compares them, or needs the number, makes the trace know them.
+            that operations take, and code that compares them, or needs the number, makes the trace know them.
         dtype: as a NumPy dtype.
         node: the call that gives it. index: which of that call's outputs it is.
         differentiable: False for targets, which have no gradient.

@@ -19,7 +19,7 @@ from ..symbolic import SymbolicTensor
 
 
 class Size:
-    """A whole number that depends on the shapes of tensors: a function of parts, which are tensors, or what stands for
+    """An integer that depends on the shapes of tensors: a function of parts, which are tensors, or what stands for
     them, and numbers, and other sizes."""
 
     def __init__(self, function: Callable[..., int], *parts: Any) -> None:
