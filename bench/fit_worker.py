@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cellstep.benchmarks.shapes import FIT_SAMPLES, Shape, parse
+from cellstep.benchmarks.shapes import Shape, fit_samples, parse
 
 CHECKED = 128  # samples
 OPTIONS = ("mask", "dropout", "recurrent_dropout", "bidirectional")
@@ -21,7 +21,7 @@ OPTIONS = ("mask", "dropout", "recurrent_dropout", "bidirectional")
 
 def data(shape: Shape) -> tuple[Any, Any]:
     """x (samples, T, I), y (samples, 1): whether the mean of the first input is positive."""
-    x = np.random.default_rng(3).standard_normal((FIT_SAMPLES, shape.T, shape.I)).astype(np.float32)
+    x = np.random.default_rng(3).standard_normal((fit_samples(shape), shape.T, shape.I)).astype(np.float32)
     return x, (x[:, :, :1].mean(1) > 0).astype(np.float32)
 
 

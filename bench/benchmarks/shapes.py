@@ -54,9 +54,15 @@ TABLE: dict[str, tuple[Shape, ...]] = {
     "ragged_train": RAGGED,
 }
 
-#: Rows of `fit`: one epoch of `samples` sequences of T steps with I inputs, an LSTM of H units and Dense(1).
-FIT_SAMPLES, FIT_BATCH = 1024, 32
+#: Rows of `fit`: one epoch of `fit_samples` sequences of T steps with I inputs, an LSTM of H units and Dense(1).
+FIT_BATCH = 32
 FITS = (Shape(100, FIT_BATCH, 16, 64), Shape(100, FIT_BATCH, 16, 256))
+
+
+def fit_samples(shape: Shape) -> int:
+    """Sequences of an epoch: more of small ones, so that what a call of `fit` costs once hardly counts."""
+    return 1024 if shape.T * shape.H > 4000 else 4096
+
 
 #: The short form, (work, shapes of the first of `cells`, shapes of the others): the steps, which the picture
 #: needs, and a few rows of the rest.

@@ -22,6 +22,14 @@ def _reorder(p: Problem, a: Array) -> Array:
     return blocks[..., [p.row.letters.index(letter) for letter in p.row.orders["onnx"]], :].reshape(a.shape)
 
 
+def constants(p: Problem) -> dict[str, Array]:
+    """W, R and B as the operators take them, of one direction."""
+    W, U, b = p.weights.values()
+    # one bias for each side; where Keras has one it is on the input's side
+    sides = b if b.ndim == 2 else np.stack([b, np.zeros_like(b)])
+    return {"W": _reorder(p, W).T[None], "R": _reorder(p, U).T[None], "B": _reorder(p, sides).reshape(1, -1)}
+
+
 def graph(p: Problem) -> bytes:
     """A model of this problem.
 
@@ -32,14 +40,7 @@ def graph(p: Problem) -> bytes:
     helper, from_array = onnx.helper, importlib.import_module("onnx.numpy_helper").from_array
     T, B, inputs, H = p.shape
     states = p.row.state_names
-    W, U, b = p.weights.values()
-    # one bias for each side; where Keras has one it is on the input's side
-    sides = b if b.ndim == 2 else np.stack([b, np.zeros_like(b)])
-    values = {
-        "W": _reorder(p, W).T[None],
-        "R": _reorder(p, U).T[None],
-        "B": _reorder(p, sides).reshape(1, -1),
-    }
+    values = constants(p)
     outputs = ["", *states] if p.work == "step" else ["y"]
     extra = {option.names["onnx"]: int(option.default) for option in p.row.options if "onnx" in option.names}
     names = ["x", *values, "lengths" if p.ragged else "", *(f"{s}0" for s in states)]
@@ -53,9 +54,9 @@ def graph(p: Problem) -> bytes:
     if p.ragged:
         feeds.append(info("lengths", (B,), whole))
     results = [info(name, (T, 1, B, H) if name == "y" else (1, B, H)) for name in outputs if name]
-    constants = [from_array(np.ascontiguousarray(a), name) for name, a in values.items()]
+    arrays = [from_array(np.ascontiguousarray(a), name) for name, a in values.items()]
     model = helper.make_model(
-        helper.make_graph([node], p.cell, feeds, results, constants),
+        helper.make_graph([node], p.cell, feeds, results, arrays),
         opset_imports=[helper.make_opsetid("", 14)],
         # the newest that runtimes of some years back read
         ir_version=8,
