@@ -21,17 +21,17 @@ cdef inline char *moved(char *p, long bytes_) noexcept nogil:
     return NULL if p == NULL else p + bytes_
 
 
-cdef void normalize_part(void *rows, int thread, int threads) noexcept nogil:
+cdef void normalize_part(void *rows, int piece, int pieces) noexcept nogil:
     cdef Norm *w = <Norm *> rows
-    cdef Share mine = share_of(&w.share, thread, threads)
+    cdef Share mine = share_of(&w.share, piece, pieces)
     cdef long at = mine.r0 * w.n * w.esize
     w.tiles.normalize(mine.r1 - mine.r0, w.n, w.x + at, w.epsilon, w.gamma, w.beta, w.y + at, moved(w.normal, at),
                       moved(w.inverse, mine.r0 * w.esize))
 
 
-cdef void normalize_back_part(void *rows, int thread, int threads) noexcept nogil:
+cdef void normalize_back_part(void *rows, int piece, int pieces) noexcept nogil:
     cdef Norm *w = <Norm *> rows
-    cdef Share mine = share_of(&w.share, thread, threads)
+    cdef Share mine = share_of(&w.share, piece, pieces)
     cdef long at = mine.r0 * w.n * w.esize
     w.tiles.normalize_back(mine.r1 - mine.r0, w.n, w.x + at, w.normal + at, w.inverse + mine.r0 * w.esize, w.gamma,
                            w.y + at)

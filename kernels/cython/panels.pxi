@@ -102,23 +102,25 @@ cdef void run_rows(Product *p, long r0, long r1, long n0, long n1) noexcept nogi
         r0 += n
 
 
-cdef void product_part(void *product, int thread, int threads) noexcept nogil:
-    """A thread's rows, or its panels of columns where rows are few."""
+cdef void product_part(void *product, int piece, int pieces) noexcept nogil:
+    """A piece's rows, or its panels of columns where rows are few."""
     cdef Product *p = <Product *> product
-    cdef Share mine = share_of(&p.share, thread, threads)
+    cdef Share mine = share_of(&p.share, piece, pieces)
     cdef long NR = p.tiles.NR, panels = (p.N + NR - 1) // NR, n0, n1
-    if p.share.r1 - p.share.r0 >= 2 * TALLEST * threads or p.act == SOFTMAX:
+    if p.share.r1 - p.share.r0 >= 2 * TALLEST * pieces or p.act == SOFTMAX:
         run_rows(p, mine.r0, mine.r1, 0, p.N)
         return
-    n0, n1 = panels * thread // threads * NR, min(p.N, panels * (thread + 1) // threads * NR)
+    n0, n1 = panels * piece // pieces * NR, min(p.N, panels * (piece + 1) // pieces * NR)
     if n0 < n1:
         run_rows(p, p.share.r0, p.share.r1, n0, n1)
 
 
 cdef void run_product(Product *p, View x, View y, long B, long T) noexcept nogil:
     """All at once, inside a call that has set the floating-point mode."""
+    cdef int threads
     set_rows(p, x, y, B, T)
     if p.alone < CALL_NS:
         product_part(p, 0, 1)
     else:
-        cs_parallel(cs_threads(), p.alone, product_part, p)
+        threads = cs_threads()
+        cs_pieces(threads, p.alone, pieces_of(threads, p.alone), False, product_part, p)

@@ -7,6 +7,7 @@
 cdef enum:
     ACTIVATION_WORK = 8  # nanoseconds of an activation of one vector
     PADDED_ROWS = 1024  # rows whose gradients are padded at a time
+    GRADIENT_WIDTH = 48  # rows of dW that a piece has at least, where there are as many: it copies all of dz
     BATCHED_ROWS = 1024  # rows of a matrix that are one piece of work
 
 
@@ -33,9 +34,9 @@ cdef struct Activation:
     int act
 
 
-cdef void activation_part(void *activation, int thread, int threads) noexcept nogil:
+cdef void activation_part(void *activation, int piece, int pieces) noexcept nogil:
     cdef Activation *a = <Activation *> activation
-    cdef Share mine = share_of(&a.share, thread, threads)
+    cdef Share mine = share_of(&a.share, piece, pieces)
     cdef long row = a.N * a.esize
     activate_rows(a.tiles, a.act, mine.r1 - mine.r0, a.N, a.esize, a.x + mine.r0 * row, row, a.y + mine.r0 * row, row)
 
@@ -50,7 +51,7 @@ def activated(cnp.ndarray x, str activation, cnp.ndarray y):
     run_slices(cs_threads(), activation_part, &a, alone, alone + x.size)  # memory may cost more than arithmetic
 
 
-# dW (K, Np) += x^T dz for n rows at x_at and dz_at, and db += the sums of dz; each thread has its own rows of dW.
+# dW (K, Np) += x^T dz for n rows at x_at and dz_at, and db += the sums of dz; each piece has its own rows of dW.
 cdef struct Gradient:
     const cs_tiles *tiles
     long K, N, Np, esize, n, T
@@ -64,14 +65,14 @@ cdef struct Gradient:
     long work_size
 
 
-cdef void gradient_part(void *gradient, int thread, int threads) noexcept nogil:
+cdef void gradient_part(void *gradient, int piece, int pieces) noexcept nogil:
     cdef Gradient *g = <Gradient *> gradient
-    cdef long k0 = g.K * thread // threads, k1 = g.K * (thread + 1) // threads, row = g.Np * g.esize
+    cdef long k0 = g.K * piece // pieces, k1 = g.K * (piece + 1) // pieces, row = g.Np * g.esize
     cdef const char *dz = g.dz if g.padded == NULL else g.padded
     if g.dW != NULL:
         g.tiles.gemm_tn(k1 - k0, g.n, g.x.p + k0 * g.esize, g.at, dz, g.at + PADDED_ROWS, g.Np, g.dW + k0 * row, row,
-                        g.work + thread * g.work_size)
-    if g.db != NULL and thread == threads - 1:
+                        g.work + piece * g.work_size)
+    if g.db != NULL and piece == pieces - 1:
         g.tiles.column_sums(g.n, dz, g.at + PADDED_ROWS, g.Np, g.db)
 
 
@@ -96,7 +97,7 @@ def product_gradients(cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dW, cnp.ndarray
     cdef char *to_W = data(dW)
     cdef char *to_b = data(db)
     cdef uint64_t mode
-    cdef int limit = cs_threads()
+    cdef int threads = cs_threads(), pieces
     keep = []
     memset(&g, 0, sizeof(Gradient))
     g.tiles, g.K, g.N, g.esize, g.T = tiles_for(x.itemsize), x.shape[2], dz.shape[2], x.itemsize, x.shape[1]
@@ -110,7 +111,11 @@ def product_gradients(cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dW, cnp.ndarray
         g.padded = room(keep, min(rows, PADDED_ROWS) * g.Np * g.esize, True)
     g.at = <long *> room(keep, 2 * PADDED_ROWS * sizeof(long))
     g.work_size = (g.tiles.gemm_tn_work(g.K) + 64) // 64 * 64
-    g.work = room(keep, limit * g.work_size)
+    alone = nanoseconds(g.tiles, PADDED_ROWS, work * min(rows, PADDED_ROWS), 0, g.esize)
+    if alone < CALL_NS:
+        threads = 1
+    pieces = min(pieces_of(threads, alone), max(threads, g.K // GRADIENT_WIDTH))
+    g.work = room(keep, pieces * g.work_size)
     begin_slices(&s, (rows + PADDED_ROWS - 1) // PADDED_ROWS, work * rows / 16)
     while next_slice(&s):
         with nogil:
@@ -118,8 +123,7 @@ def product_gradients(cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dW, cnp.ndarray
             for i in range(s.first, s.last):
                 g.n = min(rows - i * PADDED_ROWS, PADDED_ROWS)
                 list_rows(&g, i * PADDED_ROWS)
-                alone = nanoseconds(g.tiles, g.n, work * g.n, 0, g.esize)
-                cs_parallel(limit if alone >= CALL_NS else 1, alone, gradient_part, &g)
+                cs_pieces(threads, alone, pieces, False, gradient_part, &g)
             cs_float_mode_restore(mode)
     mode = cs_float_mode_set(True)
     if to_W != NULL:
@@ -129,7 +133,7 @@ def product_gradients(cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dW, cnp.ndarray
     cs_float_mode_restore(mode)
 
 
-# out (B, M, N) = a (B, M, K) b (B, K, N), the matrices of b packed by the thread that multiplies with them.
+# out (B, M, N) = a (B, M, K) b (B, K, N), the matrices of b packed by the piece that multiplies with them.
 cdef struct Batched:
     Share share  # of the blocks of rows, `blocks` of each matrix
     const cs_tiles *tiles
@@ -140,10 +144,10 @@ cdef struct Batched:
     long room_size
 
 
-cdef void batched_part(void *batched, int thread, int threads) noexcept nogil:
+cdef void batched_part(void *batched, int piece, int pieces) noexcept nogil:
     cdef Batched *s = <Batched *> batched
-    cdef Share mine = share_of(&s.share, thread, threads)
-    cdef char *room_ = s.room + thread * s.room_size
+    cdef Share mine = share_of(&s.share, piece, pieces)
+    cdef char *room_ = s.room + piece * s.room_size
     cdef cs_panels W
     cdef long i, m, r, packed = -1
     W.data, W.K, W.N = room_, s.K, s.Np
@@ -161,7 +165,7 @@ def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
     cdef Batched s
     cdef long B = a.shape[0]
     cdef double alone
-    cdef int limit = cs_threads()
+    cdef int threads = cs_threads()
     keep = []
     s.tiles, s.M, s.K, s.N = tiles_for(a.itemsize), a.shape[1], a.shape[2], b.shape[2]
     if not B * s.M * s.N:
@@ -171,8 +175,10 @@ def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
     s.b.sb = s.K * s.N * a.itemsize  # an axis of one entry may have any stride
     s.plain = cnp.PyArray_IS_C_CONTIGUOUS(b)
     s.room_size = (s.K * s.Np * a.itemsize + 64) // 64 * 64
-    s.room = room(keep, limit * s.room_size)
     s.blocks = (s.M + BATCHED_ROWS - 1) // BATCHED_ROWS
     s.share.r0, s.share.r1 = 0, B * s.blocks
     alone = nanoseconds(s.tiles, s.M, <double> B * s.M * s.K * s.N, 0, a.itemsize)
-    run_slices(limit if s.share.r1 > 1 else 1, batched_part, &s, alone, alone)
+    if s.share.r1 == 1:
+        threads = 1
+    s.room = room(keep, pieces_of(threads, alone) * s.room_size)
+    run_slices(threads, batched_part, &s, alone, alone)

@@ -16,6 +16,8 @@ cdef enum:
     SLICE = 100_000_000  # nanoseconds
     FIRST = 25_000_000   # the same by a rough estimate, before anything is measured
     CALL_NS = 25_000     # what a call takes alone below which a second thread costs more than it brings
+    PIECE_NS = 8_000     # what a piece of a call takes at least, so that taking it costs nothing
+    PIECES_EACH = 4      # pieces for each thread, so that one that comes late, or loses its core, leaves little undone
 
 
 cdef int64_t now() noexcept:
@@ -47,30 +49,35 @@ cdef bint next_slice(Slices *s) except -1:
     return True
 
 
-# The rows of a call, or of a slice or a thread of it. Work over rows begins with one.
+cdef inline int pieces_of(int threads, double alone) noexcept nogil:
+    """Pieces of a call that so many threads may share, and that one would take `alone` nanoseconds for."""
+    return 1 if threads < 2 else min(min(CS_PIECES, threads * PIECES_EACH), 1 + <int> min(1e6, alone / PIECE_NS))
+
+
+# The rows of a call, or of a slice or a piece of it. Work over rows begins with one.
 cdef struct Share:
     long r0, r1
 
 
-cdef inline Share share_of(const Share *whole, int thread, int threads) noexcept nogil:
-    """A thread's rows."""
+cdef inline Share share_of(const Share *whole, int piece, int pieces) noexcept nogil:
+    """A piece's rows."""
     cdef Share s
     cdef long n = whole.r1 - whole.r0
-    s.r0, s.r1 = whole.r0 + n * thread // threads, whole.r0 + n * (thread + 1) // threads
+    s.r0, s.r1 = whole.r0 + n * piece // pieces, whole.r0 + n * (piece + 1) // pieces
     return s
 
 
 cdef int run_slices(int threads, cs_work *part, void *work, double alone, double estimate) except -1:
     """All rows of `work`, where one thread takes `alone` nanoseconds for the arithmetic, and in all perhaps `estimate`:
-    at once if that is short, else without the GIL, on so many threads, in slices."""
+    at once if that is short, else without the GIL, in pieces for so many threads, in slices."""
     cdef Share *share = <Share *> work
     cdef Slices s
     if alone < CALL_NS:
-        cs_parallel(1, alone, part, work)
+        cs_pieces(1, alone, 1, False, part, work)
         return 0
     begin_slices(&s, share.r1, estimate)
     while next_slice(&s):
         share.r0, share.r1 = s.first, s.last
         with nogil:
-            cs_parallel(threads, alone, part, work)
+            cs_pieces(threads, alone, pieces_of(threads, alone), False, part, work)
     return 0

@@ -72,7 +72,12 @@ cdef extern from "tiles.h" nogil:
     int cs_level_runs(const char *name)
 
 cdef extern from "thread_pool.h" nogil:
-    ctypedef void cs_work(void *job, int thread, int threads) noexcept nogil
+    enum:
+        CS_PIECES
+    ctypedef void cs_work(void *job, int me, int most) noexcept nogil
+    void cs_call(int threads, double alone, cs_work *work, void *job)
+    void cs_pieces(int threads, double alone, int pieces, bint turned, cs_work *part, void *job)
+    void cs_wait(int round)
     void cs_parallel(int threads, double alone, cs_work *work, void *job)
     int cs_threads()
     void cs_limit_threads(int limit)

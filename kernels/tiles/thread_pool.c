@@ -1,13 +1,18 @@
-/* The thread pool: threads of our own that wait for calls. OpenMP is asked only how many threads this process should use.
+/* The thread pool: threads of our own that help with calls. OpenMP is asked only how many threads this process should use.
 
-   Refused: a parallel region of libgomp. Its fork and join wait for every thread of its team, so a worker that a busy
-   neighbour keeps off its core, or that sleeps since the last call, holds up calls that would long be done without it
-   (LSTM training, 32 rows x 31 steps x 24 units with two threads on a busy 2-core machine: 5 to 18 ms against 1 to 2 ms
-   alone); and it hangs in a forked child. Here a call runs with the workers that wake within
-   PATIENCE, and a child starts a pool of its own. */
+   A call is an open door. It starts at once with whoever is there, the caller alone if need be; a worker that arrives
+   while it runs takes part from then on, and nobody is waited for who is not inside. So neither a worker that sleeps nor one
+   that a busy neighbour keeps off its core holds up a call, and one that comes late still helps with what is left.
+
+   Refused: a parallel region of libgomp. Its fork and join wait for every thread of its team (LSTM training, 32 rows x 31
+   steps x 24 units with two threads on a busy 2-core machine: 5 to 18 ms against 1 to 2 ms alone); and it hangs in a
+   forked child. Refused: a team that is gathered before the call begins. A sleeping worker of a virtual machine comes after 4
+   us at the median, but after 300 to 3,000 at the 99th percentile, and whatever a call is ready to wait, it then runs
+   alone (LSTM, 100 steps of 1 row and 512 units: 11 ms, not 3.5, for a third of the calls). */
 #include "thread_pool.h"
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -20,8 +25,15 @@
 
 enum {
     MOST = 256,
-    IDLE_SPINS = 2000,    /* 40 to 100 us: a worker stays awake between the calls of a loop, then sleeps */
-    PATIENCE = 100000,    /* nanoseconds that a call may wait for workers, and no more than a quarter of what it takes */
+    /* A worker stays awake after a call for as long as it worked in it, within these bounds in nanoseconds, and then sleeps.
+       While it is awake it offers its core to whoever wants it, every few microseconds. */
+    AWAKE_LEAST = 50000,
+    AWAKE_MOST = 2000000,
+    OFFER = 64,           /* pauses between two offers, 2 to 5 us */
+    /* Nanoseconds of work for which sleeping workers are woken: to wake one takes the caller 4 to 5 us in a virtual machine,
+       and it comes about then. */
+    WAKES = 25000,
+    WOKEN = 2,            /* sleepers that the caller wakes, and that each of these wakes */
     BARE_SPINS = 40,      /* a neighbour in step comes within 100 ns; a pause alone takes up to 50 */
     BARRIER_SPINS = 1000, /* 20 to 50 us: many steps of a small cell, a small part of a time slice */
     /* Nanoseconds of a nap, once a neighbour is so late that it must be off its core. A thread that naps keeps its claim
@@ -32,21 +44,20 @@ enum {
     NAP = 20000,
 };
 
-/* The gate: a call's number, whether workers may still join, and how many threads are in, the caller included. */
+/* The door: a call's number, whether workers may still enter, and how many threads have, the caller included. */
 #define OPEN (1ull << 31)
-#define JOINED(g) ((int)((g) & 0xffff))
+#define ENTERED(g) ((int)((g) & 0xffff))
 #define CALL(g) ((g) >> 32)
 
 /* Who reads and writes what, and why that is in order. The caller that set `busy` (acquire; it clears it with release) alone
-   touches `started`. It writes `work`, `job` and `places` before it opens the gate, and workers read them only once they
-   have joined and seen the gate closed (both acquire); it writes them again only when all that joined have `finished`
-   (release, read with acquire). A worker that comes late may read `wanted`, and try to join by the gate, while the next
-   call is being prepared: what it reads is then of no use, as joining fails where the gate has moved on, but `wanted` and
-   `gate` are read and written atomically throughout. `sleeping` and the opened gate are in one order for all (seq_cst):
-   either the caller sees a sleeper and wakes it, or the sleeper sees the open gate. */
+   touches `started`. It writes `work` and `job` before it opens the door, and workers read them only once they have
+   entered (acquire); it writes them again only when all that entered have `left` (release, read with acquire). `wanted` is
+   also read by a worker that comes late, while the next call is being prepared: what it then makes of it is of no use, as
+   entering fails where the door has moved on. `sleeping` and the opened door are in one order for all (seq_cst): either
+   the caller sees a sleeper and wakes it, or the sleeper sees the open door. */
 static struct {
-    uint64_t gate __attribute__((aligned(64)));
-    int finished __attribute__((aligned(64)));
+    uint64_t door __attribute__((aligned(64)));
+    int left __attribute__((aligned(64)));
     int busy __attribute__((aligned(64))); /* a call has the pool; another one meanwhile runs alone */
     cs_work *work;
     void *job;
@@ -55,16 +66,10 @@ static struct {
     pthread_cond_t wake;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
-/* The barrier of the call that has the pool: each thread's count of barriers, and what it was told in each round. */
-static struct {
-    int phase, heard[8];
-    char pad[28];
-} places[MOST] __attribute__((aligned(64)));
-
 static int limit = INT_MAX;
 
 static void in_child(void) {
-    pool.gate = 0;
+    pool.door = 0;
     pool.busy = pool.started = pool.sleeping = 0;
     pthread_mutex_init(&pool.lock, 0);
     pthread_cond_init(&pool.wake, 0);
@@ -102,48 +107,73 @@ static void pause_cpu(void) {
 #endif
 }
 
-static void wait_a_little(int i, int spins) {
+void cs_wait(int i) {
     if (i < BARE_SPINS) return;
-    if (i < spins) pause_cpu();
+    if (i < BARRIER_SPINS) pause_cpu();
     else nanosleep(&(struct timespec){0, NAP}, 0);
 }
 
-static void flushed(cs_work *work, void *job, int thread, int threads) {
+static int64_t nanoseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static void flushed(cs_work *work, void *job, int me, int most) {
     uint64_t mode = cs_float_mode_set(1);
-    work(job, thread, threads);
+    work(job, me, most);
     cs_float_mode_restore(mode);
 }
 
-/* Waits for a call that this worker has not seen. */
-static uint64_t next_call(uint64_t seen) {
-    uint64_t g;
-    for (int i = 0; i < IDLE_SPINS; i++) {
-        g = __atomic_load_n(&pool.gate, __ATOMIC_ACQUIRE);
-        if (CALL(g) != seen) return g;
+/* Wakes some sleepers; those wake others, so that the caller of many need not. */
+static void wake_some(void) {
+    pthread_mutex_lock(&pool.lock);
+    for (int i = 0; i < WOKEN && i < __atomic_load_n(&pool.sleeping, __ATOMIC_RELAXED); i++)
+        pthread_cond_signal(&pool.wake);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+static int has_room(uint64_t door) {
+    return (door & OPEN) && ENTERED(door) < __atomic_load_n(&pool.wanted, __ATOMIC_RELAXED);
+}
+
+/* Waits for a call that this worker has not seen: awake for so long, then asleep. */
+static uint64_t next_call(uint64_t seen, int64_t awake) {
+    uint64_t door;
+    int64_t until = nanoseconds() + awake;
+    for (int i = 1;; i++) {
+        door = __atomic_load_n(&pool.door, __ATOMIC_ACQUIRE);
+        if (CALL(door) != seen) return door;
         pause_cpu();
+        if (i % OFFER) continue;
+        if (nanoseconds() > until) break;
+        sched_yield();
     }
     pthread_mutex_lock(&pool.lock);
     __atomic_add_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
-    while (CALL(g = __atomic_load_n(&pool.gate, __ATOMIC_SEQ_CST)) == seen) pthread_cond_wait(&pool.wake, &pool.lock);
-    __atomic_sub_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
+    while (CALL(door = __atomic_load_n(&pool.door, __ATOMIC_SEQ_CST)) == seen)
+        pthread_cond_wait(&pool.wake, &pool.lock);
+    int others = __atomic_sub_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&pool.lock);
-    return g;
+    if (others && has_room(door)) wake_some();
+    return door;
 }
 
 static void *worker(void *unused) {
     (void)unused;
+    int64_t awake = AWAKE_LEAST;
     for (uint64_t seen = 0;;) {
-        uint64_t g = next_call(seen);
-        seen = CALL(g);
-        int joined = 0;
-        while (CALL(g) == seen && (g & OPEN) && JOINED(g) < __atomic_load_n(&pool.wanted, __ATOMIC_RELAXED) && !joined)
-            joined = __atomic_compare_exchange_n(&pool.gate, &g, g + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-        if (!joined) continue;
-        int me = JOINED(g);
-        for (int i = 0; (g = __atomic_load_n(&pool.gate, __ATOMIC_ACQUIRE)) & OPEN; i++)
-            wait_a_little(i, BARRIER_SPINS);
-        flushed(pool.work, pool.job, me, JOINED(g));
-        __atomic_add_fetch(&pool.finished, 1, __ATOMIC_ACQ_REL);
+        uint64_t door = next_call(seen, awake);
+        seen = CALL(door);
+        int entered = 0;
+        while (CALL(door) == seen && has_room(door) && !entered)
+            entered = __atomic_compare_exchange_n(&pool.door, &door, door + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+        if (!entered) continue;
+        int64_t began = nanoseconds();
+        flushed(pool.work, pool.job, ENTERED(door), __atomic_load_n(&pool.wanted, __ATOMIC_RELAXED));
+        awake = nanoseconds() - began;
+        awake = awake < AWAKE_LEAST ? AWAKE_LEAST : awake < AWAKE_MOST ? awake : AWAKE_MOST;
+        __atomic_add_fetch(&pool.left, 1, __ATOMIC_ACQ_REL);
     }
     return 0;
 }
@@ -161,52 +191,93 @@ static void start_workers(int wanted) {
     pthread_sigmask(SIG_SETMASK, &before, 0);
 }
 
-static int64_t nanoseconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
-
-/* Opens the gate for a call and closes it once all have come or patience is over. Returns how many came. */
-static int assemble(int wanted, int64_t patience, cs_work *work, void *job) {
-    start_workers(wanted);
+void cs_call(int threads, int64_t alone, cs_work *work, void *job) {
+    if (threads < 2 || __atomic_exchange_n(&pool.busy, 1, __ATOMIC_ACQUIRE)) {
+        flushed(work, job, 0, 1);
+        return;
+    }
+    if (threads > MOST) threads = MOST;
+    if (pool.started < threads - 1) start_workers(threads);
     pool.work = work;
     pool.job = job;
-    __atomic_store_n(&pool.wanted, wanted, __ATOMIC_RELAXED);
-    __atomic_store_n(&pool.finished, 0, __ATOMIC_RELAXED);
-    memset(places, 0, (size_t)wanted * sizeof places[0]);
-    uint64_t call = CALL(__atomic_load_n(&pool.gate, __ATOMIC_RELAXED)) + 1;
-    __atomic_store_n(&pool.gate, (call << 32) | OPEN | 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&pool.sleeping, __ATOMIC_SEQ_CST)) {
-        pthread_mutex_lock(&pool.lock);
-        pthread_cond_broadcast(&pool.wake);
-        pthread_mutex_unlock(&pool.lock);
-    }
-    int64_t end = 0;
-    for (int i = 1; JOINED(__atomic_load_n(&pool.gate, __ATOMIC_ACQUIRE)) < wanted; i++) {
-        pause_cpu();
-        if (i % 16) continue;
-        if (!end) end = nanoseconds() + patience;
-        else if (nanoseconds() > end) break;
-    }
-    return JOINED(__atomic_and_fetch(&pool.gate, ~OPEN, __ATOMIC_ACQ_REL));
+    __atomic_store_n(&pool.wanted, threads, __ATOMIC_RELAXED);
+    __atomic_store_n(&pool.left, 0, __ATOMIC_RELAXED);
+    uint64_t call = CALL(__atomic_load_n(&pool.door, __ATOMIC_RELAXED)) + 1;
+    __atomic_store_n(&pool.door, (call << 32) | OPEN | 1, __ATOMIC_SEQ_CST);
+    if (alone >= WAKES && __atomic_load_n(&pool.sleeping, __ATOMIC_SEQ_CST)) wake_some();
+    flushed(work, job, 0, threads);
+    int inside = ENTERED(__atomic_and_fetch(&pool.door, ~OPEN, __ATOMIC_ACQ_REL)) - 1;
+    for (int i = 0; __atomic_load_n(&pool.left, __ATOMIC_ACQUIRE) < inside; i++) cs_wait(i);
+    __atomic_store_n(&pool.busy, 0, __ATOMIC_RELEASE);
 }
 
-static void wait_for_workers(int came) {
-    for (int i = 0; __atomic_load_n(&pool.finished, __ATOMIC_ACQUIRE) < came - 1; i++)
-        wait_a_little(i, BARRIER_SPINS);
+/* ---- pieces ---- */
+
+typedef struct {
+    cs_work *part;
+    void *job;
+    int pieces, turned;
+    uint64_t taken; /* a bit a piece */
+} piece_call;
+
+/* From a thread's home on, around. */
+static void take_pieces(void *pieces_of, int me, int most) {
+    piece_call *c = pieces_of;
+    int n = c->pieces, home = (int)((int64_t)me * n / most);
+    for (int i = 0; i < n; i++) {
+        int piece = home + i < n ? home + i : home + i - n;
+        if (c->turned) piece = n - 1 - piece;
+        uint64_t bit = 1ull << piece;
+        if (__atomic_load_n(&c->taken, __ATOMIC_RELAXED) & bit) continue;
+        if (!(__atomic_fetch_or(&c->taken, bit, __ATOMIC_RELAXED) & bit)) c->part(c->job, piece, n);
+    }
+}
+
+void cs_pieces(int threads, int64_t alone, int pieces, int turned, cs_work *part, void *job) {
+    piece_call c = {part, job, pieces < CS_PIECES ? pieces : CS_PIECES, turned, 0};
+    cs_call(threads < c.pieces ? threads : c.pieces, alone, take_pieces, &c);
+}
+
+/* ---- for work that must know before it begins how many threads there are: the caller waits a little for them ---- */
+
+enum { PATIENCE = 100000 };
+
+/* The barrier of the call that has the pool: each thread's count of barriers, and what it was told in each round. */
+static struct {
+    int phase, heard[8];
+    char pad[28];
+} places[MOST] __attribute__((aligned(64)));
+
+typedef struct {
+    cs_work *work;
+    void *job;
+    int64_t patience;
+    int roster; /* how many came; its sign bit: closed */
+} fixed_call;
+
+static void fixed(void *call, int me, int most) {
+    fixed_call *c = call;
+    int came = __atomic_load_n(&c->roster, __ATOMIC_ACQUIRE);
+    if (me == 0) {
+        if (most > 1) memset(places, 0, (size_t)most * sizeof places[0]);
+        int64_t end = nanoseconds() + c->patience;
+        for (int i = 1; __atomic_load_n(&c->roster, __ATOMIC_ACQUIRE) < most; i++) {
+            pause_cpu();
+            if (i % 16 == 0 && nanoseconds() > end) break;
+        }
+        came = __atomic_fetch_or(&c->roster, INT_MIN, __ATOMIC_ACQ_REL);
+        c->work(c->job, 0, came);
+        return;
+    }
+    while (came > 0 && !__atomic_compare_exchange_n(&c->roster, &came, came + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+    if (came < 0) return;
+    for (int i = 0, all; (all = __atomic_load_n(&c->roster, __ATOMIC_ACQUIRE)) > 0; i++) cs_wait(i);
+    c->work(c->job, came, __atomic_load_n(&c->roster, __ATOMIC_ACQUIRE) & INT_MAX);
 }
 
 void cs_parallel(int threads, int64_t alone, cs_work *work, void *job) {
-    if (threads > 1 && !__atomic_exchange_n(&pool.busy, 1, __ATOMIC_ACQUIRE)) {
-        int64_t patience = alone / 4 < PATIENCE ? alone / 4 : PATIENCE;
-        int came = assemble(threads, patience, work, job);
-        flushed(work, job, 0, came);
-        wait_for_workers(came);
-        __atomic_store_n(&pool.busy, 0, __ATOMIC_RELEASE);
-        return;
-    }
-    flushed(work, job, 0, 1);
+    fixed_call c = {work, job, alone / 4 < PATIENCE ? alone / 4 : PATIENCE, 1};
+    cs_call(threads, alone, fixed, &c);
 }
 
 /* ---- what a barrier costs, which a call by units is planned by. Cores that share a cache need 60 ns, others 260 (two
@@ -238,16 +309,17 @@ static void probe(void *best, int thread, int threads) {
 }
 
 int64_t cs_barrier_cost(int threads, int64_t alone) {
+    static int probing;
     int64_t now = nanoseconds();
-    if (__atomic_exchange_n(&pool.busy, 1, __ATOMIC_ACQUIRE)) return UNKNOWN; /* the pool is taken */
+    if (__atomic_exchange_n(&probing, 1, __ATOMIC_ACQUIRE)) return UNKNOWN;
     int again = now - measured.asked < LOOP + 2 * alone || now < measured.until || alone > LONG;
     if (threads != measured.threads) measured.until = 0;
     /* A call by itself is not worth a probe: workers that sleep take longer to come than a small call takes alone. */
     if (again && now >= measured.until) {
         int64_t cost = UNKNOWN;
-        int came = assemble(threads, PROBE_PATIENCE, probe, &cost);
-        flushed(probe, &cost, 0, came);
-        wait_for_workers(came);
+        fixed_call c = {probe, &cost, PROBE_PATIENCE, 1};
+        cs_call(threads, LONG, fixed, &c);
+        int came = c.roster & INT_MAX;
         int all = came == threads;
         measured.wait = all ? 0 : measured.wait ? 2 * measured.wait : LOOP;
         if (measured.wait > LONGEST) measured.wait = LONGEST;
@@ -258,7 +330,7 @@ int64_t cs_barrier_cost(int threads, int64_t alone) {
     }
     int64_t cost = again ? measured.cost : UNKNOWN;
     measured.asked = now;
-    __atomic_store_n(&pool.busy, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&probing, 0, __ATOMIC_RELEASE);
     return cost;
 }
 
@@ -268,6 +340,6 @@ void cs_barrier(int me, int threads) {
         int next = me + d < threads ? me + d : me + d - threads;
         __atomic_store_n(&places[next].heard[round], phase, __ATOMIC_RELEASE);
         for (int i = 0; __atomic_load_n(&places[me].heard[round], __ATOMIC_ACQUIRE) - phase < 0; i++)
-            wait_a_little(i, BARRIER_SPINS);
+            cs_wait(i);
     }
 }

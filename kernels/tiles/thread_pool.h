@@ -3,12 +3,28 @@
 #define CELLSTEP_THREAD_POOL_H
 #include <stdint.h>
 
-typedef void cs_work(void *job, int thread, int threads);
+/* What a call does in one thread: `me` counts from 0, the caller, and `most` bounds it. */
+typedef void cs_work(void *job, int me, int most);
 
-/* Runs work on at most `threads` threads: the caller, and those workers that wake soon, where one thread would
-   take about `alone` nanoseconds. Work is told how many they are. It runs in the kernels' floating-point mode, with
-   denormals flushed, and each thread's own mode is restored. Calls from several threads at once: one has the pool, the
-   others run alone. */
+/* An open door. The caller runs work(job, 0, most) at once; a worker that arrives meanwhile gets the next number and runs
+   work(job, me, most) too, on at most `threads` threads in all, where `most` is 1 if nobody else can come: a call by
+   one thread, or one while another has the pool. When the caller's work returns, the door closes, and the call ends once
+   those inside have left. So work takes pieces of the job, by atomics, until there are none, and the caller's returns when
+   all are taken. Workers that sleep are woken where `alone`, the nanoseconds that one thread would take for all, is worth
+   it. Work runs in the kernels' floating-point mode, with denormals flushed, and each thread's own mode is restored. */
+void cs_call(int threads, int64_t alone, cs_work *work, void *job);
+
+/* A call in pieces, at most CS_PIECES, that no other has to wait for: runs part(job, piece, pieces) for each. Each thread
+   begins with pieces of its own, which are the same in the next call and so perhaps still in its cache, and goes on with what is
+   left; `turned`: from the last to the first. */
+enum { CS_PIECES = 64 };
+void cs_pieces(int threads, int64_t alone, int pieces, int turned, cs_work *part, void *job);
+
+/* One round, counted from 0, of waiting for something that another thread of the call does: spins for a bounded time, then
+   naps, so that a busy neighbour on a small machine does not cost a slice a step. */
+void cs_wait(int round);
+
+/* The same for work that must know how many threads there are: those that wake soon. Work is told. */
 void cs_parallel(int threads, int64_t alone, cs_work *work, void *job);
 
 /* Threads that a call may use now: OpenMP's limit for this thread (affinity, OMP_NUM_THREADS, threadpoolctl), at most
@@ -19,8 +35,7 @@ int cs_has_openmp(void);
 
 /* A barrier for all threads of a call. In round r each tells the one 2^r further on that it is there, and waits to be told by the
    one 2^r before: log2(threads) times the way of a cache line from core to core (the dissemination barrier of Hensgen,
-   Finkel and Manber, 1988). Waits spin for a bounded time, then nap, so that a busy neighbour on a
-   small machine does not cost a slice a step. Only for work that cs_parallel told `threads`. */
+   Finkel and Manber, 1988). Only for work that cs_parallel told `threads`. */
 void cs_barrier(int me, int threads);
 
 /* Nanoseconds that a barrier for so many threads takes now, for a call that one thread would take `alone` for; or very

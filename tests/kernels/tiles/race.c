@@ -1,5 +1,5 @@
 /* Calls of the thread pool from several threads at once, for the thread sanitizer: each thread of a call adds to its own
-   place, waits for the others, and reads theirs; and memory that one thread returns to the pool and another takes. Prints
+   place, waits for the others, and reads theirs; pieces of a job, each made once by whoever comes; and memory that one thread returns to the pool and another takes. Prints
    nothing and returns 0 where all is right. */
 #include "memory.h"
 #include "thread_pool.h"
@@ -26,6 +26,35 @@ static void work(void *p, int thread, int threads) {
     }
 }
 
+/* Numbers up to a limit, taken by whoever comes, each once. */
+typedef struct {
+    int next, last;
+    long sums[MOST_THREADS][8]; /* each thread's */
+    char taken[CS_PIECES];
+} numbers;
+
+static void take_numbers(void *p, int me, int most) {
+    numbers *n = p;
+    for (int i; me < most && (i = __atomic_fetch_add(&n->next, 1, __ATOMIC_RELAXED)) <= n->last;) n->sums[me][0] += i;
+}
+
+static void take_piece(void *p, int piece, int pieces) {
+    numbers *n = p;
+    n->taken[piece] += pieces == n->last;
+}
+
+/* What was missed, or made twice. */
+static long wrong_pieces(int threads, unsigned *state) {
+    long wrong = 0, sum = 0;
+    numbers n = {1, 1 + rand_r(state) % CS_PIECES, {{0}}, {0}};
+    cs_call(threads, 1000000, take_numbers, &n);
+    for (int i = 0; i < MOST_THREADS; i++) sum += n.sums[i][0];
+    wrong += sum != (long)n.last * (n.last + 1) / 2;
+    cs_pieces(threads, 1000000, n.last, rand_r(state) % 2, take_piece, &n);
+    for (int i = 0; i < CS_PIECES; i++) wrong += n.taken[i] != (i < n.last);
+    return wrong;
+}
+
 static void *call(void *seed) {
     long wrong = 0;
     unsigned state = (unsigned)(size_t)seed;
@@ -39,6 +68,7 @@ static void *call(void *seed) {
         if (i % 16 == 0) cs_limit_threads(1 + rand_r(&state) % 8);
         if (i % 3 == 0) cs_barrier_cost(2 + rand_r(&state) % 3, 1000000);
         cs_parallel(threads < cs_threads() ? threads : cs_threads(), 1000000, work, &j);
+        wrong += wrong_pieces(threads, &state);
         wrong += j.wrong || j.came < 1;
         for (int t = 0; t < j.came; t++) wrong += j.place[t] != ROUNDS * (ROUNDS + 1) / 2;
     }
