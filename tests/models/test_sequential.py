@@ -303,3 +303,32 @@ def test_a_shallow_copy_shares_layers_and_no_more() -> None:
     assert net(x).shape == (2, 2)
     assert other(x).shape == (2, 1)
     np.testing.assert_array_equal(net.layers[0].weights[0].numpy(), other.layers[0].weights[0].numpy())
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_work_of_making_a_model_grows_as_its_layers_do(monkeypatch: pytest.MonkeyPatch, late: bool) -> None:
+    asked = 0
+    shape_of = Dense.compute_output_shape
+
+    def counted(self: Dense, shape: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return shape_of(self, shape)
+
+    monkeypatch.setattr(Dense, "compute_output_shape", counted)
+    found = []
+    for n in (20, 40):
+        asked = 0
+        net = Sequential([] if late else [Input((3,))])
+        for number in range(n):
+            net.add(Dense(2 + number % 3))
+            if late and number == n // 2:
+                net.build((None, 3))
+        assert [layer.weights[0].shape[0] for layer in net.layers[1:4]] == [2, 3, 4]
+        found.append(asked)
+    assert found[1] <= 2 * found[0] + 5
+    net.pop()
+    net.pop()
+    net.add(Dense(7))
+    assert net.output_shape == (None, 7)
+    assert net.layers[-1].weights[0].shape == (net.layers[-2].units, 7)

@@ -97,17 +97,26 @@ class Sequential(Model):
                 self._input_shape = layer.input_shape  # a model that is built says itself what its input is
         if not self.trainable:
             layer.trainable = False
-        graph = self._graph.then(layer)
+        graph, before = self._graph.then(layer), None
         if self._input_shape is not None:
-            before = self.shapes()[-1]
+            before = self._end_shape()
             layer.build(before)
             graph.steps[-1].shapes(before, {})  # which says where they do not fit
             self.built = True
         self._parts.append(layer)
-        self._rewire(graph)
+        self._rewire(graph, before)
 
-    def _rewire(self, graph: Graph) -> None:
-        self._graph = graph
+    def _end_shape(self) -> Shape:
+        """The shape of what the last layer gives, or of the inputs where there is none."""
+        before = self.__dict__.get("_cached_before")  # copies do not have it
+        if before is None:
+            return self.shapes()[-1]
+        # that of this one layer: those of all of them would make building a model of n layers quadratic
+        return self._graph.steps[-1].shapes(before, {})[0]
+
+    def _rewire(self, graph: Graph, before: Shape | None = None) -> None:
+        """Take another graph; before: the shape of what its last layer takes, if it is known."""
+        self._graph, self._cached_before = graph, before
         self._signature.output_names = [self._parts[-1].name] if self._parts else []
         self.__dict__.pop("_cached_tensors", None)
 
