@@ -63,7 +63,9 @@ def _parameters(module: Any, *names: str) -> Mapping[str, tuple[str, ...]]:
 
 
 #: The functions that run cells, the same ones for every cell, with their parameters.
-FUNCTIONS = _parameters(_reference, "pack", "tape", "step", "forward", "backward", "read", "split_of")
+FUNCTIONS = _parameters(
+    *(_reference, "pack", "tape", "step", "forward", "backward", "forward_all", "backward_all", "read", "split_of")
+)
 #: Products for everything that is not a cell. reference/products.py says what they do.
 PRODUCTS = _parameters(
     _reference.products, "product_pack", "product", "product_gradients", "product_batched", "activated"

@@ -44,6 +44,8 @@ class Backend:
     step: Callable[..., None]
     forward: Callable[..., None]
     backward: Callable[..., None]
+    forward_all: Callable[..., None]
+    backward_all: Callable[..., None]
     read: Callable[..., None]
     split_of: Callable[..., Split]
     empty: Callable[[tuple[int, ...], Any], Any]

@@ -139,47 +139,71 @@ cdef int store_rows(Job *j, const char *src, bint last, cnp.ndarray dst) except 
     return 0
 
 
-cdef void fill_padding(Job *j) noexcept nogil:
-    """Past a row's last step y is its last h again, and dx zero."""
+cdef void fill_padding(Job *j, long t0, long t1) noexcept nogil:
+    """Of steps t0 to t1, past a row's last one, y is its last h again, and dx zero."""
     cdef long b, t
     for b in range(j.B if j.ends != NULL else 0):
-        for t in range(j.ends[b], j.T):
+        for t in range(max(t0, j.ends[b]), t1):
             if j.y.p != NULL:
                 memcpy(row_in(&j.y, j.order[b], t), j.state[0] + h_at(j, j.ends[b]) + b * j.hb, j.w.H * j.w.esize)
             if j.dx.p != NULL:
                 memset(row_in(&j.dx, j.order[b], t), 0, j.w.inputs * j.w.esize)
 
 
+cdef int prepare_forward(Job *j, Packed packed, x, first, mask, lengths, resets, drop, y, Tape tape,
+                         list keep) except -1:
+    cdef int k
+    begin_forward(j, packed, x, mask, lengths, resets, y, NULL if tape is None else tape.memory, keep)
+    for k in range(j.w.states):
+        load_rows(j, j.state[k], first[k])
+    begin_apart(j, drop, keep)
+    if tape is not None:
+        tape.job, tape.inputs = j[0], keep
+    return 0
+
+
+cdef int finish_forward(Job *j, last) except -1:
+    cdef int k
+    for k in range(j.w.states):
+        store_rows(j, j.state[k], True, last[k])
+    return 0
+
+
 def forward(Packed packed, x, first, mask, lengths, resets, drop, y, last, Tape tape):
     """Run B sequences of T steps; see the reference."""
     cdef Job j
-    cdef int k
     keep = []
-    begin_forward(&j, packed, x, mask, lengths, resets, y, NULL if tape is None else tape.memory, keep)
-    for k in range(j.w.states):
-        load_rows(&j, j.state[k], first[k])
-    begin_apart(&j, drop, keep)
-    if tape is not None:
-        tape.job, tape.inputs = j, keep
+    prepare_forward(&j, packed, x, first, mask, lengths, resets, drop, y, tape, keep)
     run(&j, forward_part, False)
-    fill_padding(&j)
-    for k in range(j.w.states):
-        store_rows(&j, j.state[k], True, last[k])
+    fill_padding(&j, 0, j.T)
+    finish_forward(&j, last)
 
 
-def backward(Packed packed, Tape tape, dy, dlast, dx, dweights, dfirst, traces):
-    """Gradients from a tape; see the reference."""
-    cdef Job j = tape.job
+cdef int prepare_backward(Job *j, Packed packed, Tape tape, dy, dlast, dx, dweights, traces, list keep) except -1:
     cdef int k
-    keep = []
-    begin_backward(&j, packed, dy, dx, dweights, traces, keep)
+    j[0] = tape.job
+    begin_backward(j, packed, dy, dx, dweights, traces, keep)
     for k in range(j.w.states):
-        load_rows(&j, j.dstate[k], dlast[k])
-    run(&j, backward_part, True)
-    fill_padding(&j)
+        load_rows(j, j.dstate[k], dlast[k])
+    return 0
+
+
+cdef int finish_backward(Job *j, Packed packed, dweights, dfirst) except -1:
+    cdef int k
     for k in range(j.w.states):
-        store_rows(&j, j.dstate[k], False, dfirst[k])
+        store_rows(j, j.dstate[k], False, dfirst[k])
     dW, dU, db = dweights
     packed.add_gradient(j.w.inputs, j.dW, dW)
     packed.add_gradient(j.w.H, j.dU, dU)
     packed.add_bias_gradient(j.db, db)
+    return 0
+
+
+def backward(Packed packed, Tape tape, dy, dlast, dx, dweights, dfirst, traces):
+    """Gradients from a tape; see the reference."""
+    cdef Job j
+    keep = []
+    prepare_backward(&j, packed, tape, dy, dlast, dx, dweights, traces, keep)
+    run(&j, backward_part, True)
+    fill_padding(&j, 0, j.T)
+    finish_backward(&j, packed, dweights, dfirst)

@@ -87,6 +87,14 @@ cdef extern from "thread_pool.h" nogil:
     uint64_t cs_float_mode_set(bint flush)
     void cs_float_mode_restore(uint64_t before)
 
+cdef extern from "progress.h" nogil:
+    ctypedef struct cs_progress:
+        void *job
+        int64_t done, end, stretch
+        int after, whole, taken
+    ctypedef void cs_advance_part(cs_progress *job, int64_t begin, int64_t end) noexcept nogil
+    void cs_advance(int threads, double alone, int jobs, cs_progress *job, cs_advance_part *run, int64_t until)
+
 cdef extern from "memory.h" nogil:
     void *cs_pool_take(size_t size)
     void cs_pool_return(void *memory)

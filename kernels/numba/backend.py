@@ -190,6 +190,18 @@ def backward(
             total += a
 
 
+def forward_all(calls: Sequence[Sequence[Any]]) -> None:
+    """Calls of `forward`, one after another."""
+    for call in calls:
+        forward(*call)
+
+
+def backward_all(calls: Sequence[Sequence[Any]]) -> None:
+    """Calls of `backward`, one after another."""
+    for call in calls:
+        backward(*call)
+
+
 def read(packed: Packed, tape: Tape, gates: Array | None, states: Sequence[Array | None]) -> None:
     """What a tape keeps of its first rows: see `kernels.reference.loop.read`."""
     inputs = tape.inputs

@@ -11,13 +11,15 @@ from ..cells import Cell
 from ..chain import Chain
 from ..contract import steps_of_cells
 from . import norms, products, updates
-from .loop import Array, Packed, Step, backward, forward, read, split_of, step, tape
+from .loop import Array, Packed, Step, backward, backward_all, forward, forward_all, read, split_of, step, tape
 
 __all__ = [
     "CELLS",
     "Chain",
     "backward",
+    "backward_all",
     "empty",
+    "forward_all",
     "forward",
     "norms",
     "pack",

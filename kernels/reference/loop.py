@@ -182,6 +182,18 @@ def backward(
             out[...] = d
 
 
+def forward_all(calls: Sequence[Sequence[Any]]) -> None:
+    """Calls of `forward`, by their arguments, as one after another: x of one may be y of one before it."""
+    for call in calls:
+        forward(*call)
+
+
+def backward_all(calls: Sequence[Sequence[Any]]) -> None:
+    """Calls of `backward`, by their arguments, as one after another: dy of one may be dx of one before it."""
+    for call in calls:
+        backward(*call)
+
+
 def read(packed: Packed, tape: Tape, gates: Array | None, states: Sequence[Array | None]) -> None:
     """What a tape keeps of its first n rows, after each step; None for what is not wanted.
 

@@ -18,7 +18,12 @@ def test_the_team_and_the_memory_pool_have_no_data_race(tmp_path: Path) -> None:
         pytest.skip("needs gcc or clang")
     program = tmp_path / "race"
     command = [compiler, "-fsanitize=thread", "-g", "-O1", "-std=gnu11", f"-I{TILES}", "-o", str(program)]
-    sources = [TILES / "thread_pool.c", TILES / "memory.c", Path(__file__).parent / "tiles" / "race.c"]
+    sources = [
+        TILES / "thread_pool.c",
+        TILES / "progress.c",
+        TILES / "memory.c",
+        Path(__file__).parent / "tiles" / "race.c",
+    ]
     built = subprocess.run([*command, *map(str, sources), "-lpthread"], capture_output=True, text=True)
     if "tsan" in built.stderr:
         pytest.skip("needs the thread sanitizer's library")

@@ -1,7 +1,8 @@
 /* Calls of the thread pool from several threads at once, for the thread sanitizer: each thread of a call adds to its own
-   place, waits for the others, and reads theirs; pieces of a job, each made once by whoever comes; and memory that one thread returns to the pool and another takes. Prints
-   nothing and returns 0 where all is right. */
+   place, waits for the others, and reads theirs; pieces of a job, each made once by whoever comes; jobs that go from step to step, each of which reads what the one before wrote; and memory that one
+   thread returns to the pool and another takes. Prints nothing and returns 0 where all is right. */
 #include "memory.h"
+#include "progress.h"
 #include "thread_pool.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -55,6 +56,30 @@ static long wrong_pieces(int threads, unsigned *state) {
     return wrong;
 }
 
+/* Each step of the first job writes a number, and of the others adds one to that of the job before. */
+enum { JOBS = 4, STEPS = 50 };
+typedef struct {
+    long step[JOBS][STEPS];
+    cs_progress progress[JOBS];
+} chain;
+
+static void add_one(cs_progress *p, int64_t from, int64_t to) {
+    chain *c = p->job;
+    long i = p - c->progress;
+    for (int64_t t = from; t < to; t++) c->step[i][t] = i ? c->step[i - 1][t] + 1 : t;
+}
+
+static long wrong_steps(int threads, unsigned *state) {
+    long wrong = 0;
+    chain c = {0};
+    for (int i = 0; i < JOBS; i++)
+        c.progress[i] = (cs_progress){&c, 0, STEPS, 1 + rand_r(state) % 20, i - 1, rand_r(state) % 3 == 0, 0};
+    for (int calls = 0; calls < JOBS * STEPS && c.progress[JOBS - 1].done < STEPS; calls++)
+        cs_advance(threads, 1000000, JOBS, c.progress, add_one, calls < 3 ? 0 : INT64_MAX);
+    for (int i = 0; i < JOBS * STEPS; i++) wrong += c.step[i / STEPS][i % STEPS] != i % STEPS + i / STEPS;
+    return wrong;
+}
+
 static void *call(void *seed) {
     long wrong = 0;
     unsigned state = (unsigned)(size_t)seed;
@@ -68,7 +93,7 @@ static void *call(void *seed) {
         if (i % 16 == 0) cs_limit_threads(1 + rand_r(&state) % 8);
         if (i % 3 == 0) cs_barrier_cost(2 + rand_r(&state) % 3, 1000000);
         cs_parallel(threads < cs_threads() ? threads : cs_threads(), 1000000, work, &j);
-        wrong += wrong_pieces(threads, &state);
+        wrong += wrong_pieces(threads, &state) + wrong_steps(threads, &state);
         wrong += j.wrong || j.came < 1;
         for (int t = 0; t < j.came; t++) wrong += j.place[t] != ROUNDS * (ROUNDS + 1) / 2;
     }
