@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("callbacks", "losses", "metrics", "models", "optimizers"),
     (
         *("benchmarks", "bridges", "cli", "config", "datasets", "lab", "preprocessing", "saving", "sklearn"),
-        *("utils", "__main__"),
+        *("torch", "utils", "__main__"),
     ),
 )
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
@@ -150,6 +150,8 @@ def test_only_numpy_is_required(name: str) -> None:
     allowed = REQUIRED | ({"numba", "llvmlite"} if name.startswith("cellstep.kernels.numba") else set())
     # estimators are subclasses of scikit-learn's; nothing else imports them
     allowed |= {"sklearn"} if name.startswith("cellstep.sklearn") else set()
+    # modules are subclasses of PyTorch's
+    allowed |= {"torch"} if name.startswith("cellstep.torch") else set()
     extra = {
         found.module
         for found in imports(name, SOURCES[name], set(SOURCES))

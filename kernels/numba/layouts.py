@@ -25,7 +25,7 @@ Real2 = Annotated[NDArray[Any], Layout(2)]
 Real3 = Annotated[NDArray[Any], Layout(3)]
 #: Perhaps read-only, C-contiguous.
 Fixed2 = Annotated[NDArray[Any], Layout(2, readonly=True)]
-#: Perhaps read-only, any strides.
+#: Perhaps read-only, any strides but in the last axis.
 View3 = Annotated[NDArray[Any], Layout(3, readonly=True, view=True)]
 #: Booleans (B, T), any strides.
 Booleans = Annotated[NDArray[np.bool_], Layout(2, readonly=True, view=True, dtype=types.boolean)]
@@ -76,7 +76,7 @@ class Gradients(NamedTuple):
     states in, of the initial ones out. No elements where one is absent or not wanted."""
 
     dy: View3
-    dx: Real3
+    dx: View3
     traces: Sequences
     dstates: States
 

@@ -135,7 +135,7 @@ def forward_loop(plan: Plan, step: Step) -> Callable[..., None]:
     begin_operand, operand_value, _ = step.operand or (step.forward,) * 3
 
     def forward(
-        weights: Weights, begin: int, end: int, inputs: Inputs, y: Real3, states: States, tape: TapePart
+        weights: Weights, begin: int, end: int, inputs: Inputs, y: View3, states: States, tape: TapePart
     ) -> None:
         """Steps begin to end. y (B, T, H); states (B, H): the initial ones in, the final ones out."""
         W, U, b, vectors, codes = weights

@@ -29,6 +29,28 @@ def poisoned(p: Problem) -> Problem:
     return replace(p, x=x)
 
 
+@pytest.mark.parametrize("mask", ["none", "lengths", "holes"])
+@both_dtypes
+@every_cell
+def test_sequences_may_be_written_anywhere(backend: kernels.Backend, v: Variant, dtype: str, mask: str) -> None:
+    """y and dx in half the columns of an array that is time first and read backwards; nothing beside is written."""
+    p = problem(v, ODD, dtype, mask)
+    T, B, I, H = p.shape  # noqa: E741
+    answers = forward(backend, p)
+    right = backward(backend, p, answers)
+    wide = np.full((T, B, 2 * H + 2 * I), np.nan, dtype)
+    places = wide.swapaxes(0, 1)[:, ::-1]
+    y, dx = places[..., H : 2 * H], places[..., 2 * H + I :]
+    finals = tuple(np.empty_like(s) for s in p.states)
+    backend.forward(answers.packed, p.x, p.states, p.mask, p.lengths, p.resets, p.drop, y, finals, answers.tape)
+    none = [None] * len(p.states)
+    backend.backward(answers.packed, answers.tape, p.dy, p.dstates, dx, [None] * len(p.weights), none, none)
+    assert_same(backend, y, answers.y, "y")
+    assert_same(backend, dx, right["dx"], "dx")
+    assert np.isnan(places[..., :H]).all()
+    assert np.isnan(places[..., 2 * H : 2 * H + I]).all()
+
+
 @pytest.mark.parametrize("mask", ["right", "left", "holes", "first", "rows", "nothing", "lengths"])
 @both_dtypes
 @every_cell
