@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from types import CodeType, FrameType
 
 import pytest
@@ -40,7 +40,8 @@ def handlers_kept() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def test_signals_whose_handlers_raise_again_and_again_leave_all_handlers_at_work() -> None:
+@pytest.mark.parametrize("within", [False, True])
+def test_signals_whose_handlers_raise_again_and_again_leave_all_handlers_at_work(within: bool) -> None:
     """They come at any place of entering and leaving, also while handlers are put back."""
     ran, raised, tries = [], 0, 0
     entering, leaving = interrupts_held.__enter__.__code__, interrupts_held.__exit__.__code__
@@ -54,13 +55,19 @@ def test_signals_whose_handlers_raise_again_and_again_leave_all_handlers_at_work
         if inside:
             raise Raised
 
+    @contextmanager
+    def inside_another() -> Iterator[None]:
+        with interrupts_held(hold=False), interrupts_held():
+            yield
+
+    block = inside_another if within else interrupts_held
     rng = random.Random(0)
     signal.signal(signal.SIGALRM, alarm)
     signal.signal(signal.SIGTERM, lambda number, frame: ran.append(number))
     for tries in range(1, 1000):
         signal.setitimer(signal.ITIMER_REAL, 3e-5)
         while raised < 3 * tries:
-            with suppress(Raised), interrupts_held():
+            with suppress(Raised), block():
                 pass
         signal.raise_signal(signal.SIGTERM)
         assert len(ran) == tries
@@ -127,3 +134,44 @@ def test_blocks_in_blocks_and_in_other_threads() -> None:
     thread.start()
     thread.join()
     assert ran == [signal.SIGTERM, 0]
+
+
+def test_a_block_that_holds_nothing_makes_those_within_it_hold() -> None:
+    ran = []
+    signal.signal(signal.SIGTERM, lambda number, frame: ran.append(number))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def other() -> None:  # handlers run in the main thread, which this does not hold up
+        with interrupts_held():
+            assert not block._holding
+
+    block = interrupts_held(hold=False)
+    with block:
+        signal.raise_signal(signal.SIGTERM)
+        assert len(ran) == 1
+        for n in (2, 3):
+            with interrupts_held():
+                with interrupts_held():
+                    signal.raise_signal(signal.SIGTERM)
+                assert len(ran) == n - 1
+            assert len(ran) == n
+        with pytest.raises(KeyboardInterrupt), interrupts_held():
+            signal.raise_signal(signal.SIGINT)
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_handlers_set_within_a_block_that_holds_nothing_are_held_too() -> None:
+    ran = []
+    signal.signal(signal.SIGTERM, lambda number, frame: ran.append(-number))
+    with interrupts_held(hold=False):
+        signal.signal(signal.SIGTERM, lambda number, frame: ran.append(number))
+        with interrupts_held():
+            signal.raise_signal(signal.SIGTERM)
+            assert ran == []
+        assert ran == [signal.SIGTERM]
+    signal.raise_signal(signal.SIGTERM)
+    assert ran == [signal.SIGTERM] * 2

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack
+from threading import get_ident
 from types import FrameType
 from typing import Any
 
@@ -36,9 +37,8 @@ def _original(number: int, handler: Any) -> Any:
     return handler
 
 
-#: Whether a block of the main thread is under way. As an attribute of the class it would cost 1 us, as Python forgets
-#: what it knows of a class that changes.
-_active = False
+#: The outermost block of the main thread that is under way.
+_outermost: Any = None
 
 
 class interrupts_held:
@@ -46,17 +46,33 @@ class interrupts_held:
 
     Python runs handlers in the main thread alone, and in others this does nothing, nor does a block within another. The
     block should be short.
+
+    Args:
+        hold: False for a block in which handlers run as ever, but blocks within it cost little, as in a loop of many:
+            they hold the signals that have handlers where it begins.
     """
 
-    #: The handlers outside, until this block has ended; the signals that came; whether they are held.
+    #: The handlers outside, until this block has ended; the block whose signals are held for this one.
     _handlers: dict[int, Any] = {}
-    _holding = False
+    _outer: Any = None
+
+    def __init__(self, hold: bool = True) -> None:
+        self._hold = hold
+        #: Whether signals are held; those that came.
+        self._holding = False
+        self._due: dict[int, None] = {}
 
     def __enter__(self) -> None:
-        global _active
-        self._due: dict[int, None] = {}
-        if _active:
-            return
+        global _outermost
+        outer = _outermost
+        if outer is not None:
+            if outer._hold or get_ident() != outer._thread:
+                return
+            if outer._at_work():
+                if self._hold and not outer._holding:
+                    self._outer = outer
+                    outer._holding = True
+                return
         try:
             self._handlers = _handled()
             note = self._note
@@ -68,19 +84,35 @@ class interrupts_held:
                 return
             self._restore()
             raise
-        self._holding = _active = True
+        self._thread = get_ident()
+        self._holding, _outermost = self._hold, self
 
     def __exit__(self, *error: object) -> None:
-        global _active
-        if self._holding:
-            _active = self._holding = False
+        global _outermost
+        if self._outer is not None:
+            self._outer._release()
+            return
+        if _outermost is self:
+            _outermost = None
+        self._holding = False
         try:
             self._restore()
         finally:
-            if self._due:
-                with ExitStack() as calls:  # all are called, also where some raise
-                    for number in reversed(self._due):
-                        calls.callback(self._handlers[number], number, sys._getframe(1))
+            self._release()
+
+    def _at_work(self) -> bool:
+        """Whether the signals still come to this block: none has got another handler, also after an end cut short."""
+        note = self._note
+        return all([_signal.getsignal(number) == note for number in self._handlers])
+
+    def _release(self) -> None:
+        """Call the handlers that are due."""
+        self._holding = False
+        if self._due:
+            due, self._due = self._due, {}
+            with ExitStack() as calls:  # all are called, also where some raise
+                for number in reversed(due):
+                    calls.callback(self._handlers[number], number, sys._getframe(2))
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         """The handler within the block. Where it is the handler outside, it does what the one before did."""

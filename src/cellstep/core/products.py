@@ -39,13 +39,14 @@ class Matrix:
 
         activation: one of `FUSED`.
         """
-        x = x if x.flags.carray else rows(x)
-        y: Array = self.backend.empty((*x.shape[:-1], self.N), x.dtype)
-        multiply = self.backend.products.product
+        x, backend = x if x.flags.carray else rows(x), self.backend
+        y: Array
         if x.ndim == 2:  # as most often, and without a look at shapes
-            multiply(self.packed, x[None], activation, y[None])
+            y = backend.empty((len(x), self.N), x.dtype)
+            backend.products.product(self.packed, x[None], activation, y[None])
         else:
-            multiply(self.packed, _three_axes(x), activation, _three_axes(y))
+            y = backend.empty((*x.shape[:-1], self.N), x.dtype)
+            backend.products.product(self.packed, _three_axes(x), activation, _three_axes(y))
         return y
 
 

@@ -49,6 +49,8 @@ class RecurrentCell(StepLayer):
 
     _uncalled: ClassVar[Mapping[str, str]] = dict.fromkeys(("call", "forward", "__call__"), BY_KERNELS)
     contract: ClassVar[kernels.Cell]
+    _cached_backward: tuple[Any, Any, core.Packed, int] | None = None
+    _cached_forward: tuple[Any, Any, core.Packed, int] | None = None
     _unwritten_defaults: ClassVar[Mapping[str, Any]] = {"implementation": 2}  # as Keras, which never writes it
 
     kernel: Variable
@@ -167,8 +169,7 @@ class RecurrentCell(StepLayer):
         versions: list[int] = []
         for w in self._weights:  # a comprehension costs a frame, 4 % of a step
             versions.append(w.version)
-        slot = "_cached_backward" if backward else "_cached_forward"
-        cached: tuple[Any, Any, core.Packed, int] | None = self.__dict__.get(slot)
+        cached = self._cached_backward if backward else self._cached_forward
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
         made_of = structure.version
@@ -180,7 +181,7 @@ class RecurrentCell(StepLayer):
             packed = cached[2].again(values)  # the options are as they were
         else:
             packed = core.pack(self.contract, *values, backward=backward, backend=backend, **self.options)
-        self.__dict__[slot] = (backend, versions, packed, made_of)
+        self.__dict__["_cached_backward" if backward else "_cached_forward"] = backend, versions, packed, made_of
         return packed
 
     def run_sequences(

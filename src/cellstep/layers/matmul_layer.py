@@ -29,6 +29,8 @@ class MatmulLayer(Layer):
     bias_regularizer: Regularizer | None
     kernel_constraint: Constraint | None
     bias_constraint: Constraint | None
+    _cached_matrix: tuple[Any, Any, core.Matrix] | None = None
+    _cached_transpose: tuple[Any, Any, core.Matrix] | None = None
 
     def matrix(self, backward: bool = False) -> core.Matrix:
         """The kernel and the bias, packed for the active backend; or, backward, the transpose of the kernel.
@@ -36,15 +38,15 @@ class MatmulLayer(Layer):
         Packed again only when a weight or the backend changed. Threads may call this at once: what is cached is
         replaced whole, and the versions in its key are read before the values.
         """
-        backend, bias = kernels.active(), self.bias
-        versions = (self.kernel.version, 0 if bias is None else bias.version)
-        slot = "_cached_transpose" if backward else "_cached_matrix"
-        cached: tuple[Any, Any, core.Matrix] | None = self.__dict__.get(slot)
+        backend, kernel, bias = kernels.active(), self.kernel, self.bias
+        versions = (kernel.version, 0 if bias is None else bias.version)
+        cached = self._cached_transpose if backward else self._cached_matrix
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
-        W, b = self.flat(self.kernel._view, None if bias is None or backward else bias._view)
-        matrix = core.Matrix.of(W.T if backward else W, b, backend)
-        self.__dict__[slot] = (backend, versions, matrix)
+        W, b = self.flat(kernel._view, None if bias is None or backward else bias._view)
+        W = W.T if backward else W
+        matrix = core.Matrix(backend, backend.products.product_pack(W, b), W.shape[1])
+        self.__dict__["_cached_transpose" if backward else "_cached_matrix"] = backend, versions, matrix
         return matrix
 
     def flat(self, kernel: Any, bias: Any) -> tuple[Any, Any]:
@@ -64,7 +66,9 @@ class MatmulLayer(Layer):
     def add_gradients(self, rows: Array, dz: Array) -> None:
         """Add to the gradients of kernel and bias, from those of the sums."""
         with self._lock:  # threads may add to the same gradients
-            dW, db = self.flat(*self.grads_of((self.kernel, self.bias)))
+            dW, db = self.grads_of((self.kernel, self.bias))
+            if self.row_axes != -1 or self.kernel.buffer.ndim != 2:
+                dW, db = self.flat(dW, db)
             if dW is not None or db is not None:
                 core.add_gradients(rows, dz, dW, db)
 

@@ -17,11 +17,12 @@ from .context import Applied, Context
 from .deserialization import deserialize
 from .grouped import run_rows
 from .module import Module, Shape
+from .plain_run import plain_run
 from .ragged import checked, is_ragged
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell
 from .states import given_states, gradients_like, nest, split_gradients, with_rows
 from .stream import Stream, recurrent_stages
-from .time_order import TimeOrder, arrange, zeroed
+from .time_order import arrange, zeroed
 from .variable import Variable
 
 
@@ -69,6 +70,7 @@ class RNN(Layer):
     #: What Keras has not is left out where it is not used, so that Keras reads the rest.
     _unwritten_defaults: ClassVar[Mapping[str, Any]] = {"trainable_initial_state": False}
     _uncalled: ClassVar[Mapping[str, str]] = {"inner_loop": "write forward(x, ...), which gives (y, pullback)"}
+    _cached_plain: Any = None  # what `plain_run` remembers
 
     def __init__(
         self,
@@ -243,8 +245,9 @@ class RNN(Layer):
         """
         runner, sequences = self.runner, self.return_sequences
         resets = context.resets if resets is None else resets
-        plain = self.built and not self.go_backwards and type(x) is np.ndarray and x.dtype is self.dtype
-        if not plain and is_ragged(x):
+        if mask is None is lengths and resets is None is initial_state and (run := plain_run(self, x, context)):
+            return run(x, context.tape)
+        if is_ragged(x):
             rows, given = checked("x", x, self.dtype, self.features), initial_state
             if given is not None:
                 given = nest(runner, given_states(runner, given, self.dtype, len(rows)))
@@ -253,11 +256,8 @@ class RNN(Layer):
         if padding:
             checks.check_ends(self, mask)
         # weights of another width are refused before they are made
-        if plain and len(shape := x.shape) == 3 and shape[2] == self._width:  # as in most calls: the cheap way
-            order = TimeOrder(shape[0], shape[1], mask, lengths, resets)
-        else:
-            by_row = not self.has_python_cells
-            x, order = arrange(x, mask, lengths, resets, self.dtype, self.features, self.go_backwards, by_row, padding)
+        by_row = not self.has_python_cells
+        x, order = arrange(x, mask, lengths, resets, self.dtype, self.features, self.go_backwards, by_row, padding)
         B = order.B
         if not self.built:
             self.build(x.shape)

@@ -87,6 +87,11 @@ def trace() -> Iterator[list[CellTrace]]:
         _runs.reset(token)
 
 
+def trace_under_way() -> bool:
+    """Whether a trace is under way in this thread."""
+    return _runs.get() is not None
+
+
 def watched(cell: Any, forward: core.Pullback) -> CellTrace | None:
     """A new entry in the list of the current trace, or None outside one."""
     runs = _runs.get()

@@ -255,11 +255,12 @@ def in_dtype(name: str, a: NDArray[Any], dtype: np.dtype[Any], shape: tuple[int,
     return cast
 
 
-def touch(variables: Iterable[Any]) -> None:
-    """`Variable.touch` of each, in one call; there are at most 2**20."""
-    first = next(_versions)
-    for i, variable in enumerate(variables):
-        variable.version = first + i
+def settle(variables: Iterable[Any]) -> None:
+    """Put variables, at most 2**20, whose buffers were written to, under their constraints; and `touch` each."""
+    for version, variable in enumerate(variables, next(_versions)):
+        if variable.constraint is not None:
+            variable.buffer[...] = variable.constraint(variable.buffer)
+        variable.version = version
 
 
 def count(variables: Sequence[Variable]) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy import add, ndarray
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import core
@@ -178,10 +179,32 @@ class Loss(Configured):
         self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None, mask: ArrayLike | None
     ) -> tuple[Any, Callable[[Array | None], Array]]:
         """The loss of arrays, and `gradient(d)`: the gradient by y_pred of the loss, or of d times the loss."""
-        fits = type(y_pred) is np.ndarray and y_pred.ndim > 1 and y_pred.dtype.char in "fd" and self.dtype is None
+        fits = type(y_pred) is ndarray and y_pred.ndim > 1 and y_pred.dtype.char in "fd" and self.dtype is None
         pred = y_pred if fits else self._predictions(y_pred)
-        true = y_true if type(y_true) is np.ndarray else core.plain("y_true", y_true)
-        shape, keep, weights = self.value_shape(pred, true), self.ignored(true, pred), None
+        true = y_true if type(y_true) is ndarray else core.plain("y_true", y_true)
+        keep = self.ignored(true, pred)
+        if mask is None is sample_weight is keep:  # as most often: all values count alike
+            values, pullback = self.forward(self.prepare(true, pred, None), pred)
+            factor = self._factor(values.shape, pred.dtype)
+        else:
+            values, pullback, factor = self._weighted(true, pred, sample_weight, mask, keep)
+        weighted = values * factor
+
+        def gradient(d: Array | None) -> Array:
+            dx = pullback(factor if d is None else factor * d)
+            if fits:
+                return dx
+            like = np.asarray(y_pred)
+            dtype = like.dtype if like.dtype.kind == "f" else pred.dtype
+            return dx.reshape(like.shape).astype(dtype, copy=False)
+
+        return weighted if self.reduction in ("none", None) else add.reduce(weighted, axis=None), gradient
+
+    def _weighted(
+        self, true: Array, pred: Array, sample_weight: Any, mask: Any, keep: Any
+    ) -> tuple[Array, LossPullback, Array]:
+        """The values, their pullback, and what each value is multiplied with; `keep`: the targets that do not count."""
+        shape, weights = self.value_shape(pred, true), None
         if not shape:  # one value of the whole batch, which has seen to masks itself: as if it stood beside each weight
             mask = None
             if sample_weight is not None:
@@ -198,36 +221,25 @@ class Loss(Configured):
             if not weights.all():
                 live = weights != 0 if live is None else live & (weights != 0)
         live = None if live is None else np.broadcast_to(live, shape)
-        values, pullback = self._forward(true, pred, live)
-        factor = self._factor(shape, pred.dtype, keep, live, weights)
-        weighted = values * factor
-
-        def gradient(d: Array | None) -> Array:
-            dx = pullback(factor if d is None else factor * d)
-            if fits:
-                return dx
-            like = np.asarray(y_pred)
-            dtype = like.dtype if like.dtype.kind == "f" else pred.dtype
-            return dx.reshape(like.shape).astype(dtype, copy=False)
-
-        return weighted if self.reduction in ("none", None) else np.add.reduce(weighted, axis=None), gradient
-
-    def _factor(
-        self, shape: tuple[int, ...], dtype: np.dtype[Any], keep: Array | None, live: Array | None, weights: Any
-    ) -> Array:
-        """What each value is multiplied with; remembered, read-only, where all are alike and the pullback is ours."""
-        alike, key = live is None and weights is None, (shape, dtype, self.reduction)
-        remembered: tuple[Any, Array] | None = self.__dict__.get("_cached_factor")
-        if alike and remembered is not None and remembered[0] == key:
-            return remembered[1]
-        factor = np.full(shape, self._scale(shape, keep, weights), dtype)
+        factor = np.full(shape, self._scale(shape, keep, weights), pred.dtype)
         if weights is not None:
-            factor *= weights.astype(dtype, copy=False)
+            factor *= weights.astype(pred.dtype, copy=False)
         if live is not None:
             factor[~live] = 0
-        if alike and type(self).forward is not Loss.forward and ours_attribute(type(self).forward):
+        return *self._forward(true, pred, live), factor
+
+    #: The last factor of values that all count alike, and what it is for.
+    _cached_factor: tuple[Any, Any] = (None, None)
+
+    def _factor(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """What each value is multiplied with where all are alike; remembered, read-only, where the pullback is ours."""
+        key, remembered = (shape, dtype, self.reduction), self._cached_factor
+        if remembered[0] == key:
+            return remembered[1]  # type: ignore[no-any-return]
+        factor = np.full(shape, self._scale(shape, None, None), dtype)
+        if type(self).forward is not Loss.forward and ours_attribute(type(self).forward):
             factor.flags.writeable = False
-            self.__dict__["_cached_factor"] = key, factor
+            self._cached_factor = key, factor
         return factor
 
     def _scale(self, shape: tuple[int, ...], keep: Array | None, weights: Array | None) -> float:
@@ -250,7 +262,7 @@ def mean_of_entries(values: Array, slopes: Array, y_pred: Array) -> tuple[Array,
         return dx if dx.dtype is dtype else dx.astype(dtype)
 
     # the mean of nothing is 0 here
-    mean = values[..., 0] if n == 1 else np.add.reduce(values, axis=-1) / (n or 1)
+    mean = values[..., 0] if n == 1 else add.reduce(values, axis=-1) / (n or 1)
     return mean if mean.dtype is dtype else mean.astype(dtype), pullback
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sized
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
 
 from .. import core, seeds
+from ..interrupts import interrupts_held
 from ..layers import nested
 from . import data
 from .class_weights import weigher
-from .data import Batch, ClassWeight, by_index, rows, take
+from .data import Batch, ClassWeight, by_index, rows, taker
 from .stored import Stored, stored
 from .trainer import Trainer
 
@@ -67,12 +69,12 @@ class Arrays:
         self.batches: int | None = -(-rows(data.x) // batch_size)
 
     def passed(self, skip: int) -> Iterator[Batch]:
-        n = rows(self.data.x)
-        order = None if self.rng is None else self.rng.permutation(n)
-        for start in range(skip * self.batch_size, n, self.batch_size):
-            part = slice(start, start + self.batch_size)
-            batch = take(self.data, part if order is None else order[part])
-            yield batch if self.check is None else self.check(*batch)
+        n, size, check = rows(self.data.x), self.batch_size, self.check
+        order, some = None if self.rng is None else self.rng.permutation(n), taker(self.data)
+        for start in range(skip * size, n, size):
+            part = slice(start, start + size)
+            batch = some(part if order is None else order[part])
+            yield batch if check is None else check(*batch)
 
     def tell(self, event: str) -> None: ...
 
@@ -181,6 +183,12 @@ class Epochs:
             self._pass = None
         self.steps = self.steps or seen
         self.source.tell("on_epoch_end")
+
+    def cheap_blocks(self, called: Any) -> AbstractContextManager[None]:
+        """For a loop over these batches in which hooks are `called`: where neither these nor the source are a user's
+        code, handlers of signals are looked up once for all batches."""
+        quiet = not called and isinstance(self.source, Arrays) and self.source.check is None
+        return interrupts_held(hold=False) if quiet else nullcontext()
 
     def rewind(self) -> None:
         """Let the next epoch begin with a new pass, if the source has another."""

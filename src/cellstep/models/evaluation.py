@@ -40,17 +40,18 @@ def evaluate(trainer: Trainer, source: Epochs, hooks: CallbackList) -> Logs:
     begin, end = hooks.implementing("on_test_batch_begin"), hooks.implementing("on_test_batch_end")
     step = trainer.own_step("test_step") or trainer.test
     seen, last = 0, None
-    for batch in source.epoch():
-        for call in begin:
-            call(seen, {})
-        last = step(batch)
-        if end:
-            last = plain_logs(trainer.logs(last))
-            for call in end:
-                call(seen, last)
-        seen += 1
-        if model.stop_evaluating:
-            break
+    with source.cheap_blocks(begin or end):
+        for batch in source.epoch():
+            for call in begin:
+                call(seen, {})
+            last = step(batch)
+            if end:
+                last = plain_logs(trainer.logs(last))
+                for call in end:
+                    call(seen, last)
+            seen += 1
+            if model.stop_evaluating:
+                break
     if not seen:
         once = ", as a generator gives its batches once" if source.source.once else ""
         raise ValueError(f"the data to evaluate on must give at least one batch, got none{once}")

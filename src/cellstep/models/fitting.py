@@ -87,19 +87,20 @@ class Fitting:
         trainer.forget_plan()
         version = -1
         if not self._stopped:
-            for batch in source.epoch(seen):
-                for call in begin:
-                    call(seen, {})
-                if version != structure.version:
-                    version, learn = structure.watch((model,)), self._step()
-                logs = learn(batch)
-                self.seen = seen = seen + 1
-                if end:
-                    self.logs = plain_logs(trainer.logs(logs))
-                    for call in end:
-                        call(seen - 1, dict(self.logs))
-                if model.stop_training:
-                    break
+            with source.cheap_blocks(begin or end):
+                for batch in source.epoch(seen):
+                    for call in begin:
+                        call(seen, {})
+                    if version != structure.version:
+                        version, learn = structure.watch((model,)), self._step()
+                    logs = learn(batch)
+                    self.seen = seen = seen + 1
+                    if end:
+                        self.logs = plain_logs(trainer.logs(logs))
+                        for call in end:
+                            call(seen - 1, dict(self.logs))
+                    if model.stop_training:
+                        break
             if seen > before:
                 self.logs = plain_logs(trainer.logs(logs))
             if source.over:

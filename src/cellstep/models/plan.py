@@ -74,7 +74,7 @@ class Plan:
     Attributes:
         own: which of `STEPS` are not this package's.
         variables: the trainable weights. penalized: those of them with a regularizer.
-        metrics: those that are attributes of the model or of layers in it.
+        plain_metrics: whether no metric is an attribute of the model or of a layer in it, and none a subclass's doing.
         names: the names of the outputs, once a step has seen them.
         bound: what the optimizer said that it is in charge of, after it was built for `variables`.
         rollback: for what a step that fails has changed.
@@ -91,7 +91,7 @@ class Plan:
         self._flags = [(weight.trainable, weight.regularizer) for weight in self._weights]
         self.variables: list[Variable] = model.trainable_weights
         self.penalized = [weight for weight in self.variables if weight.regularizer is not None]
-        self.metrics = own_metrics(model)
+        self.plain_metrics = self.own.isdisjoint(("get_metrics_result", "metrics")) and not own_metrics(model)
         self.names: list[str | None] | None = None
         self.bound: Any = None
         self.rollback = Rollback(model.walk())

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from numpy import ndarray
 from numpy.typing import NDArray
 
 from .. import core, regularizers
@@ -249,7 +249,7 @@ class Trainer:
         x = batch.x
         if batch.y is None and not self.overrides("compute_loss"):
             raise ValueError("y must be given, beside x or in each of its batches, got None")
-        if not (len(x) if type(x) is np.ndarray else data.rows(x)):
+        if not (len(x) if type(x) is ndarray else data.rows(x)):
             shape = next(leaf.shape for leaf in nested.flatten(x))
             raise ValueError(f"x must have at least one row, got shape {shape}")
         plan = self._cached_plan
@@ -282,8 +282,9 @@ class Trainer:
     def pull(self, compiled: Compiled, plan: Plan, ran: Pass, gradients: Sequence[Any]) -> None:
         """Add to the gradients of the weights what a run's outputs give, flat, with None for zeros, and penalties."""
         optimizer = compiled.optimizer
-        gradients = [None if d is None else optimizer.scale_loss(d) for d in gradients]
-        one = type(ran.y) is np.ndarray
+        if optimizer.loss_scale_factor is not None:
+            gradients = [None if d is None else optimizer.scale_loss(d) for d in gradients]
+        one = type(ran.y) is ndarray
         ran.pullback(gradients[0] if one else nested.pack(ran.y, gradients), need_dx=False)
         if plan.penalized and "compute_loss" not in plan.own:  # which has them where it wants them
             regularizers.add_gradients(plan.penalized, optimizer.scale_loss(1.0))
@@ -296,23 +297,23 @@ class Trainer:
         if "compute_metrics" in plan.own:
             return own_steps.record(self, batch, ran, scored, rows)
         if rows is None:
-            rows = len(batch.x) if type(batch.x) is np.ndarray else data.rows(batch.x)
+            x = batch.x
+            rows = len(x) if type(x) is ndarray else data.rows(x)
         if plan.names is None:
             plan.names = self.model._signature.names_of(scored.outputs)
         compiled.measure(plan.names, scored.outputs)
         compiled.track(scored.value, scored.parts, rows)
-        later = compiled.plain_metrics and not plan.metrics and "get_metrics_result" not in plan.own
-        return None if later and "metrics" not in plan.own else self.model.get_metrics_result()
+        return None if plan.plain_metrics and compiled.plain_metrics else self.model.get_metrics_result()
 
     def update_weights(self, optimizer: Optimizer, plan: Plan) -> None:
         """One step of the optimizer with the gradients that there are, by its `apply_gradients` or `apply` where a
         subclass of it overrides that."""
         kind = type(optimizer)
         if kind.apply is Optimizer.apply and kind.apply_gradients is Optimizer.apply_gradients:
-            if "apply" in vars(optimizer):  # one that a user has put into this object
-                optimizer.apply()
-            else:
+            if getattr(optimizer.apply, "__func__", None) is Optimizer.apply:
                 optimizer.step()
+            else:  # one that a user has put into this object
+                optimizer.apply()
         elif not ours_attribute(kind.apply_gradients):
             optimizer.apply_gradients([(w.grad, w) for w in plan.variables])
         else:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..core import plain
 from ..interrupts import interrupts_held
 from ..layers.values import Attribute
-from ..layers.variable import touch
+from ..layers.variable import settle
 from .clipping import clip
 from .flat import Flat, Part, State, Trainable
 from .grouping import group
@@ -213,11 +213,10 @@ class Optimizer(Settings):
                 np.divide(flat.grad, self.loss_scale_factor, out=flat.grad)
         flats, steps = self._flats, self.gradient_accumulation_steps or 1
         due = flats if steps == 1 else [flat for flat in flats if self._accumulate(flat, steps)]
-        limits = self.clipnorm, self.global_clipnorm, self.clipvalue
-        if limits != (None, None, None) and due:
-            clip([flat.clipped for flat in due], *limits)
+        if not (self.clipnorm is None is self.global_clipnorm is self.clipvalue) and due:
+            clip([flat.clipped for flat in due], self.clipnorm, self.global_clipnorm, self.clipvalue)
         rate = self.rate if due else 0.0
-        idle = self._elementwise and not self.weight_decay and self._idle
+        idle = self._idle and self._elementwise and not self.weight_decay
         for flat in due:
             for part in flat.parts(idle, self._elementwise):
                 if self.weight_decay:
@@ -227,10 +226,7 @@ class Optimizer(Settings):
             if self.use_ema:
                 for part in flat.pieces():
                     self._average(part, flat.calls // steps)
-            for variable in flat.variables:
-                if variable.constraint is not None:
-                    variable.buffer[...] = variable.constraint(variable.buffer)
-            touch(flat.variables)
+            settle(flat.variables)
             flat.calls += 1
         self._calls += 1
 

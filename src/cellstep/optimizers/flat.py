@@ -120,11 +120,12 @@ class Flat(VariableGroup, Part):
         for variable, at in zip(self.variables, self.segments, strict=True):
             if variable.buffer.base is not self.value:
                 variable.bind(self.value[at].reshape(variable.shape), self.grad[at].reshape(variable.shape))
+        self._buffers = [variable.buffer for variable in self.variables]
 
     def zero_grad(self) -> None:
         """Set the gradients to zero, here in the buffers."""
-        for variable in self.variables:
-            if variable.buffer.base is not self.value:
+        for variable, buffer in zip(self.variables, self._buffers, strict=True):
+            if variable.buffer is not buffer:
                 self.bind()
                 break
         self.grad.fill(0)

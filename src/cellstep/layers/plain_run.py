@@ -1,0 +1,121 @@
+"""Plain runs: a recurrent layer on one array from zeros, with no option that takes part, as most batches are.
+
+All that `RNN.apply` looks at costs Python as much as a small layer's kernels. Here is what is left of it where that was
+looked at before, and nothing has changed since.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy import empty, ndarray
+
+from .. import core, kernels
+from .cell import RecurrentCell
+from .context import Applied, Context
+from .runner import Array
+from .structure import structure
+from .tracing import trace_under_way
+
+if TYPE_CHECKING:
+    from .recurrent import RNN
+
+
+class PlainRun:
+    """What runs of a layer need to know of it, as long as it does not change.
+
+    Attributes:
+        version: of the structure, for which it holds. backend: likewise.
+        width: of x; None where an option takes part in each run, or a cell that kernels do not run.
+        drops: whether dropout takes part in training.
+    """
+
+    def __init__(self, layer: RNN) -> None:
+        cell, self.layer = layer.runner, layer
+        self.version, self.backend = structure.watch((layer, *cell.flat)), kernels.active()
+        self.width: int | None = None
+        begins = layer.stateful or layer.initial or layer.has_own_first_states
+        if begins or layer.go_backwards or layer.return_state or not layer.built:
+            return
+        if not isinstance(cell, RecurrentCell) or cell.contract.name not in self.backend.cells:
+            return
+        self._cell, self._row, options = cell, cell.contract, cell.options
+        self._options = tuple(options[name] for name in self._row.option_names)
+        if not all(isinstance(value, str | bool) for value in self._options):
+            return  # an activation that kernels do not have
+        self.width, self.drops = cell.built_for[-1], bool(cell.dropout or cell.recurrent_dropout)
+        self._sequences, self._H, self._dtype = layer.return_sequences, cell.output_size, layer.dtype
+        self._none = (None,) * len(self._row.states)
+        #: The weights packed with and without a pullback, and the versions of the weights that these are of.
+        self._packed: dict[bool, tuple[list[int], Any]] = {}
+        self._zeros: tuple[Array, ...] = (np.zeros((0, self._H), self._dtype),)
+
+    def packed(self, backward: bool) -> Any:
+        """The weights as the backend takes them. The versions are read before the values, as in `RecurrentCell`."""
+        versions: list[int] = []
+        values: list[Array | None] = []
+        for w in self._cell.row_weights:
+            if w is None:
+                values.append(None)
+            else:
+                versions.append(w.version)
+                values.append(w._view)
+        known = self._packed.get(backward)
+        if known is not None and known[0] == versions:
+            return known[1]
+        packed = self.backend.pack(self._row, values, self._options, backward)
+        self._packed[backward] = versions, packed
+        return packed
+
+    def __call__(self, x: Array, tape: bool) -> Applied:
+        """What `RNN.apply` gives for x as kernels take it."""
+        B, T, _ = x.shape
+        dtype, H, first, backend = self._dtype, self._H, self._zeros, self.backend
+        if len(first[0]) != B:
+            zeros = np.zeros((B, H), dtype)
+            zeros.flags.writeable = False
+            first = self._zeros = (zeros,) * len(self._none)
+        packed = self.packed(tape)
+        y = backend.empty((B, T, H), dtype) if self._sequences else None
+        states = empty((len(first), B, H), dtype)
+        last = (states[0], states[1]) if len(first) == 2 else tuple(states)  # quicker than to iterate
+        kept = backend.tape(packed, B, T) if tape else None
+        backend.forward(packed, x, first, None, None, None, None, y, last, kept)
+        output = last[0] if y is None else y
+        return output, None, None if kept is None else partial(self._pull, packed, kept, x.shape, output.shape)
+
+    def _pull(self, packed: Any, tape: Any, shape: Any, output: Any, dy: Any, need_dx: bool = True) -> Array | None:
+        """The pullback of a call."""
+        layer, none = self.layer, self._none
+        if dy is not None:
+            dy = layer.gradient_array(dy, output)
+            if not dy.flags.carray:
+                dy = core.rows(dy) if self._sequences else core.contiguous(dy)
+        dx = self.backend.empty(shape, self._dtype) if need_dx else None
+        dlast = none if self._sequences else (dy, *none[1:])
+        with self._cell._lock:  # threads may add to the same gradients
+            dweights = layer.grads_of(self._cell.row_weights)
+            self.backend.backward(packed, tape, dy if self._sequences else None, dlast, dx, dweights, none, none)
+        return dx
+
+
+def plain_run(layer: RNN, x: Any, context: Context) -> PlainRun | None:
+    """What runs x in this pass; None where x is no array as kernels take it, or something else takes part."""
+    run: PlainRun | None = layer._cached_plain
+    if run is None or run.version != structure.version or run.backend is not kernels.active():
+        run = layer.__dict__["_cached_plain"] = PlainRun(layer)
+    if (
+        run.width is None
+        or type(x) is not ndarray
+        or x.ndim != 3
+        or x.shape[2] != run.width
+        or x.dtype is not layer.dtype
+        or not x.flags.carray
+        or (context.training and run.drops)
+        or layer.states is not None
+        or (context.tape and trace_under_way())
+    ):
+        return None
+    return run
