@@ -326,6 +326,7 @@ def main() -> None:
         )
     if args.json:
         whole = {"about": facts, "rows": [row.as_dict() for row in rows], "asked": [asdict(line) for line in lines]}
+        whole |= {"head": HEAD, "cells": table, "asked_cells": [line.cells() for line in lines]}
         args.json.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
 
 

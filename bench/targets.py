@@ -1,27 +1,30 @@
 """What we ask of ourselves, and what this machine gives: `python bench/targets.py [--markdown FILE] [--json FILE]`.
 
-A line for each target: the best peer's time over ours in one run for the kernels, a whole fit against Keras, a new
-process, the Numba kernels against the compiled ones, and how much a busy process on every processor costs. The targets
-were set for a machine of two cores with AVX2; elsewhere they say where the machine differs. Takes about a quarter of an
-hour with all peers.
+A line for each target: the best peer's time over ours in one run for the kernels, the same calls with gaps between
+them, a whole fit against Keras, a new process, the Numba kernels against the compiled ones, and how much a busy process
+on every processor costs. Every contender has 30 ms of rest before its block of calls. `--parts` and `--rows` pick some.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import conditions
+import in_use
 import numpy as np
+from conditions import Condition, Contender, measure, neighbours, processors
 from fit_process import MOST, worker
 from fit_worker import OPTIONS
 
@@ -32,15 +35,21 @@ from cellstep.benchmarks.interleaved import Pace
 from cellstep.benchmarks.ours import layer_level
 from cellstep.benchmarks.peers import keras_layers
 from cellstep.benchmarks.problem import Problem
-from cellstep.benchmarks.shapes import FITS, RAGGED, SEQUENCES, STEPS, TRAINING
+from cellstep.benchmarks.shapes import FITS, RAGGED, SEQUENCES, STEPS, TRAINING, parse
 
-#: At least so many times the best peer, in the order of the shapes of the table.
-STEP = (20.0, 15.0, 10.0, 4.0, 2.2, 1.7, 1.1)
-SEQUENCE = (2.5, 1.7, 1.1, 1.25, 1.2, 1.05)
-TRAIN = {"lstm": (3.0, 1.6, 1.4, 1.3, 1.15), "gru": (3.0, 2.0, 2.0, 1.3, 1.1), "rnn": (1.0, 1.0, 2.0, 1.0, 1.0)}
-FIT = (2.5, 3.0)
+#: At least so many times the best peer, in the order of the shapes of the table; nowhere slower.
+STEP = (1.0,) * len(STEPS)
+SEQUENCE = {"lstm": (1.8, 1.6, 1.4, 1.4, 1.15, 1.05), "gru": (1.8, 1.6, 1.3, 1.5, 1.3, 1.15)}
+TRAIN = {"lstm": (4.0, 1.8, 1.5, 1.4, 1.3), "gru": (4.0, 3.0, 2.6, 1.6, 1.3), "rnn": (1.0, 1.0, 2.2, 1.0, 1.0)}
+#: Keras's time over ours: the shape, the mode of the worker, the least.
+FIT = (
+    (parse("20x32x4x16"), "", 2.0),
+    (parse("50x32x8x32"), "bidirectional", 2.0),
+    *((shape, "", asked) for shape, asked in zip(FITS, (3.0, 3.2), strict=True)),
+)
+#: Seconds between calls; at most so many times the time back to back, and so many seconds more.
+GAPS, TIMES, MORE = (0.01, 0.1), 1.25, 150e-6
 START = "import numpy as np, cellstep; cellstep.layers.LSTM(64)(np.zeros((1, 20, 16), 'float32'))"
-BUSY = "import os\nos.sched_setaffinity(0, {{{}}})\nwhile True: pass"
 
 
 @dataclass
@@ -64,7 +73,7 @@ class Line:
 
     def cells(self) -> list[str]:
         """As a row of a table."""
-        asked = "" if self.asked is None else f"{'<=' if self.most else '>='} {self.asked:g}"
+        asked = "" if self.asked is None else f"{'<=' if self.most else '>='} {self.asked:.4g}"
         us = "" if self.us is None else f"{self.us:,.3g}" if self.us < 100 else f"{self.us:,.0f}"
         part = "" if self.fraction is None else f"{100 * self.fraction:.0f}"
         return [self.what, asked, f"{self.measured:.2f}", self.met, us, self.peer, part]
@@ -77,24 +86,38 @@ def of_row(row: Row, asked: float) -> Line:
     """A row of the table against its best peer."""
     name = f"{row.what.cell} {row.what.work} {row.what.shape}"
     us = 1e6 * row.times[row.main].median
-    return Line(name, row.ratio or float("nan"), asked, us=us, peer=row.best_peer or "", fraction=row.fraction)
+    if row.ratio is None:
+        return Line(name, float("nan"), us=us, fraction=row.fraction)
+    return Line(name, row.ratio, asked, us=us, peer=row.best_peer or "", fraction=row.fraction)
 
 
-def against_peers(present: dict[str, peers.Peer], pace: Pace, seen: list[Row]) -> Iterator[Line]:
-    """Steps on one thread; sequences, training and ragged batches on all that are compared."""
+def asked_of_rows() -> dict[Work, float]:
+    """Steps on one thread; sequences and training on all that are compared."""
     asked: dict[Work, float] = {}
     for cell in ("lstm", "gru"):
         asked |= {Work("step", cell, shape, 1): want for shape, want in zip(STEPS, STEP, strict=True)}
-    for cell in ("lstm", "gru"):
-        asked |= {Work("forward", cell, shape, MOST): want for shape, want in zip(SEQUENCES, SEQUENCE, strict=True)}
+    for cell, wants in SEQUENCE.items():
+        asked |= {Work("forward", cell, shape, MOST): want for shape, want in zip(SEQUENCES, wants, strict=True)}
     for cell, wants in TRAIN.items():
         asked |= {Work("train", cell, shape, MOST): want for shape, want in zip(TRAINING, wants, strict=True)}
+    return asked
+
+
+def chosen(works: Iterable[Work], rows: Sequence[str]) -> list[Work]:
+    """Those that have one of these texts in their names; all where there is none."""
+    names = {w: f"{w.cell} {w.work} {w.shape}" for w in works}
+    return [w for w, name in names.items() if not rows or any(text in name for text in rows)]
+
+
+def against_peers(present: dict[str, peers.Peer], pace: Pace, seen: list[Row], only: Sequence[str]) -> Iterator[Line]:
+    """Each row against the best peer; ragged batches also against what padding costs."""
+    asked = asked_of_rows()
     machine = {n: limits.measure(n) for n in {w.threads for w in asked}}
-    for row in compare.rows(asked, present, (), machine, pace):
+    for row in compare.rows(chosen(asked, only), present, (), machine, pace):
         seen.append(row)
         yield of_row(row, asked[row.what])
     ragged = [Work(work, cell, RAGGED[0], MOST) for work in ("ragged", "ragged_train") for cell in ("lstm", "gru")]
-    for row in compare.rows(ragged, present, ("padded",), machine, pace):
+    for row in compare.rows(chosen(ragged, only), present, ("padded",), machine, pace):
         seen.append(row)
         yield of_row(row, 1.0)
         name, ours = f"{row.what.cell} {row.what.work} {row.what.shape}", row.times[row.main]
@@ -123,23 +146,43 @@ def numba_lines(pace: Pace) -> Iterator[Line]:
             yield Line(f"numba, us of a {row.what.cell} step of 16 units", 1e6 * numba.median, 5.0, most=True)
 
 
-def fit_lines(rounds: int) -> Iterator[Line]:
+def gap_lines(only: Sequence[str]) -> Iterator[Line]:
+    """The median of every row with gaps between its calls: it may be that of calls back to back, and a little more."""
+    for work in chosen(asked_of_rows(), only):
+        p = Problem(work.cell, work.work, work.shape)
+        run = compare.contender(compare.main_name(work.work), p, work.threads, {}).run
+        ours = {"ours": Contender(run, partial(in_use.limited, work.threads))}
+        pace = conditions.Pace(seconds=0.2, rounds=2)
+        whole = measure(ours, Condition(), pace)["ours"].median
+        for gap in GAPS:
+            condition = Condition(gap)
+            us = 1e6 * measure(ours, condition, pace)["ours"].median
+            most = 1e6 * (TIMES * whole + MORE)
+            yield Line(f"{work.cell} {work.work} {work.shape}, {condition}: us", us, most, most=True, us=us)
+    in_use.limited(MOST)
+
+
+def fit_lines(rounds: int, only: Sequence[str]) -> Iterator[Line]:
     """One epoch, the processes in turn; the ratio is taken within a round."""
     backends = keras_layers.backends()
-    for shape, asked in zip(FITS, FIT, strict=True):
+    for shape, mode, asked in FIT:
+        what = " ".join(filter(None, ("fit", str(shape), mode)))
+        if only and not any(text in what for text in only):
+            continue
         with ExitStack() as stack:
             names = ["cellstep", *(f"keras-{name}" for name in backends)]
-            epochs = {name: stack.enter_context(worker(name, shape)) for name in names}
+            epochs = {name: stack.enter_context(worker(name, shape, *filter(None, (mode,)))) for name in names}
             took: dict[str, list[float]] = {name: [] for name in names}
             for i in range(rounds + 1):
                 for name, epoch in epochs.items():
+                    time.sleep(0.03)
                     seconds = _seconds(epoch)
                     if i:
                         took[name].append(seconds)
         ours = took.pop("cellstep")
         best = min(took, key=lambda name: statistics.median(took[name]), default="")
         ratio = statistics.median(b / a for a, b in zip(ours, took[best], strict=True)) if best else float("nan")
-        yield Line(f"fit {shape}", ratio, asked, us=1e6 * statistics.median(ours), peer=best)
+        yield Line(what, ratio, asked, us=1e6 * statistics.median(ours), peer=best)
 
 
 def option_lines(rounds: int) -> Iterator[Line]:
@@ -177,19 +220,6 @@ def _seconds(run: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-@contextmanager
-def neighbours() -> Iterator[None]:
-    """A busy process on every processor that we may use."""
-    busy = [subprocess.Popen([sys.executable, "-c", BUSY.format(i)]) for i in sorted(os.sched_getaffinity(0))]
-    try:
-        time.sleep(0.3)
-        yield
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
-
-
 def _calls(run: Callable[[], Any], seconds: float) -> Any:
     until, took = time.perf_counter() + seconds, []
     while time.perf_counter() < until:
@@ -203,7 +233,7 @@ def contention_lines() -> Iterator[Line]:
         stream = layers.LSTM(shape.H, return_sequences=True)
         stream.build((1, None, shape.I))
         step, x, y = stream.stream(1).step, np.ones((1, shape.I), np.float32), np.empty((1, shape.H), np.float32)
-        with neighbours():
+        with neighbours(processors()):
             took = _calls(lambda step=step, x=x, y=y: step(x, out=y), 1.5)  # type: ignore[misc]
         middle = float(np.median(took))
         what = f"step of {shape.H} units beside busy processes: 99th percentile over median"
@@ -212,20 +242,21 @@ def contention_lines() -> Iterator[Line]:
         run = layer_level(Problem("lstm", "train", shape)).run
         run()
         quiet = float(np.median(_calls(run, 1.5)))
-        with neighbours():
+        with neighbours(processors()):
             busy = float(np.median(_calls(run, 3.0)))
         yield Line(
             f"lstm train {shape} beside busy processes: its quiet time", busy / quiet, 3.0, most=True, us=1e6 * busy
         )
 
 
-PARTS = ("peers", "fit", "options", "start", "numba", "contention")
+PARTS = ("peers", "gaps", "fit", "options", "start", "numba", "contention")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--rows", nargs="+", default=(), metavar="TEXT", help="parts of names; of peers, gaps and fit")
     parser.add_argument("--peers", nargs="*", choices=peers.MODULES, help="default: all that are installed")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--markdown", metavar="FILE", help="write the table there")
@@ -233,10 +264,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--picture", metavar="FILE", help="draw the batch-1 steps")
     args = parser.parse_args(argv)
     present, absent = peers.find(args.peers)
-    facts, pace, seen, lines = compare.about(present, absent), Pace(rounds=args.rounds), [], []
+    facts: dict[str, Any] = {"date": str(date.today())} | compare.about(present, absent)
+    pace, seen, lines = Pace(rounds=args.rounds), [], []
     parts: dict[str, Callable[[], Iterator[Line]]] = {
-        "peers": lambda: against_peers(present, pace, seen),
-        "fit": lambda: fit_lines(args.rounds),
+        "peers": lambda: against_peers(present, pace, seen, args.rows),
+        "gaps": lambda: gap_lines(args.rows),
+        "fit": lambda: fit_lines(args.rounds, args.rows),
         "options": lambda: option_lines(3),
         "start": start_lines,
         "numba": lambda: numba_lines(Pace(rounds=3)),
@@ -251,7 +284,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         text = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
         Path(args.markdown).write_text(text + "\n", encoding="utf-8")
     if args.json:
-        whole = {"about": facts, "lines": [asdict(line) for line in lines], "rows": [row.as_dict() for row in seen]}
+        machine = {n: limits.measure(n).as_dict() for n in threads.choices()} if seen else {}
+        whole = {"about": facts, "limits": list(machine.values()), "rows": [row.as_dict() for row in seen]}
+        whole["lines"] = [asdict(line) | {"met": line.met, "cells": line.cells()} for line in lines]
         Path(args.json).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     if args.picture and seen:
         picture.draw(seen, args.picture, f"cellstep {facts['cellstep']}; {facts['machine']}")
