@@ -35,17 +35,37 @@ def _places(cell: kernels.Cell) -> list[int]:
     return [cell.orders["torch"].index(letter) for letter in cell.letters]
 
 
+def _in_order(cell: kernels.Cell, row: Any, back: bool = False) -> Any:
+    """A copy of a row of the bias, with PyTorch's gates in the kernels' order, or the other way round."""
+    if cell.orders["torch"] == cell.letters:
+        return row.copy()
+    gates = row.reshape(cell.G, -1)
+    out = np.empty_like(gates)
+    for gate, place in enumerate(_places(cell)):
+        out[place if back else gate] = gates[gate if back else place]
+    return out.reshape(-1)
+
+
 def _matrix(cell: kernels.Cell, weight: Any) -> Any:
     """W (I, G H) from weight (G H, I)."""
-    rows = weight.reshape(cell.G, -1, weight.shape[1])[_places(cell)]
-    return np.ascontiguousarray(rows.reshape(weight.shape).T)
+    if cell.orders["torch"] == cell.letters:
+        return np.ascontiguousarray(weight.T)
+    W = np.empty(weight.shape[::-1], weight.dtype)
+    columns, rows = W.reshape(len(W), cell.G, -1), weight.reshape(cell.G, -1, len(W))
+    for gate, place in enumerate(_places(cell)):
+        columns[:, gate] = rows[place].T
+    return W
 
 
 def _matrix_gradient(cell: kernels.Cell, gradient: Any) -> Tensor:
     """The gradient of weight (G H, I) from that of W (I, G H)."""
-    rows = np.empty(gradient.shape[::-1], gradient.dtype)
-    rows.reshape(cell.G, -1, len(gradient))[_places(cell)] = gradient.T.reshape(cell.G, -1, len(gradient))
-    return torch.from_numpy(rows)
+    if cell.orders["torch"] == cell.letters:
+        return torch.from_numpy(gradient).t()
+    weight = np.empty(gradient.shape[::-1], gradient.dtype)
+    columns, rows = gradient.reshape(len(gradient), cell.G, -1), weight.reshape(cell.G, -1, len(gradient))
+    for gate, place in enumerate(_places(cell)):
+        rows[place] = columns[:, gate].T
+    return torch.from_numpy(weight)
 
 
 def _diagonal(array: Any) -> Any:
@@ -59,16 +79,34 @@ def version(tensor: Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version
 
 
-class Kept(NamedTuple):
-    """What was packed: where the tensors lay and their versions; arrays and bytes that share their memory; copies of
-    the bytes, and some of the entries by index; and the result."""
+class Place(NamedTuple):
+    """Where tensors lie: their addresses; arrays and bytes that share their memory; and which entries are looked at
+    when not all are, or none where all always are."""
 
     pointers: list[int]
-    versions: list[int]
     arrays: list[Any]
     bytes: list[memoryview]
-    copies: list[bytearray]
     indices: list[Any]
+
+
+def _place(tensors: Sequence[Tensor]) -> Place:
+    for tensor in tensors:
+        if tensor.dtype != tensors[0].dtype or not tensor.is_cpu:
+            raise ValueError("expected the parameters of a module to have one dtype and to be on the CPU")
+    arrays = [tensor.detach().contiguous().numpy() for tensor in tensors]
+    few = sum(a.nbytes for a in arrays) <= FEW
+    # the array of what is not contiguous is a copy, which does not follow the tensor
+    pointers = [tensor.data_ptr() if tensor.is_contiguous() else -1 for tensor in tensors]
+    bytes = [memoryview(a.reshape(-1).view(np.uint8)) for a in arrays]
+    return Place(pointers, arrays, bytes, [] if few else [_diagonal(a) for a in arrays])
+
+
+class Kept(NamedTuple):
+    """What was packed: from where, versions, copies of the bytes, some of the entries; and the result."""
+
+    place: Place
+    versions: list[int]
+    copies: list[bytearray]
     entries: list[bytearray]
     packed: core.Packed
 
@@ -90,45 +128,41 @@ class Layer:
         """The weights for a call over `work` rows and steps: weight_ih, weight_hh and, where there are biases, bias_ih
         and bias_hh."""
         kept = self.kept
-        if kept is not None and self._same(kept, tensors, work):
-            packed = kept.packed
-            if (packed.backward or not backward) and packed.backend.name == kernels.active().name:
-                return packed
-        return self._pack(tensors, backward)
+        if kept is None or [tensor.data_ptr() for tensor in tensors] != kept.place.pointers:
+            return self._pack(_place(tensors), tensors, backward, None)
+        packed = kept.packed
+        fits = (packed.backward or not backward) and packed.backend.name == kernels.active().name
+        if fits and self._same(kept, tensors, work):
+            return packed
+        return self._pack(kept.place, tensors, backward, packed if fits else None)
 
     def _same(self, kept: Kept, tensors: Sequence[Tensor], work: int) -> bool:
         """Whether the tensors have the values that were packed."""
-        if [tensor.data_ptr() for tensor in tensors] != kept.pointers:
-            return False
-        if kept.indices:
+        place = kept.place
+        if place.indices:
             if [version(tensor) for tensor in tensors] != kept.versions:
                 return False
             self.since += work
             if self.since < WHOLE:
-                return kept.entries == [a.take(i) for a, i in zip(kept.arrays, kept.indices, strict=True)]
+                return kept.entries == [a.take(i) for a, i in zip(place.arrays, place.indices, strict=True)]
             self.since = 0
-        return kept.copies == kept.bytes
+        return kept.copies == place.bytes
 
-    def _pack(self, tensors: Sequence[Tensor], backward: bool) -> core.Packed:
-        for tensor in tensors:
-            if tensor.dtype != tensors[0].dtype or not tensor.is_cpu:
-                raise ValueError("expected the parameters of a module to have one dtype and to be on the CPU")
-        pointers, versions = [tensor.data_ptr() for tensor in tensors], [version(tensor) for tensor in tensors]
-        arrays = [tensor.detach().contiguous().numpy() for tensor in tensors]
+    def _pack(self, place: Place, tensors: Sequence[Tensor], backward: bool, like: core.Packed | None) -> core.Packed:
+        """Pack the values, as others of the same shapes were where there are such."""
+        versions, copies = [version(tensor) for tensor in tensors], [*map(bytearray, place.bytes)]
+        entries = [bytearray(a.take(i)) for a, i in zip(place.arrays, place.indices, strict=False)]
+        W, U, *biases = place.arrays
         bias = None
-        if len(arrays) > 2:
-            both = np.stack(arrays[2:]).reshape(2, self.cell.G, -1)[:, _places(self.cell)].reshape(2, -1)
-            bias = both if self.cell.bias_rows(self.options) == 2 else both[0] + both[1]
-        matrices = [_matrix(self.cell, a) for a in arrays[:2]]
-        packed = core.pack(self.cell, *matrices, bias, backward=backward, **self.options)
-        self.kept, self.since = None, 0
-        # the array of what is not contiguous is a copy, which does not follow the tensor
-        if all(tensor.is_contiguous() for tensor in tensors):
-            few = sum(a.nbytes for a in arrays) <= FEW
-            indices = [] if few else [_diagonal(a) for a in arrays]
-            entries = [bytearray(a.take(i)) for a, i in zip(arrays, indices, strict=False)]
-            bytes = [memoryview(a.reshape(-1).view(np.uint8)) for a in arrays]
-            self.kept = Kept(pointers, versions, arrays, bytes, [*map(bytearray, bytes)], indices, entries, packed)
+        if biases:
+            first, second = [_in_order(self.cell, b) for b in biases]
+            two = self.cell.bias_rows(self.options) == 2
+            bias = np.concatenate((first, second)).reshape(2, -1) if two else first + second
+        weights = _matrix(self.cell, W), _matrix(self.cell, U), bias
+        packed = (
+            core.pack(self.cell, *weights, backward=backward, **self.options) if like is None else like.again(weights)
+        )
+        self.since, self.kept = 0, Kept(place, versions, copies, entries, packed)
         return packed
 
     def sums(self, needed: Sequence[bool], packed: core.Packed) -> list[Any]:
@@ -142,11 +176,9 @@ class Layer:
         """The gradients of the tensors, from those of the kernels' weights; None where not needed."""
         found = [None if a is None else _matrix_gradient(self.cell, a) for a in sums[:2]]
         for side, wanted in enumerate(needed[2:]):
-            gradient = None
             if wanted:
-                row = sums[2][min(side, len(sums[2]) - 1)] if sums[2].ndim == 2 else sums[2]
-                gates = np.empty_like(row)
-                gates.reshape(self.cell.G, -1)[_places(self.cell)] = row.reshape(self.cell.G, -1)
-                gradient = torch.from_numpy(gates)
-            found.append(gradient)
+                row = sums[2] if sums[2].ndim == 1 else sums[2][side]
+                found.append(torch.from_numpy(_in_order(self.cell, row, back=True)))
+            else:
+                found.append(None)
         return found
