@@ -11,7 +11,12 @@ import pytest
 ROOT = pages.ROOT
 ALL = pages.pages()
 #: What a page needs besides the package.
-NEEDS = {"docs/scikit-learn.md": "sklearn", "docs/keras-users.md": "h5py", "docs/models.md": "h5py"}
+NEEDS = {
+    "docs/scikit-learn.md": "sklearn",
+    "docs/torch.md": "torch",
+    "docs/keras-users.md": "h5py",
+    "docs/models.md": "h5py",
+}
 WITH_CODE = [page for page in ALL if "```python\n" in (ROOT / page).read_text(encoding="utf-8")]
 
 

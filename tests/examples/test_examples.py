@@ -196,6 +196,16 @@ def test_custom_loop_does_what_fit_does() -> None:
     assert apart <= 1e-4
 
 
+def test_pytorch_programs_give_the_same_accelerated(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    small = ["--epochs", "2", "--units", "24"]
+    tagged = example("torch_tagger").main([*small, "--sentences", "64", "--longest", "20"])
+    written = example("torch_language_model").main([*small, "--lines", "60"])
+    for results in (tagged, written):
+        assert results["accelerated"][0] == pytest.approx(results["torch.nn"][0], rel=1e-3)
+    assert "trained in" in capsys.readouterr().out
+
+
 def test_every_example_has_a_test() -> None:
     here = Path(__file__).read_text(encoding="utf-8")
     for path in FOLDER.glob("*.py"):

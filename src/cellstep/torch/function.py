@@ -58,7 +58,7 @@ class Call(NamedTuple):
         if self.given:
             first = [self._layered(_array(state.contiguous())) for state in tensors[:states]]
         else:
-            first = [np.zeros((len(packed), order.B, packed[0].H), packed[0].dtype)] * states
+            first = [[np.zeros((order.B, packed[0].H), packed[0].dtype)] * len(packed)] * states
         stack = Stack(packed, self.directions, order, self.noise)
         y, last, tapes = stack.forward(_array(x), first, self.sequences, taped)
         outputs = [y, *last] if self.sequences else [state[0] for state in last]

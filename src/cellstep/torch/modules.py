@@ -28,20 +28,21 @@ class _Sequences(Runs):
         if axes not in (2, 3) and sizes is None:
             raise ValueError(f"expected input with 2 axes, or 3 with a batch, got {axes}")
         single = axes == 2 and sizes is None
-        if any([s.dim() != 3 - single for s in states]):
+        if states and any([s.dim() != 3 - single for s in states]):
             raise RuntimeError(f"expected hx with {3 - single} axes for this input, got {[s.dim() for s in states]}")
         if single:
             x, states = x.unsqueeze(0 if self.batch_first else 1), [s.unsqueeze(1) for s in states]
         layers, weights = self.weights()
         order = Even(x.shape, self.batch_first) if sizes is None else Packed(sizes.numpy())
         directions = 2 if self.bidirectional else 1
-        shape = (self.num_layers * directions, order.B, self.hidden_size)
-        self.check_dtypes(weights[0].dtype, (x, *states))
+        if states or x.dtype is not weights[0].dtype:
+            self.check_dtypes(weights[0].dtype, (x, *states))
         if x.shape[-1] != self.input_size:
             self.check_input(x, sizes)  # which raises
         if states:
             given = self.permute_hidden(self.nested(states), sort)
             states = self.states(given)
+            shape = (self.num_layers * directions, order.B, self.hidden_size)
             if any([s.shape != shape for s in states]):
                 self.check_forward_args(x, given, sizes)  # which raises
         if not order.T:
@@ -52,8 +53,8 @@ class _Sequences(Runs):
             directions,
             order,
             self._noise(x, order) if self.training and self.dropout and self.num_layers > 1 else None,
-            sequences=True,
-            given=bool(states),
+            True,
+            bool(states),
         )
         y, *last = apply(call, x, *states, *weights)
         if single:

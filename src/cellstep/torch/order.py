@@ -14,6 +14,9 @@ from .. import core
 
 Array = Any
 
+#: All columns.
+ALL = slice(None)
+
 
 class Order(Protocol):
     """B rows of T steps; lengths (B,) where they differ.
@@ -50,7 +53,8 @@ class Even:
 
     def target(self, a: Array, direction: int, columns: slice) -> Array:
         a = a if self.batch_first else a.swapaxes(0, 1)
-        return a[:, ::-1, columns] if direction else a[:, :, columns]
+        a = a[:, ::-1] if direction else a
+        return a if columns is ALL else a[:, :, columns]
 
     def store(self, a: Array, direction: int, columns: slice, target: Array) -> None:
         """It is there: the target is a view."""

@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import core
-from .order import Array, Order
-
-ALL = slice(None)
+from .order import ALL, Array, Order
 
 
 class Stack(NamedTuple):
@@ -27,13 +25,13 @@ class Stack(NamedTuple):
     order: Order
     noise: Sequence[Array] | None
 
-    def forward(self, x: Array, first: Sequence[Array], sequences: bool, taped: bool) -> tuple[Any, ...]:
+    def forward(self, x: Array, first: Sequence[Any], sequences: bool, taped: bool) -> tuple[Any, ...]:
         """Run all layers.
 
         Args:
             x: sequences as `order` has them.
-            first: (layers * directions, B, H) for each state. sequences: whether the last layer's outputs are wanted.
-            taped: whether `backward` will be called.
+            first: for each state (layers * directions, B, H), or a list of (B, H).
+            sequences: whether the last layer's outputs are wanted. taped: whether `backward` will be called.
 
         Returns:
             The outputs of the last layer, in the order of x, or None; the last states, as `first`; the tapes.
@@ -48,7 +46,7 @@ class Stack(NamedTuple):
                 x = x if y is None else y
                 final = k + D == len(self.packed)
                 y = None if final and not sequences else order.empty(D * H, dtype)
-            columns = slice(direction * H, direction * H + H)
+            columns = ALL if D == 1 else slice(direction * H, direction * H + H)
             tape = packed.backend.tape(packed.weights, B, order.T) if taped else None
             target = None if y is None else order.target(y, direction, columns)
             packed.backend.forward(
@@ -100,7 +98,8 @@ class Stack(NamedTuple):
                 break
             dx = None
             for direction in range(D):
-                k, columns = top + direction, slice(direction * H, direction * H + H)
+                k = top + direction
+                columns = ALL if D == 1 else slice(direction * H, direction * H + H)
                 packed = self.packed[k]
                 own = order.empty(packed.I, dtype) if below else None
                 target = None if own is None else order.target(own, direction, ALL)

@@ -27,7 +27,7 @@ def accelerate(module: M) -> M:
         TypeError: module is no nn.Module. ValueError: nothing in it can be accelerated.
 
     Example:
-        >>> model = cellstep.torch.accelerate(model)
+        >>> model = accelerate(nn.Sequential(nn.Embedding(9, 4), nn.GRU(4, 8)))
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected module to be a torch.nn.Module, got {type(module).__name__}")
@@ -50,7 +50,7 @@ def restore(module: M) -> M:
         TypeError: module is no nn.Module.
 
     Example:
-        >>> scripted = torch.jit.script(cellstep.torch.restore(model))
+        >>> model = restore(accelerate(nn.GRU(4, 8)))
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected module to be a torch.nn.Module, got {type(module).__name__}")

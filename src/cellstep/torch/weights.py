@@ -68,25 +68,27 @@ def _matrix_gradient(cell: kernels.Cell, gradient: Any) -> Tensor:
     return torch.from_numpy(weight)
 
 
-def _diagonal(array: Any) -> Any:
-    """An entry of each row and each column, as indices of the flat array; all entries where there is one axis."""
-    i = np.arange(max(array.shape))
-    return i if array.ndim == 1 else i % array.shape[0] * array.shape[1] + i % array.shape[1]
+def _sample(array: Any) -> Any:
+    """A view of some entries, at least one of each row and each column; of all where there is one axis."""
+    return array if array.ndim == 1 else array.reshape(-1)[:: max(1, array.shape[1] - 1)]
 
 
-def version(tensor: Tensor) -> int:
-    """How often the tensor was written to, as autograd counts; that of inference mode is not counted."""
-    return 0 if tensor.is_inference() else tensor._version
+def _versions(tensors: Sequence[Tensor]) -> list[int]:
+    """How often each tensor was written to, as autograd counts; those of inference mode are not counted."""
+    try:
+        return [tensor._version for tensor in tensors]
+    except RuntimeError:
+        return []
 
 
 class Place(NamedTuple):
-    """Where tensors lie: their addresses; arrays and bytes that share their memory; and which entries are looked at
-    when not all are, or none where all always are."""
+    """Where tensors lie: their addresses; arrays and bytes that share their memory; and views of the entries that are
+    looked at when not all are, or none where all always are."""
 
     pointers: list[int]
     arrays: list[Any]
-    bytes: list[memoryview]
-    indices: list[Any]
+    memory: list[memoryview]
+    samples: list[Any]
 
 
 def _place(tensors: Sequence[Tensor]) -> Place:
@@ -97,8 +99,8 @@ def _place(tensors: Sequence[Tensor]) -> Place:
     few = sum(a.nbytes for a in arrays) <= FEW
     # the array of what is not contiguous is a copy, which does not follow the tensor
     pointers = [tensor.data_ptr() if tensor.is_contiguous() else -1 for tensor in tensors]
-    bytes = [memoryview(a.reshape(-1).view(np.uint8)) for a in arrays]
-    return Place(pointers, arrays, bytes, [] if few else [_diagonal(a) for a in arrays])
+    memory = [memoryview(a.reshape(-1).view(np.uint8)) for a in arrays]
+    return Place(pointers, arrays, memory, [] if few else [_sample(a) for a in arrays])
 
 
 class Kept(NamedTuple):
@@ -107,7 +109,7 @@ class Kept(NamedTuple):
     place: Place
     versions: list[int]
     copies: list[bytearray]
-    entries: list[bytearray]
+    entries: list[bytes]
     packed: core.Packed
 
 
@@ -139,19 +141,19 @@ class Layer:
     def _same(self, kept: Kept, tensors: Sequence[Tensor], work: int) -> bool:
         """Whether the tensors have the values that were packed."""
         place = kept.place
-        if place.indices:
-            if [version(tensor) for tensor in tensors] != kept.versions:
+        if place.samples:
+            if _versions(tensors) != kept.versions:
                 return False
             self.since += work
             if self.since < WHOLE:
-                return kept.entries == [a.take(i) for a, i in zip(place.arrays, place.indices, strict=True)]
+                return kept.entries == [sample.tobytes() for sample in place.samples]
             self.since = 0
-        return kept.copies == place.bytes
+        return kept.copies == place.memory
 
     def _pack(self, place: Place, tensors: Sequence[Tensor], backward: bool, like: core.Packed | None) -> core.Packed:
         """Pack the values, as others of the same shapes were where there are such."""
-        versions, copies = [version(tensor) for tensor in tensors], [*map(bytearray, place.bytes)]
-        entries = [bytearray(a.take(i)) for a, i in zip(place.arrays, place.indices, strict=False)]
+        versions, copies = _versions(tensors), [*map(bytearray, place.memory)]
+        entries = [sample.tobytes() for sample in place.samples]
         W, U, *biases = place.arrays
         bias = None
         if biases:
