@@ -53,14 +53,14 @@ def test_calls_of_a_batch() -> None:
     def evaluate(n: int) -> None:
         model.evaluate(X[: n * B], Y[: n * B], batch_size=B, verbose=0)
 
-    assert calls_of_each(fit) <= 150
-    assert calls_of_each(evaluate) <= 85
+    assert calls_of_each(fit) <= 122
+    assert calls_of_each(evaluate) <= 75
 
 
 def test_calls_of_a_prediction() -> None:
     model = make()
     row = X[:1]
-    assert calls(lambda: model.predict(row, verbose=0)) <= 40
+    assert calls(lambda: model.predict(row, verbose=0)) <= 32
 
 
 def frames(monkeypatch: pytest.MonkeyPatch, call: Callable[[], Any], first: str) -> int:
@@ -84,11 +84,11 @@ def frames(monkeypatch: pytest.MonkeyPatch, call: Callable[[], Any], first: str)
 
 def test_frames_from_fit_to_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make()
-    assert frames(monkeypatch, lambda: model.fit(X[:B], Y[:B], verbose=0), "fit") <= 8
+    assert frames(monkeypatch, lambda: model.fit(X[:B], Y[:B], verbose=0), "fit") <= 6
 
 
 def test_frames_from_a_prediction_and_from_a_layer_to_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     model, layer = make(), LSTM(H)
     layer(X[:1])
-    assert frames(monkeypatch, lambda: model.predict(X[:1], verbose=0), "predict") <= 6
-    assert frames(monkeypatch, lambda: layer(X[:1]), "__call__") <= 5
+    assert frames(monkeypatch, lambda: model.predict(X[:1], verbose=0), "predict") <= 4
+    assert frames(monkeypatch, lambda: layer(X[:1]), "__call__") <= 4

@@ -26,6 +26,7 @@ class Convolution(MatmulLayer):
     """
 
     supports_masking = False
+    row_axes = -1
     kernel_size: tuple[int, ...]
     strides: tuple[int, ...]
     dilation_rate: tuple[int, ...]

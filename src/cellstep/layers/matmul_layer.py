@@ -21,8 +21,9 @@ class MatmulLayer(Layer):
     bias: Variable | None
     activation: Activation
     use_bias: bool
-    #: Which axes of the kernel are those of a row: all but the last; or so many of the first.
-    row_axes: int = -1
+    #: Which axes of the kernel are those of a row: so many of the first, or -1 for all but the last; 0 where it is a
+    #: matrix, and the bias a row.
+    row_axes: int = 0
     kernel_initializer: Callable[..., Array]
     bias_initializer: Callable[..., Array]
     kernel_regularizer: Regularizer | None
@@ -43,7 +44,9 @@ class MatmulLayer(Layer):
         cached = self._cached_transpose if backward else self._cached_matrix
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
-        W, b = self.flat(kernel._view, None if bias is None or backward else bias._view)
+        W, b = kernel._view, None if bias is None or backward else bias._view
+        if self.row_axes:
+            W, b = self.flat(W, b)
         W = W.T if backward else W
         matrix = core.Matrix(backend, backend.products.product_pack(W, b), W.shape[1])
         self.__dict__["_cached_transpose" if backward else "_cached_matrix"] = backend, versions, matrix
@@ -67,7 +70,7 @@ class MatmulLayer(Layer):
         """Add to the gradients of kernel and bias, from those of the sums."""
         with self._lock:  # threads may add to the same gradients
             dW, db = self.grads_of((self.kernel, self.bias))
-            if self.row_axes != -1 or self.kernel.buffer.ndim != 2:
+            if self.row_axes:
                 dW, db = self.flat(dW, db)
             if dW is not None or db is not None:
                 core.add_gradients(rows, dz, dW, db)

@@ -21,6 +21,9 @@ from .values import Values
 # variable, or an older value, for another, whatever the threads do.
 _versions = itertools.count(1, 2**20)
 
+#: Another number whenever the values of a variable have moved to another buffer.
+moved = 0
+
 #: The dtypes of variables that are made of Python's integers and booleans, by kind.
 _UNTYPED = {"i": np.dtype("int32"), "b": np.dtype("bool")}
 
@@ -101,7 +104,8 @@ class Variable(Values):
         self.fixed = False
 
     def _set_buffer(self, buffer: NDArray[Any]) -> None:
-        self.buffer = buffer
+        global moved
+        self.buffer, moved = buffer, next(_versions)
         view = buffer.view()
         view.flags.writeable = False
         self._view = view

@@ -309,7 +309,7 @@ class Trainer:
         """One step of the optimizer with the gradients that there are, by its `apply_gradients` or `apply` where a
         subclass of it overrides that."""
         kind = type(optimizer)
-        if kind.apply is Optimizer.apply and kind.apply_gradients is Optimizer.apply_gradients:
+        if kind.apply_gradients is Optimizer.apply_gradients and kind.apply is Optimizer.apply:
             if getattr(optimizer.apply, "__func__", None) is Optimizer.apply:
                 optimizer.step()
             else:  # one that a user has put into this object

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..layers import variable
+
 Array = NDArray[Any]
 Update = TypeVar("Update", bound=Callable[..., None])
 
@@ -94,8 +96,8 @@ class VariableGroup:
 
     def states(self) -> Iterator[tuple[Trainable, State]]:
         """Each variable with its state, whose arrays are views."""
-        for variable, at in zip(self.variables, self.segments, strict=True):
-            yield variable, State(self.calls, {name: array[at] for name, array in self.slots.items()})
+        for one, at in zip(self.variables, self.segments, strict=True):
+            yield one, State(self.calls, {name: array[at] for name, array in self.slots.items()})
 
 
 class Flat(VariableGroup, Part):
@@ -117,17 +119,15 @@ class Flat(VariableGroup, Part):
 
     def bind(self) -> None:
         """Move every variable that is elsewhere into the buffers; values and gradients stay what they are."""
-        for variable, at in zip(self.variables, self.segments, strict=True):
-            if variable.buffer.base is not self.value:
-                variable.bind(self.value[at].reshape(variable.shape), self.grad[at].reshape(variable.shape))
-        self._buffers = [variable.buffer for variable in self.variables]
+        self._moved = variable.moved  # what another thread moves meanwhile is seen next time
+        for one, at in zip(self.variables, self.segments, strict=True):
+            if one.buffer.base is not self.value:
+                one.bind(self.value[at].reshape(one.shape), self.grad[at].reshape(one.shape))
 
     def zero_grad(self) -> None:
         """Set the gradients to zero, here in the buffers."""
-        for variable, buffer in zip(self.variables, self._buffers, strict=True):
-            if variable.buffer is not buffer:
-                self.bind()
-                break
+        if self._moved != variable.moved:
+            self.bind()
         self.grad.fill(0)
 
     def accumulate(self, sums: Array, steps: int, due: bool) -> None:
