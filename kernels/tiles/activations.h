@@ -14,8 +14,8 @@ enum {
 };
 
 INLINE vec vsigmoid(vec v) {
-    vec e = exp_nonpositive(-vabs(v));
-    return either(v >= all(0), all(1), e) / (all(1) + e);
+    vec e = exp_nonpositive(minus_abs(v));
+    return where_less(v, 0, e, all(1)) / (all(1) + e);
 }
 
 /* log1p has no reduction worth its code for one rare activation: libm, lane by lane */

@@ -8,8 +8,8 @@
 #include "vec.h"
 
 #ifdef CS_DOUBLE
-#define MAGIC 6755399441055744.0 /* 1.5 * 2^52: adding it leaves round(v) in the low bits */
 #define BIAS 1023
+#define MAGIC (6755399441055744.0 + BIAS) /* 1.5 * 2^52: adding it leaves round(v) + BIAS in the low bits */
 #define MANTISSA 52
 #define LN2_HI 6.93147180369123816490e-01 /* 21 low bits are zero: n * LN2_HI is exact */
 #define LN2_LO 1.90821492927058770002e-10
@@ -17,8 +17,8 @@
 #define TANH_MAX 20.0 /* tanh is 1 from here on */
 #define EXPM1_MIN -50.0
 #else
-#define MAGIC 12582912.0f
 #define BIAS 127
+#define MAGIC (12582912.0f + BIAS)
 #define MANTISSA 23
 #define LN2_HI 0.693359375f
 #define LN2_LO -2.12194440e-4f
@@ -28,9 +28,8 @@
 #endif
 #define R(x) ((real)(x))
 
-INLINE vec vmax(vec v, real lo) { return either(v < all(lo), all(lo), v); }
-INLINE vec vmin(vec v, real hi) { return either(v > all(hi), all(hi), v); }
 INLINE vec vabs(vec v) { return (vec)((ivec)v & ~(ivec)all(R(-0.0))); }
+INLINE vec minus_abs(vec v) { return (vec)((ivec)v | (ivec)all(R(-0.0))); }
 
 /* v = n ln2 + r. Returns exp(r) - 1 and n's rounded sum with MAGIC. */
 INLINE vec reduced_expm1(vec v, vec *shifted) {
@@ -58,18 +57,20 @@ INLINE vec reduced_expm1(vec v, vec *shifted) {
     return fma_(q * r, r, r);
 }
 
+/* 2^n of a rounded sum of n with MAGIC */
+INLINE vec scale_of(vec t) { return (vec)((ivec)t << MANTISSA); }
 INLINE vec two_to(ivec n) { return (vec)((n + BIAS) << MANTISSA); }
 
 /* exp(v) - 1 for EXPM1_MIN <= v <= 2 TANH_MAX, or NaN */
 INLINE vec bounded_expm1(vec v) {
-    vec t, p = reduced_expm1(v, &t), s = two_to((ivec)t);
+    vec t, p = reduced_expm1(v, &t), s = scale_of(t);
     return fma_(s, p, s - all(1));
 }
 
 /* exp(v) for v <= 0, or NaN */
 INLINE vec exp_nonpositive(vec v) {
-    vec t, p = reduced_expm1(vmax(v, EXP_MIN), &t), s = two_to((ivec)t);
-    return either(v < all(EXP_MIN), all(0), fma_(s, p, s));
+    vec t, p = reduced_expm1(vmax(v, EXP_MIN), &t), s = scale_of(t);
+    return where_less(v, EXP_MIN, all(0), fma_(s, p, s));
 }
 
 /* exp(v) for every v: the scale in two factors, so that the product overflows to inf and underflows to 0 by itself */

@@ -33,16 +33,18 @@ INLINE void gru_forward_loop(const cs_span *s, int act, int rec, int reset_after
     const void *h0 = s->before[0];
     void *gates = s->z, *h1 = s->after[0];
     FOR_RUNNING_ROWS(s, 1) {
-        FOR_BLOCKS(s) {
-            PARTS(real, ROW, gates);
-            vec vz = load(zr), vg = load(cand), z = reset_after ? ACT(rec, vz) : VALUE(rec, vz);
-            if (reset_after) {
-                vec vr = load(zr + VL), r = ACT(rec, vr);
-                vg = fma_(r, load(hpart), vg);
-                store(zr, KEEP(rec, vz, z));
+        /* by itself: the candidate's activation behind that of r would leave the processor waiting */
+        if (reset_after) FOR_BLOCKS(s) {
+                PARTS(real, ROW, gates);
+                vec vz = load(zr), vr = load(zr + VL), r = ACT(rec, vr);
+                store(cand, fma_(r, load(hpart), load(cand)));
+                store(zr, KEEP(rec, vz, ACT(rec, vz)));
                 store(zr + VL, KEEP(rec, vr, r));
             }
-            vec g = ACT(act, vg), h = get(CROW(h0, row, s->ldh) + u, n);
+        FOR_BLOCKS(s) {
+            PARTS(real, ROW, gates);
+            vec z = VALUE(rec, load(zr)), vg = load(cand), g = ACT(act, vg);
+            vec h = get(CROW(h0, row, s->ldh) + u, n);
             store(cand, KEEP(act, vg, g));
             put(ROW(h1, row, s->ldh) + u, fma_(z, h, (all(1) - z) * g), n);
         }

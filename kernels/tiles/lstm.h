@@ -23,8 +23,10 @@ INLINE void lstm_forward_loop(const cs_span *s, int act, int rec) {
             store(gates + 2 * VL, KEEP(act, zc, g));
             store(gates + 3 * VL, KEEP(rec, zo, o));
             put(c_new + u, c, n);
-            put(h_new + u, o * ACT(act, c), n);
+            put(h_new + u, o, n);
         }
+        /* by itself: a second activation behind the first ones would leave the processor waiting */
+        FOR_BLOCKS(s) put(h_new + u, get(h_new + u, n) * ACT(act, get(c_new + u, n)), n);
     }
 }
 

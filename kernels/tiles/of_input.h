@@ -59,7 +59,7 @@ INLINE vec horner(const real *c, int n, vec x) {
 /* exp(-a^2 / 2) for 0 <= a <= GAUSS_MAX: a square rounded as it comes would cost all the digits that exp enlarges */
 INLINE vec gauss_bell(vec a) {
     vec high = (vec)((ivec)a & HALF_DIGITS), rest = (a - high) * (a + high) * all(R(0.5));
-    vec x = high * high * all(R(-0.5)), t, p = reduced_expm1(vmax(x, EXP_MIN), &t), s = two_to((ivec)t);
+    vec x = high * high * all(R(-0.5)), t, p = reduced_expm1(vmax(x, EXP_MIN), &t), s = scale_of(t);
     /* 1 - exp(-rest), 0 <= rest < 0.06 */
     vec less = fma_(-rest, fma_(-rest, all(R(1 / 24.0)), all(R(1 / 6.0))), all(R(0.5)));
     less = rest * fma_(-rest, less, all(1));

@@ -1,7 +1,8 @@
 /* One vector type per build: REAL is float or double, its width comes from the level's compiler flags.
 
-   GCC's and Clang's vector types carry all arithmetic. Only the fused multiply-add needs an intrinsic: sources are
-   compiled with -ffp-contract=off, so that what is fused is written down here and equal in every tile. */
+   GCC's and Clang's vector types carry all arithmetic but what needs an intrinsic: the fused multiply-add, as sources are
+   compiled with -ffp-contract=off, so that what is fused is written down here and equal in every tile; and choices
+   between lanes, which the compilers make of three instructions and not of one. */
 #ifndef CELLSTEP_VEC_H
 #define CELLSTEP_VEC_H
 #include <math.h>
@@ -57,16 +58,51 @@ INLINE void store(real *p, vec v) { *(vec_u *)p = (vec_u)v; }
 INLINE vec all(real s) { return s - (vec){0}; }
 INLINE vec either(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
 
+/* The level's instruction `op` for vec, by its intrinsic. */
+#if defined(__AVX512F__) && defined(CS_DOUBLE)
+#define X86(op) _mm512_##op##_pd
+typedef __m512d native;
+#elif defined(__AVX512F__)
+#define X86(op) _mm512_##op##_ps
+typedef __m512 native;
+#elif defined(__AVX2__) && defined(CS_DOUBLE)
+#define X86(op) _mm256_##op##_pd
+typedef __m256d native;
+#elif defined(__AVX2__)
+#define X86(op) _mm256_##op##_ps
+typedef __m256 native;
+#elif defined(__SSE2__) && defined(CS_DOUBLE)
+#define X86(op) _mm_##op##_pd
+typedef __m128d native;
+#elif defined(__SSE2__)
+#define X86(op) _mm_##op##_ps
+typedef __m128 native;
+#endif
+
+/* The greater of v and lo, the lesser of v and hi; v where it is NaN. */
+#ifdef X86
+INLINE vec vmax(vec v, real lo) { return (vec)X86(max)((native)all(lo), (native)v); }
+INLINE vec vmin(vec v, real hi) { return (vec)X86(min)((native)all(hi), (native)v); }
+#else
+INLINE vec vmax(vec v, real lo) { return either(v < all(lo), all(lo), v); }
+INLINE vec vmin(vec v, real hi) { return either(v > all(hi), all(hi), v); }
+#endif
+
+/* yes where v < top, else no */
+INLINE vec where_less(vec v, real top, vec yes, vec no) {
+#if defined(__AVX512F__) && defined(CS_DOUBLE)
+    return (vec)_mm512_mask_blend_pd(_mm512_cmp_pd_mask((native)v, (native)all(top), _CMP_LT_OQ), (native)no, (native)yes);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_mask_blend_ps(_mm512_cmp_ps_mask((native)v, (native)all(top), _CMP_LT_OQ), (native)no, (native)yes);
+#else
+    return either(v < all(top), yes, no);
+#endif
+}
+
 /* a*b + c, rounded once where the level has FMA (every level but x86-64-v2) */
 INLINE vec fma_(vec a, vec b, vec c) {
-#if defined(__AVX512F__) && !defined(CS_DOUBLE)
-    return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-#elif defined(__AVX512F__)
-    return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
-#elif defined(__FMA__) && !defined(CS_DOUBLE)
-    return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
-#elif defined(__FMA__)
-    return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#if defined(__FMA__)
+    return (vec)X86(fmadd)((native)a, (native)b, (native)c);
 #elif defined(__aarch64__) && !defined(CS_DOUBLE)
     return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #elif defined(__aarch64__)
