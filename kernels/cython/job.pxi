@@ -132,7 +132,7 @@ cdef void plan(Job *j, int passes) noexcept nogil:
     if j.alone < CALL_NS:
         n = 1
     elif not j.by_rows:
-        n = min(n, j.w.Hp // j.w.tiles.NR)
+        n = min(n, j.w.Hp // j.w.tiles.VL)
         if not worth_a_barrier(j, n):
             n, j.by_rows = min(cs_threads(), j.B), True
     j.threads = max(1, n)
@@ -201,15 +201,15 @@ cdef long row_after(Job *j, int thread, int threads) noexcept nogil:
 cdef Part part_of(Job *j, int thread, int threads) noexcept nogil:
     """A thread's rows or units; also where fewer threads came than were planned."""
     cdef Part p
-    cdef long pairs = j.w.Hp // j.w.tiles.NR, VL = j.w.tiles.VL
+    cdef long VL = j.w.tiles.VL, blocks = j.w.Hp // VL
     memset(&p, 0, sizeof(Part))
     p.thread, p.threads = thread, threads
     p.b0, p.b1 = 0, j.B
-    p.span.j0, p.span.j1 = 0, 2 * pairs
+    p.span.j0, p.span.j1 = 0, blocks
     if j.by_rows:
         p.b0, p.b1 = row_after(j, thread, threads), row_after(j, thread + 1, threads)
     else:
-        p.span.j0, p.span.j1 = 2 * (pairs * thread // threads), 2 * (pairs * (thread + 1) // threads)
+        p.span.j0, p.span.j1 = blocks * thread // threads, blocks * (thread + 1) // threads
     p.rows = p.span.rows = p.b1 - p.b0
     p.u0, p.u1 = p.span.j0 * VL, min(p.span.j1 * VL, j.w.H)
     p.span.H, p.span.Hp = j.w.H, j.w.Hp

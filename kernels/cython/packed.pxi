@@ -129,7 +129,7 @@ cdef class Layout:
 cdef class Packed:
     """Immutable once made: any number of threads may use one at the same time.
 
-    W, U in panels (I or H, G*Hp) for the forward pass; for backward their transposes too. Hp is H rounded up to NR.
+    W, U in panels (I or H, G*Hp) for the forward pass; for backward their transposes too. Hp is H rounded up to VL.
     """
 
     cdef Weights w
@@ -157,7 +157,7 @@ cdef class Packed:
         w.inputs, w.H, w.esize = W.shape[0], self.H, self.dtype.itemsize
         w.tiles = tiles_for(w.esize)
         w.cell = w.tiles.cells + self.layout.tile
-        w.Hp = (w.H + w.tiles.NR - 1) // w.tiles.NR * w.tiles.NR
+        w.Hp = (w.H + w.tiles.VL - 1) // w.tiles.VL * w.tiles.VL
         w.columns, w.width, w.made = w.columns * w.Hp, w.width * w.Hp, w.made * w.Hp
         for i in range(w.regions):
             w.region[i].first *= w.Hp
@@ -239,8 +239,8 @@ cdef class Packed:
 
     def _pack(self, cnp.ndarray W, cnp.ndarray U, cnp.ndarray sums):
         cdef Weights *w = &self.w
-        cdef long inputs = w.inputs, H = w.H, Hp = w.Hp, n = w.columns, NR = w.tiles.NR
-        cdef long Ip = (inputs + NR - 1) // NR * NR, gates = n // Hp, ld = gates * H
+        cdef long inputs = w.inputs, H = w.H, Hp = w.Hp, n = w.columns, VL = w.tiles.VL
+        cdef long Ip = (inputs + VL - 1) // VL * VL, gates = n // Hp, ld = gates * H
         cdef long elements = (inputs + H) * n + w.width + ((Ip + Hp) * n if self.backward else 0)
         cdef const char *from_W = data(W)
         cdef const char *from_U = data(U)

@@ -28,7 +28,7 @@ cdef void activate_rows(const cs_tiles *tiles, int act, long rows, long n, long 
 cdef void pack_matrix(const cs_tiles *tiles, long K, long N, const char *W, bint plain, char *at) noexcept nogil:
     """W (K, N) into panels; if not `plain` it lies transposed, as (N, K)."""
     if plain:
-        tiles.pack(K, (N + tiles.NR - 1) // tiles.NR * 2, NULL, NULL, W, N, at)
+        tiles.pack(K, (N + tiles.VL - 1) // tiles.VL, NULL, NULL, W, N, at)
     else:
         tiles.pack_transposed(N, 1, K, K, W, at)
 
@@ -61,7 +61,7 @@ cdef class Panels:
         cdef Product *p = &self.product
         self.dtype, self.keep, self.K, self.N = W.dtype, [], W.shape[0], W.shape[1]
         p.K, p.N, p.esize, p.tiles = self.K, self.N, W.itemsize, tiles_for(W.itemsize)
-        cdef long Np = (p.N + p.tiles.NR - 1) // p.tiles.NR * p.tiles.NR
+        cdef long Np = (p.N + p.tiles.VL - 1) // p.tiles.VL * p.tiles.VL
         cdef char *at = room(self.keep, (p.K + 1) * Np * p.esize)
         pack_matrix(p.tiles, p.K, p.N, data(W), cnp.PyArray_IS_C_CONTIGUOUS(W), at)
         p.W, p.bias = cs_panels(at, p.K, Np), at + p.K * Np * p.esize
@@ -103,14 +103,14 @@ cdef void run_rows(Product *p, long r0, long r1, long n0, long n1) noexcept nogi
 
 
 cdef void product_part(void *product, int piece, int pieces) noexcept nogil:
-    """A piece's rows, or its panels of columns where rows are few."""
+    """A piece's rows, or its vectors of columns where rows are few."""
     cdef Product *p = <Product *> product
     cdef Share mine = share_of(&p.share, piece, pieces)
-    cdef long NR = p.tiles.NR, panels = (p.N + NR - 1) // NR, n0, n1
+    cdef long VL = p.tiles.VL, vectors = (p.N + VL - 1) // VL, n0, n1
     if p.share.r1 - p.share.r0 >= 2 * TALLEST * pieces or p.act == SOFTMAX:
         run_rows(p, mine.r0, mine.r1, 0, p.N)
         return
-    n0, n1 = panels * piece // pieces * NR, min(p.N, panels * (piece + 1) // pieces * NR)
+    n0, n1 = vectors * piece // pieces * VL, min(p.N, vectors * (piece + 1) // pieces * VL)
     if n0 < n1:
         run_rows(p, p.share.r0, p.share.r1, n0, n1)
 

@@ -101,7 +101,7 @@ def product_gradients(cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dW, cnp.ndarray
     keep = []
     memset(&g, 0, sizeof(Gradient))
     g.tiles, g.K, g.N, g.esize, g.T = tiles_for(x.itemsize), x.shape[2], dz.shape[2], x.itemsize, x.shape[1]
-    g.Np = (g.N + g.tiles.NR - 1) // g.tiles.NR * g.tiles.NR
+    g.Np = (g.N + g.tiles.VL - 1) // g.tiles.VL * g.tiles.VL
     g.x, g.dz = view_of(x), data(dz)
     if to_W != NULL:
         g.dW = room(keep, g.K * g.Np * g.esize, True)
@@ -170,7 +170,7 @@ def product_batched(cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
     s.tiles, s.M, s.K, s.N = tiles_for(a.itemsize), a.shape[1], a.shape[2], b.shape[2]
     if not B * s.M * s.N:
         return
-    s.Np = (s.N + s.tiles.NR - 1) // s.tiles.NR * s.tiles.NR
+    s.Np = (s.N + s.tiles.VL - 1) // s.tiles.VL * s.tiles.VL
     s.a, s.b, s.out = view_of(a), view_of(b), view_of(out)
     s.b.sb = s.K * s.N * a.itemsize  # an axis of one entry may have any stride
     s.plain = cnp.PyArray_IS_C_CONTIGUOUS(b)

@@ -52,6 +52,7 @@ typedef void micro_fn(long count, long K, const real *a, long as, long ak, long 
         }                                                                                                           \
     }
 #define TILE(R, V) MICRO(micro_##R##x##V, R, V, R >= 4)
+TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1)
 TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2) TILE(6, 2)
 TILE(1, 4) TILE(2, 4) TILE(3, 4)
 #if REGISTERS == 32
@@ -71,12 +72,12 @@ MICRO(micro_far, 1, PANEL_VECTORS, 1)
 /* By rows, and by the logarithm of vectors. */
 static micro_fn *const micros[MAX_ROWS + 1][4] = {
     {0},
-    {0, micro_1x2, micro_1x4, LONE(micro_1x8)},
-    {0, micro_2x2, micro_2x4},
-    {0, micro_3x2, micro_3x4},
-    {0, micro_4x2, TALL(micro_4x4)},
-    {0, micro_5x2, TALL(micro_5x4)},
-    {0, micro_6x2, TALL(micro_6x4)},
+    {micro_1x1, micro_1x2, micro_1x4, LONE(micro_1x8)},
+    {micro_2x1, micro_2x2, micro_2x4},
+    {micro_3x1, micro_3x2, micro_3x4},
+    {micro_4x1, micro_4x2, TALL(micro_4x4)},
+    {micro_5x1, micro_5x2, TALL(micro_5x4)},
+    {micro_6x1, micro_6x2, TALL(micro_6x4)},
 };
 
 /* Even blocks of at most MAX_ROWS rows, the first `extra` of them one row taller: 8 rows are 4 + 4, not 6 + 2. */
@@ -90,7 +91,7 @@ INLINE blocks split_rows(long M) {
     return (blocks){M / n, M % n, n};
 }
 
-/* The logarithm of the widest tile in vectors, for the tallest block and at most `left` columns; 0 where none fits. */
+/* The logarithm of the widest tile in vectors, for the tallest block and at most `left` columns; 0 too where none fits. */
 INLINE int widest(blocks s, long left) {
     const long tallest = s.low + (s.extra > 0);
     int v = 3;
@@ -108,16 +109,16 @@ INLINE void run_blocks(blocks s, int v, long K, const real *a, long as, int stor
                      start, bias);
 }
 
-/* The last columns, where they are fewer than two vectors: through a small block of full width. */
+/* The last columns, where they are fewer than a vector: through a small block of full width. */
 static void run_edge(blocks s, long K, const real *a, long as, const real *b, long bk, real *c, long cs, int start,
                      const real *bias, long n) {
-    real edge[MAX_ROWS * NR] __attribute__((aligned(64))) = {0};
+    real edge[MAX_ROWS * VL] __attribute__((aligned(64))) = {0};
     for (long i = 0, r; i < s.count; i++, a += r * as, c += r * cs) {
         r = s.low + (i < s.extra);
         if (start == CS_FROM_C)
-            for (long m = 0; m < r; m++) memcpy(edge + m * NR, c + m * cs, n * sizeof(real));
-        micros[r][1](1, K, a, as, 1, 0, b, bk, edge, NR, start, bias);
-        for (long m = 0; m < r; m++) memcpy(c + m * cs, edge + m * NR, n * sizeof(real));
+            for (long m = 0; m < r; m++) memcpy(edge + m * VL, c + m * cs, n * sizeof(real));
+        micros[r][0](1, K, a, as, 1, 0, b, bk, edge, VL, start, bias);
+        for (long m = 0; m < r; m++) memcpy(c + m * cs, edge + m * VL, n * sizeof(real));
     }
 }
 
@@ -139,8 +140,8 @@ static void gemm(long M, long K, const void *A, long lda, const cs_panels *B, lo
                 const real *b = panel_at(B, k0 + k, at), *bias = bias0 ? (const real *)bias0 + (at - n0) : 0;
                 real *c = (real *)C + (at - n0);
                 const int v = widest(rows, stop - at);
-                done = v ? (long)VL << v : stop - at;
-                if (!v) run_edge(rows, kc, a, as, b, bk, c, cs, start, bias, done);
+                done = stop - at < VL ? stop - at : (long)VL << v;
+                if (done < VL) run_edge(rows, kc, a, as, b, bk, c, cs, start, bias, done);
                 else if (far && done == PANEL) micro_far(1, kc, a, 0, 1, 0, b, bk, c, 0, start, bias);
                 else run_blocks(rows, v, kc, a, as, 0, b, bk, c, cs, start, bias);
             }
@@ -194,10 +195,7 @@ static void gemm_tn(long M, long n, const void *a, const long *a_at, const void 
             for (long k = 0; k < rows; k++) {
                 const real *from = (const real *)((const char *)b + b_at[i + k]) + at;
                 /* no memcpy: a call for each of so few bytes was a tenth of the product */
-                for (long l = 0; l < cols; l += NR) {
-                    store(bpack + k * cols + l, load(from + l));
-                    store(bpack + k * cols + l + VL, load(from + l + VL));
-                }
+                for (long l = 0; l < cols; l += VL) store(bpack + k * cols + l, load(from + l));
             }
             run_blocks(split, v, rows, apack, rows, 1, bpack, cols, (real *)C + at, cs, CS_FROM_C, 0);
         }

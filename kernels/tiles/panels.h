@@ -36,11 +36,11 @@ static void pack(long K, long nv, const long *first, const long *count, const vo
 /* ---- backward: gradients of gate rows lie gate after gate, each Hp wide, so that sums over them run in one order on
    every level. src and dst here have G gates of H columns. ---- */
 
-/* The transpose of src (M, G*H) into panels (G*Hp, M rounded up to NR): k runs over the gates' columns, lanes over rows */
+/* The transpose of src (M, G*H) into panels (G*Hp, M rounded up to VL): k runs over the gates' columns, lanes over rows */
 static void pack_transposed(long M, long G, long H, long Hp, const void *src0, void *dst0) {
     const real *src = src0;
     real *dst = dst0;
-    const cs_panels B = {dst, G * Hp, (M + NR - 1) / NR * NR};
+    const cs_panels B = {dst, G * Hp, (M + VL - 1) / VL * VL};
     memset(dst, 0, sizeof(real) * (size_t)(B.K * B.N));
     for (long m = 0; m < M; m += VL) {
         const long width = panel_width(&B, m), rows = M - m < VL ? M - m : VL;

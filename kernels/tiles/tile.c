@@ -26,7 +26,6 @@ static const cs_cell cells[] = {
 
 const cs_tiles TABLE = {
     .VL = VL,
-    .NR = NR,
     .PANEL = PANEL,
     .gemm = gemm,
     .gemm_tn = gemm_tn,

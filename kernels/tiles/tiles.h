@@ -3,10 +3,10 @@
    A level's table is built from the same sources (tile.c) with other compiler flags. Cython picks one level at import
    and calls through its tables. Nothing here allocates, locks or knows Python.
 
-   Layouts (VL = lanes of one vector, NR = two vectors, PANEL = 4 or 8 of them, all per table):
-     panels     a matrix (K, N), N a multiple of NR, as [N/PANEL][K][PANEL], the last panel as wide as what is left: a
+   Layouts (VL = lanes of one vector, PANEL = 4 or 8 vectors, both per table):
+     panels     a matrix (K, N), N a multiple of VL, as [N/PANEL][K][PANEL], the last panel as wide as what is left: a
                 tile streams through one panel from top to bottom
-     gate row   one row of pre-activations or gates, Hp = H rounded up to NR units:
+     gate row   one row of pre-activations or gates, Hp = H rounded up to VL units:
                   RNN   [h]                        Hp wide
                   LSTM  [i f c o] by blocks of VL  4 Hp wide
                   GRU   [z r] by blocks of VL, then x's part of the candidate, then h's part: 2 Hp + Hp + Hp wide
@@ -60,8 +60,8 @@ typedef struct {
 } cs_panels;
 
 typedef struct {
-    int VL, NR, PANEL;
-    /* C (M, n) = start + A (M, K) B[k0 : k0 + K, n0 : n0 + n]; n0 a multiple of NR, n of any size. C and bias begin with
+    int VL, PANEL;
+    /* C (M, n) = start + A (M, K) B[k0 : k0 + K, n0 : n0 + n]; n0 a multiple of VL, n of any size. C and bias begin with
        their first column that counts. One accumulator an element, k in order. */
     void (*gemm)(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,
                  long ldc, int start, const void *bias);

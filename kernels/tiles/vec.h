@@ -49,7 +49,7 @@ typedef real vec_u __attribute__((vector_size(VBYTES), aligned(sizeof(real)), ma
 #define PANEL_VECTORS 8
 #endif
 
-enum { VL = VBYTES / sizeof(real), NR = 2 * VL, PANEL = PANEL_VECTORS * VL };
+enum { VL = VBYTES / sizeof(real), PANEL = PANEL_VECTORS * VL };
 
 #define INLINE static inline __attribute__((always_inline))
 

@@ -46,7 +46,7 @@ static long list(long G, long H, long Hp, long *first, long *count) {
 }
 
 static void lstm(long B, long H) {
-    const long E = sizeof(real), NR = TABLE.NR, Hp = (H + NR - 1) / NR * NR, N = 4 * Hp;
+    const long E = sizeof(real), VL = TABLE.VL, Hp = (H + VL - 1) / VL * VL, N = 4 * Hp;
     real *U = numbers(4 * H * H), *h = numbers(B * H), *c = numbers(B * H), *x = numbers(B * H);
     real *panels = zeros(H * N), *transposed = zeros(N * Hp), *z = zeros(B * N), *dz = zeros(B * N);
     real *hs = zeros(B * Hp), *cs = zeros(B * Hp), *h1 = zeros(B * Hp), *c1 = zeros(B * Hp), *dh = zeros(B * Hp),
