@@ -30,6 +30,12 @@ typedef void micro_fn(long count, long K, const real *a, long as, long ak, long 
 
 /* A macro and not an inline function: the arrays must have literal sizes to become registers. */
 #define EACH(i, n) _Pragma("GCC unroll 8") for (int i = 0; i < (n); i++)
+/* In a register from here on: else GCC reads a weight again for each row. */
+#if defined(__x86_64__) || defined(__i386__)
+#define KEPT(w) __asm__("" : "+v"(w))
+#else
+#define KEPT(w)
+#endif
 #define MICRO(NAME, R, V, PREFETCH)                                                                                 \
     static void NAME(long count, long K, const real *a0, long as, long ak, long an, const real *b0, long bk,        \
                      real *c, long cs, int start, const real *bias) {                                               \
@@ -42,6 +48,7 @@ typedef void micro_fn(long count, long K, const real *a, long as, long ak, long 
             for (long k = 0; k < K; k++, a += ak, b += bk) {                                                        \
                 vec w[V];                                                                                           \
                 EACH(v, V) w[v] = load(b + v * VL);                                                                 \
+                if (R > 1) EACH(v, V) KEPT(w[v]);                                                                    \
                 if (PREFETCH) EACH(v, V) if (v * VBYTES % 64 == 0) __builtin_prefetch(b + AHEAD * bk + v * VL);     \
                 EACH(r, R) {                                                                                        \
                     vec x = all(a[r * as]);                                                                         \
