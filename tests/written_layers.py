@@ -357,6 +357,64 @@ def siamese(keras: Any) -> Any:
     return keras.Model(x, layers.Dense(1, activation=lambda v: v * ops.sigmoid(v))(d))
 
 
+def variational(keras: Any) -> Any:
+    """A layer with several added losses, whose outputs go nowhere, beside a model's own, and within a layer."""
+    layers, ops = keras.layers, keras.ops
+
+    class Divergence(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            mean, spread = inputs
+            self.add_loss(-0.5 * ops.mean(ops.sum(1 + spread - ops.square(mean) - ops.exp(spread), axis=1)))
+            self.add_loss([0.1 * ops.sum(mean), ops.mean(mean * mean, axis=0)])
+            return mean
+
+    class Encoder(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.read = layers.LSTM(4)
+            self.mean, self.spread = layers.Dense(2), layers.Dense(2)
+            self.divergence = Divergence()
+
+        def call(self, x: Any) -> Any:
+            h = self.read(x)
+            mean, spread = self.mean(h), self.spread(h)
+            self.divergence([mean, spread])
+            return mean + 0.1 * ops.exp(spread)
+
+    class Autoencoder(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.head = Encoder(), layers.Dense(1, activity_regularizer="l2")
+
+        def call(self, x: Any, training: bool = False) -> Any:
+            z = self.encoder(x)
+            if training:
+                self.add_loss(0.3 * ops.mean(ops.abs(z)))
+            return self.head(z)
+
+    return Autoencoder()
+
+
+def sparse_codes(keras: Any) -> Any:
+    """A layer with an added loss in a line of layers, and again in a line within that."""
+    layers, ops = keras.layers, keras.ops
+
+    class Sparse(layers.Layer):
+        def __init__(self, rate: float) -> None:
+            super().__init__()
+            self.rate, self.code = rate, layers.Dense(4)
+
+        def call(self, x: Any) -> Any:
+            h = ops.tanh(self.code(x))
+            self.add_loss(self.rate * ops.mean(ops.sum(ops.abs(h), axis=-1)))
+            return h
+
+    inner = keras.Sequential([keras.Input((6, 3)), Sparse(0.1), layers.GRU(3)])
+    return keras.Sequential([keras.Input((6, 3)), inner, Sparse(0.2), layers.Dense(1)])
+
+
+WITH_LOSSES = [variational, sparse_codes]
+
 MODELS = [
     siamese,
     minimal_cell,

@@ -172,37 +172,6 @@ def test_training_and_other_arguments() -> None:
     np.testing.assert_array_equal(again([X, X], training=True), y)
 
 
-def test_masks() -> None:
-    class Plain(layers.Layer):
-        def call(self, x: Any) -> Any:
-            return x * 2
-
-    class Keeps(layers.Layer):
-        supports_masking = True
-
-        def call(self, x: Any, mask: Any = None) -> Any:
-            return x if mask is None else x * ops.cast(mask, "float32")[..., None]
-
-    mask = np.arange(6) < np.array([6, 3, 1, 0])[:, None]
-    with pytest.warns(UserWarning, match="plain knows no masks: the one that came"):
-        Plain(name="plain")(X, mask=mask)
-
-    class Uses(layers.Layer):
-        def call(self, x: Any, mask: Any = None) -> Any:
-            return x if mask is None else ops.where(mask[..., None], x, 0.0)
-
-    with pytest.warns(UserWarning, match="uses ends the mask that came with its inputs: layers after it do not see"):
-        np.testing.assert_array_equal(Uses(name="uses")(X, mask=mask), X.astype("f") * mask[..., None])
-    kept = Keeps()
-    np.testing.assert_array_equal(kept(X, mask=mask), X.astype("f") * mask[..., None])
-    np.testing.assert_array_equal(kept(X), X.astype("f"))
-    padded = np.where(mask[..., None], X, 0).astype("f")
-    model = Sequential([Input((None, 3)), layers.Masking(), kept, layers.GRU(2)])
-    np.testing.assert_allclose(model(padded)[1:2], model(padded[1:2, :3]), atol=1e-6)
-    rows = [row[:n] for row, n in zip(padded, (6, 3, 1), strict=False)]
-    np.testing.assert_allclose(model.predict(rows, verbose=0), model(padded)[:3], atol=1e-6)
-
-
 def test_steps_and_rows_are_open_where_call_does_not_ask() -> None:
     seen = []
 

@@ -200,11 +200,6 @@ def mistaken(y_true: Any, y_pred: Any) -> Any:
         (lambda: losses.get(squares)(T[:2], P), ValueError, "y_true must have 4 rows, as y_pred has, got 2"),
         (lambda: losses.Loss()(T, P), NotImplementedError, r"Loss must write call\(y_true, y_pred\) with functions of"),
         (lambda: losses.FunctionLoss("mse"), TypeError, "fn must be a function of"),
-        (
-            lambda: models.Sequential([layers.Dense(1)]).add_loss(1.0),
-            NotImplementedError,
-            "add_loss is not built: give the layer an activity_regularizer, the weight a regularizer, or the model",
-        ),
     ],
 )
 def test_errors(run: Any, error: type[Exception], words: str) -> None:

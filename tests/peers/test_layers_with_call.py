@@ -19,7 +19,10 @@ X[1, 4:] = 0
 Y = np.random.default_rng(4).standard_normal((5, 1)).astype("float32")
 
 
-@pytest.mark.parametrize("written", written_layers.MODELS, ids=lambda written: written.__name__)
+EVERY = [*written_layers.MODELS, *written_layers.WITH_LOSSES]
+
+
+@pytest.mark.parametrize("written", EVERY, ids=lambda written: written.__name__)
 def test_outputs_and_a_step_of_training(written: Any) -> None:
     ours, theirs = written(cellstep), written(keras)
     ours(X), theirs(X)
@@ -34,6 +37,7 @@ def test_outputs_and_a_step_of_training(written: Any) -> None:
         model.compile("sgd", "mse", run_eagerly=model is theirs)
         model.optimizer.learning_rate = 0.5
         model.fit(X, Y, batch_size=5, epochs=2, shuffle=False, verbose=0)
+    np.testing.assert_allclose(*[m.evaluate(X, Y, verbose=0) for m in (ours, theirs)], rtol=1e-5)
     for w, a, b in zip(ours.weights, ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5, err_msg=w.path)
     assert any((a != b).any() for a, b in zip(ours.get_weights(), weights, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..lookup import absent
 from ..registry import serialize
+from . import added_loss as added_loss  # without it `add_loss` has nothing that adds
 from . import operations as operations  # without it tensors have no operators
 from . import traced_activation as traced_activation  # without it functions are no activations
 from . import weight_tensor as weight_tensor  # without it weights are no tensors in what is traced

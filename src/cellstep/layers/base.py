@@ -216,8 +216,9 @@ class Layer(Module):
         return [*self.__dict__.get("_cached_penalties", ()), *super().losses]
 
     def regularizers_inside(self) -> list[Regularizer]:
-        """The activity_regularizer of this layer and those of the layers in it, where they have one."""
-        own = [] if self.activity_regularizer is None else [self.activity_regularizer]
+        """The activity_regularizer of this layer and those of the layers in it, where they have one; and one for what
+        each of them gives to `add_loss`."""
+        own = [r for r in (self.activity_regularizer, self.added_losses) if r is not None]
         return own + [r for part in self.parts if isinstance(part, Layer) for r in part.regularizers_inside()]
 
     #: Whether a list of sequences of different lengths is one input.
@@ -326,7 +327,7 @@ class Layer(Module):
         if all(m is None for m in nested.flatten(mask)):
             return
         told = "ends the mask that came with its inputs: layers after it do not see it"
-        if not (used or (composes(self) and "mask" in call_adapter.call_parameters(self))):
+        if not (used or (composes(self) and (self.parts or "mask" in call_adapter.call_parameters(self)))):
             told = "knows no masks: the one that came with its inputs has no effect and goes no further"
         warnings.warn(f"{self.name} {told}", stacklevel=4)
 

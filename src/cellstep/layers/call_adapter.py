@@ -87,18 +87,18 @@ def call_composed(layer: Layer, x: Any, args: tuple[Any, ...], given: dict[str, 
     given = {name: value for name, value in given.items() if value is not None}
     named = {name: constants_as_tensors(value) for name, value in given.items() if is_symbolic(value)}
     if not (named or is_symbolic(x)):
-        penalties: list[float] | None = None if layer.activity_regularizer is None else []
-        return run_layer(layer, x, mask, Context(bool(training), penalties=penalties), **given)[0]
+        return run_layer(layer, x, mask, Context(bool(training), penalties=[]), **given)[0]
     options, x = {name: value for name, value in given.items() if name not in named}, constants_as_tensors(x)
     if training is not None:
         options["training"] = core.check_bool("training", training)
-    shapes = nested.change({names[0]: x, **named}, lambda tensor: tensor.shape)
+    shapes = nested.change({names[0]: x, **named}, lambda tensor: tensor.open_shape)
     build_by_name(layer, shapes)
+    tensors = {names[0]: x, **named} if mask is None else named  # each of which has its own mask
     if isinstance(mask, np.ndarray):
         options, mask = {**options, "mask": mask}, None
     node = Node(layer, x, mask, named, options)
-    if named and mask is None:  # each has its own
-        node.masks = {m: v for k, v in {names[0]: x, **named}.items() if (m := f"{k}_mask") in names and m not in given}
+    if named:
+        node.masks = {m: v for k, v in tensors.items() if (m := f"{k}_mask") in names and m not in given}
     known = node.known()
     if known is not None:
         return known
@@ -150,15 +150,15 @@ def traced_call(layer: Any, x: Any, mask: Any, training: bool, options: dict[str
     """Trace `call` for these arguments; what runs its graph for them."""
     called = _called(layer)
     names, x = called.names, arrays_of(layer, x)
-    masks_of, inside = options.pop("_masks", None), {names[0]: mask, **options.pop("_inside", {})}
+    masks_of, inside = options.pop("_masks", {}), {names[0]: mask, **options.pop("_inside", {})}
+    explicit = options.pop("_explicit", True)
     options = {name: value for name, value in options.items() if value is not None}
     arrays = {name: arrays_of(layer, value) for name, value in options.items() if _holds_arrays(value)}
     if not layer.built:
         build_by_name(layer, nested.change({names[0]: x, **arrays}, np.shape))
     data = {names[0]: x, **arrays}
-    if masks_of is not None:
-        data |= {name: m for name, m in masks_of.items() if all(part is not None for part in nested.flatten(m))}
-    elif mask is not None and "mask" in names and any(m is not None for m in nested.flatten(mask)):
+    data |= {name: m for name, m in masks_of.items() if all(part is not None for part in nested.flatten(m))}
+    if explicit and mask is not None and "mask" in names and any(m is not None for m in nested.flatten(mask)):
         data["mask"] = [m for m in nested.flatten(mask) if m is not None]
     plain = {name: value for name, value in options.items() if name not in arrays}
     function = _function(layer, x, mask, plain, training if "training" in names else None)
@@ -248,7 +248,7 @@ def output_shape(layer: Layer, input_shape: Any, options: Any = None, named: Any
     """The shapes of what `call` gives, for inputs of this shape, or structure of shapes, and others by name."""
     shapes = {call_parameters(layer)[0]: input_shape, **(named or {})}
     build_by_name(layer, shapes)
-    return nested.change(_outcome_of_shapes(layer, shapes, options or {}), lambda tensor: tensor.shape)
+    return nested.change(_outcome_of_shapes(layer, shapes, options or {}), lambda tensor: tensor.open_shape)
 
 
 def _outcome_of_shapes(layer: Any, shapes: dict[str, Any], options: Any = ()) -> Any:
@@ -271,8 +271,12 @@ def _outcome(layer: Any, data: dict[str, Any], plain: dict[str, Any], training: 
     who = f"{type(layer).__name__}.call of {layer.name}"
 
     def run(size: int | None, masked: bool) -> Any:
-        tensors = nested.change(data, lambda t: argument(t.name, [size if n is None else n for n in t.shape], t.dtype))
-        masks = {k: nested.change(tensors[k], lambda t: argument("mask", t.shape[:2], bool)) for k in data if masked}
+        tensors = nested.change(
+            data, lambda t: argument(t.name, [size if n is None else n for n in t.open_shape], t.dtype)
+        )
+        masks = {
+            k: nested.change(tensors[k], lambda t: argument("mask", t.open_shape[:2], bool)) for k in data if masked
+        }
         mask = masks[names[0]] if masked and "mask" in names else None
         function = _function(layer, tensors[names[0]], mask, plain, training if "training" in names else None)
         tensors |= {} if mask is None else {"mask": nested.flatten(mask)}

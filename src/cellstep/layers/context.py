@@ -54,16 +54,20 @@ class Context:
 
 #: The first input of the function that is being traced, by which what it computes becomes a graph; None elsewhere.
 traced_on: ContextVar[Any] = ContextVar("cellstep_traced_on", default=None)
+#: What that function computes beside its outputs: tensors with penalties.
+traced_beside: ContextVar[list[Any]] = ContextVar("cellstep_traced_beside")
 
 
 @contextmanager
-def tracing(tensor: Any) -> Iterator[None]:
-    """Within the block a function of this tensor is traced; with None nothing is, as where weights are made."""
-    token = traced_on.set(tensor)
+def tracing(tensor: Any) -> Iterator[list[Any]]:
+    """Within the block a function of this tensor is traced; with None nothing is, as where weights are made. Gives the
+    list of what it computes beside its outputs."""
+    token, beside = traced_on.set(tensor), traced_beside.set([])
     try:
-        yield
+        yield traced_beside.get()
     finally:
         traced_on.reset(token)
+        traced_beside.reset(beside)
 
 
 _collecting: ContextVar[Context | None] = ContextVar("cellstep_collecting", default=None)

@@ -71,8 +71,9 @@ class LayerCall:
         if self.named:
             options = {**options, **nested.change(self.named, values.__getitem__)}
         if self.masks is not None:
-            inside = nested.change(self.named, masks.__getitem__)
-            options = {**options, "_masks": nested.change(self.masks, masks.__getitem__), "_inside": inside}
+            own, inside = (nested.change(part, masks.__getitem__) for part in (self.masks, self.named))
+            explicit = self.mask is not None or "mask" in self.options
+            options = {**options, "_masks": own, "_inside": inside, "_explicit": explicit}
         if "training" in self.options:
             context = context.but(training=self.options["training"])
         return call(self.layer, x, mask, context, **options)
@@ -114,13 +115,15 @@ class Graph:
         return Graph([*self.steps, LayerCall(layer, end, outputs=end + 1)], [0], [end + 1], end + 2)
 
     @classmethod
-    def of(cls, inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> Graph:
-        """What lies between tensors.
+    def of(
+        cls, inputs: list[SymbolicTensor], outputs: list[SymbolicTensor], beside: Sequence[SymbolicTensor] = ()
+    ) -> Graph:
+        """What lies between tensors, and what gives those beside the outputs, for the sake of their penalties.
 
         Raises:
             ValueError: an output needs an Input that is not among the inputs.
         """
-        nodes = _between(inputs, outputs)
+        nodes = _between(inputs, [*outputs, *beside])
         place: dict[int, int] = {id(tensor): i for i, tensor in enumerate(inputs)}
         for node in nodes:
             for tensor in node.outputs:

@@ -121,7 +121,7 @@ def masks_of(value: Grouped) -> Grouped:
 
 def output_lengths(layer: Layer, y: Any, mask: Any, x: Any) -> list[Any]:
     """For each output of a layer the lengths that its rows have, if a mask of such steps comes with it."""
-    own = [a.lengths for a in nested.flatten(x)]
+    own: list[Any] = [a.lengths for a in nested.flatten(x) if isinstance(a, Grouped)]
     known: Any = None
     if all(n is not None for n in own):
         # attention gives an output for each step of its query; others have their inputs side by side
@@ -161,14 +161,14 @@ def by_group(
 
     def pullback(dy: Any, need_dx: bool = True) -> Any:
         gradients = [back(part(dy, i), need_dx=need_dx) for i, back in enumerate(backs)]
-        return None if gradients[0] is None else together(gradients, gradient_lengths(gradients[0], x, options))
+        return None if gradients[0] is None else together(gradients, gradient_lengths(gradients[0], x))
 
     return together(ys, lengths), together(masks, lengths), pullback
 
 
-def gradient_lengths(gradients: Any, x: Any, options: dict[str, Any]) -> list[Any]:
+def gradient_lengths(gradients: Any, x: Any) -> list[Any]:
     """The lengths of what gradients are for: of the inputs, and of initial states, which have none."""
-    own = [a.lengths for a in nested.flatten(x)]
+    own = [a.lengths if isinstance(a, Grouped) else None for a in nested.flatten(x)]
     return own + [None] * (len(nested.flatten(gradients)) - len(own))
 
 

@@ -10,8 +10,10 @@ from typing import Any, ClassVar, Self, TypedDict
 from .. import constraints, core, initializers, regularizers
 from ..configured import arguments_by_name, chosen, hook, is_plain, of_package, owner_of, parameter_names
 from ..registry import deserialize_keras_object, serialize
+from ..regularizers import Regularizer
+from . import nested
 from .configuration import NOT_OWN, check_config, checked, in_configuration, of_weights, older_shape, users_config
-from .context import tracing
+from .context import traced_on, tracing
 from .guarded_build import guarded
 from .names import auto_name, check_name, known_sizes, name_first
 from .reading import current
@@ -263,12 +265,27 @@ class Module(Weighted):
         """The name of the class in configurations."""
         return type(self).__name__
 
+    #: Makes a tensor a penalty: `added_loss.AddedLoss`. added_losses: what stands for those of `add_loss` in this one.
+    penalty_of: ClassVar[Any]
+    added_losses: Regularizer | None = None
+
     def add_loss(self, loss: Any) -> None:
-        """NotImplementedError: what is added to the loss needs a gradient, which a number has not."""
-        raise NotImplementedError(
-            "add_loss is not built: give the layer an activity_regularizer, the weight a regularizer, or the model an "
-            "output with a loss of its own"
-        )
+        """Add the sum of a tensor to what training makes small, from within `call`.
+
+        Args:
+            loss: a tensor that `call` computes, most often with the mean over its rows; or several.
+
+        Raises:
+            ValueError: `call` is not what calls it, or it is something else.
+        """
+        for tensor in nested.flatten(loss):
+            if traced_on.get() is None or not hasattr(tensor, "node"):
+                raise ValueError(
+                    f"add_loss of {self.name} must be called from within call, with a tensor, got {core.brief(tensor)}"
+                )
+            if self.added_losses is None:
+                self.added_losses = Regularizer()
+            self.penalty_of(tensor)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments under Keras's keys, ready for JSON.

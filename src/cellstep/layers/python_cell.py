@@ -163,6 +163,10 @@ class PythonCell:
                 outputs[:, t] = y
             if tape:
                 steps.append((run, goes_on, back, now))
+        if self.layer is not None and self.layer.regularizers_inside():
+            raise NotImplementedError(
+                f"add_loss and activity_regularizer are not built within a cell, got {self.cell!r}"
+            )
         result, last = (y.copy() if outputs is None else outputs), [s.copy() for s in now]
         if not tape:
             return result, last, None

@@ -9,16 +9,14 @@ made of tensors, and runs the calls between its inputs and its outputs.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..configured import PACKAGE
 from . import nested
-from .context import Context, traced_on
+from .context import Context, traced_beside, traced_on
 from .module import Shape
 from .penalties import run_layer
 from .variable import Variable
@@ -95,8 +93,9 @@ class SymbolicTensor:
     """What a layer will give when a model runs it.
 
     Attributes:
-        shape: None for open axes, the batch size among them; in a function of the user's that is traced these are sizes
-            that operations take, and code that compares them, or needs the number, makes the trace know them.
+        open_shape: None for open axes, the batch size among them. shape: the same; in a function that is traced open
+            axes are sizes that operations take, and code that compares them, or needs the number, makes the trace
+            know them.
         dtype: as a NumPy dtype.
         node: the call that gives it. index: which of that call's outputs it is.
         differentiable: False for targets, which have no gradient.
@@ -111,14 +110,11 @@ class SymbolicTensor:
     functions: ClassVar[dict[str, str]]
 
     def __init__(self, shape: Shape, dtype: Any, node: Node, index: int) -> None:
-        self._shape, self.dtype, self.node, self.index = tuple(shape), np.dtype(dtype), node, index
+        self.open_shape, self.dtype, self.node, self.index = tuple(shape), np.dtype(dtype), node, index
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        if None not in self._shape or traced_on.get() is None:
-            return self._shape
-        own = sys._getframe(1).f_globals.get("__name__", "").startswith(PACKAGE)
-        return self._shape if own else self.sizes()
+        return self.open_shape if None not in self.open_shape or traced_on.get() is None else self.sizes()
 
     @property
     def name(self) -> str:
@@ -127,7 +123,7 @@ class SymbolicTensor:
 
     @property
     def ndim(self) -> int:
-        return len(self._shape)
+        return len(self.open_shape)
 
     # Operators: each is an operation of `cellstep.ops`
     __add__, __radd__ = _binary("Add")
@@ -206,7 +202,7 @@ class SymbolicTensor:
         raise TypeError(f"{self!r} is one tensor, and cannot be unpacked: return_state=True makes a layer give several")
 
     def __repr__(self) -> str:
-        return f"<SymbolicTensor {self.name} {self.shape} {self.dtype}>"
+        return f"<SymbolicTensor {self.name} {self.open_shape} {self.dtype}>"
 
 
 Tensors = SymbolicTensor | Sequence[SymbolicTensor] | Mapping[str, SymbolicTensor]
@@ -268,13 +264,15 @@ class Node:
     def give_like(self, structure: Any, nodes: list[Node]) -> Any:
         """Likewise, of the shapes and dtypes of these tensors, in their structure."""
         like = nested.flatten(structure)
-        self.outputs = [SymbolicTensor(tensor.shape, tensor.dtype, self, i) for i, tensor in enumerate(like)]
+        self.outputs = [SymbolicTensor(tensor.open_shape, tensor.dtype, self, i) for i, tensor in enumerate(like)]
         self.structure = nested.pack(structure, self.outputs)
         return self._joined(nodes)
 
     def _joined(self, nodes: list[Node]) -> Any:
         if self.x is None or traced_on.get() is None:  # layers do not keep the calls of what is traced
             nodes.append(self)
+        elif self.layer.regularizers_inside():  # their penalties count, whatever becomes of the outputs
+            traced_beside.get().extend(self.outputs)
         return self.structure
 
 

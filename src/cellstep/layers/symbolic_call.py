@@ -44,7 +44,7 @@ def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[s
                 raise TypeError(
                     f"expected {name} of {layer.name} to hold symbolic tensors alone, got {type(part).__name__}"
                 )
-    shape = x.shape if isinstance(x, SymbolicTensor) else nested.change(x, lambda tensor: tensor.shape)
+    shape = nested.change(x, lambda tensor: tensor.open_shape)
     _check_options(layer, options)
     layer.build(shape)
     _check_states(layer, x, states)
@@ -79,7 +79,7 @@ def _check_states(layer: Layer, x: Any, states: list[Any] | None) -> None:
         raise TypeError(f"initial_state must be None, as {type(layer).__name__} has no states, got one")
     wanted = sizes if isinstance(sizes, list | tuple) else [sizes]
     if all(isinstance(size, int) for size in wanted):
-        have = [tensor.shape[-1] if len(tensor.shape) == 2 else tensor.shape for tensor in states]
+        have = [tensor.open_shape[-1] if tensor.ndim == 2 else tensor.open_shape for tensor in states]
         if have != list(wanted):
             raise ValueError(
                 f"expected initial_state of {layer.name} to be {len(wanted)} tensors (batch, units) with "

@@ -132,7 +132,7 @@ def trace(who: str, function: Callable[[Any], Any], tensors: Any, counting: bool
     inputs = nested.flatten(tensors)
     token = counting_names.set(counting and counting_names.get())
     try:
-        with tracing(inputs[0]):
+        with tracing(inputs[0]) as beside:
             outputs = nested.change(function(tensors), with_weights)
     except (TypeError, AttributeError) as error:
         lacks = getattr(error, "lacks", None)
@@ -145,7 +145,7 @@ def trace(who: str, function: Callable[[Any], Any], tensors: Any, counting: bool
         raise told from error
     finally:
         counting_names.reset(token)
-    return Graph.of(inputs, checked_tensors(f"what {who} returns", outputs)), outputs
+    return Graph.of(inputs, checked_tensors(f"what {who} returns", outputs), beside), outputs
 
 
 def checked_tensors(name: str, structure: Any) -> list[SymbolicTensor]:

@@ -21,8 +21,14 @@ def join(structure: Any) -> Any:
 
 
 def run_layer(layer: Layer, x: Any, mask: Any, context: Context, /, **options: Any) -> Applied:
-    """`penalties.run_layer` for Grouped in place of arrays, in x, mask, options, outputs and gradients."""
+    """`penalties.run_layer` for Grouped in place of arrays, in x, mask, options, outputs and gradients; weights, and
+    what is made of whole batches, are arrays here too."""
     leaves = nested.flatten(x)
+    grouped = [isinstance(a, Grouped) for a in leaves]
+    if not any(grouped):
+        return penalties.run_layer(layer, x, mask, context, **options)
+    if not all(grouped):
+        return _padded(layer, x, mask, context, options)
     rank = max(a.ndim for a in leaves)
     counts = context.penalties is not None
     additive = not counts or all(regularizer.additive for regularizer in layer.regularizers_inside())
@@ -56,22 +62,29 @@ def _all_steps(layer: Layer, x: Grouped, mask: Grouped, context: Context) -> App
 
 
 def _padded(layer: Layer, x: Any, mask: Any, context: Context, options: dict[str, Any]) -> Applied:
-    first = nested.flatten(x)[0]
+    given = nested.flatten(x)
+    rows = next(a.rows for a in given if isinstance(a, Grouped))
+    batch = sum(map(len, rows))
     y, passed, back = penalties.run_layer(layer, join(x), join(mask), context, **join(options))
     lengths = output_lengths(layer, y, passed, x)
     steps = [None if n is None else int(n.max(initial=0)) for n in lengths]
+    rowwise = [a.ndim > 0 and len(a) == batch for a in nested.flatten(y)]
     masks = nested.flatten(passed)
     lengths = [
         n if n is not None and m.shape[1] == T else None for n, m, T in zip(lengths, masks, steps, strict=False)
     ] + lengths[len(masks) :]
 
-    def split(structure: Any, lengths: Sequence[Any]) -> Any:
-        pairs = zip(nested.flatten(structure), lengths, strict=False)
-        groups = [None if a is None else Grouped.split(first.rows, a, n) for a, n in pairs]
+    def split(structure: Any, lengths: Sequence[Any], rowwise: Sequence[bool]) -> Any:
+        triples = zip(nested.flatten(structure), lengths, rowwise, strict=False)
+        groups = [Grouped.split(rows, a, n) if a is not None and each else a for a, n, each in triples]
         return nested.pack(structure, groups)
 
     def pullback(dy: Any, need_dx: bool = True) -> Any:
         gradients = back(join(dy), need_dx=need_dx)
-        return None if gradients is None else split(gradients, gradient_lengths(gradients, x, options))
+        if gradients is None:
+            return None
+        known = gradient_lengths(gradients, x)
+        own = [isinstance(a, Grouped) for a in given]
+        return split(gradients, known, own + [True] * (len(known) - len(own)))
 
-    return split(y, lengths), split(passed, lengths), pullback
+    return split(y, lengths, rowwise), split(passed, lengths, rowwise), pullback

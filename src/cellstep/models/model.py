@@ -103,7 +103,9 @@ class Model(Network, Trainable):
         self._graph = Graph.of(ins, outs)
         # a model may begin at a tensor within another; then it has a head of its own there
         heads = [
-            t.node.layer if isinstance(t.node.layer, InputLayer) else InputLayer(batch_shape=t.shape, dtype=t.dtype)
+            t.node.layer
+            if isinstance(t.node.layer, InputLayer)
+            else InputLayer(batch_shape=t.open_shape, dtype=t.dtype)
             for t in ins
         ]
         self._parts = list(self._graph.layers(heads))

@@ -12,6 +12,7 @@ import numpy as np
 from ..configured import of_package, ours_attribute, ours_function
 from ..layers import Layer
 from ..layers.context import Context
+from ..layers.forward_adapter import composes
 from ..layers.graph import LayerCall
 from ..layers.module import Module
 from ..layers.penalties import run_layer
@@ -210,7 +211,7 @@ def layer_sequence(model: Any) -> LayerSequence | None:
         return None
     if not graph.line() or model.regularizers_inside():
         return None
-    if any("_cached_penalties" in vars(module) for module in model.walk()):
+    if any("_cached_penalties" in vars(module) or composes(module) for module in model.walk()):
         return None
     needed, learns = graph.needed(False)
     return LayerSequence(graph.steps, [needed[step.x] for step in graph.steps], learns)

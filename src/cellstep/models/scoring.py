@@ -56,16 +56,16 @@ def score(
     Raises:
         ValueError: targets, weights or losses that do not go with the outputs.
     """
-    kinds = compiled.outputs(names)
+    kinds = _losses(compiled, names)
     outputs = entries(compiled, ran, batch, names)
     total: Any = penalty
     parts: list[Any] = []
     gradients: list[Any] = []
     for i, loss in enumerate(kinds):
-        output, factor = outputs[i], compiled.weights[i]
         if loss is None:
             gradients.append(None)
             continue
+        output, factor = outputs[i], compiled.weights[i]
         target = output.target
         if target is None:
             raise ValueError(f"y must be given for output {names[i] or i}, which has a loss, got None")
@@ -88,12 +88,17 @@ def entries(compiled: Compiled, ran: Pass, batch: Batch, names: Sequence[str | N
         mask = ran.mask
         return [Scored(y, mask[0] if isinstance(mask, list | tuple) else mask, target, weight)]
     outputs = nested.flatten(y)
-    kinds: Sequence[Any] = [None] * len(names) if compiled.loss is None else compiled.outputs(names)
+    kinds = _losses(compiled, names)
     targets = _per_output("y", target, y, names, kinds)
     weights = _per_output("sample_weight", weight, y, names, kinds)
     masks = [None] * len(outputs) if ran.mask is None else nested.flatten(ran.mask)
     parts = zip(outputs, masks, targets, weights, strict=True)
     return [_scored(*part, by_step=compiled.by_step) for part in parts]
+
+
+def _losses(compiled: Compiled, names: Sequence[Any]) -> Sequence[Any]:
+    """The loss of each output, None for one without."""
+    return [None] * len(names) if compiled.loss is None else compiled.outputs(names)
 
 
 def _per_output(name: str, value: Any, y: Any, names: Sequence[Any], kinds: Sequence[Any]) -> list[Any]:

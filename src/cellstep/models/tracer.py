@@ -70,7 +70,7 @@ class ModelTracer(Tracer):
             if first and not self._building and not ours_function(type(model).build):
                 self._building = True
                 try:
-                    model.build(nested.change(inputs, lambda tensor: tensor.shape))
+                    model.build(nested.change(inputs, lambda tensor: tensor.open_shape))
                 finally:
                     self._building = False
             takes = "training" in inspect.signature(model.call).parameters

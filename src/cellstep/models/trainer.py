@@ -16,6 +16,7 @@ from ..configured import ours_attribute
 from ..interrupts import interrupts_held
 from ..layers import nested
 from ..layers.context import Context
+from ..layers.forward_adapter import composes
 from ..metrics import Metric
 from ..optimizers import Optimizer
 from . import data, own_steps, scoring
@@ -103,13 +104,19 @@ class Trainer:
             method: what needs it, for the message. own: methods of which one that is overridden needs no loss.
 
         Raises:
-            RuntimeError: nothing was, or without a loss.
+            RuntimeError: nothing was, or without a loss where no `call` of the user's may add one.
         """
         compiled = self.compiled
-        if compiled is None or (compiled.loss is None and not any(map(self.overrides, (*own, "compute_loss")))):
-            what = "compile(optimizer, loss) must be called" if compiled is None else "compile needs a loss"
-            raise RuntimeError(f"{what} before {method}")
+        if compiled is None:
+            raise RuntimeError(f"compile(optimizer, loss) must be called before {method}")
+        if compiled.loss is None and not any(map(self.overrides, (*own, "compute_loss"))) and not self._may_penalize():
+            raise RuntimeError(f"compile needs a loss before {method}")
         return compiled
+
+    def _may_penalize(self) -> bool:
+        """Whether calls of the model may give something to train by without a loss, as those with `add_loss`."""
+        walked: Any = self.model.walk()
+        return any(composes(m) or getattr(m, "_tracer", None) or m.added_losses for m in walked)
 
     def overrides(self, name: str) -> bool:
         """Whether a method or property of the model is not this package's, but that of a subclass or of the object."""
@@ -247,7 +254,8 @@ class Trainer:
     def checked_plan(self, batch: Batch) -> Plan:
         """The plan for a batch; ValueError for one without rows or targets."""
         x = batch.x
-        if batch.y is None and not self.overrides("compute_loss"):
+        loss = self.whole is not None and self.whole.loss is not None
+        if batch.y is None and loss and not self.overrides("compute_loss"):
             raise ValueError("y must be given, beside x or in each of its batches, got None")
         if not (len(x) if type(x) is ndarray else data.rows(x)):
             shape = next(leaf.shape for leaf in nested.flatten(x))
@@ -277,6 +285,8 @@ class Trainer:
         penalty: float = 0
         if plan.penalized or ran.penalties:
             penalty = sum(regularizers.penalties(plan.penalized)) + sum(ran.penalties)
+        elif compiled.loss is None:
+            raise RuntimeError("compile needs a loss, or a call of the model's must add one by add_loss, got neither")
         return scoring.score(compiled, ran, batch, plan.names, penalty, gradient)
 
     def pull(self, compiled: Compiled, plan: Plan, ran: Pass, gradients: Sequence[Any]) -> None:

@@ -138,10 +138,21 @@ class Operation(Layer):
             behind = key and key[0] is Ellipsis and len(key) < rank
             whole = len(key) > 1 and all(isinstance(part, slice) and part == slice(None) for part in key[:2])
             return "step" if behind or whole else "sequence"
+        axis, elementwise, constants = self._along()
+        return "step" if axis == -1 and not constants and (elementwise or rank > 2) else "sequence"
+
+    def independent_rows(self, training: bool) -> bool:
+        """Whether it works elementwise, or along the last axis."""
+        axis, _, constants = self._along()
+        return axis == -1 and constants < 2
+
+    def _along(self) -> tuple[Any, bool, int]:
+        """The axis that it works along, -1 too where it works elementwise; whether it does; and the most axes of a
+        constant in it."""
         elementwise = bool(self.kind.arguments) and self.kind.rule.__module__ == arithmetic.__name__
         axis = {**self.kind.options, **self.options}.get("axis", -1 if elementwise else None)
-        constants = [leaf for leaf in nested.flatten(self.arguments) if not isinstance(leaf, Slot) and np.ndim(leaf)]
-        return "step" if axis == -1 and not constants and (elementwise or rank > 2) else "sequence"
+        constants = [np.ndim(leaf) for leaf in nested.flatten(self.arguments) if not isinstance(leaf, Slot)]
+        return axis, elementwise, max(constants, default=0)
 
     def compute_mask(self, x: Any, mask: Any = None) -> None:
         """None: as in Keras, a mask ends here."""

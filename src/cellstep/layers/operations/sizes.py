@@ -69,7 +69,7 @@ def shape(x: Any) -> tuple[Any, ...]:
     """The shape of an array or a tensor, with a size that other functions take for each open axis of a tensor."""
     if not isinstance(x, SymbolicTensor):
         return np.shape(x)
-    return tuple(Size(_size, x, axis) if n is None else n for axis, n in enumerate(x.shape))
+    return tuple(Size(_size, x, axis) if n is None else n for axis, n in enumerate(x.open_shape))
 
 
 SymbolicTensor.sizes = shape
