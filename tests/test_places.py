@@ -112,8 +112,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "older generator": (
         lambda: cellstep.preprocessing.sequence.TimeseriesGenerator,  # type: ignore[attr-defined]
         AttributeError,
-        "module 'cellstep.preprocessing.sequence' has no attribute 'TimeseriesGenerator': TimeseriesGenerator is the "
-        "older name of utils.timeseries_dataset_from_array in Keras, and not in cellstep",
+        "module 'cellstep.preprocessing.sequence' has no attribute 'TimeseriesGenerator': TimeseriesGenerator is not "
+        "in cellstep: utils.timeseries_dataset_from_array makes windows of a series",
     ),
     "json": (lambda: models.model_from_json("no"), ValueError, "json_string must be what to_json gives, got 'no'"),
     "json None": (lambda: models.model_from_json(None), ValueError, "json_string must be what to_json gives, got None"),  # type: ignore[arg-type]

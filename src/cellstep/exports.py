@@ -41,7 +41,8 @@ def lazy(package: dict[str, Any], names: Mapping[str, str]) -> None:
 
     def __getattr__(name: str) -> Any:
         if name not in places:
-            raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}")
+            why = importlib.import_module(f"{__package__}.lookup").why_left_out(name)
+            raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}{why and ': '}{why}")
         module, attribute = places[name]
         value: Any = importlib.import_module(module, package["__name__"])
         if attribute:

@@ -17,39 +17,21 @@ from .exports import public
 
 T = TypeVar("T")
 
-_IOU = "the overlap of regions in images (intersection over union)"
-#: What Keras has and cellstep leaves to it, as it has nothing to do with sequences: what each is.
-LEFT_OUT = {
-    "BinaryIoU": _IOU,
-    "IoU": _IOU,
-    "MeanIoU": _IOU,
-    "OneHotIoU": _IOU,
-    "OneHotMeanIoU": _IOU,
-    "Dice": "the overlap of regions in images",
-    "Tversky": "the overlap of regions in images",
-    "CategoricalGeneralizedCrossEntropy": "the crossentropy for noisy labels of images",
-    "TimeseriesGenerator": "the older name of utils.timeseries_dataset_from_array",
-    "Ftrl": "the optimizer of large sparse linear models",
-    "Adafactor": "the optimizer of nets whose Adam would not fit into memory",
-    "Muon": "the optimizer of large matrices",
-    "LossScaleOptimizer": "the optimizer around another for float16",
-}
-_LEFT_OUT_PLAIN = {name.lower(): name for name in LEFT_OUT}
-
+_IMAGES = "it is for images; NumPy changes arrays before `fit`"
 _NUMBERS = "np.unique(words, return_inverse=True) makes the integers that Embedding takes"
-#: Layers of Keras that cellstep leaves out, by patterns of their names, and what takes their place.
-_LAYERS = {
+_OPTIMIZERS = "Adam, AdamW, RMSprop and SGD are optimizers for models of sequences"
+#: What Keras has, or older Keras had, and cellstep has not, by patterns of the names, and what takes its place.
+ABSENT = {
     r"ConvLSTM\d?D?(Cell)?": "TimeDistributed(Conv1D(...)) gives features of each step, and LSTM runs over them",
     r"DepthwiseConv\dD": "SeparableConv1D, and Conv1D with groups, look at each feature alone over time",
     r"Adaptive(Average|Max)Pooling\dD": "{1}Pooling1D and Global{1}Pooling1D are the layers over time",
     r"(\w+)[23]D(Transpose|)": "{1}1D{2} is the layer over time, and Reshape makes one axis of steps of several",
-    r"TextVectorization|StringLookup|IntegerLookup|Hashing|HashedCrossing": _NUMBERS,
+    r"TextVectorization|StringLookup|IntegerLookup|Hashing|HashedCrossing|Tokenizer|text": _NUMBERS,
     "Discretization": "np.digitize makes the integers that Embedding takes",
     "CategoryEncoding": "Embedding takes the integers, and utils.to_categorical makes vectors of them",
     "Rescaling": "Normalization(mean=..., variance=...) and Lambda(lambda x: scale * x + offset) do it",
-    r"Rand\w+|Resizing|CenterCrop|AutoContrast|CutMix|MixUp|\w*Equalization|Solarization|AugMix|MaxNumBoundingBoxes": (
-        "it is for images; NumPy changes arrays before `fit`"
-    ),
+    r"Rand(om[A-Z]\w+|Augment)|Resizing|CenterCrop|AutoContrast|CutMix|MixUp|\w*Equalization|Solarization": _IMAGES,
+    "AugMix|MaxNumBoundingBoxes|ImageDataGenerator|image|applications": _IMAGES,
     r"(Mel|STFT)Spectrogram": "scipy.signal makes spectrograms before `fit`",
     "GroupNormalization|RMSNormalization": "LayerNormalization takes one axis, or several",
     "SpectralNormalization": "kernel_constraint holds norms of weights",
@@ -63,18 +45,31 @@ _LAYERS = {
     "CuDNN(LSTM|GRU)": "{1} runs on compiled kernels by itself",
     "ThresholdedReLU": "ReLU(threshold=...) is its newer name",
     "TFSMLayer|TorchModuleWrapper|JaxLayer|FlaxLayer": "a layer of your own writes call, or forward with a pullback",
+    "IoU|BinaryIoU|MeanIoU|OneHotIoU|OneHotMeanIoU|Dice|Tversky": "it is for the overlap of regions in images",
+    "CategoricalGeneralizedCrossEntropy": "it is for noisy labels of images",
+    "Ftrl|Adafactor|Muon": _OPTIMIZERS,
+    "LossScaleOptimizer": "weights are float32 or float64, and losses need no scaling",
+    # older Keras
+    "TimeseriesGenerator": "utils.timeseries_dataset_from_array makes windows of a series",
+    "predict_classes": "predict(x).argmax(axis=-1) gives classes, and predict(x) > 0.5 those of one sigmoid unit",
+    "predict_proba": "predict(x) gives probabilities",
+    "(fit|evaluate|predict)_generator": "{1} takes generators",
+    r"(\w+)_on_generator": "fit, evaluate and predict take generators",
+    "legacy|experimental": "its classes are those that are here, without this name before theirs",
+    "np_utils": "utils.to_categorical and the like are in utils itself",
+    "wrappers": "cellstep.sklearn has estimators",
+    "(get|set)_session|tensorflow_backend|learning_phase|set_learning_phase": "calls compute, by arrays, and need none",
 }
+_PLAIN = {name.lower(): name for pattern in ABSENT for name in pattern.split("|") if name.isalnum()}
 
 
 def why_left_out(name: Any) -> str:
-    """What a name of Keras's stands for that cellstep leaves out, or what to use in its place; empty for others."""
-    known = _LEFT_OUT_PLAIN.get(str(name).replace("_", "").lower())
-    if known:
-        return f"{known} is {LEFT_OUT[known]} in Keras, and not in cellstep"
-    for pattern, instead in _LAYERS.items():
-        match = re.fullmatch(pattern, str(name))
+    """What to use in the place of a name of Keras's that cellstep leaves out; empty for others."""
+    name = _PLAIN.get(str(name).replace("_", "").lower(), str(name))
+    for pattern, instead in ABSENT.items():
+        match = re.fullmatch(pattern, name)
         if match:
-            return f"{name} is left to Keras: {instead.format('', *match.groups())}"
+            return f"{name} is not in cellstep: {instead.format('', *match.groups())}"
     return ""
 
 

@@ -442,3 +442,18 @@ def test_a_stream_says_that_it_has_no_step() -> None:
     model = Sequential([Input((None, 3)), layers.GRU(2, return_sequences=True), Attention()])
     with pytest.raises(NotImplementedError, match="cannot be streamed, as Attention has no step for streams"):
         model.stream()
+
+
+def test_call_that_is_attached_to_a_class_later() -> None:
+    class Wide(layers.Dense):
+        pass
+
+    before = Wide(3)
+    np.testing.assert_allclose(before(X), X @ before.kernel.numpy(), rtol=1e-5, atol=1e-6)
+
+    def call(self: Any, x: Any) -> Any:
+        return 2 * layers.Dense.call(self, x)
+
+    Wide.call = call  # type: ignore[method-assign]
+    layer = Wide(3)
+    np.testing.assert_allclose(layer(X), 2 * (X @ layer.kernel.numpy()), rtol=1e-5, atol=1e-6)

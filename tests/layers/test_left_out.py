@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from cellstep import layers
+import cellstep
+from cellstep import layers, optimizers, utils
 from cellstep.lookup import why_left_out
 
 INSTEAD = {
@@ -30,7 +33,8 @@ INSTEAD = {
 
 @pytest.mark.parametrize("name", INSTEAD)
 def test_a_sentence_says_what_to_use(name: str) -> None:
-    with pytest.raises(AttributeError, match=f"has no attribute '{name}': {name} is left to Keras: .*{INSTEAD[name]}"):
+    words = f"has no attribute '{name}': {name} is not in cellstep: .*{INSTEAD[name]}"
+    with pytest.raises(AttributeError, match=words):
         getattr(layers, name)
     assert not hasattr(layers, name)
     with pytest.raises(ImportError, match=f"cannot import name '{name}' from 'cellstep.layers': .*{INSTEAD[name]}"):
@@ -39,6 +43,48 @@ def test_a_sentence_says_what_to_use(name: str) -> None:
         ValueError, match=f"must be that of a layer of cellstep.layers, got '{name}'; .*{INSTEAD[name]}"
     ):
         layers.deserialize({"module": "keras.layers", "class_name": name, "config": {"name": "a"}})
+
+
+OLDER = {
+    "predict_classes": r"predict\(x\).argmax",
+    "predict_proba": r"predict\(x\) gives probabilities",
+    "fit_generator": "fit takes generators",
+    "train_on_generator": "fit, evaluate and predict take generators",
+}
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_models_of_older_keras(name: str) -> None:
+    model = cellstep.Sequential([layers.Input((2,)), layers.Dense(1)])
+    with pytest.raises(AttributeError, match=f"'Sequential' object has no attribute '{name}': .*{OLDER[name]}"):
+        getattr(model, name)
+
+
+def test_a_property_says_itself_what_it_lacks() -> None:
+    class Own(cellstep.Model):
+        @property
+        def half(self) -> int:
+            return int(self.missing)
+
+    with pytest.raises(AttributeError, match=r"'Own' object has no attribute 'missing'$"):
+        Own().half  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "words"),
+    [
+        (optimizers, "legacy", "without this name before theirs"),
+        (layers, "experimental", "without this name before theirs"),
+        (cellstep, "wrappers", "cellstep.sklearn has estimators"),
+        (utils, "np_utils", "in utils itself"),
+        (cellstep.preprocessing, "text", "makes the integers that Embedding takes"),
+        (cellstep.preprocessing, "image", "it is for images"),
+        (cellstep, "applications", "it is for images"),
+    ],
+)
+def test_modules_of_older_keras(module: Any, name: str, words: str) -> None:
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}': {name} is not in cellstep: .*{words}"):
+        getattr(module, name)
 
 
 def test_what_is_here_has_no_such_sentence() -> None:

@@ -282,7 +282,7 @@ def test_bad_arguments(run: Any, error: type[Exception], words: str) -> None:
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_what_keras_has_and_sequences_do_not_need_is_named_in_one_sentence(module: Any, name: str) -> None:
-    sentence = f"{name} is .* in Keras, and not in cellstep"
+    sentence = f"{name} is not in cellstep: (it|Adam)"
     with pytest.raises(AttributeError, match=f"has no attribute '{name}': {sentence}"):
         getattr(module, name)
     for identifier in (name, {"class_name": name, "config": {}}):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from passes import run
 
-from cellstep import losses, regularizers
+from cellstep import layers, losses, regularizers
 from cellstep.layers import GRU, LSTM, Activation, Dense, Dropout, Embedding, Input, Masking, SimpleRNN
-from cellstep.models import Sequential
+from cellstep.models import Model, Sequential
 
 rng = np.random.default_rng(5)
 X = rng.standard_normal((4, 5, 3))
@@ -332,3 +332,17 @@ def test_the_work_of_making_a_model_grows_as_its_layers_do(monkeypatch: pytest.M
     net.add(Dense(7))
     assert net.output_shape == (None, 7)
     assert net.layers[-1].weights[0].shape == (net.layers[-2].units, 7)
+
+
+def test_layers_have_inputs_and_outputs_as_soon_as_shapes_are_known() -> None:
+    model = Sequential()
+    model.add(layers.Input((5, 4, 3)))
+    model.add(layers.TimeDistributed(layers.Dense(2)))
+    model.add(layers.TimeDistributed(layers.Flatten()))
+    assert [layer.output.shape for layer in model.layers] == [(None, 5, 4, 2), (None, 5, 8)]
+    model.add(layers.GRU(3))
+    assert model.layers[2].input.shape == (None, 5, 8)
+    inner = Model(model.layers[0].input, model.layers[1].output)
+    assert inner.predict(np.ones((2, 5, 4, 3)), verbose=0).shape == (2, 5, 8)
+    with pytest.raises(ValueError, match="has no tensors before it is built"):
+        _ = Sequential([layers.Dense(2)]).layers[0].output

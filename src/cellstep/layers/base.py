@@ -80,6 +80,7 @@ class Layer(Module):
     _depends: ClassVar[Mapping[str, tuple[str, str]]] = {}
     #: Whether a user's class has a `compute_mask` of its own over an `apply` of this package.
     masks_itself: ClassVar[bool] = False
+    _taken: ClassVar[Any] = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Where a subclass writes `forward` or `call`, no ancestor's way around them is taken."""
@@ -97,6 +98,7 @@ class Layer(Module):
         for argument, value in options.items():
             if argument not in OLDER_ARGUMENTS:
                 raise TypeError(f"{type(self).__name__} takes no argument {argument}, got {argument}={value!r}")
+        forward_adapter.take_attached(type(self), Layer)
         super().__init__(name, dtype, trainable, **options)
         self.activity_regularizer = regularizers.get(activity_regularizer, "activity_regularizer")
 
@@ -249,6 +251,8 @@ class Layer(Module):
         return self._only_node().structure
 
     def _only_node(self) -> Node:
+        if not self.nodes:
+            (vars(self).get("_cached_caller", tuple)() or tuple)()  # a Sequential calls its layers when someone asks
         if len(self.nodes) != 1:
             raise ValueError(
                 f"{self.name} has one input and output when it was called on symbolic tensors once, got "

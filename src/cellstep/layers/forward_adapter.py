@@ -101,6 +101,13 @@ def take_written(kind: Any, base: Any) -> None:
             kind.over_time, kind.reach = vars(kind).get("over_time", "sequence"), base.reach
     computes = "_depends" not in vars(owner_of(kind, "apply")) and kind.apply is not apply_forward
     kind.masks_itself = computes and not ours_function(kind.compute_mask)
+    kind._taken = kind.call, kind.forward
+
+
+def take_attached(kind: Any, base: Any) -> None:
+    """Likewise where `forward` or `call` was attached to the class after it was made."""
+    if kind._taken != (kind.call, kind.forward) and not of_package(kind):
+        take_written(kind, base)
 
 
 @cached

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from copy import copy
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..configured import ours_function
 from ..core import brief
@@ -17,6 +17,7 @@ from ..layers.graph import Graph
 from ..layers.names import auto_name
 from ..layers.operations import Operation
 from ..layers.tracer import checked_tensors
+from ..lookup import why_left_out
 from . import weights
 from .explain import explanation
 from .functional import from_functional, functional_config
@@ -305,6 +306,16 @@ class Model(Network, Trainable):
                 if shape is not None:
                     part.build(_shape_of_file(shape))
             self.built = True
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """AttributeError, with what takes the place of a name of older Keras's."""
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # a property, which says what it lacks
+            why = why_left_out(name)
+            told = f"{type(self).__name__!r} object has no attribute {name!r}{why and ': '}{why}"
+            raise AttributeError(told, name=name, obj=self)
 
     def to_json(self, **options: Any) -> str:
         """The configuration as JSON, as Keras writes it; `options` are those of `json.dumps`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -104,6 +105,7 @@ class Sequential(Model):
             graph.steps[-1].shapes(before, {})  # which says where they do not fit
             self.built = True
         self._parts.append(layer)
+        vars(layer)["_cached_caller"] = weakref.WeakMethod(self._tensors)
         self._rewire(graph, before)
 
     def _end_shape(self) -> Shape:

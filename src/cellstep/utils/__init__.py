@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backend import clear_session, is_keras_tensor
-from ..exports import public
+from ..lookup import absent
 from ..models.own_steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from ..models.plot import model_to_dot, plot_model
 from ..registry import (
@@ -56,4 +56,4 @@ __all__ = [
     "unpack_x_y_sample_weight",
 ]
 
-__dir__ = public(globals())
+absent(globals())
