@@ -375,9 +375,9 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     ),
     "initial state": (lambda: encoder_decoder()([X, Z], initial_state=[V]), TypeError, "takes x, mask, lengths"),
     "layer": (lambda: shared().get_layer("no"), ValueError, "has no layer 'no', but "),
-    "output twice": (
-        lambda: shared().get_layer(index=2).output,
-        *(ValueError, "has one input and output when it was called on symbolic tensors once, got 2 calls"),
+    "output": (
+        lambda: GRU(2).output,
+        *(ValueError, "has an input and output when it was called on symbolic tensors, got no call"),
     ),
     "clone": (lambda: clone_model(3), TypeError, "model must be a Sequential or a Model, got 3"),  # type: ignore[arg-type]
     "config": (
@@ -414,3 +414,10 @@ def test_a_clone_is_compiled_as_its_model() -> None:
         assert twin.evaluate(x, y, verbose=0, return_dict=True) == before
         twin.fit(x, y, verbose=0)
         assert model.evaluate(x, y, verbose=0, return_dict=True) == before
+
+
+def test_a_layer_that_is_called_twice_has_the_output_of_its_first_call() -> None:
+    layer, x = Dense(2), Input((3,))
+    first, second = layer(x), layer(x * 2)
+    assert layer.output is first is not second
+    assert layer.input is x

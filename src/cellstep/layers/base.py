@@ -242,22 +242,19 @@ class Layer(Module):
 
     @property
     def input(self) -> Any:
-        """The tensor, or tensors, that the layer was called on; ValueError unless it was called on them once."""
-        return self._only_node().x
+        """The tensor, or tensors, that the layer was called on first; ValueError where it was not called on any."""
+        return self._first_node().x
 
     @property
     def output(self) -> Any:
-        """The tensor, or tensors, that it gave; ValueError unless it was called on tensors once."""
-        return self._only_node().structure
+        """The tensor, or tensors, that it gave first; ValueError where it was not called on tensors."""
+        return self._first_node().structure
 
-    def _only_node(self) -> Node:
+    def _first_node(self) -> Node:
         if not self.nodes:
             (vars(self).get("_cached_caller", tuple)() or tuple)()  # a Sequential calls its layers when someone asks
-        if len(self.nodes) != 1:
-            raise ValueError(
-                f"{self.name} has one input and output when it was called on symbolic tensors once, got "
-                f"{len(self.nodes)} calls"
-            )
+        if not self.nodes:
+            raise ValueError(f"{self.name} has an input and output when it was called on symbolic tensors, got no call")
         return self.nodes[0]
 
     def same_features(self, features: int | None, built: int | None) -> None:

@@ -79,7 +79,8 @@ def _check_states(layer: Layer, x: Any, states: list[Any] | None) -> None:
         raise TypeError(f"initial_state must be None, as {type(layer).__name__} has no states, got one")
     wanted = sizes if isinstance(sizes, list | tuple) else [sizes]
     if all(isinstance(size, int) for size in wanted):
-        have = [tensor.open_shape[-1] if tensor.ndim == 2 else tensor.open_shape for tensor in states]
+        shapes = [state.open_shape if isinstance(state, SymbolicTensor) else state.shape for state in states]
+        have = [shape[-1] if len(shape) == 2 else shape for shape in shapes]
         if have != list(wanted):
             raise ValueError(
                 f"expected initial_state of {layer.name} to be {len(wanted)} tensors (batch, units) with "
