@@ -146,8 +146,9 @@ def apply_call(layer: Any, x: Any, mask: Any, context: Context, options: dict[st
     return traced_call(layer, x, mask, context.training, options)(context)
 
 
-def traced_call(layer: Any, x: Any, mask: Any, training: bool, options: dict[str, Any]) -> Callable[[Context], Applied]:
-    """Trace `call` for these arguments; what runs its graph for them."""
+def traced_call(layer: Any, x: Any, mask: Any, training: bool, options: dict[str, Any]) -> Callable[..., Applied]:
+    """Trace `call` for these arguments; what runs its graph in a context, for them or for others such as they, flat and
+    by the names in order."""
     called = _called(layer)
     names, x = called.names, arrays_of(layer, x)
     masks_of, inside = options.pop("_masks", {}), {names[0]: mask, **options.pop("_inside", {})}
@@ -164,14 +165,14 @@ def traced_call(layer: Any, x: Any, mask: Any, training: bool, options: dict[str
     function = _function(layer, x, mask, plain, training if "training" in names else None)
     who = f"{type(layer).__name__}.call of {layer.name}"
     traced = called.of_arrays(who, function, data, _fixed(layer, plain, training, mask))
-    leaves = nested.flatten(data)
+    given_leaves = nested.flatten(data)
     masks: list[Any] = []
     for name in sorted(data):
         own = nested.flatten(data[name])
         given = nested.flatten(inside[name]) if inside.get(name) is not None else []
         masks += given if len(given) == len(own) else [None] * len(own)
 
-    def run(context: Context) -> Applied:
+    def run(context: Context, leaves: Any = given_leaves) -> Applied:
         outputs, kept, back = traced.graph.apply(leaves, masks, context)
         y, passed = nested.pack(traced.outputs, outputs), None
         if hasattr(layer, "_traced"):  # a model, whose masks are those of its layers

@@ -26,10 +26,9 @@ import numpy as np
 from .. import core
 from . import nested
 from .base import Layer
-from .call_adapter import call_parameters
+from .call_adapter import call_parameters, traced_call
 from .context import Context
 from .forward_adapter import composes
-from .penalties import run_layer
 from .runner import Array, Tape
 
 
@@ -83,44 +82,58 @@ class PythonCell:
             return [np.zeros((batch_size, n), self.dtype) for n in self.state_sizes]
         return self._states("get_initial_state", self.cell.get_initial_state(batch_size), batch_size)
 
-    def _states(self, maker: str, states: Any, B: int) -> list[Array]:
+    def _states(self, maker: str, states: Any, B: int, said: str = "") -> list[Array]:
+        said = said or repr(self.cell)
         states = list(states) if isinstance(states, (list, tuple)) else [states]
         if len(states) != len(self.state_sizes):
-            raise ValueError(
-                f"expected {maker} of {self.cell!r} to give {len(self.state_sizes)} states, got {len(states)}"
-            )
-        what = f"a state from {maker} of {self.cell!r}"
+            raise ValueError(f"expected {maker} of {said} to give {len(self.state_sizes)} states, got {len(states)}")
+        what = f"a state from {maker} of {said}"
         return [core.as_array(what, s, self.dtype, (B, n)) for s, n in zip(states, self.state_sizes, strict=True)]
 
-    def step(self, x: Array, states: list[Array], training: bool) -> tuple[Array, list[Array], Any]:
-        """One step of the cell, and what it gave, checked."""
-        if self.layer is not None:
-            return self._traced_step(x, states, training)
-        try:
-            (y, new), pullback = self.cell.forward(x, states, training)
-        except (TypeError, ValueError) as error:
-            if "unpack" not in str(error):
-                raise
-            raise ValueError(f"expected forward of {self.cell!r} to give ((y, new_states), pullback)") from error
-        B = x.shape[0]
-        y = core.as_array(f"the output of {self.cell!r}", y, self.dtype, (B, self.output_size))
-        return y, self._states("forward", new, B), pullback
+    def steps(self, x: Array, states: list[Array], training: bool) -> Any:
+        """A function that does a step of the cell: of (x, states) such as these it gives (y, new states, pullback),
+        checked. One with `call` is traced here, once for a sequence."""
+        said, B = repr(self.cell), len(x)
+        if self.layer is None:
+            cell_step, maker = self._forward, "forward"
+        else:
+            cell_step, maker = self._traced(x, states, training), "call"
 
-    def _traced_step(self, x: Array, states: list[Array], training: bool) -> tuple[Array, list[Array], Any]:
-        """Likewise, of a cell with `call`."""
-        name = (*call_parameters(self.layer), "states")[1]
-        outcome, _, back = run_layer(self.layer, x, None, Context(training, tape=True), **{name: states})
-        if not isinstance(outcome, list | tuple) or len(outcome) != 2:
-            raise ValueError(f"expected call of {self.cell!r} to give (output, new_states)")
-        y, new = outcome[0], nested.flatten(outcome[1])
+        def step(x: Array, states: list[Array]) -> tuple[Array, list[Array], Any]:
+            try:
+                (y, new), pullback = cell_step(x, states, training)
+            except (TypeError, ValueError) as error:
+                if "unpack" not in str(error):
+                    raise
+                gives = "((y, new_states), pullback)" if self.layer is None else "(output, new_states)"
+                raise ValueError(f"expected {maker} of {said} to give {gives}") from error
+            y = core.as_array(f"the output of {said}", y, self.dtype, (B, self.output_size))
+            return y, self._states(maker, new, B, said), pullback
 
-        def pullback(dy: Any, dnew: Any) -> Any:
-            dx, before = back(nested.pack(outcome, [dy, *dnew]))
-            filled = [np.zeros_like(s) if d is None else d for s, d in zip(states, before, strict=True)]
-            return np.zeros_like(x) if dx is None else dx, filled
+        return step
 
-        y = core.as_array(f"the output of {self.cell!r}", y, self.dtype, (x.shape[0], self.output_size))
-        return y, self._states("call", new, x.shape[0]), pullback
+    def _forward(self, x: Array, states: list[Array], training: bool) -> Any:
+        return self.cell.forward(x, states, training)
+
+    def _traced(self, x: Array, states: list[Array], training: bool) -> Any:
+        """What a step of a cell with `call` gives, likewise."""
+        first, name = (*call_parameters(self.layer), "states")[:2]
+        run = traced_call(self.layer, x, None, training, {name: states})
+        context = Context(training, tape=True)
+
+        def step(x: Array, states: list[Array], training: bool) -> Any:
+            outcome, _, back = run(context, [x, *states] if first < name else [*states, x])
+            if not isinstance(outcome, list | tuple) or len(outcome) != 2:
+                raise ValueError("nothing to unpack")
+
+            def pullback(dy: Any, dnew: Any) -> Any:
+                dx, before = back(nested.pack(outcome, [dy, *dnew]))
+                filled = [np.zeros_like(s) if d is None else d for d, s in zip(before, states, strict=True)]
+                return np.zeros_like(x) if dx is None else dx, filled
+
+            return (outcome[0], nested.flatten(outcome[1])), pullback
+
+        return step
 
     def run_sequences(
         self,
@@ -148,6 +161,8 @@ class PythonCell:
         y = np.zeros((B, self.output_size), self.dtype) if h is None else now[h]
         outputs = np.empty((B, T, self.output_size), self.dtype) if sequences else None
         steps: list[tuple[Array | None, Array | None, Any, list[Array]]] = []
+        step = self.steps(x[:, 0], now, training) if T else None
+        said = repr(self.cell)
         for t in range(T):
             run = None if running is None or running[:, t].all() else running[:, t, None]
             goes_on = None
@@ -156,7 +171,7 @@ class PythonCell:
                 goes_on = ~due if run is None else ~(due & run)
                 due = due & goes_on
             before = now if goes_on is None else [_chosen(goes_on, s, f) for s, f in zip(now, first, strict=True)]
-            output, new, back = self.step(_chosen(run, x[:, t], zero), before, training)
+            output, new, back = step(_chosen(run, x[:, t], zero), before)
             y = _chosen(run, output, y if h is None else now[h])
             now = [_chosen(run, a, b) for a, b in zip(new, now, strict=True)]
             if outputs is not None:
@@ -187,9 +202,9 @@ class PythonCell:
                 if dy is not None and sequences:
                     d = d + dy[:, t]
                 dx_step, before = back(_chosen(run, d, zero), [_chosen(run, s, zero) for s in ds])
-                before = [_chosen(goes_on, s, zero) for s in self._states("pullback", before, B)]
+                before = [_chosen(goes_on, s, zero) for s in self._states("pullback", before, B, said)]
                 if dx is not None:
-                    what = f"dx from a pullback of {self.cell!r}"
+                    what = f"dx from a pullback of {said}"
                     dx[:, t] = _chosen(run, core.as_array(what, dx_step, self.dtype, (B, features)), zero)
                 ds = [_chosen(run, a, b) for a, b in zip(before, ds, strict=True)]
                 d = np.zeros_like(d) if run is None else np.where(run, zero, d)

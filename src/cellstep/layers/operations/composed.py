@@ -30,7 +30,7 @@ def composed(formula: Callable[..., Any]) -> Rule:
     """The rule of a formula, which gives a tensor, or a list of them, for tensors, and the same of arrays."""
     tracer = Tracer()
 
-    def rule(*arguments: Any, **options: Any) -> tuple[Any, Back]:
+    def taped(*arguments: Any, **options: Any) -> tuple[Any, Back]:
         given = [None if a is None else np.asarray(a) for a in arguments]
         arrays = [a for a in given if a is not None]
 
@@ -38,13 +38,19 @@ def composed(formula: Callable[..., Any]) -> Rule:
             rest = iter(tensors)
             return formula(*[a if a is None else next(rest) for a in given], **options)
 
+        traced = tracer.of_arrays(formula.__name__, of_tensors, arrays, str(options))
+        outputs, _, pullback = traced.graph.apply(arrays, [None] * len(arrays), Context(tape=True))
+
         def back(dy: Any) -> list[Array | None]:
-            traced = tracer.of_arrays(formula.__name__, of_tensors, arrays, str(options))
-            pullback = traced.graph.apply(arrays, [None] * len(arrays), Context(tape=True))[2]
             gradients = iter(pullback(nested.flatten(dy)))
             return [a if a is None else next(gradients) for a in given]
 
-        return formula(*given, **options), back
+        return nested.pack(traced.outputs, outputs), back
+
+    def rule(*arguments: Any, **options: Any) -> tuple[Any, Back]:
+        given = [None if a is None else np.asarray(a) for a in arguments]
+        return formula(*given, **options), lambda dy: taped(*arguments, **options)[1](dy)
 
     rule.__doc__ = formula.__doc__
+    rule.taped = taped  # type: ignore[attr-defined]
     return rule

@@ -102,6 +102,7 @@ class Operation(Layer):
         self._dtypes: list[np.dtype[Any]] | None = None
         self._gives: np.dtype[Any] = self.dtype
         self._wide = True
+        self._flat = not any(isinstance(a, list | tuple | dict | slice | Size) for a in arguments)
         self._has_sizes = any(isinstance(leaf, Slot | Size) for leaf in nested.flatten(self.options))
 
     @property
@@ -164,7 +165,7 @@ class Operation(Layer):
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """The outcome, and a pullback that gives the gradient of each tensor, None for one that has none."""
         inputs = nested.flatten(x)
-        y, back = self._do([self._cast(i, a) for i, a in enumerate(inputs)])
+        y, back = self._do([self._cast(i, a) for i, a in enumerate(inputs)], context.tape)
 
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             if not need_dx:
@@ -178,18 +179,22 @@ class Operation(Layer):
         return y, None, pullback
 
     def _cast(self, i: int, value: Any) -> Array:
-        a = core.plain("x", value)
+        a = value if type(value) is np.ndarray else core.plain("x", value)
         wanted = a.dtype if self._dtypes is None else self._dtypes[i]
         return a.astype(wanted, copy=False) if wanted.kind == "f" else a
 
-    def _do(self, arrays: list[Array]) -> tuple[Any, Callable[[Any], Any]]:
+    def _do(self, arrays: list[Array], tape: bool = False) -> tuple[Any, Callable[[Any], Any]]:
         def filled(leaf: Any) -> Any:
             if type(leaf) is Slot:
                 return arrays[leaf.number]
             return leaf.value(filled) if type(leaf) is Size else leaf
 
         options = nested.change(self.options, filled) if self._has_sizes else self.options
-        return _outcome(self.kind, nested.change(self.arguments, filled), options, self.dtype, self._wide)
+        if self._flat:
+            arguments = [arrays[a.number] if type(a) is Slot else a for a in self.arguments]
+        else:
+            arguments = nested.change(self.arguments, filled)
+        return _outcome(self.kind, arguments, options, self.dtype, self._wide, tape)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """What the operation gives for ones, an axis being open that follows an open one.
@@ -233,11 +238,13 @@ def _dtypes(kinds: list[np.dtype[Any]], default: Any = None) -> tuple[np.dtype[A
 
 
 def _outcome(
-    kind: Kind, arguments: list[Any], options: dict[str, Any], dtype: np.dtype[Any], wide: bool
+    kind: Kind, arguments: list[Any], options: dict[str, Any], dtype: np.dtype[Any], wide: bool, tape: bool = False
 ) -> tuple[Any, Callable[[Any], Any]]:
-    """What the rule gives, in dtypes as Keras has them: NumPy makes float64 and int64 of int32."""
+    """What the rule gives, in dtypes as Keras has them: NumPy makes float64 and int64 of int32. With `tape` the
+    pullback will be called, so that a formula is run by its graph at once."""
+    rule = getattr(kind.rule, "taped", kind.rule) if tape else kind.rule
     with np.errstate(all="ignore"):
-        y, back = kind.rule(*_passed(kind, arguments, dtype), **options)
+        y, back = rule(*_passed(kind, arguments, dtype), **options)
 
     def own(part: Any) -> Array:
         a = np.asarray(part)
