@@ -34,7 +34,10 @@ class Size:
         return int(self.function(*self._changed(array_of, lambda part: part.value(array_of))))
 
     def _changed(self, function: Callable[[Any], Any], inner: Callable[[Any], Any]) -> list[Any]:
-        return [p if isinstance(p, int) else inner(p) if isinstance(p, Size) else function(p) for p in self.parts]
+        return [
+            p if isinstance(p, int | np.integer) else inner(p) if isinstance(p, Size) else function(p)
+            for p in self.parts
+        ]
 
     def __index__(self) -> NoReturn:
         raise ValueError("expected numbers alone, got the size of an open axis, which is known when a model runs")
@@ -55,10 +58,17 @@ class Size:
         return "None"
 
 
+def _of(function: Callable[..., int], x: Any, z: Any) -> Size:
+    for part in (x, z):
+        if not isinstance(part, int | np.integer | Size):
+            Size(function).__index__()  # a fraction of a size asks for the number
+    return Size(function, x, z)
+
+
 for _name in ("add", "sub", "mul", "floordiv", "mod"):
     _done = getattr(operator, _name)
-    setattr(Size, f"__{_name}__", lambda x, z, f=_done: Size(f, x, z))
-    setattr(Size, f"__r{_name}__", lambda x, z, f=_done: Size(f, z, x))
+    setattr(Size, f"__{_name}__", lambda x, z, f=_done: _of(f, x, z))
+    setattr(Size, f"__r{_name}__", lambda x, z, f=_done: _of(f, z, x))
 
 
 def _size(x: Any, axis: int) -> int:
