@@ -16,7 +16,6 @@ from .names import counting_names
 class AddedLoss(Layer):
     """Gives its tensor, whose sum is a penalty."""
 
-    supports_masking = False
     added_losses = Regularizer()
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
@@ -26,7 +25,7 @@ class AddedLoss(Layer):
         def pullback(dy: Any, need_dx: bool = True) -> Any:
             return np.full(x.shape, context.scale, x.dtype)
 
-        return x, None, pullback
+        return x, mask, pullback
 
 
 def penalty_of(tensor: Any) -> Any:
