@@ -108,8 +108,10 @@ def _missing(name: str) -> str:
     """Why a backend cannot be imported here, or an empty string. Looks, without importing anything heavy."""
     if name == "cython" and importlib.util.find_spec(_MODULES[name]) is None:
         return "this installation has no compiled kernels; install a C compiler and reinstall cellstep"
-    if name == "numba" and importlib.util.find_spec("numba") is None:
-        return "Numba is not installed; pip install 'cellstep[numba]'"
+    if name == "numba":
+        spec = importlib.util.find_spec("numba")
+        if spec is None or spec.origin is None:  # a folder of this name has no origin
+            return "Numba is not installed; pip install 'cellstep[numba]'"
     return ""
 
 

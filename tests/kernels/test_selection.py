@@ -62,6 +62,24 @@ def test_the_first_that_is_installed_is_taken(tmp_path: Path) -> None:
     assert run(SHOW, tmp_path).stdout.startswith(best)
 
 
+FOLDER = """
+import sys, importlib.machinery
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        # as where a folder without files of Python has this name
+        return importlib.machinery.ModuleSpec(name, None, is_package=True) if name == "numba" else None
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def test_a_folder_that_is_called_numba_is_no_numba(tmp_path: Path) -> None:
+    done = run(FOLDER + "import cellstep.kernels as k; print(k.available()['numba'])", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Numba is not installed")
+
+
 def test_without_a_compiler_numba_is_taken(tmp_path: Path) -> None:
     if kernels.available()["numba"]:
         pytest.skip("Numba is not installed")
