@@ -100,7 +100,9 @@ cdef class Chain:
         # the job is laid out for as many steps as it projects at once, and takes x, y and T from each call
         x = np.broadcast_to(np.empty((1, 1, s.inputs), self.dtype), (self.B, CHUNK_STEPS, s.inputs))
         begin_forward(&s.job, packed, x, None, None, None, None, NULL, self.keep)
-        s.alone = s.job.alone / CHUNK_STEPS
+        s.job.T = 1
+        plan(&s.job, 1)
+        s.alone = s.job.alone
         s.step = <Step *> room(self.keep, sizeof(Step), True)
         self.keep.append(lay_out(s.step, packed, self.B))
         s.step.hb = s.step.span.ldh = s.job.hb

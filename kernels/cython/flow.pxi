@@ -81,7 +81,8 @@ cdef void recur_on_a_job(Flow *f, Stage *s, View x, View y, long T) noexcept nog
     if T == 1:
         j.y.p = NULL
     j.active, j.t0, j.t1 = f.there, 0, T
-    cs_parallel(j.threads, j.alone, forward_part, j)
+    run_part(j, False)
+    j.turned = not j.turned
     for k in range(j.w.states if T % 2 else 0):  # the last state is in the second of two slots
         memcpy(j.state[k], j.state[k] + j.ht, j.ht)
 

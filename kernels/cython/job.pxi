@@ -1,17 +1,22 @@
 # A job: all that the threads of one call need to know, and the split of the work between them.
 #
-# By rows, each thread runs all steps of its rows and never waits for another. By units, for few rows, each thread owns
+# By rows, each block of rows runs all steps and never waits for another. By units, for few rows, each thread owns
 # blocks of units, keeps its share of the weights in its own cache, and waits for the others once a step. Either way a
 # sum is made by one thread in one order, so the split leaves no trace in the result.
 #
 # Ragged batches run longest row first, so that the rows of a step are the first ones, and padding costs nothing.
 
 cdef enum:
-    ROWS_EACH = 4
-    ROW_NS = 50  # nanoseconds that a step of a row takes at least, whatever its size
-    # bytes of weights, more than a core's L2 holds, from which threads share them, with a barrier each step: 100 steps
-    # of 8 rows and 512 units take 16.7 ms against 21.9 by rows, of 64 rows 94 against 97
-    SHARED_WEIGHTS = 3_000_000
+    ROW_BLOCKS = 64      # at most
+    STRETCHES = 12       # of steps of each, for which one thread takes it
+    PROJECT_ROWS = 32    # of one input projection
+    ROW_NS = 50          # nanoseconds that a step of a row takes at least, whatever its size
+    LARGE_WORK = 60_000  # vectors of multiply-adds of a call, about 25 us, for which the machine is measured
+
+cdef double EFFICIENCY = 0.85  # of multiply-adds in a product
+cdef double ELEMENTWISE = 4    # nanoseconds of the elementwise part of a step, for a vector of a gate row
+cdef double WORTH = 0.95       # of the time of a simpler way, that another has to be below
+cdef double PAYS = 0.7         # threads are not always in step: a barrier counts for more than it takes
 
 
 # Strides in bytes: zb from row to row of z, zt from step to step, and so on.
@@ -26,13 +31,18 @@ cdef struct Job:
     const long *running
     const uint8_t *active  # (T, B): does the row run at the step? NULL where all do
     const uint8_t *resets  # (T, B): does it run, from states of zeros? NULL where none does
-    char *gather           # each thread's: a step's rows of x or dx (B, inputs), in the order in which they run
+    char *gather           # each part's: a step's rows of x or dx (B, inputs), in the order in which they run
     long gather_size
     long chunk
     long t0, t1            # the steps of this slice, from a multiple of `chunk` on
     double alone           # nanoseconds that the call may take on one thread
-    int threads
+    double shared          # and on `threads`
+    double step            # a step alone, forward
+    int threads            # at most
     bint by_rows
+    cs_progress *block     # of rows, while a call by rows runs
+    int phase              # of a lone step
+    bint turned            # its direction through the weights
     View x                 # (B, T, inputs)
     View y                 # (B, T, H) or NULL
     char *z                # gate rows (zsteps, B, width): of a chunk of steps or, on a tape, of all
@@ -101,41 +111,59 @@ cdef void size(Job *j, const Weights *w, long B, long T) noexcept nogil:
     j.zt, j.ht = B * j.zb, B * j.hb
 
 
+cdef double reading(const cs_machine *m, double size) noexcept nogil:
+    """Nanoseconds to read so many bytes of weights once more: what fits stays in L2, also of larger ones, as steps take
+    turns in direction."""
+    cdef double near = min(size, m.l2 * 0.75)
+    return near / m.near + (size - near) / m.far
+
+
 cdef double nanoseconds(const cs_tiles *tiles, long rows, double work, double weights, long esize) noexcept nogil:
-    """What multiply-adds take on one good core, roughly: three vectors of them a nanosecond, and for few rows no less
-    than the reading of the weights (bytes) at 130 GB/s from L2 or 32 from beyond."""
-    cdef double arithmetic = work / (3 * tiles.VL)
-    if rows >= ROWS_EACH:
+    """What so many multiply-adds take on one core: for few rows, no less than the reading of the weights (bytes)."""
+    cdef const cs_machine *m = cs_this_machine(tiles, work > LARGE_WORK * tiles.VL)
+    cdef double arithmetic = work / (EFFICIENCY * m.fma * tiles.VL)
+    if rows >= TALLEST or weights == 0:
         return arithmetic
-    return max(arithmetic, work * esize / max(1, rows) / (130 if weights < 1e6 else 32))
+    return max(arithmetic, work * esize / max(1, rows) / weights * reading(m, weights))
 
 
-cdef bint worth_a_barrier(Job *j, int n) noexcept nogil:
-    """Whether n threads that share the units gain more in a step than a barrier costs. A row's weights come from L2
-    at 200 GB/s, or from beyond it at 60."""
-    cdef double U = <double> j.w.columns * j.w.H, size = U * j.w.esize
-    cdef double step = max(U * j.B / (5 * j.w.tiles.VL), size / (200 if size < 1e6 else 60))
-    return n > 1 and cs_barrier_cost(n, j.alone) < 0.7 * (1 - 1. / n) * step
+cdef double step_time(Job *j, double rows, double share) noexcept nogil:
+    """Nanoseconds that a step takes a core, for so many rows and a share of the units: arithmetic and the reading of
+    weights, which hide behind each other for the most part. Products with W are made for many rows at a time."""
+    cdef const Weights *w = j.w
+    cdef double work = rows * w.columns * (w.inputs + w.H) * share, elementwise = rows * w.columns * share * ELEMENTWISE
+    cdef const cs_machine *m = cs_this_machine(w.tiles, work * j.T > LARGE_WORK * w.tiles.VL)
+    cdef double arithmetic = (work / (EFFICIENCY * m.fma) + elementwise) / w.tiles.VL
+    cdef double together = max(1, min(j.T, PROJECT_ROWS / max(1, rows)))
+    cdef double reads = reading(m, w.columns * share * w.esize * (w.H + w.inputs / together))
+    return max(arithmetic, reads) + min(arithmetic, reads) / 4
 
 
 cdef void plan(Job *j, int passes) noexcept nogil:
-    """How many threads, and what they share, for a call that goes through all products so many times."""
-    cdef double work = <double> j.w.columns * (j.w.inputs + j.w.H), row_steps = <double> j.B * j.T
+    """How many threads, and what they share, for a call that goes through all products so many times: what takes the
+    least time."""
+    cdef double steps = j.T if j.B > 0 else 0, best, by_rows, by_units
     cdef int n = cs_threads()
-    cdef long b
+    cdef long rows = min(min(n, ROW_BLOCKS), j.B), units = min(n, j.w.Hp // j.w.tiles.VL), b
     if j.ends != NULL:
-        row_steps = 0
+        steps = 0
         for b in range(j.B):
-            row_steps += j.ends[b]
-    j.alone = nanoseconds(j.w.tiles, j.B, passes * work * row_steps, work * j.w.esize, j.w.esize)
-    j.by_rows = j.B >= n * ROWS_EACH and work * j.w.esize < SHARED_WEIGHTS
-    if j.alone < CALL_NS:
-        n = 1
-    elif not j.by_rows:
-        n = min(n, j.w.Hp // j.w.tiles.VL)
-        if not worth_a_barrier(j, n):
-            n, j.by_rows = min(cs_threads(), j.B), True
-    j.threads = max(1, n)
+            steps += <double> j.ends[b] / j.B
+    j.step = best = step_time(j, j.B, 1)
+    j.alone = passes * steps * best
+    j.shared = j.alone
+    j.threads, j.by_rows = 1, True
+    if n == 1 or j.alone < CALL_NS:
+        return
+    by_rows = step_time(j, (j.B + rows - 1) // rows, 1)
+    by_units = step_time(j, j.B, 1. / units)
+    if j.T > 1:
+        by_units += j.w.phases * cs_barrier_cost(units) / PAYS
+    if by_rows < WORTH * best:
+        j.threads, best = rows, by_rows
+    if by_units < WORTH * best:
+        j.threads, best, j.by_rows = units, by_units, False
+    j.shared = passes * steps * best
 
 
 def split_of(Packed packed, shape, bint backward=False):
@@ -147,25 +175,44 @@ def split_of(Packed packed, shape, bint backward=False):
     cdef int i, limit = cs_threads()
     size(&j, &packed.w, B, T)
     plan(&j, 2 if backward else 1)
-    rows = j.by_rows or j.threads == 1
     shares = []
     for i in range(j.threads):
         p = part_of(&j, i, j.threads)
-        shares.append(p.b1 - p.b0 if rows else max(0, p.u1 - p.u0))
+        shares.append(p.b1 - p.b0 if j.by_rows else max(0, p.u1 - p.u0))
     if limit == 1:
         why = "a call may use one thread"
     elif j.alone < CALL_NS:
         why = f"about {j.alone / 1e3:.0f} us of work, and a second thread pays from {CALL_NS // 1000}"
     elif not j.by_rows:
         why = "threads that keep their share of the weights in their own caches gain more than their barriers cost"
-    elif j.B >= limit * ROWS_EACH:
+    elif j.threads > 1:
         why = "threads with rows of their own need no barrier"
     else:
         why = "threads with units of their own would need a barrier each step, which costs more than it saves"
-    return Split(j.threads, "rows" if rows else "units", shares, why)
+    return Split(j.threads, "rows" if j.by_rows else "units", shares, why)
 
 
-cdef int run(Job *j, cs_work *work, bint backward) except -1:
+cdef void run_part(Job *j, bint backward) noexcept nogil:
+    """The steps t0 to t1, whole chunks: by who is there, and by those who come meanwhile."""
+    cdef cs_progress block[ROW_BLOCKS]
+    cdef int phase, pieces, i
+    if backward:
+        cs_call(j.threads, j.alone, backward_part, j)
+    elif j.threads > 1 and j.by_rows:
+        for i in range(j.threads):
+            block[i] = cs_progress(j, j.t0, j.t1, max(1, (j.t1 - j.t0) // STRETCHES // j.chunk) * j.chunk, -1, False, 0)
+        j.block = block
+        cs_advance(j.threads, j.alone, j.threads, block, forward_rows, LLONG_MAX)
+    elif j.threads > 1 and j.T == 1 and j.order == NULL:
+        pieces = min(pieces_of(j.threads, j.alone), j.w.Hp // j.w.tiles.VL)
+        for phase in range(j.w.phases):
+            j.phase = phase
+            cs_pieces(j.threads, j.alone, pieces, j.turned, step_piece, j)
+    else:
+        cs_call(j.threads, j.alone, forward_part, j)
+
+
+cdef int run(Job *j, bint backward) except -1:
     """All steps, without the GIL, in slices of whole chunks of steps, backward from the last one."""
     cdef Slices s
     cdef long chunks = (j.T + j.chunk - 1) // j.chunk
@@ -175,7 +222,7 @@ cdef int run(Job *j, cs_work *work, bint backward) except -1:
         if backward:
             j.t0, j.t1 = (chunks - s.last) * j.chunk, min(j.T, (chunks - s.first) * j.chunk)
         with nogil:
-            cs_parallel(j.threads, j.alone, work, j)
+            run_part(j, backward)
     return 0
 
 
@@ -199,7 +246,7 @@ cdef long row_after(Job *j, int thread, int threads) noexcept nogil:
 
 
 cdef Part part_of(Job *j, int thread, int threads) noexcept nogil:
-    """A thread's rows or units; also where fewer threads came than were planned."""
+    """One of so many parts: its rows or units."""
     cdef Part p
     cdef long VL = j.w.tiles.VL, blocks = j.w.Hp // VL
     memset(&p, 0, sizeof(Part))

@@ -2,8 +2,8 @@
 #
 # A step is products with U, region by region of the gate rows, and the cell's elementwise tiles; where a product's
 # operand is made in the step, both come in two phases. Products with W are made for a chunk of steps at a time, and so
-# are the gradients of weights (gradients.pxi). Threads with units of their own wait for each other before one reads
-# what another wrote.
+# are the gradients of weights (gradients.pxi). Threads with units of their own are a gang, which waits before one reads
+# what another wrote, and splits the work anew where its size changes.
 
 cdef void project_rows(Job *j, Part *p, long M, const char *x, long ldx, char *z, long ldz) noexcept nogil:
     """z = b + x W for M rows, in this part's units of each region."""
@@ -97,38 +97,65 @@ cdef void load_states(Job *j, Part *p, long t) noexcept nogil:
                                 j.drop + p.b0 * j.hb + u0, j.hb, False)
 
 
-cdef inline void wait_for_units(Job *j, Part *p) noexcept nogil:
-    """Where threads own units: all have written this step before one reads it."""
-    if p.threads > 1 and not j.by_rows:
-        cs_barrier(p.thread, p.threads)
-
-
-cdef inline void wait_for_all(Part *p) noexcept nogil:
-    """Before and after threads read each other's rows."""
-    if p.threads > 1:
-        cs_barrier(p.thread, p.threads)
-
-
-cdef void forward_part(void *job, int thread, int threads) noexcept nogil:
-    cdef Job *j = <Job *> job
-    cdef Part p = part_of(j, thread, threads)
-    cdef long t0 = j.t0, t1, t
+cdef inline void forward_step(Job *j, Part *p, cs_member *m, long t) noexcept nogil:
+    """Step t of a part, before a chunk's first one the products with W; by units, threads wait for each other in a step
+    of several phases."""
     cdef int phase
-    while t0 < j.t1:
-        t1 = min(t0 + j.chunk, j.t1)
-        project(j, &p, t0, t1)
-        for t in range(t0, t1):
-            at_step(j, &p, t)
-            for phase in range(j.w.phases):
-                if phase > 0:
-                    wait_for_units(j, &p)
-                add_products(j, &p, phase)
-                j.w.cell.forward[phase](&p.span)
-            store_outputs(j, &p, t)
-            if j.apart and t + 1 < j.T:
-                load_states(j, &p, t + 1)
-            wait_for_units(j, &p)
-        t0 = t1
+    if t % j.chunk == 0:
+        project(j, p, t, min(t + j.chunk, j.t1))
+    at_step(j, p, t)
+    for phase in range(j.w.phases):
+        if phase > 0 and m.size > 1:
+            cs_gang_barrier(m)
+        add_products(j, p, phase)
+        j.w.cell.forward[phase](&p.span)
+    store_outputs(j, p, t)
+    if j.apart and t + 1 < j.T:
+        load_states(j, p, t + 1)
+
+
+cdef void forward_part(void *job, int thread, int most) noexcept nogil:
+    """A thread's units, or all where it is alone; others may come or go after each step."""
+    cdef Job *j = <Job *> job
+    cdef int64_t t = j.t0
+    cdef cs_member m
+    cdef Part p
+    if not cs_gang_join(&m, thread, most, j.step / j.w.phases, &t):
+        return
+    p = part_of(j, m.me, m.size)
+    while t < j.t1:
+        forward_step(j, &p, &m, t)
+        t += 1
+        if most > 1 and t < j.t1 and cs_gang_sync(&m, t):
+            if m.me >= m.size:
+                return
+            p = part_of(j, m.me, m.size)
+    cs_gang_close(&m)
+
+
+cdef void forward_rows(cs_progress *block, int64_t t0, int64_t t1) noexcept nogil:
+    """Some steps of a block of rows."""
+    cdef Job *j = <Job *> block.job
+    cdef cs_member alone
+    cdef Part p = part_of(j, block - j.block, j.threads)
+    cdef long t
+    alone.size = 1
+    for t in range(t0, t1):
+        forward_step(j, &p, &alone, t)
+
+
+cdef void step_piece(void *job, int piece, int pieces) noexcept nogil:
+    """Some units of one phase of a lone step."""
+    cdef Job *j = <Job *> job
+    cdef Part p = part_of(j, piece, pieces)
+    if j.phase == 0:
+        project(j, &p, 0, 1)
+    at_step(j, &p, 0)
+    p.turned = CS_LAST_FIRST if j.turned else 0
+    add_products(j, &p, j.phase)
+    j.w.cell.forward[j.phase](&p.span)
+    if j.phase == j.w.phases - 1:
+        store_outputs(j, &p, 0)
 
 
 # ---- backward ----
@@ -136,16 +163,21 @@ cdef void forward_part(void *job, int thread, int threads) noexcept nogil:
 
 cdef inline void at_step_back(Job *j, Part *p, long t) noexcept nogil:
     """Point a part at the gradients of step t."""
-    cdef long h = p.b0 * j.hb, b
+    cdef long h = p.b0 * j.hb
     cdef int k
     at_step(j, p, t)
     p.span.dz = j.dz + (t % j.chunk) * j.zt + p.b0 * j.zb
     for k in range(j.w.states):
         p.span.dstates[k] = j.dstate[k] + h
     p.span.dseen, p.span.dmade = j.dseen + h, j.dmade + h
-    if j.drop != NULL:
-        for b in range(p.rows):
-            memset(j.dseen + h + b * j.hb + p.u0 * j.w.esize, 0, (p.span.j1 - p.span.j0) * j.w.tiles.VL * j.w.esize)
+
+
+cdef inline void clear_dropped(Job *j, Part *p) noexcept nogil:
+    """With recurrent dropout the gradient of h as products see it adds up apart."""
+    cdef char *into = j.dseen + p.b0 * j.hb + p.u0 * j.w.esize
+    cdef long b
+    for b in range(p.rows if j.drop != NULL else 0):
+        memset(into + b * j.hb, 0, (p.span.j1 - p.span.j0) * j.w.tiles.VL * j.w.esize)
 
 
 cdef inline void load_gradients(Job *j, Part *p, long t) noexcept nogil:
@@ -207,28 +239,80 @@ cdef inline void leave_step(Job *j, Part *p, long t) noexcept nogil:
                 memset(j.dstate[k] + at + b * j.hb, 0, n * j.w.esize)
 
 
-cdef void backward_part(void *job, int thread, int threads) noexcept nogil:
-    cdef Job *j = <Job *> job
-    cdef Part p = part_of(j, thread, threads)
-    cdef Rows rows
-    cdef long t0, t1 = j.t1, t
+cdef enum Place:  # of a thread that goes backward
+    BETWEEN_STEPS  # from step t on all is done
+    PRODUCTS       # but the first phase's products of step t
+    GRADIENTS      # but the gradients of the weights and inputs of the chunk that begins at t
+
+
+cdef inline void enter_step(Job *j, Part *p, cs_member *m, long t) noexcept nogil:
+    """Step t, but for the first phase's products."""
     cdef int phase
-    while t1 > j.t0:
-        t0 = (t1 - 1) // j.chunk * j.chunk
-        share_running(j, &p, t0)
-        for t in range(t1 - 1, t0 - 1, -1):
-            load_gradients(j, &p, t)
-            store_traces(j, &p, t)
-            at_step_back(j, &p, t)
-            for phase in range(j.w.phases - 1, -1, -1):
-                j.w.cell.backward[phase](&p.span)
-                wait_for_units(j, &p)
-                products_back(j, &p, phase)
+    share_running(j, p, t // j.chunk * j.chunk)
+    load_gradients(j, p, t)
+    store_traces(j, p, t)
+    at_step_back(j, p, t)
+    clear_dropped(j, p)
+    for phase in range(j.w.phases - 1, -1, -1):
+        j.w.cell.backward[phase](&p.span)
+        if phase > 0:
+            if m.size > 1 and not j.by_rows:
+                cs_gang_barrier(m)
+            products_back(j, p, phase)
+
+
+cdef inline void chunk_gradients(Job *j, Part *p, long t0) noexcept nogil:
+    """Of weights and inputs, for the chunk that begins at t0."""
+    cdef long t1 = min(t0 + j.chunk, j.t1)
+    cdef Rows rows = running_rows(j, p, t0, t1)
+    weight_gradients(j, p, &rows)
+    recurrent_gradients(j, p, &rows)
+    input_gradients(j, p, t0, t1)
+
+
+cdef inline Part part_at(Job *j, cs_member *m, long t) noexcept nogil:
+    """A thread's part, in the middle of step t."""
+    cdef Part p = part_of(j, m.me, m.size)
+    if t < j.t1:
+        share_running(j, &p, t // j.chunk * j.chunk)
+        at_step_back(j, &p, t)
+    return p
+
+
+cdef void backward_part(void *job, int thread, int most) noexcept nogil:
+    """A thread's rows or units, and its share of the gradients of each chunk. Where another reads what this one wrote,
+    it waits, and others may come or go: by units once a step, by rows twice a chunk, alone at any time."""
+    cdef Job *j = <Job *> job
+    cdef int64_t at = 4 * j.t1 + BETWEEN_STEPS
+    cdef long t
+    cdef int place
+    cdef bint waits
+    cdef cs_member m
+    cdef Part p
+    if not cs_gang_join(&m, thread, most, j.step * j.chunk if j.by_rows else j.step / j.w.phases, &at):
+        return
+    t, place = at // 4, at % 4
+    p = part_at(j, &m, t)
+    while t > j.t0 or place != BETWEEN_STEPS:
+        waits = m.size == 1
+        if place == BETWEEN_STEPS:
+            t -= 1
+            enter_step(j, &p, &m, t)
+            place = PRODUCTS
+            waits = not j.by_rows
+        elif place == PRODUCTS:
+            products_back(j, &p, 0)
             leave_step(j, &p, t)
-        wait_for_all(&p)
-        rows = running_rows(j, &p, t0, t1)
-        weight_gradients(j, &p, &rows)
-        recurrent_gradients(j, &p, &rows)
-        input_gradients(j, &p, t0, t1)
-        wait_for_all(&p)
-        t1 = t0
+            place = BETWEEN_STEPS
+            if t % j.chunk == 0:
+                place = GRADIENTS
+                waits = waits or j.by_rows
+        else:
+            chunk_gradients(j, &p, t)
+            place = BETWEEN_STEPS
+            waits = t > j.t0
+        if waits and most > 1 and cs_gang_sync(&m, 4 * t + place):
+            if m.me >= m.size:
+                return
+            p = part_at(j, &m, t)
+    cs_gang_close(&m)

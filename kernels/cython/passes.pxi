@@ -3,9 +3,7 @@
 # Shapes and rules: kernels/README.md. `keep` holds what a job points to; of the caller's arrays those a tape needs.
 
 cdef enum:
-    # rows of one input projection, and of one block of weight gradients
-    PROJECT_ROWS = 32
-    GRADIENT_ROWS = 256
+    GRADIENT_ROWS = 256  # of one block of weight gradients
 
 
 cdef object sort_rows(Job *j, lengths, list keep):
@@ -174,7 +172,7 @@ def forward(Packed packed, x, first, mask, lengths, resets, drop, y, last, Tape 
     cdef Job j
     keep = []
     prepare_forward(&j, packed, x, first, mask, lengths, resets, drop, y, tape, keep)
-    run(&j, forward_part, False)
+    run(&j, False)
     fill_padding(&j, 0, j.T)
     finish_forward(&j, last)
 
@@ -204,6 +202,6 @@ def backward(Packed packed, Tape tape, dy, dlast, dx, dweights, dfirst, traces):
     cdef Job j
     keep = []
     prepare_backward(&j, packed, tape, dy, dlast, dx, dweights, traces, keep)
-    run(&j, backward_part, True)
+    run(&j, True)
     fill_padding(&j, 0, j.T)
     finish_backward(&j, packed, dweights, dfirst)

@@ -72,18 +72,12 @@ cdef extern from "tiles.h" nogil:
     int cs_level_runs(const char *name)
 
 cdef extern from "thread_pool.h" nogil:
-    enum:
-        CS_PIECES
     ctypedef void cs_work(void *job, int me, int most) noexcept nogil
     void cs_call(int threads, double alone, cs_work *work, void *job)
-    void cs_pieces(int threads, double alone, int pieces, bint turned, cs_work *part, void *job)
     void cs_wait(int round)
-    void cs_parallel(int threads, double alone, cs_work *work, void *job)
     int cs_threads()
     void cs_limit_threads(int limit)
     int cs_has_openmp()
-    void cs_barrier(int me, int threads)
-    double cs_barrier_cost(int threads, double alone)
     uint64_t cs_float_mode_set(bint flush)
     void cs_float_mode_restore(uint64_t before)
 
@@ -94,6 +88,25 @@ cdef extern from "progress.h" nogil:
         int after, whole, taken
     ctypedef void cs_advance_part(cs_progress *job, int64_t begin, int64_t end) noexcept nogil
     void cs_advance(int threads, double alone, int jobs, cs_progress *job, cs_advance_part *run, int64_t until)
+
+cdef extern from "pieces.h" nogil:
+    enum:
+        CS_PIECES
+    void cs_pieces(int threads, double alone, int pieces, bint turned, cs_work *part, void *job)
+
+cdef extern from "gang.h" nogil:
+    ctypedef struct cs_member:
+        int me, size
+    bint cs_gang_join(cs_member *m, int me, int most, double gain, int64_t *at)
+    void cs_gang_barrier(cs_member *m)
+    bint cs_gang_sync(cs_member *m, int64_t at)
+    void cs_gang_close(const cs_member *m)
+    double cs_barrier_cost(int threads)
+
+cdef extern from "machine.h" nogil:
+    ctypedef struct cs_machine:
+        double fma, near, far, l2
+    const cs_machine *cs_this_machine(const cs_tiles *tiles, bint asks)
 
 cdef extern from "memory.h" nogil:
     void *cs_pool_take(size_t size)

@@ -6,8 +6,6 @@
 cdef enum:
     STRETCH = 16  # steps, at least
 
-cdef double UNEVEN = 1.3  # a thread's time to its share, where calls share few rows, or units: 1.2 to 2 on two threads
-
 
 cdef struct Together:
     Job *job
@@ -72,7 +70,7 @@ cdef bint gains(Together *g) noexcept:
     for i in range(g.n):
         j = g.job + i
         longest = max(longest, j.alone)
-        shared += j.alone / j.threads * (UNEVEN if j.B < ROWS_EACH * j.threads or not j.by_rows else 1)
+        shared += j.shared
         if g.progress[i].after >= 0:
             behind += j.alone if g.progress[i].whole else j.alone * g.progress[i].stretch / max(1, j.T)
     return n > 1 and g.alone >= 2 * CALL_NS and max(longest, g.alone / n) + behind < shared
@@ -95,13 +93,12 @@ cdef void backward_stretch(cs_progress *p, int64_t begin, int64_t end) noexcept 
 
 cdef int run_all(Together *g) except -1:
     """All jobs, without the GIL, in slices."""
-    cdef cs_work *part = backward_part if g.backward else forward_part
     cdef cs_advance_part *stretch = backward_stretch if g.backward else forward_stretch
     cdef int i
     cdef int64_t until
     if not ready(g):
         for i in range(g.n):
-            run(g.job + i, part, g.backward)
+            run(g.job + i, g.backward)
             fill_padding(g.job + i, 0, g.job[i].T)
         return 0
     i = 0

@@ -10,6 +10,7 @@
    us at the median, but after 300 to 3,000 at the 99th percentile, and whatever a call is ready to wait, it then runs
    alone (LSTM, 100 steps of 1 row and 512 units: 11 ms, not 3.5, for a third of the calls). */
 #include "thread_pool.h"
+#include "placement.h"
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
@@ -30,18 +31,20 @@ enum {
     AWAKE_LEAST = 50000,
     AWAKE_MOST = 2000000,
     OFFER = 64,           /* pauses between two offers, 2 to 5 us */
-    /* Nanoseconds of work for which sleeping workers are woken: to wake one takes the caller 4 to 5 us in a virtual machine,
-       and it comes about then. */
-    WAKES = 25000,
+    /* Nanoseconds of work for which sleeping workers are woken. In a virtual machine that takes the caller 4 to 5 us, and
+       they come after 40 to 80, or 240 at the 90th percentile: too late for a shorter call, unless it belongs to a loop. */
+    WAKES = 100000,
+    LOOP = 50000, /* after the end of the call before */
     WOKEN = 2,            /* sleepers that the caller wakes, and that each of these wakes */
-    BARE_SPINS = 40,      /* a neighbour in step comes within 100 ns; a pause alone takes up to 50 */
-    BARRIER_SPINS = 1000, /* 20 to 50 us: many steps of a small cell, a small part of a time slice */
-    /* Nanoseconds of a nap, once a neighbour is so late that it must be off its core. A thread that naps keeps its claim
-       to a core for when the neighbour is back; one that calls sched_yield loses it, and a whole time slice to the busy
-       process beside it: with one on each of two cores, a training pass of 64 rows and 256 units took 175 ms with
-       yields (46 alone on the machine), 104 to 160 with naps, and 100 steps of 1 row and 256 units 68 ms at the worst,
-       not 9. */
-    NAP = 20000,
+    BARE_SPINS = 40, /* a neighbour in step comes within 100 ns; a pause alone takes up to 50 */
+    LATE_SPINS = 80, /* then it may be that a worker is on the caller's core */
+    /* Nanoseconds for which a thread waits for another awake, longer than a nap really takes, or two threads that wait for each other's
+       naps never come out of them; a small part of a time slice. Then it naps, as the other must be off its core. A
+       thread that naps keeps its claim to a core for when the other is back; one that calls sched_yield loses it, and a whole time
+       slice to the busy process beside it: with one on each of two cores, a training pass of 64 rows and 256 units took
+       175 ms with yields (46 alone on the machine), 104 to 160 with naps. */
+    SPIN_TIME = 300000,
+    NAP = 20000, /* asked for; 70 to 120 us pass */
 };
 
 /* The door: a call's number, whether workers may still enter, and how many threads have, the caller included. */
@@ -62,6 +65,9 @@ static struct {
     cs_work *work;
     void *job;
     int wanted, started, sleeping;
+    int core; /* of the caller, in this call */
+    int64_t ended; /* the caller's: when the call before did */
+    cs_place *asleep[MOST]; /* by worker; NULL: awake. With the lock */
     pthread_mutex_t lock;
     pthread_cond_t wake;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
@@ -69,8 +75,9 @@ static struct {
 static int limit = INT_MAX;
 
 static void in_child(void) {
-    pool.door = 0;
+    pool.door &= ~0xffffffffull; /* calls are counted on, and nobody is inside */
     pool.busy = pool.started = pool.sleeping = 0;
+    memset(pool.asleep, 0, sizeof pool.asleep);
     pthread_mutex_init(&pool.lock, 0);
     pthread_cond_init(&pool.wake, 0);
 }
@@ -107,16 +114,37 @@ static void pause_cpu(void) {
 #endif
 }
 
-void cs_wait(int i) {
-    if (i < BARE_SPINS) return;
-    if (i < BARRIER_SPINS) pause_cpu();
-    else nanosleep(&(struct timespec){0, NAP}, 0);
-}
-
-static int64_t nanoseconds(void) {
+int64_t cs_nanoseconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+uint32_t cs_current_call(void) { return (uint32_t)CALL(__atomic_load_n(&pool.door, __ATOMIC_RELAXED)); }
+
+/* Spins of SPIN_TIME, set before there is a worker; and the worker's own place, NULL in callers. */
+static int spins = 1000;
+static __thread cs_place *own;
+
+static void count_spins(void) {
+    const int some = 200;
+    int64_t began = cs_nanoseconds();
+    for (int i = 0; i < some; i++) pause_cpu();
+    int64_t took = cs_nanoseconds() - began + 1;
+    spins = took > SPIN_TIME ? some : (int)(SPIN_TIME * some / took);
+}
+
+void cs_wait(int round) {
+    if (round < BARE_SPINS) return;
+    if (round < spins && round != LATE_SPINS) {
+        pause_cpu();
+        return;
+    }
+    int core = __atomic_load_n(&pool.core, __ATOMIC_RELAXED);
+    if (own && (round > LATE_SPINS || cs_core() == core)) cs_rest(own, core);
+    if (round > LATE_SPINS) nanosleep(&(struct timespec){0, NAP}, 0);
+    if (own) cs_rise(own);
+    else __atomic_store_n(&pool.core, cs_core(), __ATOMIC_RELAXED);
 }
 
 static void flushed(cs_work *work, void *job, int me, int most) {
@@ -125,9 +153,12 @@ static void flushed(cs_work *work, void *job, int me, int most) {
     cs_float_mode_restore(mode);
 }
 
-/* Wakes some sleepers; those wake others, so that the caller of many need not. */
-static void wake_some(void) {
+/* Wakes some sleepers; those wake others, so that the caller of many need not. The caller sees to it that none wakes on the
+   core that is `mine` now, where the `other` is the one before. */
+static void wake_some(int mine, int other) {
     pthread_mutex_lock(&pool.lock);
+    for (int i = 0; mine >= 0 && i < pool.started; i++)
+        if (pool.asleep[i]) cs_make_way(pool.asleep[i], mine, other);
     for (int i = 0; i < WOKEN && i < __atomic_load_n(&pool.sleeping, __ATOMIC_RELAXED); i++)
         pthread_cond_signal(&pool.wake);
     pthread_mutex_unlock(&pool.lock);
@@ -138,40 +169,45 @@ static int has_room(uint64_t door) {
 }
 
 /* Waits for a call that this worker has not seen: awake for so long, then asleep. */
-static uint64_t next_call(uint64_t seen, int64_t awake) {
+static uint64_t next_call(int me, uint64_t seen, int64_t awake) {
     uint64_t door;
-    int64_t until = nanoseconds() + awake;
+    int64_t until = cs_nanoseconds() + awake;
     for (int i = 1;; i++) {
         door = __atomic_load_n(&pool.door, __ATOMIC_ACQUIRE);
         if (CALL(door) != seen) return door;
         pause_cpu();
         if (i % OFFER) continue;
-        if (nanoseconds() > until) break;
+        if (cs_nanoseconds() > until) break;
         sched_yield();
     }
     pthread_mutex_lock(&pool.lock);
+    cs_rest(own, __atomic_load_n(&pool.core, __ATOMIC_RELAXED));
+    pool.asleep[me] = own;
     __atomic_add_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
     while (CALL(door = __atomic_load_n(&pool.door, __ATOMIC_SEQ_CST)) == seen)
         pthread_cond_wait(&pool.wake, &pool.lock);
     int others = __atomic_sub_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
+    pool.asleep[me] = 0;
     pthread_mutex_unlock(&pool.lock);
-    if (others && has_room(door)) wake_some();
+    if (others && has_room(door)) wake_some(-1, -1);
+    cs_rise(own);
     return door;
 }
 
-static void *worker(void *unused) {
-    (void)unused;
+static void *worker(void *number) {
+    const int me = (int)(intptr_t)number;
+    own = cs_place_of(me);
     int64_t awake = AWAKE_LEAST;
-    for (uint64_t seen = 0;;) {
-        uint64_t door = next_call(seen, awake);
+    for (uint64_t seen = -1ull;;) {
+        uint64_t door = next_call(me, seen, awake);
         seen = CALL(door);
         int entered = 0;
         while (CALL(door) == seen && has_room(door) && !entered)
             entered = __atomic_compare_exchange_n(&pool.door, &door, door + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
         if (!entered) continue;
-        int64_t began = nanoseconds();
+        int64_t began = cs_nanoseconds();
         flushed(pool.work, pool.job, ENTERED(door), __atomic_load_n(&pool.wanted, __ATOMIC_RELAXED));
-        awake = nanoseconds() - began;
+        awake = cs_nanoseconds() - began;
         awake = awake < AWAKE_LEAST ? AWAKE_LEAST : awake < AWAKE_MOST ? awake : AWAKE_MOST;
         __atomic_add_fetch(&pool.left, 1, __ATOMIC_ACQ_REL);
     }
@@ -180,11 +216,12 @@ static void *worker(void *unused) {
 
 static void start_workers(int wanted) {
     sigset_t every, before;
+    if (pool.started == 0) count_spins();
     sigfillset(&every);
     pthread_sigmask(SIG_SETMASK, &every, &before); /* signals are for Python's threads */
     while (pool.started < wanted - 1) {
         pthread_t thread;
-        if (pthread_create(&thread, 0, worker, 0)) break;
+        if (pthread_create(&thread, 0, worker, (void *)(intptr_t)pool.started)) break;
         pthread_detach(thread);
         pool.started++;
     }
@@ -200,146 +237,16 @@ void cs_call(int threads, int64_t alone, cs_work *work, void *job) {
     if (pool.started < threads - 1) start_workers(threads);
     pool.work = work;
     pool.job = job;
+    int core = cs_core(), before = __atomic_exchange_n(&pool.core, core, __ATOMIC_RELAXED);
     __atomic_store_n(&pool.wanted, threads, __ATOMIC_RELAXED);
     __atomic_store_n(&pool.left, 0, __ATOMIC_RELAXED);
     uint64_t call = CALL(__atomic_load_n(&pool.door, __ATOMIC_RELAXED)) + 1;
     __atomic_store_n(&pool.door, (call << 32) | OPEN | 1, __ATOMIC_SEQ_CST);
-    if (alone >= WAKES && __atomic_load_n(&pool.sleeping, __ATOMIC_SEQ_CST)) wake_some();
+    if (__atomic_load_n(&pool.sleeping, __ATOMIC_SEQ_CST) && (alone >= WAKES || cs_nanoseconds() - pool.ended < LOOP))
+        wake_some(core, before);
     flushed(work, job, 0, threads);
     int inside = ENTERED(__atomic_and_fetch(&pool.door, ~OPEN, __ATOMIC_ACQ_REL)) - 1;
     for (int i = 0; __atomic_load_n(&pool.left, __ATOMIC_ACQUIRE) < inside; i++) cs_wait(i);
+    pool.ended = cs_nanoseconds();
     __atomic_store_n(&pool.busy, 0, __ATOMIC_RELEASE);
-}
-
-/* ---- pieces ---- */
-
-typedef struct {
-    cs_work *part;
-    void *job;
-    int pieces, turned;
-    uint64_t taken; /* a bit a piece */
-} piece_call;
-
-/* From a thread's home on, around. */
-static void take_pieces(void *pieces_of, int me, int most) {
-    piece_call *c = pieces_of;
-    int n = c->pieces, home = (int)((int64_t)me * n / most);
-    for (int i = 0; i < n; i++) {
-        int piece = home + i < n ? home + i : home + i - n;
-        if (c->turned) piece = n - 1 - piece;
-        uint64_t bit = 1ull << piece;
-        if (__atomic_load_n(&c->taken, __ATOMIC_RELAXED) & bit) continue;
-        if (!(__atomic_fetch_or(&c->taken, bit, __ATOMIC_RELAXED) & bit)) c->part(c->job, piece, n);
-    }
-}
-
-void cs_pieces(int threads, int64_t alone, int pieces, int turned, cs_work *part, void *job) {
-    piece_call c = {part, job, pieces < CS_PIECES ? pieces : CS_PIECES, turned, 0};
-    cs_call(threads < c.pieces ? threads : c.pieces, alone, take_pieces, &c);
-}
-
-/* ---- for work that must know before it begins how many threads there are: the caller waits a little for them ---- */
-
-enum { PATIENCE = 100000 };
-
-/* The barrier of the call that has the pool: each thread's count of barriers, and what it was told in each round. */
-static struct {
-    int phase, heard[8];
-    char pad[28];
-} places[MOST] __attribute__((aligned(64)));
-
-typedef struct {
-    cs_work *work;
-    void *job;
-    int64_t patience;
-    int roster; /* how many came; its sign bit: closed */
-} fixed_call;
-
-static void fixed(void *call, int me, int most) {
-    fixed_call *c = call;
-    int came = __atomic_load_n(&c->roster, __ATOMIC_ACQUIRE);
-    if (me == 0) {
-        if (most > 1) memset(places, 0, (size_t)most * sizeof places[0]);
-        int64_t end = nanoseconds() + c->patience;
-        for (int i = 1; __atomic_load_n(&c->roster, __ATOMIC_ACQUIRE) < most; i++) {
-            pause_cpu();
-            if (i % 16 == 0 && nanoseconds() > end) break;
-        }
-        came = __atomic_fetch_or(&c->roster, INT_MIN, __ATOMIC_ACQ_REL);
-        c->work(c->job, 0, came);
-        return;
-    }
-    while (came > 0 && !__atomic_compare_exchange_n(&c->roster, &came, came + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-    if (came < 0) return;
-    for (int i = 0, all; (all = __atomic_load_n(&c->roster, __ATOMIC_ACQUIRE)) > 0; i++) cs_wait(i);
-    c->work(c->job, came, __atomic_load_n(&c->roster, __ATOMIC_ACQUIRE) & INT_MAX);
-}
-
-void cs_parallel(int threads, int64_t alone, cs_work *work, void *job) {
-    fixed_call c = {work, job, alone / 4 < PATIENCE ? alone / 4 : PATIENCE, 1};
-    cs_call(threads, alone, fixed, &c);
-}
-
-/* ---- what a barrier costs, which a call by units is planned by. Cores that share a cache need 60 ns, others 260 (two
-   virtual cores of Zen 5, which the host moves about), so it is measured now and then. ---- */
-
-enum {
-    PROBES = 24,
-    /* the rest in nanoseconds */
-    UNKNOWN = 1000000,      /* more than any step could gain */
-    PROBE_PATIENCE = 80000, /* a sleeping worker needs about 50000 to come */
-    LOOP = 400000,          /* calls so close belong to a loop; also the first wait after a probe that failed */
-    LONGEST = 100000000,    /* the last one: waits double */
-    GOOD_FOR = 20000000,
-    LONG = 500000,          /* a call that is worth a probe by itself */
-};
-static struct {
-    int64_t cost, asked, until, wait;
-    int threads;
-} measured = {UNKNOWN, 0, 0, 0, 0};
-
-static void probe(void *best, int thread, int threads) {
-    if (threads < 2) return;
-    for (int i = 0; i < 3; i++) {
-        int64_t began = nanoseconds();
-        for (int k = 0; k < PROBES / 3; k++) cs_barrier(thread, threads);
-        int64_t cost = (nanoseconds() - began) / (PROBES / 3);
-        if (thread == 0 && cost < *(int64_t *)best) *(int64_t *)best = cost;
-    }
-}
-
-int64_t cs_barrier_cost(int threads, int64_t alone) {
-    static int probing;
-    int64_t now = nanoseconds();
-    if (__atomic_exchange_n(&probing, 1, __ATOMIC_ACQUIRE)) return UNKNOWN;
-    int again = now - measured.asked < LOOP + 2 * alone || now < measured.until || alone > LONG;
-    if (threads != measured.threads) measured.until = 0;
-    /* A call by itself is not worth a probe: workers that sleep take longer to come than a small call takes alone. */
-    if (again && now >= measured.until) {
-        int64_t cost = UNKNOWN;
-        fixed_call c = {probe, &cost, PROBE_PATIENCE, 1};
-        cs_call(threads, LONG, fixed, &c);
-        int came = c.roster & INT_MAX;
-        int all = came == threads;
-        measured.wait = all ? 0 : measured.wait ? 2 * measured.wait : LOOP;
-        if (measured.wait > LONGEST) measured.wait = LONGEST;
-        measured.cost = all ? cost : UNKNOWN;
-        measured.threads = threads;
-        now = nanoseconds();
-        measured.until = now + (all ? GOOD_FOR : measured.wait);
-    }
-    int64_t cost = again ? measured.cost : UNKNOWN;
-    measured.asked = now;
-    __atomic_store_n(&probing, 0, __ATOMIC_RELEASE);
-    return cost;
-}
-
-void cs_barrier(int me, int threads) {
-    int phase = ++places[me].phase;
-    for (int round = 0, d = 1; d < threads; round++, d *= 2) {
-        int next = me + d < threads ? me + d : me + d - threads;
-        __atomic_store_n(&places[next].heard[round], phase, __ATOMIC_RELEASE);
-        for (int i = 0; __atomic_load_n(&places[me].heard[round], __ATOMIC_ACQUIRE) - phase < 0; i++)
-            cs_wait(i);
-    }
 }

@@ -1,4 +1,4 @@
-/* The thread pool that runs calls, its barrier, and the floating-point mode inside a call. */
+/* The thread pool that runs calls, and the floating-point mode inside a call. */
 #ifndef CELLSTEP_THREAD_POOL_H
 #define CELLSTEP_THREAD_POOL_H
 #include <stdint.h>
@@ -14,33 +14,20 @@ typedef void cs_work(void *job, int me, int most);
    it. Work runs in the kernels' floating-point mode, with denormals flushed, and each thread's own mode is restored. */
 void cs_call(int threads, int64_t alone, cs_work *work, void *job);
 
-/* A call in pieces, at most CS_PIECES, that no other has to wait for: runs part(job, piece, pieces) for each. Each thread
-   begins with pieces of its own, which are the same in the next call and so perhaps still in its cache, and goes on with what is
-   left; `turned`: from the last to the first. */
-enum { CS_PIECES = 64 };
-void cs_pieces(int threads, int64_t alone, int pieces, int turned, cs_work *part, void *job);
-
 /* One round, counted from 0, of waiting for something that another thread of the call does: spins for a bounded time, then
    naps, so that a busy neighbour on a small machine does not cost a slice a step. */
 void cs_wait(int round);
 
-/* The same for work that must know how many threads there are: those that wake soon. Work is told. */
-void cs_parallel(int threads, int64_t alone, cs_work *work, void *job);
+/* Which call runs, to those inside. */
+uint32_t cs_current_call(void);
+
+int64_t cs_nanoseconds(void);
 
 /* Threads that a call may use now: OpenMP's limit for this thread (affinity, OMP_NUM_THREADS, threadpoolctl), at most
    the limit set here. Without OpenMP the processors online, or OMP_NUM_THREADS. */
 int cs_threads(void);
 void cs_limit_threads(int limit);
 int cs_has_openmp(void);
-
-/* A barrier for all threads of a call. In round r each tells the one 2^r further on that it is there, and waits to be told by the
-   one 2^r before: log2(threads) times the way of a cache line from core to core (the dissemination barrier of Hensgen,
-   Finkel and Manber, 1988). Only for work that cs_parallel told `threads`. */
-void cs_barrier(int me, int threads);
-
-/* Nanoseconds that a barrier for so many threads takes now, for a call that one thread would take `alone` for; or very
-   many, where they do not come at once. */
-int64_t cs_barrier_cost(int threads, int64_t alone);
 
 /* The floating-point mode of kernels, whatever the caller's is: rounding to nearest, no traps, and with `flush` denormal
    numbers read and written as zeros. Returns the caller's mode, which cs_float_mode_restore puts back. */

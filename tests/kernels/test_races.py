@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 TILES = Path(__file__).parents[2] / "kernels" / "tiles"
+RACE = Path(__file__).parent / "tiles" / "race.c"
 
 
 def test_the_team_and_the_memory_pool_have_no_data_race(tmp_path: Path) -> None:
@@ -18,12 +19,8 @@ def test_the_team_and_the_memory_pool_have_no_data_race(tmp_path: Path) -> None:
         pytest.skip("needs gcc or clang")
     program = tmp_path / "race"
     command = [compiler, "-fsanitize=thread", "-g", "-O1", "-std=gnu11", f"-I{TILES}", "-o", str(program)]
-    sources = [
-        TILES / "thread_pool.c",
-        TILES / "progress.c",
-        TILES / "memory.c",
-        Path(__file__).parent / "tiles" / "race.c",
-    ]
+    names = ("thread_pool", "pieces", "progress", "gang", "placement", "memory")
+    sources = [*(TILES / f"{name}.c" for name in names), RACE]
     built = subprocess.run([*command, *map(str, sources), "-lpthread"], capture_output=True, text=True)
     if "tsan" in built.stderr:
         pytest.skip("needs the thread sanitizer's library")

@@ -1,65 +1,48 @@
-/* Calls of the thread pool from several threads at once, for the thread sanitizer: each thread of a call adds to its own
-   place, waits for the others, and reads theirs; pieces of a job, each made once by whoever comes; jobs that go from step to step, each of which reads what the one before wrote; and memory that one
-   thread returns to the pool and another takes. Prints nothing and returns 0 where all is right. */
+/* Calls of the thread pool from several threads at once, for the thread sanitizer: a gang whose members add to cells of
+   their own, wait, and read those of the others; pieces, each made once by whoever comes; jobs that go from step to step,
+   each of which reads what the one before wrote; and memory that one thread returns to the pool and another takes. Prints
+   nothing and returns 0 where all is right. */
+#include "gang.h"
 #include "memory.h"
+#include "pieces.h"
 #include "progress.h"
 #include "thread_pool.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CALLERS = 3, CALLS = 400, ROUNDS = 5, MOST_THREADS = 4 };
+enum { CALLERS = 3, CALLS = 300, MOST_THREADS = 4, CELLS = 12, STEPS = 60 };
 
 typedef struct {
-    long place[MOST_THREADS];
-    int came, wrong;
-} job;
+    long cell[CELLS];
+    double gain;
+    int wrong;
+} steps;
 
-static void work(void *p, int thread, int threads) {
-    job *j = p;
-    if (thread == 0) j->came = threads;
-    for (int round = 1; round <= ROUNDS; round++) {
-        j->place[thread] += round;
-        if (threads > 1) cs_barrier(thread, threads);
-        for (int i = 0; i < threads; i++)
-            if (j->place[i] != j->place[thread]) __atomic_store_n(&j->wrong, 1, __ATOMIC_RELAXED);
-        if (threads > 1) cs_barrier(thread, threads);
+static void run_steps(void *p, int me, int most) {
+    steps *s = p;
+    cs_member m;
+    int64_t t = 0;
+    if (!cs_gang_join(&m, me, most, s->gain, &t)) return;
+    for (; t < STEPS; t++) {
+        for (int i = CELLS * m.me / m.size; i < CELLS * (m.me + 1) / m.size; i++) s->cell[i] += t;
+        cs_gang_barrier(&m);
+        for (int i = 0; i < CELLS; i++)
+            if (s->cell[i] != t * (t + 1) / 2) __atomic_store_n(&s->wrong, 1, __ATOMIC_RELAXED);
+        if (cs_gang_sync(&m, t + 1) && m.me >= m.size) return;
     }
-}
-
-/* Numbers up to a limit, taken by whoever comes, each once. */
-typedef struct {
-    int next, last;
-    long sums[MOST_THREADS][8]; /* each thread's */
-    char taken[CS_PIECES];
-} numbers;
-
-static void take_numbers(void *p, int me, int most) {
-    numbers *n = p;
-    for (int i; me < most && (i = __atomic_fetch_add(&n->next, 1, __ATOMIC_RELAXED)) <= n->last;) n->sums[me][0] += i;
+    cs_gang_close(&m);
 }
 
 static void take_piece(void *p, int piece, int pieces) {
-    numbers *n = p;
-    n->taken[piece] += pieces == n->last;
-}
-
-/* What was missed, or made twice. */
-static long wrong_pieces(int threads, unsigned *state) {
-    long wrong = 0, sum = 0;
-    numbers n = {1, 1 + rand_r(state) % CS_PIECES, {{0}}, {0}};
-    cs_call(threads, 1000000, take_numbers, &n);
-    for (int i = 0; i < MOST_THREADS; i++) sum += n.sums[i][0];
-    wrong += sum != (long)n.last * (n.last + 1) / 2;
-    cs_pieces(threads, 1000000, n.last, rand_r(state) % 2, take_piece, &n);
-    for (int i = 0; i < CS_PIECES; i++) wrong += n.taken[i] != (i < n.last);
-    return wrong;
+    char *taken = p;
+    taken[piece] += pieces > 0;
 }
 
 /* Each step of the first job writes a number, and of the others adds one to that of the job before. */
-enum { JOBS = 4, STEPS = 50 };
+enum { JOBS = 4, LENGTH = 50 };
 typedef struct {
-    long step[JOBS][STEPS];
+    long step[JOBS][LENGTH];
     cs_progress progress[JOBS];
 } chain;
 
@@ -73,10 +56,10 @@ static long wrong_steps(int threads, unsigned *state) {
     long wrong = 0;
     chain c = {0};
     for (int i = 0; i < JOBS; i++)
-        c.progress[i] = (cs_progress){&c, 0, STEPS, 1 + rand_r(state) % 20, i - 1, rand_r(state) % 3 == 0, 0};
-    for (int calls = 0; calls < JOBS * STEPS && c.progress[JOBS - 1].done < STEPS; calls++)
+        c.progress[i] = (cs_progress){&c, 0, LENGTH, 1 + rand_r(state) % 20, i - 1, rand_r(state) % 3 == 0, 0};
+    for (int calls = 0; calls < JOBS * LENGTH && c.progress[JOBS - 1].done < LENGTH; calls++)
         cs_advance(threads, 1000000, JOBS, c.progress, add_one, calls < 3 ? 0 : INT64_MAX);
-    for (int i = 0; i < JOBS * STEPS; i++) wrong += c.step[i / STEPS][i % STEPS] != i % STEPS + i / STEPS;
+    for (int i = 0; i < JOBS * LENGTH; i++) wrong += c.step[i / LENGTH][i % LENGTH] != i % LENGTH + i / LENGTH;
     return wrong;
 }
 
@@ -84,18 +67,21 @@ static void *call(void *seed) {
     long wrong = 0;
     unsigned state = (unsigned)(size_t)seed;
     for (int i = 0; i < CALLS; i++) {
-        job j = {{0}, 0, 0};
         size_t size = 4096 << (rand_r(&state) % 3);
         char *memory = cs_pool_take(size);
         memory[0] = memory[size - 1] = 1;
         cs_pool_return(memory);
-        int threads = 1 + rand_r(&state) % MOST_THREADS;
         if (i % 16 == 0) cs_limit_threads(1 + rand_r(&state) % 8);
-        if (i % 3 == 0) cs_barrier_cost(2 + rand_r(&state) % 3, 1000000);
-        cs_parallel(threads < cs_threads() ? threads : cs_threads(), 1000000, work, &j);
-        wrong += wrong_pieces(threads, &state) + wrong_steps(threads, &state);
-        wrong += j.wrong || j.came < 1;
-        for (int t = 0; t < j.came; t++) wrong += j.place[t] != ROUNDS * (ROUNDS + 1) / 2;
+        int threads = 1 + rand_r(&state) % MOST_THREADS;
+        threads = threads < cs_threads() ? threads : cs_threads();
+        steps s = {{0}, rand_r(&state) % 4 ? 1e9 : 1, 0}; /* some send those away who came */
+        cs_call(threads, 1000000, run_steps, &s);
+        wrong += s.wrong;
+        char taken[CS_PIECES] = {0};
+        int pieces = 1 + rand_r(&state) % CS_PIECES;
+        cs_pieces(threads, 1000000, pieces, rand_r(&state) % 2, take_piece, taken);
+        for (int k = 0; k < CS_PIECES; k++) wrong += taken[k] != (k < pieces);
+        wrong += wrong_steps(threads, &state);
     }
     return (void *)wrong;
 }
