@@ -5,6 +5,7 @@ all other layers; `streams` makes chains of stages; `checks` holds the checks th
 """
 
 from .arguments import check_axes, check_choice, check_data_format, check_sizes, places
+from .calls import Calls, add, make, then
 from .cells import Packed, Pullback, States, check_states, forward, pack, step
 from .checks import (
     as_array,
@@ -38,11 +39,13 @@ from .streams import Chain, check_named_states, check_rows, make_chain
 
 __all__ = [
     "FUSED",
+    "Calls",
     "Chain",
     "Matrix",
     "Packed",
     "Pullback",
     "States",
+    "add",
     "add_gradients",
     "as_array",
     "check_axes",
@@ -72,6 +75,7 @@ __all__ = [
     "floatx",
     "forward",
     "kind",
+    "make",
     "make_chain",
     "matmul",
     "pack",
@@ -83,4 +87,5 @@ __all__ = [
     "set_floatx",
     "brief",
     "step",
+    "then",
 ]

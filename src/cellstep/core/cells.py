@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
+from .calls import Calls, add
 from .checks import FLOATS, Dims, as_array, check_bool, check_lengths, check_mask, contiguous, empty, fits, plain, rows
 from .masks import fast_form, resets_that_run, running
 
@@ -76,6 +77,8 @@ class Pullback:
         need_dx: bool = True,
         traces: Sequence[Array | None] | None = None,
         need_dfirst: bool = True,
+        calls: Calls = None,
+        lock: Any = None,
     ) -> tuple[Array | None, tuple[Any, ...]]:
         """Gradients of a loss from its gradients dy (B, T, H) and dstates, one (B, H) a state; None stands for zeros.
 
@@ -83,6 +86,8 @@ class Pullback:
             for none at all.
         traces: one (B, T, H) a state or None, C-contiguous, written with the gradients of the states after each step,
             in the order of processing; None for none at all.
+        calls: where given, the call of the kernel is appended, for `make` to make it and write what is returned, while
+            it holds `lock`; calls before it may still have to write dy.
 
         Returns:
             dx (B, T, I) in the order of x as it was given, or None where not needed; the gradients of the initial
@@ -106,7 +111,8 @@ class Pullback:
         dfirst: tuple[Any, ...] = _each(np.empty((S, B, H), dtype)) if need_dfirst else none
         traces = none if traces is None else traces
         dweights = (None,) * len(packed.cell.weights) if dweights is None else dweights
-        packed.backend.backward(packed.weights, self.tape, dy, dlast, dx, dweights, dfirst, traces)
+        arguments = (packed.weights, self.tape, dy, dlast, dx, dweights, dfirst, traces)
+        add(calls, packed.backend, "backward", arguments, lock)
         return dx[:, ::-1] if dx is not None and self.go_backwards else dx, dfirst
 
     def new_traces(self) -> tuple[Array, ...]:
@@ -277,6 +283,7 @@ def forward(
     go_backwards: bool = False,
     sequences: bool = True,
     tape: bool = False,
+    calls: Calls = None,
 ) -> tuple[Array | None, States, Pullback | None]:
     """Run B sequences of T steps.
 
@@ -293,6 +300,8 @@ def forward(
         go_backwards: start at the last step, padding included; y comes in the order of processing.
         sequences: whether y is wanted.
         tape: whether a pullback is wanted.
+        calls: where given, the call of the kernel is appended, for `make` to make it and write what is returned; calls
+            before it may still have to write x.
 
     Returns:
         y (B, T, H), or None; the final states, each (B, H); a `Pullback`, or None. All arrays are new.
@@ -327,7 +336,8 @@ def forward(
     y = empty((B, T, H), dtype) if sequences else None
     last = _each(np.empty((S, B, H), dtype))
     kept = run.tape(packed.weights, B, T) if tape else None
-    run.forward(packed.weights, x, first, kernel_mask, kernel_lengths, resets, drop, y, last, kept)
+    arguments = (packed.weights, x, first, kernel_mask, kernel_lengths, resets, drop, y, last, kept)
+    add(calls, run, "forward", arguments)
     if kept is None:
         return y, last, None
     pullback = Pullback(packed, kept, x, first, kernel_mask, kernel_lengths, resets, drop, sequences, go_backwards)

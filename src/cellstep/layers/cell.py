@@ -5,7 +5,8 @@ A subclass names its row of `kernels.CELLS` and writes a constructor; weights, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..constraints import Constraint
 from ..regularizers import Regularizer
 from .configuration import NOT_OWN, checked
 from .module import Shape
-from .runner import CellBack, Tape, added, dropped
+from .runner import CellBack, Tape, added, drop_again, dropped
 from .step_layer import StepLayer, apply_step
 from .structure import structure
 from .tracing import watched
@@ -117,6 +118,9 @@ class RecurrentCell(StepLayer):
     def flat(self) -> list[Any]:
         return [self]
 
+    def reads(self, training: bool) -> bool:
+        return training and self.dropout > 0
+
     def get_initial_state(self, batch_size: int) -> list[Array]:
         """Zeros (batch_size, units), one array a state."""
         batch_size = core.check_natural("batch_size", batch_size)
@@ -197,6 +201,7 @@ class RecurrentCell(StepLayer):
         training: bool = False,
         keep: Array | None = None,
         drop: Array | None = None,
+        calls: core.Calls = None,
     ) -> tuple[Array, list[Array], Tape | None]:
         """Run B sequences by the compiled kernels; `Runner.run_sequences` says what goes in and comes out.
 
@@ -210,28 +215,27 @@ class RecurrentCell(StepLayer):
         if keep is not None:
             x = dropped(x, keep, self.dropout)
         packed = self.packed(backward=tape)
-        y, last, back = core.forward(
-            packed, x, states, mask=mask, lengths=lengths, resets=resets, drop=drop, sequences=sequences, tape=tape
-        )
+        options = {"mask": mask, "lengths": lengths, "resets": resets, "drop": drop, "sequences": sequences}
+        y, last, back = core.forward(packed, x, states, tape=tape, calls=calls, **options)
         output = last[0] if y is None else y
         if back is None:
             return output, list(last), None
         traced = watched(self, back)
 
         def pullback(
-            dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True, need_dfirst: bool = True
+            dy: Any, dlast: Any, need_dx: bool = True, need_dfirst: bool = True, calls: core.Calls = None
         ) -> tuple[Array | None, list[Array]]:
             if not sequences:
-                dlast = [added(dlast[0], dy), *dlast[1:]]
+                dlast, dy = [added(dlast[0], dy), *dlast[1:]], None
             with self._lock:  # threads may add to the same gradients
                 dweights = self.grads_of(self.row_weights)
                 traces = None if traced is None else traced.new_gradients()
                 need_dfirst = need_dfirst or traces is not None
-                dx, dfirst = back(dy if sequences else None, dlast, dweights, need_dx, traces, need_dfirst)
+                dx, dfirst = back(dy, dlast, dweights, need_dx, traces, need_dfirst, calls, self._lock)
             if traced is not None:
-                traced.initial, traced.above = dfirst, dy if sequences else None
+                traced.initial, traced.above = dfirst, dy
             if keep is not None and dx is not None:
-                dx = dropped(dx, keep, self.dropout)
+                core.then(calls, partial(drop_again, dx, keep, self.dropout))
             return dx, list(dfirst)
 
         def states_after(n: int) -> list[Array]:

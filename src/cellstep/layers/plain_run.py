@@ -6,6 +6,7 @@ looked at before, and nothing has changed since.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ class PlainRun:
         self.version, self.backend = structure.watch((layer, *cell.flat)), kernels.active()
         self.width: int | None = None
         begins = layer.stateful or layer.initial or layer.has_own_first_states
-        if begins or layer.go_backwards or layer.return_state or not layer.built:
+        if begins or layer.return_state or not layer.built:
             return
         if not isinstance(cell, RecurrentCell) or cell.contract.name not in self.backend.cells:
             return
@@ -69,8 +70,8 @@ class PlainRun:
         self._packed[backward] = versions, packed
         return packed
 
-    def __call__(self, x: Array, tape: bool) -> Applied:
-        """What `RNN.apply` gives for x as kernels take it."""
+    def __call__(self, x: Array, tape: bool, calls: core.Calls = None) -> Applied:
+        """What `RNN.apply` gives for x as kernels take it; where `calls` are given, once they are made."""
         B, T, _ = x.shape
         dtype, H, first, backend = self._dtype, self._H, self._zeros, self.backend
         if len(first[0]) != B:
@@ -82,12 +83,20 @@ class PlainRun:
         states = empty((len(first), B, H), dtype)
         last = (states[0], states[1]) if len(first) == 2 else tuple(states)  # quicker than to iterate
         kept = backend.tape(packed, B, T) if tape else None
-        backend.forward(packed, x, first, None, None, None, None, y, last, kept)
+        turned = x[:, ::-1] if self.layer.go_backwards else x
+        arguments = packed, turned, first, None, None, None, None, y, last, kept
+        if calls is None:
+            backend.forward(*arguments)
+        else:
+            core.add(calls, backend, "forward", arguments)
         output = last[0] if y is None else y
-        return output, None, None if kept is None else partial(self._pull, packed, kept, x.shape, output.shape)
+        pull = None if kept is None else PlainPullback(self.pull, packed, kept, x.shape, output.shape)
+        return output, None, pull
 
-    def _pull(self, packed: Any, tape: Any, shape: Any, output: Any, dy: Any, need_dx: bool = True) -> Array | None:
-        """The pullback of a call."""
+    def pull(
+        self, packed: Any, tape: Any, shape: Any, output: Any, dy: Any, need_dx: bool = True, calls: core.Calls = None
+    ) -> Array | None:
+        """dx of a call, whose x and output have these shapes."""
         layer, none = self.layer, self._none
         if dy is not None:
             dy = layer.gradient_array(dy, output)
@@ -97,8 +106,22 @@ class PlainRun:
         dlast = none if self._sequences else (dy, *none[1:])
         with self._cell._lock:  # threads may add to the same gradients
             dweights = layer.grads_of(self._cell.row_weights)
-            self.backend.backward(packed, tape, dy if self._sequences else None, dlast, dx, dweights, none, none)
-        return dx
+            arguments = packed, tape, dy if self._sequences else None, dlast, dx, dweights, none, none
+            if calls is None:
+                self.backend.backward(*arguments)
+            else:
+                core.add(calls, self.backend, "backward", arguments, self._cell._lock)
+        return dx[:, ::-1] if dx is not None and layer.go_backwards else dx
+
+
+class PlainPullback(partial[Any]):
+    """`PlainRun.pull` of a run: takes dy, None for zeros, and gives dx."""
+
+    def phases(self, calls: list[Any], dy: Any, need_dx: bool = True) -> Iterator[Any]:
+        """A call in two phases, as that of `RNN.phases`."""
+        dx = self(dy, need_dx, calls)
+        yield dx
+        yield dx
 
 
 def plain_run(layer: RNN, x: Any, context: Context) -> PlainRun | None:

@@ -18,7 +18,6 @@ A cell with weights is a `Layer`, or a `Module` that makes them in `make_weights
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -75,6 +74,9 @@ class PythonCell:
     @property
     def flat(self) -> list[Any]:
         return [self]
+
+    def reads(self, training: bool) -> bool:
+        return True
 
     def get_initial_state(self, batch_size: int) -> list[Array]:
         """The cell's own first states, or zeros."""
@@ -146,8 +148,9 @@ class PythonCell:
         sequences: bool = False,
         tape: bool = False,
         training: bool = False,
+        calls: core.Calls = None,
     ) -> tuple[Array, list[Array], Tape | None]:
-        """Run B sequences; `Runner.run_sequences` says what goes in and comes out."""
+        """Run B sequences, at once; `Runner.run_sequences` says what goes in and comes out."""
         B, T, features = x.shape
         h, zero = self.h, self.dtype.type(0)
         for name in ("reset_dropout_mask", "reset_recurrent_dropout_mask"):
@@ -187,8 +190,9 @@ class PythonCell:
             return result, last, None
 
         def pullback(
-            dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True, need_dfirst: bool = True
+            dy: Any, dlast: Any, need_dx: bool = True, need_dfirst: bool = True, calls: core.Calls = None
         ) -> tuple[Array | None, list[Array]]:
+            core.make(calls)
             dx = np.empty((B, T, features), self.dtype) if need_dx else None
             ds = [
                 np.zeros((B, n), self.dtype) if d is None else d for d, n in zip(dlast, self.state_sizes, strict=True)

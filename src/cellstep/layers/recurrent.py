@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, Unpack
 
 import numpy as np
@@ -19,8 +19,9 @@ from .grouped import run_rows
 from .module import Module, Shape
 from .plain_run import plain_run
 from .ragged import checked, is_ragged
+from .recurrent_pullback import RecurrentPullback
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell
-from .states import given_states, gradients_like, nest, split_gradients, with_rows
+from .states import given_states, nest, with_rows
 from .stream import Stream, recurrent_stages
 from .time_order import arrange, zeroed
 from .variable import Variable
@@ -243,15 +244,36 @@ class RNN(Layer):
 
         Where an argument does not fit, states and weights are as they were.
         """
-        runner, sequences = self.runner, self.return_sequences
         resets = context.resets if resets is None else resets
         if mask is None is lengths and resets is None is initial_state and (run := plain_run(self, x, context)):
             return run(x, context.tape)
+        calls: list[Any] = []
+        phases = self.phases(calls, x, mask, context, initial_state, lengths, resets)
+        next(phases)
+        core.make(calls)
+        return next(phases)  # type: ignore[no-any-return]
+
+    def phases(
+        self, calls: Any, x: Any, mask: Any, context: Any, given: Any = None, lengths: Any = None, resets: Any = None
+    ) -> Iterator[Any]:
+        """`apply` in two phases, before and after calls of kernels are made, which the first one appends to `calls`.
+        Unless `pipelined.reads` says otherwise, calls that wait may still have to write x.
+
+        Yields:
+            The output and the mask, where the calls alone make the output, else None. Then what `apply` returns.
+        """
+        runner, sequences = self.runner, self.return_sequences
+        resets = context.resets if resets is None else resets
+        if mask is None is lengths and resets is None is given and (run := plain_run(self, x, context)):
+            ran = run(x, context.tape, calls)
+            yield ran[:2]
+            yield ran
         if is_ragged(x):
-            rows, given = checked("x", x, self.dtype, self.features), initial_state
+            yield None
+            rows = checked("x", x, self.dtype, self.features)
             if given is not None:
                 given = nest(runner, given_states(runner, given, self.dtype, len(rows)))
-            return run_rows(RNN.apply, self, rows, context, given, mask=mask, lengths=lengths, resets=resets)
+            yield run_rows(RNN.apply, self, rows, context, given, mask=mask, lengths=lengths, resets=resets)
         padding = context.padding and (self.go_backwards if sequences else self.zero_output_for_mask)
         if padding:
             checks.check_ends(self, mask)
@@ -263,8 +285,8 @@ class RNN(Layer):
             self.build(x.shape)
         if resets is not None:
             checks.check_resets(self)
-        own_first = initial_state is None is self.states and bool(self.initial)
-        states = self._first_states(initial_state, B)
+        own_first = given is None is self.states and bool(self.initial)
+        states = self._first_states(given, B)
         y, last, tape = runner.run_sequences(
             x,
             states,
@@ -274,47 +296,24 @@ class RNN(Layer):
             sequences=sequences,
             tape=context.tape,
             training=context.training,
+            calls=calls,
         )
+        # where rows end by lengths there is no step behind, whose output could be 0
+        zeros = self.zero_output_for_mask and (sequences or (mask is not None and not padding))
+        running = order.running() if zeros else None
+        passed = None if mask is None and not self.return_state else self.compute_mask(x, mask)
+        yield None if self.return_state or running is not None or order.moves else (y, passed)
         if self.carry_at is not None and tape is not None:
             self.carried = tape.states_after(self.carry_at)
         if self.stateful:
             self.states = [s.copy() for s in last]
         if sequences:
             y = order.outputs(y, None if states is None or runner.h is None else states[runner.h])
-        # where rows end by lengths there is no step behind, whose output could be 0
-        zeros = self.zero_output_for_mask and (sequences or (mask is not None and not padding))
-        running = order.running() if zeros else None
         if running is not None:
             y = zeroed(y, running)
         result = [y if sequences else y.copy(), *nest(runner, last)] if self.return_state else y
-        passed = None if mask is None and result is y else self.compute_mask(x, mask)
-        if tape is None:
-            return result, passed, None
-
-        def pullback(dy: Any, need_dx: bool = True) -> Any:
-            dlast: list[Array | None] = [None] * len(last)
-            dbefore = None
-            if self.return_state:
-                dy, dlast = split_gradients(runner, dy, self.dtype, B)
-            if dy is not None and sequences:
-                dy = order.check_gradient(dy, self.dtype, runner.output_size)
-                dy, dbefore = order.gradients(dy if running is None else zeroed(dy, running))
-            elif dy is not None:
-                dy = self.gradient_array(dy, y.shape)
-                dy = dy if running is None else zeroed(dy, running)
-            dx, dfirst = tape.pullback(dy, dlast, need_dx, own_first or initial_state is not None)
-            if dbefore is not None and runner.h is not None and dfirst[runner.h] is not None:
-                dfirst[runner.h] = dfirst[runner.h] + dbefore
-            if own_first:
-                with self._lock:  # threads may add to the same gradients
-                    for grad, d in zip(self.grads_of(self.initial), dfirst, strict=True):
-                        if grad is not None:
-                            grad += d.sum(0)
-            if dx is not None:
-                dx = order.inputs(dx)
-            return dx if initial_state is None else (dx, gradients_like(runner, initial_state, dfirst))
-
-        return result, passed, pullback
+        back = None if tape is None else RecurrentPullback(self, order, tape, y.shape, running, given, own_first)
+        yield result, passed, back
 
     def _first_states(self, initial_state: Any, B: int) -> list[Array] | None:
         """One array a state; None where the cell's own first states will do."""

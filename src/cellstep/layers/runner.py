@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import Calls
+
 Array = NDArray[Any]
 
 #: pullback(dy, dstates) -> (dx, dstates of the states that came in): the backward half of one step.
@@ -18,11 +20,17 @@ class RunnerPullback(Protocol):
     """The backward half of a run: the gradients of x and of the first states, from those of y and of the last states.
 
     None stands for zeros. It adds to the weights' gradients. dx is None where not needed; where the gradients of the
-    first states are not, they may be anything.
+    first states are not, they may be anything. `calls` is as for a run; where a call in it that leaves nothing to do
+    after has still to write dy, dy is whole when it is read.
     """
 
     def __call__(
-        self, dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True, need_dfirst: bool = True
+        self,
+        dy: Array | None,
+        dlast: Sequence[Array | None],
+        need_dx: bool = True,
+        need_dfirst: bool = True,
+        calls: Calls = None,
     ) -> tuple[Array | None, list[Array]]: ...
 
 
@@ -56,6 +64,9 @@ class Runner(Protocol):
     def h(self) -> int | None: ...
     @property
     def flat(self) -> list[Any]: ...
+    def reads(self, training: bool) -> bool:
+        """Whether a run reads x itself, and not only by calls of kernels."""
+
     def get_initial_state(self, batch_size: int) -> list[Any]:
         """The states that a sequence begins with, nested as the cell has them."""
 
@@ -70,6 +81,7 @@ class Runner(Protocol):
         sequences: bool = False,
         tape: bool = False,
         training: bool = False,
+        calls: Calls = None,
     ) -> tuple[Array, list[Array], Tape | None]:
         """Run B sequences.
 
@@ -80,6 +92,8 @@ class Runner(Protocol):
             sequences: whether y is each step's output (B, T, output_size), or the last step's (B, output_size).
             tape: whether a `Tape` is wanted.
             training: whether dropout drops.
+            calls: calls of kernels that wait. Where given, those of this run may be appended, and then write what is
+                returned only when they are made. Unless the run `reads` x, that may still have to be written too.
 
         Returns:
             y, the last states, and the tape or None. All arrays are new; y of the last step may be one of the states.
@@ -103,3 +117,8 @@ def dropped(x: Array, keep: Array, rate: float) -> Array:
         if not np.isnan(scaled).any():
             return np.asarray(scaled)
     return np.asarray(np.where(keep, x * scale, zero))
+
+
+def drop_again(x: Array, keep: Array, rate: float) -> None:
+    """`dropped` in place, as for the gradient of x."""
+    x[...] = dropped(x, keep, rate)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self, Unpack
 
 import numpy as np
 
+from .. import core
 from ..registry import serialize
 from . import call_adapter, nested
 from .cell import BY_KERNELS, RecurrentCell
@@ -74,6 +75,9 @@ class StackedRNNCells(StepLayer):
     def flat(self) -> list[Any]:
         return [cell for runner in self.runners for cell in runner.flat]
 
+    def reads(self, training: bool) -> bool:
+        return bool(self.runners[0].reads(training))
+
     @property
     def state_sizes(self) -> list[int]:
         return [n for runner in self.runners for n in runner.state_sizes]
@@ -97,7 +101,15 @@ class StackedRNNCells(StepLayer):
         return [runner.get_initial_state(batch_size) for runner in self.runners]
 
     def run_sequences(
-        self, x: Array, states: Any = None, *, sequences: bool = False, tape: bool = False, **call: Any
+        self,
+        x: Array,
+        states: Any = None,
+        *,
+        sequences: bool = False,
+        tape: bool = False,
+        training: bool = False,
+        calls: core.Calls = None,
+        **masks: Any,
     ) -> tuple[Array, list[Array], Tape | None]:
         """Run B sequences; `Runner.run_sequences` says what goes in and comes out."""
         y, last, tapes, at = x, [], [], 0
@@ -105,19 +117,24 @@ class StackedRNNCells(StepLayer):
             n = len(runner.state_sizes)
             mine = None if states is None else states[at : at + n]
             whole = sequences or runner is not self.runners[-1]
+            if at > 0 and runner.reads(training):
+                core.make(calls)
+            call = {**masks, "training": training, "calls": calls}
             y, new, taped = runner.run_sequences(y, mine, sequences=whole, tape=tape, **call)
             last += new
             tapes.append(taped)
             at += n
 
         def pullback(
-            dy: Array | None, dlast: Sequence[Array | None], need_dx: bool = True, need_dfirst: bool = True
+            dy: Any, dlast: Any, need_dx: bool = True, need_dfirst: bool = True, calls: core.Calls = None
         ) -> tuple[Array | None, list[Array]]:
             dfirst: list[Array] = []
             end = len(dlast)
             for i in reversed(range(len(tapes))):
                 start = end - len(self.runners[i].state_sizes)
-                dy, dstates_before = tapes[i].pullback(dy, dlast[start:end], need_dx or i > 0, need_dfirst)
+                if calls and calls[-1][4] is not None:
+                    core.make(calls)
+                dy, dstates_before = tapes[i].pullback(dy, dlast[start:end], need_dx or i > 0, need_dfirst, calls)
                 dfirst = dstates_before + dfirst
                 end = start
             return dy, dfirst

@@ -22,7 +22,10 @@ class TimeOrder:
 
     Attributes:
         B, T: of x. mask, lengths, resets: for the runner, in the order of processing.
+        moves: whether what it gives are other arrays, and no views of those of the runner.
     """
+
+    moves = False
 
     def __init__(self, B: int, T: int, mask: Any = None, lengths: Any = None, resets: Any = None) -> None:
         self.B, self.T = B, T
@@ -68,6 +71,8 @@ class RowsReversed(TimeOrder):
         ends: (B,) where each row ends.
         steps: (B, T) booleans, False also at steps within rows that are masked; None where there are no such.
     """
+
+    moves = True
 
     def __init__(self, B: int, T: int, ends: Array, steps: Array | None, resets: Array | None) -> None:
         self._rows = [(b, int(n), T - int(n)) for b, n in enumerate(ends)]
