@@ -53,8 +53,8 @@ def test_calls_of_a_batch() -> None:
     def evaluate(n: int) -> None:
         model.evaluate(X[: n * B], Y[: n * B], batch_size=B, verbose=0)
 
-    assert calls_of_each(fit) <= 122
-    assert calls_of_each(evaluate) <= 75
+    assert calls_of_each(fit) <= 112
+    assert calls_of_each(evaluate) <= 73
 
 
 def test_calls_of_a_prediction() -> None:

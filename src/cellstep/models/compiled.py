@@ -128,6 +128,11 @@ class Compiled:
         return [self._tracker, *self._parts, *(entry[1] for entry in self._built or ())]
 
     @property
+    def alone(self) -> Loss | None:
+        """The loss of the only output, once a batch was seen, where it has no weight; else None."""
+        return self.losses[0] if self.losses is not None and self.weights == [None] and not self.pending else None
+
+    @property
     def idle(self) -> bool:
         """Whether nothing was added to the mean of the loss."""
         return not self._tracker.count

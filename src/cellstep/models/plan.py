@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ..configured import of_package, ours_attribute, ours_function
 from ..layers import Layer
@@ -20,9 +21,11 @@ from ..layers.pipelined import Pipelined, in_phases
 from ..layers.structure import held, structure
 from ..layers.variable import Variable
 from ..metrics import Metric
-from .data import Pass
+from .compiled import Compiled
+from .data import Batch, Pass
 from .own_steps import remember_masks
 from .rollback import Rollback
+from .scoring import Score, Scored
 
 #: A pass of a call.
 _CALL = Context()
@@ -80,6 +83,7 @@ class Plan:
         names: the names of the outputs, once a step has seen them.
         bound: what the optimizer said that it is in charge of, after it was built for `variables`.
         rollback: for what a step that fails has changed.
+        straight: the layers, where they are in one line and a step is no more than to run them.
     """
 
     def __init__(self, model: Any) -> None:
@@ -99,6 +103,7 @@ class Plan:
         self.rollback = Rollback(model.walk())
         self._model = model
         self._sequence = layer_sequence(model)
+        self.straight = None if self.own or self.penalized else self._sequence
 
     def holds(self) -> bool:
         """Whether nothing has changed since it was made."""
@@ -120,10 +125,11 @@ class Plan:
         Sequences of different lengths stay apart, as `Grouped`, but where a subclass computes with the outputs.
         """
         if self._sequence is not None and type(x) is np.ndarray:
-            mask, pullbacks = None, []
+            mask: Any = None
+            pullbacks: list[Any] = []
             for call in self._sequence.calls:
                 x, mask, pullback = call(x, mask, context)
-                pullbacks.append(pullback)
+                pullbacks += (pullback,)
             return Pass(x, mask, partial(self._sequence.pull, pullbacks))
         apply = self._model.apply if self.computes_with_outputs else self._model.apply_grouped
         y, mask, pullback = apply(x, None, context)
@@ -152,6 +158,23 @@ class LayerSequence:
         """Backward, as far as there are weights that learn; x gets no gradient."""
         for i in self._backward:
             dy = pullbacks[i](dy, self._needed[i])
+
+    def score(self, batch: Batch, compiled: Compiled, context: Context) -> Score | None:
+        """Forward, the loss of the one output, and backward, with nothing in between; None where there is more to it,
+        or x, targets or weights are no arrays."""
+        (x, target, weight, _), loss = batch, compiled.alone
+        weighed = weight is not None and type(weight) is not ndarray
+        if loss is None or type(x) is not ndarray or type(target) is not ndarray or weighed:
+            return None
+        mask: Any = None
+        pullbacks: list[Any] = []
+        for call in self.calls:
+            x, mask, pullback = call(x, mask, context)
+            pullbacks += (pullback,)
+        mask = mask[0] if isinstance(mask, list | tuple) else mask
+        value, dy = loss.value_and_grad(target, x, weight, mask)
+        self.pull(pullbacks, dy if context.scale == 1.0 else dy * context.scale)
+        return Score(value, [], [], [Scored(x, mask, target, weight)] if compiled._built else [])
 
 
 class CallPlan:

@@ -221,9 +221,12 @@ class Trainer:
             saved, done = plan.rollback.save(), optimizer.calls
             try:
                 context = self.context(compiled, batch)
-                ran = plan.forward(batch.x, context)
-                scored = self.score(compiled, plan, batch, ran, True)
-                self.pull(compiled, plan, ran, scored.gradients)
+                ran: Any = None
+                scored = plan.straight.score(batch, compiled, context) if plan.straight and plan.names else None
+                if scored is None:
+                    ran = plan.forward(batch.x, context)
+                    scored = self.score(compiled, plan, batch, ran, True)
+                    self.pull(compiled, plan, ran, scored.gradients)
                 with interrupts_held():
                     logs = self.record(compiled, plan, batch, ran, scored)
                     self.update_weights(optimizer, plan)
