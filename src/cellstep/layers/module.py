@@ -84,6 +84,8 @@ class Module(Weighted):
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         module = super().__new__(cls, *args, **options)
+        # Python finds attributes slowly in a dictionary that shares its keys with those of other objects
+        object.__setattr__(module, "__dict__", {})
         if not of_package(cls) and not of_package(owner_of(cls, "__init__")):
             arguments = arguments_by_name(cls, args, options)
             module._arguments = {k: value if is_plain(value) else NotImplemented for k, value in arguments.items()}

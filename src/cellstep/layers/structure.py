@@ -46,9 +46,7 @@ class Structure:
         """Count the changes of these modules from now on; gives the version now. Until someone asks for it, setting an
         attribute of a module costs little: modules that are made set dozens."""
         for module in modules:
-            if WATCHED not in vars(module):
-                # Python finds attributes slowly in a dictionary that shares its keys with those of other objects
-                object.__setattr__(module, "__dict__", vars(module) | {WATCHED: True})
+            vars(module)[WATCHED] = True
         return self.version
 
 
