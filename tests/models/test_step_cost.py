@@ -54,7 +54,7 @@ def test_calls_of_a_batch() -> None:
         model.evaluate(X[: n * B], Y[: n * B], batch_size=B, verbose=0)
 
     assert calls_of_each(fit) <= 112
-    assert calls_of_each(evaluate) <= 73
+    assert calls_of_each(evaluate) <= 74
 
 
 def test_calls_of_a_prediction() -> None:

@@ -51,7 +51,7 @@ class CTC(Loss):
         return y_pred.shape[:1]
 
     def prepare(self, y_true: Array, y_pred: Array, live: NDArray[np.bool_] | None) -> Array:
-        B, _, classes = y_pred.shape
+        (B,), classes = self.value_shape(y_pred, y_true), y_pred.shape[-1]
         if y_true.ndim != 2 or len(y_true) != B:
             raise ValueError(f"y_true must be (batch, labels) with {B} rows for CTC, got shape {y_true.shape}")
         if y_true.dtype.kind not in "iub" and not (y_true.dtype.kind == "f" and (y_true == np.trunc(y_true)).all()):
