@@ -75,7 +75,8 @@ sys.meta_path.insert(0, Finder())
 
 
 def test_a_folder_that_is_called_numba_is_no_numba(tmp_path: Path) -> None:
-    done = run(FOLDER + "import cellstep.kernels as k; print(k.available()['numba'])", tmp_path)
+    show = "import cellstep.kernels as k; print(k.available()['numba'])"
+    done = run(FOLDER + show, tmp_path, CELLSTEP_BACKEND="numpy")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Numba is not installed")
 
