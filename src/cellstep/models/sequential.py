@@ -114,7 +114,8 @@ class Sequential(Model):
         if before is None:
             return self.shapes()[-1]
         # that of this one layer: those of all of them would make building a model of n layers quadratic
-        return self._graph.steps[-1].shapes(before, {})[0]
+        shape: Shape = self._graph.steps[-1].shapes(before, {})[0]
+        return shape
 
     def _rewire(self, graph: Graph, before: Shape | None = None) -> None:
         """Take another graph; before: the shape of what its last layer takes, if it is known."""
