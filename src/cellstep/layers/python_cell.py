@@ -164,7 +164,7 @@ class PythonCell:
         y = np.zeros((B, self.output_size), self.dtype) if h is None else now[h]
         outputs = np.empty((B, T, self.output_size), self.dtype) if sequences else None
         steps: list[tuple[Array | None, Array | None, Any, list[Array]]] = []
-        step = self.steps(x[:, 0], now, training) if T else None
+        step: Any = self.steps(x[:, 0], now, training) if T else None
         said = repr(self.cell)
         for t in range(T):
             run = None if running is None or running[:, t].all() else running[:, t, None]
