@@ -262,12 +262,11 @@ cdef inline void enter_step(Job *j, Part *p, cs_member *m, long t) noexcept nogi
 
 
 cdef inline void chunk_gradients(Job *j, Part *p, long t0) noexcept nogil:
-    """Of weights and inputs, for the chunk that begins at t0."""
-    cdef long t1 = min(t0 + j.chunk, j.t1)
-    cdef Rows rows = running_rows(j, p, t0, t1)
+    """Of weights, for the chunk that begins at t0, and of inputs, as far as it is in this slice."""
+    cdef Rows rows = running_rows(j, p, t0, min(t0 + j.chunk, j.T))
     weight_gradients(j, p, &rows)
     recurrent_gradients(j, p, &rows)
-    input_gradients(j, p, t0, t1)
+    input_gradients(j, p, t0, min(t0 + j.chunk, j.t1))
 
 
 cdef inline Part part_at(Job *j, cs_member *m, long t) noexcept nogil:

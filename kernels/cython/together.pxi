@@ -4,7 +4,8 @@
 # tiles/progress.h says which stretch is next. A layer's steps wait for the same ones of the layer that it reads.
 
 cdef enum:
-    STRETCH = 16  # steps, at least
+    STRETCH = 16       # steps, at least
+    STRETCH_BACK = 32  # and at most backward
 
 
 cdef struct Together:
@@ -44,6 +45,16 @@ cdef bint follow(Together *g, int i) noexcept:
     return True
 
 
+cdef long stretch_of(Job *j, bint backward) noexcept:
+    """Steps of a stretch: whole chunks forward; backward, where a chunk may be long, an equal part of one."""
+    cdef long n = min(STRETCH_BACK, j.chunk)
+    if not backward:
+        return max(1, STRETCH // j.chunk) * j.chunk
+    while j.chunk < j.T and j.chunk % n:
+        n -= 1
+    return n
+
+
 cdef bint ready(Together *g) noexcept:
     """Whether jobs may run at the same time and gain by it; then with what `cs_advance` needs to know of each."""
     cdef Job *j
@@ -53,7 +64,7 @@ cdef bint ready(Together *g) noexcept:
     g.alone = 0
     for i in range(g.n):
         j, p = g.job + i, g.progress + i
-        p.job, p.stretch = j, j.chunk if g.backward else max(1, STRETCH // j.chunk) * j.chunk
+        p.job, p.stretch = j, stretch_of(j, g.backward)
         p.end = (j.T + p.stretch - 1) // p.stretch * p.stretch if g.backward else j.T
         p.done = p.end - j.T
         g.alone += j.alone
@@ -84,10 +95,15 @@ cdef void forward_stretch(cs_progress *p, int64_t begin, int64_t end) noexcept n
 
 
 cdef void backward_stretch(cs_progress *p, int64_t begin, int64_t end) noexcept nogil:
-    """Steps counted from the last one, or so far behind it that stretches begin with chunks."""
+    """Steps counted from the last one, or so far behind it that chunks begin with stretches. Each gives its dx, and the
+    last of a chunk the gradients of weights."""
     cdef Job *j = <Job *> p.job
+    cdef Part whole
     j.t0, j.t1 = p.end - end, min(j.T, p.end - begin)
     backward_part(j, 0, 1)
+    if j.t0 % j.chunk:
+        whole = part_of(j, 0, 1)
+        input_gradients(j, &whole, j.t0, j.t1)
     fill_padding(j, j.t0, j.t1)
 
 
