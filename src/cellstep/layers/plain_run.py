@@ -138,6 +138,7 @@ def plain_run(layer: RNN, x: Any, context: Context) -> PlainRun | None:
         or not x.flags.carray
         or (context.training and run.drops)
         or layer.states is not None
+        or (context.padding and (layer.go_backwards if layer.return_sequences else layer.zero_output_for_mask))
         or (context.tape and trace_under_way())
     ):
         return None
