@@ -24,6 +24,17 @@ DIFFERENT = {
     "ner_tagging.py": ("accuracy", "Keras on JAX forgets the mask in the metrics of training"),
     "seq2seq_attention.py": ("accuracy", "Keras on JAX forgets the mask in the metrics of training"),
 }
+#: How close to Keras's a script's numbers are, where that is closer than float32 is after long training.
+CLOSER = {
+    "anomaly_autoencoder.py": 5e-4,
+    "attention_layer.py": 1e-5,
+    "callbacks_schedule.py": 1e-5,
+    "generator_data.py": 1e-5,
+    "har_classification.py": 5e-5,
+    "ner_tagging.py": 1e-5,
+    "sentiment_bilstm.py": 1e-5,
+    "seq2seq_attention.py": 2e-4,
+}
 
 
 def run(*arguments: str, **environment: str) -> None:
@@ -34,18 +45,19 @@ def run(*arguments: str, **environment: str) -> None:
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-4000:]
 
 
-def alike(theirs: Any, ours: Any, place: str) -> None:
+def alike(theirs: Any, ours: Any, place: str, tolerance: float) -> None:
     """The same names, lengths and shapes, and values that agree as float32 does after some steps of training."""
     if isinstance(theirs, dict):
         assert theirs.keys() == ours.keys(), place
         for name in theirs:
-            alike(theirs[name], ours[name], f"{place}[{name!r}]")
+            alike(theirs[name], ours[name], f"{place}[{name!r}]", tolerance)
     else:
-        np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-3, err_msg=place)
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance, err_msg=place)
 
 
-def test_there_are_twelve() -> None:
-    assert len(SCRIPTS) == 12
+def test_there_are_twelve_at_least() -> None:
+    assert len(SCRIPTS) >= 12
+    assert CLOSER.keys() | DIFFERENT.keys() <= set(SCRIPTS)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -68,4 +80,4 @@ def test_a_script_gives_what_keras_gives(script: str, tmp_path: Path) -> None:
             assert one.keys() == other.keys()
             one.pop(DIFFERENT.get(script, ("",))[0], None)
             other = {name: other[name] for name in one}
-        alike(one, other, f"{name} number {number}")
+        alike(one, other, f"{name} number {number}", CLOSER.get(script, 2e-3))
