@@ -13,10 +13,12 @@ from torch_cases import CELLS, assert_equal, drawn
 
 from cellstep import kernels
 from cellstep import torch as ours
+from cellstep.torch import projected
 
 KINDS = ("LSTM", "GRU", "RNN")
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")  # which PyTorch's own run slowly
 @pytest.mark.parametrize("block", range(10))
 def test_random_calls(block: int) -> None:
     for seed in range(30 * block, 30 * block + 30):
@@ -26,6 +28,16 @@ def test_random_calls(block: int) -> None:
             raise AssertionError(f"drawn({seed}): {drawn(seed)}") from error
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
+def test_projections_at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projected, "LEAST", 0)
+    calls = [call for call in map(drawn, range(400)) if "proj_size" in call.options]
+    assert len(calls) > 30
+    for call in calls:
+        assert_equal(call)
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
 def test_the_reference() -> None:
     with kernels.use("numpy"):
         for seed in range(300, 320):
@@ -69,17 +81,6 @@ def test_shapes_and_layouts(kind: str, batch_first: bool) -> None:
     assert (last[0] if kind == "LSTM" else last).shape == (4, 4)
     y, last = module(torch.zeros(5, 0, 3) if not batch_first else torch.zeros(0, 5, 3))
     assert y.numel() == 0
-
-
-@pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
-def test_an_lstm_with_projections_is_pytorchs() -> None:
-    torch.manual_seed(0)
-    a = torch.nn.LSTM(3, 6, proj_size=2, num_layers=2, bidirectional=True)
-    b = ours.LSTM(3, 6, proj_size=2, num_layers=2, bidirectional=True)
-    b.load_state_dict(a.state_dict())
-    x = torch.randn(4, 2, 3)
-    for left, right in zip(b(x)[1], a(x)[1], strict=True):
-        assert torch.equal(left, right)
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,14 @@ def drawn(seed: int) -> Call:
         options["num_layers"] = draw.choice([1, 1, 2, 3])
         options["bidirectional"] = draw.random() < 0.4
         options["batch_first"] = draw.random() < 0.5
+        if kind == "LSTM" and draw.random() < 0.3:
+            options["proj_size"] = draw.choice([1, 3, 8])
         options["dropout"] = draw.choice([0.0, 0.4, 1.0]) if options["num_layers"] > 1 else 0.0
         form = draw.choice(["batch", "batch", "single", "sorted", "unsorted"])
+    units = draw.choice([9, 16, 33] if "proj_size" in options else [1, 4, 9, 16, 33])
     call = Call(
         kind,
-        (draw.choice([1, 3, 8, 17]), draw.choice([1, 4, 9, 16, 33])),
+        (draw.choice([1, 3, 8, 17]), units),
         options,
         T=draw.choice([1, 2, 5, 12]),
         B=draw.choice([1, 2, 6, 33]),
@@ -110,7 +113,8 @@ def inputs(call: Call) -> tuple[torch.Tensor, list[torch.Tensor]]:
         x = torch.randn([1, *shape[1:]], dtype=call.dtype).expand(shape)
     elif call.way == "backwards" and len(shape) > 1:
         x = torch.randn([*shape[1:], shape[0]], dtype=call.dtype).movedim(-1, 0)
-    return x, [torch.randn(states, dtype=call.dtype) for _ in range(call.states)]
+    sizes = [o.get("proj_size", H), H][: call.states]  # of h, and of c
+    return x, [torch.randn([*states[:-1], size], dtype=call.dtype) for size in sizes]
 
 
 def results(call: Call, ours_: bool) -> Iterator[tuple[str, torch.Tensor | None]]:

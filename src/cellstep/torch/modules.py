@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from . import projected
 from .function import Call, apply, check_tensor
 from .order import Even, Packed
 from .runs import Runs
@@ -43,20 +44,16 @@ class _Sequences(Runs):
             given = self.permute_hidden(self.nested(states), sort)
             states = self.states(given)
             shape = (self.num_layers * directions, order.B, self.hidden_size)
-            if any([s.shape != shape for s in states]):
+            if self.proj_size or any([s.shape != shape for s in states]):
                 self.check_forward_args(x, given, sizes)  # which raises
         if not order.T:
             raise RuntimeError("expected input with at least one step, got none")
-        call = Call(
-            layers,
-            4 if self.bias else 2,
-            directions,
-            order,
-            self._noise(x, order) if self.training and self.dropout and self.num_layers > 1 else None,
-            True,
-            bool(states),
-        )
-        y, *last = apply(call, x, *states, *weights)
+        noise = self._noise(x, order) if self.training and self.dropout and self.num_layers > 1 else None
+        if self.proj_size:
+            y, *last = projected.run(layers, weights, directions, order, noise, x, states)
+        else:
+            call = Call(layers, 4 if self.bias else 2, directions, order, noise, True, bool(states))
+            y, *last = apply(call, x, *states, *weights)
         if single:
             return y.squeeze(0 if self.batch_first else 1), self.nested([s.squeeze(1) for s in last])
         hidden = self.nested(last)
@@ -67,7 +64,7 @@ class _Sequences(Runs):
     def _noise(self, x: Tensor, order: Even | Packed) -> list[Any]:
         """What the outputs of each layer but the last are multiplied with, in their order: the same numbers as
         torch.nn draws, which lays sequences out step by step."""
-        width = self.hidden_size * (2 if self.bidirectional else 1)
+        width = (self.proj_size or self.hidden_size) * (2 if self.bidirectional else 1)
         shape = (order.T, order.B, width) if isinstance(order, Even) else (len(x), width)
         noise = [
             nn.functional.dropout(torch.ones(shape, dtype=x.dtype), self.dropout).numpy()
@@ -77,13 +74,12 @@ class _Sequences(Runs):
 
 
 class LSTM(_Sequences, nn.LSTM):
-    """torch.nn.LSTM, whose documentation says all else, on cellstep's kernels.
-
-    With proj_size, which kernels do not have, PyTorch's own run.
-    """
+    """torch.nn.LSTM, whose documentation says all else, on cellstep's kernels; with proj_size where that is faster."""
 
     def run(self, input: Any, hx: Any) -> Any:
-        return nn.LSTM.forward(self, input, hx) if self.proj_size else super().run(input, hx)
+        if self.proj_size and not projected.pays(input, self.parameters()):
+            return nn.LSTM.forward(self, input, hx)
+        return super().run(input, hx)
 
 
 class GRU(_Sequences, nn.GRU):

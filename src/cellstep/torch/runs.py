@@ -66,6 +66,7 @@ class Runs(Module):
             cell, suffixes = CELLS[self.kind().__name__.removesuffix("Cell")], self.suffixes()
             layers = Layers(Layer(cell, options_of(cell, self)) for _ in suffixes)
             tensors = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.bias else 2]
+            tensors += ("weight_hr",) if getattr(self, "proj_size", 0) else ()
             layers.names = [name + suffix for suffix in suffixes for name in tensors]
             self.__dict__["_cellstep"] = layers
         own = self._parameters

@@ -18,7 +18,7 @@ def accelerate(module: M) -> M:
     """Run every nn.LSTM, nn.GRU, nn.RNN and their cells inside a model, or the model itself, on cellstep's kernels.
 
     The modules stay the objects that they are, of another class: parameters, hooks and names are the same, and
-    optimizers that hold the parameters go on. Subclasses of a user's own are left alone, and LSTMs with proj_size.
+    optimizers that hold the parameters go on. Subclasses of a user's own are left alone.
 
     Returns:
         The module.
@@ -31,7 +31,7 @@ def accelerate(module: M) -> M:
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected module to be a torch.nn.Module, got {type(module).__name__}")
-    found = [part for part in module.modules() if type(part) in OURS and not getattr(part, "proj_size", 0)]
+    found = [part for part in module.modules() if type(part) in OURS]
     if not found and not any(type(part) in OURS.values() for part in module.modules()):
         names = ", ".join(sorted(kind.__name__ for kind in OURS))
         raise ValueError(f"expected module to have one of torch.nn's {names} in it, got a {type(module).__name__}")
