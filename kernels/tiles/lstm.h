@@ -16,17 +16,18 @@ INLINE void lstm_forward_loop(const cs_span *s, int act, int rec) {
         FOR_BLOCKS(s) {
             real *gates = gate_row + 4 * u;
             vec zi = load(gates), zf = load(gates + VL), zc = load(gates + 2 * VL), zo = load(gates + 3 * VL);
-            vec i = ACT(rec, zi), f = ACT(rec, zf), g = ACT(act, zc), o = ACT(rec, zo);
-            vec c = fma_(f, get(c_old + u, n), i * g);
+            vec i = ACT(rec, zi), f = ACT(rec, zf), g = ACT(act, zc);
+            put(c_new + u, fma_(f, get(c_old + u, n), i * g), n);
             store(gates, KEEP(rec, zi, i));
             store(gates + VL, KEEP(rec, zf, f));
             store(gates + 2 * VL, KEEP(act, zc, g));
-            store(gates + 3 * VL, KEEP(rec, zo, o));
-            put(c_new + u, c, n);
-            put(h_new + u, o, n);
+            store(gates + 3 * VL, KEEP(rec, zo, ACT(rec, zo)));
         }
         /* by itself: a second activation behind the first ones would leave the processor waiting */
-        FOR_BLOCKS(s) put(h_new + u, get(h_new + u, n) * ACT(act, get(c_new + u, n)), n);
+        FOR_BLOCKS(s) {
+            vec o = VALUE(rec, load(gate_row + 4 * u + 3 * VL));
+            put(h_new + u, o * ACT(act, get(c_new + u, n)), n);
+        }
     }
 }
 
