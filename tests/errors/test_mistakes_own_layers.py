@@ -191,4 +191,5 @@ def test_the_sentence(make: Any, error: type[Exception], sentence: str) -> None:
 
 
 def test_the_form_of_all() -> None:
-    check_form([row for row in TABLE if row[0] != "two rows without pullback"])
+    names_no_argument = {"two rows without pullback", "no super in a layer", "no super in a model"}
+    check_form([row for row in TABLE if row[0] not in names_no_argument])
