@@ -21,7 +21,7 @@ from typing import Any
 
 from conditions import Calls, Condition, Contender, Pace, measure
 from fit_process import MOST, worker
-from nets import Net
+from two_lstms import Net
 
 from cellstep import config
 from cellstep.benchmarks import compare, peers, threads

@@ -16,7 +16,11 @@ ROOT = Path(__file__).parent.parent
 FREE = ("src/cellstep/lab", "src/cellstep/cli", "kernels/reference", "kernels/numba", "kernels/chain.py")
 BLAS = ("dot", "vdot", "inner", "matmul", "tensordot", "linalg", "polyfit", "cov", "corrcoef", "convolve", "correlate")
 #: Of integers, or of a vector for `normalize`.
-KNOWN = {("src/cellstep/layers/operations/reducing.py", "matmul"), ("src/cellstep/utils/arrays.py", "linalg")}
+KNOWN = {
+    ("src/cellstep/layers/operations/reducing.py", "matmul"),
+    ("src/cellstep/torch/projected.py", "@"),  # of PyTorch's tensors
+    ("src/cellstep/utils/arrays.py", "linalg"),
+}
 
 
 def calls(source: str) -> set[str]:

@@ -82,7 +82,7 @@ def test_busy_processes_end_with_the_condition() -> None:
 @pytest.mark.parametrize("trains", [False, True])
 @pytest.mark.parametrize("kind", ["stack", "both ways"])
 def test_a_net_is_the_same_in_every_library(kind: str, trains: bool) -> None:
-    from nets import Net
+    from two_lstms import Net
 
     net = Net(kind, Shape(5, 2, 3, 4), trains)
     runner = net.runner("ours", 1)
