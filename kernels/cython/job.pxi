@@ -10,8 +10,9 @@ cdef enum:
     ROW_BLOCKS = 64      # at most
     STRETCHES = 12       # of steps of each, for which one thread takes it
     PROJECT_ROWS = 32    # of one input projection
-    # threads by units up to which all may be used, then half: each step waits for the slowest, and a core that something
-    # else needs for a moment holds up all (LSTM, 100 steps of 1 row and 512 units: 1.9 ms on 8 of 16 cores, 10.4 on 16)
+    # threads by units up to which all may be used, then half: each step waits for the slowest, and a core that
+    # something else needs for a moment holds up all (LSTM, 100 steps of 1 row and 512 units: 1.9 ms on 8 of 16 cores,
+    # 10.4 on 16)
     SMALL_GANG = 4
     ROW_NS = 50          # nanoseconds that a step of a row takes at least, whatever its size
     LARGE_WORK = 60_000  # vectors of multiply-adds of a call, about 25 us, for which the machine is measured
