@@ -1,6 +1,6 @@
 /* The thread pool: threads of our own that help with calls. OpenMP is asked only how many threads this process should use.
 
-   A call is an open door. It starts at once with whoever is there, the caller alone if need be; a worker that arrives
+   A call is an open door. It starts at once with the threads there, the caller alone if need be; a worker that arrives
    while it runs takes part from then on, and nobody is waited for who is not inside. So neither a worker that sleeps nor one
    that a busy neighbour keeps off its core holds up a call, and one that comes late still helps with what is left.
 
@@ -27,7 +27,7 @@
 enum {
     MOST = 256,
     /* A worker stays awake after a call for as long as it worked in it, within these bounds in nanoseconds, and then sleeps.
-       While it is awake it offers its core to whoever wants it, every few microseconds. */
+       While it is awake it yields its core to other threads, every few microseconds. */
     AWAKE_LEAST = 50000,
     AWAKE_MOST = 2000000,
     OFFER = 64,           /* pauses between two offers, 2 to 5 us */

@@ -125,7 +125,7 @@ class PlainPullback(partial[Any]):
 
 
 def plain_run(layer: RNN, x: Any, context: Context) -> PlainRun | None:
-    """What runs x in this pass; None where x is no array as kernels take it, or something else takes part."""
+    """What runs x in this pass; None where x is not an array that kernels take, or an option takes part."""
     run: PlainRun | None = layer._cached_plain
     if run is None or run.version != structure.version or run.backend is not kernels.active():
         run = layer.__dict__["_cached_plain"] = PlainRun(layer)

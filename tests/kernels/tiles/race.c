@@ -1,5 +1,5 @@
 /* Calls of the thread pool from several threads at once, for the thread sanitizer: a gang whose members add to cells of
-   their own, wait, and read those of the others; pieces, each made once by whoever comes; jobs that go from step to step,
+   their own, wait, and read those of the others; pieces, each made once by one thread; jobs that go from step to step,
    each of which reads what the one before wrote; and memory that one thread returns to the pool and another takes. Prints
    nothing and returns 0 where all is right. */
 #include "gang.h"
