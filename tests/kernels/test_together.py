@@ -124,6 +124,7 @@ def test_gradients_of_weights_that_two_calls_share_are_added(backend: kernels.Ba
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.skipif(bool(kernels.available()["cython"]), reason="needs the compiled kernels")
 def test_calls_of_several_threads_at_once(threads: None) -> None:
     backend = kernels.load("cython")
     made = problems(VARIANTS[1], SHAPES[0], "float32", PAIRS[1], 0)
