@@ -33,6 +33,7 @@ __all__ = [
     "__version__",
     "activations",
     "backend",
+    "bridges",
     "callbacks",
     "config",
     "constraints",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from . import (
         activations,
         backend,
+        bridges,
         callbacks,
         config,
         constraints,

@@ -32,7 +32,13 @@ MODULES = [
         "cellstep.sampling",
         "cellstep.saving",
     ),
-    *("cellstep.config", "cellstep.datasets", "cellstep.preprocessing", "cellstep.preprocessing.sequence"),
+    *(
+        "cellstep.bridges",
+        "cellstep.config",
+        "cellstep.datasets",
+        "cellstep.preprocessing",
+        "cellstep.preprocessing.sequence",
+    ),
 ]
 
 

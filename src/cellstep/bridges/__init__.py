@@ -1,0 +1,22 @@
+"""Bridges: models and weights of other frameworks, into cellstep and back.
+
+    from cellstep import bridges
+
+    model = bridges.from_torch(module)
+    bridges.to_torch(model)
+
+A framework is imported when a function that needs it is called. Files may come from anyone: see `cellstep.untrusted`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..exports import lazy
+
+__all__ = ["FileError"]
+
+if TYPE_CHECKING:
+    from ..untrusted import FileError
+
+lazy(globals(), {"..untrusted": "FileError"})
