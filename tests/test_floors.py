@@ -16,7 +16,18 @@ ROOT = Path(__file__).parent.parent
 #: From the ground up. Modules of one floor may import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("kernels",),
-    ("atomic", "interrupts", "core", "seeds", "exports", "registry", "configured", "lookup", "untrusted"),
+    (
+        "atomic",
+        "interrupts",
+        "core",
+        "seeds",
+        "exports",
+        "registry",
+        "configured",
+        "lookup",
+        "tensor_file",
+        "untrusted",
+    ),
     (
         "activations",
         "backend",

@@ -69,7 +69,7 @@ def said(error: BaseException) -> str:
 
 def named(file: Any, argument: str = "path") -> str:
     """What messages call a file: its path, or of a file that is open its name."""
-    name = getattr(file, "name", file)
+    name = file if isinstance(file, os.PathLike) else getattr(file, "name", file)
     return os.fspath(name) if isinstance(name, str | os.PathLike) else f"the file given as {argument}"
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import core, kernels
+from .. import core, kernels, tensor_file
 from ..kernels.stages import Recur, Stage, widths
 
 Array = NDArray[Any]
+
+#: What a file of tensors is said to hold, in its metadata.
+KIND = "cellstep.kind"
 
 
 class StreamState(dict[str, Array]):
@@ -23,10 +26,32 @@ class StreamState(dict[str, Array]):
         >>> layer = LSTM(8)
         >>> layer.build((None, None, 3))
         >>> stream = layer.stream()
-        >>> state = stream.state
-        >>> np.savez("state.npz", **state)
-        >>> stream.state = np.load("state.npz")
+        >>> stream.state.save("state.safetensors")
+        >>> stream.state = StreamState.load("state.safetensors")
     """
+
+    def save(self, path: Any, overwrite: bool = True) -> None:
+        """Write them to a .safetensors file, as a whole or not at all.
+
+        Raises:
+            ValueError: the name ends otherwise. FileExistsError: there is such a file, without `overwrite`.
+        """
+        if core.check_path("path", path).suffix != ".safetensors":
+            raise ValueError(f"path must end in .safetensors, got {str(path)!r}")
+        tensor_file.write(path, self, {KIND: "states"}, overwrite)
+
+    @classmethod
+    def load(cls, path: Any, max_bytes: int | None = None) -> Self:
+        """What `save` wrote.
+
+        Args:
+            path: of the file. max_bytes: the most memory that reading may take; see `load_model`.
+
+        Raises:
+            FileError: it is no such file, or damaged. FileNotFoundError: there is none.
+        """
+        with tensor_file.opened(path, max_bytes) as file:
+            return cls({name: file.read(name) for name in file.entries})
 
     def copy(self) -> StreamState:
         """With copies of the arrays."""

@@ -18,7 +18,7 @@ from ..layers.names import auto_name
 from ..layers.operations import Operation
 from ..layers.tracer import checked_tensors
 from ..lookup import why_left_out
-from . import weights
+from . import tensors, weights
 from .explain import explanation
 from .functional import from_functional, functional_config
 from .network import Network
@@ -267,12 +267,13 @@ class Model(Network, Trainable):
         save_model(self, filepath, overwrite, zipped)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
-        """Write all weights, and the optimizer's state, to a .weights.h5 file that Keras reads; see `weights.save`."""
-        weights.save(self, filepath, overwrite)
+        """Write all weights, and the optimizer's state, to a .weights.h5 file that Keras reads; see `weights.save`. Or
+        to a .safetensors file, without the optimizer's state and with the layers' configuration."""
+        (tensors if tensors.is_path(filepath) else weights).save(self, filepath, overwrite)
 
     def load_weights(self, filepath: Any, skip_mismatch: bool = False, max_bytes: int | None = None) -> None:
         """Read weights that `save_weights` or `save` wrote, or Keras; see `weights.load`."""
-        weights.load(self, filepath, skip_mismatch, max_bytes)
+        (tensors if tensors.is_path(filepath) else weights).load(self, filepath, skip_mismatch, max_bytes)
 
     def get_config(self) -> dict[str, Any]:
         """Of a model made of tensors its layers and calls; of a subclass what its constructor was given."""

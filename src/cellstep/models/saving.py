@@ -16,13 +16,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import registry
+from .. import registry, tensor_file
 from ..atomic import replacing
 from ..core import brief, check_count, check_path
 from ..layers import deserialize
 from ..layers.reading import Reading, reading
 from ..registry import serialize_shared
-from . import archive, hdf5, weights
+from ..untrusted import blamed
+from . import archive, hdf5, tensors, weights
 from .archive import CONFIG, METADATA, WEIGHTS
 from .network import Network
 
@@ -43,7 +44,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
 
     Args:
         model: built.
-        filepath: ends in .keras.
+        filepath: ends in .keras; or in .safetensors, for the layers and the weights alone, as `save_weights`.
         overwrite: replace a file that is there.
         zipped: True or None; a directory is not built.
 
@@ -51,6 +52,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
         ValueError: the model is not built, or the name. FileExistsError: there is such a file, without `overwrite`.
         TypeError: it holds a function that is not registered. NotImplementedError: a class without get_config.
     """
+    if tensors.is_path(filepath):
+        return tensors.save(model, filepath, overwrite)
     path = _path(filepath)
     if zipped not in (None, True):
         raise NotImplementedError(f"zipped=False is not built yet; expected zipped=True, got {zipped!r}")
@@ -98,7 +101,7 @@ def load_model(
     """Read a model that `save_model` wrote, or Keras.
 
     Args:
-        filepath: of a .keras file, or a binary file that is open for reading.
+        filepath: of a .keras file, or a binary file that is open for reading; or of a .safetensors file.
         custom_objects: classes and functions of the user's by name; registered ones are known without.
         compile: also take the optimizer with its state, the loss and the metrics from the file.
         safe_mode: accepted as in Keras; code in a file is never run here, whatever it says.
@@ -112,6 +115,8 @@ def load_model(
     limit = None if max_bytes is None else check_count("max_bytes", max_bytes)
     if hasattr(filepath, "read"):
         return _read(filepath, custom_objects, compile, limit)
+    if tensors.is_path(filepath):
+        return _read_tensors(filepath, custom_objects, limit)
     with open(archive.existing(_path(filepath)), "rb") as file:
         return _read(file, custom_objects, compile, limit)
 
@@ -129,6 +134,16 @@ def _read(file: Any, custom_objects: Mapping[str, Any] | None, compile: bool, ma
                 raise ValueError(f"{path} must hold a model in {CONFIG}, got {place}{_said(error)}") from error
         content = archive.member(members, WEIGHTS, path, limit)
     weights.read(model, io.BytesIO(content), path)
+    return model  # type: ignore[no-any-return]
+
+
+def _read_tensors(path: Any, custom_objects: Mapping[str, Any] | None, max_bytes: int | None) -> Model:
+    with tensor_file.opened(path, max_bytes) as file:
+        text = tensors.configuration(file).encode()
+        state = Reading(file.limit.left)
+        with registry.custom_object_scope(custom_objects), reading(state), blamed(file.name, tensors.MODEL, DAMAGE):
+            model = _made(_parsed(text, state), compile=False)
+        tensors.assign(model, file)
     return model  # type: ignore[no-any-return]
 
 
