@@ -38,7 +38,8 @@ MAY = {
 }
 OWN_FILES = "|".join([NAMES, *(snake_case(cell.title) for cell in kernels.CELLS.values())])
 OWN = re.compile(
-    rf"^(kernels/(reference|numba|tiles)|src/cellstep/layers|bench/benchmarks/peers/numpy_by_hand)/({OWN_FILES})\.(py|h)$"
+    r"^(kernels/(reference|numba|tiles)|src/cellstep/(layers|lab/diagrams)|bench/benchmarks/peers/numpy_by_hand)"
+    rf"/({OWN_FILES})\.(py|h)$"
 )
 SUFFIXES = {".py", ".pyx", ".pxi", ".c", ".h"}
 

@@ -18,6 +18,7 @@ from ..exports import lazy
 __all__ = [
     "BPTT",
     "Comparison",
+    "Diagram",
     "Gates",
     "GradientFlow",
     "GradientMonitor",
@@ -27,6 +28,7 @@ __all__ = [
     "Unrolled",
     "bptt",
     "compare",
+    "diagram",
     "gates",
     "gradient_flow",
     "lyapunov",
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from .analysis.gradient_flow import GradientFlow, gradient_flow
     from .analysis.gradient_monitor import GradientMonitor, GradientWarning
     from .analysis.lyapunov import Lyapunov, lyapunov
+    from .diagrams.diagram import Diagram, diagram
     from .diagrams.unroll import Unrolled, unroll
     from .html_report import report
     from .result import Result
@@ -57,6 +60,7 @@ lazy(
         ".analysis.gradient_flow": "GradientFlow, gradient_flow",
         ".analysis.gradient_monitor": "GradientMonitor, GradientWarning",
         ".analysis.lyapunov": "Lyapunov, lyapunov",
+        ".diagrams.diagram": "Diagram, diagram",
         ".diagrams.unroll": "Unrolled, unroll",
         ".html_report": "report",
         ".result": "Result",

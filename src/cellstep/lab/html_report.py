@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import atomic
 from . import style
+from .diagrams.diagram import Diagram
 from .result import Result, Table, text_table
 
 #: A picture is never drawn smaller than this part of its size: letters of 10 points would be too small to read.
@@ -59,7 +60,7 @@ $sections
 _SCROLL = '<div class="scroll" role="region" tabindex="0" aria-label="$label">$content</div>'
 
 
-def report(results: Sequence[Result] | Result, path: str | Path, title: str = "Lab report") -> Path:
+def report(results: Sequence[Result | Diagram] | Result | Diagram, path: str | Path, title: str = "Lab report") -> Path:
     """Write results to a page: of each its title, its summary, its picture and its table.
 
     Args:
@@ -84,7 +85,7 @@ def report(results: Sequence[Result] | Result, path: str | Path, title: str = "L
     return target
 
 
-def page(results: Sequence[Result] | Result, title: str = "Lab report") -> str:
+def page(results: Sequence[Result | Diagram] | Result | Diagram, title: str = "Lab report") -> str:
     """The text of the page; see `report`."""
     listed: list[Any] = list(results) if isinstance(results, list | tuple) else [results]
     if not listed:
@@ -121,9 +122,12 @@ def prose(summary: str, table: Table | None) -> list[str]:
 def _image(result: Any, sentences: list[str]) -> str:
     """The picture as part of the page; a reader who does not see it hears the summary. Where the page is too narrow for
     its text to be read, it scrolls."""
-    figure = result.draw()
-    width = SMALLEST * 96 * figure.get_size_inches()[0]
-    data = base64.b64encode(style.picture(figure, "svg")).decode()
+    if isinstance(result, Diagram):
+        width, picture = 0.0, result.svg.encode()
+    else:
+        figure = result.draw()
+        width, picture = SMALLEST * 96 * figure.get_size_inches()[0], style.picture(figure, "svg")
+    data = base64.b64encode(picture).decode()
     alt = escape(" ".join(sentence.removeprefix("- ") for sentence in sentences))
     image = f'<img alt="{alt}" style="min-width:{width:.0f}px" src="data:image/svg+xml;base64,{data}">'
     return Template(_SCROLL).substitute(label=escape(f"Picture: {result.title}"), content=image)
