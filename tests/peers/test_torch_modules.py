@@ -214,6 +214,29 @@ def test_single_entries_written_past_autograd_are_seen_at_the_latest_after_64_st
     assert changed[-1]
 
 
+@pytest.mark.parametrize("kind", ["RNN", "RNNCell"])
+@pytest.mark.parametrize("turn", [lambda w: setattr(w, "data", w.data.t()), lambda w: w.detach().t_()])
+def test_a_weight_that_is_turned_in_its_place_is_seen(kind: str, turn: Any) -> None:
+    """Its address is the same, and for as many units as features its shape."""
+    theirs, mine, x = getattr(torch.nn, kind)(4, 4), getattr(ours, kind)(4, 4), torch.randn(2, 4)
+    mine.load_state_dict(theirs.state_dict())
+    mine(x)
+    for module in (theirs, mine):
+        turn(next(p for name, p in module.named_parameters() if name.startswith("weight_hh")))
+    torch.testing.assert_close(mine(x)[0], theirs(x)[0])
+
+
+@pytest.mark.parametrize("changes", [{"nonlinearity": "relu", "mode": "RNN_RELU"}, {"num_layers": 1}])
+def test_attributes_that_change_after_a_call(changes: dict[str, Any]) -> None:
+    module, x = ours.RNN(3, 4, num_layers=2), torch.randn(5, 2, 3)
+    module(x)
+    for name, value in changes.items():
+        setattr(module, name, value)
+    other = torch.nn.RNN(3, 4, changes.get("num_layers", 2), nonlinearity=changes.get("nonlinearity", "tanh"))
+    other.load_state_dict({name: p for name, p in module.state_dict().items() if hasattr(other, name)})
+    torch.testing.assert_close(module(x)[0], other(x)[0])
+
+
 @pytest.mark.parametrize("kind", [*KINDS, *CELLS])
 def test_copies_pickles_and_state_dicts(kind: str, tmp_path: Any) -> None:
     module, x = getattr(ours, kind)(3, 4), torch.randn(2, 3)

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from .function import Call, apply, check_tensor
+from .function import Call, apply, taken
 from .order import Step
 from .runs import Runs
 
@@ -18,7 +18,7 @@ class _Step(Runs):
         return [""]
 
     def run(self, input: Any, hx: Any) -> Any:
-        check_tensor("input", input)
+        input = taken("input", input)
         states = [] if hx is None else self.states(hx)
         single = input.dim() == 1
         axes = [t.dim() for t in (input, *states)]

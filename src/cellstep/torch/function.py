@@ -50,6 +50,7 @@ class Call(NamedTuple):
             layer.packed(tensors[at + k * n : at + k * n + n], taped, order.B * order.T)
             for k, layer in enumerate(self.layers)
         ]
+        self._check_widths(packed, x.shape[-1], tensors)
         if not taped and not self.sequences:
             shape, dtype = (order.B, packed[0].H), packed[0].dtype
             new = [_array(state).copy() for state in tensors[:at]] or [np.zeros(shape, dtype) for _ in range(states)]
@@ -63,6 +64,18 @@ class Call(NamedTuple):
         y, last, tapes = stack.forward(_array(x), first, self.sequences, taped)
         outputs = [y, *last] if self.sequences else [state[0] for state in last]
         return (stack, tapes), tuple([torch.from_numpy(output) for output in outputs])
+
+    def _check_widths(self, packed: Sequence[core.Packed], width: int, tensors: Sequence[Tensor]) -> None:
+        """RuntimeError where the weights are of other widths than x and the states: kernels would read elsewhere."""
+        H, D = packed[0].H, self.directions
+        for k, own in enumerate(packed):
+            if (width, H) != (own.I, own.H):
+                wanted = f"{width} features and {H} units"
+                raise RuntimeError(f"expected weights for {wanted} in layer {k // D}, got {own.I} and {own.H}")
+            if k % D == D - 1:
+                width = D * H
+        if self.given and any([state.shape[-1] != H for state in tensors[: self.states]]):
+            raise RuntimeError(f"expected hx of {H} units, as the weights are, got {tensors[0].shape[-1]}")
 
     def _layered(self, state: Any) -> Any:
         """(layers, B, H) of a state: without sequences there is one layer, and no axis for it."""
@@ -79,7 +92,7 @@ class Call(NamedTuple):
         assert kept is not None
         stack, tapes = kept
         states, n = self.states, self.each
-        arrays = [None if grad is None else core.rows(grad.detach().numpy()) for grad in grads]
+        arrays = [None if grad is None else core.rows(_array(grad)) for grad in grads]
         dy, dlast = (arrays[0], arrays[1:]) if self.sequences else (None, arrays)
         dlast = [d if d is None else core.contiguous(self._layered(d)) for d in dlast]
         need_dx, *needed = needed
@@ -96,8 +109,16 @@ class Call(NamedTuple):
 
 
 def _array(tensor: Tensor) -> Any:
-    """The array that shares the tensor's memory."""
-    return tensor.detach().numpy() if tensor.requires_grad else tensor.numpy()
+    """The array that shares the tensor's memory; a copy of a view that negates."""
+    try:
+        return tensor.detach().numpy() if tensor.requires_grad else tensor.numpy()
+    except RuntimeError:
+        if torch._C._functorch.is_legacy_batchedtensor(tensor) or torch._C._functorch.is_batchedtensor(tensor):
+            raise RuntimeError(
+                "cellstep.torch does not take many gradients of an output at once (is_grads_batched, vectorize); "
+                + INSTEAD
+            ) from None
+        return tensor.numpy(force=True)
 
 
 class Recurrent(torch.autograd.Function):
@@ -142,11 +163,14 @@ def _refuse_forward_mode() -> None:
     raise RuntimeError(f"cellstep.torch has no forward-mode derivatives; {INSTEAD}")
 
 
-_FLOATS = (torch.float32, torch.float64)
+_FLOATS, _HALVES = (torch.float32, torch.float64), (torch.float16, torch.bfloat16)
 
 
-def check_tensor(name: str, tensor: Any) -> None:
-    """Raise, in one sentence, where kernels cannot run on a tensor, or PyTorch is not computing but transforming."""
+def taken(name: str, tensor: Any) -> Any:
+    """The tensor; of half precision in float32 under autocast, where kernels are no operation that it would lower.
+
+    Raises, in one sentence, where kernels cannot run on it, or PyTorch is not computing but transforming.
+    """
     if (
         (type(tensor) is torch.Tensor or type(tensor) is torch.nn.Parameter)
         and tensor.dtype in _FLOATS
@@ -156,7 +180,7 @@ def check_tensor(name: str, tensor: Any) -> None:
         and not torch._C._are_functorch_transforms_active()
         and torch._C._get_tracing_state() is None
     ):
-        return
+        return tensor
     if not isinstance(tensor, torch.Tensor):
         raise TypeError(f"expected {name} to be a tensor, got {type(tensor).__name__}")
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
@@ -168,6 +192,8 @@ def check_tensor(name: str, tensor: Any) -> None:
     if not tensor.is_cpu or tensor.layout is not torch.strided:
         what = f"a {tensor.layout} one" if tensor.is_cpu else f"one on {tensor.device}"
         raise RuntimeError(f"expected {name} to be a dense tensor on the CPU, got {what}; {INSTEAD}")
+    if tensor.dtype in _HALVES and torch.is_autocast_enabled("cpu"):
+        return taken(name, tensor.float())
     if tensor.dtype not in _FLOATS:
         raise ValueError(
             f"expected {name} to be float32 or float64, got {tensor.dtype}; {name}.float() makes one, or {INSTEAD}"

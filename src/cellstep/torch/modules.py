@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from . import projected
-from .function import Call, apply, check_tensor
+from .function import Call, apply, taken
 from .order import Even, Packed
 from .runs import Runs
 
@@ -23,7 +23,7 @@ class _Sequences(Runs):
 
     def run(self, input: Any, hx: Any) -> Any:
         x, sizes, sort, unsort = input if isinstance(input, PackedSequence) else (input, None, None, None)
-        check_tensor("input", x)
+        x = taken("input", x)
         states = [] if hx is None else self.states(hx)
         axes = x.dim()
         if axes not in (2, 3) and sizes is None:
@@ -34,7 +34,7 @@ class _Sequences(Runs):
         if single:
             x, states = x.unsqueeze(0 if self.batch_first else 1), [s.unsqueeze(1) for s in states]
         layers, weights = self.weights()
-        order = Even(x.shape, self.batch_first) if sizes is None else Packed(sizes.numpy())
+        order = Even(x.shape, self.batch_first) if sizes is None else Packed(sizes.numpy(), x.shape)
         directions = 2 if self.bidirectional else 1
         if states or x.dtype is not weights[0].dtype:
             self.check_dtypes(weights[0].dtype, (x, *states))
@@ -50,7 +50,8 @@ class _Sequences(Runs):
             raise RuntimeError("expected input with at least one step, got none")
         noise = self._noise(x, order) if self.training and self.dropout and self.num_layers > 1 else None
         if self.proj_size:
-            y, *last = projected.run(layers, weights, directions, order, noise, x, states)
+            with torch.autocast("cpu", enabled=False):
+                y, *last = projected.run(layers, weights, directions, order, noise, x, states)
         else:
             call = Call(layers, 4 if self.bias else 2, directions, order, noise, True, bool(states))
             y, *last = apply(call, x, *states, *weights)

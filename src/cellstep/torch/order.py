@@ -83,10 +83,17 @@ class Packed:
     """The data of a PackedSequence, (steps of all rows, width): step after step, longest row first.
 
     Args:
-        sizes: (T,) how many rows have a step, for each step.
+        sizes: (T,) how many rows have a step, for each step. shape: of the data.
+
+    Raises:
+        RuntimeError: they do not fit together.
     """
 
-    def __init__(self, sizes: Array) -> None:
+    def __init__(self, sizes: Array, shape: tuple[int, ...]) -> None:
+        fits = len(shape) == 2 and sizes.sum() <= shape[0]
+        if not fits or sizes[-1] < 0 or (sizes[1:] > sizes[:-1]).any():
+            got = f"data {tuple(shape)} and batch_sizes {sizes.tolist()}"
+            raise RuntimeError(f"expected data with two axes and a row for each of batch_sizes, which fall, got {got}")
         self.T, self.B = len(sizes), int(sizes[0])
         row, step = np.arange(self.B), np.arange(self.T)[:, None]
         self.runs = runs = row < sizes[:, None]

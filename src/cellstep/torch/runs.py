@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .function import INSTEAD, check_tensor
+from .function import INSTEAD, taken
 from .weights import CELLS, Layer, options_of
 
 if TYPE_CHECKING:
     from torch.nn import Module
 else:
     Module = object
+
+
+#: The attributes of a module that its layers are made by.
+MADE_BY = frozenset(("bias", "bidirectional", "nonlinearity", "num_layers", "proj_size"))
 
 
 class Layers(list[Layer]):
@@ -40,10 +44,15 @@ class Runs(Module):
 
     _cellstep: Layers
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in MADE_BY:
+            self.__dict__.pop("_cellstep", None)
+
     @classmethod
     def kind(cls) -> type:
         """The class of torch.nn that this one is."""
-        return next(base for base in cls.__mro__ if base.__module__.startswith("torch.nn"))
+        return next(base for base in cls.__mro__ if base.__module__.startswith("torch.nn.modules"))
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         run = type(self).run
@@ -84,10 +93,7 @@ class Runs(Module):
         if n > 1 and (not isinstance(hx, (tuple, list)) or len(hx) != n):
             got = f"{len(hx)}" if isinstance(hx, (tuple, list)) else f"a {type(hx).__name__}"
             raise TypeError(f"expected hx to be {n} tensors ({', '.join(cell.state_names)}), got {got}")
-        states = list(hx) if n > 1 else [hx]
-        for state in states:
-            check_tensor("hx", state)
-        return states
+        return [taken("hx", state) for state in (hx if n > 1 else [hx])]
 
     def check_dtypes(self, wanted: torch.dtype, tensors: Sequence[Tensor]) -> None:
         """ValueError where input or states have another dtype than the weights."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TypeVar
 
 from torch import nn
+from torch.nn.utils import parametrize
 
 from .cells import GRUCell, LSTMCell, RNNCell
 from .modules import GRU, LSTM, RNN
+from .runs import Runs
 
 M = TypeVar("M", bound=nn.Module)
 
-OURS = {ours.kind(): ours for ours in (GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell)}
+OURS: dict[type, type] = {ours.kind(): ours for ours in (GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell)}
+THEIRS: dict[type, type] = {ours: theirs for theirs, ours in OURS.items()}
 
 
 def accelerate(module: M) -> M:
@@ -31,12 +34,9 @@ def accelerate(module: M) -> M:
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected module to be a torch.nn.Module, got {type(module).__name__}")
-    found = [part for part in module.modules() if type(part) in OURS]
-    if not found and not any(type(part) in OURS.values() for part in module.modules()):
+    if not any([_swap(part, OURS) or isinstance(part, Runs) for part in module.modules()]):
         names = ", ".join(sorted(kind.__name__ for kind in OURS))
         raise ValueError(f"expected module to have one of torch.nn's {names} in it, got a {type(module).__name__}")
-    for part in found:
-        part.__class__ = OURS[type(part)]
     return module
 
 
@@ -55,7 +55,20 @@ def restore(module: M) -> M:
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected module to be a torch.nn.Module, got {type(module).__name__}")
     for part in module.modules():
-        if type(part) in OURS.values():
+        if _swap(part, THEIRS):
             part.__dict__.pop("_cellstep", None)
-            part.__class__ = type(part).kind()
     return module
+
+
+def _swap(part: nn.Module, classes: dict[type, type]) -> bool:
+    """Give a module the class that stands in the place of its own, if any, and say whether one does."""
+    kind = type(part)
+    if kind in classes:
+        part.__class__ = classes[kind]
+    elif parametrize.is_parametrized(part) and kind.__base__ in classes:
+        # its computed weights are properties of a class that PyTorch has made for it
+        own = {name: value for name, value in vars(kind).items() if name not in ("__dict__", "__weakref__")}
+        part.__class__ = type(kind.__name__, (classes[kind.__base__],), own)
+    else:
+        return False
+    return True

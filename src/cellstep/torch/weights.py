@@ -91,14 +91,24 @@ class Place(NamedTuple):
     samples: list[Any]
 
 
-def _place(tensors: Sequence[Tensor]) -> Place:
+def _addresses(tensors: Sequence[Tensor], elsewhere: int) -> list[int]:
+    """Where each tensor begins, or `elsewhere` for one that has not one row after another."""
+    return [tensor.data_ptr() if tensor.is_contiguous() else elsewhere for tensor in tensors]
+
+
+def _place(tensors: Sequence[Tensor], gates: int) -> Place:
+    W, U, *biases = [tuple(tensor.shape) for tensor in tensors]
+    if len(U) != 2 or [W[:-1], U[:-1], *biases] != [(gates * U[1],)] * len(tensors):
+        n = f"{gates} * units" if gates > 1 else "units"
+        wanted = f"({n}, features), ({n}, units)" + f", ({n},)" * len(biases)
+        raise RuntimeError(f"expected weights of shapes {wanted}, got {', '.join(map(str, (W, U, *biases)))}")
     for tensor in tensors:
         if tensor.dtype != tensors[0].dtype or not tensor.is_cpu:
             raise ValueError("expected the parameters of a module to have one dtype and to be on the CPU")
-    arrays = [tensor.detach().contiguous().numpy() for tensor in tensors]
+    arrays = [tensor.contiguous().numpy(force=True) for tensor in tensors]
     few = sum(a.nbytes for a in arrays) <= FEW
     # the array of what is not contiguous is a copy, which does not follow the tensor
-    pointers = [tensor.data_ptr() if tensor.is_contiguous() else -1 for tensor in tensors]
+    pointers = _addresses(tensors, -1)
     memory = [memoryview(a.reshape(-1).view(np.uint8)) for a in arrays]
     return Place(pointers, arrays, memory, [] if few else [_sample(a) for a in arrays])
 
@@ -130,8 +140,8 @@ class Layer:
         """The weights for a call over `work` rows and steps: weight_ih, weight_hh and, where there are biases, bias_ih
         and bias_hh."""
         kept = self.kept
-        if kept is None or [tensor.data_ptr() for tensor in tensors] != kept.place.pointers:
-            return self._pack(_place(tensors), tensors, backward, None)
+        if kept is None or _addresses(tensors, -2) != kept.place.pointers:
+            return self._pack(_place(tensors, self.cell.G), tensors, backward, None)
         packed = kept.packed
         fits = (packed.backward or not backward) and packed.backend.name == kernels.active().name
         if fits and self._same(kept, tensors, work):
