@@ -15,10 +15,12 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 from .cells import ACTIVATIONS, CELLS, OF_INPUT, Cell, Gate, Option, Product, State, Weight
 from .contract import Backend, Split
+from .equations.reference import step_of
 from .reference import backend as _reference
 from .row_checks import check_row
 
@@ -95,6 +97,9 @@ def load(name: str, why: str = "asked for by name") -> Backend:
     if missing:
         raise ImportError(f"backend {name!r} is not available: {missing}")
     module = importlib.import_module(_MODULES[name])
+    for cell in CELLS.values():
+        if cell.equations is not None and cell.name not in module.CELLS:
+            _offer(name, cell)
     exported = (*FUNCTIONS, "empty", "Chain", "products", "norms", "updates")
     # what Numba does not compile is the reference's
     return Backend(name, why, module.CELLS, *(getattr(module, each, getattr(_reference, each)) for each in exported))
@@ -172,11 +177,11 @@ def use(name: str) -> Iterator[Backend]:
 _added: set[str] = set()
 
 
-def add_cell(cell: Cell, reference: Callable[..., Any], **compiled: Any) -> None:
+def add_cell(cell: Cell, reference: Callable[..., Any] | None = None, **compiled: Any) -> None:
     """Add a cell: its row, and its functions.
 
     Args:
-        cell: the row.
+        cell: the row; one with equations brings its functions for every backend.
         reference: its step in NumPy, as reference/loop.py describes it.
         **compiled: what other backends have of it, by name: `numba` alone, as tiles in C are compiled with the package.
             Without, the backend leaves the cell to the reference.
@@ -186,6 +191,13 @@ def add_cell(cell: Cell, reference: Callable[..., Any], **compiled: Any) -> None
             added then. ImportError: a backend that is not installed here.
     """
     check_row(cell, CELLS)
+    if cell.equations is not None:
+        CELLS[cell.name] = cell
+        _added.add(cell.name)
+        for name, module in _MODULES.items():
+            if module in sys.modules:
+                _offer(name, cell)
+        return
     for name, function in {"numpy": reference, **compiled}.items():
         if name not in ("numpy", "numba"):
             raise ValueError(f"expected functions of a cell for the backend numba, got some for {name!r}")
@@ -196,6 +208,31 @@ def add_cell(cell: Cell, reference: Callable[..., Any], **compiled: Any) -> None
         backend.cells[cell.name] = function
     CELLS[cell.name] = cell
     _added.add(cell.name)
+
+
+def _added_again(*parts: Any) -> Cell:
+    """The row of these parts, added where it is not there."""
+    cell = Cell(*parts)
+    if cell.name not in CELLS:
+        add_cell(cell)
+    return CELLS[cell.name]
+
+
+def _reduced(cell: Cell) -> tuple[Any, ...]:
+    """A pickle of a row: its name, or all of one with equations, for programs that have never seen its class."""
+    if cell.equations is None:
+        return cell.__reduce__()
+    return _added_again, tuple(getattr(cell, part.name) for part in fields(cell))
+
+
+copyreg.pickle(Cell, _reduced)
+
+
+def _offer(backend: str, cell: Cell) -> None:
+    """Give a loaded backend a cell with equations."""
+    function = step_of(cell) if backend == "numpy" else cell.name
+    if backend == "numpy":
+        sys.modules[_MODULES[backend]].CELLS[cell.name] = function
 
 
 def remove_cell(name: str) -> None:

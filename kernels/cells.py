@@ -138,6 +138,7 @@ class Cell:
         options: what `pack` fixes besides the weights, in the order in which functions take them.
         orders: the gates' letters in other frameworks' order of columns.
         names: what these frameworks call the cell; Keras calls it as its title says.
+        equations: of a cell that is written as such, its step as a graph (`equations/`), which every backend runs.
     """
 
     name: str
@@ -150,6 +151,7 @@ class Cell:
     bias: str = "b"
     orders: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    equations: Any = None
 
     @cached_property
     def G(self) -> int:

@@ -68,7 +68,8 @@ def _check_options(cell: Cell) -> None:
 
 def _check_gates(cell: Cell) -> None:
     for gate in cell.gates:
-        _check_one_of(f"the activation of gate {gate.letter} of {cell.name}", gate.activation, cell.activations)
+        if cell.equations is None:  # which say themselves what becomes of a gate's sum
+            _check_one_of(f"the activation of gate {gate.letter} of {cell.name}", gate.activation, cell.activations)
         _check_one_of(f"the role of gate {gate.letter} of {cell.name}", gate.role, ROLES)
     for framework, order in cell.orders.items():
         if sorted(order) != sorted(cell.letters):

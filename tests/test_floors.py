@@ -31,6 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "activations",
         "backend",
+        "cells",
         "constraints",
         "initializers",
         "layers",
@@ -43,7 +44,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("callbacks", "losses", "metrics", "models", "optimizers"),
     (
         *("benchmarks", "bridges", "cli", "config", "datasets", "lab", "preprocessing", "saving", "sklearn"),
-        *("torch", "utils", "__main__"),
+        *("testing", "torch", "utils", "__main__"),
     ),
 )
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

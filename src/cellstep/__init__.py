@@ -20,6 +20,7 @@ from .exports import lazy
 __version__ = "0.1.0"
 
 __all__ = [
+    "Cell",
     "Initializer",
     "Input",
     "Layer",
@@ -35,6 +36,7 @@ __all__ = [
     "backend",
     "bridges",
     "callbacks",
+    "cells",
     "config",
     "constraints",
     "datasets",
@@ -57,6 +59,7 @@ __all__ = [
     "set_num_threads",
     "set_random_seed",
     "show_config",
+    "testing",
     "use_backend",
     "utils",
 ]
@@ -67,6 +70,7 @@ if TYPE_CHECKING:
         backend,
         bridges,
         callbacks,
+        cells,
         config,
         constraints,
         datasets,
@@ -84,9 +88,11 @@ if TYPE_CHECKING:
         regularizers,
         sampling,
         saving,
+        testing,
         utils,
     )
     from . import ops as math
+    from .cells import Cell
     from .config import get_num_threads, set_num_threads, show_config
     from .initializers import Initializer
     from .kernels import use as use_backend
@@ -102,6 +108,7 @@ lazy(
     globals(),
     {
         ".": "ops as math",
+        ".cells": "Cell",
         ".config": "get_num_threads, set_num_threads, show_config",
         ".initializers": "Initializer",
         ".kernels": "use as use_backend",

@@ -82,7 +82,9 @@ class Activation:
     on_tensor: ClassVar[Callable[[Activation, Any], Any]]
 
     def __call__(self, x: Any) -> Any:
-        """The activation of an array, integers as float64; or of a tensor."""
+        """The activation of an array, integers as float64; or of a tensor, or of a value of a cell's step."""
+        if hasattr(x, "activated"):
+            return x.activated(self.name)
         if hasattr(x, "node"):
             return Activation.on_tensor(self, x)
         a = np.asarray(x)

@@ -31,6 +31,8 @@ MODULES = [
         "cellstep.backend",
         "cellstep.sampling",
         "cellstep.saving",
+        "cellstep.cells",
+        "cellstep.testing",
     ),
     *(
         "cellstep.bridges",

@@ -83,10 +83,14 @@ class RecurrentCell(StepLayer):
     def __init__(self, **arguments: Any) -> None:
         own = {key: arguments.pop(key) for key in self.config_keys}
         super().__init__(**arguments)
-        vars(self).update(checked(own, own))
+        vars(self).update(self._checked(own))
         self.generator = seeds.generator(self.seed)
         self._dropout_mask: Array | None = None
         self._recurrent_dropout_mask: Array | None = None
+
+    def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
+        """The arguments that are a cell's own, as attributes."""
+        return checked(own, own)
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -1,0 +1,110 @@
+"""A cell's equations in plain NumPy, as `reference/loop.py` wants a step: the specification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..reference.loop import Array, Gradients, Step
+from .graph import Graph
+from .operators import OPERATORS
+from .program import Equations, Place, Stage
+
+
+def step_of(row: Any) -> Step:
+    """The step of a row with equations."""
+    return partial(step, row)
+
+
+def step(row: Any, weights: Any, options: Any, x: Array, hd: Array, *states: Array) -> Any:
+    """One step of a row with equations: `loop` says what goes in and comes out."""
+    e: Equations = row.equations
+    p = e.program
+    units = {letter: i for i, letter in enumerate(e.letters)}
+    has_bias_row = bool(e.apart)
+    named = dict(zip(row.weight_names, weights, strict=True))
+    W, U, b = named["W"], named.get("U"), named["b"]
+    B, H = states[0].shape
+
+    def columns(letter: str) -> slice:
+        return slice(units[letter] * H, (units[letter] + 1) * H)
+
+    bias = np.zeros((2, W.shape[1]), x.dtype)
+    if b is not None:
+        bias[: 1 + has_bias_row] = b
+    z = np.zeros((p.width, B, H), x.dtype)
+    for letter, i in units.items():
+        z[i] = x @ W[:, columns(letter)] + bias[0, columns(letter)]
+        if letter in e.recurrent:
+            at = p.own[letter] if letter in e.apart else i
+            z[at] += hd @ U[:, columns(letter)] + bias[1, columns(letter)]
+    vectors = [named[name] for name in e.vectors]
+    memory = {"z": z, "before": states, "vector": vectors, "seen": [hd]}
+    memory["after"] = [np.empty_like(s) for s in states]
+    operands = []
+    for k in range(p.phases):
+        if k:
+            operand = z[p.made[k - 1]].copy()
+            operands.append(operand)
+            for letter in e.made[k - 1][1]:
+                z[p.own[letter]] += operand @ U[:, columns(letter)]
+        run(p.graph, p.forward[k], memory)
+
+    def back(*dafter: Array) -> Gradients:
+        dz = np.zeros_like(z)
+        dhd, dU = np.zeros_like(hd), None if U is None else np.zeros_like(U)
+        gradients = {**memory, "dz": dz, "dstate": [np.array(d) for d in dafter], "dseen": [dhd]}
+        for k in reversed(range(p.phases)):
+            run(p.graph, p.backward[k], gradients)
+            for letter in e.made[k - 1][1] if k else ():
+                dU[:, columns(letter)] += operands[k - 1].T @ dz[p.own[letter]]
+            if k:
+                letters = e.made[k - 1][1]
+                gradients["dmade"] = [sum(dz[p.own[letter]] @ U[:, columns(letter)].T for letter in letters)]
+        dx, dW = np.zeros_like(x), np.empty_like(W)
+        db = np.zeros_like(bias)
+        for letter, i in units.items():
+            dx += dz[i] @ W[:, columns(letter)].T
+            dW[:, columns(letter)] = x.T @ dz[i]
+            db[0, columns(letter)] = dz[i].sum(0)
+            if letter in e.recurrent:
+                d = dz[p.own[letter] if letter in e.apart else i]
+                dhd += d @ U[:, columns(letter)].T
+                dU[:, columns(letter)] = hd.T @ d
+                db[1, columns(letter)] = d.sum(0)
+        found = {"W": dW, "U": dU, "b": db if has_bias_row else db[0]}
+        found |= {name: dz[at].sum(0) for name, at in zip(e.vectors, p.vectors, strict=True)}
+        return dx, dhd, tuple(gradients["dstate"]), tuple(found[name] for name in row.weight_names)
+
+    return np.stack(list(z[: len(e.letters)]), axis=1), tuple(memory["after"]), back
+
+
+def run(graph: Graph, stage: Stage, memory: dict[str, Any]) -> None:
+    """The assignments of a stage, on arrays (B, H)."""
+    values: dict[int, Any] = {}
+    like = memory["before"][0]
+
+    def at(place: Place) -> Any:
+        return memory[place.kind][place.number]
+
+    with np.errstate(all="ignore"):
+        for i in graph.below([i for _, i in stage.stores], stage.loads):
+            node = graph.nodes[i]
+            if i in stage.loads:
+                values[i] = at(stage.loads[i])
+            elif node.op == "constant":
+                values[i] = like.dtype.type(node.value)
+            elif node.op == "units":
+                values[i] = like.dtype.type(like.shape[1])
+            else:
+                function: Callable[..., Any] = OPERATORS[node.op].function
+                values[i] = function(*(values[a] for a in node.arguments))
+        done = [(place, np.array(np.broadcast_to(values[i], like.shape), like.dtype)) for place, i in stage.stores]
+    for place, value in done:
+        if stage.adds:
+            at(place)[...] += value
+        else:
+            at(place)[...] = value

@@ -1,0 +1,242 @@
+"""Cell: a recurrent cell written as its equations, which run on the compiled loops, forward and backward."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from .. import activations, kernels, registry
+from ..activations import Activation
+from ..configured import arguments_of
+from ..kernels.equations.row import row_of
+from ..layers.cell import RecurrentCell
+from ..layers.cell_layer import CellLayer, of_cell
+from ..lookup import snake_case
+from .recording import record
+from .symbols import Symbol, refuse
+
+#: Arguments that every cell takes, with their defaults, and those of its layer.
+_ARGUMENTS: Mapping[str, Any] = {
+    "use_bias": True,
+    "kernel_initializer": "glorot_uniform",
+    "recurrent_initializer": "orthogonal",
+    "bias_initializer": "zeros",
+    "kernel_regularizer": None,
+    "recurrent_regularizer": None,
+    "bias_regularizer": None,
+    "kernel_constraint": None,
+    "recurrent_constraint": None,
+    "bias_constraint": None,
+    "dropout": 0.0,
+    "recurrent_dropout": 0.0,
+    "seed": None,
+}
+_OF_LAYER: Mapping[str, Any] = {
+    "return_sequences": False,
+    "return_state": False,
+    "go_backwards": False,
+    "stateful": False,
+    "num_layers": 1,
+}
+#: Class attributes that say how a cell is built, and so are no hyperparameters.
+_WORDS = (
+    "gates",
+    "states",
+    "vectors",
+    "gate_names",
+    "roles",
+    "contract",
+    "Layer",
+    "hyperparameters",
+    "config_keys",
+    "arguments",
+)
+
+
+class Cell(RecurrentCell):
+    """The base of cells written as their equations: a subclass says what a step computes of each unit, in NumPy's
+    style, and gets the rest.
+
+        class MGU(cellstep.Cell):
+            gates = "f n"
+            states = "h"
+
+            def step(self, z, h):
+                f = sigmoid(z.f)
+                n = np.tanh(z.x.n + self.product(f * h, "n"))
+                return (1 - f) * h + f * n
+
+    `step` is run once, when the class is defined, with symbols; its derivative is made of the graph. Kernels run both.
+
+    Class attributes:
+        gates: a letter for each gate, in the order of the columns of the weights. Of gate f the step takes `z.f`, which
+            is b + x W + h U; or its parts `z.x.f`, b + x W, and `z.h.f`, h U with a bias of its own.
+        states: names, the output first; each is an argument of `step` and has `units` numbers. `step` returns the new
+            ones.
+        vectors: names of weights (units,), as `self.name` in the step; or a dictionary of names to initializers.
+        gate_names, roles: words for the gates, and what they do to the memory ("keep", "store", "reset", "output"),
+            by letter, for the lab's pictures.
+        Others with a number, a truth value, a string or None are hyperparameters: arguments of the constructor with
+            these defaults, and `self.name` in the step. One called activation, or ..._activation, is one there.
+
+    Functions: operators, `np.tanh`, `np.exp`, `np.where`, `np.minimum`, `np.clip` and the like, `cellstep.activations`,
+    and these of the cell: `self.product(value, "n")`, value U in the columns of gate n, in the place of its product
+    with h; `self.mean(value)` over the units of a row; `self.normalize(value)`, with mean 0 and variance 1 over them.
+
+    Args:
+        units: the size of each state.
+        use_bias, *_initializer, *_regularizer, *_constraint, dropout, recurrent_dropout, seed: as for an LSTMCell; and
+            `<vector>_initializer` for each vector.
+
+    Attributes:
+        Layer: the layer over the cell: its arguments, and those of `layers.LSTM`.
+
+    Raises:
+        TypeError, ValueError, AttributeError, NameError: when the class is defined, for a step that branches on values,
+            calls what is not elementwise or has no derivative, or returns other states than it took; with the line.
+    """
+
+    gates: ClassVar[str] = ""
+    states: ClassVar[str] = "h"
+    vectors: ClassVar[str | Mapping[str, Any]] = ""
+    gate_names: ClassVar[Mapping[str, str]] = {}
+    roles: ClassVar[Mapping[str, str]] = {}
+    hyperparameters: ClassVar[Mapping[str, Any]] = {}
+    Layer: ClassVar[type[CellLayer]]
+    _recorder: Any = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        known = {**cls.hyperparameters}
+        for name, value in vars(cls).items():
+            if (
+                not name.startswith("_")
+                and name not in _WORDS
+                and _is_plain(value)
+                and not hasattr(RecurrentCell, name)
+            ):
+                known[name] = value
+        cls.hyperparameters = {name: getattr(cls, name) for name in known}
+        if cls.step is Cell.step:
+            super().__init_subclass__(**options)
+            return
+        if not cls.gates.split():
+            raise ValueError(f"expected {cls.__name__} with gates such as 'f n', got {cls.gates!r}")
+        vectors = {f"{name}_initializer": first for name, first in cls.vector_initializers().items()}
+        arguments = {**cls.hyperparameters, **_ARGUMENTS, **vectors}
+        cls.contract = cls.row(cls.hyperparameters)
+        own = _constructor(cls, arguments)
+        if "__init__" not in vars(cls):
+            cls.__init__ = own  # type: ignore[method-assign]
+        super().__init_subclass__(**options)
+        shown = {name: of_cell(name) for name in (*cls.hyperparameters, *vectors)}
+        body = {"cell_class": cls, "__module__": cls.__module__, "__doc__": f"{cls.__name__} over sequences.", **shown}
+        cls.Layer = type(f"{cls.__name__}Layer", (CellLayer,), body)
+        cls.Layer.__init__ = _constructor(cls.Layer, {**arguments, **_OF_LAYER})  # type: ignore[method-assign]
+        cls.Layer.__qualname__ = f"{cls.__qualname__}.Layer"
+        for kind in (cls, cls.Layer):
+            registry.register_keras_serializable("cells")(kind)
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        chosen = {name: getattr(self, name) for name in self.hyperparameters}
+        self.contract = self.row(chosen)
+
+    def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
+        plain = {name: own[name] for name in self.hyperparameters if name.rpartition("_")[2] != "activation"}
+        for name, value in plain.items():
+            if not _is_plain(value):
+                raise TypeError(
+                    f"{name} of {type(self).__name__} must be a number, a truth value, a string or None, got {value!r}"
+                )
+        return {**super()._checked({name: own[name] for name in own if name not in plain}), **plain}
+
+    def step(self, z: Any, *states: Any) -> Any:
+        """The new states, the output first, from the sums of the gates and the states."""
+        raise NotImplementedError
+
+    def product(self, value: Any, gates: str) -> Any:
+        """value U in the columns of a gate, in the place of its product with h; of several gates a list."""
+        return self._recording("product").product(value, gates)
+
+    def mean(self, value: Any) -> Any:
+        """The mean over the units of a row."""
+        recorder = self._recording("mean")
+        if not isinstance(value, Symbol) or value.truth:
+            refuse(f"expected mean of a value of the step, got {type(value).__name__}")
+        units = recorder.leaf("units", None)
+        return Symbol(value.graph, value.graph.add("total", value.at)) / units
+
+    def normalize(self, value: Any, epsilon: float = 1e-3) -> Any:
+        """The value with mean 0 and variance 1 over the units of a row; epsilon is added to the variance."""
+        from_mean = value - self.mean(value)
+        return from_mean / (self.mean(from_mean * from_mean) + epsilon) ** 0.5
+
+    def _recording(self, name: str) -> Any:
+        if self._recorder is None:
+            raise TypeError(f"{type(self).__name__}.{name} is for step, which is run when the class is defined")
+        return self._recorder
+
+    @classmethod
+    def letters(cls) -> list[str]:
+        """The gates."""
+        return cls.gates.split()
+
+    @classmethod
+    def vector_initializers(cls) -> dict[str, Any]:
+        """The vectors with their initializers."""
+        return dict.fromkeys(cls.vectors.split(), "zeros") if isinstance(cls.vectors, str) else dict(cls.vectors)
+
+    @classmethod
+    def row(cls, hyperparameters: Mapping[str, Any]) -> kernels.Cell:
+        """The row of the cell with these hyperparameters, which is added to `kernels.CELLS`."""
+        chosen = {name: _in_step(name, value) for name, value in hyperparameters.items()}
+        equations = record(cls, chosen)
+        digest = hashlib.sha256(f"{cls.__name__} {equations.key}".encode()).hexdigest()[:10]
+        name = f"{snake_case(cls.__name__)}_{digest}"
+        if name not in kernels.CELLS:
+            titles = {cell.title for cell in kernels.CELLS.values()}
+            title = cls.__name__ if cls.__name__ not in titles else f"{cls.__name__}_{digest}"
+            kernels.add_cell(row_of(name, title, equations, cls.gate_names, cls.roles))
+        return kernels.CELLS[name]
+
+
+class _Activated:
+    """An activation as a step calls it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, value: Any) -> Any:
+        if not isinstance(value, Symbol):
+            refuse(f"expected {self.name} of a value of the step, got {type(value).__name__}")
+        return value.activated(self.name)
+
+
+def _in_step(name: str, value: Any) -> Any:
+    """A hyperparameter as the step sees it."""
+    if name.rpartition("_")[2] != "activation":
+        return value
+    return _Activated(activations.get(value, name).name)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str | Activation)
+
+
+def _constructor(kind: type, arguments: Mapping[str, Any]) -> Any:
+    """An `__init__` with units, these arguments and **options, which hands all on."""
+    names = ", ".join(f"{name}=_defaults[{name!r}]" for name in arguments)
+    code = (
+        f"def __init__(self, units, {names}, **options):\n    _super(_kind, self).__init__(**_arguments_of(locals()))\n"
+    )
+    scope: dict[str, Any] = {
+        "_kind": kind,
+        "_super": super,
+        "_arguments_of": arguments_of,
+        "_defaults": dict(arguments),
+    }
+    exec(code, scope)
+    made = scope["__init__"]
+    made.__module__, made.__qualname__ = kind.__module__, f"{kind.__qualname__}.__init__"
+    return made

@@ -1,0 +1,161 @@
+"""Cells written as their equations: gradients, agreement with the built-in cells, and all that a layer does."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from written import CELLS, WrittenGRU, WrittenLSTM, WrittenRNN
+
+from cellstep import Cell, Input, Sequential, kernels, layers, models, testing, use_backend
+from cellstep.activations import sigmoid
+
+X = np.random.default_rng(0).standard_normal((3, 6, 2))
+
+BEFORE = WrittenGRU(5, reset_after=False)
+PAIRS: list[tuple[Any, Any]] = [
+    (WrittenRNN(5, dtype="float64"), layers.SimpleRNNCell(5, dtype="float64")),
+    (WrittenLSTM(5, dtype="float64"), layers.LSTMCell(5, dtype="float64")),
+    (
+        WrittenLSTM(5, dtype="float64", activation="gelu", recurrent_activation="hard_sigmoid"),
+        layers.LSTMCell(5, dtype="float64", activation="gelu", recurrent_activation="hard_sigmoid"),
+    ),
+    (WrittenGRU(5, dtype="float64"), layers.GRUCell(5, dtype="float64")),
+    (WrittenGRU(5, dtype="float64", reset_after=False), layers.GRUCell(5, dtype="float64", reset_after=False)),
+]
+
+
+@pytest.mark.parametrize("cell", [*CELLS, BEFORE], ids=str)
+def test_gradients_agree_with_finite_differences(cell: Any) -> None:
+    testing.check_cell(cell)
+
+
+def run(cell: Any, backend: kernels.Backend, weights: list[Any]) -> list[Any]:
+    """Outputs and all gradients of a cell in a layer, with a mask and recurrent dropout left out."""
+    with use_backend(backend.name):
+        layer = layers.RNN(cell, return_sequences=True)
+        layer.build(X.shape)
+        cell.set_weights(weights)
+        y, back = layer.forward(X, mask=np.arange(6) < np.array([[6], [3], [5]]))
+        for w in cell.weights:
+            w.zero_grad()
+        return [y, back(np.cos(y)), *(w.grad for w in cell.weights)]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0].contract.title)
+def test_the_same_as_the_built_in_cell(pair: Any, backend: kernels.Backend) -> None:
+    written, built_in = pair
+    layers.RNN(built_in).build(X.shape)
+    rng = np.random.default_rng(1)
+    weights = [rng.standard_normal(w.shape) for w in built_in.weights]
+    for ours, theirs in zip(run(written, backend, weights), run(built_in, backend, weights), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_layer_of_its_own_trains_streams_and_is_saved(cell: Any, tmp_path: Path) -> None:
+    model = Sequential(
+        [Input((6, 2)), layers.Bidirectional(cell.Layer(3, return_sequences=True)), cell.Layer(4), layers.Dense(1)]
+    )
+    model.compile("adam", "mse")
+    x, y = X.astype("float32"), X[:, 0, :1].astype("float32")
+    history = model.fit(x, y, epochs=30, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    model.save(tmp_path / "m.keras")
+    again = models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    one = Sequential([Input((None, 2)), layers.RNN(cell(3), return_sequences=True), layers.Dense(1)])
+    stream, whole = one.stream(3), one.predict(x, verbose=0)
+    for t in range(6):
+        np.testing.assert_allclose(stream.step(x[:, t]), whole[:, t], atol=1e-6)
+    assert pickle.loads(pickle.dumps(stream)).step(x[:, 0]).shape == (3, 1)
+
+
+def test_hyperparameters_are_arguments() -> None:
+    cell = WrittenLSTM(4, activation="relu", seed=3)
+    assert cell.get_config()["activation"] == "relu"
+    assert WrittenLSTM.from_config(cell.get_config()).contract is cell.contract
+    assert WrittenLSTM(2).contract is WrittenLSTM.contract is not cell.contract
+    with pytest.raises(TypeError, match="WrittenLSTM takes no argument actvation"):
+        WrittenLSTM(4, actvation="relu")
+
+
+def test_weights_follow_from_the_step() -> None:
+    cell = WrittenGRU(4)
+    cell.build((None, 2))
+    assert [(w.name, w.shape) for w in cell.weights] == [
+        ("kernel", (2, 12)),
+        ("recurrent_kernel", (4, 12)),
+        ("bias", (2, 12)),
+    ]
+
+
+def refused(body: str, kind: Any, match: str, tmp_path: Path) -> None:
+    head = "import math\nimport numpy as np\nfrom cellstep import Cell\nclass Wrong(Cell):\n    gates = 'f n'\n"
+    text = f"{head}    def step(self, z, h):\n        {body}\n"
+    file = tmp_path / "wrong_cell.py"
+    file.write_text(text)
+    with pytest.raises(kind, match=match) as error:
+        exec(compile(text, str(file), "exec"), {"__name__": "wrong_cell", "__qualname__": "wrong"})
+    assert f"{file}:" in str(error.value), error.value
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("if z.f > 0: return z.n", TypeError, "cannot branch"),
+    ("return z.n if z.f else h", TypeError, "cannot branch"),
+    ("return np.sum(z.f) * z.n", TypeError, "sum is not among the elementwise functions"),
+    ("return np.add.reduce(z.f) * z.n", TypeError, "add.reduce is not among"),
+    ("return np.sort(z.f) * z.n", TypeError, "sort is not among"),
+    ("return (z.f @ h) * z.n", TypeError, "a step is elementwise: write self.product"),
+    ("return np.floor(z.f) * z.n", ValueError, "floor has no derivative"),
+    ("return np.sign(z.f) * z.n", ValueError, "sign has no derivative"),
+    ("return (z.f > 0) * z.n", TypeError, "a comparison has no derivative"),
+    ("return np.tanh(z.f > 0) * z.n", TypeError, "a comparison has no derivative"),
+    ("return np.where(z.f, z.n, h)", TypeError, "expected the condition of where to be a comparison"),
+    ("return math.tanh(z.f) * z.n", TypeError, "use functions of NumPy, not of math"),
+    ("return z.f * z.n, h", ValueError, r"to return 1 states \(h\), got 2"),
+    ("return None", TypeError, "return h as a value of the step, got None"),
+    ("return 2.0", TypeError, "return h as a value of the step, got 2.0"),
+    ("return z.f * z.q", AttributeError, "expected z with a gate of f, n, got z.q"),
+    ("return z.f * z.x.q", AttributeError, "got z.x.q"),
+    ("return sigmod(z.f) * z.n", NameError, "name 'sigmod' is not defined"),
+    ("return self.tau * z.f * z.n", AttributeError, "no attribute 'tau'"),
+    ("return z.f * h", ValueError, "does not use z.n"),
+    ("return z.f * self.product(h, 'n')", ValueError, "does not use z.n"),
+    ("return z.f * (z.x.n + self.product(h, 'q'))", ValueError, "expected product with gates of f, n, got 'q'"),
+    ("return z.f * (z.n + self.product(h, 'n'))", ValueError, "gate n has a product with U already"),
+    ("return z.f * (self.product(h, 'n') + z.n)", TypeError, "take z.x.n of it"),
+    ("return z.f * (z.x.n + self.product(2.0, 'n'))", TypeError, "expected product of a value"),
+    ("return z.f[0] * z.n", TypeError, "has no parts"),
+    ("a, b = z.f; return a * z.n", TypeError, "cannot be unpacked"),
+    ("return z.f ** z.n", TypeError, "expected a power with a number"),
+    ("return z.f * np.ones(3) * z.n", TypeError, "values of the step and numbers"),
+]
+
+
+@pytest.mark.parametrize(("body", "kind", "match"), WRONG, ids=[body for body, *_ in WRONG])
+def test_what_no_step_may_do(body: str, kind: Any, match: str, tmp_path: Path) -> None:
+    before = list(kernels.CELLS)
+    refused(body, kind, match, tmp_path)
+    assert list(kernels.CELLS) == before
+
+
+def test_other_arguments_than_states() -> None:
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'c'"):
+
+        class Wrong(Cell):
+            gates = "f"
+
+            def step(self, z: Any, h: Any, c: Any) -> Any:
+                return sigmoid(z.f) * c
+
+
+def test_gates_are_wanted() -> None:
+    with pytest.raises(ValueError, match="expected Wrong with gates such as 'f n', got ''"):
+
+        class Wrong(Cell):
+            def step(self, z: Any, h: Any) -> Any:
+                return h
