@@ -54,15 +54,41 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
     assert np.mean((low < 3) & (high > 3)) == pytest.approx(0.95, abs=0.005)
 
 
+def test_accuracies_and_errors_keep_their_range() -> None:
+    odds = intervals.log_odds(500)
+    for accuracies in ([0.9, 0.99, 1.0, 1.0, 1.0], [0.0, 0.002, 0.0, 0.1], [1.0, 1.0, 1.0], [0.61, 0.99, 0.55]):
+        mean, low, high = map(odds.back, intervals.interval(odds.of(np.array(accuracies))))
+        assert 0 <= low <= mean <= high <= 1
+        assert low < np.median(accuracies) + 0.002
+    mean, low, high = map(
+        intervals.LOGARITHM.back, intervals.interval(intervals.LOGARITHM.of(np.array([1e-6, 0.2, 0.1])))
+    )
+    assert 0 < low < mean < high
+    # exactly back, where nothing is at an end
+    given = np.array([0.25, 0.5, 0.998])
+    np.testing.assert_allclose(odds.back(odds.of(given)), given, rtol=1e-12)
+    assert odds.back(odds.of(np.array([0.0, 1.0]))) == pytest.approx([0, 1], abs=1e-12)
+
+
+def test_the_sign_of_an_interval() -> None:
+    assert [intervals.sign_of(*ends, middle=1.0) for ends in ((1.1, 2.0), (0.2, 0.9), (0.9, 1.1))] == [1, -1, 0]
+    assert intervals.sign_of(np.nan, np.nan) == 0
+
+
 def test_differences_are_paired_and_careful() -> None:
-    seeds = np.array([0.0, 10.0, 20.0, 30.0])
-    assert intervals.differs(seeds + 1 + np.array([0.1, -0.1, 0.1, -0.1]), seeds) == 1
-    assert intervals.differs(seeds, seeds + 1 + np.array([0.1, -0.1, 0.1, -0.1])) == -1
-    assert intervals.differs(seeds, seeds[::-1]) == 0
-    just = np.array([1.0, 1.0, 1.0, 4.0])  # mean 1.75, standard error 0.75: t = 2.33
-    assert intervals.differs(just, np.zeros(4), level=0.85) == 1
-    assert intervals.differs(just, np.zeros(4), pairs=3, level=0.85) == 0
-    assert intervals.differs(np.ones(1), np.zeros(1)) == 0
+    # errors whose ratio is the same for each seed, though they lie far apart
+    seeds = np.array([0.001, 0.1, 0.01, 1.0])
+    wobble = np.exp([0.01, -0.01, 0.01, -0.01])
+    errors = dataclasses.replace(judged([[seeds * 1.5 * wobble], [seeds], [seeds[::-1]]]), task=tasks.get("adding"))
+    assert errors.differs("SimpleRNN", "LSTM", 2) == -1
+    assert errors.differs("LSTM", "SimpleRNN", 2) == 1
+    assert errors.differs("LSTM", "GRU", 2) == 0
+    mean, low, high = errors.ratio("SimpleRNN", "LSTM", 2)
+    assert low < mean < high
+    assert mean == pytest.approx(1.5)
+    # the level is raised for three pairs: by hand, t of three degrees of freedom at 1 - 0.05 / 3 is 4.857
+    spread = np.log(wobble).std(ddof=1) / 2
+    assert (low, high) == pytest.approx((1.5 * np.exp(-4.857 * spread), 1.5 * np.exp(4.857 * spread)), rel=1e-4)
 
 
 def small(**options: object) -> lab.Comparison:
@@ -125,12 +151,44 @@ def judged(scores: object) -> lab.Comparison:
     )
 
 
+def test_words_follow_from_the_tables() -> None:
+    """Every claim stands in a row whose interval does not hold 1, and every such row is claimed."""
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        middle = rng.random((3, 2, 1)) * rng.choice([1.0, 1e-3])
+        scores = np.clip(middle * rng.uniform(0.6, 1.6, (3, 2, 4)), 0, 1).round(2)
+        made = judged(scores)
+        text = made.summary()
+        for length, pair, ratio, ends, shown in made.differences()[1]:
+            a, b = pair.split(" / ")
+            low, high = map(float, ends.split(" .. "))
+            assert low <= float(ratio) <= high
+            assert (shown == "not shown") == (low <= 1 <= high)
+            line = next((line for line in text.splitlines() if line.startswith(f"At delay {length}:")), "")
+            if b != "no memory":
+                better, worse = (a, b) if shown.startswith(a) else (b, a)
+                assert (f"{better} beats {worse}" in line) == (shown != "not shown")
+        for row in made.table()[1]:
+            if row[5] != "-":
+                low, high = map(float, row[5].split(" .. "))
+                assert 0 <= low <= float(row[4]) <= high <= 1
+
+
+def test_progress_says_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    small(seeds=1, lengths=(4,), verbose=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert re.fullmatch(r"1 of 3 runs \(SimpleRNN, length 4\), about \d+\w+ to go", lines[0])
+    small(seeds=1, lengths=(4,))
+    assert capsys.readouterr().err == ""
+
+
 def test_words_when_intervals_overlap() -> None:
     made = judged([[[0.6, 0.7, 0.8], [0.5, 0.49, 0.51]], [[0.7, 0.6, 0.75], [0.9, 0.91, 0.92]]])
     text = made.summary()
     assert "At delay 2: no difference shown between SimpleRNN and LSTM." in text
     assert "At delay 8: LSTM beats SimpleRNN." in text
-    assert "Longest delay at which the score without memory is beaten: LSTM 8 steps." in text
+    assert "Shown to beat the score without memory, by delay: LSTM at 8." in text
     assert "Not shown to beat it anywhere: SimpleRNN." in text
     one = judged([[[0.6]], [[0.9]]])
     assert "One seed has no interval, so no difference is shown" in one.summary()

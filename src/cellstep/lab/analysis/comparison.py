@@ -2,7 +2,7 @@
 
 What is better on a task is a matter of chance too: of the weights at the start and of the samples. So each cell is
 trained once for each seed, all cells on the same samples, and a difference is claimed only where the interval of the
-differences, seed by seed, does not hold zero.
+ratios, seed by seed, does not hold 1.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from ... import core, layers
 from .. import tasks
 from ..cell_rows import titles
 from ..plots.compare import draw
-from ..result import Result, Table, text_table
-from .intervals import differs, interval
+from ..result import Result, Table, rounded, text_table
+from .intervals import LOGARITHM, Scale, interval, log_odds, sign_of
 from .matched_training import HELD, matched_units, parameters, train
+from .progress import Progress
 
 Array = NDArray[Any]
 
@@ -40,6 +41,7 @@ class Comparison(Result):
         updates: (n, m, s, k) optimizer steps done. seconds: (n, m, s, k) of training, judging left out.
         scores: (n, m, s, k) on held-out samples, float64.
         baseline: (m, s) the score without memory.
+        held: samples that a score is of.
     """
 
     task: tasks.Task
@@ -54,6 +56,7 @@ class Comparison(Result):
     seconds: Array
     scores: Array
     baseline: Array
+    held: int = HELD
 
     @property
     def title(self) -> str:  # type: ignore[override]
@@ -64,30 +67,56 @@ class Comparison(Result):
         """(n, m, s) scores at the end of training."""
         return np.asarray(self.scores[..., -1])
 
+    @property
+    def scale(self) -> Scale:
+        """On which means, intervals and differences are taken: log-odds of accuracies, logarithms of errors."""
+        return log_odds(self.held) if self.task.score == "accuracy" else LOGARITHM
+
     def interval(self) -> tuple[Array, Array, Array]:
-        """Mean of `final` over seeds, and the lower and the upper end of its 95 % t-interval: (n, m) each."""
-        return interval(self.final)
+        """Mean of `final` over seeds on `scale`, and the lower and the upper end of its 95 % t-interval, brought back:
+        (n, m) each."""
+        return self._interval(self.final)
 
     def intervals_on_the_way(self) -> tuple[Array, Array, Array]:
         """The same at each check: (n, m, k) each."""
-        return interval(np.moveaxis(self.scores, 2, 3))
+        return self._interval(np.moveaxis(self.scores, 2, 3))
 
-    def differs(self, a: str, b: str, length: int) -> int:
-        """1 where cell a is shown to be better than b at a length, -1 worse, 0 where no difference is shown."""
+    def _interval(self, scores: Array) -> tuple[Array, Array, Array]:
+        mean, low, high = map(self.scale.back, interval(self.scale.of(scores)))
+        return mean, low, high
+
+    def ratio(self, a: str, b: str, length: int) -> tuple[float, float, float]:
+        """How many times the odds (of accuracies) or the errors of cell b those of cell a are at a length: the
+        geometric mean over seeds, and the ends of its interval, whose level is raised for the number of pairs of
+        cells (Bonferroni), so that all claims at a length together hold with 95 %."""
         i, j, at = self.cells.index(a), self.cells.index(b), list(self.lengths).index(length)
         pairs = len(self.cells) * (len(self.cells) - 1) // 2
-        sign = 1 if self.task.higher_is_better else -1
-        return sign * differs(self.final[i, at], self.final[j, at], max(pairs, 1))
+        return self._ratio(self.final[i, at], self.final[j, at], pairs)
+
+    def ratio_to_baseline(self, cell: str, length: int) -> tuple[float, float, float]:
+        """The same of a cell and the score without memory; the level is raised for the number of lengths."""
+        i, at = self.cells.index(cell), list(self.lengths).index(length)
+        return self._ratio(self.final[i, at], self.baseline[at], len(self.lengths))
+
+    def _ratio(self, a: Array, b: Array, claims: int) -> tuple[float, float, float]:
+        mean, low, high = map(np.exp, interval(self.scale.of(a) - self.scale.of(b), 1 - 0.05 / max(claims, 1)))
+        return float(mean), float(low), float(high)
+
+    def _better(self, ratio: tuple[float, float, float]) -> int:
+        return sign_of(*ratio[1:], middle=1.0) * (1 if self.task.higher_is_better else -1)
+
+    def differs(self, a: str, b: str, length: int) -> int:
+        """1 where cell a is shown to be better than b at a length, -1 worse, 0 where no difference is shown: whether
+        the interval of `ratio` holds 1."""
+        return self._better(self.ratio(a, b, length))
+
+    def beaten(self, cell: str) -> list[int]:
+        """The memory lengths at which a cell is shown to beat the score without memory."""
+        return [n for n in map(int, self.lengths) if self._better(self.ratio_to_baseline(cell, n)) == 1]
 
     def remembers(self, cell: str) -> int | None:
-        """The longest memory length at which a cell is shown to beat the score without memory; None for none."""
-        i, sign = self.cells.index(cell), 1 if self.task.higher_is_better else -1
-        beaten = [
-            int(length)
-            for at, length in enumerate(self.lengths)
-            if differs(self.final[i, at], self.baseline[at], len(self.lengths)) == sign
-        ]
-        return max(beaten, default=None)
+        """The longest of `beaten`; None for none."""
+        return max(self.beaten(cell), default=None)
 
     def table(self) -> Table:
         """A row for each memory length and cell."""
@@ -103,8 +132,20 @@ class Comparison(Result):
             rows.append((str(length), "no memory", "-", "-", f"{self.baseline[at].mean():.4f}", "-", "-"))
         return header, rows
 
+    def differences(self) -> Table:
+        """A row for each memory length and pair of cells, and for each cell and the score without memory."""
+        rows = []
+        for length in map(int, self.lengths):
+            found = [(a, b, self.ratio(a, b, length)) for a, b in combinations(self.cells, 2)]
+            found += [(cell, "no memory", self.ratio_to_baseline(cell, length)) for cell in self.cells]
+            for a, b, ratio in found:
+                better = {1: f"{a} is better", -1: f"{b} is better"}.get(self._better(ratio), "not shown")
+                ends = f"{rounded(ratio[1])} .. {rounded(ratio[2])}"
+                rows.append((str(length), f"{a} / {b}", rounded(ratio[0]), ends, better))
+        return (self.task.memory, "pair", self.scale.ratio, "interval", "shown"), rows
+
     def summary(self) -> str:
-        """What was done, what was shown, and the table."""
+        """What was done, what was shown, and the tables: scores, and the ratios by which cells are judged."""
         if self.match == "parameters":
             how = f"as many parameters as the nearest number of units gives, {self.budget:g} updates each"
         else:
@@ -114,20 +155,22 @@ class Comparison(Result):
             f"Task {self.task.name}: {self.task.about}. {self._listed(self.cells)} with {how}, over {n} "
             f"seed{'s' * (n > 1)}; {'higher' if self.task.higher_is_better else 'lower'} is better."
         )
-        sentences = [head, *self._verdicts()]
+        parts = ["\n".join([head, *self._verdicts()]), text_table(self.table())]
         if n > 1:
-            sentences.append(
-                "Intervals are 95 % t-intervals over seeds. Whether cells differ is judged by their differences seed "
-                "by seed, on the same samples, which sees more than whether intervals overlap; the level is raised for "
-                "the number of pairs."
+            scale = "log-odds" if self.task.score == "accuracy" else "logarithms"
+            parts.append(
+                f"Means and 95 % t-intervals over seeds are of {scale}. Whether cells differ is judged by the "
+                f"{self.scale.ratio}, seed by seed on the same samples; its level is raised for the number of pairs, "
+                "or of lengths. A difference is shown where the interval does not hold 1:"
             )
-        return "\n".join([*sentences, "", text_table(self.table())])
+            parts.append(text_table(self.differences()))
+        return "\n\n".join(parts)
 
     def _verdicts(self) -> list[str]:
         if len(self.seeds) < 2:
             return ["One seed has no interval, so no difference is shown; give seeds=5 or more."]
         verdicts = []
-        for length in self.lengths:
+        for length in map(int, self.lengths):
             better = {pair: self.differs(*pair, length) for pair in combinations(self.cells, 2)}
             claims = [f"{a if sign > 0 else b} beats {b if sign > 0 else a}" for (a, b), sign in better.items() if sign]
             open_ = [f"{a} and {b}" for (a, b), sign in better.items() if not sign]
@@ -135,13 +178,11 @@ class Comparison(Result):
             parts += [f"no difference shown between {self._listed(open_, 'nor between')}"] if open_ else []
             if parts:
                 verdicts.append(f"At {self.task.memory} {length}: {'; '.join(parts)}.")
-        reach = {cell: self.remembers(cell) for cell in self.cells}
-        known = [f"{cell} {length}" for cell, length in reach.items() if length is not None]
-        unknown = [cell for cell, length in reach.items() if length is None]
+        beaten = {cell: ", ".join(map(str, self.beaten(cell))) for cell in self.cells}
+        known = [f"{cell} at {lengths}" for cell, lengths in beaten.items() if lengths]
+        unknown = [cell for cell, lengths in beaten.items() if not lengths]
         if known:
-            verdicts.append(
-                f"Longest {self.task.memory} at which the score without memory is beaten: {', '.join(known)} steps."
-            )
+            verdicts.append(f"Shown to beat the score without memory, by {self.task.memory}: {'; '.join(known)}.")
         if unknown:
             verdicts.append(f"Not shown to beat it anywhere: {self._listed(unknown)}.")
         return verdicts
@@ -168,6 +209,7 @@ def compare(
     checks: int = 8,
     rate: float = 5e-3,
     seed: int = 0,
+    verbose: bool | None = None,
 ) -> Comparison:
     """Train cells on a task, and say which is better, if that is shown.
 
@@ -185,6 +227,8 @@ def compare(
         checks: how often a run is judged on its way.
         rate: the learning rate of Adam, the same for all; gradients are clipped to norm 1.
         seed: the first one. The caller's random numbers are not touched.
+        verbose: whether standard error says how many runs are done, and how long the others will take; where None, if
+            it is a terminal.
 
     Raises:
         ValueError, TypeError: an argument that does not fit.
@@ -208,6 +252,7 @@ def compare(
     updates, seconds, scores = np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape)
     baseline = np.zeros((len(sweep), seeds))
     sizes, counts = np.zeros(shape[:2], np.int64), np.zeros(shape[:2], np.int64)
+    progress = Progress(len(sweep) * seeds * len(names), verbose)
     for at, length in enumerate(sweep):
         for s in range(seeds):
             # seeds of data and of weights differ by the second number
@@ -222,9 +267,12 @@ def compare(
                 sizes[i, at], counts[i, at] = size, parameters(cell, size, features, chosen.outputs)
                 course = train(chosen, data, cell, size, seed + s, spent, by_time, checks, rate)
                 updates[i, at, s], seconds[i, at, s], scores[i, at, s] = course
+                held = len(data.held[0])
+                progress.done(f"{cell}, {chosen.memory} {length}")
     first = np.arange(seed, seed + seeds)
     return Comparison(
-        chosen, names, match, spent, np.array(sweep), first, sizes, counts, updates, seconds, scores, baseline
+        *(chosen, names, match, spent, np.array(sweep), first, sizes, counts, updates, seconds, scores, baseline),
+        held=held,
     )
 
 

@@ -1,7 +1,14 @@
-"""Confidence intervals of means over few seeds, by Student's t, and what they allow to be said."""
+"""Confidence intervals of scores over few seeds, by Student's t on a scale without ends, and what they show.
+
+An interval mean +- t s / sqrt(n) of accuracies may pass 1, and one of errors 0. So means and intervals are taken of
+log-odds and of logarithms, which know no ends, and brought back: then they lie where scores do, and a difference is a
+ratio, of odds or of errors.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,13 +35,30 @@ def interval(values: Array, level: float = 0.95) -> tuple[Array, Array, Array]:
     return mean, mean - half, mean + half
 
 
-def differs(a: Array, b: Array, pairs: int = 1, level: float = 0.95) -> int:
-    """Whether two scores over the same seeds differ: -1 where a is shown to be lower, 1 higher, 0 neither.
+@dataclass(frozen=True)
+class Scale:
+    """A scale without ends for scores: what they become on it, and back. ratio: what a difference on it is, brought
+    back by `np.exp`."""
 
-    By the t-interval of the mean of a - b, seed by seed; its level is raised for as many pairs as are compared
-    (Bonferroni), so that all claims together hold with `level`.
-    """
-    if len(a) < 2:
-        return 0
-    _, low, high = interval(a - b, 1 - (1 - level) / pairs)
-    return 1 if low > 0 else -1 if high < 0 else 0
+    of: Callable[[Array], Array]
+    back: Callable[[Array], Array]
+    ratio: str
+
+
+def log_odds(n: int) -> Scale:
+    """For accuracies over n samples: log((k + 1/2) / (n - k + 1/2)) of k right ones, so that all right is finite
+    (Haldane 1956)."""
+
+    def back(values: Array) -> Array:
+        return np.asarray(np.clip(((n + 1) / (1 + np.exp(-values)) - 0.5) / n, 0, 1))
+
+    return Scale(lambda p: np.log((p * n + 0.5) / ((1 - p) * n + 0.5)), back, "ratio of odds")
+
+
+#: For errors, which are positive; one below 1e-30 counts as that.
+LOGARITHM = Scale(lambda values: np.log(np.maximum(values, 1e-30)), np.exp, "ratio of errors")
+
+
+def sign_of(low: float, high: float, middle: float = 0.0) -> int:
+    """-1 where an interval lies below `middle`, 1 above, 0 where it holds it or has no ends."""
+    return 1 if low > middle else -1 if high < middle else 0
