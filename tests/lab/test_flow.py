@@ -301,3 +301,86 @@ def test_errors() -> None:
         lab.gradient_flow(layer, normal(B, T, 9), scales=[3.0])
     for a, b in zip(layer.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def flow_of_all(model: Any, x: Any, y: Any = None, **options: Any) -> dict[str, Any]:
+    """The curves by their labels."""
+    return {curve.label: curve for curve in lab.gradient_flow(model, x, y, scales=[1.0], **options).curves}
+
+
+def test_probabilities_have_a_gradient() -> None:
+    """The sum of a softmax is constant, so the largest output stands for it; beside finite differences."""
+    x = normal(B, T, FEATURES)
+    model = cellstep.Sequential(
+        [cellstep.Input((T, FEATURES)), made(layers.GRU), layers.Dense(3, activation="softmax")]
+    )
+    flow = lab.gradient_flow(model, x, scales=[1.0])
+    assert "the largest of the last outputs: they are probabilities" in flow.summary()
+    W, b = model.layers[1].get_weights()
+    h = np.asarray(model.layers[0](x), np.float64)
+
+    def largest(h: Array, of: Any) -> Array:
+        e = np.exp(h @ W + b)
+        return np.take_along_axis(e / e.sum(-1, keepdims=True), of[:, None], -1)[:, 0]
+
+    of = (h @ W + b).argmax(-1)
+    slope = np.stack([(largest(h + e, of) - largest(h - e, of)) / (2 * EPSILON) for e in EPSILON * np.eye(H)], axis=-1)
+    assert flow.curves[0].loss[-1] == pytest.approx(np.linalg.norm(slope, axis=-1).mean(), rel=1e-4)
+    assert flow.curves[0].loss[0] > 0
+    plain = cellstep.Sequential([cellstep.Input((T, FEATURES)), made(layers.GRU), layers.Dense(3)])
+    assert "dL/dh_t is of the sum of the last outputs." in lab.gradient_flow(plain, x).summary()
+
+
+def test_a_forget_bias_beside_the_net_as_it_is() -> None:
+    x = normal(B, T, FEATURES)
+    layer = made(layers.LSTM)
+    before = [w.copy() for w in layer.get_weights()]
+    curves = flow_of_all(layer, x, forget_bias=5.0)
+    plain, biased = curves[layer.name], curves[f"{layer.name}, forget bias 5"]
+    assert biased.forget_product[:, 0].mean() > 10 * plain.forget_product[:, 0].mean()
+    assert all((a == b).all() for a, b in zip(before, layer.get_weights(), strict=True))
+    other = made(layers.LSTM)
+    weights = [w.copy() for w in before]
+    weights[2][H : 2 * H] = 5
+    other.set_weights(weights)
+    np.testing.assert_array_equal(biased.chain, lab.gradient_flow(other, x, scales=[1.0]).curves[0].chain)
+    gru = made(layers.GRU)
+    curves = flow_of_all(gru, x, forget_bias=3.0)
+    weights = [w.copy() for w in gru.get_weights()]
+    weights[2][:, :H] = [[3], [0]]
+    gru.set_weights(weights)
+    kept = curves[f"{gru.name}, forget bias 3"]
+    np.testing.assert_array_equal(kept.chain, lab.gradient_flow(gru, x, scales=[1.0]).curves[0].chain)
+    with pytest.raises(ValueError, match=r"forget_bias=1.0 needs a cell with a gate that keeps and a bias, got none"):
+        lab.gradient_flow("SimpleRNN", x, forget_bias=1)
+
+
+def test_before_and_after_training() -> None:
+    x, y = normal(40, T, FEATURES), normal(40, 1, seed=1)
+    model = cellstep.Sequential([cellstep.Input((T, FEATURES)), made(layers.LSTM), layers.Dense(1)])
+    model.compile("adam", "mse")
+    before = [w.copy() for w in model.get_weights()]
+    flow = lab.gradient_flow(model, x, y, scales=[1.0], forget_bias=1.0, updates=5)
+    name = model.layers[0].name
+    assert flow.labels == [
+        name,
+        f"{name}, after 5 updates",
+        f"{name}, forget bias 1",
+        f"{name}, forget bias 1, after 5 updates",
+    ]
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    assert int(model.optimizer.iterations) == 0
+    assert flow.curves[0].loss[0] != flow.curves[1].loss[0]
+    assert "No optimizer has updated these nets" in flow.conclusion()
+    model.fit(x, y, verbose=0)
+    assert "No optimizer" not in lab.gradient_flow(model, x, y).summary()
+    with pytest.raises(ValueError, match="y must be given for updates=3: a net learns from targets"):
+        lab.gradient_flow("LSTM", x, updates=3)
+
+
+def test_the_conclusion_says_what_the_curves_show() -> None:
+    x = normal(B, 40, FEATURES)
+    for scale, what in ((0.1, "vanishes"), (6.0, "explodes")):
+        flow = lab.gradient_flow(made(layers.SimpleRNN, activation="linear"), x, scales=[scale])
+        assert f"it {what} in" in flow.conclusion()
+        assert flow.summary().endswith(flow.conclusion())

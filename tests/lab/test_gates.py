@@ -153,3 +153,17 @@ def test_which_layer() -> None:
         lab.gates(model, x, row=3)
     with pytest.raises(TypeError, match="expected a model or a layer of cellstep, got str"):
         lab.gates("LSTM", x)
+
+
+def test_the_conclusion_counts_units_that_remember() -> None:
+    x = np.random.default_rng(0).standard_normal((4, 9, 2))
+    model = cellstep.Sequential([cellstep.Input((9, 2)), layers.LSTM(6), layers.Dense(1)])
+    model.compile("adam", "mse")
+    found = lab.gates(model, x)
+    assert found.memory is not None
+    long = sum(found.memory >= 9)
+    assert found.conclusion().startswith(f"So {long} of 6 units remember a sequence of 9 steps from end to end")
+    assert "No optimizer has updated this net" in found.summary()
+    model.fit(x, x[:, -1, :1], verbose=0)
+    assert "No optimizer" not in lab.gates(model, x).summary()
+    assert "nothing but its recurrent weights" in lab.gates(layers.SimpleRNN(3), x).conclusion()

@@ -24,6 +24,7 @@ from ..plots.states import draw_gates
 from ..result import Result, Table, rounded, text_table
 from .jacobians import values
 from .traced_cells import Place, places, run_layer
+from .variants import updates_done
 
 Array = NDArray[Any]
 
@@ -50,6 +51,8 @@ class Gates(Result):
             from 0 to 1 does.
         order: (units,) units by memory, the longest first; without gates by the size of h.
         row: the row that is drawn.
+        others: how many more recurrent layers the model has. untrained: whether the model's optimizer has made no
+            update.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Gates(Result):
     order: NDArray[np.intp]
     row: int
     others: int
+    untrained: bool = False
     title = "What a cell keeps, stores and tells"
 
     def __repr__(self) -> str:
@@ -98,7 +102,22 @@ class Gates(Result):
                 )
         if not self.gates:
             said.append(f"A {self.kind} has no gates: each step writes all of {next(iter(self.states))} anew.")
-        return "\n".join(said) + "\n\n" + text_table(self.table())
+        return "\n".join(said) + "\n\n" + text_table(self.table()) + "\n\n" + self.conclusion()
+
+    def conclusion(self) -> str:
+        """One sentence: how far back the layer remembers, against the steps that it ran."""
+        steps = int(self.running.sum(axis=1).max(initial=0))
+        if self.memory is None:
+            text = f"So nothing but its recurrent weights says how long {self.name} remembers."
+        else:
+            long = int(np.count_nonzero(self.memory >= steps))
+            text = (
+                f"So {long} of {self.units} units remember a sequence of {steps} steps from end to end, and half of "
+                f"them no more than {rounded(np.sort(self.memory)[self.units // 2])} steps."
+            )
+        if self.untrained:
+            text += " No optimizer has updated this net: its gates are as initialized, and say nothing of the data."
+        return text
 
     @property
     def _keeping(self) -> str | None:
@@ -179,6 +198,7 @@ def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -
         order=np.argsort(-(size if memory is None else memory), kind="stable"),
         row=row,
         others=len(places(model)) - 1,
+        untrained=updates_done(model) == 0,
     )
 
 

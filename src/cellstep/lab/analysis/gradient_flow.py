@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from ...models import Model
 from ..cell_rows import keeping_gate, row_of
 from ..plots.gradients import draw_flow
 from ..result import Result, Table, rounded, text_table
+from . import variants
 from .cell_state_terms import cell_terms, has_cell_state, products_after
 from .jacobians import ROWS, products, spectral_norms, step_jacobians, values
 from .lyapunov import exponents
@@ -42,6 +44,9 @@ from .scaled_models import checked_model, gradients_and_runs, scaled
 from .traced_cells import Place, located, norms
 
 Array = NDArray[Any]
+
+#: A gradient of which less than this part arrives has vanished.
+LITTLE = 0.01
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,11 +106,13 @@ class GradientFlow(Result):
         curves: one for each recurrent layer and scale.
         scales: in the order of the argument.
         loss_said: which loss dL/dh_t is of.
+        untrained: whether no optimizer has updated the models, as far as that is known.
     """
 
     curves: tuple[Curve, ...]
     scales: tuple[float, ...]
     loss_said: str
+    untrained: bool = False
     title = "Vanishing and exploding gradients"
 
     @property
@@ -131,7 +138,29 @@ class GradientFlow(Result):
             if c.clipping is not None:
                 said[-1] += f" {str(c.clipping).capitalize()}."
         said.append(self.loss_said)
-        return "\n".join(said) + "\n\n" + text_table(self.table())
+        return "\n".join(said) + "\n\n" + text_table(self.table()) + "\n\n" + self.conclusion()
+
+    def conclusion(self) -> str:
+        """One sentence: what becomes of a gradient over all steps, at the scale nearest to 1, and what to try."""
+        scale = min(self.scales, key=lambda s: abs(s - 1))
+        kinds: dict[str, list[str]] = {}
+        for c in self.curves:
+            if c.scale == scale and c.steps:
+                kept = float(c.mean_chain[0])
+                kind = "explodes" if not kept < 1 / LITTLE else "vanishes" if kept < LITTLE else "arrives"
+                kinds.setdefault(kind, []).append(f"{c.label} (x {rounded(kept)})")
+        said = "; ".join(f"it {kind} in {', '.join(labels)}" for kind, labels in kinds.items())
+        text = f"So, of a gradient sent back {self.curves[0].steps} steps: {said or 'there is no step to go back'}."
+        if "vanishes" in kinds:
+            text += " A larger forget bias, shorter sequences or a gated cell lets more of it through."
+        if "explodes" in kinds:
+            text += " Clipping bounds what explodes."
+        if self.untrained:
+            text += (
+                " No optimizer has updated these nets: this is how training begins, not what it finds; updates=100, "
+                "with y, shows both."
+            )
+        return text
 
     def table(self) -> Table:
         """A row a curve."""
@@ -156,6 +185,8 @@ def gradient_flow(
     units: int = 32,
     seed: int = 0,
     rows: int = ROWS,
+    forget_bias: float | None = None,
+    updates: int = 0,
 ) -> GradientFlow:
     """How gradients vanish or explode on their way back, for several cells and scales of the recurrent weights.
 
@@ -164,11 +195,15 @@ def gradient_flow(
             with Keras's defaults, orthogonal recurrent weights; or a list of them. They are as before afterwards.
         x: inputs (B, T, features), the same for all.
         y: targets, for compiled models, whose own loss is taken; a name gets a Dense layer and the squared error. None:
-            the loss is the sum of the last outputs, scaled so that its gradient by them has norm 1 a row.
+            the loss is the sum of the last outputs, scaled so that its gradient by them has norm 1 a row; or, as the
+            sum of probabilities is constant, the largest of them.
         scales: factors of all recurrent weights.
         clipnorm: a bound to show what clipping by norm does.
         units, seed: of layers made from names.
         rows: how many rows of x Jacobians are computed for.
+        forget_bias: show each model with this bias of its gates that keep (an LSTM's forget gate, a GRU's update gate)
+            too.
+        updates: show each model after so many updates by its optimizer (of a name: Adam) on x and y too.
 
     Raises:
         TypeError, ValueError: an argument that does not fit; models are as they were.
@@ -191,10 +226,18 @@ def gradient_flow(
     probes = [checked_model(model, x, y, units, seed) for model in chosen]
     names = [model if isinstance(model, str) else None for model in chosen]
     curves: list[Curve] = []
-    for model, name in zip(probes, names, strict=True):
+    said: dict[str, None] = {}
+    shown = variants.checked(
+        probes,
+        y,
+        None if forget_bias is None else float(core.check_number("forget_bias", forget_bias)),
+        core.check_natural("updates", updates),
+    )
+    for (model, name), (bias, count, what) in product(zip(probes, names, strict=True), shown):
         for scale in factors:
-            with scaled(model, scale):
-                gradients, runs = gradients_and_runs(model, x, y)
+            with variants.variant(model, x, y, bias, count), scaled(model, scale):
+                gradients, runs, loss = gradients_and_runs(model, x, y)
+                said[loss] = None
                 clipped = None if bound is None else clipping(gradients, bound)
                 for place, run in located(model, runs):
                     if run.gradients is None:
@@ -202,13 +245,13 @@ def gradient_flow(
                     label = name if name is not None else place.name
                     if name is None and sum(isinstance(m, Module) for m in chosen) > 1:
                         label = f"{model.name}: {label}" if isinstance(model, Model) else label
-                    curves.append(_curve(place, run, label, scale, rows, clipped))
+                    curves.append(_curve(place, run, label + what, scale, rows, clipped))
     order = {label: i for i, label in enumerate(dict.fromkeys(c.label for c in curves))}
     curves.sort(key=lambda c: order[c.label])
     if not curves:
         raise ValueError("models must have a recurrent layer that a gradient reaches: all are frozen")
-    said = "dL/dh_t is of the models' own loss." if y is not None else "dL/dh_t is of the sum of the last outputs."
-    return GradientFlow(tuple(curves), factors, said)
+    fresh = [model for model, name in zip(probes, names, strict=True) if name or variants.updates_done(model) == 0]
+    return GradientFlow(tuple(curves), factors, " ".join(said), len(fresh) == len(probes))
 
 
 def _curve(place: Place, run: CellTrace, label: str, scale: float, rows: int, clipped: Clipping | None) -> Curve:

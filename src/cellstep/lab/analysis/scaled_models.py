@@ -54,7 +54,7 @@ def checked_model(model: Any, x: Any, y: Any, units: int, seed: int) -> Any:
             return layer
         head = Dense(np.shape(y)[-1], kernel_initializer=GlorotUniform(seed=seed + 2), name="dense", dtype=dtype)
         net = Sequential([layer, head], name=model)
-        net.compile("sgd", "mse")
+        net.compile("adam", "mse")
         net.build((None, None, np.shape(x)[-1]))
         return net
 
@@ -74,23 +74,52 @@ def scaled(model: Any, scale: float) -> Iterator[None]:
             weight.assign(value)
 
 
-def gradients_and_runs(model: Any, x: Any, y: Any) -> tuple[dict[str, Array], list[CellTrace]]:
-    """The gradients of all weights, by path, and the runs of the cells, forward and backward."""
+#: Which loss a gradient is of.
+OWN, SUM, LARGEST = (
+    "dL/dh_t is of the models' own loss.",
+    "dL/dh_t is of the sum of the last outputs.",
+    "dL/dh_t is of the largest of the last outputs: they are probabilities, whose sum is constant. Give y for the "
+    "models' own loss.",
+)
+
+
+def gradients_and_runs(model: Any, x: Any, y: Any) -> tuple[dict[str, Array], list[CellTrace], str]:
+    """The gradients of all weights, by path; the runs of the cells, forward and backward; which loss they are of."""
     with trace() as runs:
         if y is not None:
-            return dict(model.gradients(x, y)[0]), runs
+            return dict(model.gradients(x, y)[0]), runs, OWN
         with unchanged(model):
             outputs, pullback = model.forward(x)
-            slopes: list[Any] = [_last(a) for a in nested.flatten(outputs)]
+            slopes: list[Any] = [_slope(a) for a in nested.flatten(outputs)]
+            largest = any(_probabilities(_last(a)) for a in nested.flatten(outputs))
             if not isinstance(model, Model):
                 slopes[1:] = [None] * (len(slopes) - 1)  # the final states of a layer that returns them
             pullback(nested.pack(outputs, slopes), need_dx=False)
-            return {w.path: w.grad for w in model.trainable_weights}, runs
+            return {w.path: w.grad for w in model.trainable_weights}, runs, LARGEST if largest else SUM
 
 
-def _last(output: Any) -> Array:
-    """The gradient of the sum of the last outputs, of norm 1 a row."""
+def _last(output: Any) -> Any:
+    """The last step of outputs (B, T, n), or outputs (B, n)."""
+    return output[:, -1] if np.ndim(output) > 2 else output
+
+
+def _probabilities(last: Array) -> bool:
+    """Whether outputs are those of a softmax, whose sum has no gradient."""
+    return (
+        last.ndim > 1
+        and last.size > 0
+        and last.shape[-1] > 1
+        and bool((last >= 0).all())
+        and np.allclose(last.sum(-1), 1, atol=1e-3)
+    )
+
+
+def _slope(output: Any) -> Array:
+    """The gradient of the sum of the last outputs, or of the largest where they are probabilities; of norm 1 a row."""
     d: Array = np.zeros_like(output)
-    last = d[:, -1] if d.ndim > 2 else d
-    last[...] = 1 / np.sqrt(np.prod(last.shape[1:]))
+    last = _last(d)
+    if _probabilities(_last(output)):
+        np.put_along_axis(last, _last(output).argmax(-1)[..., None], 1, axis=-1)
+    else:
+        last[...] = 1 / np.sqrt(np.prod(last.shape[1:]))
     return d
