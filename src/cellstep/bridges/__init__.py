@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from ..exports import lazy
 
-__all__ = ["FileError"]
+__all__ = ["FileError", "from_torch", "to_torch"]
 
 if TYPE_CHECKING:
     from ..untrusted import FileError
+    from .pytorch.models import from_torch, to_torch
 
-lazy(globals(), {"..untrusted": "FileError"})
+lazy(globals(), {"..untrusted": "FileError", ".pytorch.models": "from_torch, to_torch"})

@@ -46,7 +46,7 @@ def allowed(file: BinaryIO, max_bytes: int | None) -> int:
     return BASE + GROWTH * file.seek(0, os.SEEK_END) if max_bytes is None else max_bytes
 
 
-class _Pieces:
+class Pieces:
     """A binary file of which nothing large is read at once, whatever the archive in it says."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -67,7 +67,7 @@ def opened(file: BinaryIO, path: str) -> Iterator[zipfile.ZipFile]:
         ValueError: it is none.
     """
     try:
-        archive = zipfile.ZipFile(_Pieces(file))  # type: ignore[type-var, arg-type, unused-ignore]
+        archive = zipfile.ZipFile(Pieces(file))  # type: ignore[type-var, arg-type, unused-ignore]
     except (*DAMAGE, NotImplementedError) as error:
         raise ValueError(f"filepath must be a .keras file, which is a zip archive, got {path}: {error}") from error
     with archive:

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from .. import core, kernels
+from ..bridges.gates import cells_named
 
 #: Rows and steps of a call from which all values of the weights are compared, and bytes up to which they always are.
 WHOLE, FEW = 64, 2**18
 
 #: The cells by what PyTorch calls them.
-CELLS = {cell.names["torch"]: cell for cell in kernels.CELLS.values() if "torch" in cell.names}
+CELLS = cells_named("torch")
 
 
 def options_of(cell: kernels.Cell, module: Any) -> dict[str, Any]:

@@ -1,0 +1,130 @@
+"""State dicts: tensors by name, of a module, a dictionary or a file, checked before any is read.
+
+A .pt file is read by PyTorch alone, with weights_only=True, which runs nothing of what is in it; a .safetensors file
+without PyTorch.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from ... import tensor_file
+from ...core import brief
+from ...models import archive
+from ...untrusted import DAMAGE, FileError, Limit, blamed, library, named, open_file
+
+#: What files of PyTorch's end in.
+ENDINGS = (".pt", ".pth", ".bin")
+
+
+class Tensor(NamedTuple):
+    """A tensor that is read when it is called."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], Any]
+
+    def __call__(self) -> Any:
+        return self.read()
+
+
+@contextmanager
+def tensors_in(source: Any, max_bytes: int | None = None) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """The name and the tensors of a source: a path, a module, or a dictionary of tensors or arrays.
+
+    Raises:
+        TypeError: it is none. FileError: a file is damaged, asks for too much, or holds something else.
+    """
+    if isinstance(source, str | os.PathLike):
+        ending = Path(source).suffix
+        if ending == ".safetensors":
+            with tensor_file.opened(source, max_bytes) as file:
+                yield file.name, {name: _lazy(file, name) for name in file.entries}
+            return
+        if ending not in ENDINGS:
+            raise ValueError(f"source must end in .safetensors or {', '.join(ENDINGS)}, got {os.fspath(source)!r}")
+        with open_file(source, "source") as opened:
+            limit = Limit(named(source), opened.seek(0, os.SEEK_END), max_bytes)
+            yield limit.file, _tensors(limit, _loaded(opened, limit))
+        return
+    if hasattr(source, "state_dict"):
+        source = source.state_dict()
+    if not isinstance(source, Mapping):
+        raise TypeError(f"source must be a module, a state dict or a path, got {brief(source)}")
+    yield "the state dict", _tensors(None, source)
+
+
+def _lazy(file: tensor_file.TensorFile, name: str) -> Tensor:
+    return Tensor(file.entries[name].shape, lambda: file.read(name))
+
+
+def check_archive(file: BinaryIO, limit: Limit) -> list[zipfile.ZipInfo]:
+    """The members of a .pt file, as PyTorch has written it since 1.6: a zip archive, of which nothing is compressed.
+
+    Raises:
+        FileError: it is none, or would become larger than is allowed.
+    """
+    pieces: Any = archive.Pieces(file)
+    with blamed(limit.file, "", (*archive.DAMAGE, NotImplementedError)), zipfile.ZipFile(pieces) as opened:
+        members = opened.infolist()
+    if not any(member.filename.endswith("/data.pkl") for member in members):
+        raise FileError(limit.file, "", "expected a file of torch.save, with data.pkl in it, got another archive")
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            raise FileError(
+                limit.file, brief(member.filename), "expected a member that is stored, got a compressed one"
+            )
+    limit.take("the archive", sum(member.file_size for member in members))
+    return members
+
+
+def _loaded(file: BinaryIO, limit: Limit) -> Any:
+    torch = library("torch", "torch", ".pt files")
+    check_archive(file, limit)
+    file.seek(0)
+    with blamed(limit.file, "", (*DAMAGE, pickle.PickleError)):
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:  # PyTorch's own words say how to run what is in it
+            found = re.search(r"WeightsUnpickler error: (.*?)[ .]*(was not an allowed|\n|$)", str(error))
+            what = found[1] if found else "something else"
+            raise FileError(limit.file, "", f"expected tensors by name and nothing else, got {what}") from None
+
+
+def _tensors(limit: Limit | None, found: Any) -> dict[str, Tensor]:
+    file = limit.file if limit else "the state dict"
+    if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
+        raise FileError(file, "", f"expected tensors by name, as of state_dict(), got {_what(found)}")
+    return {name: _tensor(limit, file, name, tensor) for name, tensor in found.items()}
+
+
+def _tensor(limit: Limit | None, file: str, name: str, tensor: Any) -> Tensor:
+    if not hasattr(tensor, "detach"):
+        if not (hasattr(tensor, "shape") and hasattr(tensor, "dtype")):
+            hint = "; from_torch takes that part of the file" if isinstance(tensor, Mapping) else ""
+            raise FileError(file, brief(name)[1:-1], f"expected a tensor, got {_what(tensor)}{hint}")
+        return Tensor(tuple(tensor.shape), lambda: tensor)
+    own = tensor.detach()
+    if str(own.layout) != "torch.strided" or own.is_quantized or own.is_meta or own.is_nested:
+        raise FileError(file, name, f"expected a dense tensor, got one of {own.layout} on {own.device}")
+    kind = str(own.dtype).removeprefix("torch.")
+
+    def read() -> Any:
+        if limit is not None:  # few bytes may stand for many, with strides of 0
+            limit.take("the tensor", own.numel() * own.element_size(), name)
+        plain = own.cpu().resolve_conj().resolve_neg()
+        return (plain.float() if kind == "bfloat16" or kind.startswith("float8") else plain).numpy()
+
+    return Tensor(tuple(own.shape), read)
+
+
+def _what(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"a dictionary with {', '.join(map(brief, list(value)[:4]))}" if value else "an empty dictionary"
+    return f"a {type(value).__name__}"

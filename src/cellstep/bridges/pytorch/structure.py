@@ -1,0 +1,215 @@
+"""Layers for PyTorch's modules: those that compute the same, with the prefix of the tensors that are their weights.
+
+Layers take the batch first, whatever `batch_first` says: the numbers are the same in another order of axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ... import kernels
+from ... import layers as L
+from ...core import brief
+from ...layers.cell_layer import layer_of
+from ...untrusted import library
+from ..gates import cells_named
+
+#: Activations without weights, by what PyTorch calls their modules.
+ACTIVATIONS = {
+    "CELU": "celu",
+    "ELU": "elu",
+    "GELU": "gelu",
+    "Hardshrink": "hard_shrink",
+    "Hardsigmoid": "hard_sigmoid",
+    "Hardswish": "hard_silu",
+    "Hardtanh": "hard_tanh",
+    "LogSigmoid": "log_sigmoid",
+    "LogSoftmax": "log_softmax",
+    "Mish": "mish",
+    "ReLU": "relu",
+    "ReLU6": "relu6",
+    "SELU": "selu",
+    "Sigmoid": "sigmoid",
+    "SiLU": "silu",
+    "Softmax": "softmax",
+    "Softplus": "softplus",
+    "Softshrink": "soft_shrink",
+    "Softsign": "softsign",
+    "Tanh": "tanh",
+    "Tanhshrink": "tanh_shrink",
+}
+
+CELLS = cells_named("torch")
+
+Own = Mapping[type, Callable[[Any], Any]]
+
+
+class Line(NamedTuple):
+    """The layers that stand for one module. prefix: of its tensors' names, "encoder.0."; "" for the whole."""
+
+    prefix: str
+    layers: list[Any]
+
+
+def lines_of(module: Any, own: Own | None = None) -> list[Line]:
+    """The layers for a module, or for the modules in an nn.Sequential, one after another.
+
+    Args:
+        module: see `from_torch`. own: for classes of the user's a function that gives a layer, a list, or None.
+
+    Raises:
+        TypeError, ValueError: a module is not known, or does what no layer does.
+    """
+    return [line for line in _walk(module, "", own or {}) if line.layers]
+
+
+def _walk(module: Any, prefix: str, own: Own) -> list[Line]:
+    nn = library("torch", "torch", "models of PyTorch").nn
+    kind = type(module)
+    if kind.__module__.startswith("cellstep.torch."):
+        kind = kind.kind() if hasattr(kind, "kind") else kind
+    if kind in own:
+        made = own[kind](module)
+        return [Line(prefix, [] if made is None else made if isinstance(made, list) else [made])]
+    if isinstance(module, nn.Sequential) and not own.keys() & set(kind.__mro__):
+        lines: list[Line] = []
+        for name, child in module.named_children():
+            if hasattr(child, "ends"):  # of `to_torch`: the last step of what stands before
+                lines[-1].layers[-1] = last_outputs(lines[-1].layers[-1])
+            else:
+                lines += _walk(child, f"{prefix}{name}.", own)
+        return lines
+    label = prefix.rstrip(".").replace(".", "_")
+    layers = _layers(nn, kind, module, None if label.rpartition("_")[2].isdigit() or not label else label)
+    if layers is None:
+        where = f"{prefix[:-1]}, " if prefix else ""
+        raise TypeError(
+            f"expected {where}a {kind.__name__}, to be a module that is known: nn.Sequential of RNN, LSTM, GRU, their "
+            "cells, Embedding, Linear, LayerNorm, Conv1d, Dropout, Flatten and activations. modules={...: function} "
+            "says which layer a class of your own becomes; into=model and mapping={...} give a model its tensors"
+        )
+    return [Line(prefix, layers)]
+
+
+def last_outputs(layer: Any) -> Any:
+    """The layer again, which returns its last outputs and not those of all steps."""
+    config = layer.get_config()
+    if isinstance(layer, L.Bidirectional):
+        config["layer"]["config"]["return_sequences"] = config["backward_layer"]["config"]["return_sequences"] = False
+    else:
+        config["return_sequences"] = False
+    return type(layer).from_config(config)
+
+
+def _layers(nn: Any, kind: Any, module: Any, name: str | None) -> list[Any] | None:
+    """The layers for one module of torch.nn; None where it is not known."""
+    if kind in (nn.RNN, nn.LSTM, nn.GRU):
+        return _recurrent(module, name)
+    if kind in (nn.RNNCell, nn.LSTMCell, nn.GRUCell):
+        return [_layer(CELLS[kind.__name__.removesuffix("Cell")], module, name)]
+    common: Any = {"name": name, "dtype": _dtype(module)}
+    if kind is nn.Linear:
+        return [L.Dense(module.out_features, use_bias=module.bias is not None, **common)]
+    if kind is nn.Embedding:
+        _only(module, max_norm=None, scale_grad_by_freq=False)
+        return [L.Embedding(module.num_embeddings, module.embedding_dim, **common)]
+    if kind is nn.LayerNorm:
+        axes = list(range(-len(module.normalized_shape), 0))
+        affine = module.elementwise_affine
+        center = affine and module.bias is not None
+        return [L.LayerNormalization(axes if axes[1:] else -1, module.eps, center=center, scale=affine, **common)]
+    if kind is nn.Conv1d:
+        return _convolution(module, name)
+    if kind is nn.Dropout:
+        return [L.Dropout(module.p, name=name)]
+    if kind is nn.Identity:
+        return []
+    if kind is nn.Flatten:
+        _only(module, start_dim=1, end_dim=-1)
+        return [L.Flatten(name=name)]
+    if kind is nn.LeakyReLU:
+        return [L.LeakyReLU(module.negative_slope, name=name)]
+    if kind.__name__ in ACTIVATIONS and kind.__module__.startswith("torch.nn."):
+        return [_activation(kind, module, name)]
+    return None
+
+
+def _activation(kind: Any, module: Any, name: str | None) -> Any:
+    if kind.__name__ in ("Softmax", "LogSoftmax"):
+        if module.dim not in (-1, 2):
+            raise ValueError(f"dim of {kind.__name__} must be -1, the last axis, got {module.dim}")
+    else:
+        plain = kind()
+        for constant in getattr(kind, "__constants__", ()):
+            if constant != "inplace" and getattr(module, constant) != getattr(plain, constant):
+                got = f"{constant} must be {getattr(plain, constant)!r}, got {getattr(module, constant)!r}"
+                raise ValueError(f"expected a {kind.__name__} with the numbers that it has by default: {got}")
+    return L.Activation(ACTIVATIONS[kind.__name__], name=name)
+
+
+def _convolution(module: Any, name: str | None) -> list[Any]:
+    _only(module, padding_mode="zeros")
+    (size,), (stride,), (rate,) = module.kernel_size, module.stride, module.dilation
+    padding = module.padding if isinstance(module.padding, str) else module.padding[0]
+    same = padding == "same" or (padding not in ("valid", 0) and 2 * padding == rate * (size - 1) and stride == 1)
+    over: Any = {"data_format": "channels_first"}
+    before = [] if same or padding in ("valid", 0) else [L.ZeroPadding1D(padding, **over)]
+    layer = L.Conv1D(
+        module.out_channels,
+        size,
+        strides=stride,
+        padding="same" if same else "valid",
+        dilation_rate=rate,
+        groups=module.groups,
+        use_bias=module.bias is not None,
+        name=name,
+        dtype=_dtype(module),
+        **over,
+    )
+    return [*before, layer]
+
+
+def _recurrent(module: Any, name: str | None) -> list[Any]:
+    """A layer, with what stands behind it, for each layer of the module: dropout stands between PyTorch's."""
+    layers: list[Any] = []
+    directions = 2 if module.bidirectional else 1
+    for number in range(module.num_layers):
+        own = None if name is None else f"{name}_{number}" if number else name
+        layer = _layer(CELLS[module.mode.partition("_")[0]], module, own)
+        layers.append(L.Bidirectional(layer, name=own) if directions == 2 else layer)
+        if module.proj_size:
+            layers.append(L.Dense(directions * module.proj_size, use_bias=False, dtype=_dtype(module)))
+        if module.dropout and number + 1 < module.num_layers:
+            layers.append(L.Dropout(module.dropout))
+    return layers
+
+
+def _layer(cell: kernels.Cell, module: Any, name: str | None) -> Any:
+    options = {"activation": module.nonlinearity} if hasattr(module, "nonlinearity") else {}
+    return layer_of(cell.name)(
+        module.hidden_size,
+        use_bias=module.bias,
+        return_sequences=True,
+        name=name,
+        dtype=_dtype(module),
+        **options,
+    )
+
+
+def _dtype(module: Any) -> str | None:
+    """The dtype of a module's parameters; None where it has none."""
+    kinds = {str(parameter.dtype).removeprefix("torch.") for parameter in module.parameters()}
+    if len(kinds) > 1:
+        raise ValueError(f"expected the parameters of a {type(module).__name__} to have one dtype, got {sorted(kinds)}")
+    kind = next(iter(kinds), None)
+    return kind if kind in (None, "float64") else "float32"
+
+
+def _only(module: Any, **values: Any) -> None:
+    for argument, value in values.items():
+        if getattr(module, argument) != value:
+            got = brief(getattr(module, argument))
+            raise ValueError(
+                f"{argument} of {type(module).__name__} must be {value!r}, as layers have no other, got {got}"
+            )
