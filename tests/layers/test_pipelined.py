@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cellstep import Input, Model, Sequential, get_num_threads, kernels, set_num_threads, set_random_seed
-from cellstep.layers import GRU, LSTM, RNN, Bidirectional, Dense, GRUCell, LSTMCell, SimpleRNN, bidirectional
+from cellstep.layers import GRU, LSTM, RNN, Bidirectional, Dense, GRUCell, LSTMCell, Masking, SimpleRNN, bidirectional
 from cellstep.models import plan
 
 T, I, H = 90, 5, 24  # noqa: E741 - the contract's letter
@@ -125,26 +125,33 @@ def test_stacked_cells_in_both_directions(apart: Callable[[], None]) -> None:
         same(answers)
 
 
-def stack(options: dict[str, Any], mask: bool = False) -> Any:
-    """Three layers, of which the options are those of the second one."""
-    cells = [LSTM(H, return_sequences=True), GRU(H, **{"return_sequences": True, **options}), SimpleRNN(H)]
-    model = Sequential([Input((T, I), batch_size=4 if "stateful" in options else None), *cells, Dense(1)])
+def stack(options: dict[str, Any], at: int = 1) -> Any:
+    """Three layers, of which the options are those of the one at this place."""
+    kinds: list[Any] = [LSTM, GRU, SimpleRNN]
+    cells = [kind(H, return_sequences=True, **(options if i == at else {})) for i, kind in enumerate(kinds)]
+    model = Sequential([Input((T, I)), Masking(), *cells, Dense(1)])
     model.compile("sgd", "mse")
     return model
 
 
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("at", [0, 1, 2])
 @pytest.mark.parametrize(
-    "options", ["plain", "dropout", "recurrent dropout", "learned first states", "zeros", "backwards"]
+    "options",
+    ["plain", "dropout", "recurrent dropout", "learned first states", "zeros", "backwards", "stateful", "float64"],
 )
-def test_layers_on_top_of_each_other(options: str, apart: Callable[[], None]) -> None:
+def test_layers_on_top_of_each_other(options: str, at: int, mask: str, apart: Callable[[], None]) -> None:
     x, answers = np.random.default_rng(0).standard_normal((8, T, I)).astype("f4"), []
+    runs = MASKS[mask](8)
+    if runs is not None:
+        x[~runs] = 0
     for how in (1, 2, 4, "apart"):
         apart() if how == "apart" else set_num_threads(how)
         set_random_seed(3)
-        model = stack(OPTIONS[options])
-        model.fit(x, x[:, 0, :1], batch_size=4, epochs=2, verbose=0)
-        loss = model.evaluate(x, x[:, 0, :1], verbose=0)
-        answers.append([model.predict(x, verbose=0), model(x[:3]), loss, *model.get_weights()])
+        model = stack({"dtype": "float64"} if options == "float64" else OPTIONS[options], at)
+        model.fit(x, x[..., :1], batch_size=4, epochs=2, verbose=0)
+        loss = model.evaluate(x, x[..., :1], batch_size=4, verbose=0)
+        answers.append([model.predict(x, batch_size=4, verbose=0), model(x[:4]), loss, *model.get_weights()])
     same(answers)
 
 
@@ -185,7 +192,7 @@ def test_kernels_of_both_directions_and_of_a_stack_are_called_once(monkeypatch: 
     monkeypatch.setattr(kernels, "_active", changed)
     model = stack({})
     x = np.ones((4, T, I), "f4")
-    model.fit(x, x[:, 0, :1], verbose=0)
+    model.fit(x, x[..., :1], verbose=0)
     assert seen == [3, 3]
     seen.clear()
     layer = Bidirectional(LSTM(H, return_sequences=True, dropout=0.2))

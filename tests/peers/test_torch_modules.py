@@ -220,10 +220,11 @@ def test_a_weight_that_is_turned_in_its_place_is_seen(kind: str, turn: Any) -> N
     """Its address is the same, and for as many units as features its shape."""
     theirs, mine, x = getattr(torch.nn, kind)(4, 4), getattr(ours, kind)(4, 4), torch.randn(2, 4)
     mine.load_state_dict(theirs.state_dict())
-    mine(x)
+    h = torch.randn((2, 4) if kind == "RNNCell" else (1, 4))
+    mine(x, h)
     for module in (theirs, mine):
         turn(next(p for name, p in module.named_parameters() if name.startswith("weight_hh")))
-    torch.testing.assert_close(mine(x)[0], theirs(x)[0])
+    torch.testing.assert_close(mine(x, h)[0], theirs(x, h)[0])
 
 
 @pytest.mark.parametrize("changes", [{"nonlinearity": "relu", "mode": "RNN_RELU"}, {"num_layers": 1}])

@@ -61,7 +61,7 @@ class Pipelined:
 
     def _back(self, pullbacks: Sequence[Any], dy: Any, need_dx: bool = True) -> Any:
         def begin(pullback: Any, came: Any, calls: list[Any]) -> Iterator[Any]:
-            if calls and calls[-1][4] is not None:
+            if calls and (calls[-1][4] is not None or pullback.reads(came)):
                 core.make(calls)
             return pullback.phases(calls, came, need_dx or pullback is not pullbacks[0])  # type: ignore[no-any-return]
 

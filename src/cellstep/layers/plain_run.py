@@ -117,6 +117,10 @@ class PlainRun:
 class PlainPullback(partial[Any]):
     """`PlainRun.pull` of a run: takes dy, None for zeros, and gives dx."""
 
+    def reads(self, dy: Any) -> bool:
+        """As that of `RecurrentPullback`."""
+        return dy is not None and dy.dtype is not self.func.__self__.layer.dtype  # type: ignore[attr-defined]
+
     def phases(self, calls: list[Any], dy: Any, need_dx: bool = True) -> Iterator[Any]:
         """A call in two phases, as that of `RNN.phases`."""
         dx = self(dy, need_dx, calls)

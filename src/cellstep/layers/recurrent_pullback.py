@@ -43,10 +43,15 @@ class RecurrentPullback:
         core.make(calls)
         return next(phases)
 
+    def reads(self, dy: Any) -> bool:
+        """Whether the first of the phases reads dy itself, which has to be written before: it casts dy or moves it, or
+        zeroes steps that do not run."""
+        return dy is not None and (self.running is not None or self.order.moves or dy.dtype is not self.layer.dtype)
+
     def phases(self, calls: list[Any], dy: Any, need_dx: bool = True) -> Iterator[Any]:
         """A call in two phases, as `RNN.phases`: yields dx where the calls alone write it, else None; then the result.
         dy of a layer that gives one output may still have to be written by a call that waits, and has nothing to do
-        after."""
+        after, unless this one `reads` it."""
         layer, order, running, given = self.layer, self.order, self.running, self.initial_state is not None
         runner = layer.runner
         dlast: list[Array | None] = [None] * len(runner.state_sizes)
