@@ -58,6 +58,7 @@ def variant(model: Any, x: Any, y: Any, forget_bias: float | None, updates: int)
 def _set_forget_bias(place: Place, value: float) -> None:
     keep = keeping_gate(place.row)
     assert keep is not None
+    assert place.cell.bias is not None
     first = place.row.gates.index(keep) * place.cell.units
     bias = place.cell.bias.numpy().copy()
     # of a GRU that resets after the product two biases are added: the second is 0
