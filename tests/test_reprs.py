@@ -68,14 +68,14 @@ TABLE: list[tuple[Callable[[], Any], str]] = [
     (lambda: fitted().weights[-1], r"<Variable path=dense\w*/bias, shape=\(1,\), dtype=float32, value=\[.*\]>"),
     (lambda: fitted().history, "<History of 2 epochs: loss, val_loss>"),
     (lambda: fitted().stream(), "<Stream of net, batch_size=1>"),
-    (lambda: optimizers.Adam(0.01), r"Adam\(learning_rate=0\.01, .*name='adam'.*\)"),
+    (lambda: optimizers.Adam(0.01), "Adam(learning_rate=0.01)"),
     (
         lambda: optimizers.schedules.ExponentialDecay(0.1, 10, 0.5),
-        r"ExponentialDecay\(initial_learning_rate=0\.1, decay_steps=10, decay_rate=0\.5.*\)",
+        "ExponentialDecay(initial_learning_rate=0.1, decay_steps=10, decay_rate=0.5)",
     ),
-    (lambda: losses.Huber(delta=2.0), r"Huber\(.*delta=2\.0.*\)"),
+    (lambda: losses.Huber(delta=2.0), "Huber(delta=2.0)"),
     (lambda: losses.get(lambda t, p: p), r"FunctionLoss\(name='<lambda>'.*\)"),
-    (lambda: metrics.AUC(num_thresholds=9), r"AUC\(name='auc', .*num_thresholds=9.*\)"),
+    (lambda: metrics.AUC(num_thresholds=9), "AUC(num_thresholds=9)"),
     (lambda: callbacks.EarlyStopping(patience=3), "EarlyStopping(patience=3)"),
     (
         lambda: callbacks.ModelCheckpoint("a.keras", save_best_only=True),
@@ -87,7 +87,7 @@ TABLE: list[tuple[Callable[[], Any], str]] = [
     (lambda: initializers.Constant(3), "Constant(value=3.0)"),
     (lambda: initializers.GlorotUniform(seed=1), "GlorotUniform(seed=1)"),
     (lambda: cellstep.regularizers.L2(0.1), "L2(l2=0.1)"),
-    (lambda: cellstep.constraints.MaxNorm(2), "MaxNorm(max_value=2.0, axis=0)"),
+    (lambda: cellstep.constraints.MaxNorm(2), "MaxNorm()"),
     (lambda: cellstep.activations.get("relu"), "<activation relu>"),
     (lambda: Squares(workers=2), "Squares(workers=2)"),
     (

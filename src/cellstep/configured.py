@@ -171,7 +171,14 @@ class Configured(Constructed):
         return cls(**config)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
+        """With the arguments that are not the defaults: repr(Adam(0.01)) is "Adam(learning_rate=0.01)"."""
+        defaults = {k: to_json(p.default) for k, p in inspect.signature(type(self)).parameters.items()}
+        config = {k: v for k, v in self.get_config().items() if k not in defaults or v != defaults[k]}
+        if str(config.get("name")).replace("_", "").lower().startswith(type(self).__name__.lower()):
+            del config["name"]  # as the class is called
+        if config.get("dtype") == "float32":
+            del config["dtype"]
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in config.items())})"
 
 
 def to_json(value: Any) -> Any:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from html import escape
+from typing import TYPE_CHECKING, Any
 
 from ..core import check_natural
 from .base import Callback, Logs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def _epochs(name: str, value: Any) -> list[int]:
@@ -37,6 +41,29 @@ class History(Callback):
 
     def __repr__(self) -> str:
         return f"<History of {len(self.epoch)} epochs: {', '.join(self.history)}>"
+
+    def plot(self) -> Figure:
+        """A panel for each loss and metric, training and validation in it, epoch by epoch.
+
+        Returns:
+            a matplotlib Figure, which belongs to no pyplot window: a notebook shows it, `savefig` writes it.
+
+        Raises:
+            ImportError: matplotlib is missing. ValueError: no epoch has ended.
+        """
+        from .curves import draw
+
+        return draw(self.history, self.epoch)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: of each value the last, the lowest and the highest."""
+        rows = [
+            f"<tr><td>{escape(name)}</td><td>{values[-1]:.4g}</td><td>{min(values):.4g}</td><td>{max(values):.4g}</td></tr>"
+            for name, values in self.history.items()
+            if values
+        ]
+        head = "<tr><th></th><th>last</th><th>lowest</th><th>highest</th></tr>"
+        return f"<p>{len(self.epoch)} epochs</p><table>{head}{''.join(rows)}</table>"
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.epoch = []

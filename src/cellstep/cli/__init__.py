@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from .. import __version__
 from ..benchmarks import arguments as bench
 from . import lab
 from .arguments import positive, seed
@@ -14,6 +15,7 @@ from .arguments import positive, seed
 def parser() -> argparse.ArgumentParser:
     """The program's arguments."""
     program = argparse.ArgumentParser(prog="cellstep", description="Fast recurrent cells for CPUs.")
+    program.add_argument("--version", action="version", version=f"cellstep {__version__}")
     commands = program.add_subparsers(dest="command", required=True)
     demo = commands.add_parser(
         "demo",

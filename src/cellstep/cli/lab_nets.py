@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import Input, Sequential, lab, layers, models, seeds
-from ..lab.cell_rows import layer_over, titles
+from ..lab.cell_rows import layer_over, title_of, titles
 
 Array = NDArray[Any]
 
@@ -86,9 +86,10 @@ RESULTS: dict[str, Callable[[argparse.Namespace], Any]] = {
 
 
 def _recurrent(name: str) -> Any:
-    if name not in titles():
+    title = title_of(name)
+    if title is None:
         raise ValueError(f"--cell must be one of {', '.join(titles())}, got {name!r}")
-    return layer_over(name)
+    return layer_over(title)
 
 
 def _net(args: argparse.Namespace, features: int) -> Sequential:

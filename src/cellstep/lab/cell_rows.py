@@ -17,6 +17,11 @@ def titles() -> list[str]:
     return [row.title for row in kernels.CELLS.values() if row.name in known]
 
 
+def title_of(name: Any) -> str | None:
+    """The public name of a cell that has a layer, from it in any case ("lstm", "LSTM"); None for anything else."""
+    return next((title for title in titles() if isinstance(name, str) and title.lower() == name.lower()), None)
+
+
 def row_of(title: str) -> kernels.Cell:
     """The row of the cell with this public name."""
     return next(row for row in kernels.CELLS.values() if row.title == title)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import itertools
-import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any
 from .. import atomic
 from . import style
 from .diagrams.diagram import Diagram
-from .result import Result, Table, text_table
+from .html_parts import SCROLL, prose, table_of
+from .result import Result, text_table
 
 #: A picture is never drawn smaller than this part of its size: letters of 10 points would be too small to read.
 SMALLEST = 0.55
@@ -56,8 +56,6 @@ $sections
 </body>
 </html>
 """
-#: What is wider than the page scrolls by itself, by keyboard too.
-_SCROLL = '<div class="scroll" role="region" tabindex="0" aria-label="$label">$content</div>'
 
 
 def report(results: Sequence[Result | Diagram] | Result | Diagram, path: str | Path, title: str = "Lab report") -> Path:
@@ -98,25 +96,16 @@ def page(results: Sequence[Result | Diagram] | Result | Diagram, title: str = "L
 
 
 def _section(result: Any, anchor: str, headed: bool) -> str:
-    table: Table | None = result.table()
-    sentences = prose(result.summary(), table)
+    tables = result.tables()
+    sentences = prose(result.summary(), map(text_table, tables))
     parts = [f'<section id="{anchor}">', *([f"<h2>{escape(result.title)}</h2>"] if headed else [])]
     for is_list, group in itertools.groupby(sentences, lambda sentence: sentence.startswith("- ")):
         tag = "li" if is_list else "p"
         items = [f"<{tag}>{escape(sentence.removeprefix('- '))}</{tag}>" for sentence in group]
         parts += ["<ul>", *items, "</ul>"] if is_list else items
     parts += ["<figure>", _image(result, sentences), "</figure>"]
-    if table is not None:
-        parts.append(_table(table, result.title))
+    parts += [table_of(table, result.title) for table in tables]
     return "\n".join([*parts, "</section>"])
-
-
-def prose(summary: str, table: Table | None) -> list[str]:
-    """The paragraphs of a summary, without the table in plain characters at its end; spaces that line up text in
-    columns become single ones."""
-    if table is not None:
-        summary = summary.removesuffix(text_table(table))
-    return [re.sub(r"\s+", " ", line).strip() for line in summary.splitlines() if line.strip()]
 
 
 def _image(result: Any, sentences: list[str]) -> str:
@@ -130,15 +119,4 @@ def _image(result: Any, sentences: list[str]) -> str:
     data = base64.b64encode(picture).decode()
     alt = escape(" ".join(sentence.removeprefix("- ") for sentence in sentences))
     image = f'<img alt="{alt}" style="min-width:{width:.0f}px" src="data:image/svg+xml;base64,{data}">'
-    return Template(_SCROLL).substitute(label=escape(f"Picture: {result.title}"), content=image)
-
-
-def _table(table: Table, title: str) -> str:
-    header, rows = table
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
-    body = "\n".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
-        for row in rows
-    )
-    content = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
-    return Template(_SCROLL).substitute(label=escape(f"Table: {title}"), content=content)
+    return Template(SCROLL).substitute(label=escape(f"Picture: {result.title}"), content=image)

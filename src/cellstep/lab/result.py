@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from .. import atomic
 from . import style
+from .html_parts import prose, table_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,6 +33,17 @@ class Result:
     def table(self) -> Table | None:
         """A header and rows, or None where no table makes sense."""
         return None
+
+    def tables(self) -> list[Table]:
+        """All tables of the summary, in order."""
+        table = self.table()
+        return [] if table is None else [table]
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the title, the sentences of the summary, and its tables."""
+        tables = self.tables()
+        text = "".join(f"<p>{escape(each)}</p>" for each in prose(self.summary(), map(text_table, tables)))
+        return f"<h3>{escape(self.title)}</h3>{text}{''.join(table_of(table, self.title) for table in tables)}"
 
     def _figure(self) -> Figure:
         """The picture, made with `style.figure`; called inside `style.context()`."""

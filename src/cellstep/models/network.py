@@ -17,7 +17,7 @@ from ..layers.module import Module, modules_in
 from ..layers.penalties import run_layer
 from ..layers.symbolic import SymbolicTensor, Tensors, is_symbolic
 from ..layers.variable import Variable
-from . import grouped
+from . import grouped, summary
 from .by_hand import apply_by_hand
 from .grouped import join
 from .own_steps import remember_masks
@@ -49,6 +49,9 @@ class Network(Layer):
     def __repr__(self) -> str:
         size = f"{self.count_params():,} parameters" if self.built else "not built"
         return f"<{type(self).__name__} {self.name}: {len(self.parts)} layers, {size}>"
+
+    def _repr_html_(self) -> str:
+        return summary.html(self)
 
     # What it is made of
 

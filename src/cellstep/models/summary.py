@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 HEAD = ("Layer (type)", "Output Shape", "Param #")
@@ -105,6 +106,16 @@ def text(model: Any, line_length: int | None, expand_nested: bool = False, show_
     return "\n".join(
         line.rstrip() for line in [f'Model: "{model.name}"', rule, lines[0], rule, *lines[1:], rule, *totals(model)]
     )
+
+
+def html(model: Any) -> str:
+    """The table for notebooks."""
+    head, *rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in table(model))
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    head = head.replace("td>", "th>")
+    totals_ = "<br>".join(map(escape, totals(model)))
+    grid = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<p>Model: {escape(model.name)}</p>{grid}<p>{totals_}</p>"
 
 
 def print_summary(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ... import core, layers
 from .. import tasks
-from ..cell_rows import titles
+from ..cell_rows import title_of, titles
 from ..plots.compare import draw
 from ..result import Result, Table, rounded, text_table
 from .intervals import LOGARITHM, Scale, interval, log_odds, sign_of
@@ -143,6 +143,9 @@ class Comparison(Result):
                 ends = f"{rounded(ratio[1])} .. {rounded(ratio[2])}"
                 rows.append((str(length), f"{a} / {b}", rounded(ratio[0]), ends, better))
         return (self.task.memory, "pair", self.scale.ratio, "interval", "shown"), rows
+
+    def tables(self) -> list[Table]:
+        return [self.table(), self.differences()] if len(self.seeds) > 1 else [self.table()]
 
     def summary(self) -> str:
         """What was done, what was shown, and the tables: scores, and the ratios by which cells are judged."""
@@ -281,10 +284,11 @@ def _cells(cells: Sequence[str] | None) -> tuple[str, ...]:
     known = ", ".join(titles())
     if isinstance(chosen, str) or len(set(chosen)) != len(chosen) or len(chosen) < 2:
         raise ValueError(f"cells must be two or more different ones of {known}, got {chosen!r}")
-    for cell in chosen:
-        if cell not in titles():
+    named = [title_of(cell) for cell in chosen]
+    for cell, title in zip(chosen, named, strict=True):
+        if title is None or named.count(title) > 1:
             raise ValueError(f"cells must be two or more different ones of {known}, got {cell!r}")
-    return tuple(chosen)
+    return tuple(title for title in named if title)
 
 
 def _lengths(task: tasks.Task, lengths: Sequence[int] | None) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ from ... import core
 from ...layers.module import Module
 from ...layers.tracing import CellTrace
 from ...models import Model
-from ..cell_rows import keeping_gate, row_of
+from ..cell_rows import keeping_gate, row_of, title_of
 from ..plots.gradients import draw_flow
 from ..result import Result, Table, rounded, text_table
 from . import variants
@@ -224,7 +224,7 @@ def gradient_flow(
     bound = None if clipnorm is None else float(core.check_number("clipnorm", clipnorm, 0))
     rows, units = core.check_count("rows", rows), core.check_count("units", units)
     probes = [checked_model(model, x, y, units, seed) for model in chosen]
-    names = [model if isinstance(model, str) else None for model in chosen]
+    names = [title_of(model) for model in chosen]
     curves: list[Curve] = []
     said: dict[str, None] = {}
     shown = variants.checked(

@@ -14,7 +14,7 @@ from ...layers import Dense, nested, trace
 from ...layers.tracing import CellTrace
 from ...models import Model, Sequential
 from ...models.rollback import unchanged
-from ..cell_rows import layer_over, recurrent_weights, titles
+from ..cell_rows import layer_over, recurrent_weights, title_of, titles
 from .traced_cells import places, run_forward
 
 Array = NDArray[Any]
@@ -34,26 +34,27 @@ def checked_model(model: Any, x: Any, y: Any, units: int, seed: int) -> Any:
         if not all(place.cell.built for place in places(model)):
             run_forward(model, x)  # so that the first scale finds weights
         return model
-    if model not in titles():
+    title = title_of(model)
+    if title is None:
         raise ValueError(f"models must be models, layers or some of {', '.join(titles())}, got {model!r}")
     if np.ndim(x) != 3:
         raise ValueError(f"x must have shape (batch, time, features) where models are names, got {np.shape(x)}")
     dtype = np.result_type(np.asarray(x).dtype, np.float32)
     dtype = dtype if dtype.kind == "f" else np.dtype(np.float32)
     with unchanged():  # the caller's random numbers
-        layer = layer_over(model)(
+        layer = layer_over(title)(
             units,
             kernel_initializer=GlorotUniform(seed=seed),
             recurrent_initializer=Orthogonal(seed=seed + 1),
             return_sequences=np.ndim(y) == 3,
-            name=model.lower(),
+            name=title.lower(),
             dtype=dtype,
         )
         if y is None:
             layer.build((None, None, np.shape(x)[-1]))
             return layer
         head = Dense(np.shape(y)[-1], kernel_initializer=GlorotUniform(seed=seed + 2), name="dense", dtype=dtype)
-        net = Sequential([layer, head], name=model)
+        net = Sequential([layer, head], name=title)
         net.compile("adam", "mse")
         net.build((None, None, np.shape(x)[-1]))
         return net

@@ -49,6 +49,11 @@ class Diagram:
         rows = [[label, number(value)] for label, value in self.numbers.items()]
         return (("what", "value"), rows) if rows else None
 
+    def tables(self) -> list[Table]:
+        """The table, if there is one."""
+        table = self.table()
+        return [] if table is None else [table]
+
     def save(self, path: str | Path) -> Path:
         """Write it to a file.
 

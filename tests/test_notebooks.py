@@ -1,0 +1,78 @@
+"""What notebooks and terminals show: models, histories, results of the lab, the version."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cellstep
+from cellstep import cli, lab, layers
+
+
+def fitted(epochs: int = 3, **options: Any) -> Any:
+    model = cellstep.Sequential([cellstep.Input((4, 2)), layers.LSTM(3), layers.Dense(1, name="<head>")], name="a&b")
+    model.compile("adam", "mse", metrics=["mae"])
+    x = np.random.default_rng(0).standard_normal((12, 4, 2))
+    model.fit(x, x[:, 0, :1], epochs=epochs, verbose=0, **options)
+    return model
+
+
+def test_a_model_is_a_table() -> None:
+    page = fitted()._repr_html_()
+    assert page.count("<tr>") == 3
+    assert "a&amp;b" in page
+    assert "&lt;head&gt; (Dense)" in page
+    assert "Total params: 76" in page
+    assert "0 (unbuilt)" in cellstep.Sequential([layers.LSTM(4)])._repr_html_()
+
+
+def test_a_history_is_a_table_and_a_picture() -> None:
+    history = fitted(4, validation_split=0.5, validation_freq=2).history
+    page = history._repr_html_()
+    for name, values in history.history.items():
+        assert f"<td>{name}</td><td>{values[-1]:.4g}</td><td>{min(values):.4g}</td>" in page
+    figure = history.plot()
+    loss, mae = figure.axes
+    assert (loss.get_ylabel(), mae.get_xlabel()) == ("loss", "epoch")
+    training, validation = loss.lines
+    np.testing.assert_array_equal(training.get_xdata(), [1, 2, 3, 4])
+    np.testing.assert_array_equal(training.get_ydata(), history.history["loss"])
+    np.testing.assert_array_equal(validation.get_xdata(), [2, 4])
+    np.testing.assert_array_equal(validation.get_ydata(), history.history["val_loss"])
+    with pytest.raises(ValueError, match="history must hold the values of one epoch at least, got none"):
+        cellstep.callbacks.History().plot()
+
+
+def test_results_of_the_lab_are_sentences_and_tables() -> None:
+    x = np.random.default_rng(0).standard_normal((4, 6, 2))
+    for result in (
+        lab.gates(layers.LSTM(3), x),
+        lab.gradient_flow(["lstm", "GRU"], x),
+        lab.compare("parity", ("gru", "Lstm"), budget=8, seeds=2, lengths=(2,), units=4),
+        lab.gates(layers.SimpleRNN(3), x),
+    ):
+        page = result._repr_html_()
+        assert page.startswith(f"<h3>{escape(result.title)}</h3><p>")
+        assert page.count("<table>") == len(result.tables())
+        assert not re.search(r"-{9}", page), "a table in plain characters is left"
+
+
+def test_cells_go_by_their_names_in_any_case() -> None:
+    x = np.random.default_rng(0).standard_normal((4, 6, 2))
+    flow = lab.gradient_flow(["lstm", "simplernn"], x, scales=[1])
+    assert flow.labels == ["LSTM", "SimpleRNN"]
+    with pytest.raises(
+        ValueError, match="cells must be two or more different ones of SimpleRNN, LSTM, GRU, got 'lstm'"
+    ):
+        lab.compare("parity", ("lstm", "LSTM"), budget=8, seeds=1)
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.strip() == f"cellstep {cellstep.__version__}"
