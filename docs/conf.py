@@ -24,6 +24,8 @@ extensions = [
     "mathml",
     "repository",
     "boxes",
+    "diagrams",
+    "play",
     "gallery",
 ]
 exclude_patterns = ["_extensions", "_static"]
