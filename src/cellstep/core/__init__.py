@@ -5,11 +5,11 @@ all other layers; `streams` makes chains of stages; `checks` holds the checks th
 """
 
 from .arguments import check_axes, check_choice, check_data_format, check_sizes, places
+from .arrays import brief, column_of_sequences, kind, plain, real
 from .calls import Calls, add, make, then
 from .cells import Packed, Pullback, States, check_states, forward, pack, step
 from .checks import (
     as_array,
-    brief,
     check_bool,
     check_count,
     check_indices,
@@ -27,9 +27,6 @@ from .checks import (
     epsilon,
     float_dtype,
     floatx,
-    kind,
-    plain,
-    real,
     rows,
     set_floatx,
 )
@@ -49,6 +46,7 @@ __all__ = [
     "add_gradients",
     "as_array",
     "check_axes",
+    "column_of_sequences",
     "check_bool",
     "check_path",
     "check_choice",

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .checks import brief, describe
+from .arrays import brief
+from .checks import describe
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:

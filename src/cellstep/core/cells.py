@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
+from .arrays import plain
 from .calls import Calls, add
-from .checks import FLOATS, Dims, as_array, check_bool, check_lengths, check_mask, contiguous, empty, fits, plain, rows
+from .checks import FLOATS, Dims, as_array, check_bool, check_lengths, check_mask, contiguous, empty, fits, rows
 from .masks import fast_form, resets_that_run, running
 
 Array = NDArray[Any]

@@ -10,7 +10,6 @@ import math
 import operator
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
+from .arrays import brief, kind, plain, real
 
 #: The dtypes that kernels compute in.
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
@@ -104,85 +104,6 @@ def fits(a: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
 
 def _cast(name: str, value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.asarray(real(name, value), dtype=dtype)
-
-
-def real(name: str, value: Any) -> NDArray[Any]:
-    """The value as an ndarray of real numbers (floats, integers, booleans), in the dtype that it has.
-
-    Raises:
-        TypeError: it holds something else. ValueError: a ragged list.
-    """
-    a = plain(name, value)
-    if a.dtype.kind not in "fiub":
-        raise TypeError(f"expected {name} to hold real numbers, got {kind(name, a)}")
-    return a
-
-
-def kind(name: str, a: NDArray[Any]) -> str:
-    """What an array of no real numbers holds, and how numbers are made of it, for the end of a message."""
-    if a.dtype.kind in "US":
-        hint = "" if a.ndim == 0 else f"; np.unique({name}, return_inverse=True)[1] numbers them"
-        return f"dtype {a.dtype}, {'strings' if a.ndim else 'a string'}{hint}"
-    if a.dtype.kind == "O":
-        if a.ndim == 0:
-            function = "; call it, if it makes batches" if callable(a[()]) else ""
-            return f"dtype object, a {type(a[()]).__name__}{function}"
-        sequences = all(isinstance(part, np.ndarray | list | tuple) for part in a.flat)
-        odd = next((part for part in _parts(a) if not isinstance(part, int | float | np.number)), a)
-        if odd is not a:
-            hint = f"; np.asarray({name}, 'float32') makes NaN of it" if odd is None and not sequences else ""
-            return f"dtype object, with {brief(odd)} in it{hint}"
-        if sequences and a.ndim == 1:
-            return f"dtype object, an array of sequences; list({name}) makes a list of them"
-        made = f"np.array({name}.tolist(), 'float32')" if sequences else f"np.asarray({name}, 'float32')"
-        return f"dtype object; {made} makes numbers of it"
-    return f"dtype {a.dtype}"
-
-
-def _parts(value: Any) -> Iterator[Any]:
-    """The entries of lists, tuples and arrays in one another."""
-    if isinstance(value, list | tuple | np.ndarray):
-        for part in value.flat if isinstance(value, np.ndarray) else value:
-            yield from _parts(part)
-    else:
-        yield value
-
-
-def plain(name: str, value: Any) -> NDArray[Any]:
-    """The value as an ndarray of whatever dtype it has; TypeError for None, for what is no array, or for masked values,
-    ValueError for a ragged list."""
-    if type(value) is np.ndarray:
-        return value
-    if value is None:
-        raise TypeError(f"expected {name} to be an array, got None")
-    if not isinstance(value, np.ndarray) and hasattr(value, "toarray"):
-        what = f"a {type(value).__name__}; {name}.toarray() makes one"
-        raise TypeError(f"expected {name} to be a dense array, got {what}")
-    parts = value if isinstance(value, list | tuple) else (value,)
-    if any([isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts]):
-        raise TypeError(
-            f"expected {name} to have no masked values, got a masked array: np.ma.filled({name}, 0) gives them values, "
-            "and a mask or weights can leave them out"
-        )
-    try:
-        a = np.asarray(value)
-    except ValueError:
-        what = f"a {type(value).__name__} whose parts differ in shape"
-        raise ValueError(f"expected {name} to be an array or an even nested list, got {what}") from None
-    return a
-
-
-def brief(value: Any) -> str:
-    """A value for a message: its repr on one line, cut where it is long; the shape of an array."""
-    if isinstance(value, np.ndarray) and value.ndim:
-        return f"an array of shape {value.shape}"
-    if isinstance(value, list | tuple | dict) and len(value) > 100:
-        return f"a {type(value).__name__} of {len(value)} entries"
-    try:
-        line = " ".join(repr(value).split())
-    except RecursionError:
-        return f"a {type(value).__name__} of parts within parts without end"
-    return line if len(line) <= 100 else f"{line[:90]}..."
 
 
 def check_indices(name: str, value: Any, entries: int) -> NDArray[np.intp]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from .. import kernels
 from ..kernels.chain import Chain as NumpyChain
 from ..kernels.stages import Lookup, Recur, Stage
-from .checks import Dims, as_array, check_indices, contiguous, describe, plain
+from .arrays import plain
+from .checks import Dims, as_array, check_indices, contiguous, describe
 
 Array = NDArray[Any]
 

@@ -50,7 +50,9 @@ class Batch(NamedTuple):
 
 def is_stream(x: Any) -> bool:
     """Whether x makes batches rather than being data: an iterator, a generator, or an iterable that is no array."""
-    if isinstance(x, np.ndarray | list | tuple | str | bytes | dict | Ragged | Stored) or hasattr(x, "__array__"):
+    if isinstance(x, np.ndarray | list | tuple | str | bytes | memoryview | dict | Ragged | Stored):
+        return False
+    if hasattr(x, "__array__") or hasattr(x, "__dlpack__"):
         return False
     if isinstance(stored(x), Stored):
         return False

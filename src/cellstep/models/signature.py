@@ -139,6 +139,7 @@ class Signature:
         """One input: an array, or Ragged. A list of one array is that array, if it has the axes for it."""
         if isinstance(value, np.ndarray | Ragged | Stored):
             return value
+        value = core.column_of_sequences(value)
         if isinstance(value, list | tuple):
             wanted = len(self.heads[i].batch_shape) if self.heads else None
             if len(value) == 1 and isinstance(value[0], np.ndarray) and wanted in (None, value[0].ndim):
@@ -158,7 +159,7 @@ class Signature:
         if head is not None and (len(head.batch_shape) < 2 or head.batch_shape[1] is not None):
             return False
         wanted = {np.ndim(row) + 1 for row in rows} if head is None else {len(head.batch_shape)}
-        return min(wanted) > 2 or all(getattr(row, "dtype", np.dtype(float)).kind in "iu" for row in rows)
+        return min(wanted) > 2 or all(hasattr(row, "dtype") and np.asarray(row).dtype.kind in "iu" for row in rows)
 
     # Batches
 
@@ -181,6 +182,7 @@ class Signature:
             else:
                 x = parts[0] if isinstance(self.inputs, int) else parts
         elif not data.several(x) and not isinstance(x, dict):
+            x = core.column_of_sequences(x)
             sequences = x if isinstance(x, Stored) else ragged("x", x)
             x = core.plain("x", x) if sequences is None else sequences
         y, sample_weight = (
@@ -239,6 +241,7 @@ def _target(name: str, value: Any) -> Any:
     """One array of targets or weights, or Ragged, or None."""
     if value is None or isinstance(value, Ragged | Stored):
         return value
+    value = core.column_of_sequences(value)
     sequences = None if isinstance(value, np.ndarray) else ragged(name, value)
     return core.plain(name, value) if sequences is None else sequences
 

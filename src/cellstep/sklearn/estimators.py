@@ -100,6 +100,7 @@ class _Recurrent(BaseEstimator):  # type: ignore[misc]
     def _sequences(self, X: Any, reset: bool, y: Any = None) -> Array | Ragged:
         """X as models take it, as long as y where that was given; X has to be as in `fit` unless `reset`."""
         dtype = core.float_dtype("dtype", self.dtype)
+        X = core.column_of_sequences(X)
         sequences = is_sequences(X)
         if not reset and sequences == self._one_value:
             wanted, came = ("a table (n, features)", "sequences")[:: 1 if self._one_value else -1]
