@@ -18,6 +18,8 @@ from ..exports import lazy
 __all__ = [
     "BPTT",
     "Comparison",
+    "Dependence",
+    "FixedPoints",
     "Diagram",
     "Gates",
     "GradientFlow",
@@ -28,6 +30,8 @@ __all__ = [
     "Unrolled",
     "bptt",
     "compare",
+    "dependence",
+    "fixed_points",
     "diagram",
     "gates",
     "gradient_flow",
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
     from . import style, tasks
     from .analysis.bptt import BPTT, bptt
     from .analysis.comparison import Comparison, compare
+    from .analysis.dependence import Dependence, dependence
+    from .analysis.fixed_points import FixedPoints, fixed_points
     from .analysis.gates import Gates, gates
     from .analysis.gradient_flow import GradientFlow, gradient_flow
     from .analysis.gradient_monitor import GradientMonitor, GradientWarning
@@ -56,6 +62,8 @@ lazy(
     {
         ".analysis.bptt": "BPTT, bptt",
         ".analysis.comparison": "Comparison, compare",
+        ".analysis.dependence": "Dependence, dependence",
+        ".analysis.fixed_points": "FixedPoints, fixed_points",
         ".analysis.gates": "Gates, gates",
         ".analysis.gradient_flow": "GradientFlow, gradient_flow",
         ".analysis.gradient_monitor": "GradientMonitor, GradientWarning",
