@@ -20,6 +20,7 @@ from typing import Any
 
 from .cells import ACTIVATIONS, CELLS, OF_INPUT, Cell, Gate, Option, Product, State, Weight
 from .contract import Backend, Split
+from .equations import has_vector_code
 from .equations.reference import step_of
 from .reference import backend as _reference
 from .row_checks import check_row
@@ -231,7 +232,7 @@ copyreg.pickle(Cell, _reduced)
 def _offer(backend: str, cell: Cell) -> None:
     """Give a loaded backend a cell with equations."""
     function = step_of(cell) if backend == "numpy" else cell.name
-    if backend == "numpy":
+    if backend == "numpy" or (backend == "cython" and has_vector_code()):
         sys.modules[_MODULES[backend]].CELLS[cell.name] = function
 
 

@@ -61,7 +61,7 @@ cdef void recurrent_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
             continue
         a, a_at = j.seen, r.h
         if region.operand == MADE:
-            a, a_at = j.z + j.w.made * j.w.esize, r.z
+            a, a_at = j.z + region.made * j.w.esize, r.z
         j.w.tiles.gemm_tn(i1 - i0, r.n, a + i0 * j.w.esize, a_at, j.dz + region.to * j.w.esize, r.dz, region.columns,
                           j.dU + (i0 * j.w.columns + region.first) * j.w.esize, j.w.columns * j.w.esize, copies(j, p))
 

@@ -166,7 +166,7 @@ cdef void plan(Job *j, int passes) noexcept nogil:
         by_units += j.w.phases * cs_barrier_cost(units) / PAYS
     if by_rows < WORTH * best:
         j.threads, best = rows, by_rows
-    if by_units < WORTH * best:
+    if by_units < WORTH * best and not j.w.whole_rows:
         j.threads, best, j.by_rows = units, by_units, False
     j.shared = passes * steps * best
 
@@ -266,7 +266,7 @@ cdef Part part_of(Job *j, int thread, int threads) noexcept nogil:
     p.u0, p.u1 = p.span.j0 * VL, min(p.span.j1 * VL, j.w.H)
     p.span.H, p.span.Hp = j.w.H, j.w.Hp
     p.span.ldz, p.span.ldh = j.zb, j.hb
-    p.span.act, p.span.rec = j.w.act, j.w.rec
+    p.span.act, p.span.rec, p.span.vectors = j.w.act, j.w.rec, j.w.vector
     return p
 
 

@@ -61,7 +61,7 @@ cdef inline void add_products(Job *j, Part *p, int phase) noexcept nogil:
         r = &j.w.region[i]
         if r.operand == NOTHING:
             continue
-        operand = <const char *> p.span.z + j.w.made * j.w.esize if r.operand == MADE else <const char *> p.span.seen
+        operand = <const char *> p.span.z + r.made * j.w.esize if r.operand == MADE else <const char *> p.span.seen
         mine, columns = r.gates * p.span.j0 * VL, r.gates * (p.span.j1 - p.span.j0) * VL
         first = (r.to + mine) * j.w.esize
         j.w.tiles.gemm(p.rows, j.w.H, operand, j.zb if r.operand == MADE else j.hb, &j.w.U, 0, r.first + mine, columns,
@@ -213,18 +213,19 @@ cdef inline void store_traces(Job *j, Part *p, long t) noexcept nogil:
 
 
 cdef inline void products_back(Job *j, Part *p, int phase) noexcept nogil:
-    """dz U^T of a phase: added to the gradient of h as products see it, or of the operand that the step made."""
+    """dz U^T of a phase: added to the gradient of h as products see it, or that of the operand that the step made."""
     cdef long u0 = p.span.j0 * j.w.tiles.VL, n = (p.span.j1 - p.span.j0) * j.w.tiles.VL
     cdef const Region *r
     cdef char *into
-    cdef int i
+    cdef int i, start
     for i in range(j.w.phase_end[phase + 1] - 1, j.w.phase_end[phase] - 1, -1):
         r = &j.w.region[i]
         if r.operand == NOTHING:
             continue
         into = <char *> (p.span.dmade if r.operand == MADE else p.span.dseen)
+        start = CS_FROM_ZERO if r.operand == MADE and i == j.w.phase_end[phase + 1] - 1 else CS_FROM_C
         j.w.tiles.gemm(p.rows, r.columns, <char *> p.span.dz + r.to * j.w.esize, j.zb, &j.w.UT, r.first, u0, n,
-                       into + u0 * j.w.esize, j.hb, (CS_FROM_ZERO if r.operand == MADE else CS_FROM_C) | p.turned, NULL)
+                       into + u0 * j.w.esize, j.hb, start | p.turned, NULL)
 
 
 cdef inline void leave_step(Job *j, Part *p, long t) noexcept nogil:

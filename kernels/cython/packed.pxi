@@ -13,6 +13,7 @@ cdef struct Region:
     long to       # where the product with U lies in a gate row: `first`, or in an accumulator of its own
     int start     # what that begins with: CS_FROM_C, or CS_FROM_BIAS
     int bias_row  # of the caller's bias, that it begins with besides row 0
+    long made     # where an operand that the step makes lies in a gate row
 
 
 # All that loops need to know of a cell and its weights. A gate row has `columns` gates, by regions, and behind them
@@ -22,10 +23,13 @@ cdef struct Weights:
     const cs_cell *cell
     long inputs, H, Hp, columns, width, esize
     int states, phases, regions
-    Region region[4]     # at most
-    int phase_end[3]     # the regions of phase k are those from phase_end[k] to phase_end[k + 1]
+    Region region[16]    # at most
+    int phase_end[5]     # the regions of phase k are those from phase_end[k] to phase_end[k + 1]
     int act, rec         # codes of activations
-    long made            # where the value that a step makes lies in a gate row
+    bint whole_rows      # whether a step needs all units of a row at once
+    int vectors          # how many weights of one number a unit there are
+    char *vector         # (vectors, Hp)
+    long dvector         # where their gradients lie in the gradients of a gate row, one behind the other
     cs_panels W          # (inputs, columns)
     cs_panels U          # (H, columns)
     cs_panels UT         # (columns, Hp), for backward alone
@@ -82,12 +86,15 @@ cdef class Layout:
         cdef Weights *w = &self.w
         codes = {name: ACTIVATIONS.index(options[name]) for name in cell.activations}
         for i, gate in enumerate(cell.gates):
-            self.codes[i] = codes[gate.activation]
+            self.codes[i] = codes.get(gate.activation, 0)  # none of gates that equations activate
         w.states = len(cell.states)
+        self.bias_rows = cell.bias_rows(options)
+        if cell.equations is not None:
+            self._list_program(cell.equations)
+            return
         w.act = w.rec = codes[cell.activations[0]]
         if len(codes) > 1:
             w.rec = codes[cell.activations[1]]
-        self.bias_rows = cell.bias_rows(options)
         self.tile = TILES.index("_".join([cell.name, *(name for name in cell.option_names if options[name] is True)]))
         self._list_regions(cell, cell.products_for(options))
 
@@ -113,10 +120,34 @@ cdef class Layout:
             if product is not None:
                 r.operand, r.bias_row = SEEN, product.bias or 0
             if product is not None and product.operand not in cell.state_names:
-                r.operand, w.phases, w.made = MADE, 2, self._append(1)
+                r.operand, w.phases, r.made = MADE, 2, self._append(1)
             if product is not None and product.own:
                 r.to, r.start = self._append(gates), CS_FROM_BIAS
             w.phase_end[w.phases] = i + 1
+
+    def _list_program(self, e):
+        """Likewise, of equations: a region for each run of gates, by phases."""
+        cdef Weights *w = &self.w
+        cdef Region *r
+        program = e.program
+        w.columns, w.width, w.phases, w.whole_rows = len(e.letters), program.width, program.phases, program.whole_rows
+        w.vectors, w.dvector = len(e.vectors), program.vectors[0] if e.vectors else 0
+        self.stretches = program.groups
+        for first, gates, what in sorted(program.runs, key=lambda run: run[2] + 1 if isinstance(run[2], int) else 0):
+            r = &w.region[w.regions]
+            w.regions += 1
+            r.gates, r.first, r.columns, r.to = gates, first, gates, first
+            r.operand, r.start, r.bias_row = NOTHING if what is None else SEEN, CS_FROM_C, 0
+            if e.apart and what in ("h", "own"):
+                r.bias_row = 1
+            if what not in (None, "h"):
+                r.to, r.start = program.own[e.letters[first]], CS_FROM_BIAS
+            phase = 0
+            if isinstance(what, int):
+                r.operand, r.made, phase = MADE, program.made[what], what + 1
+            w.phase_end[phase + 1] = w.regions
+        for phase in range(w.phases):  # a first phase may have none
+            w.phase_end[phase + 1] = max(w.phase_end[phase], w.phase_end[phase + 1])
 
     def _append(self, vectors):
         """Room at the end of a gate row; where it begins."""
@@ -126,6 +157,19 @@ cdef class Layout:
         return at
 
 
+def vector_names(cell):
+    """The weights of one number a unit."""
+    return [weight.name for weight in cell.weights if weight.axes == ("H",)]
+
+
+cdef tuple by_kind(cell, values):
+    """W, U, b and the vectors, None for one that the cell lacks, of arrays in the row's order."""
+    if cell.weight_names == ("W", "U", "b"):
+        return *values, []
+    known = dict(zip(cell.weight_names, values))
+    return known["W"], known.get("U"), known[cell.bias], [known[name] for name in vector_names(cell)]
+
+
 cdef class Packed:
     """Immutable once made: any number of threads may use one at the same time.
 
@@ -133,6 +177,7 @@ cdef class Packed:
     """
 
     cdef Weights w
+    cdef cs_cell own     # of equations
     cdef Layout layout
     cdef readonly object cell, dtype
     cdef readonly bint backward
@@ -148,8 +193,9 @@ cdef class Packed:
     def __cinit__(self, cell, weights, options, bint backward):
         cdef Weights *w = &self.w
         cdef int i
-        W, U, b = weights
-        W, U = np.ascontiguousarray(W), np.ascontiguousarray(U)
+        W, U, b, vectors = by_kind(cell, weights)
+        W, H = np.ascontiguousarray(W), W.shape[1] // cell.G
+        U = np.zeros((H, W.shape[1]), W.dtype) if U is None else np.ascontiguousarray(U)
         self.cell, self.options, self.backward, self.dtype, self.keep = cell, tuple(options), backward, W.dtype, []
         self.layout = layout_of(cell, self.options)
         self.w = self.layout.w
@@ -157,19 +203,35 @@ cdef class Packed:
         w.inputs, w.H, w.esize = W.shape[0], self.H, self.dtype.itemsize
         w.tiles = tiles_for(w.esize)
         w.cell = w.tiles.cells + self.layout.tile
+        if cell.equations is not None:
+            self._compile()
         w.Hp = (w.H + w.tiles.VL - 1) // w.tiles.VL * w.tiles.VL
-        w.columns, w.width, w.made = w.columns * w.Hp, w.width * w.Hp, w.made * w.Hp
+        w.columns, w.width, w.dvector = w.columns * w.Hp, w.width * w.Hp, w.dvector * w.Hp
         for i in range(w.regions):
             w.region[i].first *= w.Hp
             w.region[i].columns *= w.Hp
             w.region[i].to *= w.Hp
+            w.region[i].made *= w.Hp
         self._list_columns()
-        self._pack(W, U, self._sums(b))
+        self._pack(W, U, self._sums(b), vectors)
+
+    def _compile(self):
+        """The functions of the cell's equations, of LLVM's making."""
+        from cellstep.kernels.numba.vector_code import Target, code_of
+        cdef const cs_tiles *tiles = self.w.tiles
+        cdef int i
+        name = isa()
+        target = Target(name if name.startswith("x86-64") else "", tiles.VL, self.w.esize, False)
+        code = code_of(self.cell.equations.program, target)
+        for i in range(self.w.phases):
+            self.own.forward[i] = <cs_elementwise *> <size_t> code.forward[i]
+            self.own.backward[i] = <cs_elementwise *> <size_t> code.backward[i]
+        self.w.cell = &self.own
 
     def plain(self):
         """The weights, in the caller's layout, that give the same when they are packed."""
         cdef Weights *w = &self.w
-        cdef cs_panels bias = cs_panels(w.bias, 1, w.width)
+        cdef cs_panels bias = cs_panels(w.bias, 1, w.width), vectors = cs_panels(w.vector, 1, w.vectors * w.Hp)
         cdef long G = w.columns // w.Hp, H = w.H
         cdef int i
         columns = unpacked(&w.W, self.dtype), unpacked(&w.U, self.dtype), unpacked(&bias, self.dtype)
@@ -179,10 +241,13 @@ cdef class Packed:
         b = np.full((self.layout.bias_rows, G * H), -0.0, self.dtype)
         b[0] = sums[0, : G * H]
         for i in range(w.regions):
-            if w.region[i].to != w.region[i].first:
+            if w.region[i].to != w.region[i].first and w.region[i].bias_row > 0:
                 at, to, n = w.region[i].first // w.Hp * H, w.region[i].to // w.Hp * H, w.region[i].gates * H
                 b[w.region[i].bias_row, at : at + n] = sums[0, to : to + n]
-        return W, U, b[0] if len(b) == 1 else b
+        known = {"W": W, "U": U, self.cell.bias: b[0] if len(b) == 1 else b}
+        lines = unpacked(&vectors, self.dtype).reshape(w.vectors, w.Hp)[:, :H] if w.vectors else ()
+        known |= dict(zip(vector_names(self.cell), lines))
+        return [np.ascontiguousarray(known[name]) for name in self.cell.weight_names]
 
     def _gather(self, columns):
         """The caller's columns of packed ones."""
@@ -237,18 +302,23 @@ cdef class Packed:
         cs_float_mode_restore(mode)
         return sums
 
-    def _pack(self, cnp.ndarray W, cnp.ndarray U, cnp.ndarray sums):
+    def _pack(self, cnp.ndarray W, cnp.ndarray U, cnp.ndarray sums, list vectors):
         cdef Weights *w = &self.w
         cdef long inputs = w.inputs, H = w.H, Hp = w.Hp, n = w.columns, VL = w.tiles.VL
         cdef long Ip = (inputs + VL - 1) // VL * VL, gates = n // Hp, ld = gates * H
-        cdef long elements = (inputs + H) * n + w.width + ((Ip + Hp) * n if self.backward else 0)
+        cdef long elements = (inputs + H) * n + w.width + w.vectors * Hp + ((Ip + Hp) * n if self.backward else 0)
+        cdef int i
         cdef const char *from_W = data(W)
         cdef const char *from_U = data(U)
         cdef char *at = room(self.keep, elements * w.esize)
         w.W = cs_panels(at, inputs, n)
         w.U = cs_panels(at + inputs * n * w.esize, H, n)
         w.bias = at + (inputs + H) * n * w.esize
-        w.UT = cs_panels(w.bias + w.width * w.esize, n, Hp)
+        w.vector = w.bias + w.width * w.esize
+        for i in range(w.vectors):
+            memcpy(w.vector + i * Hp * w.esize, data(np.ascontiguousarray(vectors[i])), H * w.esize)
+            memset(w.vector + (i * Hp + H) * w.esize, 0, (Hp - H) * w.esize)
+        w.UT = cs_panels(w.vector + w.vectors * Hp * w.esize, n, Hp)
         w.WT = cs_panels(<const char *> w.UT.data + Hp * n * w.esize, n, Ip)
         w.tiles.pack(1, w.width // w.tiles.VL, self.first, self.count, data(sums), 0, w.bias)
         with nogil:
@@ -285,6 +355,15 @@ cdef class Packed:
                 w.tiles.unpack_add(1, r.gates, w.H, w.Hp, sums + r.to * w.esize,
                                    data(db) + (r.bias_row * G + r.first // w.Hp) * w.H * w.esize)
         cs_float_mode_restore(mode)
+        return 0
+
+    cdef int add_vector_gradient(self, const char *sums, cnp.ndarray dv) except -1:
+        """dv (H,) += sums of the gradients of a vector; nothing for None."""
+        cdef uint64_t mode
+        if dv is not None:
+            mode = cs_float_mode_set(True)
+            self.w.tiles.unpack_add(1, 1, self.w.H, self.w.Hp, sums, data(dv))
+            cs_float_mode_restore(mode)
         return 0
 
 

@@ -103,12 +103,12 @@ cdef int begin_backward(Job *j, Packed packed, dy, dx, dweights, traces, list ke
     j.dseen = j.dstate[0] if j.drop == NULL else j.dmade + j.ht
     j.trace_t = j.w.H * j.w.esize
     j.trace_b = j.T * j.trace_t
-    dW, dU, db = dweights
+    dW, dU, db, dvectors = by_kind(packed.cell, dweights)
     if dW is not None:
         j.dW = room(keep, j.w.inputs * row, True)
     if dU is not None:
         j.dU = room(keep, j.w.H * row, True)
-    if db is not None:
+    if db is not None or any([d is not None for d in dvectors]):
         j.db = room(keep, j.w.width * j.w.esize, True)
     # each thread's: where the chunk's rows lie in x, h, z and dz, and copies for gemm_tn
     j.scratch_size = 4 * j.chunk * j.B * sizeof(long) + j.w.tiles.gemm_tn_work(max(j.w.inputs, j.w.H))
@@ -190,10 +190,12 @@ cdef int finish_backward(Job *j, Packed packed, dweights, dfirst) except -1:
     cdef int k
     for k in range(j.w.states):
         store_rows(j, j.dstate[k], False, dfirst[k])
-    dW, dU, db = dweights
+    dW, dU, db, dvectors = by_kind(packed.cell, dweights)
     packed.add_gradient(j.w.inputs, j.dW, dW)
     packed.add_gradient(j.w.H, j.dU, dU)
     packed.add_bias_gradient(j.db, db)
+    for k in range(j.w.vectors):
+        packed.add_vector_gradient(j.db + (j.w.dvector + k * j.w.Hp) * j.w.esize, dvectors[k])
     return 0
 
 

@@ -61,7 +61,7 @@ cdef Memory lay_out(Step *s, Packed p, long B):
     s.span.j1 = w.Hp // w.tiles.VL
     s.span.H, s.span.Hp = w.H, w.Hp
     s.span.ldz, s.span.ldh = zb, s.hb
-    s.span.act, s.span.rec = w.act, w.rec
+    s.span.act, s.span.rec, s.span.vectors = w.act, w.rec, w.vector
     for i in range(w.regions):
         first, to = w.region[i].first * w.esize, w.region[i].to * w.esize
         s.sums[i].x, s.sums[i].x_bias = <char *> s.span.z + first, w.bias + first
@@ -90,7 +90,7 @@ cdef inline void sum_columns(Step *s, const char *x, int region, long skip, long
         w.tiles.gemm(s.span.rows, w.H, s.span.seen, s.hb, &w.U, 0, first, columns, sums.h + at, s.span.ldz,
                      r.start | turned, sums.h_bias + at)
     elif r.operand == MADE:
-        w.tiles.gemm(s.span.rows, w.H, <char *> s.span.z + w.made * w.esize, s.span.ldz, &w.U, 0, first, columns,
+        w.tiles.gemm(s.span.rows, w.H, <char *> s.span.z + r.made * w.esize, s.span.ldz, &w.U, 0, first, columns,
                      sums.h + at, s.span.ldz, r.start | turned, sums.h_bias + at)
 
 

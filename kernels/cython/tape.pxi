@@ -36,14 +36,13 @@ cdef int read_gates(Packed packed, Job *s, cnp.ndarray out) except -1:
     for b in range(out.shape[0]):
         row = b if s.place == NULL else s.place[b]
         for t in range(s.T):
-            g0 = 0
             for i in range(w.regions):
                 r = &w.region[i]
+                g0 = r.first // w.Hp
                 for j in range(0, H, VL):
                     src = s.z + t * s.zt + row * s.zb + (r.first + j * r.gates) * esize
                     for g in range(r.gates):
                         memcpy(dst + ((g0 + g) * H + j) * esize, src + g * VL * esize, min(VL, H - j) * esize)
-                g0 += r.gates
             for g in range(gates):
                 if packed.layout.codes[g] >= first_of_input:
                     w.tiles.activate(packed.layout.codes[g], H, dst + g * H * esize, dst + g * H * esize)

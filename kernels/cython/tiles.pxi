@@ -16,13 +16,14 @@ cdef extern from "tiles.h" nogil:
         void *dstates[4]
         void *dseen
         const void *dmade
+        const void *vectors
 
     ctypedef void cs_elementwise(const cs_span *s) noexcept nogil
 
     ctypedef struct cs_cell:
         const char *name
-        cs_elementwise *forward[2]  # CS_PHASES
-        cs_elementwise *backward[2]
+        cs_elementwise *forward[4]  # CS_PHASES
+        cs_elementwise *backward[4]
 
     ctypedef struct cs_panels:
         const void *data

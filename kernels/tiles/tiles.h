@@ -22,10 +22,11 @@
    take turns in direction find the weights that the step before read last still in cache. */
 enum { CS_FROM_ZERO, CS_FROM_C, CS_FROM_BIAS, CS_LAST_FIRST = 4 };
 
-enum { CS_STATES = 4, CS_PHASES = 2 }; /* at most */
+enum { CS_STATES = 4, CS_PHASES = 4 }; /* at most */
 
 /* The rows and units that one call of a cell's tile works on, and the arrays of its step, which begin at the first row.
-   Units from H on are neither read nor written, so that states need no padding and padding stays zero. */
+   Units from H on are neither read nor written, so that states need no padding and padding stays zero. Code for cells that
+   users write (numba/vector_code.py) reads the same struct: a change here is one there. */
 typedef struct {
     long rows;              /* batch rows */
     long j0, j1;            /* blocks of VL units */
@@ -44,6 +45,7 @@ typedef struct {
     void *dstates[CS_STATES];
     void *dseen;
     const void *dmade;
+    const void *vectors; /* weights of one number a unit, Hp numbers from one to the next */
 } cs_span;
 
 /* What a step of a cell computes elementwise, by phases: each follows the products whose operands are known by then. */
