@@ -10,11 +10,15 @@
     made.textContent = text;
     return parent.appendChild(made);
   };
+  const powerOfTen = (power) => `10${[...String(power)].map((sign) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign] || "⁻").join("")}`;
   // Three digits, and powers of ten where numbers are far from 1.
   const number = (value) => {
     if (!Number.isFinite(value)) return "∞";
     const size = Math.abs(value);
-    if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(1).replace("e", " · 10^").replace("+", "");
+    if (size !== 0 && (size < 1e-3 || size >= 1e5)) {
+      const [digits, power] = value.toExponential(1).split("e");
+      return `${digits} · ${powerOfTen(Number(power))}`;
+    }
     return String(Number(value.toPrecision(3)));
   };
 
@@ -23,8 +27,6 @@
     if (!box) return;
     const [w, steps, cell, said, bars] = ["reach-w", "reach-steps", "reach-cell", "reach-said", "reach-bars"].map(find);
     Object.entries(Cells.units).forEach(([name, { title }]) => make(cell, "option", { value: name }, title));
-    const low = -12, high = 12; // powers of ten that are drawn
-
     function draw() {
       const T = Number(steps.value), weight = Number(w.value);
       const values = Cells.reach(cell.value, weight, T);
@@ -34,20 +36,21 @@
       const verdict = size > 3 ? "It explodes." : size < 0.3 ? "It vanishes." : "It lasts.";
       said.textContent = `After ${T} step${T > 1 ? "s" : ""} back the gradient is ${number(values[0])}. ${verdict}`;
       bars.replaceChildren();
+      // the powers of ten that the axis reaches: the least that hold all bars
+      const powers = values.map((value) => (value === 0 ? -Infinity : Math.log10(Math.abs(value))));
+      const most = Math.max(...powers.map((power) => (Number.isFinite(power) ? Math.abs(power) : 0)));
+      const reach = [1, 2, 4, 12, 40].find((limit) => most <= limit) || 40;
       const width = 400 / (T + 1), zero = 90;
       make(bars, "line", { x1: 0, x2: 400, y1: zero, y2: zero, class: "axis" });
       values.forEach((value, t) => {
-        const power = Math.min(high, Math.max(low, Math.log10(Math.abs(value)) || 0));
-        const tall = value === 0 ? 80 : Math.max(1.5, Math.abs(power) * (80 / high));
-        const up = value !== 0 && power >= 0;
+        const up = powers[t] >= 0, tall = Math.max(1.5, Math.min(reach, Math.abs(powers[t])) * (80 / reach));
         const bar = make(bars, "rect", {
           x: t * width + 0.1 * width, width: 0.8 * width, y: up ? zero - tall : zero, height: tall, class: up ? "large" : "small",
         });
         make(bar, "title", {}, `dh_${T} / dh_${t} = ${number(value)}`);
       });
-      make(bars, "text", { x: 2, y: 14 }, "10^12");
-      make(bars, "text", { x: 2, y: 104 }, "1");
-      make(bars, "text", { x: 2, y: 176 }, "10^−12");
+      make(bars, "text", { x: 2, y: 12 }, powerOfTen(reach));
+      make(bars, "text", { x: 2, y: 172 }, powerOfTen(-reach));
       make(bars, "text", { x: 398, y: 190, "text-anchor": "end" }, `step ${T}`);
       make(bars, "text", { x: 2, y: 190 }, "step 0");
     }
