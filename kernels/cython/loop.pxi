@@ -68,6 +68,23 @@ cdef inline void add_products(Job *j, Part *p, int phase) noexcept nogil:
                        <char *> p.span.z + first, j.zb, r.start | p.turned, j.w.bias + first)
 
 
+cdef inline void by_groups(Job *j, Part *p, int phase) noexcept nogil:
+    """A phase of one row: a few blocks of units at a time, as its products wait for weights and what follows for its
+    own chain of arithmetic."""
+    cdef long first = p.span.j0, last = p.span.j1, n = last - first, i = 0
+    while i < n:
+        if p.turned:
+            p.span.j1 = last - i
+            p.span.j0 = max(first, p.span.j1 - j.w.group)
+        else:
+            p.span.j0 = first + i
+            p.span.j1 = min(last, p.span.j0 + j.w.group)
+        add_products(j, p, phase)
+        j.w.cell.forward[phase](&p.span)
+        i += j.w.group
+    p.span.j0, p.span.j1 = first, last
+
+
 cdef inline void store_outputs(Job *j, Part *p, long t) noexcept nogil:
     """y at step t: this part's units of h after the step."""
     cdef long u0 = p.u0 * j.w.esize, n = (p.u1 - p.u0) * j.w.esize, b
@@ -107,6 +124,9 @@ cdef inline void forward_step(Job *j, Part *p, cs_member *m, long t) noexcept no
     for phase in range(j.w.phases):
         if phase > 0 and m.size > 1:
             cs_gang_barrier(m)
+        if p.rows == 1 and p.span.j1 - p.span.j0 > j.w.group:
+            by_groups(j, p, phase)
+            continue
         add_products(j, p, phase)
         j.w.cell.forward[phase](&p.span)
     store_outputs(j, p, t)

@@ -30,7 +30,7 @@ cdef extern from "tiles.h" nogil:
         long K, N
 
     ctypedef struct cs_tiles:
-        int VL, PANEL
+        int VL, PANEL, LONE
         void (*gemm)(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,
                      long ldc, int start, const void *bias) noexcept nogil
         void (*gemm_tn)(long M, long n, const void *a, const long *a_at, const void *b, const long *b_at, long ncols,

@@ -16,26 +16,14 @@ static __attribute__((noinline)) vec derivative_any(int code, vec kept) { return
 #define KEEP(code, v, y) ((code) < FIRST_OF_INPUT ? (y) : (v))
 #define VALUE(code, kept) ((code) < FIRST_OF_INPUT ? (kept) : activate_any(code, kept))
 
-/* The first n lanes of a block of units; all of them but at the right edge. */
-INLINE vec get(const real *p, long n) {
-    if (__builtin_expect(n >= VL, 1)) return load(p);
-    vec v = {0};
-    for (long i = 0; i < n; i++) v[i] = p[i];
-    return v;
-}
-INLINE void put(real *p, vec v, long n) {
-    if (__builtin_expect(n >= VL, 1)) store(p, v);
-    else
-        for (long i = 0; i < n; i++) p[i] = v[i];
-}
-
 /* Pointer p, r rows of ld bytes further down. */
 #define ROW(p, r, ld) ((real *)((char *)(p) + (r) * (ld)))
 #define CROW(p, r, ld) ((const real *)((const char *)(p) + (r) * (ld)))
 
 /* For each row: run says whether it runs; for each block: j its number, u its first unit, n its units (VL but at the
    edge). */
-#define FOR_ROWS(s) for (long row = 0, run; row < (s)->rows && (run = !(s)->active || (s)->active[row], 1); row++)
+#define FOR_ROWS_OF(s, r0, r1) for (long row = r0, run; row < (r1) && (run = !(s)->active || (s)->active[row], 1); row++)
+#define FOR_ROWS(s) FOR_ROWS_OF(s, 0, (s)->rows)
 #define FOR_BLOCKS(s)                                                                                               \
     for (long j = (s)->j0, u = j * VL, n; j < (s)->j1 && u < (s)->H && (n = (s)->H - u < VL ? (s)->H - u : VL, 1); \
          j++, u += VL)
@@ -53,6 +41,13 @@ INLINE void carry(const cs_span *s, int states, long row) {
     }
 }
 #define FOR_RUNNING_ROWS(s, states) FOR_ROWS(s) if (!run) carry(s, states, row); else
+
+/* Rows r0 to r1, so many at a time that a tile in two passes has AT_ONCE blocks or more for each: then what the second needs
+   of the first is there. */
+enum { AT_ONCE = 4 };
+#define FOR_SOME_ROWS(s)                                                                                                 \
+    for (long r0 = 0, some = (AT_ONCE - 1) / ((s)->j1 - (s)->j0 + !((s)->j1 - (s)->j0)) + 1, r1;                         \
+         r0 < (s)->rows && (r1 = (s)->rows - r0 < some ? (s)->rows : r0 + some, 1); r0 = r1)
 
 /* NAME, a tile: NAME_loop(s, act, rec) with the activations as constants where they are the usual ones. */
 #define TILE_OF(NAME)                                                   \

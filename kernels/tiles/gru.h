@@ -32,16 +32,17 @@ INLINE void gru_before_gates_loop(const cs_span *s, int act, int rec) {
 INLINE void gru_forward_loop(const cs_span *s, int act, int rec, int reset_after) {
     const void *h0 = s->before[0];
     void *gates = s->z, *h1 = s->after[0];
-    FOR_RUNNING_ROWS(s, 1) {
+    FOR_SOME_ROWS(s) {
         /* by itself: the candidate's activation behind that of r would leave the processor waiting */
-        if (reset_after) FOR_BLOCKS(s) {
+        FOR_ROWS_OF(s, r0, r1) if (run && reset_after) FOR_BLOCKS(s) {
                 PARTS(real, ROW, gates);
                 vec vz = load(zr), vr = load(zr + VL), r = ACT(rec, vr);
                 store(cand, fma_(r, load(hpart), load(cand)));
                 store(zr, KEEP(rec, vz, ACT(rec, vz)));
                 store(zr + VL, KEEP(rec, vr, r));
             }
-        FOR_BLOCKS(s) {
+        FOR_ROWS_OF(s, r0, r1) if (!run) carry(s, 1, row);
+        else FOR_BLOCKS(s) {
             PARTS(real, ROW, gates);
             vec z = VALUE(rec, load(zr)), vg = load(cand), g = ACT(act, vg);
             vec h = get(CROW(h0, row, s->ldh) + u, n);

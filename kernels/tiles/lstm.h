@@ -10,23 +10,26 @@
 INLINE void lstm_forward_loop(const cs_span *s, int act, int rec) {
     const void *c0 = s->before[1];
     void *z = s->z, *h1 = s->after[0], *c1 = s->after[1];
-    FOR_RUNNING_ROWS(s, 2) {
-        real *gate_row = ROW(z, row, s->ldz), *h_new = ROW(h1, row, s->ldh), *c_new = ROW(c1, row, s->ldh);
-        const real *c_old = CROW(c0, row, s->ldh);
-        FOR_BLOCKS(s) {
-            real *gates = gate_row + 4 * u;
-            vec zi = load(gates), zf = load(gates + VL), zc = load(gates + 2 * VL), zo = load(gates + 3 * VL);
-            vec i = ACT(rec, zi), f = ACT(rec, zf), g = ACT(act, zc);
-            put(c_new + u, fma_(f, get(c_old + u, n), i * g), n);
-            store(gates, KEEP(rec, zi, i));
-            store(gates + VL, KEEP(rec, zf, f));
-            store(gates + 2 * VL, KEEP(act, zc, g));
-            store(gates + 3 * VL, KEEP(rec, zo, ACT(rec, zo)));
+    FOR_SOME_ROWS(s) {
+        FOR_ROWS_OF(s, r0, r1) if (!run) carry(s, 2, row);
+        else {
+            real *gate_row = ROW(z, row, s->ldz), *c_new = ROW(c1, row, s->ldh);
+            const real *c_old = CROW(c0, row, s->ldh);
+            FOR_BLOCKS(s) {
+                real *gates = gate_row + 4 * u;
+                vec zi = load(gates), zf = load(gates + VL), zc = load(gates + 2 * VL), zo = load(gates + 3 * VL);
+                vec i = ACT(rec, zi), f = ACT(rec, zf), g = ACT(act, zc);
+                put(c_new + u, fma_(f, get(c_old + u, n), i * g), n);
+                store(gates, KEEP(rec, zi, i));
+                store(gates + VL, KEEP(rec, zf, f));
+                store(gates + 2 * VL, KEEP(act, zc, g));
+                store(gates + 3 * VL, KEEP(rec, zo, ACT(rec, zo)));
+            }
         }
         /* by itself: a second activation behind the first ones would leave the processor waiting */
-        FOR_BLOCKS(s) {
-            vec o = VALUE(rec, load(gate_row + 4 * u + 3 * VL));
-            put(h_new + u, o * ACT(act, get(c_new + u, n)), n);
+        FOR_ROWS_OF(s, r0, r1) if (run) FOR_BLOCKS(s) {
+            vec o = VALUE(rec, load(ROW(z, row, s->ldz) + 4 * u + 3 * VL));
+            put(ROW(h1, row, s->ldh) + u, o * ACT(act, get(ROW(c1, row, s->ldh) + u, n)), n);
         }
     }
 }

@@ -27,6 +27,7 @@ static const cs_cell cells[] = {
 const cs_tiles TABLE = {
     .VL = VL,
     .PANEL = PANEL,
+    .LONE = LONE_VECTORS * VL,
     .gemm = gemm,
     .gemm_tn = gemm_tn,
     .gemm_tn_work = gemm_tn_work,

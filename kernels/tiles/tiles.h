@@ -62,7 +62,7 @@ typedef struct {
 } cs_panels;
 
 typedef struct {
-    int VL, PANEL;
+    int VL, PANEL, LONE; /* LONE: columns of a lone row's product, so many that its sums need not wait for each other */
     /* C (M, n) = start + A (M, K) B[k0 : k0 + K, n0 : n0 + n]; n0 a multiple of VL, n of any size. C and bias begin with
        their first column that counts. One accumulator an element, k in order. */
     void (*gemm)(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,

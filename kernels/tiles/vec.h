@@ -49,6 +49,9 @@ typedef real vec_u __attribute__((vector_size(VBYTES), aligned(sizeof(real)), ma
 #define PANEL_VECTORS 8
 #endif
 
+/* Sums that one row's product keeps going, where weights are near: a panel's, or two panels'. */
+#define LONE_VECTORS 8
+
 enum { VL = VBYTES / sizeof(real), PANEL = PANEL_VECTORS * VL };
 
 #define INLINE static inline __attribute__((always_inline))
@@ -78,6 +81,46 @@ typedef __m128d native;
 #define X86(op) _mm_##op##_ps
 typedef __m128 native;
 #endif
+
+/* LANES(n), the first n lanes, for a load that gives zeros for the others, and a store that leaves them. */
+#if defined(__AVX512F__) && defined(CS_DOUBLE)
+#define LANES(n) ((__mmask8)((1u << (n)) - 1))
+#define X86_LOAD(p, lanes) _mm512_maskz_loadu_pd(lanes, p)
+#define X86_STORE(p, lanes, v) _mm512_mask_storeu_pd(p, lanes, v)
+#elif defined(__AVX512F__)
+#define LANES(n) ((__mmask16)((1u << (n)) - 1))
+#define X86_LOAD(p, lanes) _mm512_maskz_loadu_ps(lanes, p)
+#define X86_STORE(p, lanes, v) _mm512_mask_storeu_ps(p, lanes, v)
+#elif defined(__AVX2__) && defined(CS_DOUBLE)
+#define LANES(n) ((__m256i)((ivec){0, 1, 2, 3} < (n)))
+#define X86_LOAD(p, lanes) _mm256_maskload_pd(p, lanes)
+#define X86_STORE(p, lanes, v) _mm256_maskstore_pd(p, lanes, v)
+#elif defined(__AVX2__)
+#define LANES(n) ((__m256i)((ivec){0, 1, 2, 3, 4, 5, 6, 7} < (rint_t)(n)))
+#define X86_LOAD(p, lanes) _mm256_maskload_ps(p, lanes)
+#define X86_STORE(p, lanes, v) _mm256_maskstore_ps(p, lanes, v)
+#endif
+
+/* The first n lanes; all of them but at a right edge. */
+INLINE vec get(const real *p, long n) {
+    if (__builtin_expect(n >= VL, 1)) return load(p);
+#ifdef LANES
+    return (vec)X86_LOAD(p, LANES(n));
+#else
+    vec v = {0};
+    for (long i = 0; i < n; i++) v[i] = p[i];
+    return v;
+#endif
+}
+INLINE void put(real *p, vec v, long n) {
+    if (__builtin_expect(n >= VL, 1)) store(p, v);
+#ifdef LANES
+    else X86_STORE(p, LANES(n), (native)v);
+#else
+    else
+        for (long i = 0; i < n; i++) p[i] = v[i];
+#endif
+}
 
 /* The greater of v and lo, the lesser of v and hi; v where it is NaN. */
 #ifdef X86

@@ -108,6 +108,7 @@ class Layer(Module):
         structure.changed()
 
     config_keys: ClassVar[tuple[str, ...]] = ()
+    _cached_plain: Any = None  # what `plain_run` remembers
 
     def shared_config(self) -> dict[str, Any]:
         config = super().shared_config()
@@ -158,6 +159,10 @@ class Layer(Module):
         On symbolic tensors it computes nothing: it gives the tensors that a model is made of. A `training` given there
         holds whatever the model does. Several outputs are a list or a dictionary; type checkers see one all the same.
         """
+        if not (args or options) and self._cached_plain is not None:
+            y = self._cached_plain.alone(x, training)
+            if y is not None:
+                return y
         if composes(self):
             return call_adapter.call_composed(self, x, args, options, training)
         x = call_adapter.first(self, x, "x", options)

@@ -15,13 +15,17 @@ from numpy import empty, ndarray
 
 from .. import core, kernels
 from .cell import RecurrentCell
-from .context import Applied, Context
+from .context import Applied, Context, traced_on
 from .runner import Array
 from .structure import structure
 from .tracing import trace_under_way
 
 if TYPE_CHECKING:
     from .recurrent import RNN
+
+
+#: Of calls without a pullback; nobody writes to them.
+PREDICTING, TRAINING = Context(), Context(training=True)
 
 
 class PlainRun:
@@ -31,44 +35,26 @@ class PlainRun:
         version: of the structure, for which it holds. backend: likewise.
         width: of x; None where an option takes part in each run, or a cell that kernels do not run.
         drops: whether dropout takes part in training.
+        whole: whether a call of the layer with nothing but x is a run and no more.
     """
 
     def __init__(self, layer: RNN) -> None:
         cell, self.layer = layer.runner, layer
         self.version, self.backend = structure.watch((layer, *cell.flat)), kernels.active()
         self.width: int | None = None
+        own = type(layer).apply is not layer.apply_arrays.__func__ or {"apply", "forward", "call"} & vars(layer).keys()
+        self.whole = not own and layer.activity_regularizer is None
         begins = layer.stateful or layer.initial or layer.has_own_first_states
         if begins or layer.return_state or not layer.built:
             return
         if not isinstance(cell, RecurrentCell) or cell.contract.name not in self.backend.cells:
             return
-        self._cell, self._row, options = cell, cell.contract, cell.options
-        self._options = tuple(options[name] for name in self._row.option_names)
-        if not all(isinstance(value, str | bool) for value in self._options):
+        if not all(isinstance(value, str | bool) for value in cell.options.values()):
             return  # an activation that kernels do not have
         self.width, self.drops = cell.built_for[-1], bool(cell.dropout or cell.recurrent_dropout)
         self._sequences, self._H, self._dtype = layer.return_sequences, cell.output_size, layer.dtype
-        self._none = (None,) * len(self._row.states)
-        #: The weights packed with and without a pullback, and the versions of the weights that these are of.
-        self._packed: dict[bool, tuple[list[int], Any]] = {}
+        self._cell, self._none = cell, (None,) * len(cell.contract.states)
         self._zeros: tuple[Array, ...] = (np.zeros((0, self._H), self._dtype),)
-
-    def packed(self, backward: bool) -> Any:
-        """The weights as the backend takes them. The versions are read before the values, as in `RecurrentCell`."""
-        versions: list[int] = []
-        values: list[Array | None] = []
-        for w in self._cell.row_weights:
-            if w is None:
-                values.append(None)
-            else:
-                versions.append(w.version)
-                values.append(w._view)
-        known = self._packed.get(backward)
-        if known is not None and known[0] == versions:
-            return known[1]
-        packed = self.backend.pack(self._row, values, self._options, backward)
-        self._packed[backward] = versions, packed
-        return packed
 
     def __call__(self, x: Array, tape: bool, calls: core.Calls = None) -> Applied:
         """What `RNN.apply` gives for x as kernels take it; where `calls` are given, once they are made."""
@@ -78,7 +64,7 @@ class PlainRun:
             zeros = np.zeros((B, H), dtype)
             zeros.flags.writeable = False
             first = self._zeros = (zeros,) * len(self._none)
-        packed = self.packed(tape)
+        packed = self._cell.packed(tape).weights
         y = backend.empty((B, T, H), dtype) if self._sequences else None
         states = empty((len(first), B, H), dtype)
         last = (states[0], states[1]) if len(first) == 2 else tuple(states)  # quicker than to iterate
@@ -92,6 +78,13 @@ class PlainRun:
         output = last[0] if y is None else y
         pull = None if kept is None else PlainPullback(self.pull, packed, kept, x.shape, output.shape)
         return output, None, pull
+
+    def alone(self, x: Any, training: bool | None) -> Array | None:
+        """The outputs of a call of the layer with nothing but x; None where it takes more than a run."""
+        if traced_on.get() is not None:
+            return None
+        run = plain_run(self.layer, x, TRAINING if training else PREDICTING)
+        return run(x, False)[0] if run is not None and run.whole else None
 
     def pull(
         self, packed: Any, tape: Any, shape: Any, output: Any, dy: Any, need_dx: bool = True, calls: core.Calls = None

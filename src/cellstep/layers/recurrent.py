@@ -71,7 +71,6 @@ class RNN(Layer):
     #: What Keras has not is left out where it is not used, so that Keras reads the rest.
     _unwritten_defaults: ClassVar[Mapping[str, Any]] = {"trainable_initial_state": False}
     _uncalled: ClassVar[Mapping[str, str]] = {"inner_loop": "write forward(x, ...), which gives (y, pullback)"}
-    _cached_plain: Any = None  # what `plain_run` remembers
 
     def __init__(
         self,
@@ -252,6 +251,8 @@ class RNN(Layer):
         next(phases)
         core.make(calls)
         return next(phases)  # type: ignore[no-any-return]
+
+    apply_arrays = apply  # by which it is known whether a class has an `apply` of its own
 
     def phases(
         self, calls: Any, x: Any, mask: Any, context: Any, given: Any = None, lengths: Any = None, resets: Any = None
