@@ -137,9 +137,9 @@ def test_missing_and_left_over_tensors_are_named(tmp_path: Path) -> None:
 def test_a_configuration_that_is_damaged_or_too_large(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     for text, said in (
-        ("{", "model: no JSON"),
-        ("[]", "model: expected config to be a dictionary"),
-        ('{"class_name": "Nothing", "config": {}}', "model: class_name must be that of a layer"),
+        ("{", "model: expected a model, got no JSON"),
+        ("[]", "model: expected a model, got expected config"),
+        ('{"class_name": "Nothing", "config": {}}', "model: expected a model, got in Nothing: class_name"),
         (
             '{"class_name": "Sequential", "config": {"layers": [{"class_name": "InputLayer", "config": {"batch_shape": '
             '[null, 3]}}, {"class_name": "Dense", "config": {"units": 1000000000000}}]}}',

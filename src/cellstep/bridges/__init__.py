@@ -14,10 +14,20 @@ from typing import TYPE_CHECKING
 
 from ..exports import lazy
 
-__all__ = ["FileError", "from_torch", "to_torch"]
+__all__ = ["FileError", "convert", "from_torch", "inspect", "to_torch"]
 
 if TYPE_CHECKING:
     from ..untrusted import FileError
+    from .conversion import convert
+    from .inspection import inspect
     from .pytorch.models import from_torch, to_torch
 
-lazy(globals(), {"..untrusted": "FileError", ".pytorch.models": "from_torch, to_torch"})
+lazy(
+    globals(),
+    {
+        "..untrusted": "FileError",
+        ".conversion": "convert",
+        ".inspection": "inspect",
+        ".pytorch.models": "from_torch, to_torch",
+    },
+)

@@ -1,4 +1,4 @@
-"""The command line: `python -m cellstep demo`, `bench`, `lab` and `info`."""
+"""The command line: `python -m cellstep demo`, `bench`, `lab`, `convert`, `inspect` and `info`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..benchmarks import arguments as bench
-from . import lab
+from . import files, lab
 from .arguments import positive, seed
 
 
@@ -32,13 +32,14 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--epochs", type=positive, default=None, help="passes over the training games")
     bench.add_parser(commands)
     lab.add_parser(commands)
+    files.add_parsers(commands)
     commands.add_parser("info", help="versions, backend, instruction set, threads")
     return program
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, or 2 where arguments, environment, data or an answer were wrong; of `bench`
-    1 where a row that was asked for is slower than the best peer.
+    1 where a row that was asked for is slower than the best peer, of `inspect` 1 where the file would not load.
 
     Args:
         argv: the arguments after the program's name; those of the process where None.
@@ -63,6 +64,10 @@ def _run(args: argparse.Namespace) -> int:
         from ..benchmarks import command
 
         return command.run(args)
+    elif args.command == "convert":
+        return files.run_convert(args)
+    elif args.command == "inspect":
+        return files.run_inspect(args)
     elif args.command == "lab":
         lab.run_lab(args)
     else:

@@ -23,6 +23,8 @@ Array = NDArray[Any]
 
 #: What stands before the checksum, eight hexadecimal digits.
 MARK = b"\ncellstep CRC-32 "
+#: How many groups may be in each other, where all are listed.
+DEPTH = 50
 #: What h5py and HDF5 raise for damaged files.
 DAMAGE = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError)
 
@@ -115,7 +117,7 @@ class File:
             chunks, of which few bytes may become many.
         """
         above, _, name = place.rpartition("/")
-        group = self._group(above)
+        group = self._group(above) if above else self._file
         with _blamed(self.path, place):
             data = None if group is None or not _hard(group, name) else group[name]
             entry = None
@@ -126,6 +128,26 @@ class File:
         if entry is None or not whole or entry.dtype.kind not in "fiub":
             raise ValueError(f"{self.path} must hold plain arrays of numbers, got something else at {place}")
         return entry
+
+    def entries(self, place: str = "", depth: int = 0) -> Iterator[Entry]:
+        """All datasets below a place, in the order of names, without any links followed.
+
+        Raises:
+            ValueError: one is not simply stored numbers; see `entry`.
+        """
+        group = self._group(place) if place else self._file
+        if depth > DEPTH:
+            raise ValueError(f"{self.path} must have at most {DEPTH} groups in each other, got more at {place}")
+        with _blamed(self.path, place):
+            names = sorted(group)
+        for name in names:
+            below = f"{place}/{name}".lstrip("/")
+            with _blamed(self.path, below):
+                inner = _hard(group, name) and isinstance(group[name], h5py().Group)
+            if inner:
+                yield from self.entries(below, depth + 1)
+            else:
+                yield self.entry(below)
 
     def _group(self, place: str) -> Any:
         """A group, or None."""

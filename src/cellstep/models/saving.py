@@ -22,7 +22,7 @@ from ..core import brief, check_count, check_path
 from ..layers import deserialize
 from ..layers.reading import Reading, reading
 from ..registry import serialize_shared
-from ..untrusted import blamed
+from ..untrusted import FileError
 from . import archive, hdf5, tensors, weights
 from .archive import CONFIG, METADATA, WEIGHTS
 from .network import Network
@@ -140,11 +140,34 @@ def _read(file: Any, custom_objects: Mapping[str, Any] | None, compile: bool, ma
 def _read_tensors(path: Any, custom_objects: Mapping[str, Any] | None, max_bytes: int | None) -> Model:
     with tensor_file.opened(path, max_bytes) as file:
         text = tensors.configuration(file).encode()
-        state = Reading(file.limit.left)
-        with registry.custom_object_scope(custom_objects), reading(state), blamed(file.name, tensors.MODEL, DAMAGE):
-            model = _made(_parsed(text, state), compile=False)
+        model = model_of(text, tensors.MODEL, file.limit.left, file.name, custom_objects)
         tensors.assign(model, file)
-    return model  # type: ignore[no-any-return]
+    return model
+
+
+def model_of(
+    text: bytes,
+    place: str,
+    max_bytes: int,
+    path: str,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = False,
+) -> Model:
+    """The model of a configuration, without values of its weights.
+
+    Args:
+        text: as JSON. place: where in the file it stands. max_bytes: the most memory that the model may take.
+        path: of the file. custom_objects, compile: as for `load_model`.
+
+    Raises:
+        FileError: it is none, or asks for more memory, or holds what is not known here.
+    """
+    with registry.custom_object_scope(custom_objects), reading(Reading(max_bytes)) as state:
+        try:
+            return _made(_parsed(text, state), compile)  # type: ignore[no-any-return]
+        except DAMAGE as error:
+            inside = f"in {' > '.join(state.place)}: " if state.place else ""
+            raise FileError(path, place, f"expected a model, got {inside}{_said(error)}") from error
 
 
 def _made(config: Any, compile: bool) -> Any:

@@ -101,8 +101,12 @@ def configuration(file: TensorFile) -> str:
     return file.metadata[MODEL]
 
 
-def assign(model: Any, file: TensorFile, skip_mismatch: bool = False) -> None:
-    """Give a model the weights in a file; see `load`."""
+def check(model: Any, file: TensorFile, skip_mismatch: bool = False) -> list[tuple[str, Variable]]:
+    """The names and weights of a model for which a file has arrays of their shapes; nothing is read.
+
+    Raises:
+        FileError: one is missing, left over, or of another shape, without `skip_mismatch`.
+    """
     wanted = named(model)
     wrong = {name: f"expected the weights of {model.name}, got another name" for name in file.entries.keys() - wanted}
     for name, weight in wanted.items():
@@ -115,8 +119,13 @@ def assign(model: Any, file: TensorFile, skip_mismatch: bool = False) -> None:
         error = FileError(file.name, f"tensor {name!r:.100}", reason)
         if not skip_mismatch:
             raise error
-        warnings.warn(f"weights stay as they are: {error}", stacklevel=4)
-    fitting = [(name, weight) for name, weight in wanted.items() if name not in wrong]
+        warnings.warn(f"weights stay as they are: {error}", stacklevel=5)
+    return [(name, weight) for name, weight in wanted.items() if name not in wrong]
+
+
+def assign(model: Any, file: TensorFile, skip_mismatch: bool = False) -> None:
+    """Give a model the weights in a file; see `load`."""
+    fitting = check(model, file, skip_mismatch)
     arrays = [in_dtype(file.name, f"tensor {name!r}", file.read(name), weight.dtype) for name, weight in fitting]
     for (_, weight), array in zip(fitting, arrays, strict=True):
         weight.assign(array)

@@ -171,20 +171,11 @@ def load(model: Any, filepath: Any, skip_mismatch: bool = False, max_bytes: int 
 def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) -> None:
     """Assign the weights and the optimizer's state from an HDF5 file; see `load`."""
     with hdf5.opened(content, path) as file:
-        matched: list[tuple[Variable, hdf5.Entry]] = []
-        for at, module in places(model):
-            if isinstance(module, InputLayer):
-                continue
-            try:
-                matched += _matched(file, f"{at}/vars".lstrip("/"), module, path)
-            except ValueError as error:
-                if not skip_mismatch:
-                    raise
-                warnings.warn(f"{module.name} keeps its weights: {error}", stacklevel=4)
+        pairs = matched(model, file, path, skip_mismatch)
         state, misfit = _state(model, file)
         calls = file.entry(f"{CALLS}/0").read_as(np.dtype(np.int64)) if file.count(CALLS) else None
         frozen = _frozen(model, file) if state else {}
-        arrays = [entry.read_as(weight.dtype) for weight, entry in matched]
+        arrays = [entry.read_as(weight.dtype) for weight, entry in pairs]
     if misfit:
         warnings.warn(f"the optimizer starts anew, as its state in {path} does not fit: {misfit}", stacklevel=4)
     elif state:
@@ -198,8 +189,27 @@ def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) 
             raise ValueError(
                 f"{path} must hold the state of {model.optimizer.name}, got in {STATE}: {error}"
             ) from error
-    for (weight, _), array in zip(matched, arrays, strict=True):
+    for (weight, _), array in zip(pairs, arrays, strict=True):
         weight.assign(array)
+
+
+def matched(model: Any, file: hdf5.File, path: str, skip_mismatch: bool = False) -> list[tuple[Variable, hdf5.Entry]]:
+    """The weights of a model with their arrays in a file, which are not read.
+
+    Raises:
+        ValueError: those of a layer are missing or have other shapes, without `skip_mismatch`.
+    """
+    found: list[tuple[Variable, hdf5.Entry]] = []
+    for at, module in places(model):
+        if isinstance(module, InputLayer):
+            continue
+        try:
+            found += _matched(file, f"{at}/vars".lstrip("/"), module, path)
+        except ValueError as error:
+            if not skip_mismatch:
+                raise
+            warnings.warn(f"{module.name} keeps its weights: {error}", stacklevel=5)
+    return found
 
 
 def _matched(file: hdf5.File, place: str, module: Module, path: str) -> list[tuple[Variable, hdf5.Entry]]:

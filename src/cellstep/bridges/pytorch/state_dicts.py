@@ -51,7 +51,8 @@ def tensors_in(source: Any, max_bytes: int | None = None) -> Iterator[tuple[str,
             raise ValueError(f"source must end in .safetensors or {', '.join(ENDINGS)}, got {os.fspath(source)!r}")
         with open_file(source, "source") as opened:
             limit = Limit(named(source), opened.seek(0, os.SEEK_END), max_bytes)
-            yield limit.file, _tensors(limit, _loaded(opened, limit))
+            check_archive(opened, limit)
+            yield limit.file, _tensors(limit, load(opened, limit))
         return
     if hasattr(source, "state_dict"):
         source = source.state_dict()
@@ -84,13 +85,20 @@ def check_archive(file: BinaryIO, limit: Limit) -> list[zipfile.ZipInfo]:
     return members
 
 
-def _loaded(file: BinaryIO, limit: Limit) -> Any:
+def load(file: BinaryIO, limit: Limit, device: str = "cpu") -> Any:
+    """What is in a .pt file that `check_archive` has let pass, as PyTorch reads it with weights_only=True.
+
+    Args:
+        file: open. limit: for messages. device: where tensors are put; "meta" for none of their numbers.
+
+    Raises:
+        FileError: it is damaged, or holds more than tensors and plain structures.
+    """
     torch = library("torch", "torch", ".pt files")
-    check_archive(file, limit)
     file.seek(0)
     with blamed(limit.file, "", (*DAMAGE, pickle.PickleError)):
         try:
-            return torch.load(file, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location=device, weights_only=True)
         except pickle.UnpicklingError as error:  # PyTorch's own words say how to run what is in it
             found = re.search(r"WeightsUnpickler error: (.*?)[ .]*(was not an allowed|\n|$)", str(error))
             what = found[1] if found else "something else"

@@ -1,0 +1,192 @@
+"""Inspection: what a file holds, and whether it would load, from its names, sizes and configuration alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickletools
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core import check_count
+from ..layers.stream import KIND
+from ..models import archive, hdf5, saving, tensors, weights
+from ..tensor_file import TensorFile
+from ..untrusted import FileError, Limit, blamed, library, named, open_file
+from .formats import FORMATS, ending_of
+from .pytorch.state_dicts import check_archive, load
+
+
+@dataclass
+class Contents:
+    """What a file holds.
+
+    Attributes:
+        file: its name. holds: what it is, in words. size: in bytes.
+        facts: what else it says, by name: "layers", "keras_version".
+        tensors: (name, dtype, shape) of each.
+        problem: why it would not load; empty where it would.
+        how: what loads it.
+    """
+
+    file: str
+    holds: str
+    size: int
+    facts: dict[str, str] = field(default_factory=dict)
+    tensors: list[tuple[str, str, tuple[int, ...]]] = field(default_factory=list)
+    problem: str = ""
+    how: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{self.file}: {self.holds}, {self.size:,} bytes"]
+        lines += [f"{name:14} {text}" for name, text in self.facts.items()]
+        lines += table(self.tensors)
+        return "\n".join([*lines, f"would load     {'no: ' + self.problem if self.problem else 'yes: ' + self.how}"])
+
+
+def table(rows: list[tuple[str, str, tuple[int, ...]]], most: int = 1000) -> list[str]:
+    """Lines with names, dtypes and shapes of tensors."""
+    width = max((len(name) for name, _, _ in rows[:most]), default=0)
+    lines = [f"  {name:{width}}  {dtype:8} {'x'.join(map(str, shape)) or 'one'}" for name, dtype, shape in rows[:most]]
+    return lines if len(rows) <= most else [*lines, f"  and {len(rows) - most} more"]
+
+
+def inspect(path: Any, max_bytes: int | None = None) -> Contents:
+    """What a file of a model or of weights holds, and whether it would load.
+
+    Arrays in it are not read, and nothing in it is run; a configuration is followed as far as its layers and their
+    sizes. A file that cannot be read at all is told as one that would not load.
+
+    Args:
+        path: of a file that `convert` knows. max_bytes: the most memory that may be taken; see `load_model`.
+
+    Raises:
+        FileNotFoundError: there is no such file. ValueError: its name ends otherwise.
+
+    Example:
+        >>> model.save("net.safetensors")
+        >>> inspect("net.safetensors").problem
+        ''
+    """
+    ending = ending_of("path", path)
+    limit = None if max_bytes is None else check_count("max_bytes", max_bytes)
+    with open_file(path) as file:
+        found = Contents(named(path), FORMATS[ending], file.seek(0, os.SEEK_END))
+        try:
+            READERS[ending](found, file, limit)
+        except (ValueError, TypeError, ModuleNotFoundError) as error:
+            found.problem = error.reason if isinstance(error, FileError) and not error.place else str(error)
+    return found
+
+
+def _safetensors(found: Contents, file: Any, max_bytes: int | None) -> None:
+    tensor_file = TensorFile(file, found.file, max_bytes)
+    found.tensors = [(name, entry.dtype, entry.shape) for name, entry in tensor_file.entries.items()]
+    found.facts |= {key: _short(text) for key, text in tensor_file.metadata.items() if key != tensors.MODEL}
+    if tensors.MODEL in tensor_file.metadata:
+        found.holds, found.how = "layers and weights of cellstep's", "models.load_model(path)"
+        text = tensors.configuration(tensor_file).encode()
+        model = saving.model_of(text, tensors.MODEL, tensor_file.limit.left, found.file)
+        found.facts["layers"] = layers_of(model)
+        tensors.check(model, tensor_file)
+    elif KIND in tensor_file.metadata:
+        found.holds, found.how = "states of a stream", "stream.state = StreamState.load(path)"
+    elif tensors.LAYOUT.keys() <= tensor_file.metadata.keys():
+        found.holds, found.how = "weights of cellstep's", "model.load_weights(path), of a model with these weights"
+    else:
+        found.how = "bridges.from_torch(path, into=model, mapping=...)"
+
+
+def _keras(found: Contents, file: Any, max_bytes: int | None) -> None:
+    limit = archive.allowed(file, max_bytes)
+    with archive.opened(file, found.file) as members:
+        if archive.METADATA in members.namelist():
+            with blamed(found.file, archive.METADATA):
+                about = json.loads(archive.member(members, archive.METADATA, found.file, 2**16))
+            found.facts |= {str(key): _short(value) for key, value in about.items()}
+        text = archive.member(members, archive.CONFIG, found.file, limit // saving.TEXT)
+        content = archive.member(members, archive.WEIGHTS, found.file, limit)
+    with hdf5.opened(io.BytesIO(content), found.file) as arrays:
+        found.tensors = list(_arrays(arrays))
+        model = saving.model_of(text, archive.CONFIG, limit, found.file)
+        found.facts["layers"] = layers_of(model)
+        weights.matched(model, arrays, found.file)
+    found.how = "models.load_model(path)"
+
+
+def _hdf5(found: Contents, file: Any, max_bytes: int | None) -> None:
+    hdf5.check_checksum(file, found.file)
+    with hdf5.opened(file, found.file) as arrays:
+        found.tensors = list(_arrays(arrays))
+    found.how = "model.load_weights(path), of a model with these weights"
+
+
+def _arrays(file: hdf5.File) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    return ((entry.place, str(entry.dtype), entry.shape) for entry in file.entries())
+
+
+def _pytorch(found: Contents, file: Any, max_bytes: int | None) -> None:
+    limit = Limit(found.file, found.size, max_bytes)
+    members = check_archive(file, limit)
+    with blamed(found.file), zipfile.ZipFile(file) as opened:
+        text = opened.read(next(member for member in members if member.filename.endswith("/data.pkl")))
+        asked: Counter[str] = Counter()
+        for operation, argument, _ in pickletools.genops(text):
+            if operation.name == "GLOBAL":
+                asked[str(argument).replace(" ", ".")] += 1
+    found.facts["names in it"] = _short(", ".join(sorted(asked)))
+    found.facts["arrays"] = str(sum("/data/" in member.filename for member in members))
+    state = load(file, limit, "meta")  # names and shapes, and no numbers
+    rows = state.items() if isinstance(state, dict) else ()
+    odd = [key for key, value in rows if not hasattr(value, "shape")]
+    found.tensors = [
+        (str(key), str(value.dtype).removeprefix("torch."), tuple(value.shape))
+        for key, value in rows
+        if hasattr(value, "shape")
+    ]
+    if odd or not isinstance(state, dict):
+        what = f"{odd[0]!r:.80}" if odd else f"a {type(state).__name__}"
+        raise FileError(found.file, "", f"expected tensors by name, as of state_dict(), got {what}")
+    found.how = "bridges.from_torch(path, into=model, mapping=...)"
+
+
+def _onnx(found: Contents, file: Any, max_bytes: int | None) -> None:
+    onnx = library("onnx", "onnx", "ONNX files")
+    file.seek(0)
+    with blamed(found.file, "", (Exception,)):  # protobuf has errors of its own
+        graph = onnx.load_model_from_string(file.read()).graph
+    found.facts["operators"] = _short(
+        ", ".join(f"{n} {name}" for name, n in Counter(n.op_type for n in graph.node).items())
+    )
+    found.facts["inputs"] = _short(", ".join(value.name for value in graph.input))
+    found.facts["outputs"] = _short(", ".join(value.name for value in graph.output))
+    kind = onnx.TensorProto.DataType.Name
+    found.tensors = [(t.name, kind(t.data_type).lower(), tuple(t.dims)) for t in graph.initializer]
+    found.how = "bridges.from_onnx(path)"
+
+
+READERS = {
+    ".weights.h5": _hdf5,
+    ".keras": _keras,
+    ".h5": _hdf5,
+    ".hdf5": _hdf5,
+    ".safetensors": _safetensors,
+    ".onnx": _onnx,
+    ".pt": _pytorch,
+    ".pth": _pytorch,
+    ".bin": _pytorch,
+}
+
+
+def layers_of(model: Any) -> str:
+    """The layers of a model in a line."""
+    return _short(", ".join(f"{layer.name} ({type(layer).__name__})" for layer in model.layers))
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 300 else f"{text[:290]}..."
