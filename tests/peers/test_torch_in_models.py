@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 import cellstep
 from cellstep import torch as ours
+from cellstep.torch import function as calls
 
 
 class Tagger(nn.Module):
@@ -229,6 +230,25 @@ def test_threads_follow_pytorchs() -> None:
         torch.set_num_threads(before[0])
         module(x)
     assert cellstep.get_num_threads() == min(before)
+
+
+def test_threads_where_both_libraries_have_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours follows PyTorch's down and up again, never over what ours was set to, before or since."""
+    ours_now, module, x = [4], ours.GRU(3, 4), torch.randn(5, 2, 3)
+    monkeypatch.setattr(calls, "get_num_threads", lambda: ours_now[0])
+    monkeypatch.setattr(calls, "set_num_threads", lambda n: ours_now.__setitem__(0, n))
+    monkeypatch.setattr(calls, "_lowered", None)
+    before, seen = torch.get_num_threads(), []
+    try:
+        for theirs, set_to in ((1, None), (2, None), (8, None), (3, 2), (8, None), (1, None), (8, None)):
+            torch.set_num_threads(theirs)
+            if set_to is not None:
+                ours_now[0] = set_to
+            module(x)
+            seen.append(ours_now[0])
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 2, 4, 2, 2, 1, 2]
 
 
 def test_calls_from_several_threads() -> None:

@@ -136,6 +136,8 @@ def test_what_only_kernels_refuse(kind: str) -> None:
         torch.jit.script(module)
     with pytest.raises(RuntimeError, match=r"neither traced nor exported; .*restore"):
         torch.jit.trace(module, x)
+    with pytest.raises(RuntimeError, match=r"neither traced nor exported; .*restore"):
+        torch.fx.symbolic_trace(torch.nn.Sequential(module))
     with pytest.raises(RuntimeError, match="does not run under vmap"):
         torch.func.vmap(module)(torch.randn(5, 2, 3))
     with pytest.raises(RuntimeError, match=r"torch\.func"):

@@ -91,7 +91,9 @@ def score(trainer: Trainer, ran: Pass, batch: Batch, gradient: bool) -> Score:
     model = trainer.model
     name = f"{type(model).__name__}.compute_loss"
     if model.regularizers_inside():
-        raise NotImplementedError(f"{name} must not be overridden where a layer has an activity_regularizer")
+        raise NotImplementedError(
+            f"{name} must not be overridden where a layer has an activity_regularizer or calls add_loss"
+        )
     outputs = nested.flatten(ran.y)
     masks = [None] * len(outputs) if ran.mask is None else nested.flatten(ran.mask)
     inputs = [known(y, mask) for y, mask in zip(outputs, masks, strict=True)]

@@ -181,9 +181,10 @@ def taken(name: str, tensor: Any) -> Any:
         and torch._C._get_tracing_state() is None
     ):
         return tensor
-    if not isinstance(tensor, torch.Tensor):
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing() or type(tensor).__name__ == "Proxy"  # of torch.fx
+    if not isinstance(tensor, torch.Tensor) and not traced:
         raise TypeError(f"expected {name} to be a tensor, got {type(tensor).__name__}")
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if traced:
         raise RuntimeError(f"cellstep.torch can be neither traced nor exported; {INSTEAD}")
     if torch._C._are_functorch_transforms_active():
         raise RuntimeError(f"cellstep.torch does not run under vmap and the transforms of torch.func; {INSTEAD}")
@@ -202,17 +203,19 @@ def taken(name: str, tensor: Any) -> Any:
         raise TypeError(f"expected {name} to be a plain tensor, got a {type(tensor).__name__}; {INSTEAD}")
 
 
-#: PyTorch's number of threads when it was last asked, and whether ours was lowered for it.
-_threads, _lowered = 0, False
+#: PyTorch's number of threads when it was last asked; where ours was lowered for it, to what and what it was.
+_threads: int = 0
+_lowered: tuple[int, int] | None = None
 
 
 def _follow_threads(n: int) -> None:
     """Let kernels use no more threads than PyTorch does now. Where both have one OpenMP, as on Linux, they know."""
     global _threads, _lowered
-    _threads = n
-    if get_num_threads() > n or _lowered:
-        set_num_threads(n)
-        _lowered = True
+    _threads, now = n, get_num_threads()
+    own = _lowered[1] if _lowered is not None and _lowered[0] == now else now  # unless another has set it since
+    if min(own, n) != now:
+        set_num_threads(min(own, n))
+    _lowered = (n, own) if own > n else None
 
 
 def apply(call: Call, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
