@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,3 +77,28 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--version"])
     assert end.value.code == 0
     assert capsys.readouterr().out.strip() == f"cellstep {cellstep.__version__}"
+
+
+def test_a_long_table_is_abridged_in_a_summary_and_whole_in_a_page(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 200, 2))
+    model = cellstep.Sequential([cellstep.Input((200, 2)), layers.GRU(3), layers.Dense(1)])
+    model.compile("adam", "mse")
+    found = lab.bptt(model, x, np.ones((2, 1)))
+    text = found.summary()
+    assert len(text.splitlines()) < 40
+    assert "... 170 more: table()" in text
+    assert len(found.table()[1]) == 200
+    figure = found.draw(tmp_path / "steps.html")
+    assert figure.axes
+    page = (tmp_path / "steps.html").read_text()
+    assert page.count("<tr>") == 201
+    assert "more: table()" not in page
+    assert page.index("<figure>") < page.index("<p>The loss is")
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_six_steps_are_drawn_whole() -> None:
+    model = cellstep.Sequential([cellstep.Input((None, 2)), layers.GRU(3)])
+    for steps, boxes in ((5, 5), (6, 6), (7, 3)):
+        drawn = [text.get_text() for axis in lab.unroll(model, steps).draw().axes for text in axis.texts]
+        assert drawn.count("GRU") == boxes

@@ -14,7 +14,8 @@ from lab.models import MODELS, make
 
 from cellstep import lab
 from cellstep.lab import html_report as page
-from cellstep.lab.result import Result, Table, text_table
+from cellstep.lab.result import Result
+from cellstep.lab.tables import Table, text_table
 
 pytest.importorskip("matplotlib")
 

@@ -90,7 +90,7 @@ COMMANDS: dict[str, Command] = {
                 "help": "of each input sequence (default 5, or the net's own)",
             },
             "--fold": {"action": "store_true", "help": "with the loop beside it"},
-            "--columns": {"type": positive, "default": 4, "help": "at most, for each sequence (default 4)"},
+            "--columns": {"type": positive, "help": "at most, for each sequence (default 6, or 4 of longer ones)"},
         },
     ),
     "compare": Command(

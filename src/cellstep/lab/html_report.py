@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Protocol
 
 from .. import atomic
 from . import style
-from .diagrams.diagram import Diagram
 from .html_parts import SCROLL, prose, table_of
-from .result import Result, text_table
+from .tables import Table, text_table
 
 #: A picture is never drawn smaller than this part of its size: letters of 10 points would be too small to read.
 SMALLEST = 0.55
@@ -26,7 +25,7 @@ _PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title>
 <style>
-:root { color-scheme: light }
+:root { color-scheme: light dark }
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 1rem; max-width: 52rem; color: #1a1a1a; background: #fff;
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; overflow-wrap: break-word }
@@ -38,12 +37,20 @@ nav ul { margin: 0; padding-left: 1.2rem }
 a { color: #005a8e }
 figure { margin: 1rem 0 }
 img { display: block; max-width: 100%; height: auto }
-.scroll { overflow-x: auto; margin: 1rem 0 }
+.scroll { overflow: auto; max-height: 36rem; margin: 1rem 0 }
+figure .scroll { max-height: none; background: #fff }
 .scroll:focus-visible { outline: 2px solid #0072b2 }
 table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; white-space: nowrap }
 th, td { padding: 0.3rem 0.75rem; text-align: right; border-bottom: 1px solid #d9d9d9; font-weight: normal }
 th:first-child { text-align: left }
 thead th { font-weight: 600; border-bottom: 2px solid #595959; vertical-align: bottom }
+@media (prefers-color-scheme: dark) {
+  body { color: #e6e6e6; background: #16181b }
+  h2, th, td { border-color: #3a3f45 }
+  thead th { border-color: #8a9199 }
+  a { color: #7cc0ec }
+  figure .scroll { border-radius: 6px }
+}
 @media print { h2, figure, tr { break-inside: avoid } }
 </style>
 </head>
@@ -58,8 +65,17 @@ $sections
 """
 
 
-def report(results: Sequence[Result | Diagram] | Result | Diagram, path: str | Path, title: str = "Lab report") -> Path:
-    """Write results to a page: of each its title, its summary, its picture and its table.
+class Shown(Protocol):
+    """What a page shows: a result of the lab, or a diagram, which has an `svg`."""
+
+    @property
+    def title(self) -> str: ...
+    def summary(self) -> str: ...
+    def tables(self) -> list[Table]: ...
+
+
+def report(results: Sequence[Shown] | Shown, path: str | Path, title: str = "Lab report") -> Path:
+    """Write results to a page: of each its title, its picture, its summary and its tables.
 
     Args:
         results: in order; one alone may come bare.
@@ -83,7 +99,7 @@ def report(results: Sequence[Result | Diagram] | Result | Diagram, path: str | P
     return target
 
 
-def page(results: Sequence[Result | Diagram] | Result | Diagram, title: str = "Lab report") -> str:
+def page(results: Sequence[Shown] | Shown, title: str = "Lab report") -> str:
     """The text of the page; see `report`."""
     listed: list[Any] = list(results) if isinstance(results, list | tuple) else [results]
     if not listed:
@@ -99,11 +115,11 @@ def _section(result: Any, anchor: str, headed: bool) -> str:
     tables = result.tables()
     sentences = prose(result.summary(), map(text_table, tables))
     parts = [f'<section id="{anchor}">', *([f"<h2>{escape(result.title)}</h2>"] if headed else [])]
+    parts += ["<figure>", _image(result, sentences), "</figure>"]
     for is_list, group in itertools.groupby(sentences, lambda sentence: sentence.startswith("- ")):
         tag = "li" if is_list else "p"
         items = [f"<{tag}>{escape(sentence.removeprefix('- '))}</{tag}>" for sentence in group]
         parts += ["<ul>", *items, "</ul>"] if is_list else items
-    parts += ["<figure>", _image(result, sentences), "</figure>"]
     parts += [table_of(table, result.title) for table in tables]
     return "\n".join([*parts, "</section>"])
 
@@ -111,7 +127,7 @@ def _section(result: Any, anchor: str, headed: bool) -> str:
 def _image(result: Any, sentences: list[str]) -> str:
     """The picture as part of the page; a reader who does not see it hears the summary. Where the page is too narrow for
     its text to be read, it scrolls."""
-    if isinstance(result, Diagram):
+    if hasattr(result, "svg"):
         width, picture = 0.0, result.svg.encode()
     else:
         figure = result.draw()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from .. import atomic
 from . import style
 from .html_parts import prose, table_of
+from .html_report import report
+from .tables import Table, text_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-#: A header, and rows of the same length; cells are text, ready to be read.
-Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
 class Result:
@@ -53,7 +49,8 @@ class Result:
         """The picture.
 
         Args:
-            path: a file to write it to as well; `.png`, `.svg` or `.pdf`.
+            path: a file to write it to as well; `.png`, `.svg` or `.pdf`; or `.html`, a page with the summary and the
+                tables too (`report`).
 
         Returns:
             a matplotlib Figure, which belongs to no pyplot window.
@@ -62,34 +59,15 @@ class Result:
             ImportError: matplotlib is missing.
             ValueError: another ending.
         """
-        if path is not None:
+        page = path is not None and Path(path).suffix.lower() in (".html", ".htm")
+        if path is not None and not page:
             style.ending(path)  # an error before the work
         with style.context():
             figure = self._figure()
-        if path is not None and style.ending(path) == "svg":
+        if path is not None and page:
+            report(self, path, self.title)
+        elif path is not None and style.ending(path) == "svg":
             atomic.write(path, style.svg(figure, self.title, self.summary()))
         elif path is not None:
             style.save(figure, path)
         return figure
-
-
-def rounded(value: Any, digits: int = 3) -> str:
-    """A number in a sentence or a table, to so many significant digits."""
-    value = float(value)
-    if not np.isfinite(value):
-        return str(value)
-    if value and not 1e-3 <= abs(value) < 1e5:
-        return f"{value:.{digits - 1}e}"
-    return f"{value:.{digits}g}"
-
-
-def text_table(table: Table) -> str:
-    """A table in plain characters: first column to the left, the others to the right."""
-    header, rows = table
-    lines = [header, *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    padded = [
-        "  ".join(f"{cell:>{w}}" if i else f"{cell:<{w}}" for i, (cell, w) in enumerate(zip(line, widths, strict=True)))
-        for line in lines
-    ]
-    return "\n".join(line.rstrip() for line in [padded[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *padded[1:]])

@@ -24,7 +24,8 @@ from ...layers.tracing import CellTrace
 from ...models import Model
 from ..cell_rows import row_of, weight_names
 from ..plots.gradients import draw_bptt
-from ..result import Result, Table, rounded, text_table
+from ..result import Result
+from ..tables import Table, rounded, text_table
 from .jacobians import (
     MOST_BYTES,
     ROWS,

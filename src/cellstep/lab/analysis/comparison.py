@@ -19,7 +19,8 @@ from ... import core, layers
 from .. import tasks
 from ..cell_rows import title_of, titles
 from ..plots.compare import draw
-from ..result import Result, Table, rounded, text_table
+from ..result import Result
+from ..tables import Table, rounded, text_table
 from .intervals import LOGARITHM, Scale, interval, log_odds, sign_of
 from .matched_training import HELD, matched_units, parameters, train
 from .progress import Progress

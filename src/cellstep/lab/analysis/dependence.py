@@ -21,7 +21,8 @@ from ... import core
 from ...layers.module import Module
 from ...models.rollback import unchanged
 from ..plots.dependence import draw_dependence
-from ..result import Result, Table, rounded, text_table
+from ..result import Result
+from ..tables import Table, rounded, text_table
 
 Array = NDArray[Any]
 

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from ... import core
 from ...layers.tracing import CellTrace
 from ..plots.phase import draw_phase
-from ..result import Result, Table, rounded, text_table
+from ..result import Result
+from ..tables import Table, rounded, text_table
 from .jacobians import MOST_BYTES, inputs, pack, values, weights
 from .traced_cells import run_layer
 
@@ -99,7 +100,7 @@ class FixedPoints(Result):
         left, or "repeller", where all are."""
         sizes = np.abs(self.eigenvalues)
         left = (sizes > 1 + NEAR_ONE).sum(axis=1)
-        kept = (sizes >= 1 - NEAR_ONE).any(axis=1)
+        kept: list[bool] = (sizes >= 1 - NEAR_ONE).any(axis=1).tolist()
         S = sizes.shape[1]
         return [
             "repeller" if n == S else f"saddle of {n}" if n else "marginal" if near else "stable"

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from ...kernels import Gate
 from ..cell_rows import gates_of, keeping_gate, row_of
 from ..plots.states import draw_gates
-from ..result import Result, Table, rounded, text_table
+from ..result import Result
+from ..tables import Table, rounded, text_table
 from .jacobians import values
 from .traced_cells import Place, places, run_layer
 from .variants import updates_done

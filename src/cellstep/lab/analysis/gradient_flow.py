@@ -34,7 +34,8 @@ from ...layers.tracing import CellTrace
 from ...models import Model
 from ..cell_rows import keeping_gate, row_of, title_of
 from ..plots.gradients import draw_flow
-from ..result import Result, Table, rounded, text_table
+from ..result import Result
+from ..tables import Table, rounded, text_table
 from . import variants
 from .cell_state_terms import cell_terms, has_cell_state, products_after
 from .jacobians import ROWS, products, spectral_norms, step_jacobians, values

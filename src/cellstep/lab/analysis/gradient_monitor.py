@@ -20,7 +20,8 @@ from ...layers import RecurrentCell, trace
 from ...layers.tracing import CellTrace
 from ..cell_rows import gates_of
 from ..plots.gradients import draw_monitor
-from ..result import Result, Table, rounded, text_table
+from ..result import Result
+from ..tables import Table, rounded, text_table
 from .gates import near_ends
 from .traced_cells import Place, places
 from .training_faults import layer_faults, not_finite

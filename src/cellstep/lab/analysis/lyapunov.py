@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from ... import core
 from ..plots.states import draw_lyapunov
-from ..result import Result, Table, rounded, text_table
+from ..result import Result
+from ..tables import Table, rounded, text_table
 from .jacobians import ROWS, step_jacobians
 from .traced_cells import run_layer
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..result import rounded
+from ..tables import rounded
 from .traced_cells import norms
 
 Array = NDArray[Any]

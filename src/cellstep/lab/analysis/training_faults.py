@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...layers import RecurrentCell
 from ..cell_rows import keeping_gate, noun
-from ..result import rounded
+from ..tables import rounded
 
 if TYPE_CHECKING:
     from .gradient_monitor import GradientMonitor, LayerRecord

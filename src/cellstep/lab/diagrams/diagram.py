@@ -15,7 +15,7 @@ from ..analysis.bptt import bptt as run_bptt
 from ..analysis.jacobians import inputs, values
 from ..analysis.traced_cells import run_layer
 from ..cell_rows import row_of, weight_names
-from ..result import Table
+from ..tables import Table
 from . import overviews
 from .cell_step import cell_step, number
 from .figures import Figure, figures

@@ -77,7 +77,7 @@ def unroll(
     path: str | Path | None = None,
     *,
     fold: bool = False,
-    columns: int = 4,
+    columns: int | None = None,
 ) -> Unrolled:
     """Draw a model unrolled in time.
 
@@ -87,7 +87,8 @@ def unroll(
             Inputs say it.
         path: a file for the drawing, `.svg`, `.png` or `.pdf`.
         fold: draw the loop, which the unrolling takes apart, beside it.
-        columns: draw at most so many columns a sequence, 3 or more; of a longer one the first steps and the last.
+        columns: draw at most so many columns a sequence, 3 or more; of a longer one the first steps and the last. Where
+            None, up to 6 of a single sequence, and else 4.
 
     Returns:
         the drawing; a notebook shows it.
@@ -101,9 +102,11 @@ def unroll(
         >>> lab.unroll(Sequential([Input((None, 3)), layers.LSTM(8), layers.Dense(1)], name="net"), steps=5)
         <Unrolled net, steps 5>
     """
-    if core.check_integer("columns", columns) < 3:
+    if columns is not None and core.check_integer("columns", columns) < 3:
         raise ValueError(f"columns must be an integer, 3 or more, got {columns!r}")
     lengths = _lengths(model, steps)
+    if columns is None:
+        columns = 6 if len(lengths) == 1 and lengths[0] <= 6 else 4
     reader = Reader(model, lengths)
     unrolled = Unrolled(
         *(str(model.name), tuple(lengths), tuple(reader.rows), tuple(reader.outputs)), columns=columns, fold=fold

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .. import style
 from ..cell_rows import keeping_gate, noun, row_of, weight_names
-from ..result import rounded
+from ..tables import rounded
 from .panels import DECADES, describe, heat_map, line_at_one, log_axis, log_colours, log_lines, over_steps, positive
 
 if TYPE_CHECKING:
