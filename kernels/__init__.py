@@ -231,9 +231,10 @@ copyreg.pickle(Cell, _reduced)
 
 def _offer(backend: str, cell: Cell) -> None:
     """Give a loaded backend a cell with equations."""
-    function = step_of(cell) if backend == "numpy" else cell.name
-    if backend == "numpy" or (backend == "cython" and has_vector_code()):
-        sys.modules[_MODULES[backend]].CELLS[cell.name] = function
+    if backend == "numpy":
+        _reference.CELLS[cell.name] = step_of(cell)
+    elif has_vector_code():
+        sys.modules[_MODULES[backend]].CELLS[cell.name] = cell.name
 
 
 def remove_cell(name: str) -> None:

@@ -67,6 +67,11 @@ def _after_backward(row: Row, before: Rows, after: Rows, dstates: Rows, dz: Real
 
 
 @inlined
+def _begin_rh(row: Row, states: Rows, h: Real1) -> None:
+    _begin(row)
+
+
+@inlined
 def _rh(row: Row, h: Real1, out: Real1) -> None:
     r = gates(row.z, row, 1)
     for j in range(row.units):
@@ -74,8 +79,8 @@ def _rh(row: Row, h: Real1, out: Real1) -> None:
 
 
 @inlined
-def _rh_backward(row: Row, h: Real1, drop: Real1, d: Real1, dz: Real1, dh: Real1) -> None:
-    r, dr = gates(row.z, row, 1), gates(dz, row, 1)
+def _rh_backward(row: Row, before: Rows, hd: Real1, drop: Real1, d: Real1, dz: Real1, dstates: Rows, dh: Real1) -> None:
+    (h,), r, dr = before, gates(row.z, row, 1), gates(dz, row, 1)
     for j in range(row.units):
         dr[j] = d[j] * h[j]
         dh[j] += d[j] * r[j]
@@ -85,7 +90,7 @@ def _rh_backward(row: Row, h: Real1, drop: Real1, d: Real1, dz: Real1, dh: Real1
 
 
 _AFTER = Step(_after_forward, _after_backward, carries=True)
-_BEFORE = Step(_finish, _finish_backward, carries=True, operand=Operand(_begin, _rh, _rh_backward))
+_BEFORE = Step(_finish, _finish_backward, carries=True, operands=(Operand(_begin_rh, _rh, _rh_backward),))
 
 
 def step(reset_after: bool) -> Step:

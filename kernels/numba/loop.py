@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .jit import Kernel, inlined, inner, row, rows_of, view, views
-from .layouts import Gradients, Inputs, Real1, Real2, Real3, States, Sums, TapePart, View3, Weights
+from .jit import Kernel, inner, row, rows_of, view, views
+from .layouts import Gradients, Inputs, Real2, States, Sums, TapePart, View3, Weights
+from .made import Columns, add_columns, made, products_of
 from .products import add_product, add_weights, empty_panels, empty_tall_panels, into_panels, zeros2, zeros3
 from .rows import Row, Step, add, copy, fill, multiply
 
@@ -20,21 +22,13 @@ from .rows import Row, Step, add, copy, fill, multiply
 ROWS = 256
 
 
-class Columns(NamedTuple):
-    """A product with U: the gates from which its columns of z and of U begin, how many gates it is for, and the row of
-    the bias that its sums begin with besides, or 0."""
-
-    z: int
-    U: int
-    gates: int
-    bias: int
-
-
 class Plan(NamedTuple):
     """Where the products of a cell with its flags lie, and how many arrays it has.
 
     gates: G. blocks: stretches of H columns in a row z of pre-activations: the gates, then sums that products have of
-    their own. products: those with U, in order. kept: whether tapes have z; they have not where the only gate is h.
+    their own. products: those with U, in order, at the end those of operands that the step makes, `made` of each.
+    kept: whether tapes have z; they have not where the only gate is h. dvectors: where in dz the gradients of vectors
+    lie, if a step writes them there; else 0.
     """
 
     gates: int
@@ -44,6 +38,8 @@ class Plan(NamedTuple):
     states: int
     activations: int
     vectors: int
+    made: tuple[int, ...] = ()
+    dvectors: int = 0
 
 
 @inner
@@ -78,61 +74,11 @@ def copy_inputs(x: View3, t: int, live: Any, out: Real2) -> None:
             fill(row(out, r))
 
 
-@inner
-def add_columns(dz: Real2, c: int, db: Real1, b: int, N: int) -> None:
-    """db[b : b + N] += the sum over the rows of dz[:, c : c + N]."""
-    for i in range(dz.shape[0]):
-        add(dz[i, c : c + N], db[b : b + N])
-
-
-def _products(products: tuple[Columns, ...]) -> tuple[Callable[..., Any], Callable[..., None], Callable[..., None]]:
-    """Compiled functions for products of one operand with U: forward, back to the operand, back to U and b."""
-    if not products:
-        return inlined(lambda h, U, panel, z, edge: panel), inlined(_nothing), inlined(_nothing)
-    (start, first, count, bias), others = products[0], _products(products[1:])
-    others_forward, others_to_operand, others_to_weights = others
-
-    @inlined
-    def forward(h: Real2, U: Real3, panel: int, z: Real2, edge: Real2) -> Any:
-        """z (B, P) += h (B, H) U. Panels of these products start at `panel`; gives where the next ones start."""
-        H, wide = h.shape[1], U.shape[2]
-        add_product(h, 0, U, panel * H, H, z, start * H, count * H, edge)
-        return others_forward(h, U, panel + (count * H + wide - 1) // wide, z, edge)
-
-    @inlined
-    def to_operand(dz: Real2, Ut: Real3, dh: Real2, edge: Real2) -> None:
-        """dh (B, H) += dz (B, P) U^T."""
-        H = dh.shape[1]
-        add_product(dz, start * H, Ut, first * H, count * H, dh, 0, H, edge)
-        others_to_operand(dz, Ut, dh, edge)
-
-    @inlined
-    def to_weights(hp: Real3, dz: Real2, dzp: Real3, own: Real3, H: int, N: int, dU: Real2, db: Real1) -> None:
-        """dU (H, N) += h^T dz (rows, P), and rows of db += sums of dz, where products have a row of their own.
-
-        hp: h in panels of `TALL` columns; dzp: the gates of dz in panels, own: scratch for panels of other columns.
-        """
-        if dU.size > 0:
-            if start > 0:
-                into_panels(dz, start * H, count * H, own)
-            add_weights(hp, own if start > 0 else dzp, dz.shape[0], dU, first * H, count * H)
-        if db.size > 0 and bias > 0:
-            add_columns(dz, start * H, db, bias * N + first * H, count * H)
-        others_to_weights(hp, dz, dzp, own, H, N, dU, db)
-
-    return forward, to_operand, to_weights
-
-
-def _nothing(*arguments: Any) -> None:
-    """No products."""
-
-
 def forward_loop(plan: Plan, step: Step) -> Callable[..., None]:
     """The loop of a cell from the first step to the last, to be compiled."""
-    G, kept, step_forward, two = plan.gates, plan.kept, step.forward, step.operand is not None
-    n_h = len(plan.products) - two
-    add_h, add_operand = _products(plan.products[:n_h])[0], _products(plan.products[n_h:])[0]
-    begin_operand, operand_value, _ = step.operand or (step.forward,) * 3
+    G, kept, step_forward, two = plan.gates, plan.kept, step.forward, bool(step.operands)
+    of_h, of_made = _by_operand(plan)
+    add_h, add_made = products_of(of_h)[0], made(step.operands, of_made).forward
 
     def forward(
         weights: Weights, begin: int, end: int, inputs: Inputs, y: View3, states: States, tape: TapePart
@@ -175,12 +121,7 @@ def forward_loop(plan: Plan, step: Step) -> Callable[..., None]:
                         multiply(row(drop, r), row(hd, r))
                 panel = add_h(hd, U, 0, z[s], edge)
                 if two:
-                    for r in range(B):
-                        if live[s, r]:
-                            this = Row(view(z, s, r), view(tape.v, t, r), H, codes, vectors)
-                            begin_operand(this)
-                            operand_value(this, row(hd, r), row(operand, r))
-                    add_operand(operand, U, panel, z[s], edge)
+                    add_made(live[s], z[s], tape.v, t, codes, vectors, states, hd, operand, U, panel, edge)
                 for r in range(B):
                     if live[s, r]:
                         this = Row(view(z, s, r), view(tape.v, t, r), H, codes, vectors)
@@ -196,11 +137,11 @@ def forward_loop(plan: Plan, step: Step) -> Callable[..., None]:
 
 def backward_loop(plan: Plan, step: Step) -> Callable[..., None]:
     """The loop of a cell from the last step to the first, to be compiled."""
-    G, kept, step_backward, two, carries = plan.gates, plan.kept, step.backward, step.operand is not None, step.carries
-    blocks, n_h, apart = plan.blocks, len(plan.products) - two, any(product.z for product in plan.products)
-    _, to_h, from_h = _products(plan.products[:n_h])
-    _, to_operand, from_operand = _products(plan.products[n_h:])
-    _, operand_value, operand_backward = step.operand or (step.backward,) * 3
+    G, kept, step_backward, two, carries = plan.gates, plan.kept, step.backward, bool(step.operands), step.carries
+    blocks, apart, first_vector = plan.blocks, any(product.z for product in plan.products), plan.dvectors
+    of_h, of_made = _by_operand(plan)
+    n_made, (_, to_h, from_h) = len(of_made), products_of(of_h)
+    _, made_values, made_backward, made_weights = made(step.operands, of_made)
 
     def backward(
         weights: Weights, begin: int, end: int, inputs: Inputs, gradients: Gradients, tape: TapePart, sums: Sums
@@ -221,7 +162,7 @@ def backward_loop(plan: Plan, step: Step) -> Callable[..., None]:
         hs, hp = zeros2(chunk * B, H, Wt), empty_tall_panels(chunk * B, H, Wt)
         xs, xp = zeros2(chunk * B, I, Wt), empty_tall_panels(chunk * B, I, Wt)
         edge, through, zeros = zeros2(chunk * B, Wt.shape[2], Wt), zeros2(B, H, Wt), zeros2(1, H, Wt)[0]
-        operands, d = zeros2(chunk * B if two else 0, H, Wt), zeros2(B if two else 0, H, Wt)
+        operands, d = zeros3(n_made, chunk * B, H, Wt), zeros2(B if two else 0, H, Wt)
         for t1 in range(end, begin, -chunk):
             n = min(chunk, t1 - begin)
             runs(inputs, t1 - n, live[:n], fresh)
@@ -235,8 +176,6 @@ def backward_loop(plan: Plan, step: Step) -> Callable[..., None]:
                         if traces[k].size > 0:
                             copy(row(dstates[k], r), view(traces[k], r, t))
                     fill(row(through, r))
-                    if two:
-                        fill(row(d, r))
                     if live[at, r]:
                         before = views(tape.states, r, t, resets and fresh[at, r], zeros)
                         after = views(tape.states, r, t + 1, False, zeros)
@@ -245,21 +184,18 @@ def backward_loop(plan: Plan, step: Step) -> Callable[..., None]:
                         copy(before[0], hr)
                         if dropped:
                             multiply(row(drop, r), hr)
-                        if two:
-                            operand_value(this, hr, row(operands, s * B + r))
+                        made_values(this, hr, operands, s * B + r)
                         step_backward(this, before, after, rows_of(dstates, r), view(dz, s, r), dvectors)
                     else:
                         fill(view(dz, s, r))
                         fill(hr)
-                        if two:
-                            fill(row(operands, s * B + r))
+                        for k in range(n_made):
+                            fill(view(operands, k, s * B + r))
                 if two:
-                    to_operand(dz[s], Ut, d, edge)
-                    for r in range(B):
-                        if live[at, r]:
-                            h = zeros if resets and fresh[at, r] else view(tape.states[0], r, t)
-                            this = Row(view(tape.z, t, r), view(tape.v, t, r), H, codes, vectors)
-                            operand_backward(this, h, row(drop, r), row(d, r), view(dz, s, r), row(through, r))
+                    made_backward(
+                        live[at], fresh[at] if resets else fresh[0:0].reshape(-1), tape.z, tape.v, t, codes, vectors,
+                        tape.states, zeros, hs[s * B : (s + 1) * B], drop, dz[s], Ut, d, dstates, through, edge,
+                    )  # fmt: skip
                 to_h(dz[s], Ut, through, edge)
                 for r in range(B):
                     if live[at, r]:
@@ -293,16 +229,26 @@ def backward_loop(plan: Plan, step: Step) -> Callable[..., None]:
                 into_panels(hs[: n * B], 0, H, hp)
             from_h(hp, dz2, dzp, own, H, N, dU, db)
             if two:
-                into_panels(operands[: n * B], 0, H, hp)
-                from_operand(hp, dz2, dzp, own, H, N, dU, db)
+                made_weights(operands, hp, dz2, dzp, own, H, N, dU, db)
+            if first_vector > 0:
+                for k in range(len(dvectors)):
+                    if dvectors[k].size > 0:
+                        add_columns(dz2, (first_vector + k) * H, dvectors[k], 0, H)
 
     return backward
+
+
+def _by_operand(plan: Plan) -> tuple[tuple[Columns, ...], tuple[tuple[Columns, ...], ...]]:
+    """The products of h, and those of each operand that the step makes."""
+    rest = iter(plan.products)
+    of_h = tuple(islice(rest, len(plan.products) - sum(plan.made)))
+    return of_h, tuple(tuple(islice(rest, n)) for n in plan.made)
 
 
 @cache
 def loops(name: str, plan: Plan, step: Step) -> tuple[Kernel, Kernel]:
     """The loops of a cell, forward and backward; they are compiled when they are first used."""
-    functions = [step.forward, step.backward, *(step.operand or ())]
+    functions = [step.forward, step.backward, *chain.from_iterable(step.operands)]
     files = sorted({Path(inspect.getfile(function.py_func)) for function in functions})
     lengths = {"states": plan.states, "activations": plan.activations, "vectors": plan.vectors}
     pair = forward_loop(plan, step), backward_loop(plan, step)

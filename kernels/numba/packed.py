@@ -13,9 +13,11 @@ from ..cells import ACTIVATIONS, OF_INPUT, Cell
 from ..contract import steps_of_cells
 from .jit import Kernel
 from .layouts import Weights
-from .loop import Columns, Plan, loops
+from .loop import Plan, loops
+from .made import Columns
 from .products import panels
 from .rows import Step
+from .written import addresses, step_of
 
 Array = NDArray[Any]
 
@@ -85,22 +87,32 @@ def _pack_again(cell: Cell, options: tuple[Any, ...], *arrays: Any) -> Packed:
 def variant_of(cell: Cell, options: tuple[Any, ...]) -> Variant:
     """What follows from a cell and its options."""
     chosen = dict(zip(cell.option_names, options, strict=True))
-    blocks, products = cell.G, []
+    blocks, of_h, of_made = cell.G, [], dict[str, list[Columns]]()
     for product in cell.products_for(chosen):
         if product.weight == "U":
             first, count = cell.letters.index(product.gates), len(product.gates)
-            products.append(Columns(blocks if product.own else first, first, count, product.bias or 0))
+            own = of_h if product.operand in cell.state_names else of_made.setdefault(product.operand, [])
+            own.append(Columns(blocks if product.own else first, first, count, product.bias or 0))
             blocks += count if product.own else 0
+    in_order = [of_made[operand] for operand in sorted(of_made)]
+    products = [*of_h, *(columns for each in in_order for columns in each)]
+    if cell.equations is not None:
+        blocks = cell.equations.program.width
     names = cell.weight_names
     vectors = tuple(i for i, weight in enumerate(cell.weights) if weight.axes == ("H",))
     counts = len(cell.states), len(cell.activations), len(vectors)
-    plan = Plan(cell.G, blocks, tuple(products), cell.letters != cell.output, *counts)
+    plan = Plan(cell.G, blocks, tuple(products), cell.letters != cell.output, *counts, tuple(map(len, in_order)))
+    if cell.equations is not None:
+        e = cell.equations
+        plan = plan._replace(activations=2 * e.program.phases, dvectors=e.program.vectors[0] if e.vectors else 0)
     flags = {name: value for name, value in chosen.items() if name not in cell.activations}
+    step = CELLS[cell.name](**flags) if cell.equations is None else step_of(cell.equations)
     return Variant(
         cell=cell,
         options=options,
         plan=plan,
-        loops=loops(cell.name, plan, CELLS[cell.name](**flags)),
+        # what is compiled for equations are calls of their code, the same for all of a plan
+        loops=loops(cell.name if cell.equations is None else "equations", plan, step),
         W=names.index("W"),
         U=names.index("U") if "U" in names else None,
         b=names.index(cell.bias),
@@ -123,7 +135,7 @@ def pack(cell: Cell, weights: Sequence[Array | None], options: Sequence[Any], ba
         for start, first, count, row in v.plan.products:
             if row:
                 bias[start : start + count] += rows[row, first : first + count]
-    vectors = tuple(np.array(weights[i]) for i in v.vectors)
+    vectors = tuple(np.array([weights[i] for i in v.vectors])) if v.vectors else ()
     return _pack(v, W, np.empty((H, 0), W.dtype) if U is None else U, bias.reshape(-1), vectors, backward)
 
 
@@ -131,6 +143,7 @@ def _pack(v: Variant, W: Array, U: Array, b: Array, vectors: tuple[Array, ...], 
     """W (I, G H) and U (H, G H) into panels; b (P,) and vectors are kept as they are."""
     _, none1, _, none3 = NONE[W.dtype]
     H = W.shape[1] // v.cell.G
+    codes = v.codes if v.cell.equations is None else addresses(v.cell.equations, W.dtype)
     parts = [U[:, first * H : (first + count) * H] for _, first, count, _ in v.plan.products] or [U]
     Wp, Up, *transposed = panels([W], parts, *([W.T], [U.T]) if backward else ())
     Wt, Ut = transposed or (none3, none3)
@@ -139,6 +152,6 @@ def _pack(v: Variant, W: Array, U: Array, b: Array, vectors: tuple[Array, ...], 
         I=W.shape[0],
         H=H,
         dtype=W.dtype,
-        weights=Weights(Wp, Up, b, vectors, v.codes),
-        transposed=Weights(Wt, Ut, none1, vectors, v.codes),
+        weights=Weights(Wp, Up, b, vectors, codes),
+        transposed=Weights(Wt, Ut, none1, vectors, codes),
     )

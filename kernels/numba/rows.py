@@ -26,12 +26,14 @@ class Row(NamedTuple):
 
 
 class Operand(NamedTuple):
-    """What a cell's last product multiplies in the place of h: functions compiled by `inlined`.
+    """What products multiply in the place of h, which a step makes of earlier sums: functions compiled by `inlined`.
 
-    begin(row): in forward, before the cell's own function, what the operand needs of the gates.
-    value(row, h, out): the operand, from h as products see it.
-    backward(row, h, drop, d, dz, dh): d (H,) is the operand's gradient. Writes those of its gates' pre-activations to
-        dz, and adds that of h as products see it to dh; drop is without elements where there is none.
+    begin(row, states, h): in forward, before the cell's own function, what the operand needs of the gates; h is as
+        products see it.
+    value(row, h, out): the operand, from h as products see it and what forward kept.
+    backward(row, before, hd, drop, d, dz, dstates, dh): d (H,) is the operand's gradient. Writes those of its gates'
+        pre-activations to dz, and adds those of the states before to dstates, and that of h as products see it, hd, to
+        dh; drop is without elements where there is none.
     """
 
     begin: Callable[..., None]
@@ -48,13 +50,13 @@ class Step(NamedTuple):
         products with h; dz (P,) is written; dvectors are added to, if they have elements.
     carries: whether h of the step before counts in other ways than in products; if not, backward may leave anything in
         its gradient.
-    operand: of the last product, if that is not h.
+    operands: of products, that the step makes, one after the other.
     """
 
     forward: Callable[..., None]
     backward: Callable[..., None]
     carries: bool = False
-    operand: Operand | None = None
+    operands: tuple[Operand, ...] = ()
 
 
 @inlined

@@ -84,7 +84,10 @@ class _Function:
         self, module: Any, program: Program, target: Target, stage: Stage, name: str, backward: bool, last: bool
     ) -> None:
         self.program, self.target, self.stage, self.graph = program, target, stage, program.graph
-        fused = target.processor != "x86-64-v2"
+        if target.processor:
+            fused = target.processor != "x86-64-v2"
+        else:
+            fused = binding.get_host_cpu_features().get("fma", True)
         self.math = VectorMath(module, target.lanes, target.size, fused)
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_WORD.as_pointer()]), name)
         self.function = function
