@@ -36,6 +36,7 @@ MODULES = [
     ),
     *(
         "cellstep.bridges",
+        "cellstep.bridges.onnx.backend",
         "cellstep.config",
         "cellstep.datasets",
         "cellstep.preprocessing",

@@ -14,12 +14,23 @@ from typing import TYPE_CHECKING
 
 from ..exports import lazy
 
-__all__ = ["FileError", "convert", "from_torch", "inspect", "to_torch"]
+__all__ = [
+    "FileError",
+    "convert",
+    "from_onnx",
+    "from_torch",
+    "inspect",
+    "onnx_backend",
+    "to_onnx",
+    "to_torch",
+]
 
 if TYPE_CHECKING:
     from ..untrusted import FileError
     from .conversion import convert
     from .inspection import inspect
+    from .onnx import backend as onnx_backend
+    from .onnx import from_onnx, to_onnx
     from .pytorch.models import from_torch, to_torch
 
 lazy(
@@ -28,6 +39,7 @@ lazy(
         "..untrusted": "FileError",
         ".conversion": "convert",
         ".inspection": "inspect",
+        ".onnx": "from_onnx, to_onnx, backend as onnx_backend",
         ".pytorch.models": "from_torch, to_torch",
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from .reading import Reading, current
 
 #: The classes of this package that configurations may name.
 _offered: dict[str, type[Module]] = {}
+#: Those that are imported when a configuration names them, by their modules.
+_LATER = {"OnnxCell": "cellstep.bridges.onnx.cells"}
 
 
 def offer(*values: Any, **named: type[Module]) -> None:
@@ -75,6 +78,8 @@ registry.enter("layers", deserialize)
 def _class_of(config: dict[str, Any], custom_objects: Mapping[str, Any] | None) -> type[Module]:
     name = str(config.get("class_name"))
     kind = registry.find(config, custom_objects)
+    if kind is None and name in _LATER:
+        importlib.import_module(_LATER[name])
     if kind is None:
         kind = _offered.get(name)
     if not (isinstance(kind, type) and issubclass(kind, Module)):

@@ -14,10 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from ...exports import public
 from ...layers.reading import Reading, reading
 from ...untrusted import library
 from .importer import Importer
 from .reading import GraphFile, read
+
+__all__ = ["Prepared", "is_compatible", "prepare", "run_model", "run_node", "supports_device"]
+__dir__ = public(globals())
 
 
 class Prepared:

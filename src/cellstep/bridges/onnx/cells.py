@@ -1,4 +1,4 @@
-"""The cells of ONNX with the options that compiled kernels have not: peepholes, clipped sums, coupled gates, activations
+"""The cells of ONNX with the options that compiled kernels have not: peepholes, clipped sums, coupled gates, functions
 with constants. They are written as a step of tensors, which runs forward and backward, and step by step.
 """
 
@@ -7,10 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from ... import core, ops
-from ...layers import Module, register
+from ...layers import Module
+from ...layers.deserialization import offer
 
 #: The functions of ONNX's recurrent operators, with the constants that each takes and their defaults.
 FUNCTIONS: dict[str, tuple[Callable[..., Any], dict[str, float]]] = {
@@ -160,5 +159,4 @@ class OnnxCell(Module):
         return h, [h]
 
 
-register(OnnxCell)
-
+offer(OnnxCell)

@@ -1,6 +1,6 @@
 """Importer: goes through the operators of a graph, and makes of each what a model here is made of, or a constant.
 
-Each operator has a function in a file of `operators/`, which takes values and gives values: NumPy's arrays, and views of
+Each operator has a function in a file of `operators/`, which takes values and gives values: arrays, and views of
 tensors (`views`). Of arrays alone it computes at once, so that what depends on nothing becomes a constant, and a whole
 graph of arrays is run by the same functions.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ...layers import SymbolicTensor
 from ...layers.operations import OPERATIONS
 from ...untrusted import FileError, blamed
 from .reading import GraphFile, Operator, Unsupported
-from .sizes import Dim, Undecided, settled, vector
+from .sizes import Dim, Undecided, settled
 from .views import Spread, Stacked, View, is_array
 
 Rule = Callable[["Importer", Operator], Any]
@@ -178,10 +179,8 @@ class Importer:
         elif name in ("BroadcastTo", "Reshape"):
             self.take(options.get("shape") or (), arguments[0])
         elif len(shapes) > 1:
-            try:
+            with suppress(ValueError):  # no operation that broadcasts, or one that says so itself
                 self.take(np.broadcast_shapes(*shapes), arguments[0])
-            except ValueError:
-                pass  # no operation that broadcasts, or one that says so itself
 
     def take(self, sizes: Sequence[Any], like: Any) -> None:
         """FileError where an array of these sizes would be too large."""
@@ -201,10 +200,6 @@ class Importer:
         if name in self.graph.outputs or len(users) != 1 or users[0].kind not in kinds:
             return None
         return users[0]
-
-
-def shape_vector(sizes: Sequence[Any]) -> np.ndarray[Any, Any]:
-    return vector(sizes)
 
 
 def on_sizes(function: Callable[..., Any], *arrays: Any) -> np.ndarray[Any, Any]:

@@ -19,8 +19,17 @@ from ...untrusted import FileError, Limit, blamed, library, named, open_file
 OPSETS = (1, 28)
 #: Dtypes by their numbers in a file.
 DTYPES = {
-    **{1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64"},
-    **{9: "bool", 11: "float64", 12: "uint32", 13: "uint64"},
+    1: "float32",
+    2: "uint8",
+    3: "int8",
+    4: "uint16",
+    5: "int16",
+    6: "int32",
+    7: "int64",
+    9: "bool",
+    11: "float64",
+    12: "uint32",
+    13: "uint64",
 }
 _OTHER_DTYPES = {8: "string", 10: "float16", 14: "complex64", 15: "complex128", 16: "bfloat16"}
 
@@ -156,11 +165,22 @@ def _graph(onnx: Any, proto: Any, file: str, limit: Limit) -> GraphFile:
         outputs[entry.name] = np.dtype(DTYPES[kind]) if kind in DTYPES else None
     if not outputs:
         raise FileError(file, "", "expected a graph with outputs, got none")
+    operators = _needed(operators, set(outputs))
     users: dict[str, list[Operator]] = {}
     for operator in operators:
         for name in {*operator.inputs} - {""}:
             users.setdefault(name, []).append(operator)
     return GraphFile(file, limit, operators, constants, inputs, outputs, users)
+
+
+def _needed(operators: list[Operator], names: set[str]) -> list[Operator]:
+    """Those that the values of these names depend on."""
+    kept = []
+    for operator in reversed(operators):
+        if not names.isdisjoint(operator.outputs):
+            kept.append(operator)
+            names |= {*operator.inputs} - {""}
+    return kept[::-1]
 
 
 def _once(name: str, known: Iterable[str]) -> None:

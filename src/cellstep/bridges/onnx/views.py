@@ -58,8 +58,8 @@ class View:
         return len(self.groups)
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.base.dtype  # type: ignore[no-any-return]
+    def dtype(self) -> Any:
+        return np.dtype(self.base.dtype)
 
     def base_dims(self) -> list[Any]:
         return [product(f.size for f in self.factors if f.axis == i) for i in range(self.base.ndim)]
@@ -87,6 +87,19 @@ class View:
         factors = [n for f in self.factors for n in (new if f is old else [f])]
         return View(base, factors, [new if i == axis else group for i, group in enumerate(self.groups)])
 
+    def part(self, axis: int, index: int) -> tuple[int, slice] | None:
+        """The axis of the tensor that is cut in two, of which this is the first part, and what of it belongs to one
+        place; None where it is not so."""
+        group = self.groups[axis]
+        if len(group) != 1:
+            return None
+        both = [f for f in self.factors if f.axis == group[0].axis]
+        if len(both) != 2 or both[0] is not group[0] or any(isinstance(f.size, Dim) for f in both):
+            return None
+        count, size = (int(f.size) for f in both)
+        start = index % count * size
+        return group[0].axis, slice(start, start + size)
+
     def without(self, axis: int, base: Any) -> View:
         """The view without an axis, of a tensor from which that was taken."""
         (old,) = self.groups[axis]
@@ -97,7 +110,7 @@ class View:
     @property
     def last_is_last(self) -> bool:
         """Whether the last axis that is seen is the whole last axis of the tensor."""
-        return self.place(self.ndim - 1) == self.base.ndim - 1
+        return bool(self.place(self.ndim - 1) == self.base.ndim - 1)
 
     def place(self, axis: int) -> int | None:
         """The axis of the tensor that is seen as this one; None where it is a part of one, or several, or of size 1."""
@@ -118,7 +131,7 @@ class View:
         groups: list[tuple[Factor, ...]] = [()] * self.base.ndim
         for f in self.factors:
             groups[f.axis] = (*groups[f.axis], f)
-        return groups == self.groups
+        return bool(groups == self.groups)
 
     def reshaped(self, sizes: Sequence[Any]) -> View | None:
         """With axes of these sizes; None where entries do not go together so simply."""
@@ -170,7 +183,6 @@ class View:
                 x = apply("Reshape", x, newshape=open_shape(self.dims))
         return x
 
-
     def _cut(self, x: Any, apply: Apply) -> Any:
         """x, without axes of size 1, with an axis for each factor."""
         sizes, axes = [f.size for f in self.factors], [f.axis for f in self.factors]
@@ -202,8 +214,8 @@ class Pending(View):
         return self.call(True)
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        return self._dtype  # type: ignore[no-any-return]
+    def dtype(self) -> Any:
+        return np.dtype(self._dtype)
 
     def _with(self, factors: Sequence[Factor], groups: Sequence[Sequence[Factor]]) -> View:
         return Pending(self.call, self._dtype, self.time, factors, groups)
@@ -227,8 +239,8 @@ class Late(View):
         return self.make()
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        return self._dtype  # type: ignore[no-any-return]
+    def dtype(self) -> Any:
+        return np.dtype(self._dtype)
 
     def _with(self, factors: Sequence[Factor], groups: Sequence[Sequence[Factor]]) -> View:
         return Late(self.make, self._dtype, factors, groups)
@@ -254,8 +266,8 @@ class Stacked:
         return dims
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.items[0].dtype  # type: ignore[no-any-return]
+    def dtype(self) -> Any:
+        return np.dtype(self.items[0].dtype)
 
 
 @dataclass
@@ -266,8 +278,8 @@ class Spread:
     dims: list[Any]
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.array.dtype
+    def dtype(self) -> Any:
+        return np.dtype(self.array.dtype)
 
     @property
     def zero(self) -> bool:

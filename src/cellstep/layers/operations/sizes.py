@@ -33,6 +33,10 @@ class Size:
         """The number, where `array_of` gives the array of each tensor."""
         return int(self.function(*self._changed(array_of, lambda part: part.value(array_of))))
 
+    def of_axis(self) -> Any:
+        """The tensor and the axis whose size it is; None where it is computed of such."""
+        return self.parts if self.function is _size else None
+
     def _changed(self, function: Callable[[Any], Any], inner: Callable[[Any], Any]) -> list[Any]:
         return [
             p if isinstance(p, int | np.integer) else inner(p) if isinstance(p, Size) else function(p)

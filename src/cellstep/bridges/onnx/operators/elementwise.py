@@ -9,29 +9,27 @@ from typing import Any
 import numpy as np
 
 from .... import activations, layers, ops
-from ....layers import SymbolicTensor
 from ..importer import Importer, has_sizes, on_sizes, operator
 from ..reading import DTYPES, Operator, Unsupported
 from ..sizes import Dim
 from ..views import Spread, View, alike, is_array
 
 #: Layers' activations, which streams have too, by the operators that are the same.
-ACTIVATIONS = {
-    **{"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "Softsign": "softsign"},
-    **{"HardSwish": "hard_silu", "Mish": "mish"},
-}
-_UNARY = {
-    **{"Abs": "Absolute", "Acos": "Arccos", "Acosh": "Arccosh", "Asin": "Arcsin", "Asinh": "Arcsinh"},
-    **{"Atan": "Arctan", "Atanh": "Arctanh", "Ceil": "Ceil", "Cos": "Cos", "Cosh": "Cosh", "Erf": "Erf"},
-    **{"Exp": "Exp", "Floor": "Floor", "IsNaN": "Isnan", "Log": "Log", "Neg": "Negative", "Not": "LogicalNot"},
-    **{"Reciprocal": "Reciprocal", "Round": "Round", "Sign": "Sign", "Sin": "Sin", "Sinh": "Sinh", "Sqrt": "Sqrt"},
-    **{"Tan": "Tan"},
-}
-_BINARY = {
-    **{"Add": "Add", "Sub": "Subtract", "Mul": "Multiply", "And": "LogicalAnd", "Or": "LogicalOr"},
-    **{"Xor": "LogicalXor", "Equal": "Equal", "Greater": "Greater", "GreaterOrEqual": "GreaterEqual"},
-    **{"Less": "Less", "LessOrEqual": "LessEqual", "Max": "Maximum", "Min": "Minimum"},
-}
+ACTIVATIONS = dict(
+    Relu="relu", Sigmoid="sigmoid", Tanh="tanh", Softplus="softplus", Softsign="softsign", HardSwish="hard_silu",
+    Mish="mish",
+)  # fmt: skip
+_UNARY = dict(
+    Abs="Absolute", Acos="Arccos", Acosh="Arccosh", Asin="Arcsin", Asinh="Arcsinh", Atan="Arctan", Atanh="Arctanh",
+    Ceil="Ceil", Cos="Cos", Cosh="Cosh", Erf="Erf", Exp="Exp", Floor="Floor", IsNaN="Isnan", Log="Log", Neg="Negative",
+    Not="LogicalNot", Reciprocal="Reciprocal", Round="Round", Sign="Sign", Sin="Sin", Sinh="Sinh", Sqrt="Sqrt",
+    Tan="Tan",
+)  # fmt: skip
+_BINARY = dict(
+    Add="Add", Sub="Subtract", Mul="Multiply", And="LogicalAnd", Or="LogicalOr", Xor="LogicalXor", Equal="Equal",
+    Greater="Greater", GreaterOrEqual="GreaterEqual", Less="Less", LessOrEqual="LessEqual", Max="Maximum",
+    Min="Minimum",
+)  # fmt: skip
 _ON_SIZES: dict[str, Callable[..., Any]] = {
     "Add": np.add,
     "Sub": np.subtract,
@@ -132,7 +130,9 @@ def _leaky(g: Importer, node: Operator) -> Any:
     return activated(
         g,
         x,
-        lambda: layers.LeakyReLU(alpha, dtype=str(x.dtype)) if alpha >= 0 else _of(g, "LeakyRelu", negative_slope=alpha),
+        lambda: (
+            layers.LeakyReLU(alpha, dtype=str(x.dtype)) if alpha >= 0 else _of(g, "LeakyRelu", negative_slope=alpha)
+        ),
         _of(g, "LeakyRelu", negative_slope=alpha),
     )
 
@@ -332,7 +332,3 @@ def _cast_to(g: Importer, node: Operator) -> Any:
     if isinstance(value, Spread):
         return Spread(value.array.astype(dtype), value.dims)
     return value.astype(dtype) if is_array(value) else _cast(g, value, dtype)
-
-
-def known_tensor(value: Any) -> bool:
-    return isinstance(value, SymbolicTensor)

@@ -15,12 +15,14 @@ from .elementwise import broadcast, unary
 from .shapes import axis_of, reshaped
 
 #: What may follow a product within a Dense layer.
-_AFTER = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
+_AFTER = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Softmax": "softmax"}
 
 
 def dense(g: Importer, node: Operator, x: Any, kernel: Any, bias: Any) -> Any:
     """x kernel + bias over the last axis, with an activation where one follows."""
     follower = g.follower(node.outputs[0], *_AFTER)
+    if follower and follower.kind == "Softmax" and follower.attribute("axis", -1) not in (-1, g.ndim(x) - 1):
+        follower = None
     layer = layers.Dense(
         kernel.shape[1],
         activation=_AFTER[follower.kind] if follower else None,
@@ -48,13 +50,17 @@ def _is_kernel(g: Importer, x: Any, kernel: Any) -> bool:
 def _matmul(g: Importer, node: Operator) -> Any:
     x, kernel = g.value(node, 0), g.value(node, 1)
     if _is_kernel(g, x, kernel):
-        add, bias = g.follower(node.outputs[0], "Add"), None
+        add = g.follower(node.outputs[0], "Add")
+        bias: Any = None
         if add is not None:
             other = next((name for name in add.inputs if name != node.outputs[0]), "")
             bias = g.values.get(other)
-            if not is_array(bias) or bias.shape[-1:] != kernel.shape[1:] or bias.size != kernel.shape[1]:
-                add = bias = None
-            elif bias.ndim > g.ndim(x):
+            if (
+                not is_array(bias)
+                or bias.shape[-1:] != kernel.shape[1:]
+                or bias.size != kernel.shape[1]
+                or bias.ndim > g.ndim(x)
+            ):
                 add = bias = None
         if add is None:
             return dense(g, node, x, kernel, None)
@@ -72,7 +78,9 @@ def _gemm(g: Importer, node: Operator) -> Any:
     plain = c is None or (is_array(c) and c.size in (1, g.dims(b)[-1]) and (c.ndim < 2 or c.shape[0] == 1))
     if _is_kernel(g, a, b) and plain:
         kernel = b if alpha == 1 else b * np.asarray(alpha, b.dtype)
-        bias = None if c is None else np.asarray(np.broadcast_to(c.reshape(-1), (b.shape[1],)) * np.asarray(beta, c.dtype))
+        bias = (
+            None if c is None else np.asarray(np.broadcast_to(c.reshape(-1), (b.shape[1],)) * np.asarray(beta, c.dtype))
+        )
         return dense(g, node, a, kernel, bias)
     y = g.do("Matmul", a, b)
     if alpha != 1:
@@ -207,7 +215,7 @@ def _batch_normalization(g: Importer, node: Operator) -> Any:
         layer.set_weights(parts)
         return y
     shape = [1, -1, *[1] * (g.ndim(x) - 2)]
-    scale, bias, mean, variance = (reshaped(g, p, [-1] + shape[2:] if g.ndim(x) < 2 else shape[1:]) for p in parts)
+    scale, bias, mean, variance = (reshaped(g, p, [-1, *shape[2:]] if g.ndim(x) < 2 else shape[1:]) for p in parts)
     deviation = unary(g, broadcast(g, "Add", [variance, np.asarray(epsilon, variance.dtype)]), ops.sqrt)
     away = broadcast(g, "TrueDivide", [broadcast(g, "Subtract", [x, mean]), deviation])
     return broadcast(g, "Add", [broadcast(g, "Multiply", [away, scale]), bias])
@@ -218,12 +226,12 @@ def _layer_normalization(g: Importer, node: Operator) -> Any:
     x, scale, bias = g.value(node, 0), g.value(node, 1), g.maybe(node, 2)
     axis, epsilon = axis_of(node.attribute("axis", -1), g.ndim(x)), float(node.attribute("epsilon", 1e-5))
     constant = is_array(scale) and (bias is None or is_array(bias))
-    if constant and isinstance(x, View) and axis == x.ndim - 1 and x.last_is_last and x.base.ndim > 1:
-        if scale.shape == (x.dims[-1],) and not (g.used(name) if (name := node.outputs[-1]) and node.gives(1) else 0):
-            layer = layers.LayerNormalization(-1, epsilon=epsilon, center=bias is not None, dtype=str(x.dtype))
-            y = x.over(layer(x.base))
-            layer.set_weights([scale] if bias is None else [scale, bias.reshape(-1)])
-            return y
+    one = isinstance(x, View) and axis == x.ndim - 1 and x.last_is_last and x.base.ndim > 1
+    if constant and one and scale.shape == (x.dims[-1],) and not any(map(g.used, node.outputs[1:])):
+        layer = layers.LayerNormalization(-1, epsilon=epsilon, center=bias is not None, dtype=str(x.dtype))
+        y = x.over(layer(x.base))
+        layer.set_weights([scale] if bias is None else [scale, bias.reshape(-1)])
+        return y
     axes = list(range(axis, g.ndim(x)))
     t = g.tensor(x)
     mean = ops.mean(t, axis=axes, keepdims=True)

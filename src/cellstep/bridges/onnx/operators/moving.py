@@ -10,7 +10,7 @@ from .... import layers, ops
 from ..importer import Importer, has_sizes, on_sizes, operator
 from ..reading import Operator, Unsupported
 from ..sizes import Dim, same
-from ..views import Pending, Spread, Stacked, View, is_array
+from ..views import Factor, Pending, Spread, Stacked, View, is_array
 from .shapes import axis_of, reshaped, spread
 
 
@@ -29,12 +29,22 @@ def select(g: Importer, x: Any, axis: int, index: int) -> Any:
         return x.seen([group for i, group in enumerate(x.groups) if i != axis])
     if isinstance(x, Pending) and x.groups[axis] == (x.time,) and (index == -1 or same(index + 1, x.time.size)):
         return x.last(axis)
+    if not -_most(x.dims[axis], index) <= index < _most(x.dims[axis], index):
+        raise Unsupported(f"indices must be within {x.dims[axis]}, got {index}")
     place = x.place(axis)
     if place is not None:
         return x.without(axis, g.apply("GetItem", x.base, _key(x.base.ndim, place, index)))
+    if (cut := x.part(axis, index)) is not None:
+        base = g.apply("GetItem", x.base, _key(x.base.ndim, *cut))
+        factors = [f for f in x.factors if f not in x.groups[axis]]
+        return View(base, factors, [group for i, group in enumerate(x.groups) if i != axis])
     dims = x.dims
     part = g.apply("GetItem", g.tensor(x), _key(len(dims), axis, index))
     return g.wrap(part, [n for i, n in enumerate(dims) if i != axis])
+
+
+def _most(size: Any, index: int) -> int:
+    return abs(index) + 1 if isinstance(size, Dim) else int(size)
 
 
 def _key(rank: int, axis: int, part: Any) -> tuple[Any, ...]:
@@ -63,19 +73,20 @@ def _gather(g: Importer, node: Operator) -> Any:
             part = select(g, x, axis, int(indices.reshape(())))
             dims = g.dims(part)
             return reshaped(g, part, [*dims[:axis], *indices.shape, *dims[axis:]])
-    if is_array(x) and x.ndim == 2 and axis == 0 and x.dtype.kind == "f" and isinstance(indices, View):
-        if indices.base.ndim and x.dtype.itemsize >= 4:
-            table = layers.Embedding(*x.shape, dtype=str(x.dtype))
-            y = table(indices.base)
-            table.set_weights([x])
-            view = View.of(y, [*indices.base_dims(), x.shape[1]])
-            if indices.whole():
-                return view
-            factors = [*indices.factors, *(f for f in view.factors if f.axis == y.ndim - 1)]
-            last = [f for f in factors if f.axis == y.ndim - 1]
-            return View(y, factors, [*indices.groups, last])
+    if is_array(x) and x.ndim == 2 and axis == 0 and str(x.dtype) in ("float32", "float64"):
+        return _embedded(g, x, g.view(indices))
     dims = g.dims(x)
     return g.do("Take", x, indices, axis=axis, dims=[*dims[:axis], *g.dims(indices), *dims[axis + 1 :]])
+
+
+def _embedded(g: Importer, table: Any, ids: View) -> View:
+    """The rows of a table for integers."""
+    layer = layers.Embedding(*table.shape, dtype=str(table.dtype))
+    y = layer(ids.base)
+    layer.set_weights([table])
+    last = Factor(y.ndim - 1, table.shape[1])
+    new = [last] if table.shape[1] != 1 else []
+    return View(y, [*ids.factors, *new], [*ids.groups, new])
 
 
 def _in_range(indices: Any, size: int) -> None:
@@ -111,9 +122,9 @@ def _sliced(g: Importer, x: Any, axis: int, start: Any, end: Any, step: Any) -> 
     size = g.dims(x)[axis]
     if isinstance(step, Dim):
         raise Unsupported("steps must be constant")
-    if step < 0 and not isinstance(end, Dim) and not isinstance(size, Dim) and end < -size:
-        end = None
-    elif step < 0 and isinstance(size, Dim) and not isinstance(end, Dim) and end < -(2**31) + 2:
+    if (step < 0 and not isinstance(end, Dim) and not isinstance(size, Dim) and end < -size) or (
+        step < 0 and isinstance(size, Dim) and not isinstance(end, Dim) and end < -(2**31) + 2
+    ):
         end = None
     if isinstance(end, Dim) and same(end, size) and step > 0:
         end = None
@@ -136,7 +147,7 @@ def _sliced(g: Importer, x: Any, axis: int, start: Any, end: Any, step: Any) -> 
         return reshaped(g, part_of, [*dims[:axis], 1, *dims[axis:]])
     if left is not None and same(left, size) and step == 1:
         return x
-    if left == 1 and not isinstance(x, View):
+    if left == 1 and (not isinstance(x, View) or x.place(axis) is None):
         first = part.indices(size)[0]
         part_of = select(g, x, axis, first)
         dims = g.dims(part_of)
@@ -209,7 +220,8 @@ def _pad(g: Importer, node: Operator) -> Any:
     if mode != "constant":
         if not is_array(x):
             raise Unsupported(f"mode must be 'constant', got {mode!r}")
-        return np.pad(x, widths, {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}[mode])
+        modes: dict[str, Any] = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}
+        return np.pad(x, widths, modes[mode])
     return g.do("Pad", x, pad_width=widths, constant_values=np.asarray(value, x.dtype).item())
 
 

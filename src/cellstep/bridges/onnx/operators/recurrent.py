@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -226,8 +227,12 @@ def _pending(node: Operator, call: Any, sizes: Any, layout: int, dtype: Any, sta
     Y = Pending(y, dtype, t, factors, [rows, time, (), units] if layout else [time, (), rows, units])
     ends = [f for f in (Factor(0, batch), Factor(1, H)) if isinstance(f.size, Dim) or f.size != 1]
     seen = [tuple(f for f in ends if f.axis == axis) for axis in ((0, -1, 1) if layout else (-1, 0, 1))]
-    last = [Late(lambda i=i: once(False)[1][i][0], dtype, ends, seen) for i in range(states)]
+    last = [Late(partial(_state, once, i), dtype, ends, seen) for i in range(states)]
     return [Y, *last]
+
+
+def _state(once: Any, i: int) -> Any:
+    return once(False)[1][i][0]
 
 
 def _sequences(y: Any, sizes: list[Any], layout: int) -> Any:
@@ -278,6 +283,25 @@ def _mask(g: Importer, lengths: Any, x: Any, batch: Any, steps: Any) -> Any:
         raise Unsupported("sequence_lens of a constant X must be constant")
     places = ops.cumsum(ops.ones_like(x[:, :, 0], dtype="int32"), axis=1)
     return ops.less_equal(places, ops.expand_dims(lengths, 1))
+
+
+@operator("ReverseSequence")
+def _reverse_sequence(g: Importer, node: Operator) -> Any:
+    x, lengths = g.value(node, 0), g.value(node, 1)
+    time, batch = node.attribute("time_axis", 0), node.attribute("batch_axis", 1)
+    if {time, batch} != {0, 1}:
+        raise Unsupported(f"time_axis and batch_axis must be 0 and 1, got {time} and {batch}")
+    order = [batch, time, *range(2, g.ndim(x))]
+    x = turned(g, x, order)
+    tensor, ends = g.tensor(x), ops.expand_dims(g.tensor(lengths), 1)
+    row = tensor[(slice(None), slice(None), *(0,) * (g.ndim(x) - 2))]
+    places = ops.cumsum(ops.ones_like(row, dtype="int32"), axis=1) - np.int32(1)
+    ends = ends if ends.dtype == "int32" else ops.cast(ends, "int32")
+    turned_places = ops.where(places < ends, ends - np.int32(1) - places, places)
+    axes = list(range(2, g.ndim(x)))
+    turned_places = ops.expand_dims(turned_places, axes) if axes else turned_places
+    y = g.wrap(ops.take_along_axis(tensor, turned_places, axis=1), g.dims(x))
+    return turned(g, y, order)
 
 
 def _first(g: Importer, node: Operator, i: int, what: Description, batch: Any) -> Any:

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .... import ops
+from ....layers.operations.sizes import Size
 from ..importer import Importer, has_sizes, on_sizes, operator
 from ..reading import DTYPES, Operator, Unsupported
-from ..sizes import Dim, divided, product, same, settled, vector
+from ..sizes import Dim, divided, product, same, vector
 from ..views import Spread, Stacked, View, is_array, open_shape
 
 
@@ -200,6 +202,10 @@ def _range(g: Importer, node: Operator) -> Any:
     values = [g.value(node, i) for i in range(3)]
     if has_sizes(*values):
         start, limit, delta = (np.asarray(v).reshape(-1)[0] for v in values)
+        size = limit.size() if isinstance(limit, Dim) else None
+        if isinstance(size, Size) and size.of_axis() and (start, delta) == (0, 1):
+            tensor, axis = size.of_axis()
+            return g.wrap(places(tensor, axis, "int64"), [limit])
         ends = [n.size() if isinstance(n, Dim) else int(n) for n in (start, limit, delta)]
         y = g.apply("Arange", start=ends[0], stop=ends[1], step=ends[2], dtype="int64")
         known = limit if isinstance(start, int | np.integer) and start == 0 and delta == 1 else None
@@ -209,15 +215,20 @@ def _range(g: Importer, node: Operator) -> Any:
     if delta == 0:
         raise Unsupported("delta must not be 0")
     g.take([max(0, int(np.ceil((limit - start) / delta)))], start)
-    return np.arange(start, limit, delta, dtype=start.dtype)
+    numbers: Any = (start.item(), limit.item(), delta.item())
+    return np.arange(*numbers, dtype=start.dtype)
+
+
+def places(x: Any, axis: int, dtype: str) -> Any:
+    """0, 1, and so on: the places along an axis of a tensor."""
+    key = tuple(slice(None) if i == axis else 0 for i in range(x.ndim))
+    ones = ops.ones_like(x[key], dtype=dtype)
+    return ops.cumsum(ones, axis=0) - np.asarray(1, dtype)
 
 
 @operator("EyeLike")
 def _eye_like(g: Importer, node: Operator) -> Any:
     x = g.array(node, 0, "the input")
     dtype = DTYPES.get(node.attribute("dtype", 0), str(x.dtype))
-    return np.eye(*x.shape, k=node.attribute("k", 0), dtype=dtype)
-
-
-def sizes_as_array(a: Any) -> Any:
-    return settled(np.asarray(a))
+    rows, columns = x.shape
+    return np.eye(rows, columns, node.attribute("k", 0)).astype(dtype)
