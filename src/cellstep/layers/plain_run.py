@@ -54,7 +54,7 @@ class PlainRun:
         self.width, self.drops = cell.built_for[-1], bool(cell.dropout or cell.recurrent_dropout)
         self._sequences, self._H, self._dtype = layer.return_sequences, cell.output_size, layer.dtype
         self._cell, self._none = cell, (None,) * len(cell.contract.states)
-        self._zeros: tuple[Array, ...] = (np.zeros((0, self._H), self._dtype),)
+        self._zeros: tuple[Array, ...] = (np.zeros((0, self._H), self._dtype),) * len(self._none)
 
     def __call__(self, x: Array, tape: bool, calls: core.Calls = None) -> Applied:
         """What `RNN.apply` gives for x as kernels take it; where `calls` are given, once they are made."""
