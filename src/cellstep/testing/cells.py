@@ -1,4 +1,4 @@
-"""Checks of what users write: the gradients of a cell against finite differences."""
+"""check_cell: the gradients of a cell against central differences, in every backend."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import core, kernels
-from .exports import public
-from .layers.cell import RecurrentCell
-
-__all__ = ["check_cell"]
+from .. import core, kernels
+from ..layers.cell import RecurrentCell
 
 Array = NDArray[Any]
 
@@ -124,6 +121,3 @@ class _Problem:
                 )
             worst = max(worst, float(off[at]))
         return worst
-
-
-__dir__ = public(globals())
