@@ -44,7 +44,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("callbacks", "losses", "metrics", "models", "optimizers"),
     (
         *("benchmarks", "bridges", "cli", "config", "datasets", "lab", "preprocessing", "saving", "sklearn"),
-        *("testing", "torch", "utils", "__main__"),
+        *("keras", "testing", "torch", "utils", "__main__"),
     ),
 )
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
@@ -163,7 +163,10 @@ def test_only_numpy_is_required(name: str) -> None:
     # estimators are subclasses of scikit-learn's; nothing else imports them
     allowed |= {"sklearn"} if name.startswith("cellstep.sklearn") else set()
     # modules are subclasses of PyTorch's
-    allowed |= {"torch"} if name.startswith("cellstep.torch") else set()
+    allowed |= {"torch"} if name.startswith(("cellstep.torch", "cellstep.keras.on_torch")) else set()
+    # layers are subclasses of Keras's, and JAX may be its backend
+    allowed |= {"keras"} if name.startswith("cellstep.keras") else set()
+    allowed |= {"jax"} if name in ("cellstep.keras.on_jax", "cellstep.keras.ffi") else set()
     extra = {
         found.module
         for found in imports(name, SOURCES[name], set(SOURCES))
