@@ -53,6 +53,7 @@ ABSENT = {
     "TimeseriesGenerator": "utils.timeseries_dataset_from_array makes windows of a series",
     "predict_classes": "predict(x).argmax(axis=-1) gives classes, and predict(x) > 0.5 those of one sigmoid unit",
     "predict_proba": "predict(x) gives probabilities",
+    "TFOpLambda|SlicingOpLambda|TensorFlowOpLayer": "functions of cellstep.ops take the place of TensorFlow's",
     "(fit|evaluate|predict)_generator": "{1} takes generators",
     r"(\w+)_on_generator": "fit, evaluate and predict take generators",
     "legacy|experimental": "its classes are those that are here, without this name before theirs",

@@ -238,7 +238,7 @@ UNKNOWN = json.dumps({"class_name": "Telescope", "config": {}})
         (
             lambda p: saving.load_model(written(p, config_json="{")),
             ValueError,
-            "a model in config.json, got no JSON: Ex",
+            "config.json: expected a model, got no JSON: Ex",
         ),
         (lambda p: saving.load_model(written(p, config_json=UNKNOWN)), ValueError, "got 'Telescope'; a class"),
         (lambda p: saving.load_model(written(p, config_json=CODE)), ValueError, "written down as code, which is never"),
@@ -296,7 +296,7 @@ def test_what_is_not_registered_stands_in_the_file_by_name(tmp_path: Path, optio
     net.compile(**{"optimizer": "sgd", "loss": "mse", **options})
     keep = callbacks.ModelCheckpoint(tmp_path / "m.keras")
     net.fit(X, Y, epochs=2, verbose=0, callbacks=[keep])  # which Keras does not stop either
-    with pytest.raises(ValueError, match=r"m\.keras must hold a model in config\.json, got .*; compile=False loads"):
+    with pytest.raises(ValueError, match=r"m\.keras, config\.json: expected a model, got .*; compile=False loads"):
         saving.load_model(tmp_path / "m.keras")
     again = saving.load_model(tmp_path / "m.keras", objects)
     same(net, again)

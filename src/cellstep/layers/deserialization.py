@@ -10,6 +10,7 @@ from .. import registry
 from ..core import brief
 from ..lookup import why_left_out
 from .module import Module
+from .older_config import modern
 from .reading import Reading, current
 
 #: The classes of this package that configurations may name.
@@ -50,6 +51,7 @@ def deserialize(config: dict[str, Any], custom_objects: Mapping[str, Any] | None
     Raises:
         TypeError: config is no such dictionary. ValueError: there is no such layer here, or something is missing.
     """
+    config = modern(config) if isinstance(config, dict) and "config" in config else config
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise TypeError(f"expected config to be a dictionary with class_name and config, got {brief(config)}")
     file, number, build_config = current() or Reading(), config.get("shared_object_id"), config.get("build_config")

@@ -8,6 +8,7 @@ from .. import losses, metrics, optimizers, registry
 from ..configured import ours_function
 from ..losses import Loss
 from ..metrics import Metric
+from .older_compile import modern
 
 
 def compile_config(model: Any) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def compile_from(model: Any, config: dict[str, Any]) -> None:
     """
     keys = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
     try:
+        config = modern(config)
         model.compile(**{key: _read(key, config[key]) for key in keys if config.get(key) is not None})
     except ValueError as error:
         raise ValueError(f"{error}; compile=False loads the model without it") from None

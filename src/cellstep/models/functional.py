@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..layers import MultiHeadAttention, SymbolicTensor, deserialize, merging, nested, serialize
+from ..layers import RNN, Bidirectional, MultiHeadAttention, SymbolicTensor, deserialize, merging, nested, serialize
 from ..layers.operations import OPERATIONS, Operation, Slot, called, decoded, encoded
 from ..lookup import snake_case
 
@@ -114,10 +114,12 @@ class _Reader:
         #: The calls that are made, and those that are being made.
         self.nodes: dict[str, list[Any]] = {}
         self.open: set[str] = set()
+        older = any(isinstance(call, list) for entry in entries for call in entry["inbound_nodes"])
+        begun = {_name(entry): int(_counts_from_one(entry)) for entry in entries if older}
         for entry in entries:
-            name = entry.get("name") or entry["config"]["name"]
-            self.calls[name] = [_modern(call) for call in entry["inbound_nodes"]]
-            self.counted[name] = int(entry["class_name"] in ("Functional", "Model"))
+            name = _name(entry)
+            self.calls[name] = [_modern(call, begun) for call in entry["inbound_nodes"]]
+            self.counted[name] = begun.get(name, int(entry["class_name"] in ("Functional", "Model")))
             if not str(entry.get("module") or "").startswith("keras.src.ops"):
                 self.layers[name] = deserialize(entry, custom_objects)
             elif entry["class_name"] in OPERATIONS:
@@ -172,6 +174,9 @@ class _Reader:
         else:
             if len(args) == 2 and isinstance(layer, merging.Merge):
                 args = [list(args)]
+            if args and isinstance(args[0], list) and isinstance(layer, RNN | Bidirectional):
+                # Keras 2 has states beside the sequences
+                args, options = args[0][:1], {"initial_state": args[0][1:], **options}
             options = {key: self._filled(value, name) for key, value in self._read_options(layer, options).items()}
             args = self._filled(args, name)
             layer(*args, **{key: value for key, value in options.items() if value is not None})
@@ -217,12 +222,36 @@ class _Reader:
         return [self.ends(place) for place in places]
 
 
-def _modern(call: Any) -> tuple[list[Any], dict[str, Any]]:
-    """args and kwargs of a call; Keras 2's lists of [name, number, index, kwargs] are read too."""
+def _name(entry: Any) -> str:
+    return str(entry.get("name") or entry["config"]["name"])
+
+
+def _counts_from_one(entry: Any) -> bool:
+    """Whether Keras 2 counts the calls of this layer from 1: a model, which its own inputs call first."""
+    own = entry["config"]
+    layers = own.get("layers", []) if isinstance(own, dict) else own
+    heads = [layer.get("class_name") for layer in layers[:1]] if entry["class_name"] == "Sequential" else ["InputLayer"]
+    return entry["class_name"] in ("Functional", "Model", "Sequential") and heads == ["InputLayer"]
+
+
+def _modern(call: Any, begun: Mapping[str, int]) -> tuple[list[Any], dict[str, Any]]:
+    """args and kwargs of a call; Keras 2's lists of [name, number, index, kwargs] are read too.
+
+    begun: of each layer of Keras 2's the number of its first call.
+    """
     if isinstance(call, dict):
         return list(call["args"]), dict(call["kwargs"])
-    tensors = [{"class_name": TENSOR, "config": {"keras_history": list(entry[:3])}} for entry in call]
-    options = dict(call[0][3]) if len(call[0]) > 3 else {}
+
+    def tensor(name: str, number: int, index: int) -> Any:
+        return {"class_name": TENSOR, "config": {"keras_history": [name, number - begun[name], index]}}
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and value[0] in begun:
+            return tensor(*value)
+        return [filled(part) for part in value] if isinstance(value, list) else value
+
+    tensors = [tensor(*entry[:3]) for entry in call]
+    options = {key: filled(value) for key, value in call[0][3].items()} if len(call[0]) > 3 else {}
     return [tensors[0] if len(tensors) == 1 else tensors], options
 
 

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+#: What an HDF5 file begins with.
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: What stands before the checksum, eight hexadecimal digits.
 MARK = b"\ncellstep CRC-32 "
 #: How many groups may be in each other, where all are listed.
@@ -108,6 +110,33 @@ class File:
         group = self._group(place)
         with _blamed(self.path, place):
             return 0 if group is None else len(group)
+
+    def has_attribute(self, place: str, name: str) -> bool:
+        """Whether a group has an attribute."""
+        group = self._group(place) if place else self._file
+        with _blamed(self.path, place):
+            return group is not None and name in group.attrs
+
+    def texts(self, place: str, name: str, max_bytes: int = 2**24) -> list[str]:
+        """An attribute of a group that is a text, or a list of texts.
+
+        Raises:
+            ValueError: it is something else, or takes more memory.
+        """
+        group = self._group(place) if place else self._file
+        where = f"attribute {name} of {place or 'the file'}"
+        with _blamed(self.path, where):
+            kind = group.attrs.get_id(name)
+            size = math.prod(kind.shape) * kind.dtype.itemsize
+            strings = not size or kind.dtype.kind == "S" or h5py().check_string_dtype(kind.dtype) is not None
+            found = np.asarray(group.attrs[name]).reshape(-1).tolist() if strings and size <= max_bytes else None
+        if found is None or not all(isinstance(part, bytes | str) for part in found):
+            raise ValueError(f"{self.path} must hold texts of at most {max_bytes} bytes as {where}, got something else")
+        with _blamed(self.path, where):
+            texts = [part if isinstance(part, str) else part.decode() for part in found]
+        if sum(map(len, texts)) > max_bytes:
+            raise ValueError(f"{self.path} must hold texts of at most {max_bytes} bytes as {where}, got more")
+        return texts
 
     def entry(self, place: str) -> Entry:
         """A dataset.

@@ -23,7 +23,7 @@ from ..layers import deserialize
 from ..layers.reading import Reading, reading
 from ..registry import serialize_shared
 from ..untrusted import FileError
-from . import archive, hdf5, tensors, weights
+from . import archive, hdf5, legacy, tensors, weights
 from .archive import CONFIG, METADATA, WEIGHTS
 from .network import Network
 
@@ -117,24 +117,36 @@ def load_model(
         return _read(filepath, custom_objects, compile, limit)
     if tensors.is_path(filepath):
         return _read_tensors(filepath, custom_objects, limit)
-    with open(archive.existing(_path(filepath)), "rb") as file:
+    with open(archive.existing(_path(filepath, *weights.OLDER)), "rb") as file:
         return _read(file, custom_objects, compile, limit)
 
 
 def _read(file: Any, custom_objects: Mapping[str, Any] | None, compile: bool, max_bytes: int | None) -> Model:
     path = archive.named(getattr(file, "name", file))
     limit = archive.allowed(file, max_bytes)
+    file.seek(0)
+    if file.read(len(hdf5.SIGNATURE)) == hdf5.SIGNATURE:
+        return _read_older(file, path, custom_objects, compile, limit)
     with archive.opened(file, path) as members:
         text = archive.member(members, CONFIG, path, limit // TEXT)
-        with registry.custom_object_scope(custom_objects), reading(Reading(limit)) as state:
-            try:
-                model = _made(_parsed(text, state), compile)
-            except DAMAGE as error:
-                place = f"in {' > '.join(state.place)}: " if state.place else ""
-                raise ValueError(f"{path} must hold a model in {CONFIG}, got {place}{_said(error)}") from error
+        model = model_of(text, CONFIG, limit, path, custom_objects, compile)
         content = archive.member(members, WEIGHTS, path, limit)
     weights.read(model, io.BytesIO(content), path)
-    return model  # type: ignore[no-any-return]
+    return model
+
+
+def _read_older(file: Any, path: str, custom_objects: Any, compile: bool, limit: int) -> Model:
+    with hdf5.opened(file, path) as opened:
+        text = legacy.text(opened, "model_config", limit // TEXT)
+        compiled = legacy.text(opened, "training_config", limit // TEXT) if compile else None
+    if text is None:
+        raise ValueError(
+            f"{path} must hold a whole model, with attribute model_config, got weights alone, which "
+            "load_weights of a model reads"
+        )
+    model = model_of(text, "model_config", limit, path, custom_objects, compile, compiled)
+    weights.read(model, file, path)
+    return model
 
 
 def _read_tensors(path: Any, custom_objects: Mapping[str, Any] | None, max_bytes: int | None) -> Model:
@@ -152,19 +164,24 @@ def model_of(
     path: str,
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = False,
+    compiled: bytes | None = None,
 ) -> Model:
     """The model of a configuration, without values of its weights.
 
     Args:
         text: as JSON. place: where in the file it stands. max_bytes: the most memory that the model may take.
         path: of the file. custom_objects, compile: as for `load_model`.
+        compiled: as JSON, what it was compiled with, where that stands elsewhere.
 
     Raises:
         FileError: it is none, or asks for more memory, or holds what is not known here.
     """
     with registry.custom_object_scope(custom_objects), reading(Reading(max_bytes)) as state:
         try:
-            return _made(_parsed(text, state), compile)  # type: ignore[no-any-return]
+            config = _parsed(text, state)
+            if compiled is not None and isinstance(config, dict):
+                config["compile_config"] = _parsed(compiled, state)
+            return _made(config, compile)  # type: ignore[no-any-return]
         except DAMAGE as error:
             inside = f"in {' > '.join(state.place)}: " if state.place else ""
             raise FileError(path, place, f"expected a model, got {inside}{_said(error)}") from error
@@ -199,12 +216,12 @@ def _said(error: BaseException) -> str:
     return "parts within parts without end" if isinstance(error, RecursionError) else str(error) or type(error).__name__
 
 
-def _path(filepath: Any) -> Path:
+def _path(filepath: Any, *endings: str) -> Path:
     path = check_path("filepath", filepath)
-    if path.suffix in (".h5", ".hdf5"):
-        raise ValueError(f"filepath must end in .keras, got {str(path)!r}, Keras's older format, which is not built")
-    if path.suffix != ".keras":
-        raise ValueError(f"filepath must end in .keras, got {str(path)!r}")
+    if path.suffix in weights.OLDER and not endings:
+        raise ValueError(f"filepath must end in .keras, got {str(path)!r}, Keras's older format, which is read alone")
+    if path.suffix not in (".keras", *endings):
+        raise ValueError(f"filepath must end in {' or '.join(('.keras', *endings))}, got {str(path)!r}")
     return path
 
 

@@ -12,6 +12,7 @@ from ..layers.check_layer import check_layer
 from ..layers.configuration import check_config
 from ..layers.graph import Graph
 from ..layers.module import Module, Shape
+from ..layers.older_config import with_input
 from .model import Model
 from .signature import Signature
 
@@ -198,7 +199,7 @@ class Sequential(Model):
             raise ValueError(
                 f"config of {cls.__name__} must have layers, got {', '.join(map(str, config)) or 'nothing'}"
             )
-        layers = [deserialize(layer, custom_objects) for layer in config["layers"]]
+        layers = [deserialize(layer, custom_objects) for layer in with_input(list(config["layers"]))]
         model = cls(layers, config.get("trainable") is not False, config.get("name"))
         if config.get("build_input_shape") and model.layers:
             model.build(tuple(config["build_input_shape"]))

@@ -28,9 +28,11 @@ from ..layers import InputLayer, Variable
 from ..layers.module import Module
 from ..lookup import snake_case
 from ..optimizers.flat import State
-from . import archive, hdf5
+from . import archive, hdf5, legacy
 
 Array = NDArray[Any]
+#: What Keras's older files end in.
+OLDER = (".h5", ".hdf5")
 #: Where the optimizer's state is.
 STATE = "optimizer/vars"
 #: Where the steps of each of its variables are, if they have not all taken part in all; Keras passes this by.
@@ -147,14 +149,15 @@ def load(model: Any, filepath: Any, skip_mismatch: bool = False, max_bytes: int 
     """Read weights that `save` wrote, or Keras; also the optimizer's state, where the model is compiled.
 
     Args:
-        model: built. filepath: ends in .weights.h5, or in .keras: then it is a whole model's.
+        model: built. filepath: ends in .weights.h5, or in .keras: then it is a whole model's. Keras's older files of
+            either kind end in .h5 or .hdf5.
         skip_mismatch: leave layers as they are whose weights are not in the file or have other shapes, with a warning.
         max_bytes: the most that the weights in a .keras file may take; see `load_model`.
 
     Raises:
         ValueError: the model is not built, or the file is damaged or does not fit it; nothing was assigned.
     """
-    path = check_path(filepath, ".keras")
+    path = check_path(filepath, ".keras", *OLDER)
     if not model.built:
         raise ValueError(f"{model.name} must be built before weights are loaded: give it an Input, or call it once")
     with open(archive.existing(path), "rb") as file:
@@ -172,7 +175,7 @@ def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) 
     """Assign the weights and the optimizer's state from an HDF5 file; see `load`."""
     with hdf5.opened(content, path) as file:
         pairs = matched(model, file, path, skip_mismatch)
-        state, misfit = _state(model, file)
+        state, misfit = _state(model, file, legacy.is_legacy(file))
         calls = file.entry(f"{CALLS}/0").read_as(np.dtype(np.int64)) if file.count(CALLS) else None
         frozen = _frozen(model, file) if state else {}
         arrays = [entry.read_as(weight.dtype) for weight, entry in pairs]
@@ -199,6 +202,12 @@ def matched(model: Any, file: hdf5.File, path: str, skip_mismatch: bool = False)
     Raises:
         ValueError: those of a layer are missing or have other shapes, without `skip_mismatch`.
     """
+
+    def skip(module: Module, error: ValueError) -> None:
+        warnings.warn(f"{module.name} keeps its weights: {error}", stacklevel=6)
+
+    if legacy.is_legacy(file):
+        return legacy.matched(model, file, skip if skip_mismatch else None)
     found: list[tuple[Variable, hdf5.Entry]] = []
     for at, module in places(model):
         if isinstance(module, InputLayer):
@@ -208,7 +217,7 @@ def matched(model: Any, file: hdf5.File, path: str, skip_mismatch: bool = False)
         except ValueError as error:
             if not skip_mismatch:
                 raise
-            warnings.warn(f"{module.name} keeps its weights: {error}", stacklevel=5)
+            skip(module, error)
     return found
 
 
@@ -231,22 +240,30 @@ def _matched(file: hdf5.File, place: str, module: Module, path: str) -> list[tup
     return matched
 
 
-def _state(model: Any, file: hdf5.File) -> tuple[dict[str, Array], str]:
+def _state(model: Any, file: hdf5.File, older: bool) -> tuple[dict[str, Array], str]:
     """The arrays of the optimizer's state, none where there is none to take; and what does not fit, if something."""
-    count, optimizer = file.count(STATE), model.optimizer
-    if optimizer is None or not count:
+    optimizer = model.optimizer
+    count = 0 if optimizer is None else len(legacy.optimizer_entries(file)) if older else file.count(STATE)
+    if not count:
         return {}, ""
-    if count <= 2 and not _steps(file):
+    entries = legacy.optimizer_entries(file) if older else [file.entry(f"{STATE}/{k}") for k in range(min(count, 2))]
+    if count <= 2 and not _number(entries[0]):
         return {}, ""  # Keras writes no more before the first step
     optimizer.build(model.trainable_weights)
     kinds = optimizer.state_kinds()
-    if count != len(kinds):
+    # Keras 2 has no learning rate there
+    lacks = not optimizer.scheduled and count == len(kinds) - 1
+    if count != len(kinds) - lacks:
         return {}, f"expected the state of {optimizer.name} to hold {len(kinds)} arrays, got {count}"
-    entries = [file.entry(f"{STATE}/{number}") for number in range(count)]
-    for entry, (shape, _) in zip(entries, kinds, strict=True):
+    entries = entries if older else [file.entry(f"{STATE}/{number}") for number in range(count)]
+    wanted = [kinds[0], *kinds[1 + lacks :]]
+    for entry, (shape, _) in zip(entries, wanted, strict=True):
         if entry.shape != shape:
             return {}, f"expected {entry.place} of shape {shape}, got {entry.shape}"
-    return {str(i): entry.read_as(dtype) for i, (entry, (_, dtype)) in enumerate(zip(entries, kinds, strict=True))}, ""
+    arrays = [entry.read_as(dtype) for entry, (_, dtype) in zip(entries, wanted, strict=True)]
+    if lacks:
+        arrays.insert(1, np.asarray(optimizer.rate, np.float32))
+    return {str(i): array for i, array in enumerate(arrays)}, ""
 
 
 def _frozen(model: Any, file: hdf5.File) -> dict[Variable, State]:
@@ -274,5 +291,9 @@ def _frozen(model: Any, file: hdf5.File) -> dict[Variable, State]:
 
 def _steps(file: hdf5.File) -> int:
     """The number of steps in an optimizer's state."""
-    entry = file.entry(f"{STATE}/0")
+    return _number(file.entry(f"{STATE}/0"))
+
+
+def _number(entry: hdf5.Entry) -> int:
+    """The number of steps in the first array of an optimizer's state."""
     return int(entry.read()) if entry.shape == () and entry.dtype.kind in "iu" else 1

@@ -1,0 +1,135 @@
+"""Keras's older HDF5 files, `.h5`: weights by the names of their layers, and the configuration in attributes.
+
+    attributes model_config, training_config    of a whole model, as JSON
+    model_weights/                              of a whole model; in a file of weights alone what follows is at the root
+      attribute layer_names                     the layers in order
+      <layer>/ attribute weight_names           its weights in order: those that learn, then the others
+      <layer>/<name of the weight>              an array
+    optimizer_weights/ attribute weight_names   likewise the state of the optimizer
+
+tf.keras 2 writes them, and Keras 3 where a name ends in .h5. They are read here and not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..layers import InputLayer, Variable
+from . import hdf5
+
+WEIGHTS, OPTIMIZER = "model_weights", "optimizer_weights"
+NAMES, LAYERS, OWN = "weight_names", "layer_names", "top_level_model_weights"
+
+
+def is_whole(file: hdf5.File) -> bool:
+    """Whether this is a file of a whole model."""
+    return file.has_attribute("", "model_config")
+
+
+def is_legacy(file: hdf5.File) -> bool:
+    """Whether this is a file of the older kind."""
+    return any(file.has_attribute("", name) for name in ("model_config", LAYERS, f"{LAYERS}0"))
+
+
+def text(file: hdf5.File, name: str, max_bytes: int) -> bytes | None:
+    """An attribute of the file that is JSON, or None.
+
+    Raises:
+        ValueError: it is something else, or larger.
+    """
+    if not file.has_attribute("", name):
+        return None
+    found = file.texts("", name, max_bytes)
+    if len(found) != 1:
+        raise ValueError(f"{file.path} must hold one text as attribute {name}, got {len(found)}")
+    return found[0].encode()
+
+
+def entries(file: hdf5.File, place: str) -> list[hdf5.Entry]:
+    """The arrays of a group, in the order of their names in its attribute."""
+    return [file.entry(f"{place}/{name}".lstrip("/")) for name in _listed(file, place, NAMES)]
+
+
+def _listed(file: hdf5.File, place: str, name: str) -> list[str]:
+    """An attribute that is a list of names; a long one is spread over name0, name1, and so on."""
+    if file.has_attribute(place, name):
+        return file.texts(place, name)
+    found: list[str] = []
+    number = 0
+    while file.has_attribute(place, f"{name}{number}"):
+        found += file.texts(place, f"{name}{number}")
+        number += 1
+    return found
+
+
+def matched(model: Any, file: hdf5.File, skip: Any) -> list[tuple[Variable, hdf5.Entry]]:
+    """The weights of a model with their arrays.
+
+    Layers go by their names where the file has the names of all that have weights, and else by their order. Weights go
+    by their order, which their names must confirm: that order depends on which weights were frozen.
+
+    Args:
+        model: built. file: of the older kind.
+        skip: where given, is called with a layer and the reason why it does not fit, in place of the error.
+
+    Raises:
+        ValueError: the file does not fit the model.
+    """
+    top = WEIGHTS if is_whole(file) else ""
+    kept = {name: entries(file, f"{top}/{name}".lstrip("/")) for name in _listed(file, top, LAYERS)}
+    kept = {name: arrays for name, arrays in kept.items() if arrays}
+    layers = [layer for layer in model.layers if not isinstance(layer, InputLayer) and layer.weights]
+    if {layer.name for layer in layers} <= set(kept):
+        pairs = [(layer, kept.pop(layer.name)) for layer in layers]
+        left = list(kept)
+    else:
+        pairs = list(zip(layers, kept.values(), strict=False))
+        left = [] if len(kept) == len(layers) else [f"{len(kept)} layers with weights"]
+    if left and skip is None:
+        wanted = ", ".join(layer.name for layer in layers)
+        raise ValueError(f"{file.path} must hold weights of the layers {wanted} and no others, got {', '.join(left)}")
+    found: list[tuple[Variable, hdf5.Entry]] = []
+    for layer, arrays in pairs:
+        try:
+            found += _pairs(layer.name, [*layer.trainable_weights, *layer.non_trainable_weights], arrays, file.path)
+        except ValueError as error:
+            if skip is None:
+                raise
+            skip(layer, error)
+    own = [weight for weight in model._weights if not any(weight is known for known, _ in found)]
+    place = f"{top}/{OWN}".lstrip("/")
+    return found + (_pairs(model.name, own, entries(file, place), file.path) if own else [])
+
+
+def _pairs(
+    layer: str, weights: Sequence[Variable], arrays: Sequence[hdf5.Entry], path: str
+) -> list[tuple[Variable, hdf5.Entry]]:
+    if len(arrays) != len(weights):
+        raise ValueError(f"{path} must hold {len(weights)} weights of {layer}, got {len(arrays)}")
+    for weight, entry in zip(weights, arrays, strict=True):
+        name = entry.place.rpartition("/")[2].partition(":")[0]
+        if name != weight.name:
+            raise ValueError(
+                f"{path} must hold {weight.path} where it has {entry.place}: the order depends on which weights are "
+                "frozen, so let `trainable` be as it was when the file was written"
+            )
+        if entry.shape != weight.shape:
+            raise ValueError(
+                f"{path} must hold {weight.path} of shape {weight.shape} in {entry.place}, got {entry.shape}"
+            )
+    return list(zip(weights, arrays, strict=True))
+
+
+def optimizer_entries(file: hdf5.File) -> list[hdf5.Entry]:
+    """The state of the optimizer in today's order: steps, then those of each weight beside one another.
+
+    The optimizers of Keras 2.10 and before have all of one kind, m, before all of the next, v.
+    """
+    found = entries(file, OPTIMIZER)
+    kinds: dict[str, list[hdf5.Entry]] = {}
+    for entry in found[1:]:
+        kinds.setdefault(entry.place.rpartition("/")[2].partition(":")[0], []).append(entry)
+    if set(kinds) == {"m", "v"}:
+        return [found[0], *(entry for pair in zip(kinds["m"], kinds["v"], strict=False) for entry in pair)]
+    return found
