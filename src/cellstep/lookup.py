@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _IMAGES = "it is for images; NumPy changes arrays before `fit`"
 _NUMBERS = "np.unique(words, return_inverse=True) makes the integers that Embedding takes"
+_FLAT = "its names are in the module above it: layers, or utils"
 _OPTIMIZERS = "Adam, AdamW, RMSprop and SGD are optimizers for models of sequences"
 #: What Keras has, or older Keras had, and cellstep has not, by patterns of the names, and what takes its place.
 ABSENT = {
@@ -58,7 +59,11 @@ ABSENT = {
     r"(\w+)_on_generator": "fit, evaluate and predict take generators",
     "legacy|experimental": "its classes are those that are here, without this name before theirs",
     "np_utils": "utils.to_categorical and the like are in utils itself",
-    "wrappers": "cellstep.sklearn has estimators",
+    "wrappers": "cellstep.sklearn has estimators, and layers has Bidirectional and TimeDistributed",
+    "core|embeddings|advanced_activations|convolutional|convolutional_recurrent|local|engine|topology": _FLAT,
+    "generic_utils|layer_utils|data_utils|io_utils|conv_utils": _FLAT,
+    "objectives": "losses is their newer name",
+    "multi_gpu_model": "calls run on the cores of one machine",
     "(get|set)_session|tensorflow_backend|learning_phase|set_learning_phase": "calls compute, by arrays, and need none",
 }
 _PLAIN = {name.lower(): name for pattern in ABSENT for name in pattern.split("|") if name.isalnum()}

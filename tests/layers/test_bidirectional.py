@@ -204,3 +204,21 @@ def test_nothing_is_kept_of_a_call_that_fails() -> None:
     with pytest.raises(ValueError, match="initial_state h backwards"):
         layer(X, initial_state=[np.ones((B, H))] * 2 + [np.ones((1, H))] * 2)
     assert layer.states is None
+
+
+def test_first_states_of_two_kinds_of_layers() -> None:
+    """Of the forward layer as many as it has, and the others of the backward layer."""
+    states = [np.full((B, 4), value, "f4") for value in (0.25, -0.5, 0.75)]
+    for forward, backward in (
+        (layers.GRU(4), layers.LSTM(4, go_backwards=True)),
+        (layers.LSTM(4), layers.GRU(4, go_backwards=True)),
+    ):
+        layer = layers.Bidirectional(forward, merge_mode=None, backward_layer=backward)
+        outputs = layer(X, initial_state=states)
+        n = len(forward.state_size)
+        for part, own, y in zip(
+            (layer.forward_layer, layer.backward_layer), (states[:n], states[n:]), outputs, strict=True
+        ):
+            np.testing.assert_array_equal(y, part(X, initial_state=own))
+        with pytest.raises(ValueError, match=r"expected initial_state to be 3 arrays .*, got 4"):
+            layer(X, initial_state=[*states, states[0]])

@@ -388,6 +388,13 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
 }
 
 
+def test_tensors_that_are_not_there_are_no_attributes() -> None:
+    for part in (GRU(2), Sequential([GRU(2)])):
+        assert not hasattr(part, "input")
+        assert not hasattr(part, "output")
+    assert hasattr(shared().layers[-1], "output")
+
+
 @pytest.mark.parametrize("name", ERRORS)
 def test_errors(name: str) -> None:
     run, error, words = ERRORS[name]

@@ -30,7 +30,7 @@ from .forward_adapter import apply_forward, apply_of_package, call_arguments, ca
 from .module import Module, NamedOptions, Shape
 from .penalties import run_layer
 from .structure import structure
-from .symbolic import Node, SymbolicTensor, Tensors, in_trace, is_symbolic
+from .symbolic import Node, NoTensors, SymbolicTensor, Tensors, in_trace, is_symbolic
 from .symbolic_call import connect
 
 Array = NDArray[Any]
@@ -259,7 +259,7 @@ class Layer(Module):
         if not self.nodes:
             (vars(self).get("_cached_caller", tuple)() or tuple)()  # a Sequential calls its layers when someone asks
         if not self.nodes:
-            raise ValueError(f"{self.name} has an input and output when it was called on symbolic tensors, got no call")
+            raise NoTensors(f"{self.name} has an input and output when it was called on symbolic tensors, got no call")
         return self.nodes[0]
 
     def same_features(self, features: int | None, built: int | None) -> None:

@@ -270,10 +270,12 @@ class Bidirectional(Layer):
         """The states of each direction, checked and cast before either runs."""
         parts = (self.forward_layer, self.backward_layer)
         names = [f"{name} {way}" for part, way in zip(parts, WAYS, strict=True) for name in part.runner.state_names]
-        if not isinstance(initial_state, (list, tuple)) or len(initial_state) % 2:
-            got = len(initial_state) if isinstance(initial_state, (list, tuple)) else 1
+        got = len(initial_state) if isinstance(initial_state, (list, tuple)) else 1
+        # of stacked cells flat, or one list for each cell
+        counts = [(len(part.runner.state_sizes), len(part.state_size)) for part in parts]
+        half = next((ahead for ahead, behind in zip(*counts, strict=True) if ahead + behind == got), None)
+        if half is None or not isinstance(initial_state, (list, tuple)):
             raise ValueError(f"expected initial_state to be {len(names)} arrays ({', '.join(names)}), got {got}")
-        half = len(initial_state) // 2
         return [
             nest(part.runner, given_states(part.runner, states, self.dtype, B, way))
             for part, states, way in zip(parts, (initial_state[:half], initial_state[half:]), WAYS, strict=True)

@@ -89,6 +89,10 @@ def in_trace(x: Any) -> Any:
     return Variable(x, name="constant", trainable=False).as_tensor()
 
 
+class NoTensors(AttributeError, ValueError):
+    """An input or output is asked for of what was not called on tensors: for `hasattr` it is not there."""
+
+
 class SymbolicTensor:
     """What a layer will give when a model runs it.
 

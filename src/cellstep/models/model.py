@@ -16,6 +16,7 @@ from ..layers.configuration import not_built
 from ..layers.graph import Graph
 from ..layers.names import auto_name
 from ..layers.operations import Operation
+from ..layers.symbolic import NoTensors
 from ..layers.tracer import checked_tensors
 from ..lookup import why_left_out
 from . import tensors, weights
@@ -171,7 +172,7 @@ class Model(Network, Trainable):
         if kept is None:
             graph, shapes = self.known_graph(), self.input_shapes
             if graph is None or shapes is None:
-                raise ValueError(f"{self.name} has no tensors before it is built: give it an Input, or call it once")
+                raise NoTensors(f"{self.name} has no tensors before it is built: give it an Input, or call it once")
             heads = self._signature.heads or [InputLayer(batch_shape=shape) for shape in shapes]
             ins = [head.nodes[0].outputs[0] for head in heads]
             kept = self._cached_tensors = (ins, graph.reconnect(ins))
