@@ -18,8 +18,8 @@ from ... import ops
 from ...core import brief
 from ...layers import SymbolicTensor
 from ...layers.operations import OPERATIONS
-from ...untrusted import FileError, blamed
-from .reading import GraphFile, Operator, Unsupported
+from ...untrusted import FileError
+from .reading import GraphFile, Operator, Unsupported, placed
 from .sizes import Dim, Undecided, settled
 from .views import Spread, Stacked, View, is_array
 
@@ -47,11 +47,12 @@ class Importer:
 
     Args:
         graph: what to go through. values: those of its inputs.
+        moves: an axis that is put first, by names of outputs.
         full: outputs of recurrent nodes of which all steps are needed, as far as that is known.
     """
 
-    def __init__(self, graph: GraphFile, values: dict[str, Any], full: Any = ()) -> None:
-        self.graph, self.full = graph, set(full)
+    def __init__(self, graph: GraphFile, values: dict[str, Any], full: Any = (), moves: Any = ()) -> None:
+        self.graph, self.full, self.moves = graph, set(full), dict(moves)
         self.values: dict[str, Any] = {**graph.constants, **values}
         self._count = 0
 
@@ -67,7 +68,7 @@ class Importer:
                 continue
             if node.kind not in RULES:
                 raise FileError(self.graph.file, node.place, f"the operator {node.kind} is not built")
-            with blamed(self.graph.file, node.place, (Exception,)):
+            with placed(self.graph.file, node.place):
                 given = RULES[node.kind](self, node)
                 if node.unseen():
                     raise Unsupported(f"attribute {brief(node.unseen()[0])} of {node.kind} is not built")
@@ -82,8 +83,12 @@ class Importer:
 
     def output(self, name: str, dtype: Any) -> Any:
         """A value as the graph gives it."""
-        with blamed(self.graph.file, f"output {brief(name)}", (Exception,)):
-            value = self.tensor(self.values[name])
+        with placed(self.graph.file, f"output {brief(name)}"):
+            value = self.values[name]
+            if self.moves.get(name):
+                value = self.view(value)
+                value = value.seen([value.groups[i] for i in first(value.ndim, self.moves[name])])
+            value = self.tensor(value)
             return value if dtype is None or value.dtype == dtype else self.apply("Cast", value, dtype=str(dtype))
 
     # Values of a node's inputs
@@ -200,6 +205,11 @@ class Importer:
         if name in self.graph.outputs or len(users) != 1 or users[0].kind not in kinds:
             return None
         return users[0]
+
+
+def first(rank: int, axis: int) -> list[int]:
+    """The order of axes that puts one first."""
+    return [axis, *(i for i in range(rank) if i != axis)]
 
 
 def on_sizes(function: Callable[..., Any], *arrays: Any) -> np.ndarray[Any, Any]:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
+from ... import core
 from ...core import brief
 from ...layers import Identity, Input, SymbolicTensor
 from ...layers.reading import Reading, reading
 from ...models import Model
 from ...untrusted import FileError, blamed
 from . import operators
-from .importer import Again, Importer
-from .reading import GraphFile, read
+from .batches import GraphModel, batch_axes
+from .importer import Again, Importer, first
+from .reading import GraphFile, placed, read
 from .sizes import Dim
 from .views import View
 
 __all__ = ["from_onnx", "operators"]
 
 
-def from_onnx(source: Any, *, name: str | None = None, max_bytes: int | None = None) -> Model:
+def from_onnx(
+    source: Any, *, batch_first: bool = False, name: str | None = None, max_bytes: int | None = None
+) -> Model:
     """A model that computes what the graph of an ONNX file does.
 
     Args:
         source: a path, bytes, or an `onnx.ModelProto`.
+        batch_first: put the batch first in inputs and outputs that have it elsewhere, such as those of PyTorch's
+            recurrent modules, and states, which have the directions first. A model without can be called, and
+            `predict` runs all of x at once, but `fit`, `evaluate` and `stream` need it.
         name: of the model; automatic where None.
         max_bytes: how much memory reading may take; about eight times the file's size where None.
 
@@ -43,39 +51,50 @@ def from_onnx(source: Any, *, name: str | None = None, max_bytes: int | None = N
     """
     graph = read(source, max_bytes)
     ins, tensors = tensors_of(graph)
+    kind = Model
+    with blamed(graph.file, "", (Exception,)):
+        axes = batch_axes(ins, [y for y in tensors if isinstance(y, SymbolicTensor)])
+    if any(axes[0]) or any(axes[1]):
+        if core.check_bool("batch_first", batch_first):
+            ins, tensors = tensors_of(
+                graph, dict(zip([*graph.inputs, *graph.outputs], [*axes[0], *axes[1]], strict=False))
+            )
+        else:
+            kind = GraphModel
     outputs = [_named(graph, key, y, ins) for key, y in zip(graph.outputs, tensors, strict=True)]
     with blamed(graph.file, "", (Exception,)):
         _separate_names(outputs)
-        return Model(ins[0] if len(ins) == 1 else ins, outputs[0] if len(outputs) == 1 else outputs, name=name)
+        return kind(ins[0] if len(ins) == 1 else ins, outputs[0] if len(outputs) == 1 else outputs, name=name)
 
 
-def tensors_of(graph: GraphFile) -> tuple[list[SymbolicTensor], list[Any]]:
-    """The inputs and outputs of a graph as tensors."""
+def tensors_of(graph: GraphFile, moves: Mapping[str, int] = {}) -> tuple[list[SymbolicTensor], list[Any]]:
+    """The inputs and outputs of a graph as tensors; of those in `moves` an axis is put first."""
     full: set[str] = set()
     while True:
         try:
             with reading(Reading()):
-                ins, values = inputs_of(graph)
-                return ins, Importer(graph, values, full).run()
+                ins, values = inputs_of(graph, moves)
+                return ins, Importer(graph, values, full, moves).run()
         except Again as more:
             full.add(str(more))
 
 
-def inputs_of(graph: GraphFile, constants: Any = ()) -> tuple[list[SymbolicTensor], dict[str, Any]]:
-    """A tensor for each input of a graph, and the same as values by name; but for those among `constants`."""
+def inputs_of(graph: GraphFile, moves: Mapping[str, int]) -> tuple[list[SymbolicTensor], dict[str, Any]]:
+    """A tensor for each input of a graph, and the same as values by name."""
     tensors, values = [], {}
     for key, (dtype, sizes) in graph.inputs.items():
-        if key in constants:
-            continue
-        with blamed(graph.file, f"input {brief(key)}", (Exception,)):
+        with placed(graph.file, f"input {brief(key)}"):
             if not sizes:
                 raise ValueError("expected an input with the batch as its first axis, got a single number")
+            order = first(len(sizes), moves.get(key, 0))
+            sizes = [sizes[i] for i in order]
             shape = [None if isinstance(n, str) else n for n in sizes]
             tensor = Input(batch_shape=shape, dtype=dtype, name=_name(key))
         tensors.append(tensor)
         dims = [_dim(tensor, key, i, n) if isinstance(n, str) else n for i, n in enumerate(sizes)]
-        values[key] = View.of(tensor, dims)
-    if not tensors and not constants:
+        view = View.of(tensor, dims)
+        values[key] = view.seen([view.groups[order.index(i)] for i in range(len(order))])
+    if not tensors:
         raise FileError(graph.file, "", "expected a graph with inputs, got none")
     return tensors, values
 

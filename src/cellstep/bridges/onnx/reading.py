@@ -6,7 +6,8 @@ A file is protobuf, which the `onnx` package reads. What is refused is said with
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,18 @@ WITHOUT_EFFECT = {
     *("kernel_shape", "output_sequence", "momentum", "spatial", "consumed_inputs", "seed", "ratio", "is_test"),
     *("stash_type", "storage_order", "count_include_pad", "saturate", "round_mode", "sorted", "softmax_precision"),
 }
+
+
+@contextmanager
+def placed(file: str, place: str) -> Iterator[None]:
+    """What is raised in the block becomes a `FileError` for this place, where it does not say one."""
+    try:
+        with blamed(file, place, (Exception,)):
+            yield
+    except FileError as error:
+        if error.place:
+            raise
+        raise FileError(error.file, place, error.reason) from error
 
 
 class Unsupported(Exception):
@@ -134,19 +147,19 @@ def _graph(onnx: Any, proto: Any, file: str, limit: Limit) -> GraphFile:
         raise FileError(file, "", "expected dense initializers, got sparse_initializer")
     constants: dict[str, np.ndarray[Any, Any]] = {}
     for tensor in graph.initializer:
-        with blamed(file, f"initializer {brief(tensor.name)}", (Exception,)):
+        with placed(file, f"initializer {brief(tensor.name)}"):
             _once(tensor.name, constants)
             constants[tensor.name] = array_of(onnx, tensor, limit)
     inputs: dict[str, tuple[np.dtype[Any], list[Any]]] = {}
     for entry in graph.input:
         if entry.name not in constants:
-            with blamed(file, f"input {brief(entry.name)}", (Exception,)):
+            with placed(file, f"input {brief(entry.name)}"):
                 _once(entry.name, inputs)
                 inputs[entry.name] = _type(entry, limit)
     operators, known = [], {*constants, *inputs}
     for i, node in enumerate(graph.node):
         place = f"node {i} {brief(node.name)} ({node.op_type}, opset {version})"
-        with blamed(file, place, (Exception,)):
+        with placed(file, place):
             operator = _operator(onnx, node, place, version, limit)
             for name in operator.inputs:
                 if name and name not in known:

@@ -6,6 +6,7 @@ what such operators do and computes nothing: what a next one turns back costs no
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,18 @@ class Factor:
         self.axis, self.size = axis, size
 
 
+def _rejoined(factors: list[Factor], groups: list[Any]) -> tuple[list[Factor], list[tuple[Factor, ...]]]:
+    """The same, where parts of one axis that stand side by side again are one factor."""
+    for i, (a, b) in enumerate(itertools.pairwise(factors)):
+        for n, group in enumerate(groups):
+            at = group.index(a) if a in group else -1
+            if a.axis == b.axis and 0 <= at < len(group) - 1 and group[at + 1] is b:
+                whole = Factor(a.axis, a.size * b.size)
+                groups[n] = (*group[:at], whole, *group[at + 2 :])
+                return _rejoined([*factors[:i], whole, *factors[i + 2 :]], groups)
+    return factors, groups
+
+
 class View:
     """A tensor whose axes are seen in another order, cut or joined.
 
@@ -36,7 +49,8 @@ class View:
     """
 
     def __init__(self, base: Any, factors: Sequence[Factor], groups: Sequence[Sequence[Factor]]) -> None:
-        self._base, self.factors, self.groups = base, list(factors), [tuple(g) for g in groups]
+        self._base = base
+        self.factors, self.groups = _rejoined(list(factors), [tuple(g) for g in groups])
         self.made: Any = None
 
     @property

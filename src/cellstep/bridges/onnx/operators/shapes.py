@@ -163,10 +163,23 @@ def reshaped(g: Importer, x: Any, sizes: list[Any]) -> Any:
         inner = [reshaped(g, item, sizes[1:]) for item in x.items]
         return Stacked(0, inner)
     x = g.view(x)
-    if open_at is None and (seen := x.reshaped(sizes)) is not None:
-        return seen
+    for wanted in (sizes, _as_given(g.dims(x), sizes)):
+        if not any(not isinstance(n, Dim) and n == -1 for n in wanted) and (seen := x.reshaped(wanted)) is not None:
+            return seen
     shape = open_shape(sizes) if open_at is None else [n.size() if isinstance(n, Dim) else n for n in sizes]
     return g.do("Reshape", x, newshape=shape, dims=[None if i == open_at else n for i, n in enumerate(sizes)])
+
+
+def _as_given(dims: list[Any], sizes: list[Any]) -> list[Any]:
+    """Sizes with those of open axes in the place of numbers, as exporters write a size that they saw in an example."""
+    pairs = zip(dims, sizes, strict=False)
+    wanted = [a if isinstance(a, Dim) and not isinstance(b, Dim) and b > 1 else b for a, b in pairs]
+    wanted += sizes[len(wanted) :]
+    at = [i for i, n in enumerate(wanted) if not isinstance(n, Dim) and n == -1]
+    if at:
+        left = divided(product(dims), product(n for i, n in enumerate(wanted) if i != at[0]))
+        return wanted if left is None else [left if i == at[0] else n for i, n in enumerate(wanted)]
+    return wanted
 
 
 @operator("Concat")

@@ -1,0 +1,97 @@
+"""ONNX files that are damaged, or ask for what is not built, are refused by one sentence; nothing else is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+
+from bridges.onnx.onnx_fuzz import outcomes  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from cellstep import bridges  # noqa: E402
+
+
+def graph(nodes: list[Any], arrays: dict[str, Any] | None = None, opset: int = 17, shape: Any = ("B", "T", 3)) -> Any:
+    """A model from x, float32, to y."""
+    ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, list(shape))]
+    outs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    constants = [numpy_helper.from_array(np.asarray(a), n) for n, a in (arrays or {}).items()]
+    made = helper.make_graph(nodes, "g", ends, outs, constants)
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def test_mutated_files_are_refused_or_read() -> None:
+    for seed, outcome, _ in outcomes(range(250)):
+        assert outcome in ("read", "refused"), seed
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (helper.make_node("Celestial", ["x"], ["y"], name="n"), r"node 0 'n' \(Celestial, opset 17\): the operator"),
+        (
+            helper.make_node("Relu", ["x"], ["y"], name="n", knob=3),
+            r"\(Relu, opset 17\): attribute 'knob' of Relu is not",
+        ),
+        (
+            helper.make_node("Relu", ["x"], ["y"], domain="com.me"),
+            "expected an operator of ONNX itself, got one of domain",
+        ),
+        (helper.make_node("Relu", ["y"], ["y"]), "input 'y' must be given by a node before this one"),
+        (helper.make_node("Relu", ["x"], ["x"]), "expected a name of its own, got 'x' twice"),
+        (helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT16), "to must be the number of one of float32"),
+        (
+            helper.make_node("Transpose", ["x"], ["y"], perm=[0, 1, 1]),
+            r"perm must name each of 3 axes once, got \[0, 1, 1\]",
+        ),
+    ],
+)
+def test_a_node_that_is_not_built_is_named(node: Any, message: str) -> None:
+    with pytest.raises(bridges.FileError, match=message) as caught:
+        bridges.from_onnx(graph([node]))
+    assert caught.value.file == "the model given as source"
+    assert caught.value.place.startswith("node 0")
+
+
+def test_graphs_inside_and_references_to_files_are_refused(tmp_path: Path) -> None:
+    inner = helper.make_graph([], "inner", [], [])
+    node = helper.make_node("If", ["x"], ["y"], then_branch=inner, else_branch=inner)
+    with pytest.raises(bridges.FileError, match=r"If has a graph inside \(attribute '(then|else)_branch'\)"):
+        bridges.from_onnx(graph([node]))
+    proto = graph([helper.make_node("MatMul", ["x", "W"], ["y"])], {"W": np.ones((3, 2), "f4")})
+    path = tmp_path / "m.onnx"
+    onnx.save(proto, path, save_as_external_data=True, size_threshold=0, location="weights.bin")
+    with pytest.raises(bridges.FileError, match=r"m.onnx, initializer 'W': expected its values in the file itself"):
+        bridges.from_onnx(path)
+
+
+def test_sizes_that_a_file_asks_for_are_limited() -> None:
+    big = helper.make_node("ConstantOfShape", ["n"], ["big"])
+    total = [helper.make_node("ReduceSum", ["big"], ["s"], keepdims=0), helper.make_node("Add", ["x", "s"], ["y"])]
+    with pytest.raises(bridges.FileError, match="takes 4398046511104 bytes of memory, which is more than"):
+        bridges.from_onnx(graph([big, *total], {"n": np.array([2**20, 2**20])}))
+    with pytest.raises(bridges.FileError, match="input 'x': an input of its sizes takes"):
+        bridges.from_onnx(graph([helper.make_node("Relu", ["x"], ["y"])], shape=(2**31, 2**20, 3)))
+    proto = graph([helper.make_node("Add", ["x", "W"], ["y"])], {"W": np.ones(3, "f4")})
+    with pytest.raises(bridges.FileError, match="a larger max_bytes reads it"):
+        bridges.from_onnx(proto, max_bytes=8)
+    assert bridges.from_onnx(proto, max_bytes=10**6)(np.ones((1, 2, 3))).shape == (1, 2, 3)
+
+
+def test_what_is_no_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="source must be a path, got 3"):
+        bridges.from_onnx(3)
+    with pytest.raises(FileNotFoundError, match="source must be a file that exists"):
+        bridges.from_onnx(tmp_path / "none.onnx")
+    with pytest.raises(bridges.FileError, match="the bytes given as source: "):
+        bridges.from_onnx(b"\x08\xff\xff")
+    with pytest.raises(bridges.FileError, match="opset must be from 1 to 28, got 99"):
+        bridges.from_onnx(graph([helper.make_node("Relu", ["x"], ["y"])], opset=99))
+    constant = helper.make_node("Constant", [], ["y"], value=numpy_helper.from_array(np.ones(2, "f4")))
+    with pytest.raises(bridges.FileError, match="output 'y': expected what depends on an input, got a constant"):
+        bridges.from_onnx(graph([constant]))
