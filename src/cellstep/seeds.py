@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from .core import brief
+
 _root: np.random.Generator = np.random.default_rng()
 
 
@@ -110,11 +112,11 @@ def _python_state(state: Any) -> tuple[Any, ...]:
 def check_seed(seed: Any) -> int:
     """The seed as an int; TypeError or ValueError where it is no integer >= 0."""
     if isinstance(seed, (bool, np.bool_)):
-        raise TypeError(f"seed must be an integer, got {seed!r}")
+        raise TypeError(f"seed must be an integer, got {brief(seed)}")
     try:
         value = operator.index(seed)
     except TypeError:
-        raise TypeError(f"seed must be an integer, got {seed!r}") from None
+        raise TypeError(f"seed must be an integer, got {brief(seed)}") from None
     if value < 0:
         raise ValueError(f"seed must be 0 or more, got {value}")
     return value

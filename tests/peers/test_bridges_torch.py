@@ -373,11 +373,17 @@ def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
     model, path = tagger(), tmp_path / "m.pt"
     before = model.get_weights()
     state = Tagger().state_dict()
-    huge = torch.empty(1).expand(10**6, 10**6)
+    huge, nested = torch.empty(1).expand(10**6, 10**6), (1,)
+    for _ in range(100):
+        nested = (nested, nested)
     whole = dict(state)
     cases: list[tuple[Any, str]] = [
-        (Evil(), "expected tensors by name and nothing else, got Unsupported global: GLOBAL getattr"),
-        (nn.Linear(2, 3), "and nothing else, got Unsupported global: GLOBAL torch.nn.modules.linear.Linear"),
+        (Evil(), "the pickle: expected tensors by name and nothing else, got '__builtin__.getattr'"),
+        (nn.Linear(2, 3), "and nothing else, got 'torch.nn.modules.linear.Linear'"),
+        (bytearray(8), "and nothing else, got '__builtin__.bytearray'"),  # of any size, for a few bytes
+        ({"head.weight": [1]}, "head.weight: expected a tensor, got a list"),
+        ({(1,): 1}, r"expected tensors by name, as of state_dict\(\), got a dictionary with a tuple"),
+        (nested, "the pickle: expected what torch.save writes of tensors, got BINGET"),
         ([1, 2], "expected tensors by name"),
         ({1: 2}, "expected tensors by name"),
         ({"model": whole}, "model: expected a tensor, got a dictionary with 'embedding.weight'"),
@@ -385,7 +391,7 @@ def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
             {**whole, "head.weight": huge},
             r"head.weight: expected a tensor of shape \(3, 12\), got \(1000000, 1000000\)",
         ),
-        ({**whole, "head.weight": torch.eye(12)[:3].to_sparse()}, "head.weight: expected a dense tensor"),
+        ({**whole, "head.weight": torch.eye(12)[:3].to_sparse()}, "the pickle: expected tensors"),
     ]
     for saved, said in cases:
         torch.save(saved, path)

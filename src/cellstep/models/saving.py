@@ -22,7 +22,7 @@ from ..core import brief, check_count, check_path
 from ..layers import deserialize
 from ..layers.reading import Reading, reading
 from ..registry import serialize_shared
-from ..untrusted import FileError
+from ..untrusted import FileError, said
 from . import archive, hdf5, legacy, tensors, weights
 from .archive import CONFIG, METADATA, WEIGHTS
 from .network import Network
@@ -184,7 +184,7 @@ def model_of(
             return _made(config, compile)  # type: ignore[no-any-return]
         except DAMAGE as error:
             inside = f"in {' > '.join(state.place)}: " if state.place else ""
-            raise FileError(path, place, f"expected a model, got {inside}{_said(error)}") from error
+            raise FileError(path, place, f"expected a model, got {inside}{said(error)}") from error
 
 
 def _made(config: Any, compile: bool) -> Any:
@@ -207,13 +207,6 @@ def _parsed(text: bytes, state: Reading) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise ValueError(f"no JSON: {error}") from error
-
-
-def _said(error: BaseException) -> str:
-    """What an exception says, as a part of a sentence."""
-    if isinstance(error, KeyError):
-        return f"no {error}"
-    return "parts within parts without end" if isinstance(error, RecursionError) else str(error) or type(error).__name__
 
 
 def _path(filepath: Any, *endings: str) -> Path:

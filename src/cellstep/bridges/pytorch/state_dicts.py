@@ -6,8 +6,9 @@ without PyTorch.
 
 from __future__ import annotations
 
+import io
 import os
-import pickle
+import pickletools
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -18,10 +19,17 @@ from typing import Any, BinaryIO, NamedTuple
 from ... import tensor_file
 from ...core import brief
 from ...models import archive
-from ...untrusted import DAMAGE, FileError, Limit, blamed, library, named, open_file
+from ...untrusted import FileError, Limit, blamed, library, named, open_file
 
 #: What files of PyTorch's end in.
 ENDINGS = (".pt", ".pth", ".bin")
+
+
+#: What the pickle in a .pt file may name: what tensors are made of.
+NAMES = re.compile(
+    r"collections OrderedDict|torch\._utils _rebuild_(tensor_v2|parameter)"
+    r"|torch(\.storage)? (\w+Storage|b?float\d*|double|half)"
+)
 
 
 class Tensor(NamedTuple):
@@ -65,24 +73,56 @@ def _lazy(file: tensor_file.TensorFile, name: str) -> Tensor:
     return Tensor(file.entries[name].shape, lambda: file.read(name))
 
 
-def check_archive(file: BinaryIO, limit: Limit) -> list[zipfile.ZipInfo]:
-    """The members of a .pt file, as PyTorch has written it since 1.6: a zip archive, of which nothing is compressed.
+def check_archive(file: BinaryIO, limit: Limit) -> tuple[list[str], int]:
+    """A .pt file is, as PyTorch has written it since 1.6, a zip archive, of which nothing is compressed.
+
+    Returns:
+        What the pickle in it names, which is looked at and not run, and the number of arrays.
 
     Raises:
-        FileError: it is none, or would become larger than is allowed.
+        FileError: it is none, or would become larger than is allowed, or names more than tensors.
     """
     pieces: Any = archive.Pieces(file)
     with blamed(limit.file, "", (*archive.DAMAGE, NotImplementedError)), zipfile.ZipFile(pieces) as opened:
-        members = opened.infolist()
-    if not any(member.filename.endswith("/data.pkl") for member in members):
-        raise FileError(limit.file, "", "expected a file of torch.save, with data.pkl in it, got another archive")
-    for member in members:
-        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
-            raise FileError(
-                limit.file, brief(member.filename), "expected a member that is stored, got a compressed one"
-            )
-    limit.take("the archive", sum(member.file_size for member in members))
-    return members
+        members = {member.filename: member for member in opened.infolist()}
+        limit.take("the archive", sum(member.file_size for member in members.values()))
+        for name, member in members.items():
+            if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+                raise FileError(limit.file, brief(name), "expected a member that is stored, got a compressed one")
+        text = [name for name in members if name.endswith("/data.pkl")]
+        if len(text) != 1:
+            raise ValueError("expected a file of torch.save, with a data.pkl in it, got another archive")
+        content = io.BytesIO()
+        with opened.open(text[0]) as stored:
+            while piece := stored.read(archive.PIECE):
+                content.write(piece)
+    return names_in(content.getvalue(), limit.file), sum("/data/" in name for name in members)
+
+
+def names_in(text: bytes, file: str) -> list[str]:
+    """What a pickle names, which is looked at and not run.
+
+    Raises:
+        FileError: it names more than tensors are made of; or a tuple stands in it twice, by which few bytes become so
+            many parts within parts that nobody could compare them.
+    """
+    found: dict[str, None] = {}
+    tuples, before = set(), ""
+    with blamed(file, "the pickle", (Exception,)):
+        for operation, argument, _ in pickletools.genops(text):
+            name = operation.name
+            if "GLOBAL" in name:
+                found[str(argument)] = None
+            if "PUT" in name and "TUPLE" in before:
+                tuples.add(argument)
+            if name in ("DUP", "MEMOIZE", "INST", "STACK_GLOBAL") or ("GET" in name and argument in tuples):
+                raise ValueError(f"expected what torch.save writes of tensors, got {name}")
+            before = name
+    wrong = [name for name in found if not NAMES.fullmatch(name)]
+    if wrong:
+        said = brief(wrong[0].replace(" ", "."))
+        raise FileError(file, "the pickle", f"expected tensors by name and nothing else, got {said}")
+    return sorted(name.replace(" ", ".") for name in found)
 
 
 def load(file: BinaryIO, limit: Limit, device: str = "cpu") -> Any:
@@ -96,19 +136,14 @@ def load(file: BinaryIO, limit: Limit, device: str = "cpu") -> Any:
     """
     torch = library("torch", "torch", ".pt files")
     file.seek(0)
-    with blamed(limit.file, "", (*DAMAGE, pickle.PickleError)):
-        try:
-            return torch.load(file, map_location=device, weights_only=True)
-        except pickle.UnpicklingError as error:  # PyTorch's own words say how to run what is in it
-            found = re.search(r"WeightsUnpickler error: (.*?)[ .]*(was not an allowed|\n|$)", str(error))
-            what = found[1] if found else "something else"
-            raise FileError(limit.file, "", f"expected tensors by name and nothing else, got {what}") from None
+    with blamed(limit.file, "", (Exception,)):
+        return torch.load(file, map_location=device, weights_only=True)
 
 
 def _tensors(limit: Limit | None, found: Any) -> dict[str, Tensor]:
     file = limit.file if limit else "the state dict"
     if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
-        raise FileError(file, "", f"expected tensors by name, as of state_dict(), got {_what(found)}")
+        raise FileError(file, "", f"expected tensors by name, as of state_dict(), got {what(found)}")
     return {name: _tensor(limit, file, name, tensor) for name, tensor in found.items()}
 
 
@@ -116,7 +151,7 @@ def _tensor(limit: Limit | None, file: str, name: str, tensor: Any) -> Tensor:
     if not hasattr(tensor, "detach"):
         if not (hasattr(tensor, "shape") and hasattr(tensor, "dtype")):
             hint = "; from_torch takes that part of the file" if isinstance(tensor, Mapping) else ""
-            raise FileError(file, brief(name)[1:-1], f"expected a tensor, got {_what(tensor)}{hint}")
+            raise FileError(file, brief(name)[1:-1], f"expected a tensor, got {what(tensor)}{hint}")
         return Tensor(tuple(tensor.shape), lambda: tensor)
     own = tensor.detach()
     if str(own.layout) != "torch.strided" or own.is_quantized or own.is_meta or own.is_nested:
@@ -132,7 +167,8 @@ def _tensor(limit: Limit | None, file: str, name: str, tensor: Any) -> Tensor:
     return Tensor(tuple(own.shape), read)
 
 
-def _what(value: Any) -> str:
+def what(value: Any) -> str:
     if isinstance(value, Mapping):
-        return f"a dictionary with {', '.join(map(brief, list(value)[:4]))}" if value else "an empty dictionary"
+        names = [brief(key) if isinstance(key, str) else f"a {type(key).__name__}" for key in list(value)[:4]]
+        return f"a dictionary with {', '.join(names)}" if value else "an empty dictionary"
     return f"a {type(value).__name__}"

@@ -104,10 +104,11 @@ def last_outputs(layer: Any) -> Any:
 
 def _layers(nn: Any, kind: Any, module: Any, name: str | None) -> list[Any] | None:
     """The layers for one module of torch.nn; None where it is not known."""
-    if kind in (nn.RNN, nn.LSTM, nn.GRU):
-        return _recurrent(module, name)
-    if kind in (nn.RNNCell, nn.LSTMCell, nn.GRUCell):
-        return [_layer(CELLS[kind.__name__.removesuffix("Cell")], module, name)]
+    for title, cell in CELLS.items():
+        if kind is getattr(nn, title):
+            return _recurrent(cell, module, name)
+        if kind is getattr(nn, f"{title}Cell"):
+            return [_layer(cell, module, name)]
     common: Any = {"name": name, "dtype": _dtype(module)}
     if kind is nn.Linear:
         return [L.Dense(module.out_features, use_bias=module.bias is not None, **common)]
@@ -170,13 +171,13 @@ def _convolution(module: Any, name: str | None) -> list[Any]:
     return [*before, layer]
 
 
-def _recurrent(module: Any, name: str | None) -> list[Any]:
+def _recurrent(cell: kernels.Cell, module: Any, name: str | None) -> list[Any]:
     """A layer, with what stands behind it, for each layer of the module: dropout stands between PyTorch's."""
     layers: list[Any] = []
     directions = 2 if module.bidirectional else 1
     for number in range(module.num_layers):
         own = None if name is None else f"{name}_{number}" if number else name
-        layer = _layer(CELLS[module.mode.partition("_")[0]], module, own)
+        layer = _layer(cell, module, own)
         layers.append(L.Bidirectional(layer, name=own) if directions == 2 else layer)
         if module.proj_size:
             layers.append(L.Dense(directions * module.proj_size, use_bias=False, dtype=_dtype(module)))
