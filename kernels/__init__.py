@@ -15,7 +15,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from .cells import ACTIVATIONS, CELLS, OF_INPUT, Cell, Gate, Option, Product, State, Weight
@@ -45,6 +45,7 @@ __all__ = [
     "Weight",
     "active",
     "add_cell",
+    "add_equations",
     "available",
     "load",
     "remove_cell",
@@ -178,11 +179,11 @@ def use(name: str) -> Iterator[Backend]:
 _added: set[str] = set()
 
 
-def add_cell(cell: Cell, reference: Callable[..., Any] | None = None, **compiled: Any) -> None:
+def add_cell(cell: Cell, reference: Callable[..., Any], **compiled: Any) -> None:
     """Add a cell: its row, and its functions.
 
     Args:
-        cell: the row; one with equations brings its functions for every backend.
+        cell: the row.
         reference: its step in NumPy, as reference/loop.py describes it.
         **compiled: what other backends have of it, by name: `numba` alone, as tiles in C are compiled with the package.
             Without, the backend leaves the cell to the reference.
@@ -192,13 +193,6 @@ def add_cell(cell: Cell, reference: Callable[..., Any] | None = None, **compiled
             added then. ImportError: a backend that is not installed here.
     """
     check_row(cell, CELLS)
-    if cell.equations is not None:
-        CELLS[cell.name] = cell
-        _added.add(cell.name)
-        for name, module in _MODULES.items():
-            if module in sys.modules:
-                _offer(name, cell)
-        return
     for name, function in {"numpy": reference, **compiled}.items():
         if name not in ("numpy", "numba"):
             raise ValueError(f"expected functions of a cell for the backend numba, got some for {name!r}")
@@ -211,12 +205,29 @@ def add_cell(cell: Cell, reference: Callable[..., Any] | None = None, **compiled
     _added.add(cell.name)
 
 
-def _added_again(*parts: Any) -> Cell:
-    """The row of these parts, added where it is not there."""
-    cell = Cell(*parts)
+def add_equations(cell: Cell) -> Cell:
+    """Add a cell whose row has equations, which every backend runs; where its title is taken, under its name.
+
+    Returns:
+        The row of `CELLS` with its name, which may have been there before.
+
+    Raises:
+        ValueError, TypeError: a row that is not whole.
+    """
     if cell.name not in CELLS:
-        add_cell(cell)
+        if cell.title in {other.title for other in CELLS.values()}:
+            cell = replace(cell, title=cell.name)
+        check_row(cell, CELLS)
+        CELLS[cell.name] = cell
+        _added.add(cell.name)
+        for name, module in _MODULES.items():
+            if module in sys.modules:
+                _offer(name, cell)
     return CELLS[cell.name]
+
+
+def _added_again(*parts: Any) -> Cell:
+    return add_equations(Cell(*parts))
 
 
 def _reduced(cell: Cell) -> tuple[Any, ...]:

@@ -126,7 +126,7 @@ class Graph:
             slope = None if node.op in LEAVES else OPERATORS[node.op].slope
             if at not in total or slope is None:
                 continue
-            for argument, d in zip(node.arguments, slope(self, total[at], at, *node.arguments), strict=True):
+            for argument, share in zip(node.arguments, slope(self, total[at], at, *node.arguments), strict=True):
                 if argument in leads:
-                    give(argument, d)
+                    give(argument, share)
         return {at: total[at] for at in wanted if at in total}

@@ -26,7 +26,7 @@ def step(row: Any, weights: Any, options: Any, x: Array, hd: Array, *states: Arr
     units = {letter: i for i, letter in enumerate(e.letters)}
     has_bias_row = bool(e.apart)
     named = dict(zip(row.weight_names, weights, strict=True))
-    W, U, b = named["W"], named.get("U"), named["b"]
+    W, U, b = named["W"], named.get("U", np.zeros(0)), named["b"]
     B, H = states[0].shape
 
     def columns(letter: str) -> slice:
@@ -42,7 +42,7 @@ def step(row: Any, weights: Any, options: Any, x: Array, hd: Array, *states: Arr
             at = p.own[letter] if letter in e.apart else i
             z[at] += hd @ U[:, columns(letter)] + bias[1, columns(letter)]
     vectors = [named[name] for name in e.vectors]
-    memory = {"z": z, "before": states, "vector": vectors, "seen": [hd]}
+    memory: dict[str, Any] = {"z": z, "before": states, "vector": vectors, "seen": [hd]}
     memory["after"] = [np.empty_like(s) for s in states]
     operands = []
     for k in range(p.phases):
@@ -55,8 +55,8 @@ def step(row: Any, weights: Any, options: Any, x: Array, hd: Array, *states: Arr
 
     def back(*dafter: Array) -> Gradients:
         dz = np.zeros_like(z)
-        dhd, dU = np.zeros_like(hd), None if U is None else np.zeros_like(U)
-        gradients = {**memory, "dz": dz, "dstate": [np.array(d) for d in dafter], "dseen": [dhd]}
+        dhd, dU = np.zeros_like(hd), np.zeros_like(U)
+        gradients: dict[str, Any] = {**memory, "dz": dz, "dstate": [np.array(d) for d in dafter], "dseen": [dhd]}
         for k in reversed(range(p.phases)):
             run(p.graph, p.backward[k], gradients)
             for letter in e.made[k - 1][1] if k else ():

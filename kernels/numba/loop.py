@@ -153,7 +153,8 @@ def backward_loop(plan: Plan, step: Step) -> Callable[..., None]:
         dh, x, drop = dstates[0], inputs.x, inputs.drop
         B, T, I = x.shape  # noqa: E741
         H = dh.shape[1]
-        N, P, dropped, resets = G * H, blocks * H, drop.size > 0, inputs.resets.size > 0
+        P = tape.z.shape[2] if kept else blocks * H
+        N, dropped, resets = G * H, drop.size > 0, inputs.resets.size > 0
         chunk = steps_at_once(B, T)
         live, fresh = np.empty((chunk, B), np.bool_), np.empty((chunk if resets else 0, B), np.bool_)
         # slot s of a chunk is step t1 - 1 - s, so that every sum over rows goes backwards in time whatever the chunk
@@ -248,7 +249,7 @@ def _by_operand(plan: Plan) -> tuple[tuple[Columns, ...], tuple[tuple[Columns, .
 @cache
 def loops(name: str, plan: Plan, step: Step) -> tuple[Kernel, Kernel]:
     """The loops of a cell, forward and backward; they are compiled when they are first used."""
-    functions = [step.forward, step.backward, *chain.from_iterable(step.operands)]
+    functions: list[Any] = [step.forward, step.backward, *chain.from_iterable(step.operands)]
     files = sorted({Path(inspect.getfile(function.py_func)) for function in functions})
     lengths = {"states": plan.states, "activations": plan.activations, "vectors": plan.vectors}
     pair = forward_loop(plan, step), backward_loop(plan, step)

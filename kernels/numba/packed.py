@@ -87,7 +87,9 @@ def _pack_again(cell: Cell, options: tuple[Any, ...], *arrays: Any) -> Packed:
 def variant_of(cell: Cell, options: tuple[Any, ...]) -> Variant:
     """What follows from a cell and its options."""
     chosen = dict(zip(cell.option_names, options, strict=True))
-    blocks, of_h, of_made = cell.G, [], dict[str, list[Columns]]()
+    of_h: list[Columns] = []
+    of_made: dict[str, list[Columns]] = {}
+    blocks = cell.G
     for product in cell.products_for(chosen):
         if product.weight == "U":
             first, count = cell.letters.index(product.gates), len(product.gates)
@@ -111,8 +113,7 @@ def variant_of(cell: Cell, options: tuple[Any, ...]) -> Variant:
         cell=cell,
         options=options,
         plan=plan,
-        # what is compiled for equations are calls of their code, the same for all of a plan
-        loops=loops(cell.name if cell.equations is None else "equations", plan, step),
+        loops=_loops(cell, plan, step),
         W=names.index("W"),
         U=names.index("U") if "U" in names else None,
         b=names.index(cell.bias),
@@ -120,6 +121,12 @@ def variant_of(cell: Cell, options: tuple[Any, ...]) -> Variant:
         codes=tuple(ACTIVATIONS.index(chosen[name]) for name in cell.activations),
         of_input=any(chosen.get(gate.activation) in OF_INPUT for gate in cell.gates),
     )
+
+
+def _loops(cell: Cell, plan: Plan, step: Step) -> tuple[Kernel, Kernel]:
+    """The loops of a cell. For equations they call the code that was made of these, and so are the same for all of a
+    plan, but for how much of a row is kept."""
+    return loops(cell.name, plan, step) if cell.equations is None else loops("equations", plan._replace(blocks=0), step)
 
 
 def pack(cell: Cell, weights: Sequence[Array | None], options: Sequence[Any], backward: bool) -> Packed:

@@ -6,14 +6,17 @@ what lies beside it. The compiled loops call it through pointers, and so do Numb
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from llvmlite import binding, ir  # type: ignore[import-untyped, unused-ignore]
 
 from ..equations.program import Place, Program, Stage
+from .code_cache import kept
 from .vector_math import VectorMath
 
 _WORD = ir.IntType(64)
@@ -59,22 +62,37 @@ def code_of(program: Program, target: Target) -> Code:
     """Compile a program; the code stays for as long as the process."""
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
-    module = ir.Module("equations")
-    module.triple = binding.get_process_triple()
-    names: list[list[str]] = []
-    for way, stages in (("forward", program.forward), ("backward", program.backward)):
-        names.append([f"{way}{k}" for k in range(len(stages))])
-        for k, stage in enumerate(stages):
-            _Function(module, program, target, stage, f"{way}{k}", way == "backward", k == len(stages) - 1)
-    host = binding.get_host_cpu_name()
     features = "" if target.processor else binding.get_host_cpu_features().flatten()
+    processor = target.processor or binding.get_host_cpu_name()
     machine = binding.Target.from_default_triple().create_target_machine(
-        cpu=target.processor or host, features=features, opt=3, jit=True
+        cpu=processor, features=features, opt=3, jit=True
     )
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(str(module)), machine)
+    key = (program.e.key, target, processor, features, binding.llvm_version_info, _sources())
+    code = kept(hashlib.sha256(repr(key).encode()).hexdigest(), lambda: _compiled(program, target, machine))
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+    engine.add_object_file(binding.ObjectFileRef.from_data(code))
     engine.finalize_object()
     _engines.append(engine)
-    return Code(*(tuple(engine.get_function_address(name) for name in each) for each in names))
+    ways = ("forward", "backward")
+    return Code(*(tuple(engine.get_function_address(f"{w}{k}") for k in range(program.phases)) for w in ways))
+
+
+def _compiled(program: Program, target: Target, machine: Any) -> bytes:
+    """Machine code, as a linker takes it."""
+    module = ir.Module("equations")
+    module.triple = binding.get_process_triple()
+    for way, stages in (("forward", program.forward), ("backward", program.backward)):
+        for k, stage in enumerate(stages):
+            _Function(module, program, target, stage, f"{way}{k}", way == "backward", k == len(stages) - 1)
+    code: bytes = machine.emit_object(binding.parse_assembly(str(module)))
+    return code
+
+
+@cache
+def _sources() -> str:
+    here = Path(__file__).parent
+    files = [*sorted((here.parent / "equations").glob("*.py")), *sorted(here.glob("vector_*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 class _Function:

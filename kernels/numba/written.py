@@ -29,8 +29,7 @@ def addresses(equations: Equations, dtype: np.dtype[Any]) -> tuple[int, ...]:
     return (*forward, *backward)
 
 
-@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
-def _call(
+def _calling(
     context: Any, address: Any, H: Any, z: Any, seen: Any, before: Any, after: Any, dz: Any, dstates: Any, dseen: Any,
     dmade: Any, vectors: Any,
 ) -> Any:  # fmt: skip
@@ -46,12 +45,12 @@ def _call(
             return builder.ptrtoint(context.make_array(kind)(context, builder, value).data, word)
 
         for i, name in enumerate(names, 2):
-            kind = signature.args[i]
+            kind: Any = signature.args[i]
             if not isinstance(kind, types.BaseTuple):
                 fields[name] = begin(kind, args[i])
                 continue
             for k in range(1 if name == "vectors" and len(kind) else len(kind)):
-                part = begin(kind[k], builder.extract_value(args[i], k))
+                part = begin(kind.types[k] if hasattr(kind, "types") else kind.dtype, builder.extract_value(args[i], k))
                 fields[name if name == "vectors" else f"{name}{k}"] = part
         with builder.goto_entry_block():
             span = builder.alloca(word, len(SPAN))
@@ -63,6 +62,9 @@ def _call(
 
     n = types.int64
     return types.void(n, n, z, seen, before, after, dz, dstates, dseen, dmade, vectors), generate
+
+
+_call: Any = intrinsic(_calling)
 
 
 def _operand(k: int, phases: int, made: int) -> Operand:

@@ -1,10 +1,44 @@
-"""Cells written as their equations: the base of those of your own, and known variants."""
+"""Cells written as their equations: the base of those of your own, and known variants.
+
+Each variant is a cell, and has its layer: `cells.MGU(32)` for `layers.RNN`, `cells.MGU.Layer(32)` for a model. Their
+attributes besides those of every cell are arguments of the constructor.
+"""
 
 from __future__ import annotations
 
-from ..exports import public
-from .cell import Cell
+from typing import TYPE_CHECKING
 
-__all__ = ["Cell"]
+from ..exports import lazy
 
-__dir__ = public(globals())
+__all__ = [
+    "CTRNN",
+    "JANET",
+    "LTC",
+    "MGU",
+    "SLSTM",
+    "UGRNN",
+    "Cell",
+    "CfC",
+    "ClippedLSTM",
+    "CoupledLSTM",
+    "IndRNN",
+    "LayerNormGRU",
+    "LayerNormLSTM",
+    "PeepholeLSTM",
+]
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .continuous import CTRNN, LTC, CfC
+    from .gated import JANET, MGU, UGRNN, IndRNN, LayerNormGRU
+    from .lstms import SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM
+
+lazy(
+    globals(),
+    {
+        ".cell": "Cell",
+        ".continuous": "CTRNN, LTC, CfC",
+        ".gated": "JANET, MGU, UGRNN, IndRNN, LayerNormGRU",
+        ".lstms": "SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM",
+    },
+)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 from .. import activations, kernels, registry
 from ..activations import Activation
-from ..configured import arguments_of
+from ..configured import arguments_of, levels_to_user
+from ..kernels.equations import has_vector_code
 from ..kernels.equations.row import row_of
 from ..layers.cell import RecurrentCell
 from ..layers.cell_layer import CellLayer, of_cell
@@ -78,7 +81,8 @@ class Cell(RecurrentCell):
         gate_names, roles: words for the gates, and what they do to the memory ("keep", "store", "reset", "output"),
             by letter, for the lab's pictures.
         Others with a number, a truth value, a string or None are hyperparameters: arguments of the constructor with
-            these defaults, and `self.name` in the step. One called activation, or ..._activation, is one there.
+            these defaults, and `self.name` in the step. One called activation, or ..._activation, is one there. One
+            that every cell has, such as use_bias, is its default.
 
     Functions: operators, `np.tanh`, `np.exp`, `np.where`, `np.minimum`, `np.clip` and the like, `cellstep.activations`,
     and these of the cell: `self.product(value, "n")`, value U in the columns of gate n, in the place of its product
@@ -116,14 +120,15 @@ class Cell(RecurrentCell):
                 and not hasattr(RecurrentCell, name)
             ):
                 known[name] = value
-        cls.hyperparameters = {name: getattr(cls, name) for name in known}
+        shared = {name: getattr(cls, name, value) for name, value in _ARGUMENTS.items()}
+        cls.hyperparameters = {name: getattr(cls, name) for name in known if name not in shared}
         if cls.step is Cell.step:
             super().__init_subclass__(**options)
             return
         if not cls.gates.split():
             raise ValueError(f"expected {cls.__name__} with gates such as 'f n', got {cls.gates!r}")
         vectors = {f"{name}_initializer": first for name, first in cls.vector_initializers().items()}
-        arguments = {**cls.hyperparameters, **_ARGUMENTS, **vectors}
+        arguments = {**cls.hyperparameters, **shared, **vectors}
         cls.contract = cls.row(cls.hyperparameters)
         own = _constructor(cls, arguments)
         if "__init__" not in vars(cls):
@@ -140,7 +145,10 @@ class Cell(RecurrentCell):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         chosen = {name: getattr(self, name) for name in self.hyperparameters}
-        self.contract = self.row(chosen)
+        _say_slow()
+        row = vars(self)["contract"] = kernels.add_equations(self.row(chosen))
+        if type(self).contract.name == row.name:
+            type(self).contract = row
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
         plain = {name: own[name] for name in self.hyperparameters if name.rpartition("_")[2] != "activation"}
@@ -189,16 +197,23 @@ class Cell(RecurrentCell):
 
     @classmethod
     def row(cls, hyperparameters: Mapping[str, Any]) -> kernels.Cell:
-        """The row of the cell with these hyperparameters, which is added to `kernels.CELLS`."""
+        """The row of the cell with these hyperparameters; `kernels.CELLS` has it once there is a cell of it."""
         chosen = {name: _in_step(name, value) for name, value in hyperparameters.items()}
         equations = record(cls, chosen)
         digest = hashlib.sha256(f"{cls.__name__} {equations.key}".encode()).hexdigest()[:10]
         name = f"{snake_case(cls.__name__)}_{digest}"
-        if name not in kernels.CELLS:
-            titles = {cell.title for cell in kernels.CELLS.values()}
-            title = cls.__name__ if cls.__name__ not in titles else f"{cls.__name__}_{digest}"
-            kernels.add_cell(row_of(name, title, equations, cls.gate_names, cls.roles))
-        return kernels.CELLS[name]
+        return row_of(name, cls.__name__, equations, cls.gate_names, cls.roles)
+
+
+@cache
+def _say_slow() -> None:
+    """Warn once where nothing compiles equations."""
+    if not has_vector_code():
+        warnings.warn(
+            "cells written as equations run in NumPy here, slowly: pip install 'cellstep[numba]', which compiles them",
+            RuntimeWarning,
+            stacklevel=levels_to_user(),
+        )
 
 
 class _Activated:

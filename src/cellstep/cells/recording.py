@@ -83,8 +83,8 @@ class Recorder:
         seen = []
         for at, letters in self.made:
             operand, gates = places[at], _gate_values(graph)
-            state = graph.leaf("state", self.states[0])
-            seen.append((graph.replaced(operand, state, graph.leaf("seen"), gates), letters))
+            h = graph.leaf("state", self.states[0])
+            seen.append((graph.replaced(operand, h, graph.leaf("seen"), gates), letters))
         return Equations(
             tuple(graph.nodes), self.letters, self.states, self.vectors, outs, recurrent, apart, tuple(seen)
         )
@@ -130,7 +130,7 @@ def record(kind: type, hyperparameters: dict[str, Any]) -> Equations:
             raise ValueError(f"expected gates of {kind.__name__} besides x and h, which are parts of z, got {letter!r}")
     recorder = Recorder("".join(letters), states, vectors)
     # an object of the class without its weights: methods of the user's work
-    stand_in = object.__new__(kind)
+    stand_in: Any = object.__new__(kind)
     vars(stand_in).update(hyperparameters, _recorder=recorder)
     vars(stand_in).update({name: recorder.leaf("vector", name) for name in vectors})
     try:

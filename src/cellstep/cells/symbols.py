@@ -139,7 +139,7 @@ class Symbol:
     __truediv__, __rtruediv__ = _operator("divide"), _operator("divide", True)
     __lt__, __le__ = _operator("less"), _operator("less_equal")
     __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
-    __eq__, __ne__ = _operator("equal"), _operator("not_equal")  # type: ignore[assignment]
+    __eq__, __ne__ = _operator("equal"), _operator("not_equal")
     __and__, __or__ = _operator("logical_and"), _operator("logical_or")
     __hash__ = object.__hash__
 
@@ -202,7 +202,7 @@ class Symbol:
     def __float__(self) -> NoReturn:
         refuse("a value of a step is no number yet: use functions of NumPy, not of math, and no float()")
 
-    __int__ = __index__ = __float__  # type: ignore[assignment]
+    __int__ = __index__ = __float__
 
     def __array__(self, *args: Any, **options: Any) -> NoReturn:
         refuse("a value of a step is no array yet: use elementwise functions of NumPy")

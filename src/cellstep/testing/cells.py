@@ -73,7 +73,7 @@ class _Problem:
         self.x = rng.standard_normal((B, T, inputs))
         self.first, self.dlast = ([rng.standard_normal((B, H)) for _ in row.states] for _ in range(2))
         self.dy = rng.standard_normal((B, T, H))
-        self.given = {
+        self.given: dict[str, Any] = {
             "mask": rng.random((B, T)) > 0.2,
             "resets": rng.random((B, T)) < 0.2,
             "drop": (rng.random((B, H)) > 0.3) / 0.7,
@@ -86,6 +86,7 @@ class _Problem:
     def run(self, backend: kernels.Backend) -> tuple[float, Callable[..., Any]]:
         packed = core.pack(self.row, *self.weights, backward=True, backend=backend, **self.options)
         y, last, back = core.forward(packed, self.x, self.first, tape=True, **self.given)
+        assert y is not None
         assert back is not None
         loss = np.vdot(y, self.dy) + sum(np.vdot(s, d) for s, d in zip(last, self.dlast, strict=True))
         return float(loss), back

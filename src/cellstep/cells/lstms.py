@@ -1,0 +1,139 @@
+"""Variants of the LSTM, written as their equations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..activations import log_sigmoid, sigmoid
+from ..configured import hook
+from .cell import Cell
+
+_NAMES = {"i": "input", "f": "forget", "c": "candidate", "o": "output"}
+_ROLES = {"i": "store", "f": "keep", "c": "store", "o": "output"}
+
+
+class PeepholeLSTM(Cell):
+    """An LSTM whose gates see c, each unit its own: i and f the old one, o the new one. With `cell_clip` c stays
+    between minus it and it; with `gate_clip` so do the sums of the gates.
+
+    F. Gers, N. Schraudolph and J. Schmidhuber, "Learning precise timing with LSTM recurrent networks", Journal of
+    Machine Learning Research 3, 2002. Clipping as in H. Sak, A. Senior and F. Beaufays, 2014 (arXiv 1402.1128).
+    """
+
+    gates = "i f c o"
+    states = "h c"
+    vectors = "input_peephole forget_peephole output_peephole"
+    gate_names, roles = _NAMES, _ROLES
+    activation: Any = "tanh"
+    recurrent_activation: Any = "sigmoid"
+    output_activation: Any = "tanh"
+    cell_clip: Any = None
+    gate_clip: Any = None
+
+    def bounded(self, value: Any, limit: Any) -> Any:
+        """Between minus the limit and it, if there is one."""
+        return value if limit is None else np.clip(value, -limit, limit)
+
+    def gate(self, value: Any) -> Any:
+        """A gate of its sum."""
+        return self.recurrent_activation(self.bounded(value, self.gate_clip))
+
+    @hook
+    def step(self, z: Any, h: Any, c: Any) -> Any:
+        i, f = self.gate(z.i + self.input_peephole * c), self.gate(z.f + self.forget_peephole * c)
+        new = self.bounded(f * c + i * self.activation(self.bounded(z.c, self.gate_clip)), self.cell_clip)
+        o = self.gate(z.o + self.output_peephole * new)
+        return o * self.output_activation(new), new
+
+
+class CoupledLSTM(Cell):
+    """An LSTM that forgets as much as it stores: c' = (1 - i) c + i g; without a forget gate.
+
+    K. Greff, R. Srivastava, J. Koutnik, B. Steunebrink and J. Schmidhuber, "LSTM: a search space odyssey", IEEE
+    Transactions on Neural Networks and Learning Systems 28, 2017 (arXiv 1503.04069), where it is CIFG.
+    """
+
+    gates = "i c o"
+    states = "h c"
+    gate_names, roles = _NAMES, _ROLES
+    activation: Any = "tanh"
+    recurrent_activation: Any = "sigmoid"
+    cell_clip: Any = None
+
+    @hook
+    def step(self, z: Any, h: Any, c: Any) -> Any:
+        i = self.recurrent_activation(z.i)
+        new = (1 - i) * c + i * self.activation(z.c)
+        new = new if self.cell_clip is None else np.clip(new, -self.cell_clip, self.cell_clip)
+        return self.recurrent_activation(z.o) * self.activation(new), new
+
+
+class ClippedLSTM(Cell):
+    """An LSTM whose c stays between minus `cell_clip` and it.
+
+    H. Sak, A. Senior and F. Beaufays, "Long short-term memory recurrent neural network architectures for large scale
+    acoustic modeling", Interspeech 2014.
+    """
+
+    gates = "i f c o"
+    states = "h c"
+    gate_names, roles = _NAMES, _ROLES
+    activation: Any = "tanh"
+    recurrent_activation: Any = "sigmoid"
+    cell_clip = 3.0
+
+    @hook
+    def step(self, z: Any, h: Any, c: Any) -> Any:
+        act, rec = self.activation, self.recurrent_activation
+        new = np.clip(rec(z.f) * c + rec(z.i) * act(z.c), -self.cell_clip, self.cell_clip)
+        return rec(z.o) * act(new), new
+
+
+class LayerNormLSTM(Cell):
+    """An LSTM whose sums are normalized over the units of each gate, and c before the output, with a gain and a shift.
+
+    J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", 2016 (arXiv 1607.06450), here gate by gate.
+    """
+
+    gates = "i f c o"
+    states = "h c"
+    vectors = {f"gain_{part}": "ones" for part in ("i", "f", "c", "o", "cell")} | {
+        f"shift_{part}": "zeros" for part in ("i", "f", "c", "o", "cell")
+    }
+    gate_names, roles = _NAMES, _ROLES
+    use_bias = False
+    epsilon = 1e-3
+
+    def normal(self, value: Any, part: str) -> Any:
+        """Normalized over the units, with the gain and the shift of this part."""
+        return self.normalize(value, self.epsilon) * getattr(self, f"gain_{part}") + getattr(self, f"shift_{part}")
+
+    @hook
+    def step(self, z: Any, h: Any, c: Any) -> Any:
+        i, f, o = sigmoid(self.normal(z.i, "i")), sigmoid(self.normal(z.f, "f")), sigmoid(self.normal(z.o, "o"))
+        new = f * c + i * np.tanh(self.normal(z.c, "c"))
+        return o * np.tanh(self.normal(new, "cell")), new
+
+
+class SLSTM(Cell):
+    """The sLSTM: gates that grow as exponentials, kept in range by a running maximum m, and a normalizer n beside c.
+
+        m' = max(log f + m, xi)   i = exp(xi - m')   f' = exp(log f + m - m')   c' = f' c + i tanh(xc)   n' = f' n + i
+        h' = sigmoid(xo) c' / n'
+
+    M. Beck et al., "xLSTM: extended long short-term memory", 2024 (arXiv 2405.04517), with a sigmoid as forget gate.
+    """
+
+    gates = "i f c o"
+    states = "h c n m"
+    gate_names, roles = _NAMES, _ROLES
+
+    @hook
+    def step(self, z: Any, h: Any, c: Any, n: Any, m: Any) -> Any:
+        kept = log_sigmoid(z.f) + m
+        most = np.maximum(kept, z.i)
+        i, f = np.exp(z.i - most), np.exp(kept - most)
+        c, n = f * c + i * np.tanh(z.c), f * n + i
+        return sigmoid(z.o) * c / np.maximum(n, 1e-6), c, n, most
