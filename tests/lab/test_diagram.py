@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from cellstep import Input, Sequential, lab, layers, seeds
+from cellstep import Cell, Input, Sequential, activations, kernels, lab, layers, seeds
+from cellstep.kernels import Product
+from cellstep.lab.diagrams import any_cell
 from cellstep.lab.diagrams import diagram as figures
+from cellstep.lab.diagrams.cell_step import CellStep, cell_step
 from cellstep.lab.diagrams.sketch import COLOURS, WIDTH, Sketch, dark_rules
 
 NS = "{http://www.w3.org/2000/svg}"
@@ -61,6 +65,11 @@ def sketches(monkeypatch: pytest.MonkeyPatch) -> list[Sketch]:
 def test_letters_lie_apart_and_within_the_edges(kind: str, run: bool, sketches: list[Sketch]) -> None:
     lab.diagram(kind, *(arguments(kind) if run else ()))
     (sketch,) = sketches
+    check_places(sketch)
+
+
+def check_places(sketch: Sketch) -> None:
+    """Letters lie apart, within the edges, and are large enough for a phone."""
     assert sketch.width <= WIDTH
     for text in sketch.texts:
         assert text.bottom - text.top >= 11, "too small for a phone"
@@ -138,6 +147,50 @@ def test_numbers_of_a_cell_are_those_of_the_step(kind: str) -> None:
     assert len(drawn.table()[1]) == len(wanted)
 
 
+def test_a_cell_that_was_added_is_drawn_from_its_row() -> None:
+    rows = kernels.CELLS["lstm"], kernels.CELLS["gru"], kernels.CELLS["rnn"]
+    step = cell_step(net(layers.LSTM), waves(), None, 0, None, 1)
+    for row in (*rows, replace(rows[0], title="Peephole", products=(*rows[0].products, Product("c", "p", "f")))):
+        for shown in (CellStep(), step if len(row.gates) == 4 else CellStep()):
+            sketch = Sketch(*any_cell.size(row), row.title, any_cell.description(row))
+            any_cell.draw(sketch, shown, row)
+            check_places(sketch)
+            words = " ".join(text.text for text in sketch.texts)
+            for gate in row.gates:
+                value = shown.numbers.get(f"gate {gate.letter}")
+                assert (f"{gate.letter} = {value:.2f}" if value is not None else f"{gate.letter} ") in words, words
+    assert "c p" in words
+    assert "f (forget) keeps" in any_cell.description(rows[0])
+
+
+def test_the_figure_of_a_model_is_that_of_its_cell() -> None:
+    for kind, cell in CELLS.items():
+        model = net(cell)
+        assert lab.diagram("cell", model, waves()).svg == lab.diagram(kind, model, waves()).svg
+
+
+class Minimal(Cell):
+    """A minimal gated unit with a second state, written as its equations."""
+
+    gates = "f n"
+    states = "h e"
+    roles: ClassVar = {"f": "keep"}
+
+    def step(self, z: Any, h: Any, e: Any) -> Any:
+        f = activations.sigmoid(z.f)
+        n = np.tanh(z.x.n + self.product(f * h, "n"))
+        return (1 - f) * h + f * n, 0.5 * e + h
+
+
+def test_a_cell_written_as_its_equations_is_drawn(sketches: list[Sketch]) -> None:
+    drawn = lab.diagram("cell", Minimal.Layer(4), waves())
+    assert drawn.title.startswith("Minimal: one step")
+    check_places(sketches[0])
+    assert set(drawn.numbers) == {"f", "n", "h before", "h after", "e before", "e after"}
+    words = [text.text for text in sketches[0].texts]
+    assert "the gates see x W, h U, U of what the step makes" in words
+
+
 def test_the_last_step_that_ran_is_shown() -> None:
     model = Sequential([Input((None, 3)), layers.Masking(), layers.GRU(4, name="memory")])
     x = waves()
@@ -191,12 +244,13 @@ def test_a_report_shows_figures_beside_results() -> None:
     [
         ("elman", {}, "kind must be one of feedback, unrolling, patterns, one to one, "),
         ("patterns", {"x": 1}, "x must be None: the figure 'patterns' takes no model"),
+        ("cell", {}, "model must be given: the figure 'cell' takes model and x, got None"),
         ("lstm", {"x": 1}, "model must be given: the figure 'lstm' takes model and x, got None"),
         ("lstm", {"model": net()}, "x must be given: the figure 'lstm' takes model and x, got None"),
         (
             "lstm",
             {"model": net(), "x": waves()},
-            "must have a layer of the cell LSTM there for the figure",
+            "must have a layer of the cell LSTM for the figure 'lstm', got GRU",
         ),
         ("gru", {"model": net(), "x": waves(), "unit": 4}, "unit must be a number from 0 to 3, got 4"),
         ("gru", {"model": net(), "x": waves(), "step": 9}, "step must be one of the 6 steps of x, from 1 on, got 9"),

@@ -130,3 +130,12 @@ def test_watching_drawing_and_comparing(model: Any, tmp_path: Any) -> None:
         compared,
     ]
     assert lab.report([monitor, unrolled, *results], tmp_path / "page.html").exists()
+
+
+def test_its_figure_has_its_gates(PeepholeLSTM: Any) -> None:
+    layer = PeepholeLSTM(H)
+    drawn = lab.diagram("peephole LSTM", layer, normal(B, T, FEATURES), unit=1)
+    seen = lab.gates(layer, normal(B, T, FEATURES))
+    assert drawn.numbers["forget"] == seen.gates["forget"][0, -1, 1]
+    assert "the gates see x W, h U, c p" in drawn.svg
+    assert lab.diagram("peepholelstm").title == "PeepholeLSTM: one step"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import core
+from ...kernels import Cell
 from ..analysis.jacobians import inputs, values
 from ..analysis.traced_cells import run_layer
 from .sketch import Sketch
@@ -22,14 +23,15 @@ class CellStep:
     """A step.
 
     Attributes:
-        name: of the cell's row; None where there is no model.
-        numbers: what each letter holds: "x" all inputs, "h0" and "h" the state before and after, "c0" and "c" likewise,
+        row: of the cell; None where there is no model.
+        numbers: what each letter holds: "h0" and "h" the state before and after, "c0" and "c" likewise,
             and each gate by its letter with "gate " before it.
+        x: the inputs.
         activations: the signs of the cell's options.
-        before: x and h of earlier steps, the oldest first.
+        where: which step and unit it is, in words.
     """
 
-    name: str | None = None
+    row: Cell | None = None
     numbers: Mapping[str, float] = field(default_factory=dict)
     x: Sequence[float] = ()
     activations: Mapping[str, str] = field(default_factory=dict)
@@ -93,7 +95,7 @@ def cell_step(model: Any, x: Any, layer: str | int | None, row: int, step: int |
         numbers[f"gate {gate.letter}"] = held.gates[k, row, t, unit]
     options = {name: value for name, value in place.cell.options.items() if name in contract.activations}
     return CellStep(
-        name=contract.name,
+        row=contract,
         numbers={name: float(value) for name, value in numbers.items()},
         x=[float(value) for value in inputs(run, row + 1)[row, t]],
         activations={name: SIGNS.get(str(value), str(value)) for name, value in options.items()},

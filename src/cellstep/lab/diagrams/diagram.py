@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import atomic, kernels
+from ... import atomic
 from ...layers.module import Module
 from ..analysis.bptt import bptt as run_bptt
 from ..analysis.jacobians import inputs, values
@@ -18,8 +18,11 @@ from ..cell_rows import row_of, weight_names
 from ..tables import Table
 from . import overviews
 from .cell_step import cell_step, number
-from .figures import Figure, figures
+from .figures import Figure, figure_of, figures, has_drawing
 from .sketch import Sketch
+
+#: The figure of the cell of a model: which one it is says the model.
+OF_A_MODEL = Figure("", "", (0.0, 0.0), lambda *_: None, needs=("x",))
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,8 +76,8 @@ class Diagram:
 
 
 def kinds() -> list[str]:
-    """What `diagram` draws."""
-    return list(figures())
+    """What `diagram` draws of itself, without cells that were added."""
+    return [name for name, figure in figures().items() if figure.cell is None or has_drawing(figure.cell)]
 
 
 def diagram(
@@ -95,7 +98,8 @@ def diagram(
 
     Args:
         kind: "feedback", "unrolling", "patterns" or one of them ("one to one", "one to many", "many to one", "many to
-            many"), "backprop" (of a plain net), "bptt" (its numbered order), "simplernn", "lstm" or "gru".
+            many"), "backprop" (of a plain net), "bptt" (its numbered order), "simplernn", "lstm", "gru"; "cell" of
+            whatever cell the model has, one of your own too, which is drawn from its description.
         model: whose numbers stand in the figure; a cell's must have that cell. None: letters alone.
         x: its inputs. y: its targets, for "bptt", whose model must be compiled.
         path: a file for it, `.svg`.
@@ -118,13 +122,13 @@ def diagram(
     """
     known = figures()
     name = _named(kind, known)
-    figure = known[name]
+    figure = known.get(name, OF_A_MODEL)
     _check(name, figure, model, x, y)
     shown: Any = figure.blank
     numbers: dict[str, float] = {}
     where = ""
     if model is not None:
-        shown, numbers, where = _run(name, figure, model, x, y, layer, row, step, unit)
+        figure, shown, numbers, where = _run(name, figure, model, x, y, layer, row, step, unit)
     said = figure.description + (f" The numbers are of {where}." if where else "")
     title = f"{figure.title}, {where}" if where else figure.title
     width, height = figure.size
@@ -139,10 +143,10 @@ def diagram(
 def _named(kind: Any, known: dict[str, Figure]) -> str:
     if not isinstance(kind, str):
         raise TypeError(f"kind must be a name, got {type(kind).__name__}")
-    plain = {re.sub(r"[\s_-]", "", name): name for name in known}
+    plain = {re.sub(r"[\s_-]", "", name): name for name in (*known, "cell")}
     wanted = re.sub(r"[\s_-]", "", kind).lower()
     if wanted not in plain:
-        raise ValueError(f"kind must be one of {', '.join(known)}, got {kind!r}")
+        raise ValueError(f"kind must be one of {', '.join(known)}, or cell, got {kind!r}")
     return plain[wanted]
 
 
@@ -153,7 +157,7 @@ def _check(name: str, figure: Figure, model: Any, x: Any, y: Any) -> None:
         if value is not None and argument not in asked:
             takes = " and ".join(asked) or "no model"
             raise ValueError(f"{argument} must be None: the figure {name!r} takes {takes}")
-    if any(value is not None for value in given.values()):
+    if figure is OF_A_MODEL or any(value is not None for value in given.values()):
         for argument in asked:
             if given[argument] is None:
                 raise ValueError(f"{argument} must be given: the figure {name!r} takes {' and '.join(asked)}, got None")
@@ -163,24 +167,25 @@ def _check(name: str, figure: Figure, model: Any, x: Any, y: Any) -> None:
 
 def _run(
     name: str, figure: Figure, model: Any, x: Any, y: Any, layer: Any, row: int, step: int | None, unit: int
-) -> tuple[Any, dict[str, float], str]:
-    """What the figure is drawn with, its numbers by their labels, and where they are from."""
+) -> tuple[Figure, Any, dict[str, float], str]:
+    """The figure, what it is drawn with, its numbers by their labels, and where they are from."""
     if name == "bptt":
-        return _way_back(model, x, y, layer)
+        return figure, *_way_back(model, x, y, layer)
     if name == "unrolling":
-        return _chain(model, x, layer, row, unit)
+        return figure, *_chain(model, x, layer, row, unit)
     held = cell_step(model, x, layer, row, step, unit)
-    if figure.cell not in (None, held.name):
-        titles = {key: kernels.CELLS[key].title for key in (figure.cell, held.name) if key}
-        raise ValueError(
-            f"model must have a layer of the cell {titles[str(figure.cell)]} there for the figure {name!r}, got "
-            f"{titles[str(held.name)]}"
-        )
-    contract = kernels.CELLS[str(held.name)]
-    labels = {f"gate {gate.letter}": gate.name for gate in contract.gates if gate.role}
+    contract = held.row
+    assert contract is not None
+    if figure.cell not in (None, contract):
+        wanted = figure.cell.title if figure.cell else ""
+        raise ValueError(f"model must have a layer of the cell {wanted} for the figure {name!r}, got {contract.title}")
+    labels = {
+        f"gate {gate.letter}": gate.name for gate in contract.gates if gate.role or gate.letter != contract.output
+    }
     labels |= {f"{state.name}0": f"{state.name} before" for state in contract.states}
     labels |= {state.name: f"{state.name} after" for state in contract.states}
-    return held, {labels[key]: value for key, value in held.numbers.items() if key in labels}, held.where
+    numbers = {labels[key]: value for key, value in held.numbers.items() if key in labels}
+    return figure_of(contract) if figure is OF_A_MODEL else figure, held, numbers, held.where
 
 
 def _chain(model: Any, x: Any, layer: Any, row: int, unit: int) -> tuple[overviews.Chain, dict[str, float], str]:

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from ... import kernels
-from . import overviews
+from ...kernels import Cell
+from . import any_cell, overviews
 from .cell_step import CellStep
 
 
@@ -17,7 +18,7 @@ class Figure(NamedTuple):
     """How one kind is drawn.
 
     draw takes the sketch and what `numbers` makes of a model's run, or `blank` without one. needs: what a model must
-    come with. cell: the name of the cell's row that it shows. more: pixels of height for what is said of numbers.
+    come with. cell: the row that it shows. more: pixels of height for what is said of numbers.
     """
 
     title: str
@@ -26,21 +27,23 @@ class Figure(NamedTuple):
     draw: Callable[..., None]
     blank: Any = None
     needs: tuple[str, ...] = ()
-    cell: str | None = None
+    cell: Cell | None = None
     more: float = 0.0
 
 
-def cells() -> dict[str, Figure]:
-    """The cells that have a diagram: a module with the name of their row."""
-    found = {}
-    for row in kernels.CELLS.values():
-        if find_spec(f".{row.name}", __package__) is not None:
-            drawn = importlib.import_module(f".{row.name}", __package__)
-            title = f"{drawn.TITLE}: one step"
-            found[drawn.TITLE.lower()] = Figure(
-                title, drawn.DESCRIPTION, drawn.SIZE, drawn.draw, CellStep(), ("x",), row.name
-            )
-    return found
+def has_drawing(row: Cell) -> bool:
+    """Whether a cell has a drawing of its own."""
+    return find_spec(f".{row.name}", __package__) is not None
+
+
+def figure_of(row: Cell) -> Figure:
+    """Of a cell: by the module with the name of its row, or from the row alone."""
+    if not has_drawing(row):
+        own = (any_cell.description(row), any_cell.size(row), partial(any_cell.draw, row=row))
+    else:
+        drawn = importlib.import_module(f".{row.name}", __package__)
+        own = (drawn.DESCRIPTION, drawn.SIZE, drawn.draw)
+    return Figure(f"{row.title}: one step", *own, CellStep(), ("x",), row)
 
 
 def figures() -> dict[str, Figure]:
@@ -100,5 +103,5 @@ def figures() -> dict[str, Figure]:
             ("x", "y"),
             more=34.0,
         ),
-        **cells(),
+        **{row.title.lower(): figure_of(row) for row in kernels.CELLS.values()},
     }

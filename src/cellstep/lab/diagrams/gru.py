@@ -5,7 +5,6 @@ from __future__ import annotations
 from .cell_step import CellStep
 from .sketch import Sketch
 
-TITLE = "GRU"
 SIZE = (420.0, 346.0)
 DESCRIPTION = (
     "A line along the top carries the state h from step to step. 1, reset: the gate r says how much of the old state "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from .cell_step import CellStep
 from .sketch import Sketch
 
-TITLE = "LSTM"
 SIZE = (420.0, 348.0)
 DESCRIPTION = (
     "A line along the top carries the cell state c from step to step. 1, keep: the forget gate f multiplies it. 2, "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from .cell_step import CellStep
 from .sketch import Sketch
 
-TITLE = "SimpleRNN"
 SIZE = (420.0, 232.0)
 DESCRIPTION = (
     "The state h of the step before is multiplied by the matrix U, the input x by the matrix W; both and the bias b "
