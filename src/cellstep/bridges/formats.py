@@ -10,6 +10,7 @@ from typing import Any
 from .. import tensor_file
 from ..models import Model, clone_model, load_model, model_from_json, tensors
 from ..untrusted import library, open_file
+from .onnx import from_onnx, to_onnx
 from .pytorch.models import from_torch, to_torch
 from .pytorch.state_dicts import ENDINGS as PYTORCH
 
@@ -57,7 +58,7 @@ def read(
     if ending in (".keras", ".h5", ".hdf5"):
         return load_model(source, max_bytes=max_bytes)
     if ending == ".onnx":
-        return onnx("from_onnx")(source)  # type: ignore[no-any-return]
+        return from_onnx(source, batch_first=True, max_bytes=max_bytes)
     own = ending == ".safetensors" and _is_ours(source)
     if own and like is None:
         return load_model(source, max_bytes=max_bytes)
@@ -80,7 +81,7 @@ def write(model: Model, target: Path) -> None:
     if ending == ".weights.h5":
         model.save_weights(target)
     elif ending == ".onnx":
-        onnx("to_onnx")(model, target)
+        to_onnx(model, target)
     elif ending in PYTORCH:
         library("torch", "torch", ".pt files").save(to_torch(model).state_dict(), target)
     else:
@@ -101,13 +102,6 @@ def again(target: Path, model: Model) -> Any:
             return module(torch.from_numpy(x)).numpy()
 
     return predict
-
-
-def onnx(name: str) -> Any:
-    """A function of the bridge to ONNX."""
-    from .. import bridges
-
-    return getattr(bridges, name)
 
 
 def _is_ours(source: Any) -> bool:

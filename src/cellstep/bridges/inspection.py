@@ -12,10 +12,13 @@ from typing import Any
 
 from ..core import check_count
 from ..layers.stream import KIND
-from ..models import archive, hdf5, saving, tensors, weights
+from ..models import archive, hdf5, legacy, saving, tensors, weights
 from ..tensor_file import TensorFile
-from ..untrusted import FileError, Limit, blamed, library, named, open_file
+from ..untrusted import FileError, Limit, blamed, named, open_file
 from .formats import FORMATS, ending_of
+from .onnx.importer import RULES
+from .onnx.loading import operators  # noqa: F401 - fills RULES
+from .onnx.reading import read
 from .pytorch.state_dicts import check_archive, load, what
 
 
@@ -118,9 +121,15 @@ def _keras(found: Contents, file: Any, max_bytes: int | None) -> None:
 
 def _hdf5(found: Contents, file: Any, max_bytes: int | None) -> None:
     hdf5.check_checksum(file, found.file)
+    limit = archive.allowed(file, max_bytes)
     with hdf5.opened(file, found.file) as arrays:
         found.tensors = list(_arrays(arrays))
-    found.how = "model.load_weights(path), of a model with these weights"
+        text = legacy.text(arrays, "model_config", limit // saving.TEXT)
+        if text is not None:
+            model = saving.model_of(text, "model_config", limit, found.file)
+            found.facts["layers"] = layers_of(model)
+            weights.matched(model, arrays, found.file)
+    found.how = "model.load_weights(path), of a model with these weights" if text is None else "models.load_model(path)"
 
 
 def _arrays(file: hdf5.File) -> Iterator[tuple[str, str, tuple[int, ...]]]:
@@ -144,17 +153,14 @@ def _pytorch(found: Contents, file: Any, max_bytes: int | None) -> None:
 
 
 def _onnx(found: Contents, file: Any, max_bytes: int | None) -> None:
-    onnx = library("onnx", "onnx", "ONNX files")
-    file.seek(0)
-    with blamed(found.file, "", (Exception,)):  # protobuf has errors of its own
-        graph = onnx.load_model_from_string(file.read()).graph
-    found.facts["operators"] = _short(
-        ", ".join(f"{n} {name}" for name, n in Counter(n.op_type for n in graph.node).items())
-    )
-    found.facts["inputs"] = _short(", ".join(value.name for value in graph.input))
-    found.facts["outputs"] = _short(", ".join(value.name for value in graph.output))
-    kind = onnx.TensorProto.DataType.Name
-    found.tensors = [(t.name, kind(t.data_type).lower(), tuple(t.dims)) for t in graph.initializer]
+    graph = read(found.file, max_bytes)
+    kinds = Counter(node.kind for node in graph.operators)
+    found.facts["operators"] = _short(", ".join(f"{number} {kind}" for kind, number in kinds.items()))
+    found.facts |= {"inputs": _short(", ".join(graph.inputs)), "outputs": _short(", ".join(graph.outputs))}
+    found.tensors = [(name, str(array.dtype), array.shape) for name, array in graph.constants.items()]
+    for node in graph.operators:
+        if node.kind not in RULES:
+            raise FileError(found.file, node.place, f"the operator {node.kind} is not built")
     found.how = "bridges.from_onnx(path)"
 
 
