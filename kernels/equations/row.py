@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..cells import Cell, Gate, Product, State, Weight
+from ..cells import ACTIVATIONS, Cell, Gate, Product, State, Weight
 from .program import Equations
 
 _NAMES = {"W": "kernel", "U": "recurrent_kernel", "b": "bias"}
@@ -29,7 +29,10 @@ def row_of(
     return Cell(
         name=name,
         title=title,
-        gates=tuple(Gate(letter, gate_names.get(letter, letter), "", roles.get(letter, "")) for letter in e.letters),
+        gates=tuple(
+            Gate(letter, gate_names.get(letter, letter), _activation(e, i), roles.get(letter, ""))
+            for i, letter in enumerate(e.letters)
+        ),
         states=tuple(State(state) for state in e.states),
         weights=(
             *(Weight(w, axes, {"keras": _NAMES[w]}) for w, axes in weights.items()),
@@ -39,3 +42,9 @@ def row_of(
         options=(),
         equations=e,
     )
+
+
+def _activation(e: Equations, gate: int) -> str:
+    """The activation of a gate's value; empty where it is none."""
+    op = e.program.graph.nodes[e.program.gates[gate]].op
+    return op if op in ACTIVATIONS else ""

@@ -27,8 +27,9 @@ def through_gates(run: CellTrace, rows: int) -> tuple[Array, dict[str, Array]] |
     """(n, T, H) the slopes of c_t by c_(t-1) with h held; and by gate (n, T, H, H) the ways from h_(t-1) to c_t, whose
     sum is d c_t / d h_(t-1).
 
-    None for cells without a cell state, or whose gates add up more than a product of x and one of h; and where an
-    activation is not one of the kernels': it may mix units.
+    None for cells without a cell state, or whose gates add up more than a product of x and one of h, or that are
+    written as equations, of which nothing else is known; and where an activation is not one of the kernels': it may mix
+    units.
     """
     row, options, arrays = run.cell.contract, run.cell.options, weights(run)
     names = dict(zip(row.weight_names, arrays, strict=True))
@@ -36,7 +37,7 @@ def through_gates(run: CellTrace, rows: int) -> tuple[Array, dict[str, Array]] |
     vectors = {weight.name for weight in row.weights if len(weight.axes) == 1}
     sums_of = [replace(p, bias=None) for p in row.products_for(options) if p.weight not in vectors]
     known = all(isinstance(options[name], str) for name in row.activations)
-    if not (has_cell_state(row) and sums_of == [x, h] and known):
+    if row.equations is not None or not (has_cell_state(row) and sums_of == [x, h] and known):
         return None
     kernel, recurrent, bias = (arrays[names[weight]] for weight in (x.weight, h.weight, row.bias))
     assert kernel is not None

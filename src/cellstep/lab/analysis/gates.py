@@ -213,7 +213,7 @@ def _memory(keep: Array, running: NDArray[np.bool_]) -> Array:
 
 def lower_end(place: Place, gate: Gate) -> float | None:
     """The lower end of a gate's activation, whose upper one is 1; None where it has none."""
-    name = place.cell.options[gate.activation]
+    name = place.cell.options.get(gate.activation, gate.activation)  # of equations it is the activation itself
     return 0.0 if name in GATING else -1.0 if name in SIGNED else None
 
 
