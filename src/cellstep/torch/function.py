@@ -50,7 +50,9 @@ class Call(NamedTuple):
             layer.packed(tensors[at + k * n : at + k * n + n], taped, order.B * order.T)
             for k, layer in enumerate(self.layers)
         ]
-        self._check_widths(packed, x.shape[-1], tensors)
+        width = x.shape[-1]
+        if width != packed[0].I or self.given or packed[1:]:
+            self._check_widths(packed, width, tensors)
         if not taped and not self.sequences:
             shape, dtype = (order.B, packed[0].H), packed[0].dtype
             new = [_array(state).copy() for state in tensors[:at]] or [np.zeros(shape, dtype) for _ in range(states)]
