@@ -26,6 +26,7 @@ extensions = [
     "boxes",
     "diagrams",
     "play",
+    "notebooks",
     "gallery",
 ]
 exclude_patterns = ["_extensions", "_static"]

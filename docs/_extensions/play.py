@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sphinx.application import Sphinx
 
 import cellstep
 from cellstep import Input, Sequential, layers, seeds
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 WORDS = ("won", "lost", "home", "away", "season")
 SENTENCE = ("home", "won", "away", "lost", "home", "won", "won", "season", "away", "lost", "home", "lost", "won")

@@ -8,7 +8,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -38,16 +37,9 @@ def node(expression: str, *arguments: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def play() -> ModuleType:
-    """The extension that trains the net of the page; it needs Sphinx for the name of a type alone."""
-    if importlib.util.find_spec("sphinx") is None:
-        names = {name: ModuleType(name) for name in ("sphinx", "sphinx.application")}
-        names["sphinx.application"].Sphinx = object  # type: ignore[attr-defined]
-    else:
-        names = {}
+    """The extension that trains the net of the page."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(DOCS / "_extensions"))
-        for name, module in names.items():
-            patch.setitem(sys.modules, name, module)
         return importlib.import_module("play")
 
 
