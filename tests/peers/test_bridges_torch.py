@@ -184,7 +184,9 @@ def test_convolutions(options: dict[str, Any], size: int) -> None:
     plain = nn.Sequential(nn.Conv1d(4, 6, size, **options), nn.ReLU())
     model, x = bridges.from_torch(plain), inputs((4, 12), False)
     close(plain(torch.from_numpy(x)), model.predict(x, verbose=0))
-    close(bridges.to_torch(model)(torch.from_numpy(x)), model.predict(x, verbose=0))
+    back = bridges.to_torch(model)
+    close(back(torch.from_numpy(x)), model.predict(x, verbose=0))
+    close(bridges.from_torch(back).predict(x, verbose=0), model.predict(x, verbose=0))
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", "causal"])
@@ -202,6 +204,7 @@ def test_models_of_ours_over_steps(padding: str, rate: int) -> None:
     x = inputs((9, 4), False)
     module = bridges.to_torch(net)
     close(module(torch.from_numpy(x)), net.predict(x, verbose=0))
+    close(bridges.from_torch(module).predict(x, verbose=0), net.predict(x, verbose=0))
     assert {layer.name for layer in net.layers} <= {name for name, _ in module.named_children()}
 
 

@@ -177,7 +177,7 @@ def _inputs(module: Any) -> tuple[tuple[int | None, ...], str | None]:
         if hasattr(part, "num_embeddings"):
             return (None,), "int32"
         if hasattr(part, "in_channels"):
-            return (part.in_channels, None), None
+            return ((None, part.in_channels) if hasattr(part, "causal") else (part.in_channels, None)), None
         if hasattr(part, "normalized_shape"):
             return (*steps, *part.normalized_shape), None
         size = getattr(part, "input_size", getattr(part, "in_features", None))

@@ -68,7 +68,7 @@ def _walk(module: Any, prefix: str, own: Own) -> list[Line]:
     nn = library("torch", "torch", "models of PyTorch").nn
     kind = type(module)
     if kind.__module__.startswith("cellstep.torch."):
-        kind = kind.kind() if hasattr(kind, "kind") else kind
+        kind = kind.kind() if hasattr(kind, "kind") else nn.Conv1d if hasattr(kind, "causal") else kind
     if kind in own:
         made = own[kind](module)
         return [Line(prefix, [] if made is None else made if isinstance(made, list) else [made])]
@@ -129,6 +129,9 @@ def _layers(nn: Any, kind: Any, module: Any, name: str | None) -> list[Any] | No
     if kind is nn.Flatten:
         _only(module, start_dim=1, end_dim=-1)
         return [L.Flatten(name=name)]
+    if kind is nn.ConstantPad1d:
+        _only(module, value=0.0)
+        return [L.ZeroPadding1D(module.padding, "channels_first", name=name)]
     if kind is nn.LeakyReLU:
         return [L.LeakyReLU(module.negative_slope, name=name)]
     if kind.__name__ in ACTIVATIONS and kind.__module__.startswith("torch.nn."):
@@ -154,13 +157,15 @@ def _convolution(module: Any, name: str | None) -> list[Any]:
     (size,), (stride,), (rate,) = module.kernel_size, module.stride, module.dilation
     padding = module.padding if isinstance(module.padding, str) else module.padding[0]
     same = padding == "same" or (padding not in ("valid", 0) and 2 * padding == rate * (size - 1) and stride == 1)
-    over: Any = {"data_format": "channels_first"}
+    # what `to_torch` makes of a convolution over (batch, time, features)
+    over: Any = {"data_format": "channels_last" if hasattr(module, "causal") else "channels_first"}
+    causal = getattr(module, "causal", False)
     before = [] if same or padding in ("valid", 0) else [L.ZeroPadding1D(padding, **over)]
     layer = L.Conv1D(
         module.out_channels,
         size,
         strides=stride,
-        padding="same" if same else "valid",
+        padding="causal" if causal else "same" if same else "valid",
         dilation_rate=rate,
         groups=module.groups,
         use_bias=module.bias is not None,
