@@ -100,7 +100,7 @@ class FixedPoints(Result):
         left, or "repeller", where all are."""
         sizes = np.abs(self.eigenvalues)
         left = (sizes > 1 + NEAR_ONE).sum(axis=1)
-        kept: list[bool] = (sizes >= 1 - NEAR_ONE).any(axis=1).tolist()
+        kept = np.any(sizes >= 1 - NEAR_ONE, axis=1).tolist()
         S = sizes.shape[1]
         return [
             "repeller" if n == S else f"saddle of {n}" if n else "marginal" if near else "stable"
