@@ -229,14 +229,15 @@ def _bidirectional(w: Writer, call: Call) -> list[Value]:
         ]
         seen = w.node("Transpose", x.name, perm=[1, 0, 2])
         Y, *last = _run(w, layer.name, nodes, seen, "bidirectional", x.lengths, begin)
-        ends = [w.node("Split", state, count=2, axis=0) for state in last]
+        ends = [w.node("Split", state, w.integers(1, 1), count=2, axis=0) for state in last]
         states = [[w.squeeze(end[d], 0) for end in ends] for d in range(2)]
         if layer.return_sequences and layer.merge_mode == "concat":
             turned = w.node("Transpose", Y, perm=[2, 0, 1, 3])
             outputs = [w.node("Reshape", turned, w.integers(0, 0, -1))]
         elif layer.return_sequences:
             outputs = [
-                w.node("Transpose", w.squeeze(y, 1), perm=[1, 0, 2]) for y in w.node("Split", Y, count=2, axis=1)
+                w.node("Transpose", w.squeeze(y, 1), perm=[1, 0, 2])
+                for y in w.node("Split", Y, w.integers(1, 1), count=2, axis=1)
             ]
         else:
             outputs = [states[0][0], states[1][0]]

@@ -185,8 +185,6 @@ def _check(w: Writer, step: Any, inputs: list[Value]) -> None:
     known = hasattr(layer, "runner") or rank < 3 or isinstance(layer, Network)
     if not known and layer.reach(rank) != "step":
         raise CannotExport(f"{layer.name} looks at several steps, so it cannot be written as a step")
-    if hasattr(layer, "forward_layer"):
-        raise CannotExport(f"{layer.name} cannot be written as a step, as its backward layer begins at the last one")
 
 
 @rule(Model, Network)

@@ -113,11 +113,11 @@ def _slice(g: Importer, node: Operator) -> Any:
     if not len(starts) == len(ends) == len(axes) == len(steps) or len(set(axes)) < len(axes) or 0 in steps:
         raise Unsupported(f"expected a start, an end, and a step other than 0 for each axis, got {starts}, {ends}")
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        x = _sliced(g, x, axis, start, end, step)
+        x = sliced(g, x, axis, start, end, step)
     return x
 
 
-def _sliced(g: Importer, x: Any, axis: int, start: Any, end: Any, step: Any) -> Any:
+def sliced(g: Importer, x: Any, axis: int, start: Any, end: Any, step: Any) -> Any:
     """A part of one axis, as NumPy's slices are but that a negative end below the size is one before the first."""
     size = g.dims(x)[axis]
     if isinstance(step, Dim):
@@ -190,7 +190,7 @@ def _split(g: Importer, node: Operator) -> Any:
     if any(isinstance(n, Dim) for n in sizes) or sum(sizes) != size or len(sizes) != len(node.outputs):
         raise Unsupported(f"expected sizes that add up to {size}, one for each output, got {sizes}")
     ends = np.cumsum(sizes)
-    return [_sliced(g, x, axis, int(end - n), int(end), 1) for n, end in zip(sizes, ends, strict=True)]
+    return [sliced(g, x, axis, int(end - n), int(end), 1) for n, end in zip(sizes, ends, strict=True)]
 
 
 @operator("Pad")
@@ -211,7 +211,7 @@ def _pad(g: Importer, node: Operator) -> Any:
     for axis, width in enumerate(widths):
         cut = [max(0, -n) for n in width]
         if any(cut):
-            x = _sliced(g, x, axis, cut[0], -cut[1] if cut[1] else 2**62, 1)
+            x = sliced(g, x, axis, cut[0], -cut[1] if cut[1] else 2**62, 1)
     widths = [(max(0, a), max(0, b)) for a, b in widths]
     if not any(a or b for a, b in widths):
         return x

@@ -185,7 +185,11 @@ def _as_given(dims: list[Any], sizes: list[Any]) -> list[Any]:
 @operator("Concat")
 def _concat(g: Importer, node: Operator) -> Any:
     values = [g.value(node, i) for i in range(len(node.inputs))]
-    axis = axis_of(node.attribute("axis", 1), g.ndim(values[0]))
+    return concatenated(g, values, axis_of(node.attribute("axis", 1), g.ndim(values[0])))
+
+
+def concatenated(g: Importer, values: list[Any], axis: int) -> Any:
+    """Values one after another along an axis."""
     if has_sizes(*values):
         return on_sizes(lambda *a: np.concatenate([np.asarray(v, object) for v in a], axis), *values)
     if all(map(is_array, values)):
