@@ -18,6 +18,7 @@ from ... import ops
 from ...core import brief
 from ...layers import SymbolicTensor
 from ...layers.operations import OPERATIONS
+from ...layers.operations.sizes import Size
 from ...untrusted import FileError
 from .reading import GraphFile, Operator, Unsupported, placed
 from .sizes import Dim, Undecided, settled
@@ -139,10 +140,27 @@ class Importer:
         if isinstance(value, Stacked):
             return self.apply("Stack", [self.tensor(item) for item in value.items], axis=value.axis)
         if isinstance(value, Spread):
-            return self.apply("BroadcastTo", value.array, shape=[_size(n) for n in value.dims])
+            return self._spread(value)
         if is_array(value) and value.dtype == object:
             raise Unsupported("a size of an open axis is not built as a value of a model")
         return value
+
+    def _spread(self, value: Spread) -> Any:
+        """An array, broadcast; where each open axis is one of a tensor, by adding zeros of that size, as sizes that are
+        computed cannot be saved."""
+        sizes = [n.size() if isinstance(n, Dim) else n for n in value.dims]
+        axes = [size.of_axis() for size in sizes if isinstance(size, Size)]
+        if not all(axes) or value.dtype.kind == "b":
+            return self.apply("BroadcastTo", value.array, shape=sizes)
+        y: Any = np.broadcast_to(value.array, [1 if isinstance(n, Size) else n for n in sizes])
+        for axis, size in enumerate(sizes):
+            if isinstance(size, Size):
+                tensor, place = size.of_axis()
+                row = tensor[tuple(slice(None) if i == place else 0 for i in range(tensor.ndim))]
+                zeros = ops.zeros_like(row, dtype=str(value.dtype))
+                others = [i for i in range(len(sizes)) if i != axis]
+                y = (ops.expand_dims(zeros, others) if others else zeros) + y
+        return y
 
     def view(self, value: Any) -> Any:
         """A value as a view, or an array."""
@@ -222,7 +240,3 @@ def on_sizes(function: Callable[..., Any], *arrays: Any) -> np.ndarray[Any, Any]
 
 def has_sizes(*values: Any) -> bool:
     return any(is_array(v) and v.dtype == object for v in values)
-
-
-def _size(n: Any) -> Any:
-    return n.size() if isinstance(n, Dim) else int(n)
