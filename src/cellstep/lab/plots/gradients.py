@@ -93,14 +93,16 @@ def draw_flow(result: GradientFlow) -> Figure:
     )
     for column, label in enumerate(labels):
         curves = [curve for curve in result.curves if curve.label == label]
-        _lines(axes[0, column], curves, [c.loss for c in curves], f"{label}: dL/dh_t")
-        _lines(axes[1, column], curves, [c.mean_chain for c in curves], f"{label}: dh_T/dh_t")
+        legend = None if column else "best"  # the scales are the same everywhere
+        _lines(axes[0, column], curves, [c.loss for c in curves], f"{label}: dL/dh_t", legend)
+        _lines(axes[1, column], curves, [c.mean_chain for c in curves], f"{label}: dh_T/dh_t", None)
         if curves[0].terms is None:
-            _lines(axes[2, column], curves, [c.step.mean(axis=0) for c in curves], f"{label}: one step, dh_t/dh_(t-1)")
+            steps = [c.step.mean(axis=0) for c in curves]
+            _lines(axes[2, column], curves, steps, f"{label}: one step, dh_t/dh_(t-1)", None)
         else:
             _terms(axes[2, column], min(curves, key=lambda c: abs(c.scale - 1)))
         if clipped:
-            _clipping(axes[3, column], curves)
+            _clipping(axes[3, column], curves, None if column else "upper left")
     for row in range(2):
         log_axis(axes[row, 0], np.concatenate([line.get_ydata() for axis in axes[row] for line in axis.lines]))
         for axis in axes[row, 1:]:
@@ -109,10 +111,10 @@ def draw_flow(result: GradientFlow) -> Figure:
     return figure
 
 
-def _lines(axis: Any, curves: list[Curve], values: list[Array], title: str) -> None:
+def _lines(axis: Any, curves: list[Curve], values: list[Array], title: str, legend: str | None) -> None:
     names = [f"weights x {rounded(curve.scale)}" for curve in curves]
     log_lines(axis, list(zip(names, values, range(len(names)), strict=True)), curves[0].steps)
-    _around(axis, title, "norm", curves[0].steps)
+    _around(axis, title, "norm", curves[0].steps, legend)
 
 
 def _terms(axis: Any, curve: Curve) -> None:
@@ -127,7 +129,7 @@ def _terms(axis: Any, curve: Curve) -> None:
     _around(axis, title, "spectral norm", curve.steps, legend="lower right")
 
 
-def _clipping(axis: Any, curves: list[Curve]) -> None:
+def _clipping(axis: Any, curves: list[Curve], legend: str | None) -> None:
     clips = {c.scale: c.clipping for c in curves if c.clipping is not None}
     at = np.arange(len(clips))
     width = 0.38
@@ -141,10 +143,10 @@ def _clipping(axis: Any, curves: list[Curve]) -> None:
     axis.set_ylim(low, high * (high / low) ** 0.6)  # for the legend
     axis.set_xticks(at, [rounded(scale) for scale in clips])
     title = f"{curves[0].label}: clipping by norm"
-    describe(axis, title, "scale of the recurrent weights", "norm of all gradients", "upper left", fontsize=8)
+    describe(axis, title, "scale of the recurrent weights", "norm of all gradients", legend, fontsize=8)
 
 
-def _around(axis: Any, title: str, quantity: str, steps: int, legend: str = "best") -> None:
+def _around(axis: Any, title: str, quantity: str, steps: int, legend: str | None = "best") -> None:
     line_at_one(axis)
     over_steps(axis, 0, steps, most=6)
     describe(axis, title, "step t", quantity, legend, fontsize=8)

@@ -51,7 +51,12 @@ def log_axis(axis: Any, values: Array, decades: float = 12, room: float = 0) -> 
 def heat_map(
     figure: Figure, axis: Any, values: Array, steps: tuple[float, float], first: int = 0, ticks: Any = None, **look: Any
 ) -> Any:
-    """Values (rows, columns) as colours, columns between two steps, rows from `first` on, down; its bar of colours."""
+    """Values (rows, columns) as colours, columns between two steps, rows from `first` on, down; its bar of colours.
+
+    What a logarithmic scale cannot show, such as zero, has no colour.
+    """
+    if "norm" in look:
+        values = positive(values)
     extent = (steps[0] - 0.5, steps[1] + 0.5, first + len(values) - 0.5, first - 0.5)
     image = axis.imshow(values, aspect="auto", interpolation="nearest", extent=extent, **look)
     axis.grid(False)
