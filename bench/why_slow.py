@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import cellstep
 from cellstep import Input, Sequential, layers
+from cellstep.activations import sigmoid
 from cellstep.benchmarks.interleaved import Pace, compare
 from cellstep.lab.result import text_table
 
@@ -115,40 +117,32 @@ def threads_and_rows(steps: int, units: int, batches: tuple[int, ...], pace: Pac
     table(title, ["batch", "1 thread", f"{most} threads", "ratio", "a row"], rows)
 
 
+class InputGated(cellstep.Cell):
+    """A GRU without its recurrent products: gate and candidate see the input alone."""
+
+    gates = "k g"
+
+    def step(self, z: Any, h: Any) -> Any:
+        keep = sigmoid(z.x.k)
+        return keep * h + (1 - keep) * np.tanh(z.x.g)
+
+
 def gates_of_the_input(steps: int, units: int, batches: tuple[int, ...], pace: Pace) -> None:
-    """A GRU, and one whose gate and candidate see the input alone: all its products are of all steps at once."""
+    """A GRU, and one whose gate and candidate see the input alone: forward and backward."""
     rng = np.random.default_rng(0)
-    W, U = (rng.standard_normal((units, 3 * units)).astype("f4") / units**0.5 for _ in range(2))
     rows = []
     for batch in batches:
-        x = rng.standard_normal((steps, batch, units)).astype("f4")
+        x = rng.standard_normal((batch, steps, units)).astype("f4")
 
-        def gru(x: Array = x) -> Array:
-            sums = (x.reshape(-1, units) @ W).reshape(steps, -1, 3 * units)
-            h = np.zeros(x.shape[1:], "f4")
-            for xz, xr, xg in (np.split(step, 3, axis=1) for step in sums):
-                hz, hr, hg = np.split(h @ U, 3, axis=1)
-                z, r = sigmoid(xz + hz), sigmoid(xr + hr)
-                h = z * h + (1 - z) * np.tanh(xg + r * hg)
-            return h
+        def train(layer: Any, x: Array = x) -> None:
+            y, pullback = layer.forward(x, training=True)
+            pullback(np.ones_like(y))
 
-        def minimal(x: Array = x) -> Array:
-            sums = (x.reshape(-1, units) @ W[:, : 2 * units]).reshape(steps, -1, 2 * units)
-            z, g = sigmoid(sums[:, :, :units]), np.tanh(sums[:, :, units:])
-            new = (1 - z) * g
-            h = np.zeros(x.shape[1:], "f4")
-            for keep, add in zip(z, new, strict=True):
-                h = keep * h + add
-            return h
-
-        whole, less = milliseconds({"gru": gru, "minimal": minimal}, pace)
+        cells = {"gru": layers.GRU(units), "alone": InputGated.Layer(units)}
+        whole, less = milliseconds({name: partial(train, layer) for name, layer in cells.items()}, pace)
         rows.append([rows_of(batch), f"{whole:.2f}", f"{less:.2f}", f"{whole / less:.1f}"])
-    title = f"4. GRU({units}) over {steps} steps, in NumPy: milliseconds"
-    table(title, ["batch", "gates see x and h", "gates see x alone", "ratio"], rows)
-
-
-def sigmoid(z: Array) -> Array:
-    return 1 / (1 + np.exp(-z))
+    title = f"4. Gated cells of {units} units over {steps} steps, forward and backward: milliseconds"
+    table(title, ["batch", "GRU", "gates see x alone", "ratio"], rows)
 
 
 def scan(a: Array, b: Array) -> Array:
