@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,37 @@ def test_between_formats(tmp_path: Path, source: str, target: str) -> None:
         assert all(np.array_equal(a, b) for a, b in zip(kept, like.get_weights(), strict=True))
     assert bridges.inspect(second).problem == ""
     assert sorted(os.listdir(tmp_path)) == sorted({first.name, second.name})
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_to_onnx_and_back(tmp_path: Path, ending: str) -> None:
+    pytest.importorskip("onnx")
+    model, x = net(), np.random.default_rng(0).integers(0, 9, (2, 5))
+    model.save(tmp_path / "a.keras")
+    bridges.convert(tmp_path / "a.keras", tmp_path / "a.onnx")
+    found = bridges.inspect(tmp_path / "a.onnx")
+    assert not found.problem
+    assert "2 LSTM" in found.facts["operators"] or "1 LSTM" in found.facts["operators"]
+    same = bridges.convert(tmp_path / "a.onnx", tmp_path / f"b{ending}")
+    np.testing.assert_allclose(same.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
+    if ending != ".weights.h5":
+        again = models.load_model(tmp_path / f"b{ending}")
+        assert np.array_equal(again.predict(x, verbose=0), same.predict(x, verbose=0))
+
+
+def test_older_files_of_keras(tmp_path: Path) -> None:
+    with zipfile.ZipFile(next((Path(__file__).parents[1] / "golden").glob("legacy-2-*.zip"))) as kept:
+        names = [name for name in kept.namelist() if name.endswith(".h5") and "weights" not in name]
+        for name in names:
+            (tmp_path / "old.h5").write_bytes(kept.read(name))
+            found = bridges.inspect(tmp_path / "old.h5")
+            if found.problem or "layers" not in found.facts:
+                continue
+            model = bridges.convert(tmp_path / "old.h5", tmp_path / "new.safetensors")
+            assert len(model.weights) == len(bridges.inspect(tmp_path / "new.safetensors").tensors)
+            break
+        else:
+            pytest.fail(f"none of {names} would load")
 
 
 def test_what_was_written_is_held_against_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +15,9 @@ from ..core import check_count
 from ..layers.stream import KIND
 from ..models import archive, hdf5, legacy, saving, tensors, weights
 from ..tensor_file import TensorFile
-from ..untrusted import FileError, Limit, blamed, named, open_file
+from ..untrusted import FileError, Limit, named, open_file
 from .formats import FORMATS, ending_of
-from .onnx.importer import RULES
-from .onnx.loading import operators  # noqa: F401 - fills RULES
+from .onnx.loading import tensors_of
 from .onnx.reading import read
 from .pytorch.state_dicts import check_archive, load, what
 
@@ -59,8 +59,8 @@ def table(rows: list[tuple[str, str, tuple[int, ...]]], most: int = 1000) -> lis
 def inspect(path: Any, max_bytes: int | None = None) -> Contents:
     """What a file of a model or of weights holds, and whether it would load.
 
-    Arrays in it are not read, and nothing in it is run; a configuration is followed as far as its layers and their
-    sizes. A file that cannot be read at all is told as one that would not load.
+    Arrays in it are not read, but those of ONNX, and nothing in it is run; a configuration is followed as far as the
+    layers and their sizes. A file that cannot be read at all is told as one that would not load.
 
     Args:
         path: of a file that `convert` knows. max_bytes: the most memory that may be taken; see `load_model`.
@@ -105,15 +105,14 @@ def _safetensors(found: Contents, file: Any, max_bytes: int | None) -> None:
 def _keras(found: Contents, file: Any, max_bytes: int | None) -> None:
     limit = archive.allowed(file, max_bytes)
     with archive.opened(file, found.file) as members:
-        if archive.METADATA in members.namelist():
-            with blamed(found.file, archive.METADATA):
-                about = json.loads(archive.member(members, archive.METADATA, found.file, 2**16))
+        with suppress(ValueError, AttributeError):  # nothing depends on it
+            about = json.loads(archive.member(members, archive.METADATA, found.file, 2**16))
             found.facts |= {str(key): _short(value) for key, value in about.items()}
         text = archive.member(members, archive.CONFIG, found.file, limit // saving.TEXT)
         content = archive.member(members, archive.WEIGHTS, found.file, limit)
     with hdf5.opened(io.BytesIO(content), found.file) as arrays:
         found.tensors = list(_arrays(arrays))
-        model = saving.model_of(text, archive.CONFIG, limit, found.file)
+        model = saving.model_of(text, archive.CONFIG, limit, found.file, compile=True)
         found.facts["layers"] = layers_of(model)
         weights.matched(model, arrays, found.file)
     found.how = "models.load_model(path)"
@@ -126,7 +125,8 @@ def _hdf5(found: Contents, file: Any, max_bytes: int | None) -> None:
         found.tensors = list(_arrays(arrays))
         text = legacy.text(arrays, "model_config", limit // saving.TEXT)
         if text is not None:
-            model = saving.model_of(text, "model_config", limit, found.file)
+            compiled = legacy.text(arrays, "training_config", limit // saving.TEXT)
+            model = saving.model_of(text, "model_config", limit, found.file, compile=True, compiled=compiled)
             found.facts["layers"] = layers_of(model)
             weights.matched(model, arrays, found.file)
     found.how = "model.load_weights(path), of a model with these weights" if text is None else "models.load_model(path)"
@@ -158,9 +158,7 @@ def _onnx(found: Contents, file: Any, max_bytes: int | None) -> None:
     found.facts["operators"] = _short(", ".join(f"{number} {kind}" for kind, number in kinds.items()))
     found.facts |= {"inputs": _short(", ".join(graph.inputs)), "outputs": _short(", ".join(graph.outputs))}
     found.tensors = [(name, str(array.dtype), array.shape) for name, array in graph.constants.items()]
-    for node in graph.operators:
-        if node.kind not in RULES:
-            raise FileError(found.file, node.place, f"the operator {node.kind} is not built")
+    tensors_of(graph)  # a file of ONNX is in memory whole once it is read, and has no configuration but its operators
     found.how = "bridges.from_onnx(path)"
 
 
