@@ -29,7 +29,7 @@ cdef struct Step:
     const uint8_t *active  # (B,) or NULL
     char *state[4]         # CS_STATES: (B, H) each, changed in place
     long hb
-    Sums sums[4]           # of each region
+    Sums sums[16]          # of each region
     cs_span span
     char stack[STACK + 64]
 
@@ -78,14 +78,23 @@ cdef void at_block(Step *s, long b) noexcept nogil:
     s.span.seen = s.span.before[0]
 
 
+cdef inline void project_columns(Step *s, const char *x, int region, long skip, long columns,
+                                 int turned) noexcept nogil:
+    """b + x W for some packed columns of a region."""
+    cdef long first = s.w.region[region].first + skip, at = skip * s.w.esize
+    s.w.tiles.gemm(s.span.rows, s.w.inputs, x, s.xb, &s.w.W, 0, first, columns, s.sums[region].x + at, s.span.ldz,
+                   CS_FROM_BIAS | turned, s.sums[region].x_bias + at)
+
+
 cdef inline void sum_columns(Step *s, const char *x, int region, long skip, long columns, int turned) noexcept nogil:
-    """Some packed columns of a region: b + x W, and the product with U added to that, or to sums of its own."""
+    """Some packed columns of a region: b + x W, and the product with U added to that, or to sums of its own. Where the
+    step makes the operand, b + x W is there, as the first phase may need it."""
     cdef const Weights *w = s.w
     cdef const Region *r = &w.region[region]
     cdef Sums *sums = &s.sums[region]
     cdef long first = r.first + skip, at = skip * w.esize
-    w.tiles.gemm(s.span.rows, w.inputs, x, s.xb, &w.W, 0, first, columns, sums.x + at, s.span.ldz,
-                 CS_FROM_BIAS | turned, sums.x_bias + at)
+    if r.operand != MADE:
+        project_columns(s, x, region, skip, columns, turned)
     if r.operand == SEEN:
         w.tiles.gemm(s.span.rows, w.H, s.span.seen, s.hb, &w.U, 0, first, columns, sums.h + at, s.span.ldz,
                      r.start | turned, sums.h_bias + at)
@@ -123,6 +132,8 @@ cdef void step_rows(Step *s) noexcept nogil:
             at_block(s, b)
         if s.group != 0:
             s.turned ^= CS_LAST_FIRST
+        for i in range(w.phase_end[1], w.regions):
+            project_columns(s, x, i, 0, w.region[i].columns, s.turned)
         for phase in range(w.phases):
             if s.group != 0:
                 sum_groups(s, x, phase)
