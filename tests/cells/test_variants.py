@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cellstep import cells, kernels, layers, testing, use_backend
+from cellstep import Input, Sequential, cells, kernels, layers, models, testing, use_backend
 
 B, T, INPUTS, H = 3, 5, 2, 4
 X = np.random.default_rng(0).standard_normal((B, T, INPUTS))
@@ -191,3 +192,15 @@ def test_gradients_of_a_variant(name: str) -> None:
     title, options, _ = VARIANTS[name]
     known = [b for b, missing in kernels.available().items() if not missing and (b != "numba" or name in COMPILED)]
     testing.check_cell(getattr(cells, title)(3, **options), batch=2, steps=3, backends=known)
+
+
+def test_variants_are_saved(tmp_path: Path) -> None:
+    titles = sorted({title for title, _, _ in VARIANTS.values()})
+    first = [layers.Bidirectional(cells.MGU.Layer(2, return_sequences=True)), layers.RNN(cells.JANET(2))]
+    model = Sequential([Input((T, INPUTS)), *first, layers.RepeatVector(2)])
+    for title in titles:
+        model.add(getattr(cells, title).Layer(3, return_sequences=True))
+    model.save(tmp_path / "m.keras")
+    x = X.astype("float32")
+    again = models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))

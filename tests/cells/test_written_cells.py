@@ -159,8 +159,68 @@ def test_other_arguments_than_states() -> None:
 
 
 def test_gates_are_wanted() -> None:
-    with pytest.raises(ValueError, match="expected Wrong with gates such as 'f n', got ''"):
+    with pytest.raises(ValueError, match="expected Wrong with gates such as 'f n', a letter each, got ''"):
 
         class Wrong(Cell):
             def step(self, z: Any, h: Any) -> Any:
                 return h
+
+
+WORDS: list[tuple[dict[str, Any], Any, str]] = [
+    ({"gates": "fn"}, ValueError, "gates such as 'f n', a letter each, got 'fn'"),
+    ({"gates": "f f"}, ValueError, "expected gates of Wrong to be names that differ, got 'f f'"),
+    ({"gates": "f x"}, ValueError, "besides x and h, which are parts of z"),
+    ({"gates": ("f",)}, TypeError, r"expected gates of Wrong as a text such as 'f n', got \('f',\)"),
+    ({"gates": "a b c d e f g i j k l m n o p q r"}, ValueError, "expected Wrong with 1 to 16 gates, got 17"),
+    ({"states": ""}, ValueError, "expected Wrong with 1 to 4 states, got 0"),
+    ({"states": "h h"}, ValueError, "expected states of Wrong to be names that differ"),
+    ({"states": "a b c d e"}, ValueError, "expected Wrong with 1 to 4 states, got 5"),
+    ({"vectors": ["p"]}, TypeError, "expected vectors of Wrong as names or a dictionary"),
+    ({"vectors": "a-b"}, ValueError, "expected vectors of Wrong to be names that differ"),
+    ({"vectors": "kernel"}, ValueError, "by names of their own, got 'kernel'"),
+    ({"vectors": "p", "p": 1.0}, ValueError, "by names of their own, got 'p'"),
+    ({"units": 3}, ValueError, "by names of their own, got 'units'"),
+]
+
+
+@pytest.mark.parametrize(("words", "kind", "match"), WORDS, ids=[match for *_, match in WORDS])
+def test_words_that_say_nothing(words: dict[str, Any], kind: Any, match: str) -> None:
+    def step(self: Any, z: Any, h: Any) -> Any:
+        return np.tanh(z.f)
+
+    with pytest.raises(kind, match=match):
+        type("Wrong", (Cell,), {"gates": "f", "step": step, **words})
+
+
+def test_the_base_has_no_step() -> None:
+    with pytest.raises(TypeError, match="Cell has no step"):
+        Cell(4)
+
+
+def test_a_subclass_and_a_constructor_of_ones_own(written: dict[str, Any]) -> None:
+    class Slow(written["WrittenRNN"]):  # type: ignore[misc]
+        rate = 0.5
+
+        def __init__(self, units: int, rate: float = 0.25, **options: Any) -> None:
+            super().__init__(units=units, rate=rate / 2, **options)
+
+        def step(self, z: Any, h: Any) -> Any:
+            return (1 - self.rate) * h + self.rate * super().step(z, h)
+
+    cell = Slow(4, rate=0.4)
+    assert cell.rate == 0.2
+    testing.check_cell(cell, backends=["numpy"])
+    with pytest.raises(TypeError, match="rate of Slow must be a number"):
+        type("Slow", (written["Diagonal"],), {"rate": 1.0})(3, rate=[1])
+
+
+def test_where_nothing_compiles_equations(monkeypatch: pytest.MonkeyPatch, written: dict[str, Any]) -> None:
+    from cellstep.cells import cell
+
+    monkeypatch.setattr(cell, "has_vector_code", lambda: False)
+    cell._say_slow.cache_clear()
+    with pytest.warns(RuntimeWarning, match=r"run in NumPy here, slowly: pip install 'cellstep\[numba\]'"):
+        written["WrittenRNN"](4)
+    written["WrittenRNN"](4)  # once
+    monkeypatch.undo()
+    cell._say_slow.cache_clear()

@@ -33,12 +33,18 @@ if TYPE_CHECKING:
     from .gated import JANET, MGU, UGRNN, IndRNN, LayerNormGRU
     from .lstms import SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM
 
-lazy(
-    globals(),
-    {
-        ".cell": "Cell",
-        ".continuous": "CTRNN, LTC, CfC",
-        ".gated": "JANET, MGU, UGRNN, IndRNN, LayerNormGRU",
-        ".lstms": "SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM",
-    },
-)
+_PLACES = {
+    ".cell": "Cell",
+    ".continuous": "CTRNN, LTC, CfC",
+    ".gated": "JANET, MGU, UGRNN, IndRNN, LayerNormGRU",
+    ".lstms": "SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM",
+}
+
+lazy(globals(), _PLACES)
+
+
+def place_of(name: str) -> str | None:
+    """The module of the variant that a class is, or is the layer of; None for other classes."""
+    names = {each: module for module, listed in _PLACES.items() for each in listed.split(", ")}
+    module = names.get(name.removesuffix("Layer"))
+    return None if module in (None, ".cell") else f"{__name__}{module}"

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, ClassVar
 
 from .. import activations, kernels, registry
 from ..activations import Activation
-from ..configured import arguments_of, levels_to_user
+from ..configured import arguments_of, levels_to_user, of_package
 from ..kernels.equations import has_vector_code
 from ..kernels.equations.row import row_of
 from ..layers.cell import RecurrentCell
 from ..layers.cell_layer import CellLayer, of_cell
+from ..layers.deserialization import offer
 from ..lookup import snake_case
 from .recording import record
 from .symbols import Symbol, refuse
+from .words import WORDS, check_words
 
 #: Arguments that every cell takes, with their defaults, and those of its layer.
 _ARGUMENTS: Mapping[str, Any] = {
@@ -42,19 +44,6 @@ _OF_LAYER: Mapping[str, Any] = {
     "stateful": False,
     "num_layers": 1,
 }
-#: Class attributes that say how a cell is built, and so are no hyperparameters.
-_WORDS = (
-    "gates",
-    "states",
-    "vectors",
-    "gate_names",
-    "roles",
-    "contract",
-    "Layer",
-    "hyperparameters",
-    "config_keys",
-    "arguments",
-)
 
 
 class Cell(RecurrentCell):
@@ -109,41 +98,45 @@ class Cell(RecurrentCell):
     hyperparameters: ClassVar[Mapping[str, Any]] = {}
     Layer: ClassVar[type[CellLayer]]
     _recorder: Any = None
+    _defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         known = {**cls.hyperparameters}
         for name, value in vars(cls).items():
-            if (
-                not name.startswith("_")
-                and name not in _WORDS
-                and _is_plain(value)
-                and not hasattr(RecurrentCell, name)
-            ):
+            if not name.startswith("_") and name not in WORDS and _is_plain(value) and not hasattr(RecurrentCell, name):
                 known[name] = value
         shared = {name: getattr(cls, name, value) for name, value in _ARGUMENTS.items()}
         cls.hyperparameters = {name: getattr(cls, name) for name in known if name not in shared}
         if cls.step is Cell.step:
             super().__init_subclass__(**options)
             return
-        if not cls.gates.split():
-            raise ValueError(f"expected {cls.__name__} with gates such as 'f n', got {cls.gates!r}")
+        check_words(cls, {**_ARGUMENTS, **_OF_LAYER}, RecurrentCell)
         vectors = {f"{name}_initializer": first for name, first in cls.vector_initializers().items()}
         arguments = {**cls.hyperparameters, **shared, **vectors}
         cls.contract = cls.row(cls.hyperparameters)
-        own = _constructor(cls, arguments)
         if "__init__" not in vars(cls):
-            cls.__init__ = own  # type: ignore[method-assign]
+            cls.__init__ = _constructor(lambda: cls, arguments)  # type: ignore[method-assign]
         super().__init_subclass__(**options)
+        cls.config_keys, cls._defaults = ("units", *arguments), arguments
         shown = {name: of_cell(name) for name in (*cls.hyperparameters, *vectors)}
-        body = {"cell_class": cls, "__module__": cls.__module__, "__doc__": f"{cls.__name__} over sequences.", **shown}
-        cls.Layer = type(f"{cls.__name__}Layer", (CellLayer,), body)
-        cls.Layer.__init__ = _constructor(cls.Layer, {**arguments, **_OF_LAYER})  # type: ignore[method-assign]
-        cls.Layer.__qualname__ = f"{cls.__qualname__}.Layer"
-        for kind in (cls, cls.Layer):
-            registry.register_keras_serializable("cells")(kind)
+        body = {
+            "cell_class": cls,
+            "__module__": cls.__module__,
+            "__qualname__": f"{cls.__qualname__}.Layer",
+            "__doc__": f"{cls.__name__} over sequences.",
+            "__init__": _constructor(lambda: cls.Layer, {**arguments, **_OF_LAYER}),
+        }
+        cls.Layer = type(f"{cls.__name__}Layer", (CellLayer,), {**body, **shown})
+        if of_package(cls):
+            offer(cls, cls.Layer)
+        else:
+            for kind in (cls, cls.Layer):
+                registry.register_keras_serializable("cells")(kind)
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
+    def __init__(self, *args: Any, **arguments: Any) -> None:
+        if type(self).step is Cell.step:
+            raise TypeError(f"{type(self).__name__} has no step: make a class of it that writes step(self, z, h)")
+        super().__init__(*args, **{**self._defaults, **arguments})
         chosen = {name: getattr(self, name) for name in self.hyperparameters}
         _say_slow()
         row = vars(self)["contract"] = kernels.add_equations(self.row(chosen))
@@ -239,19 +232,10 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str | Activation)
 
 
-def _constructor(kind: type, arguments: Mapping[str, Any]) -> Any:
-    """An `__init__` with units, these arguments and **options, which hands all on."""
+def _constructor(kind: Callable[[], type], arguments: Mapping[str, Any]) -> Any:
+    """An `__init__` of the class that `kind` gives, with units, these arguments and **options, which hands all on."""
     names = ", ".join(f"{name}=_defaults[{name!r}]" for name in arguments)
-    code = (
-        f"def __init__(self, units, {names}, **options):\n    _super(_kind, self).__init__(**_arguments_of(locals()))\n"
-    )
-    scope: dict[str, Any] = {
-        "_kind": kind,
-        "_super": super,
-        "_arguments_of": arguments_of,
-        "_defaults": dict(arguments),
-    }
+    code = f"def __init__(self, units, {names}, **options):\n    _super(_kind(), self).__init__(**_all(locals()))\n"
+    scope = {"_kind": kind, "_super": super, "_all": arguments_of, "_defaults": dict(arguments), "__name__": __name__}
     exec(code, scope)
-    made = scope["__init__"]
-    made.__module__, made.__qualname__ = kind.__module__, f"{kind.__qualname__}.__init__"
-    return made
+    return scope["__init__"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..kernels.equations.graph import Graph
 from ..kernels.equations.program import Equations
-from .symbols import PARTS, Sums, Symbol, line_of, refuse
+from .symbols import Sums, Symbol, line_of, refuse
 
 #: Phases of a step at most: products whose operands are made in the step, one after the other, and one.
 PHASES = 4
@@ -125,9 +125,6 @@ def record(kind: type, hyperparameters: dict[str, Any]) -> Equations:
     """
     own: Any = kind
     letters, states, vectors = own.letters(), own.states.split(), list(own.vector_initializers())
-    for letter in letters:
-        if letter in PARTS:
-            raise ValueError(f"expected gates of {kind.__name__} besides x and h, which are parts of z, got {letter!r}")
     recorder = Recorder("".join(letters), states, vectors)
     # an object of the class without its weights: methods of the user's work
     stand_in: Any = object.__new__(kind)

@@ -123,6 +123,8 @@ class Symbol:
         truths = [isinstance(a, Symbol) and a.truth for a in arguments]
         wanted = op.startswith("logical_")
         first = 1 if op == "where" else 0
+        if op == "where" and len(arguments) != 3:
+            refuse(f"expected where with a condition and two values, got {len(arguments)} arguments")
         if op == "where" and not truths[0]:
             refuse("expected the condition of where to be a comparison, got a number")
         if any(t is not wanted for t in truths[first:]):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import registry
+from ..cells import place_of
 from ..core import brief
 from ..lookup import why_left_out
 from .module import Module
@@ -80,8 +81,9 @@ registry.enter("layers", deserialize)
 def _class_of(config: dict[str, Any], custom_objects: Mapping[str, Any] | None) -> type[Module]:
     name = str(config.get("class_name"))
     kind = registry.find(config, custom_objects)
-    if kind is None and name in _LATER:
-        importlib.import_module(_LATER[name])
+    later = _LATER.get(name) or place_of(name)
+    if kind is None and later:
+        importlib.import_module(later)
     if kind is None:
         kind = _offered.get(name)
     if not (isinstance(kind, type) and issubclass(kind, Module)):

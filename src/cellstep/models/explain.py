@@ -112,7 +112,8 @@ def _kernel(cell: RecurrentCell) -> str:
     if cell.built:
         kilobytes = sum(w.size * w.dtype.itemsize for w in cell.weights) / 1024
         size = f", {kilobytes:.1f} KB of weights"
-    return f"{name}_forward and _backward of {backend.name}, {cell.dtype}, {chosen}, {pace}{size}"
+    chosen = f", {chosen}" if chosen else ""
+    return f"{name}_forward and _backward of {backend.name}, {cell.dtype}{chosen}, {pace}{size}"
 
 
 def _foreign(cell: RecurrentCell) -> list[str]:

@@ -1,0 +1,45 @@
+"""Words: what a cell's class attributes say of gates, states, vectors and hyperparameters, and whether they can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .symbols import PARTS
+
+#: Class attributes that say how a cell is built, and so are no hyperparameters.
+WORDS = (
+    *("gates", "states", "vectors", "gate_names", "roles", "contract", "Layer", "hyperparameters"),
+    *("config_keys", "arguments"),
+)
+#: As many as kernels have room for.
+GATES, STATES = 16, 4
+
+
+def check_words(cell: Any, arguments: Iterable[str], base: type) -> None:
+    """Whether a class says its words well; `arguments` are taken, and the attributes of `base`.
+
+    Raises:
+        TypeError, ValueError: the sentence says which one not, and what was wanted.
+    """
+    name = cell.__name__
+    for word in ("gates", "states"):
+        if not isinstance(getattr(cell, word), str):
+            raise TypeError(f"expected {word} of {name} as a text such as 'f n', got {getattr(cell, word)!r}")
+    if not isinstance(cell.vectors, str | dict):
+        raise TypeError(f"expected vectors of {name} as names or a dictionary, got {cell.vectors!r}")
+    letters, states, vectors = cell.gates.split(), cell.states.split(), list(cell.vector_initializers())
+    if not letters or any(len(letter) != 1 or not letter.isalpha() for letter in letters):
+        raise ValueError(f"expected {name} with gates such as 'f n', a letter each, got {cell.gates!r}")
+    if set(letters) & set(PARTS):
+        raise ValueError(f"expected gates of {name} besides x and h, which are parts of z, got {cell.gates!r}")
+    for what, words in (("gates", letters), ("states", states), ("vectors", vectors)):
+        if len(set(words)) < len(words) or not all(isinstance(word, str) and word.isidentifier() for word in words):
+            raise ValueError(f"expected {what} of {name} to be names that differ, got {' '.join(map(str, words))!r}")
+    for what, words, most in (("gates", letters, GATES), ("states", states, STATES)):
+        if not 1 <= len(words) <= most:
+            raise ValueError(f"expected {name} with 1 to {most} {what}, got {len(words)}")
+    taken = {"units", "name", "dtype", "trainable", "weights", "kernel", "recurrent_kernel", "bias", *arguments}
+    for word in (*vectors, *cell.hyperparameters):
+        if word in taken or (word in vectors and (hasattr(base, word) or word in cell.hyperparameters)):
+            raise ValueError(f"expected vectors and hyperparameters of {name} by names of their own, got {word!r}")
