@@ -14,6 +14,7 @@ from bridges.onnx.onnx_fuzz import outcomes  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from cellstep import bridges  # noqa: E402
+from cellstep.bridges.onnx import unbuilt  # noqa: E402
 
 
 def graph(nodes: list[Any], arrays: dict[str, Any] | None = None, opset: int = 17, shape: Any = ("B", "T", 3)) -> Any:
@@ -56,6 +57,12 @@ def test_a_node_that_is_not_built_is_named(node: Any, message: str) -> None:
         bridges.from_onnx(graph([node]))
     assert caught.value.file == "the model given as source"
     assert caught.value.place.startswith("node 0")
+
+
+def test_operators_that_are_not_built_are_listed() -> None:
+    nodes = [helper.make_node("Celestial", ["x"], ["z"]), helper.make_node("Relu", ["z"], ["y"])]
+    assert unbuilt(graph(nodes)) == ["Celestial"]
+    assert unbuilt(graph([helper.make_node("Relu", ["x"], ["y"])])) == []
 
 
 def test_graphs_inside_and_references_to_files_are_refused(tmp_path: Path) -> None:

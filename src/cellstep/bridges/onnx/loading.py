@@ -14,7 +14,7 @@ from ...models import Model
 from ...untrusted import FileError, blamed
 from . import operators
 from .batches import GraphModel, batch_axes
-from .importer import Again, Importer, first
+from .importer import RULES, Again, Importer, first
 from .reading import GraphFile, placed, read
 from .sizes import Dim
 from .views import View
@@ -65,6 +65,11 @@ def from_onnx(
     with blamed(graph.file, "", (Exception,)):
         _separate_names(outputs)
         return kind(ins[0] if len(ins) == 1 else ins, outputs[0] if len(outputs) == 1 else outputs, name=name)
+
+
+def unbuilt(source: Any) -> list[str]:
+    """The operators of a file that are not read here, by name, each once; empty where all are."""
+    return sorted({node.kind for node in read(source).operators if node.kind not in RULES})
 
 
 def tensors_of(graph: GraphFile, moves: Mapping[str, int] = {}) -> tuple[list[SymbolicTensor], list[Any]]:
