@@ -2,8 +2,9 @@
 
     python interrupted_saves.py WAY KILLS FOLDER
 
-WAY is save, save_weights or checkpoint (ModelCheckpoint in fit). Every weight of a saved model has one and the same
-value, so that a mixture of two saves would show. Prints how many kills met a save that had begun but not ended.
+WAY is save, save_weights, tensors (a .safetensors file) or checkpoint (ModelCheckpoint in fit). Every weight of a saved
+model has one and the same value, so that a mixture of two saves would show. Prints how many kills met a save that had
+begun but not ended.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def value_in(way: str, path: Path) -> float:
 
 
 def main(way: str, kills: int, folder: Path) -> None:
-    path = folder / ("m.weights.h5" if way == "save_weights" else "m.keras")
+    path = folder / {"save_weights": "m.weights.h5", "tensors": "m.safetensors"}.get(way, "m.keras")
     draw, values, left = random.Random(way), [], 0
     for _ in range(kills):
         child = os.fork()

@@ -48,7 +48,14 @@ def whole(path: Path) -> Any:
     return net
 
 
-WAYS = [(save, "m.keras"), (save_weights, "m.weights.h5"), (checkpoint, "m.keras")]
+def tensors(net: Any, path: Path) -> None:
+    net.save(path)
+
+
+WAYS = [
+    *((save, "m.keras"), (save_weights, "m.weights.h5")),
+    *((tensors, "m.safetensors"), (checkpoint, "m.keras")),
+]
 ways = pytest.mark.parametrize(("way", "name"), WAYS, ids=[way.__name__ for way, _ in WAYS])
 
 

@@ -436,6 +436,24 @@ def test_tensors_of_ours_load_in_safetensors_of_pytorch(tmp_path: Path) -> None:
     Tagger().load_state_dict(load_file(tmp_path / "t.safetensors"))
 
 
+def test_converted_to_a_state_dict_and_back(tmp_path: Path) -> None:
+    model, x = tagger(), np.random.default_rng(0).integers(0, 11, (2, 5))
+    model.save(tmp_path / "a.safetensors")
+    bridges.convert(tmp_path / "a.safetensors", tmp_path / "a.pt")
+    found = bridges.inspect(tmp_path / "a.pt")
+    assert not found.problem
+    assert ("head.weight", "float32", (3, 12)) in found.tensors
+    bridges.to_torch(model).load_state_dict(torch.load(tmp_path / "a.pt", weights_only=True))
+    like = tagger()
+    mapping = {layer.name: layer.name for layer in like.layers}
+    same = bridges.convert(tmp_path / "a.pt", tmp_path / "b.safetensors", like=like, mapping=mapping)
+    assert np.array_equal(same.predict(x, verbose=0), model.predict(x, verbose=0))
+    torch.save({"epoch": 3, "state_dict": Tagger().state_dict()}, tmp_path / "a.pt")
+    assert "expected tensors by name, as of state_dict(), got a dictionary with 'epoch', 'state_dict'" in str(
+        bridges.inspect(tmp_path / "a.pt")
+    )
+
+
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
