@@ -17,10 +17,12 @@ from ..exports import lazy
 __all__ = [
     "FileError",
     "convert",
+    "from_keras",
     "from_onnx",
     "from_torch",
     "inspect",
     "onnx_backend",
+    "to_keras",
     "to_onnx",
     "to_torch",
 ]
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ..untrusted import FileError
     from .conversion import convert
     from .inspection import inspect
+    from .keras import from_keras, to_keras
     from .onnx import backend as onnx_backend
     from .onnx import from_onnx, to_onnx
     from .pytorch.models import from_torch, to_torch
@@ -39,6 +42,7 @@ lazy(
         "..untrusted": "FileError",
         ".conversion": "convert",
         ".inspection": "inspect",
+        ".keras": "from_keras, to_keras",
         ".onnx": "from_onnx, to_onnx, backend as onnx_backend",
         ".pytorch.models": "from_torch, to_torch",
     },
