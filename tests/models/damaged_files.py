@@ -3,9 +3,10 @@
     python damaged_files.py KIND COUNT SEED
 
 KIND is `archive` (bytes of a .keras file), `config` (the configuration in it, as a structure), `hdf5` (bytes of the
-weights in it, with the checksum made again) or `weights` (bytes of a .weights.h5 file, half of them without its
-checksum). Right is: a model that predicts, or a ValueError that names the file. Prints how often each was met, and
-everything else.
+weights in it, with the checksum made again), `weights` (bytes of a .weights.h5 file, half of them without its
+checksum), or of files of tf.keras 2 `older` (bytes of an .h5 file), `older-config` (the configurations in it) and
+`older-weights` (bytes of an .h5 file of weights). Right is: a model that predicts, or a ValueError that names the file.
+Prints how often each was met, and everything else.
 """
 
 from __future__ import annotations
@@ -70,6 +71,29 @@ def zipped(parts: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def older() -> list[tuple[models.Model, dict[str, bytes]]]:
+    """Models of tf.keras 2, with their files: of all, of the weights alone."""
+    found = []
+    with zipfile.ZipFile(Path(__file__).parent.parent / "golden" / "legacy-2-tf2.15.1.zip") as archive:
+        for name in ("line", "embedded", "cells", "graph", "frozen"):
+            net = models.model_from_json(archive.read(f"{name}.json").decode())
+            files = {"whole": f"{name}.h5", "weights": f"{name}.weights-only.h5"}
+            found.append((net, {key: archive.read(file) for key, file in files.items()}))
+    return found
+
+
+def reworded(data: bytes, draw: random.Random) -> bytes:
+    """A whole .h5 file with another configuration, of the layers or of what they were compiled with."""
+    import h5py
+
+    whole = io.BytesIO(data)
+    with h5py.File(whole, "r+") as file:
+        names = [name for name in ("model_config", "training_config") if name in file.attrs]
+        name = names[-1] if draw.random() < 0.2 else names[0]
+        file.attrs[name] = json.dumps(mutated(json.loads(file.attrs[name]), draw))
+    return whole.getvalue()
+
+
 def damaged(data: bytes, draw: random.Random) -> bytes:
     """Bytes changed, cut out, doubled, or cut off at the end."""
     found = bytearray(data)
@@ -127,6 +151,8 @@ def mutated(config: Any, draw: random.Random) -> Any:
     whole = copy.deepcopy(config)
     for _ in range(draw.choice((1, 1, 1, 2, 4))):
         everywhere = spots(whole)
+        if not everywhere:
+            break
         node, key = draw.choice(everywhere)
         value, what = node[key], draw.randrange(8)
         if what == 0:
@@ -170,7 +196,7 @@ def predicts(net: models.Model) -> str:
 
 def outcome(kind: str, path: Path, net: models.Model, trace: list[str]) -> str:
     try:
-        if kind == "weights":
+        if kind in ("weights", "older-weights"):
             net.load_weights(path)
             made = net
         else:
@@ -188,17 +214,24 @@ def outcome(kind: str, path: Path, net: models.Model, trace: list[str]) -> str:
 
 
 def main(kind: str, count: int, seed: int) -> int:
-    draw, found, nets = random.Random(f"{kind} {seed}"), Counter[str](), networks()
+    draw, found = random.Random(f"{kind} {seed}"), Counter[str]()
     np.seterr(all="ignore")
     trace: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         folder, slowest = Path(name), 0.0
-        wholes = [members(net, folder) for net in nets]
-        path = folder / ("m.weights.h5" if kind == "weights" else "m.keras")
+        both = older() if kind.startswith("older") else [(net, members(net, folder)) for net in networks()]
+        endings = {"weights": "weights.h5", "older": "h5", "older-config": "h5", "older-weights": "h5"}
+        path = folder / f"m.{endings.get(kind, 'keras')}"
         base = 0
         for number in range(count):
-            net, parts = nets[number % len(nets)], wholes[number % len(nets)]
-            if kind == "archive":
+            net, parts = both[number % len(both)]
+            if kind == "older":
+                data = damaged(parts["whole"], draw)
+            elif kind == "older-config":
+                data = reworded(parts["whole"], draw)
+            elif kind == "older-weights":
+                data = damaged(parts["weights"], draw)
+            elif kind == "archive":
                 data = damaged(zipped(parts), draw)
             elif kind == "config":
                 text = json.dumps(mutated(json.loads(parts["config.json"]), draw))

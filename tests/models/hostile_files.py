@@ -222,7 +222,83 @@ STATES: dict[str, Change] = {
 }
 
 
+OLDER_KERNEL = "model_weights/c/c/kernel:0"
+
+
+def older(path: Path, change: Change) -> None:
+    """A whole .h5 file of tf.keras 2, changed."""
+    golden = Path(__file__).parent.parent / "golden" / "legacy-2-tf2.15.1.zip"
+    with zipfile.ZipFile(golden) as files:
+        path.write_bytes(files.read("frozen.h5"))
+    with h5py.File(path, "r+") as file:
+        change(file)
+
+
+def at(kernel: str, value: Any = None, **options: Any) -> Change:
+    """Changes an older file: a link, or another dataset, in the place of a weight."""
+
+    def change(file: Any) -> None:
+        del file[kernel]
+        if options:
+            file.create_dataset(kernel, **options)
+        else:
+            file[kernel] = value
+
+    return change
+
+
+def configured(change: Change) -> Change:
+    """Changes the configuration in an older file."""
+
+    def changed(file: Any) -> None:
+        config = json.loads(file.attrs["model_config"])
+        change(config)
+        file.attrs["model_config"] = json.dumps(config)
+
+    return changed
+
+
+def coded(config: Any) -> None:
+    """A Lambda whose function is Python's bytecode, as tf.keras writes them."""
+    own = {"name": "l", "function": ["4wEAAAAAAAAAAAAAAAAAAAAA\n", None, None], "function_type": "lambda"}
+    config["config"]["layers"].append({"class_name": "Lambda", "config": own})
+
+
+def enlarged(config: Any) -> None:
+    config["config"]["layers"][-1]["config"]["units"] = 10**12
+
+
+#: What is changed in an .h5 file of a whole model.
+OLDER: dict[str, Change] = {
+    "an older link": at(OLDER_KERNEL, h5py.SoftLink("/model_weights/a/a/gamma:0")),
+    "an older link to another file": at(OLDER_KERNEL, h5py.ExternalLink("/etc/passwd", "x")),
+    "an older linked layer": at("model_weights/c", h5py.ExternalLink("/etc/passwd", "x")),
+    "older chunked weights": at(OLDER_KERNEL, **BIG),
+    "older weights in another file": at(OLDER_KERNEL, shape=(3, 2), dtype="f4", external=[("/etc/passwd", 0, 24)]),
+    "older weights of 10**12": configured(enlarged),
+    "a Lambda with code": configured(coded),
+    "a long list of weights": lambda file: file["model_weights/c"].attrs.create("weight_names", ["c/kernel:0"] * 3000),
+    "no texts": lambda file: file["model_weights"].attrs.create("layer_names", np.arange(3)),
+    "an empty configuration": lambda file: file.attrs.create("model_config", h5py.Empty("S10")),
+    "a long configuration": lambda file: file.attrs.create("model_config", "[" * 10**7),
+}
+
+
+def lengthened(path: Path) -> None:
+    """The file says that its configuration is of 4 GB."""
+    older(path, lambda file: None)
+    data = path.read_bytes()
+    at = data.index(b"model_config\0")
+    with h5py.File(path, "r") as file:
+        length = len(file.attrs["model_config"])
+    place = data.index(length.to_bytes(4, "little"), at)
+    path.write_bytes(data[:place] + b"\xff\xff\xff\xff" + data[place + 4 :])
+
+
 def write(folder: Path) -> None:
+    for name, change in OLDER.items():
+        older(folder / f"{name}.h5", change)
+    lengthened(folder / "a text of 4 GB.h5")
     for name, make in MODELS.items():
         make(folder / f"{name}.keras")
     for name, change in {**WEIGHTS, **STATES}.items():
@@ -250,7 +326,8 @@ def measured(model: models.Model, path: Path) -> dict[str, Any]:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            models.load_model(path) if path.suffix == ".keras" else model.load_weights(path)
+            weights_alone = path.name.endswith(".weights.h5")
+            model.load_weights(path) if weights_alone else models.load_model(path)
         kind, said = "loads", "; ".join(str(warning.message) for warning in caught)
     except Exception as error:
         kind, said = "ValueError" if isinstance(error, ValueError) else type(error).__name__, str(error)

@@ -15,7 +15,7 @@ COUNT = os.environ.get("CELLSTEP_DAMAGED_FILES", "150")
 SEED = os.environ.get("CELLSTEP_RANDOM_SEED", "1")
 
 
-@pytest.mark.parametrize("kind", ["archive", "config", "hdf5", "weights"])
+@pytest.mark.parametrize("kind", ["archive", "config", "hdf5", "weights", "older", "older-config", "older-weights"])
 def test_damaged_files(kind: str) -> None:
     import damaged_files
 

@@ -35,6 +35,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 NAMES = [
     *(f"{name}.keras" for name in hostile_files.MODELS),
+    *(f"{name}.h5" for name in (*hostile_files.OLDER, "a text of 4 GB")),
     *(f"{name}.weights.h5" for name in (*hostile_files.WEIGHTS, *hostile_files.STATES)),
 ]
 

@@ -19,6 +19,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .hdf5_texts import Texts, header_of
+
 Array = NDArray[Any]
 
 #: What an HDF5 file begins with.
@@ -102,8 +104,9 @@ class Entry(NamedTuple):
 class File:
     """An HDF5 file that is open for reading; see `opened`. A place is the names of groups, with slashes."""
 
-    def __init__(self, file: Any, path: str) -> None:
-        self._file, self.path = file, path
+    def __init__(self, file: Any, path: str, content: BinaryIO) -> None:
+        self._file, self.path, self._content = file, path, content
+        self._texts: Texts | None = None
 
     def count(self, place: str) -> int:
         """How many entries a group has; 0 where there is none."""
@@ -124,19 +127,10 @@ class File:
             ValueError: it is something else, or takes more memory.
         """
         group = self._group(place) if place else self._file
-        where = f"attribute {name} of {place or 'the file'}"
-        with _blamed(self.path, where):
-            kind = group.attrs.get_id(name)
-            size = math.prod(kind.shape) * kind.dtype.itemsize
-            strings = not size or kind.dtype.kind == "S" or h5py().check_string_dtype(kind.dtype) is not None
-            found = np.asarray(group.attrs[name]).reshape(-1).tolist() if strings and size <= max_bytes else None
-        if found is None or not all(isinstance(part, bytes | str) for part in found):
-            raise ValueError(f"{self.path} must hold texts of at most {max_bytes} bytes as {where}, got something else")
-        with _blamed(self.path, where):
-            texts = [part if isinstance(part, str) else part.decode() for part in found]
-        if sum(map(len, texts)) > max_bytes:
-            raise ValueError(f"{self.path} must hold texts of at most {max_bytes} bytes as {where}, got more")
-        return texts
+        with _blamed(self.path, f"attribute {name} of {place or 'the file'}"):
+            if self._texts is None:
+                self._texts = Texts(self._content, max_bytes + 2**24)
+            return self._texts.attribute(header_of(h5py(), group), name)
 
     def entry(self, place: str) -> Entry:
         """A dataset.
@@ -211,7 +205,7 @@ def opened(file: BinaryIO, path: str) -> Iterator[File]:
     with _blamed(path, "the beginning"):
         opened = module.File(file, "r")
     try:
-        yield File(opened, path)
+        yield File(opened, path, file)
     finally:
         opened.close()
 

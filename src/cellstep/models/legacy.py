@@ -46,9 +46,9 @@ def text(file: hdf5.File, name: str, max_bytes: int) -> bytes | None:
     return found[0].encode()
 
 
-def entries(file: hdf5.File, place: str) -> list[hdf5.Entry]:
-    """The arrays of a group, in the order of their names in its attribute."""
-    return [file.entry(f"{place}/{name}".lstrip("/")) for name in _listed(file, place, NAMES)]
+def places(file: hdf5.File, group: str) -> list[str]:
+    """Where the arrays of a group are, in the order of their names in its attribute."""
+    return [f"{group}/{name}".lstrip("/") for name in _listed(file, group, NAMES)]
 
 
 def _listed(file: hdf5.File, place: str, name: str) -> list[str]:
@@ -77,8 +77,8 @@ def matched(model: Any, file: hdf5.File, skip: Any) -> list[tuple[Variable, hdf5
         ValueError: the file does not fit the model.
     """
     top = WEIGHTS if is_whole(file) else ""
-    kept = {name: entries(file, f"{top}/{name}".lstrip("/")) for name in _listed(file, top, LAYERS)}
-    kept = {name: arrays for name, arrays in kept.items() if arrays}
+    kept = {name: places(file, f"{top}/{name}".lstrip("/")) for name in _listed(file, top, LAYERS)}
+    kept = {name: found for name, found in kept.items() if found}
     layers = [layer for layer in model.layers if not isinstance(layer, InputLayer) and layer.weights]
     if {layer.name for layer in layers} <= set(kept):
         pairs = [(layer, kept.pop(layer.name)) for layer in layers]
@@ -90,46 +90,52 @@ def matched(model: Any, file: hdf5.File, skip: Any) -> list[tuple[Variable, hdf5
         wanted = ", ".join(layer.name for layer in layers)
         raise ValueError(f"{file.path} must hold weights of the layers {wanted} and no others, got {', '.join(left)}")
     found: list[tuple[Variable, hdf5.Entry]] = []
-    for layer, arrays in pairs:
+    for layer, listed in pairs:
         try:
-            found += _pairs(layer.name, [*layer.trainable_weights, *layer.non_trainable_weights], arrays, file.path)
+            found += _pairs(file, layer.name, [*layer.trainable_weights, *layer.non_trainable_weights], listed)
         except ValueError as error:
             if skip is None:
                 raise
             skip(layer, error)
     own = [weight for weight in model._weights if not any(weight is known for known, _ in found)]
-    place = f"{top}/{OWN}".lstrip("/")
-    return found + (_pairs(model.name, own, entries(file, place), file.path) if own else [])
+    return found + (_pairs(file, model.name, own, places(file, f"{top}/{OWN}".lstrip("/"))) if own else [])
 
 
 def _pairs(
-    layer: str, weights: Sequence[Variable], arrays: Sequence[hdf5.Entry], path: str
+    file: hdf5.File, layer: str, weights: Sequence[Variable], listed: Sequence[str]
 ) -> list[tuple[Variable, hdf5.Entry]]:
-    if len(arrays) != len(weights):
-        raise ValueError(f"{path} must hold {len(weights)} weights of {layer}, got {len(arrays)}")
-    for weight, entry in zip(weights, arrays, strict=True):
-        name = entry.place.rpartition("/")[2].partition(":")[0]
-        if name != weight.name:
+    if len(listed) != len(weights):
+        raise ValueError(f"{file.path} must hold {len(weights)} weights of {layer}, got {len(listed)}")
+    found = []
+    for weight, place in zip(weights, listed, strict=True):
+        if _last(place) != weight.name:
             raise ValueError(
-                f"{path} must hold {weight.path} where it has {entry.place}: the order depends on which weights are "
+                f"{file.path} must hold {weight.path} where it has {place}: the order depends on which weights are "
                 "frozen, so let `trainable` be as it was when the file was written"
             )
+        entry = file.entry(place)
         if entry.shape != weight.shape:
             raise ValueError(
-                f"{path} must hold {weight.path} of shape {weight.shape} in {entry.place}, got {entry.shape}"
+                f"{file.path} must hold {weight.path} of shape {weight.shape} in {place}, got {entry.shape}"
             )
-    return list(zip(weights, arrays, strict=True))
+        found.append((weight, entry))
+    return found
 
 
-def optimizer_entries(file: hdf5.File) -> list[hdf5.Entry]:
-    """The state of the optimizer in today's order: steps, then those of each weight beside one another.
+def _last(place: str) -> str:
+    """The name of a weight, without what TensorFlow adds."""
+    return place.rpartition("/")[2].partition(":")[0]
+
+
+def optimizer_places(file: hdf5.File) -> list[str]:
+    """Where the state of the optimizer is, in today's order: steps, then those of each weight beside one another.
 
     The optimizers of Keras 2.10 and before have all of one kind, m, before all of the next, v.
     """
-    found = entries(file, OPTIMIZER)
-    kinds: dict[str, list[hdf5.Entry]] = {}
-    for entry in found[1:]:
-        kinds.setdefault(entry.place.rpartition("/")[2].partition(":")[0], []).append(entry)
+    found = places(file, OPTIMIZER)
+    kinds: dict[str, list[str]] = {}
+    for place in found[1:]:
+        kinds.setdefault(_last(place), []).append(place)
     if set(kinds) == {"m", "v"}:
-        return [found[0], *(entry for pair in zip(kinds["m"], kinds["v"], strict=False) for entry in pair)]
+        return [found[0], *(place for pair in zip(kinds["m"], kinds["v"], strict=False) for place in pair)]
     return found

@@ -243,11 +243,11 @@ def _matched(file: hdf5.File, place: str, module: Module, path: str) -> list[tup
 def _state(model: Any, file: hdf5.File, older: bool) -> tuple[dict[str, Array], str]:
     """The arrays of the optimizer's state, none where there is none to take; and what does not fit, if something."""
     optimizer = model.optimizer
-    count = 0 if optimizer is None else len(legacy.optimizer_entries(file)) if older else file.count(STATE)
-    if not count:
+    if optimizer is None:
         return {}, ""
-    entries = legacy.optimizer_entries(file) if older else [file.entry(f"{STATE}/{k}") for k in range(min(count, 2))]
-    if count <= 2 and not _number(entries[0]):
+    listed = legacy.optimizer_places(file) if older else [f"{STATE}/{k}" for k in range(file.count(STATE))]
+    count = len(listed)
+    if not count or (count <= 2 and not _number(file.entry(listed[0]))):
         return {}, ""  # Keras writes no more before the first step
     optimizer.build(model.trainable_weights)
     kinds = optimizer.state_kinds()
@@ -255,7 +255,7 @@ def _state(model: Any, file: hdf5.File, older: bool) -> tuple[dict[str, Array], 
     lacks = not optimizer.scheduled and count == len(kinds) - 1
     if count != len(kinds) - lacks:
         return {}, f"expected the state of {optimizer.name} to hold {len(kinds)} arrays, got {count}"
-    entries = entries if older else [file.entry(f"{STATE}/{number}") for number in range(count)]
+    entries = [file.entry(place) for place in listed]
     wanted = [kinds[0], *kinds[1 + lacks :]]
     for entry, (shape, _) in zip(entries, wanted, strict=True):
         if entry.shape != shape:
