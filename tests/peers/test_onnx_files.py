@@ -134,8 +134,8 @@ def test_what_pytorch_exports(kind: str, dynamo: bool, tmp_path: Path) -> None:
         (Tagger(kind, True, True, 2), (ids,), [both]),
         (Last(kind), (x,), [both]),
     ]
-    if dynamo and kind != "LSTM":  # it takes seconds for each
-        cases = cases[1:2]
+    if dynamo:  # it takes seconds for each
+        cases = [cases[["LSTM", "GRU", "RNN"].index(kind)]]
     if not dynamo:
         cases.append((Tagger(kind, False, True, 2), (ids,), [{0: "time", 1: "batch"}]))
     if kind == "LSTM":
