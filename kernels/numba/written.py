@@ -7,7 +7,7 @@ for all cells of a plan.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped, unused-ignore]
@@ -49,8 +49,9 @@ def _calling(
             if not isinstance(kind, types.BaseTuple):
                 fields[name] = begin(kind, args[i])
                 continue
-            for k in range(1 if name == "vectors" and len(kind) else len(kind)):
-                part = begin(kind.types[k] if hasattr(kind, "types") else kind.dtype, builder.extract_value(args[i], k))
+            kinds = [*cast(Any, kind)]
+            for k in range(1 if name == "vectors" and kinds else len(kinds)):
+                part = begin(kinds[k], builder.extract_value(args[i], k))
                 fields[name if name == "vectors" else f"{name}{k}"] = part
         with builder.goto_entry_block():
             span = builder.alloca(word, len(SPAN))

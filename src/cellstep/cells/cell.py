@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import activations, kernels, registry
 from ..activations import Activation
@@ -155,6 +155,11 @@ class Cell(RecurrentCell):
     def step(self, z: Any, *states: Any) -> Any:
         """The new states, the output first, from the sums of the gates and the states."""
         raise NotImplementedError
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Vectors and hyperparameters."""
 
     def product(self, value: Any, gates: str) -> Any:
         """value U in the columns of a gate, in the place of its product with h; of several gates a list."""

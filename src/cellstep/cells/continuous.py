@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..activations import sigmoid, softplus
+from .. import activations
 from ..configured import hook
 from .cell import Cell
 
@@ -26,7 +26,7 @@ class CTRNN(Cell):
 
     @hook
     def step(self, z: Any, h: Any) -> Any:
-        return h + self.interval / softplus(self.time_constant) * (self.activation(z.n) - h)
+        return h + self.interval / activations.softplus(self.time_constant) * (self.activation(z.n) - h)
 
 
 class LTC(Cell):
@@ -45,7 +45,9 @@ class LTC(Cell):
     @hook
     def step(self, z: Any, h: Any) -> Any:
         f = self.activation(z.f)
-        return (h + self.interval * f * self.a) / (1 + self.interval * (1 / softplus(self.time_constant) + f))
+        return (h + self.interval * f * self.a) / (
+            1 + self.interval * (1 / activations.softplus(self.time_constant) + f)
+        )
 
 
 class CfC(Cell):
@@ -61,5 +63,5 @@ class CfC(Cell):
 
     @hook
     def step(self, z: Any, h: Any) -> Any:
-        s = sigmoid(z.w - z.f * self.interval)
+        s = activations.sigmoid(z.w - z.f * self.interval)
         return s * np.tanh(z.g) + (1 - s) * np.tanh(z.k)

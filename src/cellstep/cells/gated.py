@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..activations import sigmoid
+from .. import activations
 from ..configured import hook
 from .cell import Cell
 
@@ -63,7 +63,7 @@ class JANET(Cell):
 
     @hook
     def step(self, z: Any, h: Any) -> Any:
-        return sigmoid(z.f) * h + (1 - sigmoid(z.f - self.beta)) * np.tanh(z.c)
+        return activations.sigmoid(z.f) * h + (1 - activations.sigmoid(z.f - self.beta)) * np.tanh(z.c)
 
 
 class IndRNN(Cell):
@@ -103,6 +103,6 @@ class LayerNormGRU(Cell):
 
     @hook
     def step(self, z: Any, h: Any) -> Any:
-        u, r = sigmoid(self.normal(z.z, "z")), sigmoid(self.normal(z.r, "r"))
+        u, r = activations.sigmoid(self.normal(z.z, "z")), activations.sigmoid(self.normal(z.r, "r"))
         n = np.tanh(self.normal(z.x.n, "n") + r * self.normal(z.h.n, "q"))
         return u * h + (1 - u) * n

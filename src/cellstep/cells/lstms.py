@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..activations import log_sigmoid, sigmoid
+from .. import activations
 from ..configured import hook
 from .cell import Cell
 
@@ -112,7 +112,11 @@ class LayerNormLSTM(Cell):
 
     @hook
     def step(self, z: Any, h: Any, c: Any) -> Any:
-        i, f, o = sigmoid(self.normal(z.i, "i")), sigmoid(self.normal(z.f, "f")), sigmoid(self.normal(z.o, "o"))
+        i, f, o = (
+            activations.sigmoid(self.normal(z.i, "i")),
+            activations.sigmoid(self.normal(z.f, "f")),
+            activations.sigmoid(self.normal(z.o, "o")),
+        )
         new = f * c + i * np.tanh(self.normal(z.c, "c"))
         return o * np.tanh(self.normal(new, "cell")), new
 
@@ -132,8 +136,8 @@ class SLSTM(Cell):
 
     @hook
     def step(self, z: Any, h: Any, c: Any, n: Any, m: Any) -> Any:
-        kept = log_sigmoid(z.f) + m
+        kept = activations.log_sigmoid(z.f) + m
         most = np.maximum(kept, z.i)
         i, f = np.exp(z.i - most), np.exp(kept - most)
         c, n = f * c + i * np.tanh(z.c), f * n + i
-        return sigmoid(z.o) * c / np.maximum(n, 1e-6), c, n, most
+        return activations.sigmoid(z.o) * c / np.maximum(n, 1e-6), c, n, most
