@@ -14,7 +14,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sigmoid": lambda x, a, b: 1 / (1 + np.exp(-x)),
     "affine": lambda x, a, b: a * x + b,
     "leakyrelu": lambda x, a, b: np.where(x >= 0, x, a * x),
-    "thresholdedrelu": lambda x, a, b: np.where(x > a, x, 0),
+    "thresholdedrelu": lambda x, a, b: np.where(x >= a, x, 0),
     "scaledtanh": lambda x, a, b: a * np.tanh(b * x),
     "hardsigmoid": lambda x, a, b: np.clip(a * x + b, 0, 1),
     "elu": lambda x, a, b: np.where(x >= 0, x, a * np.expm1(np.minimum(x, 0))),
@@ -68,7 +68,10 @@ def random_node(seed: int, dtype: Any = np.float32, layout: int | None = None) -
         feed["lengths"] = rng.integers(1, T + 1, B).astype(np.int32)
     for i, name in ((5, "h0"), (6, "c0")):
         if (i == 5 or kind == "LSTM") and rng.random() < 0.4:
-            inputs[i], feed[name], sizes[name] = name, numbers(*state), named
+            inputs[i], sizes[name] = name, named
+            (constants if rng.random() < 0.3 else feed)[name] = numbers(*state)
+    if constants.keys() & {"h0", "c0"}:  # of so many rows
+        sizes = {name: [B if n == "B" else n for n in entry] for name, entry in sizes.items()}
     if kind == "LSTM" and rng.random() < 0.25:
         inputs[7], constants["P"] = "P", numbers(D, 3 * H)
     outputs = [name if rng.random() < 0.7 else "" for name in ("Y", "Y_h", "Y_c")[: 3 if kind == "LSTM" else 2]]

@@ -84,10 +84,53 @@ def test_sizes_that_a_file_asks_for_are_limited() -> None:
         bridges.from_onnx(graph([big, *total], {"n": np.array([2**20, 2**20])}))
     with pytest.raises(bridges.FileError, match="input 'x': an input of its sizes takes"):
         bridges.from_onnx(graph([helper.make_node("Relu", ["x"], ["y"])], shape=(2**31, 2**20, 3)))
+    row, column = np.ones((1, 10**6), "f4"), np.ones((10**6, 1), "f4")
+    for kind in ("Add", "MatMul"):
+        outer = helper.make_node(kind, ["column", "row"], ["big"])
+        with pytest.raises(bridges.FileError, match=r"takes 4000000000000 bytes of memory"):
+            bridges.from_onnx(graph([outer, *total], {"row": row, "column": column}))
+    doubled = [helper.make_node("Concat", [f"c{i}"] * 2, [f"c{i + 1}"], axis=0) for i in range(40)]
+    negated = [helper.make_node("Neg", [f"c{i}"], [f"c{i + 1}"]) for i in range(4000)]
+    for nodes, arrays in ((doubled, {"c0": np.ones(64, "f4")}), (negated, {"c0": np.ones(2**16, "f4")})):
+        with pytest.raises(bridges.FileError, match=r"node \d+ .*bytes of memory, which is more than"):
+            bridges.from_onnx(graph([*nodes, helper.make_node("Add", ["x", f"c{len(nodes)}"], ["y"])], arrays))
     proto = graph([helper.make_node("Add", ["x", "W"], ["y"])], {"W": np.ones(3, "f4")})
     with pytest.raises(bridges.FileError, match="a larger max_bytes reads it"):
         bridges.from_onnx(proto, max_bytes=8)
     assert bridges.from_onnx(proto, max_bytes=10**6)(np.ones((1, 2, 3))).shape == (1, 2, 3)
+
+
+def test_nodes_without_end_are_limited() -> None:
+    relus = [helper.make_node("Relu", ["x"], [f"r{i}"]) for i in range(50_000)]
+    with pytest.raises(bridges.FileError, match="nodes: a graph of 50001 nodes takes 204804096 bytes"):
+        bridges.from_onnx(graph([*relus, helper.make_node("Relu", ["x"], ["y"])]))
+    own = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+
+    def function(i: int, inner: str) -> Any:
+        nodes = [helper.make_node(inner, [f], [t], domain="own") for f, t in (("a", "b"), ("b", "c"))]
+        return helper.make_function("own", f"f{i}", ["a"], ["c"], nodes, own)
+
+    def model(functions: list[Any]) -> Any:
+        proto = graph([helper.make_node("f0", ["x"], ["y"], domain="own")])
+        proto.functions.extend(functions)
+        proto.opset_import.append(own[1])
+        return proto
+
+    with pytest.raises(bridges.FileError, match=r"functions: a graph of \d{10} nodes takes"):
+        bridges.from_onnx(model([function(i, f"f{i + 1}") for i in range(30)]))
+    with pytest.raises(bridges.FileError, match="parts within parts without end"):
+        bridges.from_onnx(model([function(0, "f0")]))
+
+
+def test_names_that_become_the_same_stay_apart() -> None:
+    proto = graph([helper.make_node("Relu", ["x"], ["a/y"]), helper.make_node("Tanh", ["x"], ["a.y"])])
+    del proto.graph.output[:]
+    proto.graph.output.extend(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in ("a/y", "a.y"))
+    model = bridges.from_onnx(proto)
+    assert model.output_names == ["a.y", "a.y_"]
+    relu, tanh = model(np.full((1, 2, 3), -1, "f4"))
+    assert (relu == 0).all()
+    np.testing.assert_allclose(tanh, np.tanh(-1), rtol=1e-6)
 
 
 def test_what_is_no_file_is_said(tmp_path: Path) -> None:

@@ -40,6 +40,27 @@ def test_random_nodes_give_what_the_specification_says(dtype: str) -> None:
             np.testing.assert_allclose(other, want, **close[dtype], err_msg=str(seed))
 
 
+def test_the_batch_comes_first_where_that_is_asked_for() -> None:
+    place = {"X": 1, "h0": 1, "c0": 1, "lengths": 0, "Y": 2, "Y_h": 1, "Y_c": 1}
+    for seed in range(60):
+        proto, feed = random_node(seed, np.float64, 0)
+        if "B" not in [size.dim_param for size in proto.graph.input[0].type.tensor_type.shape.dim]:
+            continue  # a constant number of rows
+        wanted = bridges.onnx_backend.run_model(proto, feed)
+        model = bridges.from_onnx(proto, batch_first=True)
+        turned = {name: np.moveaxis(a, place[name], 0) for name, a in feed.items()}
+        for name, got, want in zip(model.output_names, run(model, turned), wanted, strict=True):
+            np.testing.assert_allclose(got, np.moveaxis(want, place[name], 0), 1e-9, 1e-9, err_msg=f"{seed} {name}")
+
+
+@pytest.mark.parametrize("clip", [-1.0, float("nan")])
+def test_a_bound_that_is_none_is_refused(clip: float) -> None:
+    proto, _ = rare()
+    next(entry for entry in proto.graph.node[0].attribute if entry.name == "clip").f = clip
+    with pytest.raises(bridges.FileError, match="clip must be a number from 0 on"):
+        bridges.from_onnx(proto)
+
+
 def rare(kind: str = "LSTM", dtype: Any = np.float64) -> tuple[Any, dict[str, Any]]:
     """A node with peepholes, a bound, and functions with constants."""
     rng = np.random.default_rng(3)

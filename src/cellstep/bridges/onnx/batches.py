@@ -6,6 +6,7 @@ have the directions first. A graph of such values is run as it is; what cuts an 
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NoReturn
 
 from ...layers import SymbolicTensor
@@ -80,12 +81,27 @@ def _image(layer: Any, x: Any, y: Any, axis: int) -> Any:
         key += [slice(None)] * (x.ndim - len(key))
         whole = isinstance(key[axis], slice) and key[axis] == slice(None)
         return axis - sum(isinstance(part, int) for part in key[:axis]) if whole else None
-    if kind in ("Concatenate", "Flip", "Softmax", "LogSoftmax", "Cumsum"):
+    if kind == "Reshape":
+        return _kept(x.open_shape, y.open_shape, axis)
+    if kind in ("Concatenate", "Flip", "Softmax", "LogSoftmax", "Cumsum", "Split"):
         return axis if options["axis"] is None or options["axis"] % x.ndim != axis else None
     if kind == "Stack":
         return axis + (axis >= options["axis"] % y.ndim)
     if layer.kind.rule.__module__ == arithmetic.__name__ and layer.kind.arguments:
         return axis - x.ndim + y.ndim if x.open_shape[axis] != 1 or y.open_shape[axis - x.ndim] == 1 else None
+    return None
+
+
+def _kept(before: Any, after: Any, axis: int) -> int | None:
+    """The axis that one becomes where sizes change: of its size, with as many numbers before it, or behind it."""
+
+    def around(shape: Any, i: int) -> Any:
+        return [None if None in part else prod(part) for part in (shape[:i], shape[i + 1 :])]
+
+    known = around(before, axis)
+    for i, size in enumerate(after):
+        if size == before[axis] and any(n == m is not None for n, m in zip(known, around(after, i), strict=True)):
+            return i
     return None
 
 

@@ -18,7 +18,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], dict[str, float]]] = {
     "Sigmoid": (ops.sigmoid, {}),
     "Affine": (lambda x, alpha, beta: alpha * x + beta, {"alpha": 1.0, "beta": 0.0}),
     "LeakyRelu": (lambda x, alpha: ops.leaky_relu(x, negative_slope=alpha), {"alpha": 0.01}),
-    "ThresholdedRelu": (lambda x, alpha: ops.where(x > alpha, x, 0.0), {"alpha": 1.0}),
+    "ThresholdedRelu": (lambda x, alpha: ops.where(x >= alpha, x, 0.0), {"alpha": 1.0}),
     "ScaledTanh": (lambda x, alpha, beta: alpha * ops.tanh(beta * x), {"alpha": 1.0, "beta": 1.0}),
     "HardSigmoid": (lambda x, alpha, beta: ops.clip(alpha * x + beta, 0.0, 1.0), {"alpha": 0.2, "beta": 0.5}),
     "Elu": (lambda x, alpha: ops.elu(x, alpha=alpha), {"alpha": 1.0}),

@@ -77,6 +77,8 @@ class Importer:
                 for name, value in zip(node.outputs, outputs, strict=False):
                     if name and name not in self.values:
                         self.values[name] = value
+                        if is_array(value) and value.base is None:  # kept as long as the graph
+                            self.take(value.shape, value)
                 for name in node.outputs[len(outputs) :]:
                     if name and name not in self.values and self.used(name):
                         raise Unsupported(f"output {brief(name)} is not built")
@@ -202,8 +204,10 @@ class Importer:
         elif name in ("BroadcastTo", "Reshape"):
             self.take(options.get("shape") or (), arguments[0])
         elif len(shapes) > 1:
+            sizes: Any = ()
             with suppress(ValueError):  # no operation that broadcasts, or one that says so itself
-                self.take(np.broadcast_shapes(*shapes), arguments[0])
+                sizes = np.broadcast_shapes(*shapes)
+            self.take(sizes, arguments[0])
 
     def take(self, sizes: Sequence[Any], like: Any) -> None:
         """FileError where an array of these sizes would be too large."""

@@ -94,7 +94,7 @@ def inputs_of(graph: GraphFile, moves: Mapping[str, int]) -> tuple[list[Symbolic
             order = first(len(sizes), moves.get(key, 0))
             sizes = [sizes[i] for i in order]
             shape = [None if isinstance(n, str) else n for n in sizes]
-            tensor = Input(batch_shape=shape, dtype=dtype, name=_name(key))
+            tensor = Input(batch_shape=shape, dtype=dtype, name=_name(graph, key))
         tensors.append(tensor)
         dims = [_dim(tensor, key, i, n) if isinstance(n, str) else n for i, n in enumerate(sizes)]
         view = View.of(tensor, dims)
@@ -110,15 +110,22 @@ def _dim(tensor: SymbolicTensor, key: str, axis: int, name: str) -> Dim:
     return Dim.atom(name or f"{key}.{axis}", lambda: ops.shape(tensor)[axis])
 
 
-def _name(key: str) -> str:
-    return key.replace("/", ".").replace("\0", ".") or "input"
+def _name(graph: GraphFile, key: str) -> str:
+    """What an input or output is called here: as in the graph, without the characters that names here cannot hold."""
+    names: dict[str, str] = {}
+    for other in [*graph.inputs, *graph.outputs]:
+        name = other.replace("/", ".").replace("\0", ".")
+        while names.get(name, other) != other:
+            name += "_"
+        names[name] = other
+    return next(name for name, other in names.items() if other == key)
 
 
 def _named(graph: GraphFile, key: str, y: Any, ins: list[SymbolicTensor]) -> SymbolicTensor:
     """An output under its name, by a layer that is called so."""
     if not isinstance(y, SymbolicTensor):
         raise FileError(graph.file, f"output {brief(key)}", "expected what depends on an input, got a constant")
-    layer, name = y.node.layer, _name(key)
+    layer, name = y.node.layer, _name(graph, key)
     if layer.name == name:
         return y
     if len(y.node.outputs) == 1 and y.node.x is not None and not getattr(layer, "_cached_named", False):

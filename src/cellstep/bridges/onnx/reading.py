@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,10 @@ DTYPES = {
     13: "uint64",
 }
 _OTHER_DTYPES = {8: "string", 10: "float16", 14: "complex64", 15: "complex128", 16: "bfloat16"}
+
+
+#: What a node takes in memory, at least: itself, its layer and its tensor.
+NODE_BYTES = 4096
 
 
 #: Attributes that say nothing that is not known without them, or that concern training alone.
@@ -133,8 +138,26 @@ def read(source: Any, max_bytes: int | None = None) -> GraphFile:
     limit = Limit(file, size, max_bytes)
     with blamed(file, "", (Exception,)):
         if proto.functions:
+            number = _inlined(proto)
+            limit.take(f"a graph of {number} nodes", NODE_BYTES * number, "functions")
             proto = library("onnx.inliner", "onnx", "ONNX files").inline_local_functions(proto)
         return _graph(onnx, proto, file, limit)
+
+
+def _inlined(proto: Any) -> int:
+    """How many nodes a model has where its functions stand in the places of their names."""
+    functions = {(f.domain, f.name): f.node for f in proto.functions}
+
+    @cache
+    def of_function(key: tuple[str, str]) -> int:
+        return number(functions[key])
+
+    def number(nodes: Any) -> int:
+        parts = [g.node for node in nodes for a in node.attribute for g in [a.g, *a.graphs] if g.node]
+        keys = [(node.domain, node.op_type) for node in nodes]
+        return len(nodes) + sum(of_function(key) for key in keys if key in functions) + sum(map(number, parts))
+
+    return number(proto.graph.node)
 
 
 def _graph(onnx: Any, proto: Any, file: str, limit: Limit) -> GraphFile:
@@ -143,6 +166,7 @@ def _graph(onnx: Any, proto: Any, file: str, limit: Limit) -> GraphFile:
     if version is None or not OPSETS[0] <= version <= OPSETS[1]:
         raise FileError(file, "", f"opset must be from {OPSETS[0]} to {OPSETS[1]}, got {version}")
     graph = proto.graph
+    limit.take(f"a graph of {len(graph.node)} nodes", NODE_BYTES * len(graph.node), "nodes")
     if graph.sparse_initializer:
         raise FileError(file, "", "expected dense initializers, got sparse_initializer")
     constants: dict[str, np.ndarray[Any, Any]] = {}

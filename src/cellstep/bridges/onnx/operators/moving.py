@@ -61,6 +61,7 @@ def _gather(g: Importer, node: Operator) -> Any:
         if has_sizes(indices):
             raise Unsupported("indices must be constant")
         _in_range(indices, x.shape[axis])
+        g.take([*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]], x)
         y = np.take(x, indices, axis)
         return on_sizes(lambda a: a, np.asarray(y, object)) if has_sizes(x) else y
     if is_array(indices):

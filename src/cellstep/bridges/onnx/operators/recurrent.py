@@ -14,6 +14,7 @@ from ..importer import Again, Importer, operator
 from ..reading import Operator, Unsupported
 from ..sizes import Dim
 from ..views import Factor, Late, Pending, Spread, Stacked, View, is_array
+from .states import as_tensors, as_weights, first_state
 
 _DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 #: Our activations by ONNX's, with the constants that make them the same.
@@ -65,6 +66,8 @@ class Description:
         if self.layout not in (0, 1):
             raise Unsupported(f"layout must be 0 or 1, got {self.layout}")
         self.clip = float(node.attribute("clip", 0.0))
+        if not self.clip >= 0:
+            raise Unsupported(f"clip must be a number from 0 on, got {self.clip}")
         self.couple = bool(node.attribute("input_forget", 0)) and self.kind == "LSTM"
         self.after = bool(node.attribute("linear_before_reset", 0))
         self.activations = self._activations(node)
@@ -164,10 +167,10 @@ def _recurrent(g: Importer, node: Operator) -> Any:
         raise Unsupported(f"X must have the {what.W.shape[2]} features that W has, got {width}")
     tensor = g.tensor(x)
     mask = _mask(g, g.maybe(node, 4), tensor, batch, steps)
-    given = [_first(g, node, i, what, batch) for i in range(5, 5 + states)]
+    given = [first_state(g, node, i, what, batch) for i in range(5, 5 + states)]
     Y, *last = [node.gives(i) and g.used(node.outputs[i]) for i in range(1 + states)]
-    first = _weights_of_first(given, what, what.W.dtype)
-    starts = None if first is not None or all(s is None for s in given) else _states(g, given, what, tensor)
+    first = as_weights(given, what, what.W.dtype)
+    starts = None if first is not None or all(s is None for s in given) else as_tensors(g, given, what, tensor, batch)
     options: dict[str, Any] = {} if mask is None else {"mask": mask}
     if starts is not None:
         options["initial_state"] = starts
@@ -302,55 +305,3 @@ def _reverse_sequence(g: Importer, node: Operator) -> Any:
     turned_places = ops.expand_dims(turned_places, axes) if axes else turned_places
     y = g.wrap(ops.take_along_axis(tensor, turned_places, axis=1), g.dims(x))
     return turned(g, y, order)
-
-
-def _first(g: Importer, node: Operator, i: int, what: Description, batch: Any) -> Any:
-    """An initial state (directions, batch, units), or of layout 1 with the batch first; None for zeros."""
-    value = g.maybe(node, i)
-    if value is None or (isinstance(value, Spread) and value.zero):
-        return None
-    if is_array(value) and value.dtype != object and not value.any():
-        return None
-    if g.ndim(value) != 3 or g.dims(value)[1 if what.layout else 0] != what.D:
-        raise Unsupported(f"an initial state must have {what.D} directions and three axes, got {g.dims(value)}")
-    return value
-
-
-def _weights_of_first(given: list[Any], what: Description, dtype: Any) -> list[list[Any]] | None:
-    """The initial states as weights, one vector a state for each direction, where all rows begin alike; else None."""
-    if all(value is None for value in given):
-        return None
-    found: list[list[Any]] = [[] for _ in range(what.D)]
-    for value in given:
-        if value is None:
-            vectors: Any = np.zeros((what.D, what.H), dtype)
-        elif isinstance(value, Spread):
-            full = value.array.reshape((1,) * (3 - value.array.ndim) + value.array.shape)
-            full = full.transpose(1, 0, 2) if what.layout else full
-            if full.shape[1] != 1:
-                return None
-            vectors = np.broadcast_to(full[:, 0], (what.D, what.H))
-        else:
-            return None
-        for d in range(what.D):
-            found[d].append(np.array(vectors[d], dtype))
-    return found
-
-
-def _states(g: Importer, given: list[Any], what: Description, x: Any) -> list[Any]:
-    """One (batch, units) a state, for one direction after the other."""
-    from .moving import select
-
-    axis = 1 if what.layout else 0
-    states = []
-    for d in range(what.D):
-        for value in given:
-            if value is None:
-                first = next(v for v in given if v is not None)
-                part = g.tensor(select(g, first, axis, d))
-                states.append(np.zeros_like(part) if is_array(part) else ops.zeros_like(part))
-            else:
-                states.append(g.tensor(select(g, value, axis, d)))
-    if all(map(is_array, states)) or not any(map(is_array, states)) or is_array(x):
-        return states
-    return [s if not is_array(s) else s[0] for s in states]

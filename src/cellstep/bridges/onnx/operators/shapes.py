@@ -190,6 +190,8 @@ def _concat(g: Importer, node: Operator) -> Any:
 
 def concatenated(g: Importer, values: list[Any], axis: int) -> Any:
     """Values one after another along an axis."""
+    if all(map(is_array, values)):
+        g.take([sum(v.size for v in values)], values[0])
     if has_sizes(*values):
         return on_sizes(lambda *a: np.concatenate([np.asarray(v, object) for v in a], axis), *values)
     if all(map(is_array, values)):
