@@ -20,9 +20,9 @@ def row_of(
         letters = e.letters[first : first + count]
         bias = 1 if e.apart and what in ("h", "own") else None
         if isinstance(what, int):
-            products.append(Product(f"made{what}", "U", letters, own=f"q{k}"))
+            products.append(Product(f"made {what}", "U", letters, own=f"q{k}"))
         elif what is not None:
-            products.append(Product("h", "U", letters, own=f"q{k}" if what == "own" else "", bias=bias))
+            products.append(Product(e.states[0], "U", letters, own=f"q{k}" if what == "own" else "", bias=bias))
     weights = {"W": ("I", "GH"), "U": ("H", "GH"), "b": ("GH",)}
     if len(products) == 1:
         del weights["U"]

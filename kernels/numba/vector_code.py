@@ -19,6 +19,8 @@ from ..equations.program import Place, Program, Stage
 from .code_cache import kept
 from .vector_math import VectorMath
 
+#: Nodes of a graph that are gone through by recursion, at most.
+DEEP = 100
 _WORD = ir.IntType(64)
 _BYTES = ir.IntType(8).as_pointer()
 #: Words of a span, and of its arrays of pointers, CS_STATES each.
@@ -246,8 +248,8 @@ class _Function:
 
     def _final(self, j: Any, mask: Any) -> None:
         memo: dict[int, Any] = {}
-        values = [(place, self._value(at, memo, j, mask)) for place, at in self.stage.stores]
-        for place, value in values:
+        values = self._values([at for _, at in self.stage.stores], memo, j, mask)
+        for (place, _), value in zip(self.stage.stores, values, strict=True):
             if self.stage.adds:
                 value = self.b.fadd(self._load(place, j, mask), value)
             self._store(place, j, mask, value)
@@ -262,9 +264,8 @@ class _Function:
                     self._value(a, {}, None, None)
 
         def block(j: Any, mask: Any) -> None:
-            memo: dict[int, Any] = {}
-            for t, room in sums.items():
-                value = self._value(self.graph.nodes[t].arguments[0], memo, j, mask)
+            values = self._values([self.graph.nodes[t].arguments[0] for t in sums], {}, j, mask)
+            for room, value in zip(sums.values(), values, strict=True):
                 if mask is not None:
                     value = self.b.select(mask, value, zero)
                 self.b.store(self.b.fadd(self.b.load(room), value), room)
@@ -330,6 +331,13 @@ class _Function:
         name = f"llvm.masked.store.{m.suffix}.p0"
         function = m.declared(name, ir.VoidType(), m.vector, pointer.type, i32, m.truths)
         b.call(function, [value, pointer, ir.Constant(i32, self.target.size), mask])
+
+    def _values(self, wanted: list[int], memo: dict[int, Any], j: Any, mask: Any) -> list[Any]:
+        """Nodes' values; of large graphs what they are made of first, in order, as recursion has an end."""
+        if len(self.order) > DEEP:
+            for at in self.graph.below(wanted, [*self.stage.loads, *self.scalars]):
+                self._value(at, memo, j, mask)
+        return [self._value(at, memo, j, mask) for at in wanted]
 
     def _value(self, at: int, memo: dict[int, Any], j: Any, mask: Any) -> Any:
         """A node's value for a block of units, or of those that a row has one of."""

@@ -47,6 +47,27 @@ def run(cell: Any, backend: kernels.Backend, weights: list[Any]) -> list[Any]:
         return [y, back(np.cos(y)), *(w.grad for w in cell.weights)]
 
 
+@pytest.mark.parametrize("states", ["q", "p q"])
+def test_states_may_be_called_anything(states: str) -> None:
+    def step(self: Any, z: Any, *now: Any) -> Any:
+        return tuple(np.tanh(z.f + now[-1] * (k + 1)) for k in range(len(now)))
+
+    testing.check_cell(type("Named", (Cell,), {"gates": "f", "states": states, "step": step}))
+
+
+def test_a_step_of_hundreds_of_operations() -> None:
+    class Long(Cell):
+        gates = "n"
+
+        def step(self, z: Any, h: Any) -> Any:
+            value = z.n
+            for i in range(300):
+                value = value * 0.99 + h * (i / 1000)
+            return np.tanh(value)
+
+    testing.check_cell(Long, steps=2, units=2)
+
+
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: "-".join([pair[0], *map(str, pair[2].values())]))
 def test_the_same_as_the_built_in_cell(pair: Any, backend: kernels.Backend, written: dict[str, Any]) -> None:
     name, kind, options = pair
@@ -170,6 +191,11 @@ WORDS: list[tuple[dict[str, Any], Any, str]] = [
     ({"gates": "fn"}, ValueError, "gates such as 'f n', a letter each, got 'fn'"),
     ({"gates": "f f"}, ValueError, "expected gates of Wrong to be names that differ, got 'f f'"),
     ({"gates": "f x"}, ValueError, "besides x and h, which are parts of z"),
+    ({"states": "x"}, ValueError, "expected states of Wrong besides x, which is the input, got 'x'"),
+    ({"vectors": "W"}, ValueError, "vectors and hyperparameters of Wrong by names of their own, got 'W'"),
+    ({"vectors": "product"}, ValueError, "vectors and hyperparameters of Wrong by names of their own, got 'product'"),
+    ({"lambda": 1.0}, ValueError, "vectors and hyperparameters of Wrong by names of their own, got 'lambda'"),
+    ({"self": 1.0}, ValueError, "vectors and hyperparameters of Wrong by names of their own, got 'self'"),
     ({"gates": ("f",)}, TypeError, r"expected gates of Wrong as a text such as 'f n', got \('f',\)"),
     ({"gates": "a b c d e f g i j k l m n o p q r"}, ValueError, "expected Wrong with 1 to 16 gates, got 17"),
     ({"states": ""}, ValueError, "expected Wrong with 1 to 4 states, got 0"),

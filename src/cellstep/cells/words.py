@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from keyword import iskeyword
 from typing import Any
 
 from .symbols import PARTS
@@ -34,12 +35,20 @@ def check_words(cell: Any, arguments: Iterable[str], base: type) -> None:
     if set(letters) & set(PARTS):
         raise ValueError(f"expected gates of {name} besides x and h, which are parts of z, got {cell.gates!r}")
     for what, words in (("gates", letters), ("states", states), ("vectors", vectors)):
-        if len(set(words)) < len(words) or not all(isinstance(word, str) and word.isidentifier() for word in words):
+        if len(set(words)) < len(words) or not all(_is_name(word) for word in words):
             raise ValueError(f"expected {what} of {name} to be names that differ, got {' '.join(map(str, words))!r}")
     for what, words, most in (("gates", letters, GATES), ("states", states, STATES)):
         if not 1 <= len(words) <= most:
             raise ValueError(f"expected {name} with 1 to {most} {what}, got {len(words)}")
-    taken = {"units", "name", "dtype", "trainable", "weights", "kernel", "recurrent_kernel", "bias", *arguments}
+    if "x" in states:
+        raise ValueError(f"expected states of {name} besides x, which is the input, got {cell.states!r}")
+    taken = {"self", "units", "name", "dtype", "trainable", "weights", "kernel", "recurrent_kernel", "bias", *arguments}
+    taken |= {"W", "U", "b", "product", "mean", "normalize"}
     for word in (*vectors, *cell.hyperparameters):
-        if word in taken or (word in vectors and (hasattr(base, word) or word in cell.hyperparameters)):
+        own = _is_name(word) and not (word in vectors and (hasattr(base, word) or word in cell.hyperparameters))
+        if word in taken or not own:
             raise ValueError(f"expected vectors and hyperparameters of {name} by names of their own, got {word!r}")
+
+
+def _is_name(word: Any) -> bool:
+    return isinstance(word, str) and word.isidentifier() and not iskeyword(word)
