@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import core, kernels, tensor_file
+from .. import core, kernels
 from ..kernels.stages import Recur, Stage, widths
 
 Array = NDArray[Any]
@@ -38,6 +38,8 @@ class StreamState(dict[str, Array]):
         """
         if core.check_path("path", path).suffix != ".safetensors":
             raise ValueError(f"path must end in .safetensors, got {str(path)!r}")
+        from .. import tensor_file  # not at the top: few who import layers write files
+
         tensor_file.write(path, self, {KIND: "states"}, overwrite)
 
     @classmethod
@@ -50,6 +52,8 @@ class StreamState(dict[str, Array]):
         Raises:
             FileError: it is no such file, or damaged. FileNotFoundError: there is none.
         """
+        from .. import tensor_file
+
         with tensor_file.opened(path, max_bytes) as file:
             return cls({name: file.read(name) for name in file.entries})
 

@@ -129,7 +129,7 @@ def _mapped(model: Any, mapping: Mapped | None) -> dict[str, list[Any]]:
     """The layers of each prefix, as they are, with a dot behind the prefix.
 
     Raises:
-        TypeError, ValueError: no mapping; or weights of the model belong to none.
+        TypeError, ValueError: no mapping; or weights of the model belong to none, or to two.
     """
     if not getattr(model, "built", False):
         raise ValueError(f"into must be a model that is built, got {brief(model)}")
@@ -146,7 +146,10 @@ def _mapped(model: Any, mapping: Mapped | None) -> dict[str, list[Any]]:
         if not layers or not all(hasattr(layer, "weights") for layer in layers):
             raise TypeError(f"mapping must have layers or their names as values, got {brief(value)} for {prefix!r}")
         found[f"{prefix}." if prefix else ""] = layers
-    known = {id(weight) for layers in found.values() for layer in layers for weight in layer.weights}
+    named = [id(weight) for layers in found.values() for layer in layers for weight in layer.weights]
+    known = set(named)
+    if len(known) < len(named):
+        raise ValueError(f"mapping must name each layer once, got one for several prefixes in {brief(dict(mapping))}")
     left = [weight.path for weight in model.weights if id(weight) not in known]
     if left:
         raise ValueError(f"mapping must name all layers with weights, got none for {', '.join(left[:3])}")
