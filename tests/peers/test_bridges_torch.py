@@ -274,6 +274,17 @@ def test_half_precision_comes_as_float32() -> None:
         assert np.array_equal(model.get_weights()[0], module[0].weight.detach().float().numpy().T)
 
 
+@pytest.mark.parametrize("seed", range(60, 80))
+def test_random_lines_of_float64(seed: int) -> None:
+    module, shape, integers = line(seed)
+    module.eval().double()
+    x = inputs(shape, integers)
+    x = x if integers else x.astype(float)
+    model = bridges.from_torch(unwrapped(module))
+    close(module(torch.from_numpy(x)), model.predict(x, verbose=0), 1e-12)
+    close(bridges.to_torch(model).eval()(torch.from_numpy(x)), model.predict(x, verbose=0), 1e-12)
+
+
 def test_float64() -> None:
     module = Line(nn.GRU(3, 4, 2, batch_first=True, bidirectional=True), nn.Linear(8, 2)).double()
     model, x = bridges.from_torch(module), inputs((5, 3), False).astype(float)

@@ -61,10 +61,10 @@ def lines_of(module: Any, own: Own | None = None) -> list[Line]:
     Raises:
         TypeError, ValueError: a module is not known, or does what no layer does.
     """
-    return [line for line in _walk(module, "", own or {}) if line.layers]
+    return [line for line in _walk(module, "", own or {}, _dtype(module)) if line.layers]
 
 
-def _walk(module: Any, prefix: str, own: Own) -> list[Line]:
+def _walk(module: Any, prefix: str, own: Own, dtype: str | None) -> list[Line]:
     nn = library("torch", "torch", "models of PyTorch").nn
     kind = type(module)
     if kind.__module__.startswith("cellstep.torch."):
@@ -78,10 +78,10 @@ def _walk(module: Any, prefix: str, own: Own) -> list[Line]:
             if hasattr(child, "ends"):  # of `to_torch`: the last step of what stands before
                 lines[-1].layers[-1] = last_outputs(lines[-1].layers[-1])
             else:
-                lines += _walk(child, f"{prefix}{name}.", own)
+                lines += _walk(child, f"{prefix}{name}.", own, dtype)
         return lines
     label = prefix.rstrip(".").replace(".", "_")
-    layers = _layers(nn, kind, module, None if label.rpartition("_")[2].isdigit() or not label else label)
+    layers = _layers(nn, kind, module, None if label.rpartition("_")[2].isdigit() or not label else label, dtype)
     if layers is None:
         where = f"{prefix[:-1]}, " if prefix else ""
         raise TypeError(
@@ -102,14 +102,14 @@ def last_outputs(layer: Any) -> Any:
     return type(layer).from_config(config)
 
 
-def _layers(nn: Any, kind: Any, module: Any, name: str | None) -> list[Any] | None:
-    """The layers for one module of torch.nn; None where it is not known."""
+def _layers(nn: Any, kind: Any, module: Any, name: str | None, dtype: str | None) -> list[Any] | None:
+    """The layers, of a dtype, for one module of torch.nn; None where it is not known."""
+    common: Any = {"name": name, "dtype": dtype}
     for title, cell in CELLS.items():
         if kind is getattr(nn, title):
-            return _recurrent(cell, module, name)
+            return _recurrent(cell, module, common)
         if kind is getattr(nn, f"{title}Cell"):
-            return [_layer(cell, module, name)]
-    common: Any = {"name": name, "dtype": _dtype(module)}
+            return [_layer(cell, module, common)]
     if kind is nn.Linear:
         return [L.Dense(module.out_features, use_bias=module.bias is not None, **common)]
     if kind is nn.Embedding:
@@ -121,25 +121,25 @@ def _layers(nn: Any, kind: Any, module: Any, name: str | None) -> list[Any] | No
         center = affine and module.bias is not None
         return [L.LayerNormalization(axes if axes[1:] else -1, module.eps, center=center, scale=affine, **common)]
     if kind is nn.Conv1d:
-        return _convolution(module, name)
+        return _convolution(module, common)
     if kind is nn.Dropout:
-        return [L.Dropout(module.p, name=name)]
+        return [L.Dropout(module.p, **common)]
     if kind is nn.Identity:
         return []
     if kind is nn.Flatten:
         _only(module, start_dim=1, end_dim=-1)
-        return [L.Flatten(name=name)]
+        return [L.Flatten(**common)]
     if kind is nn.ConstantPad1d:
         _only(module, value=0.0)
-        return [L.ZeroPadding1D(module.padding, "channels_first", name=name)]
+        return [L.ZeroPadding1D(module.padding, "channels_first", **common)]
     if kind is nn.LeakyReLU:
-        return [L.LeakyReLU(module.negative_slope, name=name)]
+        return [L.LeakyReLU(module.negative_slope, **common)]
     if kind.__name__ in ACTIVATIONS and kind.__module__.startswith("torch.nn."):
-        return [_activation(kind, module, name)]
+        return [_activation(kind, module, common)]
     return None
 
 
-def _activation(kind: Any, module: Any, name: str | None) -> Any:
+def _activation(kind: Any, module: Any, common: Any) -> Any:
     if kind.__name__ in ("Softmax", "LogSoftmax"):
         if module.dim not in (-1, 2):
             raise ValueError(f"dim of {kind.__name__} must be -1, the last axis, got {module.dim}")
@@ -149,10 +149,10 @@ def _activation(kind: Any, module: Any, name: str | None) -> Any:
             if constant != "inplace" and getattr(module, constant) != getattr(plain, constant):
                 got = f"{constant} must be {getattr(plain, constant)!r}, got {getattr(module, constant)!r}"
                 raise ValueError(f"expected a {kind.__name__} with the numbers that it has by default: {got}")
-    return L.Activation(ACTIVATIONS[kind.__name__], name=name)
+    return L.Activation(ACTIVATIONS[kind.__name__], **common)
 
 
-def _convolution(module: Any, name: str | None) -> list[Any]:
+def _convolution(module: Any, common: Any) -> list[Any]:
     _only(module, padding_mode="zeros")
     (size,), (stride,), (rate,) = module.kernel_size, module.stride, module.dilation
     padding = module.padding if isinstance(module.padding, str) else module.padding[0]
@@ -160,7 +160,7 @@ def _convolution(module: Any, name: str | None) -> list[Any]:
     # what `to_torch` makes of a convolution over (batch, time, features)
     over: Any = {"data_format": "channels_last" if hasattr(module, "causal") else "channels_first"}
     causal = getattr(module, "causal", False)
-    before = [] if same or padding in ("valid", 0) else [L.ZeroPadding1D(padding, **over)]
+    before = [] if same or padding in ("valid", 0) else [L.ZeroPadding1D(padding, dtype=common["dtype"], **over)]
     layer = L.Conv1D(
         module.out_channels,
         size,
@@ -169,36 +169,35 @@ def _convolution(module: Any, name: str | None) -> list[Any]:
         dilation_rate=rate,
         groups=module.groups,
         use_bias=module.bias is not None,
-        name=name,
-        dtype=_dtype(module),
+        **common,
         **over,
     )
     return [*before, layer]
 
 
-def _recurrent(cell: kernels.Cell, module: Any, name: str | None) -> list[Any]:
+def _recurrent(cell: kernels.Cell, module: Any, common: Any) -> list[Any]:
     """A layer, with what stands behind it, for each layer of the module: dropout stands between PyTorch's."""
     layers: list[Any] = []
+    name, dtype = common["name"], common["dtype"]
     directions = 2 if module.bidirectional else 1
     for number in range(module.num_layers):
         own = None if name is None else f"{name}_{number}" if number else name
-        layer = _layer(cell, module, own)
+        layer = _layer(cell, module, {"name": own, "dtype": dtype})
         layers.append(L.Bidirectional(layer, name=own) if directions == 2 else layer)
         if module.proj_size:
-            layers.append(L.Dense(directions * module.proj_size, use_bias=False, dtype=_dtype(module)))
+            layers.append(L.Dense(directions * module.proj_size, use_bias=False, dtype=dtype))
         if module.dropout and number + 1 < module.num_layers:
-            layers.append(L.Dropout(module.dropout))
+            layers.append(L.Dropout(module.dropout, dtype=dtype))
     return layers
 
 
-def _layer(cell: kernels.Cell, module: Any, name: str | None) -> Any:
+def _layer(cell: kernels.Cell, module: Any, common: Any) -> Any:
     options = {"activation": module.nonlinearity} if hasattr(module, "nonlinearity") else {}
     return layer_of(cell.name)(
         module.hidden_size,
         use_bias=module.bias,
         return_sequences=True,
-        name=name,
-        dtype=_dtype(module),
+        **common,
         **options,
     )
 
