@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -95,6 +96,22 @@ def test_models_go_both_ways_with_their_optimizers(name: str) -> None:
     for a, b in zip(theirs.optimizer.variables, again.optimizer.variables, strict=True):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
     assert bridges.from_keras(theirs, compile=False).optimizer is None
+
+
+@pytest.mark.parametrize("name", saved_models.MODELS)
+def test_older_files_of_this_keras(tmp_path: Path, name: str) -> None:
+    make, x = saved_models.MODELS[name]
+    theirs = make(keras)
+    theirs.compile("adam", "mse")
+    y = saved_models.flat(theirs.predict(x, verbose=0))
+    theirs.save(tmp_path / "m.h5")
+    theirs.save_weights(tmp_path / "m.weights.h5")
+    ours = models.load_model(tmp_path / "m.h5")
+    twin = models.model_from_json(theirs.to_json())
+    twin.load_weights(tmp_path / "m.weights.h5")
+    for net in (ours, twin):
+        for a, b in zip(saved_models.flat(net.predict(x, verbose=0)), y, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_text_goes_both_ways() -> None:
