@@ -41,6 +41,8 @@ myst_links_external_new_tab = False
 nitpick_ignore_regex = [("py:.*", r"(numpy|collections|typing|matplotlib)\..*")]
 # and of parts of the lab's results, whose names are not public
 nitpick_ignore_regex += [("py:class", r"cellstep\.lab\.\w+\.\w+(\.\w+)?")]
+# the layer that each written cell has, and the base of all
+nitpick_ignore_regex += [("py:class", r"cellstep\.cells\.\w+\.\w+\.Layer|cellstep\.layers\.\w+\.CellLayer")]
 
 # docstrings: Google's sections; signatures without types, as shapes and dtypes stand in the text
 default_role = "code"
@@ -51,7 +53,7 @@ autodoc_inherit_docstrings = False
 autodoc_class_signature = "mixed"
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
-napoleon_custom_sections = [("Source", "notes"), ("Weights", "notes")]
+napoleon_custom_sections = [("Source", "notes"), ("Weights", "notes"), ("Class attributes", "params_style")]
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 

@@ -12,7 +12,9 @@ from typing import Any
 from sphinx.application import Sphinx
 
 MARKUP = re.compile(r"(`[^`]*`)|([*|])|(?<=\w)(_)(?!\w)")
-HEADER = re.compile(r"\s*(Args|Returns|Raises|Example|Examples|Attributes|Yields|Note|Source|Weights):\s*$")
+HEADER = re.compile(
+    r"\s*(Args|Class attributes|Returns|Raises|Example|Examples|Attributes|Yields|Note|Source|Weights):\s*$"
+)
 
 #: Where the next exception of a `Raises:` section begins.
 EXCEPTION = re.compile(r"(?<!,) (?=(?:[A-Z]\w*(?:Error|Warning), )*[A-Z]\w*(?:Error|Warning): )")
