@@ -14,6 +14,8 @@ cdef enum:
     # something else needs for a moment holds up all (LSTM, 100 steps of 1 row and 512 units: 1.9 ms on 8 of 16 cores,
     # 10.4 on 16)
     SMALL_GANG = 4
+    LONG_STEP = 50_000   # nanoseconds of a thread's share of a step, by units, for which that loss no longer counts
+    FULL_RATE = 2        # threads that may read beyond L2 at once, each at the rate of one alone
     ROW_NS = 50          # nanoseconds that a step of a row takes at least, whatever its size
     LARGE_WORK = 60_000  # vectors of multiply-adds of a call, about 25 us, for which the machine is measured
 
@@ -115,11 +117,11 @@ cdef void size(Job *j, const Weights *w, long B, long T) noexcept nogil:
     j.zt, j.ht = B * j.zb, B * j.hb
 
 
-cdef double reading(const cs_machine *m, double size) noexcept nogil:
-    """Nanoseconds to read so many bytes of weights once more: what fits stays in L2, also of larger ones, as steps take
-    turns in direction."""
+cdef double reading(const cs_machine *m, double size, int threads) noexcept nogil:
+    """Nanoseconds to read so many bytes of weights once more, while other threads read as many: what fits stays in L2,
+    also of larger ones, as steps take turns in direction; the rest comes from a cache that all share."""
     cdef double near = min(size, m.l2 * 0.75)
-    return near / m.near + (size - near) / m.far
+    return near / m.near + (size - near) / m.far * max(1., <double> threads / FULL_RATE)
 
 
 cdef double nanoseconds(const cs_tiles *tiles, long rows, double work, double weights, long esize) noexcept nogil:
@@ -128,18 +130,19 @@ cdef double nanoseconds(const cs_tiles *tiles, long rows, double work, double we
     cdef double arithmetic = work / (EFFICIENCY * m.fma * tiles.VL)
     if rows >= TALLEST or weights == 0:
         return arithmetic
-    return max(arithmetic, work * esize / max(1, rows) / weights * reading(m, weights))
+    return max(arithmetic, work * esize / max(1, rows) / weights * reading(m, weights, 1))
 
 
-cdef double step_time(Job *j, double rows, double share) noexcept nogil:
-    """Nanoseconds that a step takes a core, for so many rows and a share of the units: arithmetic and the reading of
-    weights, which hide behind each other for the most part. Products with W are made for many rows at a time."""
+cdef double step_time(Job *j, double rows, double share, int threads) noexcept nogil:
+    """Nanoseconds that a step takes each of so many cores, for so many rows and a share of the units: arithmetic and the
+    reading of weights, which hide behind each other for the most part. Products with W are made for many rows at a time.
+    """
     cdef const Weights *w = j.w
     cdef double work = rows * w.columns * (w.inputs + w.H) * share, elementwise = rows * w.columns * share * ELEMENTWISE
     cdef const cs_machine *m = cs_this_machine(w.tiles, work * j.T > LARGE_WORK * w.tiles.VL)
     cdef double arithmetic = (work / (EFFICIENCY * m.fma) + elementwise) / w.tiles.VL
     cdef double together = max(1, min(j.T, PROJECT_ROWS / max(1, rows)))
-    cdef double reads = reading(m, w.columns * share * w.esize * (w.H + w.inputs / together))
+    cdef double reads = reading(m, w.columns * share * w.esize * (w.H + w.inputs / together), threads)
     return max(arithmetic, reads) + min(arithmetic, reads) / 4
 
 
@@ -149,19 +152,21 @@ cdef void plan(Job *j, int passes) noexcept nogil:
     cdef double steps = j.T if j.B > 0 else 0, best, by_rows, by_units
     cdef int n = cs_threads()
     cdef long rows = min(min(n, ROW_BLOCKS), j.B), b
-    cdef long units = min(n if n <= SMALL_GANG else max(SMALL_GANG, n // 2), j.w.Hp // j.w.tiles.VL)
+    cdef long units
     if j.ends != NULL:
         steps = 0
         for b in range(j.B):
             steps += <double> j.ends[b] / j.B
-    j.step = best = step_time(j, j.B, 1)
+    j.step = best = step_time(j, j.B, 1, 1)
     j.alone = passes * steps * best
     j.shared = j.alone
     j.threads, j.by_rows = 1, True
     if n == 1 or j.alone < CALL_NS:
         return
-    by_rows = step_time(j, (j.B + rows - 1) // rows, 1)
-    by_units = step_time(j, j.B, 1. / units)
+    units = n if n <= SMALL_GANG or best >= <double> n * LONG_STEP else max(SMALL_GANG, n // 2)
+    units = min(units, j.w.Hp // j.w.tiles.VL)
+    by_rows = step_time(j, (j.B + rows - 1) // rows, 1, rows)
+    by_units = step_time(j, j.B, 1. / units, units)
     if j.T > 1:
         by_units += j.w.phases * cs_barrier_cost(units) / PAYS
     if by_rows < WORTH * best:
