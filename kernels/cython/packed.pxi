@@ -210,7 +210,7 @@ cdef class Packed:
         w.columns, w.width, w.dvector = w.columns * w.Hp, w.width * w.Hp, w.dvector * w.Hp
         w.group = w.Hp
         for i in range(w.regions):
-            if not w.whole_rows:
+            if w.tiles.LONE > 0 and not w.whole_rows:
                 w.group = min(w.group, max(1, w.tiles.LONE // (w.region[i].gates * w.tiles.VL)))
             w.region[i].first *= w.Hp
             w.region[i].columns *= w.Hp

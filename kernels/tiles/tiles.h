@@ -62,7 +62,9 @@ typedef struct {
 } cs_panels;
 
 typedef struct {
-    int VL, PANEL, LONE; /* LONE: columns of a lone row's product, so many that its sums need not wait for each other */
+    /* LONE: columns that a lone row takes at a time, with what follows from them, or 0 for all: where a panel has sums enough to
+       hide their latency, groups cost more than they save (AVX2, LSTM 100x1x64: 5 %) */
+    int VL, PANEL, LONE;
     /* C (M, n) = start + A (M, K) B[k0 : k0 + K, n0 : n0 + n]; n0 a multiple of VL, n of any size. C and bias begin with
        their first column that counts. One accumulator an element, k in order. */
     void (*gemm)(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,
