@@ -51,6 +51,11 @@ cdef inline void at_step(Job *j, Part *p, long t) noexcept nogil:
         p.span.before[k], p.span.after[k] = j.before[k] + before, j.state[k] + after
 
 
+cdef inline const char *operand_of(Job *j, Part *p, const Region *r) noexcept nogil:
+    """What a product with U has on its left."""
+    return <const char *> p.span.z + r.made * j.w.esize if r.operand == MADE else <const char *> p.span.seen
+
+
 cdef inline void add_products(Job *j, Part *p, int phase) noexcept nogil:
     """The products with U of a phase, added to x's, or to sums of their own."""
     cdef long VL = j.w.tiles.VL, mine, first, columns
@@ -61,28 +66,29 @@ cdef inline void add_products(Job *j, Part *p, int phase) noexcept nogil:
         r = &j.w.region[i]
         if r.operand == NOTHING:
             continue
-        operand = <const char *> p.span.z + r.made * j.w.esize if r.operand == MADE else <const char *> p.span.seen
+        operand = operand_of(j, p, r)
         mine, columns = r.gates * p.span.j0 * VL, r.gates * (p.span.j1 - p.span.j0) * VL
         first = (r.to + mine) * j.w.esize
         j.w.tiles.gemm(p.rows, j.w.H, operand, j.zb if r.operand == MADE else j.hb, &j.w.U, 0, r.first + mine, columns,
                        <char *> p.span.z + first, j.zb, r.start | p.turned, j.w.bias + first)
 
 
-cdef inline void by_groups(Job *j, Part *p, int phase) noexcept nogil:
-    """A phase of one row: a few blocks of units at a time, as its products wait for weights and what follows for its
-    own chain of arithmetic."""
-    cdef long first = p.span.j0, last = p.span.j1, n = last - first, i = 0
-    while i < n:
-        if p.turned:
-            p.span.j1 = last - i
-            p.span.j0 = max(first, p.span.j1 - j.w.group)
-        else:
-            p.span.j0 = first + i
-            p.span.j1 = min(last, p.span.j0 + j.w.group)
-        add_products(j, p, phase)
-        j.w.cell.forward[phase](&p.span)
-        i += j.w.group
-    p.span.j0, p.span.j1 = first, last
+cdef inline void lone_phase(Job *j, Part *p, int phase) noexcept nogil:
+    """The products of a phase of one row, and what follows from them, a panel's units at a time."""
+    cdef cs_lone_product products[16]
+    cdef cs_lone_product *one
+    cdef const Region *r
+    cdef int i, n = 0
+    for i in range(j.w.phase_end[phase], j.w.phase_end[phase + 1]):
+        r = &j.w.region[i]
+        if r.operand == NOTHING:
+            continue
+        one = &products[n]
+        n += 1
+        one.a = operand_of(j, p, r)
+        one.first, one.gates, one.start = r.first, r.gates, r.start
+        one.sums, one.bias = <char *> p.span.z + r.to * j.w.esize, j.w.bias + r.to * j.w.esize
+    j.w.tiles.lone_phase(&p.span, &j.w.U, n, products, p.turned, j.w.cell.forward[phase])
 
 
 cdef inline void store_outputs(Job *j, Part *p, long t) noexcept nogil:
@@ -124,8 +130,8 @@ cdef inline void forward_step(Job *j, Part *p, cs_member *m, long t) noexcept no
     for phase in range(j.w.phases):
         if phase > 0 and m.size > 1:
             cs_gang_barrier(m)
-        if p.rows == 1 and p.span.j1 - p.span.j0 > j.w.group:
-            by_groups(j, p, phase)
+        if p.rows == 1 and not j.w.whole_rows:
+            lone_phase(j, p, phase)
             continue
         add_products(j, p, phase)
         j.w.cell.forward[phase](&p.span)

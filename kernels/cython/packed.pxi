@@ -22,7 +22,6 @@ cdef struct Weights:
     const cs_tiles *tiles
     const cs_cell *cell
     long inputs, H, Hp, columns, width, esize
-    long group           # blocks of units that a lone row takes at a time
     int states, phases, regions
     Region region[16]    # at most
     int phase_end[5]     # the regions of phase k are those from phase_end[k] to phase_end[k + 1]
@@ -208,10 +207,7 @@ cdef class Packed:
             self._compile()
         w.Hp = (w.H + w.tiles.VL - 1) // w.tiles.VL * w.tiles.VL
         w.columns, w.width, w.dvector = w.columns * w.Hp, w.width * w.Hp, w.dvector * w.Hp
-        w.group = w.Hp
         for i in range(w.regions):
-            if w.tiles.LONE > 0 and not w.whole_rows:
-                w.group = min(w.group, max(1, w.tiles.LONE // (w.region[i].gates * w.tiles.VL)))
             w.region[i].first *= w.Hp
             w.region[i].columns *= w.Hp
             w.region[i].to *= w.Hp

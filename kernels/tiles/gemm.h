@@ -21,7 +21,6 @@ enum {
     FAR = 3 << 19, /* bytes of weights that L2 does not hold */
     /* Steps of k between which the accumulators visit memory: a panel's part stays in L1 or L2 for all row blocks. */
     KC = 512,
-    NEAR = 96 << 10, /* bytes of weights whose panels one row takes two at a time; of 256 KB that is 10 % slower */
 };
 
 /* `count` blocks of R rows against one piece of a panel. a: from row to row `as`, from k to k `ak`, from block to block
@@ -130,30 +129,8 @@ static void run_edge(blocks s, long K, const real *a, long as, const real *b, lo
     }
 }
 
-#if PANEL_VECTORS < LONE_VECTORS
-/* One row against two panels, the second right behind the first: twice as many sums that do not wait for each other. */
-static void side_by_side(long K, const real *a, const real *b, real *c, int start, const real *bias) {
-    vec acc[2 * PANEL_VECTORS];
-    const real *next = b + K * PANEL;
-    if (start == CS_FROM_ZERO) EACH(v, 2 * PANEL_VECTORS) acc[v] = all(0);
-    else EACH(v, 2 * PANEL_VECTORS) acc[v] = load((start == CS_FROM_C ? c : bias) + v * VL);
-    for (long k = 0; k < K; k++, b += PANEL, next += PANEL) {
-        vec x = all(a[k]);
-        EACH(v, PANEL_VECTORS) acc[v] = fma_(x, load(b + v * VL), acc[v]);
-        EACH(v, PANEL_VECTORS) acc[PANEL_VECTORS + v] = fma_(x, load(next + v * VL), acc[PANEL_VECTORS + v]);
-    }
-    EACH(v, 2 * PANEL_VECTORS) store(c + v * VL, acc[v]);
-}
-#endif
-
 static void gemm(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,
                  long ldc, int start, const void *bias0) {
-#if PANEL_VECTORS < LONE_VECTORS
-    if (M == 1 && n == 2 * PANEL && n0 % PANEL == 0 && K == B->K && K * B->N <= NEAR / (long)sizeof(real)) {
-        side_by_side(K, A, panel_at(B, 0, n0), C, start & ~CS_LAST_FIRST, bias0);
-        return;
-    }
-#endif
     const long as = lda / (long)sizeof(real), cs = ldc / (long)sizeof(real), end = n0 + n;
     const int far = M == 1 && K * n * (long)sizeof(real) > FAR, turned = start & CS_LAST_FIRST;
     if (M <= 0 || n <= 0) return;

@@ -1,6 +1,7 @@
 /* One level, one dtype: compiled with the level's flags, TABLE naming the table, CS_DOUBLE for float64. */
 #include "gemm.h"
 #include "gru.h"
+#include "lone.h"
 #include "lstm.h"
 #include "norm.h"
 #include "panels.h"
@@ -27,8 +28,8 @@ static const cs_cell cells[] = {
 const cs_tiles TABLE = {
     .VL = VL,
     .PANEL = PANEL,
-    .LONE = PANEL_VECTORS < LONE_VECTORS ? LONE_VECTORS * VL : 0,
     .gemm = gemm,
+    .lone_phase = lone_phase,
     .gemm_tn = gemm_tn,
     .gemm_tn_work = gemm_tn_work,
     .column_sums = column_sums,

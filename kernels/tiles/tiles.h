@@ -61,14 +61,25 @@ typedef struct {
     long K, N;
 } cs_panels;
 
+/* A product of a lone row with U, of `gates` columns a unit from `first` on: sums, those of all units, which it is added to
+   or which begin with bias. */
 typedef struct {
-    /* LONE: columns that a lone row takes at a time, with what follows from them, or 0 for all: where a panel has sums enough to
-       hide their latency, groups cost more than they save (AVX2, LSTM 100x1x64: 5 %) */
-    int VL, PANEL, LONE;
+    const void *a;
+    long first;
+    int gates, start;
+    void *sums;
+    const void *bias;
+} cs_lone_product;
+
+typedef struct {
+    int VL, PANEL;
     /* C (M, n) = start + A (M, K) B[k0 : k0 + K, n0 : n0 + n]; n0 a multiple of VL, n of any size. C and bias begin with
        their first column that counts. One accumulator an element, k in order. */
     void (*gemm)(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,
                  long ldc, int start, const void *bias);
+    /* A phase of a step of one row: its n products with U, and the tile that follows from them, see lone.h. */
+    void (*lone_phase)(const cs_span *s, const cs_panels *U, int n, const cs_lone_product *products, int turned,
+                       cs_elementwise *tile);
     /* C (M, N) += A^T B over n rows, row k of A at a + a_at[k] bytes, of B at b + b_at[k], each contiguous.
        work: gemm_tn_work(M) bytes. */
     void (*gemm_tn)(long M, long n, const void *a, const long *a_at, const void *b, const long *b_at, long ncols,

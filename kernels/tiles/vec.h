@@ -49,9 +49,6 @@ typedef real vec_u __attribute__((vector_size(VBYTES), aligned(sizeof(real)), ma
 #define PANEL_VECTORS 8
 #endif
 
-/* Sums that one row's product keeps going, where weights are near: a panel's, or two panels'. */
-#define LONE_VECTORS 8
-
 enum { VL = VBYTES / sizeof(real), PANEL = PANEL_VECTORS * VL };
 
 #define INLINE static inline __attribute__((always_inline))
