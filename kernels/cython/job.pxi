@@ -134,9 +134,9 @@ cdef double nanoseconds(const cs_tiles *tiles, long rows, double work, double we
 
 
 cdef double step_time(Job *j, double rows, double share, int threads) noexcept nogil:
-    """Nanoseconds that a step takes each of so many cores, for so many rows and a share of the units: arithmetic and the
-    reading of weights, which hide behind each other for the most part. Products with W are made for many rows at a time.
-    """
+    """Nanoseconds that a step takes each of so many cores, for so many rows and a share of the units: arithmetic and
+    the reading of weights, which hide behind each other for the most part. Products with W are made for many rows at a
+    time."""
     cdef const Weights *w = j.w
     cdef double work = rows * w.columns * (w.inputs + w.H) * share, elementwise = rows * w.columns * share * ELEMENTWISE
     cdef const cs_machine *m = cs_this_machine(w.tiles, work * j.T > LARGE_WORK * w.tiles.VL)
