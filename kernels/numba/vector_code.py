@@ -120,10 +120,7 @@ class _Function:
             self.bases: dict[Place, Any] = {}
             for place in [*(self.stage.loads[at] for at in self.order if at in stage.loads), *dict(stage.stores)]:
                 self._base(place)
-            if last:
-                self._carried(backward)
-            else:
-                self._passes()
+            self._carried(backward, last)
             del self.row
         self.b.ret_void()
 
@@ -202,8 +199,8 @@ class _Function:
 
     # ---- passes ----
 
-    def _carried(self, backward: bool) -> None:
-        """A row that does not run keeps its states, and has no part in gradients."""
+    def _carried(self, backward: bool, last: bool) -> None:
+        """A row that does not run keeps its states, makes zeros to be multiplied, and has no part in gradients."""
         b = self.b
         none = b.icmp_unsigned("==", self.span["active"], self._number(0))
         runs, asks, done = (self.function.append_basic_block() for _ in range(3))
@@ -214,13 +211,16 @@ class _Function:
         b.cbranch(b.icmp_unsigned("!=", flag, ir.Constant(ir.IntType(8), 0)), runs, rests)
         b.position_at_end(rests)
         zero = self.math.all(0.0)
-        places = [place for place, _ in self.stage.stores if place.kind in ("dz", "after")]
+        places = [place for place, _ in self.stage.stores if place.kind in ("dz", "after")] if last else []
+        if not backward and not last:
+            places = [self.stage.stores[0][0]]
 
         def block(j: Any, mask: Any) -> None:
             for place in places:
-                self._store(place, j, mask, zero if backward else self._load(Place("before", place.number), j, mask))
+                kept = place.kind == "after"
+                self._store(place, j, mask, self._load(Place("before", place.number), j, mask) if kept else zero)
 
-        for place in places if not backward else ():
+        for place in places if not backward and last else ():
             self._base(Place("before", place.number))
         self._blocks(block)
         self.bases = (

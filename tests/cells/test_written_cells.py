@@ -47,6 +47,23 @@ def run(cell: Any, backend: kernels.Backend, weights: list[Any]) -> list[Any]:
         return [y, back(np.cos(y)), *(w.grad for w in cell.weights)]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_masked_step_holds_reaches_nothing(name: str, backend: kernels.Backend, written: dict[str, Any]) -> None:
+    cell, rng = written[name](5, dtype="float64"), np.random.default_rng(0)
+    mask, found = rng.random((3, 6)) > 0.4, []
+    for outside in (0.0, np.nan, np.inf):
+        with use_backend(backend.name):
+            layer = layers.RNN(cell, return_sequences=True)
+            layer.build(X.shape)
+            y, back = layer.forward(np.where(mask[..., None], X, outside), mask=mask)
+            for w in cell.weights:
+                w.zero_grad()
+            found.append([y, back(np.cos(y)), *(w.grad for w in cell.weights)])
+    for others in found[1:]:
+        for a, b in zip(found[0], others, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("states", ["q", "p q"])
 def test_states_may_be_called_anything(states: str) -> None:
     def step(self: Any, z: Any, *now: Any) -> Any:
@@ -136,6 +153,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("return np.add.reduce(z.f) * z.n", TypeError, "add.reduce is not among"),
     ("return np.sort(z.f) * z.n", TypeError, "sort is not among"),
     ("return (z.f @ h) * z.n", TypeError, "a step is elementwise: write self.product"),
+    ("return z.f * '2' + z.n", TypeError, "expected multiply of values of the step and numbers, got str"),
+    ("return z.f * None + z.n", TypeError, "expected multiply of values of the step and numbers, got NoneType"),
+    ("return z.f * 1j + z.n", TypeError, "expected multiply of values of the step and numbers, got complex"),
+    ("return z.f + np.nan * z.n", ValueError, "expected multiply of values of the step and numbers, got NaN"),
+    ("return z.f ** np.inf + z.n", ValueError, "expected a power with a finite number, got inf"),
     ("return np.floor(z.f) * z.n", ValueError, "floor has no derivative"),
     ("return np.sign(z.f) * z.n", ValueError, "sign has no derivative"),
     ("return (z.f > 0) * z.n", TypeError, "a comparison has no derivative"),

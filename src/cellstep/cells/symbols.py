@@ -112,11 +112,12 @@ class Symbol:
             if value.graph is not self.graph:
                 refuse("expected values of this step, got one of another step")
             return value.at
-        if isinstance(value, bool | int | float | np.number | np.bool_) or (
-            np.ndim(value) == 0 and np.size(value) == 1
-        ):
-            return self.graph.constant(float(value))
-        return refuse(f"expected {op} of values of the step and numbers, got {type(value).__name__}")
+        number = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+        if not isinstance(number, bool | int | float | np.integer | np.floating | np.bool_):
+            refuse(f"expected {op} of values of the step and numbers, got {type(value).__name__}")
+        if number != number:
+            refuse(f"expected {op} of values of the step and numbers, got NaN", ValueError)
+        return self.graph.constant(float(number))
 
     def apply(self, op: str, *arguments: Any) -> Symbol:
         """An operator of values."""
@@ -158,8 +159,10 @@ class Symbol:
         return self.apply("logical_not", self)
 
     def __pow__(self, n: Any) -> Any:
-        if not isinstance(n, int | float):
+        if not isinstance(n, int | float | np.integer | np.floating):
             refuse(f"expected a power with a number, got {type(n).__name__}: write np.exp(n * np.log(v))")
+        if not np.isfinite(n):
+            refuse(f"expected a power with a finite number, got {n}", ValueError)
         if n == 0.5:
             return np.sqrt(self)
         if n != int(n) or abs(n) > 16:
