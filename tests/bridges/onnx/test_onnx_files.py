@@ -122,6 +122,12 @@ def test_nodes_without_end_are_limited() -> None:
         bridges.from_onnx(model([function(0, "f0")]))
 
 
+def test_a_long_name_of_an_operator_makes_no_long_sentence() -> None:
+    with pytest.raises(bridges.FileError, match="is not built") as caught:
+        bridges.from_onnx(graph([helper.make_node("n" * 10**6, ["x"], ["y"])]))
+    assert len(str(caught.value)) < 500
+
+
 def test_names_that_become_the_same_stay_apart() -> None:
     proto = graph([helper.make_node("Relu", ["x"], ["a/y"]), helper.make_node("Tanh", ["x"], ["a.y"])])
     del proto.graph.output[:]

@@ -68,7 +68,7 @@ class Importer:
             if any(name in self.values for name in node.outputs):  # done along with another
                 continue
             if node.kind not in RULES:
-                raise FileError(self.graph.file, node.place, f"the operator {node.kind} is not built")
+                raise FileError(self.graph.file, node.place, f"the operator {node.kind:.100} is not built")
             with placed(self.graph.file, node.place):
                 given = RULES[node.kind](self, node)
                 if node.unseen():

@@ -182,7 +182,8 @@ def _graph(onnx: Any, proto: Any, file: str, limit: Limit) -> GraphFile:
                 inputs[entry.name] = _type(entry, limit)
     operators, known = [], {*constants, *inputs}
     for i, node in enumerate(graph.node):
-        place = f"node {i} {brief(node.name)} ({node.op_type}, opset {version})"
+        kind = node.op_type if len(node.op_type) < 100 else brief(node.op_type)
+        place = f"node {i} {brief(node.name)} ({kind}, opset {version})"
         with placed(file, place):
             operator = _operator(onnx, node, place, version, limit)
             for name in operator.inputs:
