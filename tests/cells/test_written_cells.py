@@ -240,6 +240,18 @@ def test_words_that_say_nothing(words: dict[str, Any], kind: Any, match: str) ->
         type("Wrong", (Cell,), {"gates": "f", "step": step, **words})
 
 
+def test_a_class_that_is_defined_again_has_its_own_words() -> None:
+    def kind(**words: Any) -> Any:
+        def step(self: Any, z: Any, h: Any) -> Any:
+            return np.tanh(z.f)
+
+        return type("Again", (Cell,), {"gates": "f", "step": step, **words})
+
+    first, second = kind()(2), kind(gate_names={"f": "candidate"}, roles={"f": "store"})(2)
+    assert [cell.contract.gates[0].name for cell in (first, second)] == ["f", "candidate"]
+    assert second.contract.gates[0].role == "store"
+
+
 def test_the_base_has_no_step() -> None:
     with pytest.raises(TypeError, match="Cell has no step"):
         Cell(4)

@@ -198,7 +198,8 @@ class Cell(RecurrentCell):
         """The row of the cell with these hyperparameters; `kernels.CELLS` has it once there is a cell of it."""
         chosen = {name: _in_step(name, value) for name, value in hyperparameters.items()}
         equations = record(cls, chosen)
-        digest = hashlib.sha256(f"{cls.__name__} {equations.key}".encode()).hexdigest()[:10]
+        said = (cls.__name__, equations.key, sorted(cls.gate_names.items()), sorted(cls.roles.items()))
+        digest = hashlib.sha256(repr(said).encode()).hexdigest()[:10]
         name = f"{snake_case(cls.__name__)}_{digest}"
         return row_of(name, cls.__name__, equations, cls.gate_names, cls.roles)
 
