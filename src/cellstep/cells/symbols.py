@@ -161,6 +161,7 @@ class Symbol:
     def __pow__(self, n: Any) -> Any:
         if not isinstance(n, int | float | np.integer | np.floating):
             refuse(f"expected a power with a number, got {type(n).__name__}: write np.exp(n * np.log(v))")
+        n = float(n)
         if not np.isfinite(n):
             refuse(f"expected a power with a finite number, got {n}", ValueError)
         if n == 0.5:
