@@ -42,7 +42,7 @@ class PlainRun:
         cell, self.layer = layer.runner, layer
         self.version, self.backend = structure.watch((layer, *cell.flat)), kernels.active()
         self.width: int | None = None
-        own = type(layer).apply is not layer.apply_arrays.__func__ or {"apply", "forward", "call"} & vars(layer).keys()
+        own = type(layer).apply is not type(layer).apply_arrays or {"apply", "forward", "call"} & vars(layer).keys()
         self.whole = not own and layer.activity_regularizer is None
         begins = layer.stateful or layer.initial or layer.has_own_first_states
         if begins or layer.return_state or not layer.built:
