@@ -26,7 +26,7 @@ def kept(key: str, make: Callable[[], bytes]) -> bytes:
         file = folder() / key
         with contextlib.suppress(FileNotFoundError):
             whole = file.read_bytes()
-            if _sealed(whole[:-_SEAL]) == whole:
+            if _sealed(key, whole[:-_SEAL]) == whole:
                 return whole[:-_SEAL]
     except (OSError, RuntimeError):  # no home
         return make()
@@ -35,11 +35,11 @@ def kept(key: str, make: Callable[[], bytes]) -> bytes:
         file.parent.mkdir(parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(dir=file.parent)
         with os.fdopen(number, "wb") as out:
-            out.write(_sealed(made))
+            out.write(_sealed(key, made))
         os.replace(name, file)
     return made
 
 
-def _sealed(code: bytes) -> bytes:
-    """The code and its digest: a file that is cut short or damaged is not run."""
-    return code + hashlib.sha256(code).digest()
+def _sealed(key: str, code: bytes) -> bytes:
+    """The code, and a digest of it and its key: a file that is cut short, damaged or has another's name is not run."""
+    return code + hashlib.sha256(key.encode() + code).digest()

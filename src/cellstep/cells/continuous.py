@@ -12,8 +12,8 @@ from .cell import Cell
 
 
 class CTRNN(Cell):
-    """The continuous-time RNN, tau dh/dt = -h + activation(x W + h U + b), by Euler's steps of `interval`; tau is
-    softplus of a weight of each unit.
+    """The continuous-time RNN in its rate form, tau dh/dt = -h + activation(x W + h U + b), by Euler's steps of
+    `interval`; tau is softplus of a weight of each unit.
 
     K. Funahashi and Y. Nakamura, "Approximation of dynamical systems by continuous time recurrent neural networks",
     Neural Networks 6, 1993.

@@ -94,7 +94,8 @@ class ClippedLSTM(Cell):
 class LayerNormLSTM(Cell):
     """An LSTM whose sums are normalized over the units of each gate, and c before the output, with a gain and a shift.
 
-    J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", 2016 (arXiv 1607.06450), here gate by gate.
+    J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", 2016 (arXiv 1607.06450), here gate by gate,
+    and of x W + h U together.
     """
 
     gates = "i f c o"
@@ -127,7 +128,8 @@ class SLSTM(Cell):
         m' = max(log f + m, xi)   i = exp(xi - m')   f' = exp(log f + m - m')   c' = f' c + i tanh(xc)   n' = f' n + i
         h' = sigmoid(xo) c' / n'
 
-    M. Beck et al., "xLSTM: extended long short-term memory", 2024 (arXiv 2405.04517), with a sigmoid as forget gate.
+    M. Beck et al., "xLSTM: extended long short-term memory", 2024 (arXiv 2405.04517), with a sigmoid as forget gate,
+    one U over all units in place of one for each head, m from 0 on, and n' no smaller than 1e-6 below the line.
     """
 
     gates = "i f c o"
