@@ -14,7 +14,7 @@ from typing import Any
 import adding_a_cell
 import numpy as np
 import pytest
-from adding_a_cell.layer import PeepholeLSTM, PeepholeLSTMCell
+from adding_a_cell.layer import PeepLSTM, PeepLSTMCell
 from adding_a_cell.row import ROW
 
 import cellstep
@@ -45,7 +45,7 @@ def with_peepholes(layer: Any) -> Any:
 
 
 def model(**options: Any) -> Any:
-    layer = PeepholeLSTM(H, name="memory", **options)
+    layer = PeepLSTM(H, name="memory", **options)
     return cellstep.Sequential([cellstep.Input((None, I)), layer, layers.Dense(1)], name="net")
 
 
@@ -74,18 +74,18 @@ def test_ops_run_it_on_every_backend(backend: kernels.Backend, dtype: str) -> No
 
 
 def test_weights_options_and_states_follow_from_the_row() -> None:
-    layer = with_peepholes(PeepholeLSTM(H, return_state=True))
+    layer = with_peepholes(PeepLSTM(H, return_state=True))
     assert [w.name for w in layer.weights] == WEIGHTS
     assert [w.shape for w in layer.weights] == [(I, 4 * H), (H, 4 * H), (4 * H,), (H,), (H,), (H,)]
     assert [a.shape for a in layer(normal(B, T, I))] == [(B, H)] * 3
     assert layer.cell.state_size == [H, H]
-    assert layer_of(ROW.name) is PeepholeLSTM
-    over = layers.RNN(PeepholeLSTMCell(H))
+    assert layer_of(ROW.name) is PeepLSTM
+    over = layers.RNN(PeepLSTMCell(H))
     over.build((None, None, I))
     over.set_weights(layer.get_weights())
     np.testing.assert_array_equal(over(normal(B, T, I)), layer(normal(B, T, I))[0])
     with pytest.raises(TypeError, match="activtion"):
-        PeepholeLSTM(H, activtion="tanh")
+        PeepLSTM(H, activtion="tanh")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_weights_options_and_states_follow_from_the_row() -> None:
 )
 def test_gradients_are_differences_of_the_loss(backend: kernels.Backend, options: dict[str, Any]) -> None:
     with kernels.use(backend.name):
-        layer = with_peepholes(PeepholeLSTM(H, return_sequences=True, dtype="float64", **options))
+        layer = with_peepholes(PeepLSTM(H, return_sequences=True, dtype="float64", **options))
         x, dy = normal(B, T, I), normal(B, T, H, seed=1)
         calls = {"mask": normal(B, T, seed=2) > -1, "resets": normal(B, T, seed=3) > 1}
         _, pullback = layer.forward(x, **calls)
@@ -121,7 +121,7 @@ def test_fit_evaluate_and_predict() -> None:
     assert net.evaluate(x, y, verbose=0) == pytest.approx(
         float(((net.predict(x, verbose=0) - y) ** 2).mean()), rel=1e-5
     )
-    both = layers.Bidirectional(PeepholeLSTM(H))
+    both = layers.Bidirectional(PeepLSTM(H))
     assert both(x).shape == (64, 2 * H)
 
 
@@ -138,7 +138,7 @@ def test_a_file_brings_it_back(tmp_path: Path) -> None:
     net.fit(x, normal(B, 1), verbose=0)
     net.save(tmp_path / "net.keras")
     again = cellstep.models.load_model(tmp_path / "net.keras")
-    assert type(again.layers[0]) is PeepholeLSTM
+    assert type(again.layers[0]) is PeepLSTM
     np.testing.assert_array_equal(again(x), net(x))
     net.save_weights(tmp_path / "net.weights.h5")
     other = model()
@@ -149,7 +149,7 @@ def test_a_file_brings_it_back(tmp_path: Path) -> None:
 def test_summary_and_explain_say_what_it_is_and_where_it_runs(backend: kernels.Backend) -> None:
     net, said = compiled(), list[str]()
     net.summary(print_fn=said.append)
-    assert "memory (PeepholeLSTM)" in "\n".join(said)
+    assert "memory (PeepLSTM)" in "\n".join(said)
     with kernels.use(backend.name):
         net.explain(print_fn=said.append)
     if backend.name == "cython":
@@ -187,11 +187,11 @@ def test_the_lab_asks_the_row_for_the_layer_whatever_its_class_is_called() -> No
         assert titles() == before  # it has no layer, and studies of all cells go without it
         with pytest.raises(ValueError, match=r"^models must be models, layers or some of .*, got 'Other'$"):
             lab.gradient_flow(["Other", "LSTM"], normal(B, T, I), units=H)
-        cell = type("OtherCell", (PeepholeLSTMCell,), {"contract": row})
-        layer = type("LayerOfMine", (PeepholeLSTM,), {"cell_class": cell})
+        cell = type("OtherCell", (PeepLSTMCell,), {"contract": row})
+        layer = type("LayerOfMine", (PeepLSTM,), {"cell_class": cell})
         assert titles() == [*before, "Other"]
         assert layer_over("Other") is layer
-        assert layer_over(ROW.title) is PeepholeLSTM
+        assert layer_over(ROW.title) is PeepLSTM
         flow = lab.gradient_flow(["Other", "LSTM"], normal(B, T, I), scales=[1.0], units=H)
         assert [curve.kind for curve in flow.curves] == ["Other", "LSTM"]
     finally:

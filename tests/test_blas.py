@@ -13,12 +13,20 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 #: May use it: pictures and benchmarks, and what runs where nothing is compiled.
-FREE = ("src/cellstep/lab", "src/cellstep/cli", "kernels/reference", "kernels/numba", "kernels/chain.py")
+FREE = (
+    "src/cellstep/lab",
+    "src/cellstep/cli",
+    "kernels/reference",
+    "kernels/equations",
+    "kernels/numba",
+    "kernels/chain.py",
+)
 BLAS = ("dot", "vdot", "inner", "matmul", "tensordot", "linalg", "polyfit", "cov", "corrcoef", "convolve", "correlate")
 #: Of integers, or of a vector for `normalize`.
 KNOWN = {
     ("src/cellstep/layers/operations/reducing.py", "matmul"),
     ("src/cellstep/torch/projected.py", "@"),  # of PyTorch's tensors
+    ("src/cellstep/bridges/pytorch/weights.py", "@"),  # once for a file, with projections
     ("src/cellstep/utils/arrays.py", "linalg"),
 }
 

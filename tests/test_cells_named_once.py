@@ -35,6 +35,7 @@ MAY = {
     "src/cellstep/bridges/onnx/cells.py": "the steps of ONNX's operators",
     "src/cellstep/bridges/onnx/operators/recurrent.py": "ONNX's operators by name",
     "src/cellstep/bridges/onnx/export/recurrent.py": "ONNX's operators by name",
+    "src/cellstep/layers/older_config.py": "each for a class of older Keras",
     "src/cellstep/keras/__init__.py": "exports the layers",
     "src/cellstep/keras/layers.py": "each beside its class of keras.layers",
     "src/cellstep/keras/swapping.py": "each for its class of keras.layers",

@@ -15,7 +15,7 @@ from typing import Any
 from cellstep import kernels
 from cellstep.registry import get_custom_objects, register_keras_serializable
 
-from .layer import PeepholeLSTM, PeepholeLSTMCell
+from .layer import PeepLSTM, PeepLSTMCell
 from .reference import step
 from .row import ROW
 
@@ -28,12 +28,12 @@ def add() -> None:
 
         others["numba"] = compiled.step
     kernels.add_cell(ROW, step, **others)
-    for kind in (PeepholeLSTM, PeepholeLSTMCell):
+    for kind in (PeepLSTM, PeepLSTMCell):
         register_keras_serializable("adding_a_cell")(kind)
 
 
 def remove() -> None:
     """Take it away."""
     kernels.remove_cell(ROW.name)
-    for kind in (PeepholeLSTM, PeepholeLSTMCell):
+    for kind in (PeepLSTM, PeepLSTMCell):
         del get_custom_objects()[f"adding_a_cell>{kind.__name__}"]

@@ -11,7 +11,7 @@ from cellstep.layers.cell_layer import CellLayer
 from .row import ROW
 
 
-class PeepholeLSTMCell(RecurrentCell):
+class PeepLSTMCell(RecurrentCell):
     """One step of an LSTM whose gates see c."""
 
     contract = ROW
@@ -33,10 +33,10 @@ class PeepholeLSTMCell(RecurrentCell):
         super().__init__(**arguments_of(locals()))
 
 
-class PeepholeLSTM(CellLayer):
+class PeepLSTM(CellLayer):
     """An LSTM with peepholes over sequences."""
 
-    cell_class = PeepholeLSTMCell
+    cell_class = PeepLSTMCell
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from cellstep.kernels import Cell, Gate, Option, Product, State, Weight
 
 ROW = Cell(
     name="peephole_lstm",
-    title="PeepholeLSTM",
+    title="PeepLSTM",
     gates=(
         Gate("i", "input", "recurrent_activation", "store"),
         Gate("f", "forget", "recurrent_activation", "keep"),

@@ -195,7 +195,7 @@ TABLE: list[Row] = [
         "states bidir",
         lambda: layers.Bidirectional(layers.LSTM(H))(X, initial_state=[S, S]),
         ValueError,
-        "expected initial_state to be 2 arrays (h forwards, c forwards), got 1",
+        "expected initial_state to be 4 arrays (h forwards, c forwards, h backwards, c backwards), got 2",
     ),
     (
         "states stacked",

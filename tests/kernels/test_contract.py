@@ -27,9 +27,10 @@ def test_every_backend_has_every_cell(backend: kernels.Backend) -> None:
 
 
 def test_every_option_of_the_contract_is_in_the_tests_table() -> None:
-    assert {option for cell in kernels.CELLS.values() for option in cell.option_names} == set(OPTIONS)
-    assert {v.cell.name for v in VARIANTS} == set(kernels.CELLS)
-    for cell in kernels.CELLS.values():
+    cells = [row for row in kernels.CELLS.values() if row.equations is None]  # others' come and go
+    assert {option for cell in cells for option in cell.option_names} == set(OPTIONS)
+    assert {v.cell.name for v in VARIANTS} == {cell.name for cell in cells}
+    for cell in cells:
         for slot in cell.activations:
             assert {v.named[slot] for v in ACTIVATED if v.cell is cell} == set(kernels.ACTIVATIONS)
 

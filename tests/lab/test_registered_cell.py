@@ -22,7 +22,7 @@ H, FEATURES, B, T = 4, 2, 3, 6
 ROW = replace(
     CELLS["lstm"],
     name="peephole",
-    title="PeepholeLSTM",
+    title="PeepLSTM",
     weights=(*CELLS["lstm"].weights, Weight("p", ("H",), {"keras": "peephole_kernel"})),
     products=(*CELLS["lstm"].products, Product("c", "p", "f")),
 )
@@ -50,19 +50,19 @@ def step(weights: Any, options: Any, x: Any, hd: Any, h: Any, c: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def PeepholeLSTM() -> Iterator[Any]:
+def PeepLSTM() -> Iterator[Any]:
     kernels.add_cell(ROW, step)
 
-    class PeepholeLSTMCell(layers.LSTMCell):
+    class PeepLSTMCell(layers.LSTMCell):
         contract = ROW
 
     @register_keras_serializable("tests")
-    class PeepholeLSTM(layers.LSTM):
-        cell_class = PeepholeLSTMCell
+    class PeepLSTM(layers.LSTM):
+        cell_class = PeepLSTMCell
 
-    yield PeepholeLSTM
+    yield PeepLSTM
     kernels.remove_cell(ROW.name)
-    del get_custom_objects()["tests>PeepholeLSTM"]
+    del get_custom_objects()["tests>PeepLSTM"]
 
 
 def normal(*shape: int, seed: int = 0) -> Any:
@@ -70,9 +70,9 @@ def normal(*shape: int, seed: int = 0) -> Any:
 
 
 @pytest.fixture
-def model(PeepholeLSTM: Any) -> Any:
+def model(PeepLSTM: Any) -> Any:
     cellstep.set_random_seed(0)
-    layer = PeepholeLSTM(H, name="memory", dtype="float64")
+    layer = PeepLSTM(H, name="memory", dtype="float64")
     net = cellstep.Sequential([cellstep.Input((None, FEATURES), dtype="float64"), layer, layers.Dense(1)], name="net")
     layer.cell.peephole_kernel.assign(normal(H, seed=5))
     net.compile("sgd", "mse")
@@ -82,11 +82,11 @@ def model(PeepholeLSTM: Any) -> Any:
 def test_gates_and_flow(model: Any) -> None:
     x = normal(B, T, FEATURES)
     result = lab.gates(model, x)
-    assert result.kind == "PeepholeLSTM"
+    assert result.kind == "PeepLSTM"
     assert list(result.gates) == ["forget", "input", "candidate", "output"]
     assert "The forget gate gives its units a mean memory of" in result.summary()
-    flow = lab.gradient_flow([model, "PeepholeLSTM", "GRU"], x, scales=[1.0], units=H)
-    assert [curve.kind for curve in flow.curves] == ["PeepholeLSTM", "PeepholeLSTM", "GRU"]
+    flow = lab.gradient_flow([model, "PeepLSTM", "GRU"], x, scales=[1.0], units=H)
+    assert [curve.kind for curve in flow.curves] == ["PeepLSTM", "PeepLSTM", "GRU"]
     assert list(flow.curves[0].terms or ()) == ["direct", "by the forget gate", "by the input gate", "by the candidate"]
     assert "The forget gates alone keep" in flow.summary()
     assert lab.lyapunov(model, x).exponents.shape == (2 * H,)
@@ -122,7 +122,7 @@ def test_watching_drawing_and_comparing(model: Any, tmp_path: Any) -> None:
     unrolled = lab.unroll(model, T)
     assert unrolled.rows[1].states == ("h", "c")
     assert "peephole_kernel (4)" in unrolled.summary()
-    compared = lab.compare("parity", ("PeepholeLSTM", "GRU"), budget=8, seeds=2, lengths=(2,), units=4)
+    compared = lab.compare("parity", ("PeepLSTM", "GRU"), budget=8, seeds=2, lengths=(2,), units=4)
     assert compared.parameters[0, 0] > 0
     results = [
         lab.gates(model, normal(B, T, FEATURES)),
@@ -132,10 +132,10 @@ def test_watching_drawing_and_comparing(model: Any, tmp_path: Any) -> None:
     assert lab.report([monitor, unrolled, *results], tmp_path / "page.html").exists()
 
 
-def test_its_figure_has_its_gates(PeepholeLSTM: Any) -> None:
-    layer = PeepholeLSTM(H)
-    drawn = lab.diagram("peephole LSTM", layer, normal(B, T, FEATURES), unit=1)
+def test_its_figure_has_its_gates(PeepLSTM: Any) -> None:
+    layer = PeepLSTM(H)
+    drawn = lab.diagram("peep LSTM", layer, normal(B, T, FEATURES), unit=1)
     seen = lab.gates(layer, normal(B, T, FEATURES))
     assert drawn.numbers["forget"] == seen.gates["forget"][0, -1, 1]
     assert "the gates see x W, h U, c p" in drawn.svg
-    assert lab.diagram("peepholelstm").title == "PeepholeLSTM: one step"
+    assert lab.diagram("peeplstm").title == "PeepLSTM: one step"

@@ -8,6 +8,7 @@ import pytest
 
 import cellstep
 from cellstep import layers, optimizers, utils
+from cellstep.layers.older_config import CUDNN
 from cellstep.lookup import why_left_out
 
 INSTEAD = {
@@ -39,6 +40,8 @@ def test_a_sentence_says_what_to_use(name: str) -> None:
     assert not hasattr(layers, name)
     with pytest.raises(ImportError, match=f"cannot import name '{name}' from 'cellstep.layers': .*{INSTEAD[name]}"):
         exec(f"from cellstep.layers import {name}")
+    if name in CUDNN:  # configurations of these are read
+        return
     with pytest.raises(
         ValueError, match=f"must be that of a layer of cellstep.layers, got '{name}'; .*{INSTEAD[name]}"
     ):

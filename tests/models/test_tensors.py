@@ -139,7 +139,7 @@ def test_a_configuration_that_is_damaged_or_too_large(tmp_path: Path) -> None:
     for text, said in (
         ("{", "model: expected a model, got no JSON"),
         ("[]", "model: expected a model, got expected config"),
-        ('{"class_name": "Nothing", "config": {}}', "model: expected a model, got in Nothing: class_name"),
+        ('{"class_name": "Nothing", "config": {}}', "model: in Nothing: class_name"),
         (
             '{"class_name": "Sequential", "config": {"layers": [{"class_name": "InputLayer", "config": {"batch_shape": '
             '[null, 3]}}, {"class_name": "Dense", "config": {"units": 1000000000000}}]}}',

@@ -12,14 +12,19 @@ ROLES = ("keep", "reset", "store", "output")
 
 
 def titles() -> list[str]:
-    """The public names of all cells that have a layer: "SimpleRNN", ..."""
+    """The public names of all cells that have a layer: "SimpleRNN", ...; but for those written as equations, of which
+    any number may be defined."""
+    return [row.title for row in _rows() if row.equations is None]
+
+
+def _rows() -> list[kernels.Cell]:
     known = layers_of_cells()
-    return [row.title for row in kernels.CELLS.values() if row.name in known]
+    return [row for row in kernels.CELLS.values() if row.name in known]
 
 
 def title_of(name: Any) -> str | None:
     """The public name of a cell that has a layer, from it in any case ("lstm", "LSTM"); None for anything else."""
-    return next((title for title in titles() if isinstance(name, str) and title.lower() == name.lower()), None)
+    return next((row.title for row in _rows() if isinstance(name, str) and row.title.lower() == name.lower()), None)
 
 
 def row_of(title: str) -> kernels.Cell:

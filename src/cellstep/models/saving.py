@@ -183,8 +183,8 @@ def model_of(
                 config["compile_config"] = _parsed(compiled, state)
             return _made(config, compile)  # type: ignore[no-any-return]
         except DAMAGE as error:
-            inside = f"in {' > '.join(state.place)}: " if state.place else ""
-            raise FileError(path, place, f"expected a model, got {inside}{said(error)}") from error
+            where = f"in {' > '.join(state.place)}: " if state.place else "expected a model, got "
+            raise FileError(path, place, where + said(error)) from error
 
 
 def _made(config: Any, compile: bool) -> Any:

@@ -88,7 +88,7 @@ class _Problem:
         y, last, back = core.forward(packed, self.x, self.first, tape=True, **self.given)
         assert y is not None
         assert back is not None
-        loss = np.vdot(y, self.dy) + sum(np.vdot(s, d) for s, d in zip(last, self.dlast, strict=True))
+        loss = (y * self.dy).sum() + sum((s * d).sum() for s, d in zip(last, self.dlast, strict=True))
         return float(loss), back
 
     def differences(self, backend: kernels.Backend) -> dict[str, Array]:

@@ -110,7 +110,7 @@ def _of_layer(
     def value() -> float:
         with unchanged(layer):
             found = nested.flatten(layer.forward(inputs, **options)[0])
-        return float(sum(np.vdot(a, d) for a, d in zip(found, slopes, strict=True)))
+        return float(sum((a * d).sum() for a, d in zip(found, slopes, strict=True)))
 
     for w in layer.trainable_weights:
         w.zero_grad()

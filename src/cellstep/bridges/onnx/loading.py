@@ -46,8 +46,9 @@ def from_onnx(
         ModuleNotFoundError: the onnx package is not installed.
 
     Example:
-        >>> model = bridges.from_onnx("tagger.onnx")
-        >>> y = model.predict(x)
+        >>> data = cellstep.bridges.to_onnx(model)
+        >>> from_onnx(data).predict(x, verbose=0).shape
+        (8, 1)
     """
     graph = read(source, max_bytes)
     ins, tensors = tensors_of(graph)

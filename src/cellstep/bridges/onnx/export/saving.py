@@ -40,7 +40,7 @@ def to_onnx(
         ValueError, TypeError: no such model, or it is not built. ModuleNotFoundError: the onnx package is missing.
 
     Example:
-        >>> data = bridges.to_onnx(model, "tagger.onnx")
+        >>> data = to_onnx(model, "tagger.onnx")
     """
     onnx = library("onnx", "onnx", "ONNX files")
     if not isinstance(model, Network):
