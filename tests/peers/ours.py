@@ -15,7 +15,8 @@ LAYERS = {"rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
 
 def given(p: Problem, sequences: bool = True) -> dict[str, Array]:
     """A problem of the table under the names of `golden.store.Case`; dy (B, H) where sequences are not returned."""
-    arrays: dict[str, Any] = {"W": p.W, "U": p.U, "b": p.b, "x": p.x, "dy": p.dy if sequences else p.dy[:, 0]}
+    W, U, b = p.weights
+    arrays: dict[str, Any] = {"W": W, "U": U, "b": b, "x": p.x, "dy": p.dy if sequences else p.dy[:, 0]}
     for name, state, dstate in zip(p.variant.cell.state_names, p.states, p.dstates, strict=True):
         arrays |= {f"{name}0": state, f"d{name}T": dstate}
     arrays["mask"] = p.mask
