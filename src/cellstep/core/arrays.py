@@ -58,7 +58,7 @@ def plain(name: str, value: Any) -> NDArray[Any]:
     DLPack where it has none. Frames of numbers become one array; what is missing in them is NaN.
 
     Raises:
-        TypeError: None, what is no array, or masked values. ValueError: a ragged list.
+        TypeError: None, something that is not an array, or masked values. ValueError: a ragged list.
     """
     if type(value) is np.ndarray:
         return value
