@@ -97,6 +97,22 @@ class InputLayer(Layer):
             a = a[..., 0]
         return self._fitting(a, name, rows)
 
+    def checked_shape(self, shape: Shape, name: str = "x") -> Shape:
+        """The shape that `checked` gives for arrays of this shape, in which None fits any size.
+
+        Raises:
+            ValueError: arrays of this shape do not fit.
+        """
+        wanted = self._wanted
+        if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
+            shape = (*shape, 1)
+        elif len(shape) == len(wanted) + 1 and shape[-1] == 1:
+            shape = shape[:-1]
+        sizes = zip(wanted, shape, strict=False)
+        if len(wanted) != len(shape) or any(None not in (w, s) and w != s for w, s in sizes):
+            raise ValueError(f"expected {name} of shape {core.describe(wanted)}, got {core.describe(shape)}")
+        return shape
+
     @property
     def _wanted(self) -> Shape:
         return (None,) * len(self.batch_shape) if self.any_size else self.batch_shape

@@ -138,7 +138,8 @@ class Network(Layer):
         self.build(input_shape)
         graph = self.known_graph()
         assert graph is not None
-        return nested.pack(self._signature.outputs, graph.output_shapes(nested.shapes(input_shape)))
+        shapes = self._signature.accept_shapes(nested.shapes(input_shape), self.name)
+        return nested.pack(self._signature.outputs, graph.output_shapes(shapes))
 
     # Running
 
@@ -235,7 +236,7 @@ class Network(Layer):
                     f"expected dy to be {len(outputs)} arrays or None, one an output, got {len(gradients)}"
                 )
             dx = back(gradients, need_dx)
-            return nested.pack(self._signature.inputs, dx) if need_dx else None
+            return nested.pack(self._signature.inputs, _shaped_as(x, dx)) if need_dx else None
 
         return y, passed, pullback
 
@@ -350,3 +351,19 @@ class Network(Layer):
 
 def _without_tape(dy: Any, need_dx: bool = True) -> Any:
     raise RuntimeError("the pass was made with tape=False, so there is nothing to go back over")
+
+
+def _shaped_as(x: Any, gradients: list[Any]) -> list[Any]:
+    """The gradients of inputs that lacked a last axis of length 1, or had one too many, with the axes that came."""
+    given = nested.flatten(x)
+    if len(given) != len(gradients):  # nested lists of numbers, sequences of different lengths
+        return gradients
+
+    def shaped(a: Any, d: Any) -> Any:
+        if type(a) is not type(d) or a.ndim == d.ndim:
+            return d
+        if isinstance(a, Grouped):
+            return Grouped(d.rows, list(map(shaped, a.parts, d.parts)), d.lengths)
+        return d.reshape(a.shape)
+
+    return list(map(shaped, given, gradients))

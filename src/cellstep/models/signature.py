@@ -93,6 +93,21 @@ class Signature:
             )
         return values, masks, padding
 
+    def accept_shapes(self, shapes: Sequence[Any], name: str) -> list[Any]:
+        """The shapes that inputs of these shapes have once `accept` has checked them; `name` is the model's.
+
+        Raises:
+            ValueError: there are more or fewer, or one does not fit.
+        """
+        if not self.heads:
+            return list(shapes)
+        if len(shapes) != len(self.heads):
+            takes = "1 input" if len(self.heads) == 1 else f"{len(self.heads)} inputs"
+            raise ValueError(f"{name} takes {takes} ({', '.join(self.input_names)}), got {len(shapes)}")
+        names = self.input_names if len(self.heads) > 1 else ["x"]
+        parts = zip(self.heads, shapes, names, strict=True)
+        return [head.checked_shape(shape, f"{part} of {name}") for head, shape, part in parts]
+
     def _rows(self, values: list[Any]) -> list[NDArray[Any]] | None:
         """The groups of rows in which Ragged inputs are run; None where there are none."""
         lengths = [value.lengths for value in values if isinstance(value, Ragged)]
