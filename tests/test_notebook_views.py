@@ -44,6 +44,9 @@ def test_a_history_is_a_table_and_a_picture() -> None:
     np.testing.assert_array_equal(training.get_ydata(), history.history["loss"])
     np.testing.assert_array_equal(validation.get_xdata(), [2, 4])
     np.testing.assert_array_equal(validation.get_ydata(), history.history["val_loss"])
+    history = fitted(5, validation_split=0.5, validation_freq=[1, 2, 5]).history
+    assert history.epochs_of["val_loss"] == [0, 1, 4]
+    np.testing.assert_array_equal(history.plot().axes[0].lines[1].get_xdata(), [1, 2, 5])
     with pytest.raises(ValueError, match="history must hold the values of one epoch at least, got none"):
         cellstep.callbacks.History().plot()
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(history: Mapping[str, Sequence[float]], epochs: Sequence[int]) -> Figure:
-    """A panel for each quantity, that of training and of validation (`val_`) in it.
+def draw(history: Mapping[str, Sequence[float]], epochs: Mapping[str, Sequence[int]]) -> Figure:
+    """A panel for each quantity, that of training and of validation (`val_`) in it, over the epochs of each.
 
     Raises:
         ImportError: matplotlib is missing. ValueError: there is nothing to draw.
@@ -30,10 +30,9 @@ def draw(history: Mapping[str, Sequence[float]], epochs: Sequence[int]) -> Figur
         for key, label, style in ((name, "training", "-"), (f"val_{name}", "validation", "--")):
             values = history.get(key, ())
             if values:
-                every = max(1, len(epochs) // len(values))  # validation_freq
-                at = 1 + np.array(epochs[every - 1 :: every] or [0])[: len(values)]
-                values = values[-len(at) :]
-                axis.plot(at, values, style, label=label, marker="." if len(values) == 1 else None)
+                at = epochs.get(key, ())
+                at = at if len(at) == len(values) else range(len(values))  # where a user filled the history
+                axis.plot(1 + np.array(at), values, style, label=label, marker="." if len(values) == 1 else None)
         axis.set_ylabel(name.replace("_", " "))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)

@@ -30,14 +30,16 @@ class History(Callback):
     Attributes:
         history: name to the list of its values, one an epoch: `loss`, `accuracy`, `val_loss`, ...
         epoch: the numbers of the epochs, from 0 or from `initial_epoch`.
+        epochs_of: name to the epochs that its values are of: not all where `validation_freq` leaves some out.
         params: {"verbose", "epochs", "steps"} of the call of fit.
     """
 
-    _state_checks = {"epoch": _epochs, "history": _values}
+    _state_checks = {"epoch": _epochs, "epochs_of": _values, "history": _values}
 
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
+        self.epochs_of: dict[str, list[int]] = {}
 
     def __repr__(self) -> str:
         return f"<History of {len(self.epoch)} epochs: {', '.join(self.history)}>"
@@ -53,7 +55,7 @@ class History(Callback):
         """
         from .curves import draw
 
-        return draw(self.history, self.epoch)
+        return draw(self.history, self.epochs_of)
 
     def _repr_html_(self) -> str:
         """For notebooks: of each value the last, the lowest and the highest."""
@@ -72,3 +74,4 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+            self.epochs_of.setdefault(name, []).append(epoch)
