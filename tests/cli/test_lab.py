@@ -20,6 +20,7 @@ COMMANDS = {
     "bptt": ("--cell", "GRU", *SMALL),
     "gates": SMALL,
     "unroll": ("--layers", "2", "--bidirectional", "--fold"),
+    "diagram": ("lstm", "--numbers", "--step", "2"),
     "compare": ("--task", "parity", "--seeds", "2", "--budget", "8", "--units", "4", "--lengths", "2", "3"),
 }
 
@@ -28,8 +29,12 @@ def lab(*arguments: object) -> int:
     return main(["lab", *map(str, arguments)])
 
 
-@pytest.mark.parametrize("ending", [".svg", ".html", ".png"])
-@pytest.mark.parametrize("kind", COMMANDS)
+DRAWN = [
+    (kind, ending) for kind in COMMANDS for ending in (".svg", ".html", ".png") if (kind, ending) != ("diagram", ".png")
+]
+
+
+@pytest.mark.parametrize(("kind", "ending"), DRAWN)
 def test_each_command_tells_and_draws(
     kind: str, ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,6 +67,12 @@ def test_a_trained_net_and_data_from_files(tmp_path: Path, capsys: pytest.Captur
     assert "keeper (GRU, 3 units) ran 4 sequences of up to 7 steps" in capsys.readouterr().out
     assert lab("bptt", *files, "--targets", tmp_path / "y.npy") == 0
     assert "keeper (GRU, 3 units) ran 7 steps" in capsys.readouterr().out
+    assert lab("diagram", "bptt", *files, "--targets", tmp_path / "y.npy", "--out", tmp_path / "order.svg") == 0
+    assert "The numbers are of keeper, norms over the batch." in capsys.readouterr().out
+    assert lab("diagram", "cell", *files, "--step", 3, "--unit", 1) == 0
+    assert "step 3, unit 1 of 3 of keeper" in capsys.readouterr().out
+    assert lab("diagram", "many to one") == 0
+    assert "Many to one: 3 of 3 steps have an input x below" in capsys.readouterr().out
     assert lab("unroll", *files[:2], "--steps", 4) == 0
     assert "mine unrolled over 4 steps" in capsys.readouterr().out
     labels = (x[:, 0, 0] > 0.5).astype(int)
@@ -93,6 +104,8 @@ def test_csv_with_and_without_names(tmp_path: Path) -> None:
         (("gates", "--model", "none.keras", "--data", "short.csv", "--steps", "2"), "none.keras"),
         (("gates", "--out", "a.gif"), "--out must end in .png, .svg, .pdf or .html, got 'a.gif'"),
         (("gates", "--out", "no/a.png"), "--out must be in a folder that exists, got 'no/a.png'"),
+        (("diagram", "lstm", "--out", "a.png"), "--out must end in .svg or .html, got 'a.png'"),
+        (("diagram", "transformer"), "kind must be one of feedback, unrolling, patterns"),
         (("bptt", "--targets", "y.npy"), "--targets needs --model"),
         (("bptt", "--model", "a.keras", "--data", "short.csv"), "--model needs --targets here"),
         (("compare", "--data", "x.npy"), "--data and --targets go together"),

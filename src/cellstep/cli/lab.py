@@ -31,6 +31,10 @@ _SOURCE: dict[str, dict[str, Any]] = {
     "--data": {"metavar": "FILE", "help": _FILES},
     "--model": {"metavar": "FILE", "help": "a trained net, .keras, in place of one made here; needs --data"},
 }
+_LAYER: dict[str, dict[str, Any]] = {
+    "--layer": {"help": "name of the recurrent layer (default: the first)"},
+    "--row": {"type": int, "default": 0, "help": "which sequence is drawn (default 0)"},
+}
 
 COMMANDS: dict[str, Command] = {
     "gradient-flow": Command(
@@ -64,8 +68,7 @@ COMMANDS: dict[str, Command] = {
         {
             **_CELL,
             **_SOURCE,
-            "--layer": {"help": "name of the recurrent layer (default: the first)"},
-            "--row": {"type": int, "default": 0, "help": "which sequence is drawn (default 0)"},
+            **_LAYER,
         },
     ),
     "unroll": Command(
@@ -91,6 +94,27 @@ COMMANDS: dict[str, Command] = {
             },
             "--fold": {"action": "store_true", "help": "with the loop beside it"},
             "--columns": {"type": positive, "help": "at most, for each sequence (default 6, or 4 of longer ones)"},
+        },
+    ),
+    "diagram": Command(
+        "a figure of a lecture: a cell, feedback, unrolling, patterns, the way back of a gradient",
+        "Draw a figure: feedback, unrolling, patterns, one to one, one to many, many to one, many to many, backprop, "
+        "bptt, or a cell by its name. With --numbers or --model it has the numbers of a real step in it.",
+        (
+            "lstm --out lstm.svg",
+            "--numbers gru --step 3 --out gru.html",
+            "bptt --model net.keras --data x.npy --targets y.npy --out order.svg",
+        ),
+        {
+            "figure": {"metavar": "FIGURE", "help": "what to draw, as above; cell for whatever --model has"},
+            "--numbers": {"action": "store_true", "help": "those of a net made here"},
+            **_SOURCE,
+            "--units": {"type": positive, "default": 4, "help": "of a net made here (default 4)"},
+            "--steps": {"type": positive, "default": 5, "help": "of a sequence cut from the data (default 5)"},
+            **_LAYER,
+            "--targets": {"metavar": "FILE", "help": ".npy, the targets of --data for bptt of --model"},
+            "--step": {"type": positive, "help": "which step, from 1 on (default: the last)"},
+            "--unit": {"type": int, "default": 0, "help": "which unit of the layer (default 0)"},
         },
     ),
     "compare": Command(
@@ -149,7 +173,7 @@ def run_lab(args: argparse.Namespace) -> None:
     from .. import lab
     from . import lab_nets
 
-    _check_ending(args.out)
+    _check_ending(args.kind, args.out)
     result = lab_nets.RESULTS[args.kind](args)
     print(result.summary())
     if args.out is None:
@@ -161,14 +185,17 @@ def run_lab(args: argparse.Namespace) -> None:
     print(f"\nDrawn into {args.out}.")
 
 
-def _check_ending(out: str | None) -> None:
+def _check_ending(kind: str, out: str | None) -> None:
     """Before the work is done, not after."""
     if out is None:
         return
-    if Path(out).suffix.lower() not in (".png", ".svg", ".pdf", ".html"):
-        raise ValueError(f"--out must end in .png, .svg, .pdf or .html, got {out!r}")
+    endings = (".svg", ".html") if kind == "diagram" else (".png", ".svg", ".pdf", ".html")
+    if Path(out).suffix.lower() not in endings:
+        raise ValueError(f"--out must end in {', '.join(endings[:-1])} or .html, got {out!r}")
     if not Path(out).parent.is_dir():
         raise ValueError(f"--out must be in a folder that exists, got {out!r}")
+    if kind == "diagram":
+        return
     from ..lab import style
 
     with style.context():  # says at once if matplotlib is missing

@@ -62,6 +62,20 @@ def unroll(args: argparse.Namespace) -> Any:
     )
 
 
+def diagram(args: argparse.Namespace) -> Any:
+    where = {"layer": args.layer, "row": args.row, "step": args.step, "unit": args.unit}
+    if not args.numbers and not args.model:
+        return lab.diagram(args.figure)
+    x, y = _data(args)
+    if args.model:
+        model, y = models.load_model(args.model), _array(args.targets) if args.targets else None
+    else:
+        args.cell = title_of(args.figure.replace(" ", "")) or "LSTM"
+        model = _net(args, x.shape[-1])
+        model.compile("sgd", "mse")
+    return lab.diagram(args.figure, model, x, y if args.figure == "bptt" else None, **where)
+
+
 def compare(args: argparse.Namespace) -> Any:
     if (args.data is None) != (args.targets is None):
         raise ValueError("--data and --targets go together")
@@ -81,6 +95,7 @@ RESULTS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "bptt": bptt,
     "gates": gates,
     "unroll": unroll,
+    "diagram": diagram,
     "compare": compare,
 }
 

@@ -66,7 +66,7 @@ $sections
 
 
 class Shown(Protocol):
-    """What a page shows: a result of the lab, or a diagram, which has an `svg`."""
+    """What a page shows: a result of the lab; one that has an `svg` is drawn by that."""
 
     @property
     def title(self) -> str: ...

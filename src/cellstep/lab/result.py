@@ -20,7 +20,7 @@ class Result:
     """Base of the results. A subclass writes `summary` and `_figure`, and `table` where one makes sense."""
 
     #: What a page calls it.
-    title: str = "Result"
+    title: str
 
     def summary(self) -> str:
         """A few plain sentences, and a small table."""

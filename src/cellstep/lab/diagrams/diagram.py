@@ -15,6 +15,8 @@ from ..analysis.bptt import bptt as run_bptt
 from ..analysis.jacobians import inputs, values
 from ..analysis.traced_cells import run_layer
 from ..cell_rows import row_of, weight_names
+from ..html_report import report
+from ..result import Result
 from ..tables import Table
 from . import overviews
 from .cell_step import cell_step, number
@@ -26,7 +28,7 @@ OF_A_MODEL = Figure("", "", (0.0, 0.0), lambda *_: None, needs=("x",))
 
 
 @dataclass(frozen=True, repr=False)
-class Diagram:
+class Diagram(Result):
     """A figure as SVG; a notebook shows it. It needs nothing but NumPy.
 
     Attributes:
@@ -52,10 +54,17 @@ class Diagram:
         rows = [[label, number(value)] for label, value in self.numbers.items()]
         return (("what", "value"), rows) if rows else None
 
-    def tables(self) -> list[Table]:
-        """The table, if there is one."""
-        table = self.table()
-        return [] if table is None else [table]
+    def draw(self, path: str | Path | None = None) -> str:  # type: ignore[override]
+        """The text of the figure; written to a file as well, `.svg`, or `.html` for a page (`report`).
+
+        Raises:
+            ValueError: another ending.
+        """
+        if path is not None and Path(path).suffix.lower() in (".html", ".htm"):
+            report(self, path, self.title)
+        elif path is not None:
+            self.save(path)
+        return self.svg
 
     def save(self, path: str | Path) -> Path:
         """Write it to a file.
@@ -70,6 +79,8 @@ class Diagram:
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+    _repr_html_ = _repr_svg_  # a notebook would show sentences first
 
     def __repr__(self) -> str:
         return f"<Diagram {self.kind}>"

@@ -67,6 +67,8 @@ class Unrolled(Result):
     def _repr_svg_(self) -> str:
         return self.svg
 
+    _repr_html_ = _repr_svg_  # a notebook would show sentences first
+
     def __repr__(self) -> str:
         return f"<Unrolled {self.name}, steps {', '.join(map(str, self.steps))}>"
 
