@@ -59,6 +59,8 @@ _MODULES = {
     "numpy": f"{__name__}.reference.backend",
 }
 BACKENDS: tuple[str, ...] = tuple(_MODULES)
+#: How to get compiled kernels. pip's cache may hold the wheel without them, and would install that again.
+_COMPILE = "install a C compiler, then pip cache remove cellstep, and pip install --force-reinstall --no-deps cellstep"
 
 
 def _parameters(module: Any, *names: str) -> Mapping[str, tuple[str, ...]]:
@@ -114,7 +116,7 @@ copyreg.pickle(Backend, lambda backend: (load, (backend.name, backend.why)))
 def _missing(name: str) -> str:
     """Why a backend cannot be imported here, or an empty string. Looks, without importing anything heavy."""
     if name == "cython" and importlib.util.find_spec(_MODULES[name]) is None:
-        return "this installation has no compiled kernels; install a C compiler and reinstall cellstep"
+        return f"this installation has no compiled kernels; {_COMPILE}"
     if name == "numba":
         spec = importlib.util.find_spec("numba")
         if spec is None or spec.origin is None:  # a folder of this name has no origin
@@ -148,8 +150,8 @@ def _installed() -> Backend:
     if not missing["numba"]:
         return load("numba", f"Numba is installed, and {missing['cython']}")
     warnings.warn(
-        "cellstep runs on the NumPy reference, which is slow. For speed install a C compiler and reinstall cellstep, "
-        "or pip install 'cellstep[numba]'; CELLSTEP_BACKEND=numpy silences this.",
+        f"cellstep runs on the NumPy reference, which is slow. For speed {_COMPILE}; "
+        "or pip install 'cellstep[numba]'. CELLSTEP_BACKEND=numpy silences this.",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -1,5 +1,4 @@
-"""The compiled build can be configured with any CMake from 3.20 on: where it cannot, an install becomes a pure-Python
-one, and only a warning says so."""
+"""Any CMake from 3.20 on can configure the compiled build; where something is missing it stops, and says what."""
 
 from __future__ import annotations
 
@@ -35,3 +34,35 @@ def test_it_is_configured_anew_and_again_by_every_cmake_here(tmp_path: Path) -> 
         for _ in range(2):
             done = subprocess.run(command, capture_output=True, text=True)
             assert done.returncode == 0, f"{cmake}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.skipif(not any(version(cmake) >= (3, 20) for cmake in CMAKES), reason="needs CMake")
+@pytest.mark.parametrize(
+    ("options", "environment", "sentence"),
+    [
+        ([], {"CC": "/bin/false"}, "no working C compiler was found: install GCC or Clang"),
+        (["-DCMAKE_SYSTEM_NAME=Windows"], {}, "cellstep has no kernels for Windows"),
+    ],
+)
+def test_it_says_what_is_missing(
+    options: list[str], environment: dict[str, str], sentence: str, tmp_path: Path
+) -> None:
+    cmake = next(cmake for cmake in CMAKES if version(cmake) >= (3, 20))
+    command = [cmake, "-S", str(ROOT), "-B", str(tmp_path), "-DSKBUILD_PROJECT_NAME=cellstep", *options]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+    assert done.returncode != 0
+    assert sentence in " ".join(done.stderr.split())
+
+
+@pytest.mark.skipif(
+    not any(version(cmake) >= (3, 20) for cmake in CMAKES) or not shutil.which("cc"),
+    reason="needs CMake and a C compiler",
+)
+def test_a_compiler_that_came_later_is_found(tmp_path: Path) -> None:
+    cmake = next(cmake for cmake in CMAKES if version(cmake) >= (3, 20))
+    command = [cmake, "-S", str(ROOT), "-B", str(tmp_path), "-DSKBUILD_PROJECT_NAME=cellstep"]
+    command.append(f"-DPython_EXECUTABLE={sys.executable}")
+    missing = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "CC": "/bin/false"})
+    assert missing.returncode != 0
+    there = subprocess.run(command, capture_output=True, text=True)
+    assert there.returncode == 0, there.stderr
