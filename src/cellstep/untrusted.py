@@ -46,15 +46,17 @@ class FileError(ValueError):
 
 
 @contextmanager
-def blamed(file: str, place: str = "", kinds: tuple[type[BaseException], ...] = DAMAGE) -> Iterator[None]:
-    """What is raised in the block becomes a `FileError` for this file and place; a `FileError` stays what it is, but
-    for a missing library, which is the reader's own lack."""
+def blamed(
+    file: str, place: str = "", kinds: tuple[type[BaseException], ...] = DAMAGE, wanted: str = ""
+) -> Iterator[None]:
+    """What is raised in the block becomes a `FileError` for this file and place, as what came in place of `wanted`; a
+    `FileError` stays what it is, but for a missing library, which is the reader's own lack."""
     try:
         yield
     except (FileError, ModuleNotFoundError):
         raise
     except kinds as error:
-        raise FileError(file, place, said(error)) from error
+        raise FileError(file, place, f"{wanted} {said(error)}".lstrip()) from error
 
 
 def said(error: BaseException) -> str:

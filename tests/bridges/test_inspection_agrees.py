@@ -60,8 +60,9 @@ def test_damaged_files(kind: str, tmp_path: Path) -> None:
             try:
                 load(path)
                 said = ""
-            except ValueError as error:
+            except bridges.FileError as error:
                 said = str(error)
+                wrong += [said] if error.file != str(path) else []
             if kind == "weights" and not found.problem:
                 continue  # of some model
             if bool(found.problem) != bool(said):

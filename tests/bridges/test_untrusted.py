@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from cellstep import untrusted
-from cellstep.bridges import FileError
+from cellstep import layers, models, untrusted
+from cellstep.bridges import FileError, inspect
 
 
 def test_the_error_names_file_place_and_reason_and_pickles() -> None:
@@ -63,3 +64,40 @@ def test_a_missing_library_is_named_with_its_extra() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"ONNX files need no_such_thing: pip install 'cellstep\[onnx\]'"):
         untrusted.library("no_such_thing.part", "onnx", "ONNX files")
     assert untrusted.library("json", "json", "texts").dumps([]) == "[]"
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "..", "C:x", "\\x", "a\\..\\x"])
+def test_an_archive_with_a_name_that_leads_out_of_it(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("h5py")
+    path, net = tmp_path / "m.keras", models.Sequential([layers.Input((3,)), layers.Dense(2)])
+    net.save(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, b"x")
+        archive.writestr("a/..b/c..", b"within it")
+    words = "must be a name within the archive, got one that leads out of it"
+    for read in (models.load_model, net.load_weights):
+        with pytest.raises(FileError, match=words) as caught:
+            read(path)
+        assert caught.value.place == repr(name)
+    assert words in inspect(path).problem
+
+
+def test_groups_that_can_be_reached_in_many_ways_are_listed_once(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "m.weights.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("a")
+        for _ in range(45):  # 2 ** 45 ways to the array
+            below = group.create_group("a")
+            group["b"] = below
+            group = below
+        group["array"] = 1.0
+    assert len(inspect(path).tensors) == 1
+    with h5py.File(path, "a") as file:
+        file["link"] = h5py.SoftLink("/a")
+    assert "link: must hold plain arrays of numbers" in inspect(path).problem
+    with h5py.File(path, "a") as file:
+        file["a/a/a"]["deep"] = file["a"]  # a group within itself
+        del file["link"]
+        file["/".join("x" * 60)] = 1.0
+    assert "must have at most 50 groups in each other, got more" in inspect(path).problem

@@ -330,7 +330,7 @@ def measured(model: models.Model, path: Path) -> dict[str, Any]:
             model.load_weights(path) if weights_alone else models.load_model(path)
         kind, said = "loads", "; ".join(str(warning.message) for warning in caught)
     except Exception as error:
-        kind, said = "ValueError" if isinstance(error, ValueError) else type(error).__name__, str(error)
+        kind, said = type(error).__name__, str(error)
     seconds = time.process_time() - began
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024
     return {"path": str(path), "kind": kind, "said": said, "grown": grown, "seconds": seconds}

@@ -159,7 +159,7 @@ def test_damaged_files_are_refused_by_name(tmp_path: Path) -> None:
         else:
             del damaged[where : where + int(rng.integers(1, 40))]
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"latest\.state must be a file of training state"):
+        with pytest.raises(ValueError, match=r"latest\.state: must be a file of training state"):
             fit(net, tmp_path)
     assert same(net.get_weights(), before)
 
@@ -186,7 +186,7 @@ def signed(body: bytes) -> bytes:
     ],
 )
 def test_files_that_were_made_to_harm_are_refused(body: bytes) -> None:
-    with pytest.raises(ValueError, match="here must hold states and arrays, got others"):
+    with pytest.raises(ValueError, match="here: must hold states and arrays, got "):
         state_file.load(signed(body), "here")
 
 
@@ -272,7 +272,7 @@ def test_every_value_of_a_backup_is_checked(place: list[Any], value: Any, tmp_pa
     state_file.write(path, state)
     second = net()
     before = second.get_weights()
-    with pytest.raises(ValueError, match=r"latest\.state must hold a state of this training, got another"):
+    with pytest.raises(ValueError, match=r"latest\.state: must hold a state of this training, got another"):
         train(second)
     assert same(second.get_weights(), before)
     assert second.optimizer.iterations == 0

@@ -15,6 +15,7 @@ from nets import X, Y, linear
 
 import cellstep
 from cellstep import callbacks, layers, losses, metrics, models, saving
+from cellstep.untrusted import FileError
 
 pytest.importorskip("h5py")
 
@@ -233,8 +234,12 @@ UNKNOWN = json.dumps({"class_name": "Telescope", "config": {}})
         (lambda p: [linear().save(p / "m.keras", overwrite=False) for _ in "ab"], FileExistsError, "overwrite=True"),
         (lambda p: saving.load_model(p / "m.keras"), FileNotFoundError, "must be a file that exists, got .*m.keras"),
         (lambda p: saving.load_model(pipe(p)), FileNotFoundError, "must be a file that exists, got .*m.keras"),
-        (lambda p: saving.load_model(unzipped(p)), ValueError, "must be a .keras file, which is a zip archive, got"),
-        (lambda p: saving.load_model(written(p, other="")), ValueError, "must hold config.json to be a model, got oth"),
+        (
+            lambda p: saving.load_model(unzipped(p)),
+            FileError,
+            "must be a zip archive, as .keras and .pt files are, got",
+        ),
+        (lambda p: saving.load_model(written(p, other="")), FileError, "must hold config.json to be a model, got oth"),
         (
             lambda p: saving.load_model(written(p, config_json="{")),
             ValueError,
@@ -264,7 +269,7 @@ def test_a_member_that_grows_beyond_reason_is_not_read(tmp_path: Path) -> None:
         for _ in range(257):
             file.write(bytes(2**20))
     with pytest.raises(
-        ValueError, match=r"hold config.json of at most 148\d+ bytes, got .* bytes that would become 2694"
+        FileError, match=r"config.json: must hold at most 148\d+ bytes, got .* bytes that would become 2694"
     ):
         saving.load_model(path)
 

@@ -83,5 +83,5 @@ def test_other_shapes_are_refused(tmp_path: Path, parts: Any) -> None:
     with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    with pytest.raises(ValueError, match=r"m\.keras(, config\.json: in Own: parts of build_config must| must hold)"):
+    with pytest.raises(ValueError, match=r"m\.keras, (config\.json: in Own: parts of build_config must|.*: must hold)"):
         saving.load_model(tmp_path / "m.keras", custom_objects={"Own": Own})

@@ -12,6 +12,7 @@ from nets import X, Y, linear
 
 from cellstep import layers
 from cellstep.models import Sequential
+from cellstep.untrusted import FileError
 
 h5py = pytest.importorskip("h5py")
 
@@ -47,21 +48,21 @@ def test_a_file_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:
     wide.save_weights(path)
     before = net.get_weights()
     with pytest.raises(
-        ValueError, match=r"must hold dense.*/kernel of shape \(3, 2\) in layers/dense/vars/0, got \(3, 3\)"
+        FileError, match=r"layers/dense/vars/0: must hold dense.*/kernel of shape \(3, 2\), got \(3, 3\)"
     ):
         net.load_weights(path)
     bare = Sequential([layers.Input((3,)), layers.Dense(2, use_bias=False)])
     bare.save_weights(path)
-    with pytest.raises(ValueError, match=r"must hold 2 weights of dense.* in layers/dense/vars, got 1"):
+    with pytest.raises(FileError, match=r"layers/dense/vars: must hold 2 weights of dense.*, got 1"):
         net.load_weights(path)
     with h5py.File(path, "a") as file:
         file["layers/dense/vars/1"] = h5py.ExternalLink("/etc/passwd", "x")
-    with pytest.raises(ValueError, match="plain arrays of numbers, got something else at layers/dense/vars/1"):
+    with pytest.raises(FileError, match="layers/dense/vars/1: must hold plain arrays of numbers, got something else"):
         net.load_weights(path)
     with h5py.File(path, "a") as file:
         del file["layers/dense"]
         file["layers/dense"] = h5py.SoftLink("/layers")
-    with pytest.raises(ValueError, match="must hold no links, got one at layers/dense/vars"):
+    with pytest.raises(FileError, match="layers/dense/vars: must hold no links, got one"):
         net.load_weights(path)
     for a, b in zip(net.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -117,7 +118,7 @@ def test_values_that_a_cast_would_change_are_refused(tmp_path: Path, array: Any)
     with h5py.File(path, "a") as file:
         del file["layers/dense/vars/0"]
         file["layers/dense/vars/0"] = array
-    with pytest.raises(ValueError, match=r"a\.weights\.h5 must hold .* layers/dense/vars/0"):
+    with pytest.raises(FileError, match=r"a\.weights\.h5, layers/dense/vars/0: must hold "):
         net.load_weights(path)
     np.testing.assert_array_equal(net.get_weights()[0], before[0])
 
@@ -175,7 +176,7 @@ def test_an_h5py_that_fails_to_load_is_not_called_missing(tmp_path: Path, monkey
     for message, name in (("failed to map segment from shared object", ""), ("No module named 'h5py'", "h5py")):
         monkeypatch.delitem(sys.modules, "h5py")
         monkeypatch.setattr(sys, "meta_path", [short(message, name), *sys.meta_path])
-        words = "files of models and weights need h5py: pip install h5py" if name else message
+        words = "files of models and weights need h5py: pip install 'cellstep\\[files\\]'" if name else message
         with pytest.raises(ImportError, match=words):
             linear().save_weights(tmp_path / "a.weights.h5")
         monkeypatch.undo()

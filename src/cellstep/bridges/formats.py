@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import tensor_file
-from ..models import Model, clone_model, load_model, model_from_json, tensors
-from ..untrusted import library, open_file
+from ..models import Model, clone_model, load_model, saving, tensors
+from ..untrusted import Limit, library, named, open_file
 from .onnx import from_onnx, to_onnx
 from .pytorch.models import from_torch, to_torch
 from .pytorch.state_dicts import ENDINGS as PYTORCH
@@ -115,5 +115,7 @@ def _model(like: Any) -> Model:
         return clone_model(like)
     if os.fspath(like).endswith(".json"):
         with open_file(like, "like") as file:
-            return model_from_json(file.read().decode())  # type: ignore[no-any-return]
+            limit = Limit(named(like), file.seek(0, os.SEEK_END)).left
+            file.seek(0)
+            return saving.model_of(file.read(), "", limit, named(like))
     return read(like)

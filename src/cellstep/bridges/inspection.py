@@ -103,7 +103,7 @@ def _safetensors(found: Contents, file: Any, max_bytes: int | None) -> None:
 
 
 def _keras(found: Contents, file: Any, max_bytes: int | None) -> None:
-    limit = archive.allowed(file, max_bytes)
+    limit = Limit(found.file, found.size, max_bytes).left
     with archive.opened(file, found.file) as members:
         with suppress(ValueError, AttributeError):  # nothing depends on it
             about = json.loads(archive.member(members, archive.METADATA, found.file, 2**16))
@@ -120,7 +120,7 @@ def _keras(found: Contents, file: Any, max_bytes: int | None) -> None:
 
 def _hdf5(found: Contents, file: Any, max_bytes: int | None) -> None:
     hdf5.check_checksum(file, found.file)
-    limit = archive.allowed(file, max_bytes)
+    limit = Limit(found.file, found.size, max_bytes).left
     with hdf5.opened(file, found.file) as arrays:
         found.tensors = list(_arrays(arrays))
         text = legacy.text(arrays, "model_config", limit // saving.TEXT)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import replacing
+from ..untrusted import FileError, blamed
 
 ARRAY = " array"
 _HEAD = b"cellstep state 1 "
@@ -66,20 +67,18 @@ def load(data: bytes, path: Any) -> Any:
     """The state in the bytes of a file; tuples are lists. `path` is for messages.
 
     Raises:
-        ValueError: they are no such file, or were damaged.
+        FileError: they are no such file, or were damaged.
     """
     begin = len(_HEAD) + 65
     rest = memoryview(data)[begin:]
     if data[:begin] != _HEAD + hashlib.sha256(rest).hexdigest().encode() + b"\n":
         what = "a damaged one" if data.startswith(_HEAD[:9]) else "another kind of file"
-        raise ValueError(f"{os.fspath(path)} must be a file of training state, got {what}")
+        raise FileError(os.fspath(path), "", f"must be a file of training state, got {what}")
     end = data.find(b"\n", begin)
-    try:
+    with blamed(os.fspath(path), wanted="must hold states and arrays, got"):
         whole = json.loads(data[begin:end])
         arrays = _arrays(whole["arrays"], memoryview(data)[end + 1 :])
         return _filled(whole["state"], arrays)
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
-        raise ValueError(f"{os.fspath(path)} must hold states and arrays, got others: {error}") from None
 
 
 def _arrays(table: Any, body: memoryview) -> list[NDArray[Any]]:
@@ -126,5 +125,5 @@ def write(path: Path, state: Any, before: Path | None = None) -> None:
 
 
 def read(path: Path) -> Any:
-    """The state in a file; ValueError as from `load`, or FileNotFoundError."""
+    """The state in a file; FileError as from `load`, or FileNotFoundError."""
     return load(path.read_bytes(), path)

@@ -6,44 +6,25 @@ The archive may come from anyone: nothing is read before its size is known and a
 from __future__ import annotations
 
 import io
-import os
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
+
+from .. import untrusted
+from ..core import brief
+from ..untrusted import FileError, blamed
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
 
-#: What reading a file may take in memory where nothing else is asked for: this many bytes, and this many for each of
-#: its own. What Keras or this package wrote takes about three: the file's bytes, the weights, and the optimizer's.
-BASE, GROWTH = 2**25, 8
 #: Bytes that are read from an archive at once; its list of members must fit in.
 PIECE = 2**20
-#: What Python's decoders raise for damaged bytes, beside zipfile's own exception. RuntimeError: a password is needed.
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, LookupError, RuntimeError, OverflowError)
-
-
-def named(filepath: Any) -> str:
-    """A file for messages."""
-    return os.fspath(filepath) if isinstance(filepath, str | os.PathLike) else "the file given as filepath"
-
-
-def existing(path: Path) -> Path:
-    """The path of a regular file.
-
-    Raises:
-        FileNotFoundError: there is none. What is there may be a folder, or a pipe, which would be waited for.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"filepath must be a file that exists, got {os.fspath(path)!r}")
-    return path
-
-
-def allowed(file: BinaryIO, max_bytes: int | None) -> int:
-    """How much memory reading an open file may take."""
-    return BASE + GROWTH * file.seek(0, os.SEEK_END) if max_bytes is None else max_bytes
+#: What Python's decoders raise for damaged bytes.
+DAMAGE = (*untrusted.DAMAGE, zipfile.BadZipFile, zlib.error)
+#: Names of members that lead out of the folder in which an archive would be unpacked.
+OUTSIDE = re.compile(r"[/\\]|[A-Za-z]:|(.*[/\\])?\.\.([/\\]|$)", re.DOTALL)
 
 
 class Pieces:
@@ -64,37 +45,47 @@ def opened(file: BinaryIO, path: str) -> Iterator[zipfile.ZipFile]:
     """The archive in an open file.
 
     Raises:
-        ValueError: it is none.
+        FileError: it is none, or a member's name leads out of it.
     """
-    try:
-        archive = zipfile.ZipFile(Pieces(file))  # type: ignore[type-var, arg-type, unused-ignore]
-    except (*DAMAGE, NotImplementedError) as error:
-        raise ValueError(f"filepath must be a .keras file, which is a zip archive, got {path}: {error}") from error
+    pieces: Any = Pieces(file)
+    with blamed(path, "", DAMAGE, "must be a zip archive, as .keras and .pt files are, got"):
+        archive = zipfile.ZipFile(pieces)
     with archive:
+        for name in archive.namelist():
+            if OUTSIDE.match(name):
+                raise FileError(path, brief(name), "must be a name within the archive, got one that leads out of it")
         yield archive
+
+
+def content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> bytes:
+    """The bytes of a member, whose size has been allowed.
+
+    Raises:
+        FileError: it is damaged.
+    """
+    found = io.BytesIO()
+    with blamed(path, info.filename, DAMAGE, "must be whole, got"), archive.open(info) as file:
+        while piece := file.read(PIECE):
+            found.write(piece)
+    return found.getvalue()
 
 
 def member(archive: zipfile.ZipFile, name: str, path: str, max_bytes: int) -> bytes:
     """The bytes of a member, whose checksum is right.
 
     Raises:
-        ValueError: there is no such member, or two, or it is damaged, or larger than `max_bytes`.
+        FileError: there is no such member, or two, or it is damaged, or larger than `max_bytes`.
     """
     members = [info for info in archive.infolist() if info.filename == name]
     if len(members) != 1:
         held = f"{len(members)} of it" if members else ", ".join(archive.namelist()[:5]) or "nothing"
-        raise ValueError(f"{path} must hold {name} to be a model, got {held}")
+        raise FileError(path, "", f"must hold {name} to be a model, got {held}")
     info = members[0]
     if info.file_size > max_bytes:
-        raise ValueError(
-            f"{path} must hold {name} of at most {max_bytes} bytes, got {info.compress_size} bytes that would become "
-            f"{info.file_size}; a larger max_bytes reads them, if you trust the file"
+        raise FileError(
+            path,
+            name,
+            f"must hold at most {max_bytes} bytes, got {info.compress_size} bytes that would become {info.file_size}; "
+            "a larger max_bytes reads them, if you trust the file",
         )
-    content = io.BytesIO()
-    try:
-        with archive.open(info) as file:
-            while piece := file.read(PIECE):
-                content.write(piece)
-    except (*DAMAGE, NotImplementedError) as error:
-        raise ValueError(f"{path} must be whole, got a damaged {name}: {error}") from error
-    return content.getvalue()
+    return content(archive, info, path)

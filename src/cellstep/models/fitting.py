@@ -10,6 +10,7 @@ from .. import core
 from ..callbacks import CallbackList, History
 from ..callbacks.base import checked
 from ..layers.structure import structure
+from ..untrusted import FileError, said
 from . import data, model_state
 from .data import Batch
 from .epochs import Epochs, epochs_of
@@ -157,7 +158,7 @@ class Fitting:
         try:
             saved = self._checked(state)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{path} must hold a state of this training, got another: {error}") from None
+            raise FileError(str(path), "", f"must hold a state of this training, got another: {said(error)}") from None
         self.epoch, self.seen, self.logs = saved["epoch"], saved["seen"], saved["logs"]
         if self.seen is not None:
             self.model.reset_metrics()

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..layers import InputLayer, Variable
+from ..untrusted import FileError
 from . import hdf5
 
 WEIGHTS, OPTIMIZER = "model_weights", "optimizer_weights"
@@ -36,13 +37,13 @@ def text(file: hdf5.File, name: str, max_bytes: int) -> bytes | None:
     """An attribute of the file that is JSON, or None.
 
     Raises:
-        ValueError: it is something else, or larger.
+        FileError: it is something else, or larger.
     """
     if not file.has_attribute("", name):
         return None
     found = file.texts("", name, max_bytes)
     if len(found) != 1:
-        raise ValueError(f"{file.path} must hold one text as attribute {name}, got {len(found)}")
+        raise FileError(file.path, f"attribute {name}", f"must hold one text, got {len(found)}")
     return found[0].encode()
 
 
@@ -74,7 +75,7 @@ def matched(model: Any, file: hdf5.File, skip: Any) -> list[tuple[Variable, hdf5
         skip: where given, is called with a layer and the reason why it does not fit, in place of the error.
 
     Raises:
-        ValueError: the file does not fit the model.
+        FileError: the file does not fit the model.
     """
     top = WEIGHTS if is_whole(file) else ""
     kept = {name: places(file, f"{top}/{name}".lstrip("/")) for name in _listed(file, top, LAYERS)}
@@ -88,12 +89,14 @@ def matched(model: Any, file: hdf5.File, skip: Any) -> list[tuple[Variable, hdf5
         left = [] if len(kept) == len(layers) else [f"{len(kept)} layers with weights"]
     if left and skip is None:
         wanted = ", ".join(layer.name for layer in layers)
-        raise ValueError(f"{file.path} must hold weights of the layers {wanted} and no others, got {', '.join(left)}")
+        raise FileError(
+            file.path, top, f"must hold weights of the layers {wanted} and no others, got {', '.join(left)}"
+        )
     found: list[tuple[Variable, hdf5.Entry]] = []
     for layer, listed in pairs:
         try:
             found += _pairs(file, layer.name, [*layer.trainable_weights, *layer.non_trainable_weights], listed)
-        except ValueError as error:
+        except FileError as error:
             if skip is None:
                 raise
             skip(layer, error)
@@ -105,19 +108,19 @@ def _pairs(
     file: hdf5.File, layer: str, weights: Sequence[Variable], listed: Sequence[str]
 ) -> list[tuple[Variable, hdf5.Entry]]:
     if len(listed) != len(weights):
-        raise ValueError(f"{file.path} must hold {len(weights)} weights of {layer}, got {len(listed)}")
+        raise FileError(file.path, "", f"must hold {len(weights)} weights of {layer}, got {len(listed)}")
     found = []
     for weight, place in zip(weights, listed, strict=True):
         if _last(place) != weight.name:
-            raise ValueError(
-                f"{file.path} must hold {weight.path} where it has {place}: the order depends on which weights are "
-                "frozen, so let `trainable` be as it was when the file was written"
+            raise FileError(
+                file.path,
+                place,
+                f"must hold {weight.path} here: the order depends on which weights are frozen, so let `trainable` be "
+                "as it was when the file was written",
             )
         entry = file.entry(place)
         if entry.shape != weight.shape:
-            raise ValueError(
-                f"{file.path} must hold {weight.path} of shape {weight.shape} in {place}, got {entry.shape}"
-            )
+            raise FileError(file.path, place, f"must hold {weight.path} of shape {weight.shape}, got {entry.shape}")
         found.append((weight, entry))
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 import zipfile
 from collections import Counter
@@ -22,7 +23,7 @@ from ..core import brief, check_count, check_path
 from ..layers import deserialize
 from ..layers.reading import Reading, reading
 from ..registry import serialize_shared
-from ..untrusted import FileError, said
+from ..untrusted import FileError, Limit, named, open_file, said
 from . import archive, hdf5, legacy, tensors, weights
 from .archive import CONFIG, METADATA, WEIGHTS
 from .network import Network
@@ -109,21 +110,21 @@ def load_model(
             and 8 times the size of the file, which is more than honest files need.
 
     Raises:
-        ValueError: the file is damaged, asks for more memory, or holds what is not known here; the message names the
-            file and the place. FileNotFoundError: there is none.
+        FileError: the file is damaged, asks for more memory, or holds what is not known here. FileNotFoundError:
+            there is none.
     """
     limit = None if max_bytes is None else check_count("max_bytes", max_bytes)
     if hasattr(filepath, "read"):
         return _read(filepath, custom_objects, compile, limit)
     if tensors.is_path(filepath):
         return _read_tensors(filepath, custom_objects, limit)
-    with open(archive.existing(_path(filepath, *weights.OLDER)), "rb") as file:
+    with open_file(_path(filepath, *weights.OLDER), "filepath") as file:
         return _read(file, custom_objects, compile, limit)
 
 
 def _read(file: Any, custom_objects: Mapping[str, Any] | None, compile: bool, max_bytes: int | None) -> Model:
-    path = archive.named(getattr(file, "name", file))
-    limit = archive.allowed(file, max_bytes)
+    path = named(file, "filepath")
+    limit = Limit(path, file.seek(0, os.SEEK_END), max_bytes).left
     file.seek(0)
     if file.read(len(hdf5.SIGNATURE)) == hdf5.SIGNATURE:
         return _read_older(file, path, custom_objects, compile, limit)
@@ -140,9 +141,11 @@ def _read_older(file: Any, path: str, custom_objects: Any, compile: bool, limit:
         text = legacy.text(opened, "model_config", limit // TEXT)
         compiled = legacy.text(opened, "training_config", limit // TEXT) if compile else None
     if text is None:
-        raise ValueError(
-            f"{path} must hold a whole model, with attribute model_config, got weights alone, which "
-            "load_weights of a model reads"
+        raise FileError(
+            path,
+            "",
+            "must hold a whole model, with attribute model_config, got weights alone, which load_weights of a model "
+            "reads",
         )
     model = model_of(text, "model_config", limit, path, custom_objects, compile, compiled)
     weights.read(model, file, path)

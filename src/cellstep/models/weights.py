@@ -28,6 +28,7 @@ from ..layers import InputLayer, Variable
 from ..layers.module import Module
 from ..lookup import snake_case
 from ..optimizers.flat import State
+from ..untrusted import FileError, Limit, blamed, open_file
 from . import archive, hdf5, legacy
 
 Array = NDArray[Any]
@@ -155,14 +156,14 @@ def load(model: Any, filepath: Any, skip_mismatch: bool = False, max_bytes: int 
         max_bytes: the most that the weights in a .keras file may take; see `load_model`.
 
     Raises:
-        ValueError: the model is not built, or the file is damaged or does not fit it; nothing was assigned.
+        ValueError: the model is not built. FileError: the file is damaged or does not fit it; nothing was assigned.
     """
     path = check_path(filepath, ".keras", *OLDER)
     if not model.built:
         raise ValueError(f"{model.name} must be built before weights are loaded: give it an Input, or call it once")
-    with open(archive.existing(path), "rb") as file:
+    with open_file(path, "filepath") as file:
         if path.suffix == ".keras":
-            limit = archive.allowed(file, max_bytes)
+            limit = Limit(str(path), file.seek(0, os.SEEK_END), max_bytes).left
             with archive.opened(file, str(path)) as members:
                 content = archive.member(members, archive.WEIGHTS, str(path), limit)
             read(model, io.BytesIO(content), str(path), skip_mismatch)
@@ -182,16 +183,12 @@ def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) 
     if misfit:
         warnings.warn(f"the optimizer starts anew, as its state in {path} does not fit: {misfit}", stacklevel=4)
     elif state:
-        try:
+        with blamed(path, STATE, (ValueError, TypeError), f"must hold the state of {model.optimizer.name}, got"):
             model.optimizer.load_own_variables(state)
             if calls is not None:
                 model.optimizer.calls_of_each = calls.tolist()
             if frozen:
                 model.optimizer.restore(model.optimizer.calls, model.optimizer.states() | frozen)
-        except (ValueError, TypeError) as error:
-            raise ValueError(
-                f"{path} must hold the state of {model.optimizer.name}, got in {STATE}: {error}"
-            ) from error
     for (weight, _), array in zip(pairs, arrays, strict=True):
         weight.assign(array)
 
@@ -200,10 +197,10 @@ def matched(model: Any, file: hdf5.File, path: str, skip_mismatch: bool = False)
     """The weights of a model with their arrays in a file, which are not read.
 
     Raises:
-        ValueError: those of a layer are missing or have other shapes, without `skip_mismatch`.
+        FileError: those of a layer are missing or have other shapes, without `skip_mismatch`.
     """
 
-    def skip(module: Module, error: ValueError) -> None:
+    def skip(module: Module, error: FileError) -> None:
         warnings.warn(f"{module.name} keeps its weights: {error}", stacklevel=6)
 
     if legacy.is_legacy(file):
@@ -214,7 +211,7 @@ def matched(model: Any, file: hdf5.File, path: str, skip_mismatch: bool = False)
             continue
         try:
             found += _matched(file, f"{at}/vars".lstrip("/"), module, path)
-        except ValueError as error:
+        except FileError as error:
             if not skip_mismatch:
                 raise
             skip(module, error)
@@ -222,20 +219,16 @@ def matched(model: Any, file: hdf5.File, path: str, skip_mismatch: bool = False)
 
 
 def _matched(file: hdf5.File, place: str, module: Module, path: str) -> list[tuple[Variable, hdf5.Entry]]:
-    """The weights that a module owns itself with their arrays in the file; ValueError where they do not fit."""
+    """The weights that a module owns itself with their arrays in the file; FileError where they do not fit."""
     count = file.count(place)
     if count != len(module._weights):
         hint = "" if module.built else f"; {module.name} is not built yet: call the model once"
-        raise ValueError(
-            f"{path} must hold {len(module._weights)} weights of {module.name} in {place}, got {count}{hint}"
-        )
+        raise FileError(path, place, f"must hold {len(module._weights)} weights of {module.name}, got {count}{hint}")
     matched = []
     for number, weight in enumerate(module._weights):
         entry = file.entry(f"{place}/{number}")
         if entry.shape != weight.shape:
-            raise ValueError(
-                f"{path} must hold {weight.path} of shape {weight.shape} in {entry.place}, got {entry.shape}"
-            )
+            raise FileError(path, entry.place, f"must hold {weight.path} of shape {weight.shape}, got {entry.shape}")
         matched.append((weight, entry))
     return matched
 
@@ -267,7 +260,7 @@ def _state(model: Any, file: hdf5.File, older: bool) -> tuple[dict[str, Array], 
 
 
 def _frozen(model: Any, file: hdf5.File) -> dict[Variable, State]:
-    """The states of weights that are frozen; ValueError where one does not fit."""
+    """The states of weights that are frozen; FileError where one does not fit."""
     states, names = {}, model.optimizer.all_slots
     for k, weight in enumerate(model.weights):
         place = f"{FROZEN}/{k}"
@@ -277,13 +270,12 @@ def _frozen(model: Any, file: hdf5.File) -> dict[Variable, State]:
         shapes = [(), *[(weight.size,)] * len(names)]
         entries = [file.entry(f"{place}/{number}") for number in range(count)]
         if [entry.shape for entry in entries] != shapes:
-            raise ValueError(
-                f"{file.path} must hold {len(shapes)} arrays of {weight.path} in {place}, of shapes {shapes}, got "
-                f"{[entry.shape for entry in entries]}"
-            )
+            got = [entry.shape for entry in entries]
+            wanted = f"{len(shapes)} arrays of {weight.path}, of shapes {shapes}"
+            raise FileError(file.path, place, f"must hold {wanted}, got {got}")
         calls, steps = int(entries[0].read_as(np.dtype(np.int64))), _steps(file)
         if not 0 <= calls <= steps:
-            raise ValueError(f"{file.path} must hold a number from 0 to {steps} in {place}/0, got {calls}")
+            raise FileError(file.path, f"{place}/0", f"must hold a number from 0 to {steps}, got {calls}")
         arrays = [entry.read_as(weight.dtype) for entry in entries[1:]]
         states[weight] = State(calls, dict(zip(names, arrays, strict=True)))
     return states

@@ -6,7 +6,6 @@ without PyTorch.
 
 from __future__ import annotations
 
-import io
 import os
 import pickletools
 import re
@@ -82,8 +81,7 @@ def check_archive(file: BinaryIO, limit: Limit) -> tuple[list[str], int]:
     Raises:
         FileError: it is none, or would become larger than is allowed, or names more than tensors.
     """
-    pieces: Any = archive.Pieces(file)
-    with blamed(limit.file, "", (*archive.DAMAGE, NotImplementedError)), zipfile.ZipFile(pieces) as opened:
+    with archive.opened(file, limit.file) as opened:
         members = {member.filename: member for member in opened.infolist()}
         limit.take("the archive", sum(member.file_size for member in members.values()))
         for name, member in members.items():
@@ -91,12 +89,9 @@ def check_archive(file: BinaryIO, limit: Limit) -> tuple[list[str], int]:
                 raise FileError(limit.file, brief(name), "expected a member that is stored, got a compressed one")
         text = [name for name in members if name.endswith("/data.pkl")]
         if len(text) != 1:
-            raise ValueError("expected a file of torch.save, with a data.pkl in it, got another archive")
-        content = io.BytesIO()
-        with opened.open(text[0]) as stored:
-            while piece := stored.read(archive.PIECE):
-                content.write(piece)
-    return names_in(content.getvalue(), limit.file), sum("/data/" in name for name in members)
+            raise FileError(limit.file, "", "expected a file of torch.save, with a data.pkl in it, got another archive")
+        content = archive.content(opened, members[text[0]], limit.file)
+    return names_in(content, limit.file), sum("/data/" in name for name in members)
 
 
 def names_in(text: bytes, file: str) -> list[str]:
