@@ -24,6 +24,7 @@ MAY = {
     "kernels/cells.py": "the rows",
     "kernels/tiles/tile.c": "the compiled tiles of each cell",
     "src/cellstep/layers/__init__.py": "exports the layers",
+    "src/cellstep/functional/__init__.py": "exports the functions",
     "src/cellstep/sklearn/estimators.py": "the default of an argument",
     "src/cellstep/cli/lab.py": "the default of an argument",
     "src/cellstep/cli/demo.py": "a net of its own",

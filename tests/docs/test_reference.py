@@ -26,6 +26,7 @@ MODULES = [
     ),
     *(
         "cellstep.kernels",
+        "cellstep.functional",
         "cellstep.ops",
         "cellstep.random",
         "cellstep.backend",
