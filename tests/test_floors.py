@@ -33,6 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "backend",
         "cells",
         "constraints",
+        "functional",
         "initializers",
         "layers",
         "math",
