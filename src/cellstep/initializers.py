@@ -47,10 +47,10 @@ class Initializer(Configured):
 
 
 class Zeros(Initializer):
-    """All zeros."""
+    """All zeros. Memory is taken where they are written."""
 
-    def values(self, shape: tuple[int, ...]) -> Array:
-        return np.zeros(shape)
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        return np.zeros(tuple(shape), core.float_dtype("dtype", dtype))
 
 
 class Ones(Initializer):

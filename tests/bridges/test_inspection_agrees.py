@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 pytest.importorskip("h5py")
+pytest.importorskip("onnx")
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 
 import damaged_files
+from bridges.onnx import onnx_fuzz
 from damaged_tensors import with_header
 
 from cellstep import bridges, layers, models
@@ -30,7 +32,8 @@ def files(kind: str, folder: Path, draw: random.Random) -> Any:
     nets[0].save(folder / "whole.safetensors")
     line = models.Sequential([layers.Input((None, 3)), layers.GRU(4, return_sequences=True), layers.Dense(2)])
     onnx = bridges.to_onnx(line) if kind == "onnx" else b""
-    for number in range(COUNT):
+    graphs = onnx_fuzz.files() if kind == "graph" else []
+    for number in range(5 * COUNT if kind == "graph" else COUNT):
         members, net = whole[number % 2], nets[number % 2]
         if kind == "archive":
             yield "m.keras", damaged_files.damaged(damaged_files.zipped(members), draw), models.load_model
@@ -40,16 +43,16 @@ def files(kind: str, folder: Path, draw: random.Random) -> Any:
         elif kind == "weights":
             data = damaged_files.damaged(members["model.weights.h5"], draw)
             yield "m.weights.h5", data, lambda path, net=net: models.clone_model(net).load_weights(path)
+        elif kind == "graph":
+            yield "m.onnx", onnx_fuzz.damaged(number, graphs), bridges.from_onnx
         elif kind == "tensors":
             yield "m.safetensors", with_header((folder / "whole.safetensors").read_bytes(), draw), models.load_model
         else:
             yield "m.onnx", damaged_files.damaged(onnx, draw), bridges.from_onnx
 
 
-@pytest.mark.parametrize("kind", ["archive", "configuration", "weights", "tensors", "onnx"])
+@pytest.mark.parametrize("kind", ["archive", "configuration", "weights", "tensors", "onnx", "graph"])
 def test_damaged_files(kind: str, tmp_path: Path) -> None:
-    if kind == "onnx":
-        pytest.importorskip("onnx")
     wrong, draw = [], random.Random(f"{kind} 1")
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")

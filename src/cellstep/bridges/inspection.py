@@ -17,7 +17,7 @@ from ..models import archive, hdf5, legacy, saving, tensors, weights
 from ..tensor_file import TensorFile
 from ..untrusted import FileError, Limit, named, open_file
 from .formats import FORMATS, ending_of
-from .onnx.loading import tensors_of
+from .onnx.loading import model_of
 from .onnx.reading import read
 from .pytorch.state_dicts import check_archive, load, what
 
@@ -59,8 +59,9 @@ def table(rows: list[tuple[str, str, tuple[int, ...]]], most: int = 1000) -> lis
 def inspect(path: Any, max_bytes: int | None = None) -> Contents:
     """What a file of a model or of weights holds, and whether it would load.
 
-    Arrays in it are not read, but those of ONNX, and nothing in it is run; a configuration is followed as far as the
-    layers and their sizes. A file that cannot be read at all is told as one that would not load.
+    Nothing in it is run, and no array is read, but that a file of ONNX is in memory as it is. A configuration, or the
+    operators of ONNX with all that they say, are followed to a model whose weights take no memory. A file that cannot
+    be read at all is told as one that would not load.
 
     Args:
         path: of a file that `convert` knows. max_bytes: the most memory that may be taken; see `load_model`.
@@ -158,7 +159,7 @@ def _onnx(found: Contents, file: Any, max_bytes: int | None) -> None:
     found.facts["operators"] = _short(", ".join(f"{number} {kind}" for kind, number in kinds.items()))
     found.facts |= {"inputs": _short(", ".join(graph.inputs)), "outputs": _short(", ".join(graph.outputs))}
     found.tensors = [(name, str(array.dtype), array.shape) for name, array in graph.constants.items()]
-    tensors_of(graph)  # a file of ONNX is in memory whole once it is read, and has no configuration but its operators
+    found.facts["layers"] = layers_of(model_of(graph, weighted=False))
     found.how = "bridges.from_onnx(path)"
 
 

@@ -186,7 +186,7 @@ class Module(Weighted):
         if initializer is None:
             initializer = "glorot_uniform" if kind.kind == "f" else "zeros"
         variable = Variable(
-            initializers.get(initializer) if file is None else file.weights(path, shape, kind),
+            initializers.get(initializer if file is None else file.weight(path, shape, kind)),
             shape,
             kind,
             core.check_bool("trainable", trainable) and self._trainable,

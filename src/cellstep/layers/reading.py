@@ -14,7 +14,6 @@ from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core import brief
 
@@ -46,10 +45,10 @@ class Reading:
                 "larger max_bytes loads it, if you trust the file"
             )
 
-    def weights(self, path: str, shape: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Zeros in place of the initial values of a weight; memory of these is taken only where they are written."""
+    def weight(self, path: str, shape: Any, dtype: np.dtype[Any]) -> str:
+        """The initializer of a weight: zeros, memory of which is taken only where they are written."""
         self.take(f"{path} of shape {brief(tuple(shape))}", math.prod(shape) * dtype.itemsize)
-        return np.zeros(shape, dtype)
+        return "zeros"
 
     @contextmanager
     def at(self, config: dict[str, Any]) -> Iterator[None]:

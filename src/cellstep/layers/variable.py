@@ -82,10 +82,11 @@ class Variable(Values):
             raise TypeError(f"name must be a string, got {name!r}")
         shape = None if shape is None else known_sizes(name, shape)
         kind = None if dtype is None else number_dtype(dtype)
-        typed = isinstance(initializer, np.ndarray | np.generic | Values)
+        typed, fresh = isinstance(initializer, np.ndarray | np.generic | Values), False
         if callable(initializer) or isinstance(initializer, str):
-            shape, typed = shape or (), True
-            initializer = initializers.get(initializer)(shape, dtype=kind if kind and kind.kind == "f" else None)
+            shape, typed, make = shape or (), True, initializers.get(initializer)
+            fresh = isinstance(make, initializers.Zeros)  # memory of which is taken where it is written
+            initializer = make(shape, dtype=kind if kind and kind.kind == "f" else None)
         values = core.real(f"the initial {name}", initializer)
         if kind is None:
             kind = values.dtype if typed else _UNTYPED.get(values.dtype.kind) or core.float_dtype("dtype", None)
@@ -99,7 +100,7 @@ class Variable(Values):
         self._grad: NDArray[Any] | None = None
         #: What comes to the gradient: places along the first axis, each once and in order, and their rows.
         self._rows: list[tuple[NDArray[np.intp], NDArray[Any]]] = []
-        self._set_buffer(np.array(values, order="C"))
+        self._set_buffer(values if fresh else np.array(values, order="C"))
         self.version = next(_versions)
         self.fixed = False
 

@@ -14,7 +14,8 @@ from bridges.onnx.onnx_fuzz import outcomes  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from cellstep import bridges  # noqa: E402
-from cellstep.bridges.onnx import unbuilt  # noqa: E402
+from cellstep.bridges.onnx.loading import model_of  # noqa: E402
+from cellstep.bridges.onnx.reading import read  # noqa: E402
 
 
 def graph(nodes: list[Any], arrays: dict[str, Any] | None = None, opset: int = 17, shape: Any = ("B", "T", 3)) -> Any:
@@ -59,10 +60,23 @@ def test_a_node_that_is_not_built_is_named(node: Any, message: str) -> None:
     assert caught.value.place.startswith("node 0")
 
 
-def test_operators_that_are_not_built_are_listed() -> None:
-    nodes = [helper.make_node("Celestial", ["x"], ["z"]), helper.make_node("Relu", ["z"], ["y"])]
-    assert unbuilt(graph(nodes)) == ["Celestial"]
-    assert unbuilt(graph([helper.make_node("Relu", ["x"], ["y"])])) == []
+def test_inspection_follows_the_graph_and_gives_layers_no_weights(tmp_path: Path) -> None:
+    path, W = tmp_path / "m.onnx", {"W": np.ones((3, 2), "f4"), "b": np.ones(2, "f4")}
+    product = helper.make_node("Gemm", ["x", "W", "b"], ["y"])
+    made = graph([product], W, shape=("B", 3))
+    onnx.save(made, path)
+    assert not bridges.inspect(path).problem
+    assert all(weight.any() for weight in bridges.from_onnx(path).get_weights())
+    assert not any(weight.any() for weight in model_of(read(path), weighted=False).get_weights())
+    for node, shape, said in [
+        (product, ("B", 4), "node 0"),  # shapes that do not fit
+        (helper.make_node("Gemm", ["x", "W", "b"], ["y"], knob=1), ("B", 3), "attribute 'knob'"),
+        (helper.make_node("Identity", ["W"], ["y"]), ("B", 3), "expected what depends on an input, got a constant"),
+    ]:
+        onnx.save(graph([node], W, shape=shape), path)
+        assert said in bridges.inspect(path).problem
+        with pytest.raises(bridges.FileError, match=said):
+            bridges.from_onnx(path)
 
 
 def test_graphs_inside_and_references_to_files_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,6 @@
 
 from . import backend
 from .export import to_onnx
-from .loading import from_onnx, unbuilt
+from .loading import from_onnx
 
-__all__ = ["backend", "from_onnx", "to_onnx", "unbuilt"]
+__all__ = ["backend", "from_onnx", "to_onnx"]

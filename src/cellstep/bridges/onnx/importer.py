@@ -50,10 +50,13 @@ class Importer:
         graph: what to go through. values: those of its inputs.
         moves: an axis that is put first, by names of outputs.
         full: outputs of recurrent nodes of which all steps are needed, as far as that is known.
+        weighted: whether layers get their weights, and not only are held against them.
     """
 
-    def __init__(self, graph: GraphFile, values: dict[str, Any], full: Any = (), moves: Any = ()) -> None:
-        self.graph, self.full, self.moves = graph, set(full), dict(moves)
+    def __init__(
+        self, graph: GraphFile, values: dict[str, Any], full: Any = (), moves: Any = (), weighted: bool = True
+    ) -> None:
+        self.graph, self.full, self.moves, self.weighted = graph, set(full), dict(moves), weighted
         self.values: dict[str, Any] = {**graph.constants, **values}
         self._count = 0
 
@@ -214,6 +217,13 @@ class Importer:
         number = math.prod(n for n in sizes if not isinstance(n, Dim)) * np.asarray(like).dtype.itemsize
         if number > 2**16:
             self.graph.limit.take(f"an array of shape {brief(tuple(sizes))}", number)
+
+    def give(self, layer: Any, weights: Sequence[Any]) -> None:
+        """Set the weights of a layer that was made."""
+        if self.weighted:
+            return layer.set_weights(weights)
+        for weight, array in zip(layer.weights, weights, strict=True):
+            weight.cast(array)
 
     # Operators that are done along with others
 

@@ -14,7 +14,7 @@ from ...models import Model
 from ...untrusted import FileError, blamed
 from . import operators
 from .batches import GraphModel, batch_axes
-from .importer import RULES, Again, Importer, first
+from .importer import Again, Importer, first
 from .reading import GraphFile, placed, read
 from .sizes import Dim
 from .views import View
@@ -50,16 +50,23 @@ def from_onnx(
         >>> from_onnx(data).predict(x, verbose=0).shape
         (8, 1)
     """
-    graph = read(source, max_bytes)
-    ins, tensors = tensors_of(graph)
+    return model_of(read(source, max_bytes), batch_first, name)
+
+
+def model_of(graph: GraphFile, batch_first: bool = False, name: str | None = None, weighted: bool = True) -> Model:
+    """The model of a graph; see `from_onnx`.
+
+    Args:
+        weighted: whether its layers get their weights; else nothing is written to these, and so no memory taken.
+    """
+    ins, tensors = tensors_of(graph, {}, weighted)
     kind = Model
     with blamed(graph.file, "", (Exception,)):
         axes = batch_axes(ins, [y for y in tensors if isinstance(y, SymbolicTensor)])
     if any(axes[0]) or any(axes[1]):
         if core.check_bool("batch_first", batch_first):
-            ins, tensors = tensors_of(
-                graph, dict(zip([*graph.inputs, *graph.outputs], [*axes[0], *axes[1]], strict=False))
-            )
+            moves = dict(zip([*graph.inputs, *graph.outputs], [*axes[0], *axes[1]], strict=False))
+            ins, tensors = tensors_of(graph, moves, weighted)
         else:
             kind = GraphModel
     outputs = [_named(graph, key, y, ins) for key, y in zip(graph.outputs, tensors, strict=True)]
@@ -68,19 +75,14 @@ def from_onnx(
         return kind(ins[0] if len(ins) == 1 else ins, outputs[0] if len(outputs) == 1 else outputs, name=name)
 
 
-def unbuilt(source: Any) -> list[str]:
-    """The operators of a file that are not read here, by name, each once; empty where all are."""
-    return sorted({node.kind for node in read(source).operators if node.kind not in RULES})
-
-
-def tensors_of(graph: GraphFile, moves: Mapping[str, int] = {}) -> tuple[list[SymbolicTensor], list[Any]]:
+def tensors_of(graph: GraphFile, moves: Mapping[str, int], weighted: bool) -> tuple[list[SymbolicTensor], list[Any]]:
     """The inputs and outputs of a graph as tensors; of those in `moves` an axis is put first."""
     full: set[str] = set()
     while True:
         try:
             with reading(Reading()):
                 ins, values = inputs_of(graph, moves)
-                return ins, Importer(graph, values, full, moves).run()
+                return ins, Importer(graph, values, full, moves, weighted).run()
         except Again as more:
             full.add(str(more))
 

@@ -6,6 +6,7 @@ A file is protobuf, which the `onnx` package reads. What is refused is said with
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -125,16 +126,16 @@ def read(source: Any, max_bytes: int | None = None) -> GraphFile:
     onnx = library("onnx", "onnx", "ONNX files")
     if isinstance(source, onnx.ModelProto):
         proto, file, size = source, "the model given as source", source.ByteSize()
-    else:
-        if isinstance(source, bytes | bytearray | memoryview):
-            file, data = "the bytes given as source", bytes(source)
-        else:
-            file = named(source, "source")
-            with open_file(source, "source") as opened:
-                data = opened.read()
-        size = len(data)
+    elif isinstance(source, bytes | bytearray | memoryview):
+        file, size = "the bytes given as source", memoryview(source).nbytes
         with blamed(file, "", (Exception,)):
-            proto = onnx.ModelProto.FromString(data)
+            proto = onnx.ModelProto.FromString(bytes(source))
+    else:
+        file = named(source, "source")
+        with open_file(source, "source") as opened, blamed(file, "", (Exception,)):
+            size = opened.seek(0, os.SEEK_END)
+            opened.seek(0)
+            proto = onnx.ModelProto.FromString(opened.read())  # and the bytes are let go
     limit = Limit(file, size, max_bytes)
     with blamed(file, "", (Exception,)):
         if proto.functions:
@@ -264,7 +265,7 @@ def array_of(onnx: Any, tensor: Any, limit: Limit) -> np.ndarray[Any, Any]:
     if any(n < 0 for n in shape):
         raise ValueError(f"expected sizes that are not negative, got {brief(shape)}")
     limit.take(f"a tensor of shape {brief(shape)}", math.prod(shape) * dtype.itemsize)
-    return np.array(onnx.numpy_helper.to_array(tensor), dtype).reshape(shape)
+    return np.asarray(onnx.numpy_helper.to_array(tensor), dtype).reshape(shape)
 
 
 def _operator(onnx: Any, node: Any, place: str, version: int, limit: Limit) -> Operator:

@@ -35,7 +35,7 @@ def dense(g: Importer, node: Operator, x: Any, kernel: Any, bias: Any) -> Any:
         y = x.over(layer(x.base), kernel.shape[1])
     else:
         y = g.wrap(layer(g.tensor(x)), [*x.dims[:-1], kernel.shape[1]])
-    layer.set_weights(weights)
+    g.give(layer, weights)
     if follower:
         g.values[follower.outputs[0]] = y
     return y
@@ -173,7 +173,7 @@ def _conv(g: Importer, node: Operator) -> Any:
     )
     weights = [np.ascontiguousarray(kernel.transpose(2, 1, 0))]
     layer.build((None, None, x.dims[2]))
-    layer.set_weights(weights if bias is None else [*weights, bias])
+    g.give(layer, weights if bias is None else [*weights, bias])
     y = layer(g.tensor(x))
     same = padding != "valid" and stride == 1
     return back(g.wrap(y, [x.dims[0], x.dims[1] if same else None, kernel.shape[0]]))
@@ -212,7 +212,7 @@ def _batch_normalization(g: Importer, node: Operator) -> Any:
         momentum = float(node.attribute("momentum", 0.9))
         layer = layers.BatchNormalization(place, momentum=momentum, epsilon=epsilon, dtype=str(x.dtype))
         y = x.over(layer(x.base))
-        layer.set_weights(parts)
+        g.give(layer, parts)
         return y
     shape = [1, -1, *[1] * (g.ndim(x) - 2)]
     scale, bias, mean, variance = (reshaped(g, p, [-1, *shape[2:]] if g.ndim(x) < 2 else shape[1:]) for p in parts)
@@ -230,7 +230,7 @@ def _layer_normalization(g: Importer, node: Operator) -> Any:
     if constant and one and scale.shape == (x.dims[-1],) and not any(map(g.used, node.outputs[1:])):
         layer = layers.LayerNormalization(-1, epsilon=epsilon, center=bias is not None, dtype=str(x.dtype))
         y = x.over(layer(x.base))
-        layer.set_weights([scale] if bias is None else [scale, bias.reshape(-1)])
+        g.give(layer, [scale] if bias is None else [scale, bias.reshape(-1)])
         return y
     axes = list(range(axis, g.ndim(x)))
     t = g.tensor(x)

@@ -84,7 +84,7 @@ def _embedded(g: Importer, table: Any, ids: View) -> View:
     """The rows of a table for integers."""
     layer = layers.Embedding(*table.shape, dtype=str(table.dtype))
     y = layer(ids.base)
-    layer.set_weights([table])
+    g.give(layer, [table])
     last = Factor(y.ndim - 1, table.shape[1])
     new = [last] if table.shape[1] != 1 else []
     return View(y, [*ids.factors, *new], [*ids.groups, new])

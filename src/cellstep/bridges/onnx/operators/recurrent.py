@@ -186,7 +186,7 @@ def _recurrent(g: Importer, node: Operator) -> Any:
         layer.build((None, None, width))
         inner = [layer] if D == 1 else [layer.forward_layer, layer.backward_layer]
         for part, (_, weights) in zip(inner, made, strict=True):
-            part.set_weights(weights)
+            g.give(part, weights)
         outputs = layer(tensor, **options)
         outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
         if not state:
