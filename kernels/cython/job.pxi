@@ -1,13 +1,14 @@
 # A job: all that the threads of one call need to know, and the split of the work between them.
 #
 # By rows, each block of rows runs all steps and never waits for another. By units, for few rows, each thread owns
-# blocks of units, keeps its share of the weights in its own cache, and waits for the others once a step. Either way a
-# sum is made by one thread in one order, so the split leaves no trace in the result.
+# blocks of units, keeps its share of the weights in its own cache, and waits for the others once a step; where a cell
+# has no products with U, only for gradients. Either way a sum is made by one thread in one order, so the split leaves
+# no trace in the result.
 #
 # Ragged batches run longest row first, so that the rows of a step are the first ones, and padding costs nothing.
 
 cdef enum:
-    ROW_BLOCKS = 64      # at most
+    BLOCKS = 64          # of rows or units at most
     STRETCHES = 12       # of steps of each, for which one thread takes it
     PROJECT_ROWS = 32    # of one input projection
     # threads by units up to which all may be used, then half: each step waits for the slowest, and a core that
@@ -46,7 +47,8 @@ cdef struct Job:
     double step            # a step alone, forward
     int threads            # at most
     bint by_rows
-    cs_progress *block     # of rows, while a call by rows runs
+    bint lockstep          # whether threads wait for each other in every step
+    cs_progress *block     # of rows or units, while a call without lockstep runs
     int phase              # of a lone step
     bint turned            # its direction through the weights
     View x                 # (B, T, inputs)
@@ -138,11 +140,13 @@ cdef double step_time(Job *j, double rows, double share, int threads) noexcept n
     the reading of weights, which hide behind each other for the most part. Products with W are made for many rows at a
     time."""
     cdef const Weights *w = j.w
-    cdef double work = rows * w.columns * (w.inputs + w.H) * share, elementwise = rows * w.columns * share * ELEMENTWISE
+    cdef long of_h = w.H if w.recurs else 0
+    cdef double work = rows * w.columns * (w.inputs + of_h) * share
+    cdef double elementwise = rows * w.columns * share * ELEMENTWISE
     cdef const cs_machine *m = cs_this_machine(w.tiles, work * j.T > LARGE_WORK * w.tiles.VL)
     cdef double arithmetic = (work / (EFFICIENCY * m.fma) + elementwise) / w.tiles.VL
     cdef double together = max(1, min(j.T, PROJECT_ROWS / max(1, rows)))
-    cdef double reads = reading(m, w.columns * share * w.esize * (w.H + w.inputs / together), threads)
+    cdef double reads = reading(m, w.columns * share * w.esize * (of_h + w.inputs / together), threads)
     return max(arithmetic, reads) + min(arithmetic, reads) / 4
 
 
@@ -151,7 +155,7 @@ cdef void plan(Job *j, int passes) noexcept nogil:
     least time."""
     cdef double steps = j.T if j.B > 0 else 0, best, by_rows, by_units
     cdef int n = cs_threads()
-    cdef long rows = min(min(n, ROW_BLOCKS), j.B), b
+    cdef long rows = min(min(n, BLOCKS), j.B), b
     cdef long units
     if j.ends != NULL:
         steps = 0
@@ -160,19 +164,21 @@ cdef void plan(Job *j, int passes) noexcept nogil:
     j.step = best = step_time(j, j.B, 1, 1)
     j.alone = passes * steps * best
     j.shared = j.alone
-    j.threads, j.by_rows = 1, True
+    j.threads, j.by_rows, j.lockstep = 1, True, False
     if n == 1 or j.alone < CALL_NS:
         return
-    units = n if n <= SMALL_GANG or best >= <double> n * LONG_STEP else max(SMALL_GANG, n // 2)
-    units = min(units, j.w.Hp // j.w.tiles.VL)
+    units = n
+    if j.w.recurs and n > SMALL_GANG and best < <double> n * LONG_STEP:
+        units = max(SMALL_GANG, n // 2)
+    units = min(min(units, BLOCKS), j.w.Hp // j.w.tiles.VL)
     by_rows = step_time(j, (j.B + rows - 1) // rows, 1, rows)
     by_units = step_time(j, j.B, 1. / units, units)
-    if j.T > 1:
+    if j.T > 1 and j.w.recurs:
         by_units += j.w.phases * cs_barrier_cost(units) / PAYS
     if by_rows < WORTH * best:
         j.threads, best = rows, by_rows
     if by_units < WORTH * best and not j.w.whole_rows:
-        j.threads, best, j.by_rows = units, by_units, False
+        j.threads, best, j.by_rows, j.lockstep = units, by_units, False, j.w.recurs
     j.shared = passes * steps * best
 
 
@@ -193,10 +199,10 @@ def split_of(Packed packed, shape, bint backward=False):
         why = "a call may use one thread"
     elif j.alone < CALL_NS:
         why = f"about {j.alone / 1e3:.0f} us of work, and a second thread pays from {CALL_NS // 1000}"
-    elif not j.by_rows:
+    elif j.lockstep:
         why = "threads that keep their share of the weights in their own caches gain more than their barriers cost"
     elif j.threads > 1:
-        why = "threads with rows of their own need no barrier"
+        why = f"threads with {'rows' if j.by_rows else 'units'} of their own need no barrier"
     else:
         why = "threads with units of their own would need a barrier each step, which costs more than it saves"
     return Split(j.threads, "rows" if j.by_rows else "units", shares, why)
@@ -204,15 +210,15 @@ def split_of(Packed packed, shape, bint backward=False):
 
 cdef void run_part(Job *j, bint backward) noexcept nogil:
     """The steps t0 to t1, whole chunks: by who is there, and by those who come meanwhile."""
-    cdef cs_progress block[ROW_BLOCKS]
+    cdef cs_progress block[BLOCKS]
     cdef int phase, pieces, i
     if backward:
         cs_call(j.threads, j.alone, backward_part, j)
-    elif j.threads > 1 and j.by_rows:
+    elif j.threads > 1 and not j.lockstep and (j.by_rows or j.T > 1):
         for i in range(j.threads):
             block[i] = cs_progress(j, j.t0, j.t1, max(1, (j.t1 - j.t0) // STRETCHES // j.chunk) * j.chunk, -1, False, 0)
         j.block = block
-        cs_advance(j.threads, j.alone, j.threads, block, forward_rows, LLONG_MAX)
+        cs_advance(j.threads, j.alone, j.threads, block, forward_block, LLONG_MAX)
     elif j.threads > 1 and j.T == 1 and j.order == NULL:
         pieces = min(pieces_of(j.threads, j.alone), j.w.Hp // j.w.tiles.VL)
         for phase in range(j.w.phases):

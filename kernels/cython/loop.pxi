@@ -159,8 +159,8 @@ cdef void forward_part(void *job, int thread, int most) noexcept nogil:
     cs_gang_close(&m)
 
 
-cdef void forward_rows(cs_progress *block, int64_t t0, int64_t t1) noexcept nogil:
-    """Some steps of a block of rows."""
+cdef void forward_block(cs_progress *block, int64_t t0, int64_t t1) noexcept nogil:
+    """Some steps of a block of rows, or of units that need no others."""
     cdef Job *j = <Job *> block.job
     cdef cs_member alone
     cdef Part p = part_of(j, block - j.block, j.threads)
@@ -283,7 +283,7 @@ cdef inline void enter_step(Job *j, Part *p, cs_member *m, long t) noexcept nogi
     for phase in range(j.w.phases - 1, -1, -1):
         j.w.cell.backward[phase](&p.span)
         if phase > 0:
-            if m.size > 1 and not j.by_rows:
+            if m.size > 1 and j.lockstep:
                 cs_gang_barrier(m)
             products_back(j, p, phase)
 
@@ -307,7 +307,7 @@ cdef inline Part part_at(Job *j, cs_member *m, long t) noexcept nogil:
 
 cdef void backward_part(void *job, int thread, int most) noexcept nogil:
     """A thread's rows or units, and its share of the gradients of each chunk. Where another reads what this one wrote,
-    it waits, and others may come or go: by units once a step, by rows twice a chunk, alone at any time."""
+    it waits, and others may come or go: in lockstep once a step, else twice a chunk, alone at any time."""
     cdef Job *j = <Job *> job
     cdef int64_t at = 4 * j.t1 + BETWEEN_STEPS
     cdef long t
@@ -315,7 +315,7 @@ cdef void backward_part(void *job, int thread, int most) noexcept nogil:
     cdef bint waits
     cdef cs_member m
     cdef Part p
-    if not cs_gang_join(&m, thread, most, j.step * j.chunk if j.by_rows else j.step / j.w.phases, &at):
+    if not cs_gang_join(&m, thread, most, j.step / j.w.phases if j.lockstep else j.step * j.chunk, &at):
         return
     t, place = at // 4, at % 4
     p = part_at(j, &m, t)
@@ -325,14 +325,14 @@ cdef void backward_part(void *job, int thread, int most) noexcept nogil:
             t -= 1
             enter_step(j, &p, &m, t)
             place = PRODUCTS
-            waits = not j.by_rows
+            waits = j.lockstep
         elif place == PRODUCTS:
             products_back(j, &p, 0)
             leave_step(j, &p, t)
             place = BETWEEN_STEPS
             if t % j.chunk == 0:
                 place = GRADIENTS
-                waits = waits or j.by_rows
+                waits = waits or not j.lockstep
         else:
             chunk_gradients(j, &p, t)
             place = BETWEEN_STEPS

@@ -27,6 +27,7 @@ cdef struct Weights:
     int phase_end[5]     # the regions of phase k are those from phase_end[k] to phase_end[k + 1]
     int act, rec         # codes of activations
     bint whole_rows      # whether a step needs all units of a row at once
+    bint recurs          # whether it has products with U; without, a unit needs no other
     int vectors          # how many weights of one number a unit there are
     char *vector         # (vectors, Hp)
     long dvector         # where their gradients lie in the gradients of a gate row, one behind the other
@@ -89,6 +90,7 @@ cdef class Layout:
             self.codes[i] = codes.get(gate.activation, 0)  # none of gates that equations activate
         w.states = len(cell.states)
         self.bias_rows = cell.bias_rows(options)
+        w.recurs = any([product.operand != "x" for product in cell.products_for(options)])
         if cell.equations is not None:
             self._list_program(cell.equations)
             return

@@ -146,6 +146,43 @@ def slstm(w: Weights, x: Any, h: Any, c: Any, n: Any, m: Any) -> Any:
     return sigmoid(zo) * (c / n), c, n, most
 
 
+def positive(v: Any) -> Any:
+    return np.where(v >= 0, v + 0.5, sigmoid(v))
+
+
+def mingru(w: Weights, x: Any, h: Any) -> Any:
+    z = sigmoid(w.of_x("z", x))
+    return (z * w.of_x("n", x) + (1 - z) * h,)
+
+
+def mingru_positive(w: Weights, x: Any, h: Any) -> Any:
+    z = sigmoid(w.of_x("z", x))
+    return (z * positive(w.of_x("n", x)) + (1 - z) * h,)
+
+
+def minlstm(w: Weights, x: Any, h: Any) -> Any:
+    f, i = sigmoid(w.of_x("f", x)), sigmoid(w.of_x("i", x))
+    return (f / (f + i) * h + i / (f + i) * w.of_x("n", x),)
+
+
+def minlstm_positive(w: Weights, x: Any, h: Any) -> Any:
+    f, i = sigmoid(w.of_x("f", x)), sigmoid(w.of_x("i", x))
+    return (f / (f + i) * h + i / (f + i) * positive(w.of_x("n", x)),)
+
+
+def sru(w: Weights, x: Any, h: Any, c: Any) -> Any:
+    f = sigmoid(w.of_x("f", x) + w["forget_vector"] * c)
+    r = sigmoid(w.of_x("r", x) + w["reset_vector"] * c)
+    c = f * c + (1 - f) * w.of_x("u", x)
+    return r * c + (1 - r) * w.of_x("s", x), c
+
+
+def qrnn(w: Weights, x: Any, h: Any, c: Any) -> Any:
+    f = sigmoid(w.of_x("f", x))
+    c = f * c + (1 - f) * np.tanh(w.of_x("n", x))
+    return sigmoid(w.of_x("o", x)) * c, c
+
+
 VARIANTS: dict[str, tuple[str, dict[str, Any], Callable[..., Any]]] = {
     "MGU": ("MGU", {}, mgu),
     "UGRNN": ("UGRNN", {}, ugrnn),
@@ -161,11 +198,17 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], Callable[..., Any]]] = {
     "LayerNormLSTM": ("LayerNormLSTM", {}, layer_norm_lstm),
     "LayerNormGRU": ("LayerNormGRU", {}, layer_norm_gru),
     "SLSTM": ("SLSTM", {}, slstm),
+    "MinGRU": ("MinGRU", {}, mingru),
+    "MinGRU, positive": ("MinGRU", {"positive": True}, mingru_positive),
+    "MinLSTM": ("MinLSTM", {}, minlstm),
+    "MinLSTM, positive": ("MinLSTM", {"positive": True}, minlstm_positive),
+    "SRU": ("SRU", {}, sru),
+    "QRNN": ("QRNN", {}, qrnn),
 }
 
 
 #: Those that Numba's loops are compiled for here.
-COMPILED = ("MGU", "SLSTM")
+COMPILED = ("MGU", "SLSTM", "MinGRU")
 
 
 def test_every_variant_is_here() -> None:

@@ -15,7 +15,9 @@ __all__ = [
     "JANET",
     "LTC",
     "MGU",
+    "QRNN",
     "SLSTM",
+    "SRU",
     "UGRNN",
     "Cell",
     "CfC",
@@ -24,6 +26,8 @@ __all__ = [
     "IndRNN",
     "LayerNormGRU",
     "LayerNormLSTM",
+    "MinGRU",
+    "MinLSTM",
     "PeepholeLSTM",
 ]
 
@@ -32,12 +36,14 @@ if TYPE_CHECKING:
     from .continuous import CTRNN, LTC, CfC
     from .gated import JANET, MGU, UGRNN, IndRNN, LayerNormGRU
     from .lstms import SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM
+    from .parallel import QRNN, SRU, MinGRU, MinLSTM
 
 _PLACES = {
     ".cell": "Cell",
     ".continuous": "CTRNN, LTC, CfC",
     ".gated": "JANET, MGU, UGRNN, IndRNN, LayerNormGRU",
     ".lstms": "SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM",
+    ".parallel": "QRNN, SRU, MinGRU, MinLSTM",
 }
 
 lazy(globals(), _PLACES)

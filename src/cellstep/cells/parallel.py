@@ -1,0 +1,111 @@
+"""Cells whose gates do not see h: all their products are of the input, so that one product serves many steps, and what
+is left of a step is elementwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import activations
+from ..configured import hook
+from .cell import Cell
+
+
+def _positive(v: Any) -> Any:
+    """v + 0.5 where v is at least 0, else sigmoid(v), which is above 0 everywhere."""
+    return np.where(v >= 0, v + 0.5, activations.sigmoid(v))
+
+
+class MinGRU(Cell):
+    """The minimal GRU, whose gate and candidate see the input alone.
+
+        z = sigmoid(x Wz + bz)    n = x Wn + bn    h' = (1 - z) h + z n
+
+    With `positive` the candidate is n + 0.5 where n is at least 0 and sigmoid(n) elsewhere, as in the paper's form for
+    parallel scans in the space of logarithms.
+
+    L. Feng, F. Tung, M. O. Ahmed, Y. Bengio and H. Hajimirsadeghi, "Were RNNs all we needed?", 2024 (arXiv 2410.01201).
+    """
+
+    gates = "z n"
+    gate_names = {"z": "update", "n": "candidate"}
+    roles = {"z": "store", "n": "store"}
+    positive = False
+
+    @hook
+    def step(self, z: Any, h: Any) -> Any:
+        u, n = activations.sigmoid(z.x.z), _positive(z.x.n) if self.positive else 1.0 * z.x.n
+        return (1 - u) * h + u * n
+
+
+class MinLSTM(Cell):
+    """The minimal LSTM, whose gates share one unit of memory and see the input alone.
+
+        f, i = sigmoid(x W + b)    n = x Wn + bn    h' = (f h + i n) / (f + i)
+
+    f / (f + i) is made of exponentials of which the largest is 1, so that it is right where both gates are closed.
+    `positive` is as in MinGRU.
+
+    L. Feng, F. Tung, M. O. Ahmed, Y. Bengio and H. Hajimirsadeghi, "Were RNNs all we needed?", 2024 (arXiv 2410.01201).
+    """
+
+    gates = "f i n"
+    gate_names = {"f": "forget", "i": "input", "n": "candidate"}
+    roles = {"f": "keep", "i": "store", "n": "store"}
+    positive = False
+
+    @hook
+    def step(self, z: Any, h: Any) -> Any:
+        most = np.minimum(np.minimum(z.x.f, z.x.i), 0.0)
+        f, i = np.exp(most) + np.exp(most - z.x.i), np.exp(most) + np.exp(most - z.x.f)
+        f = f / (f + i)
+        return f * h + (1 - f) * (_positive(z.x.n) if self.positive else 1.0 * z.x.n)
+
+
+class SRU(Cell):
+    """The simple recurrent unit: gates see of the memory each unit's own number, and the output passes the input by.
+
+        f = sigmoid(x Wf + vf c + bf)         c' = f c + (1 - f) (x Wu + bu)
+        r = sigmoid(x Wr + vr c + br)         h' = r activation(c') + (1 - r) scale (x Ws + bs)
+
+    x Ws is the paper's x where its width is that of the units; others have this product there too.
+
+    T. Lei, Y. Zhang, S. I. Wang, H. Dai and Y. Artzi, "Simple recurrent units for highly parallelizable recurrence",
+    EMNLP 2018 (arXiv 1709.02755).
+    """
+
+    gates = "u f r s"
+    states = "h c"
+    vectors = {"forget_vector": "zeros", "reset_vector": "zeros"}
+    gate_names = {"u": "candidate", "f": "forget", "r": "reset", "s": "skip"}
+    roles = {"u": "store", "f": "keep", "r": "output"}
+    activation: Any = "linear"
+    scale = 1.0
+
+    @hook
+    def step(self, z: Any, h: Any, c: Any) -> Any:
+        f = activations.sigmoid(z.x.f + self.forget_vector * c)
+        r = activations.sigmoid(z.x.r + self.reset_vector * c)
+        c = f * c + (1 - f) * z.x.u
+        return r * self.activation(c) + (1 - r) * self.scale * z.x.s, c
+
+
+class QRNN(Cell):
+    """The quasi-recurrent network with a window of one step, and fo-pooling.
+
+        n = tanh(x Wn + bn)    f, o = sigmoid(x W + b)    c' = f c + (1 - f) n    h' = o c'
+
+    J. Bradbury, S. Merity, C. Xiong and R. Socher, "Quasi-recurrent neural networks", ICLR 2017 (arXiv 1611.01576).
+    """
+
+    gates = "n f o"
+    states = "h c"
+    gate_names = {"n": "candidate", "f": "forget", "o": "output"}
+    roles = {"n": "store", "f": "keep", "o": "output"}
+
+    @hook
+    def step(self, z: Any, h: Any, c: Any) -> Any:
+        f = activations.sigmoid(z.x.f)
+        c = f * c + (1 - f) * np.tanh(z.x.n)
+        return activations.sigmoid(z.x.o) * c, c
