@@ -11,7 +11,7 @@ from string import Template
 from typing import Any, Protocol
 
 from .. import atomic
-from . import style
+from . import hover, style
 from .html_parts import SCROLL, prose, table_of
 from .tables import Table, text_table
 
@@ -38,21 +38,20 @@ a { color: #005a8e }
 figure { margin: 1rem 0 }
 img { display: block; max-width: 100%; height: auto }
 .scroll { overflow: auto; max-height: 36rem; margin: 1rem 0 }
-figure .scroll { max-height: none; background: #fff }
+figure .scroll { max-height: none }
 .scroll:focus-visible { outline: 2px solid #0072b2 }
 table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; white-space: nowrap }
 th, td { padding: 0.3rem 0.75rem; text-align: right; border-bottom: 1px solid #d9d9d9; font-weight: normal }
 th:first-child { text-align: left }
 thead th { font-weight: 600; border-bottom: 2px solid #595959; vertical-align: bottom }
 @media (prefers-color-scheme: dark) {
-  body { color: #e6e6e6; background: #16181b }
+  body { color: #e6e6e6; background: #131416 }
   h2, th, td { border-color: #3a3f45 }
   thead th { border-color: #8a9199 }
   a { color: #7cc0ec }
-  figure .scroll { border-radius: 6px }
 }
 @media print { h2, figure, tr { break-inside: avoid } }
-</style>
+$hover</style>
 </head>
 <body>
 <h1>$title</h1>
@@ -108,7 +107,7 @@ def page(results: Sequence[Shown] | Shown, title: str = "Lab report") -> str:
     sections = "\n".join(_section(result, f"result-{i}", not alone) for i, result in enumerate(listed, 1))
     links = [f'<li><a href="#result-{i}">{escape(result.title)}</a></li>' for i, result in enumerate(listed, 1)]
     contents = f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav>' if len(listed) > 1 else ""
-    return Template(_PAGE).substitute(title=escape(title), contents=contents, sections=sections)
+    return Template(_PAGE).substitute(title=escape(title), contents=contents, sections=sections, hover=hover.CSS)
 
 
 def _section(result: Any, anchor: str, headed: bool) -> str:
@@ -125,14 +124,17 @@ def _section(result: Any, anchor: str, headed: bool) -> str:
 
 
 def _image(result: Any, sentences: list[str]) -> str:
-    """The picture as part of the page; a reader who does not see it hears the summary. Where the page is too narrow for
-    its text to be read, it scrolls."""
+    """The picture as part of the page, with the numbers under the pointer; a reader who does not see it hears the
+    summary. Where the page is too narrow for its text to be read, it scrolls."""
+    width, spots = 0.0, ""
     if hasattr(result, "svg"):
-        width, picture = 0.0, result.svg.encode()
+        picture = result.svg.encode()
     else:
         figure = result.draw()
         width, picture = SMALLEST * 96 * figure.get_size_inches()[0], style.picture(figure, "svg")
+        spots = hover.spots(figure)
     data = base64.b64encode(picture).decode()
     alt = escape(" ".join(sentence.removeprefix("- ") for sentence in sentences))
-    image = f'<img alt="{alt}" style="min-width:{width:.0f}px" src="data:image/svg+xml;base64,{data}">'
-    return Template(SCROLL).substitute(label=escape(f"Picture: {result.title}"), content=image)
+    image = f'<img alt="{alt}" src="data:image/svg+xml;base64,{data}">'
+    chart = f'<div class="chart" style="min-width:{width:.0f}px">{image}{spots}</div>'
+    return Template(SCROLL).substitute(label=escape(f"Picture: {result.title}"), content=chart)

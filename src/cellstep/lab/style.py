@@ -93,6 +93,33 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 
 
+#: What a reader who prefers a dark page sees in the place of these colours of an SVG; the others are seen on both.
+_ON_DARK = {
+    "#ffffff": "#131416",
+    "#000000": "#ededed",
+    "#1a1a1a": "#ededed",
+    GREY: "#b4b4b4",
+    "#d9d9d9": "#3a3f45",
+    "#cccccc": "#55595e",
+    "#0072b2": "#4aa3df",
+    "#56b4e9": "#a6dcff",
+    "#b34700": "#ff9e5e",
+    "#dcebf7": "#17364f",
+    "#f4f1e4": "#3b3728",
+}
+
+
+def _dark() -> str:
+    """The style sheet of a picture: matplotlib writes colours into `style`, and none for black letters."""
+    rules = ["svg{fill:#ededed}"]
+    for light, dark in _ON_DARK.items():
+        # white letters lie on what keeps its colour
+        fill = "path" if light == "#ffffff" else ""
+        rules.append(f'{fill}[style*="fill: {light}"]{{fill:{dark}!important}}')
+        rules.append(f'[style*="stroke: {light}"]{{stroke:{dark}!important}}')
+    return f"<style>@media (prefers-color-scheme: dark){{{''.join(rules)}}}</style>"
+
+
 @contextmanager
 def context() -> Iterator[None]:
     """The lab's settings of matplotlib, over its defaults rather than the caller's; put back on leaving.
@@ -185,10 +212,15 @@ def ending(path: str | Path) -> str:
 
 
 def picture(figure: Figure, format: str = "png", dpi: int = DPI) -> bytes:
-    """The bytes of a figure: the same for the same figure and version of matplotlib."""
+    """The bytes of a figure: the same for the same figure and version of matplotlib. An SVG turns its colours round
+    for a reader who prefers a dark page."""
     with context():
         buffer = io.BytesIO()
         figure.savefig(buffer, format=format, dpi=dpi, metadata=_METADATA[format])
+    if format == "svg":
+        head, opening, body = buffer.getvalue().partition(b"<svg ")
+        attributes, _, body = body.partition(b">")
+        return b"".join([head, opening, attributes, b">\n", _dark().encode(), body])
     return buffer.getvalue()
 
 
