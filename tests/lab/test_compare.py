@@ -12,7 +12,8 @@ import pytest
 
 from cellstep import Input, Sequential, lab, layers
 from cellstep.lab import tasks
-from cellstep.lab.analysis import intervals, matched_training
+from cellstep.lab.analysis import intervals
+from cellstep.lab.analysis.contenders import contender
 from cellstep.lab.cell_rows import titles
 from cellstep.seeds import make_seed
 
@@ -21,14 +22,14 @@ from cellstep.seeds import make_seed
 def test_parameters_are_those_of_the_model(cell: str) -> None:
     for units, features, outputs in ((1, 1, 1), (7, 3, 2), (24, 10, 9)):
         model = Sequential([Input((None, features)), getattr(layers, cell)(units), layers.Dense(outputs)])
-        assert matched_training.parameters(cell, units, features, outputs) == model.count_params()
+        assert contender(cell).parameters(units, features, outputs) == model.count_params()
 
 
 @pytest.mark.parametrize("cell", titles())
 def test_matched_units_are_the_nearest(cell: str) -> None:
     for wanted in (1, 50, 777, 2041, 12345):
-        counts = [abs(matched_training.parameters(cell, units, 2, 1) - wanted) for units in range(1, 150)]
-        assert matched_training.matched_units(cell, wanted, 2, 1) == 1 + int(np.argmin(counts))
+        counts = [abs(contender(cell).parameters(units, 2, 1) - wanted) for units in range(1, 150)]
+        assert contender(cell).matched_units(wanted, 2, 1) == 1 + int(np.argmin(counts))
 
 
 def test_the_interval_by_hand() -> None:
@@ -117,8 +118,8 @@ def test_shapes_and_sizes() -> None:
     assert (made.updates == [8, 16, 24]).all()
     assert (np.diff(made.seconds, axis=-1) > 0).all()
     assert made.units[2].tolist() == [6, 6]
-    wanted = matched_training.parameters("GRU", 6, 2, 1)
-    assert made.units[0, 0] == matched_training.matched_units("SimpleRNN", wanted, 2, 1)
+    wanted = contender("GRU").parameters(6, 2, 1)
+    assert made.units[0, 0] == contender("SimpleRNN").matched_units(wanted, 2, 1)
     header, rows = made.table()
     assert len(rows) == 8
     assert all(len(row) == len(header) for row in rows)

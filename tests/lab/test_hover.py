@@ -63,7 +63,7 @@ def test_cells_of_a_heat_map_lie_over_their_colours(origin: str) -> None:
     assert tops == sorted(tops, reverse=origin == "lower")
     with style.context():
         box = axis.get_window_extent()
-    left, top, width, height = cells[0][0]
+    _, _, width, height = cells[0][0]
     assert width == pytest.approx(100 * box.width / 2 / figure.bbox.width, rel=1e-3)
     assert height == pytest.approx(100 * box.height / 3 / figure.bbox.height, rel=1e-3)
 

@@ -108,6 +108,7 @@ COMMANDS: dict[str, Command] = {
         {
             "figure": {"metavar": "FIGURE", "help": "what to draw, as above; cell for whatever --model has"},
             "--numbers": {"action": "store_true", "help": "those of a net made here"},
+            **_CELL,
             **_SOURCE,
             "--units": {"type": positive, "default": 4, "help": "of a net made here (default 4)"},
             "--steps": {"type": positive, "default": 5, "help": "of a sequence cut from the data (default 5)"},

@@ -68,9 +68,11 @@ def diagram(args: argparse.Namespace) -> Any:
         return lab.diagram(args.figure)
     x, y = _data(args)
     if args.model:
-        model, y = models.load_model(args.model), _array(args.targets) if args.targets else None
+        model = models.load_model(args.model)
+        if args.targets:
+            y = _array(args.targets)
     else:
-        args.cell = title_of(args.figure.replace(" ", "")) or "LSTM"
+        args.cell = title_of(args.figure.replace(" ", "")) or args.cell
         model = _net(args, x.shape[-1])
         model.compile("sgd", "mse")
     return lab.diagram(args.figure, model, x, y if args.figure == "bptt" else None, **where)

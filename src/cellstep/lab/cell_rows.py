@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import kernels
+from ..kernels import State
 from ..layers.cell_layer import layer_of, layers_of_cells
 
 #: What gates do to the memory of a cell, in the order in which a step does it.
@@ -28,8 +29,16 @@ def title_of(name: Any) -> str | None:
 
 
 def row_of(title: str) -> kernels.Cell:
-    """The row of the cell with this public name."""
-    return next(row for row in kernels.CELLS.values() if row.title == title)
+    """The row of the cell with this public name; of a cell that is written in Python one that knows nothing."""
+    return next((row for row in kernels.CELLS.values() if row.title == title), None) or bare_row(title, 1)
+
+
+def bare_row(title: str, states: int) -> kernels.Cell:
+    """The row of a cell of which only its number of states is known: h, s1, s2, ..."""
+    if any(row.title == title for row in kernels.CELLS.values()):
+        title = f"{title} in Python"
+    names = ("h", *(f"s{k}" for k in range(1, states)))
+    return kernels.Cell("", title, (), tuple(map(State, names)), (), (), ())
 
 
 def layer_over(title: str) -> Any:

@@ -25,8 +25,8 @@ CSS = """
 .chart { position: relative; display: inline-block; max-width: 100%; vertical-align: top }
 .spots i { position: absolute }
 .spots b { display: none; position: absolute; left: 50%; bottom: 100%; transform: translateX(-50%); z-index: 1;
-  padding: 0 0.4rem; font: 0.8rem/1.5 system-ui, sans-serif; white-space: nowrap; border: 1px solid #8a9199; border-radius: 3px;
-  color: #1a1a1a; background: #fff }
+  padding: 0 0.4rem; font: 0.8rem/1.5 system-ui, sans-serif; white-space: nowrap; border: 1px solid #8a9199;
+  border-radius: 3px; color: #1a1a1a; background: #fff }
 .spots .l b { transform: none; left: 0 } .spots .r b { transform: none; left: auto; right: 0 }
 .spots i:hover { outline: 1px solid #8a9199 } .spots i:hover b { display: block }
 @media (prefers-color-scheme: dark) { .spots b { color: #ededed; background: #2a2d31 } }

@@ -29,6 +29,7 @@ from .call_adapter import call_parameters, traced_call
 from .context import Context
 from .forward_adapter import composes
 from .runner import Array, Tape
+from .tracing import PythonRun, trace_under_way, watched
 
 
 def _chosen(where: Array | None, a: Array, b: Any) -> Array:
@@ -165,7 +166,8 @@ class PythonCell:
         outputs = np.empty((B, T, self.output_size), self.dtype) if sequences else None
         steps: list[tuple[Array | None, Array | None, Any, list[Array]]] = []
         step: Any = self.steps(x[:, 0], now, training) if T else None
-        said = repr(self.cell)
+        said, begun, watching = repr(self.cell), now, tape and trace_under_way()
+        told = h is not None  # whether the output is this state, as it mostly is
         for t in range(T):
             run = None if running is None or running[:, t].all() else running[:, t, None]
             goes_on = None
@@ -177,6 +179,8 @@ class PythonCell:
             output, new, back = step(_chosen(run, x[:, t], zero), before)
             y = _chosen(run, output, y if h is None else now[h])
             now = [_chosen(run, a, b) for a, b in zip(new, now, strict=True)]
+            if watching and told and h is not None:
+                told = y is now[h] or np.array_equal(y, now[h])
             if outputs is not None:
                 outputs[:, t] = y
             if tape:
@@ -188,11 +192,15 @@ class PythonCell:
         result, last = (y.copy() if outputs is None else outputs), [s.copy() for s in now]
         if not tape:
             return result, last, None
+        after = [states_ for *_, states_ in steps]
+        traced = watched(self, PythonRun(x, begun, mask, lengths, resets, training, after)) if T else None
 
         def pullback(
             dy: Any, dlast: Any, need_dx: bool = True, need_dfirst: bool = True, calls: core.Calls = None
         ) -> tuple[Array | None, list[Array]]:
             core.make(calls)
+            traces = None if traced is None else traced.new_gradients()
+            by_output = np.zeros((B, T, self.output_size), self.dtype) if traces and not told else None
             dx = np.empty((B, T, features), self.dtype) if need_dx else None
             ds = [
                 np.zeros((B, n), self.dtype) if d is None else d for d, n in zip(dlast, self.state_sizes, strict=True)
@@ -205,6 +213,13 @@ class PythonCell:
                 run, goes_on, back, _ = steps[t]
                 if dy is not None and sequences:
                     d = d + dy[:, t]
+                if traces is not None:
+                    for trace, s in zip(traces, ds, strict=True):
+                        trace[:, t] = s
+                    if by_output is not None:
+                        by_output[:, t] = _chosen(run, d, zero)
+                    elif h is not None:
+                        traces[h][:, t] += d
                 dx_step, before = back(_chosen(run, d, zero), [_chosen(run, s, zero) for s in ds])
                 before = [_chosen(goes_on, s, zero) for s in self._states("pullback", before, B, said)]
                 if dx is not None:
@@ -217,6 +232,9 @@ class PythonCell:
                     d = np.zeros_like(d)
             if h is not None:  # no step at all: the output was the first state
                 ds[h] = ds[h] + d
+            if traced is not None:
+                traced.initial, traced.by_output = tuple(ds), by_output
+                traced.above = dy if sequences and told else None
             return dx, ds
 
         return result, last, Tape(pullback, lambda n: steps[n - 1][3])

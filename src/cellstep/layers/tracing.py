@@ -21,26 +21,57 @@ Array = NDArray[Any]
 
 
 @dataclass(eq=False)
+class PythonRun:
+    """What a cell that is written in Python ran on: what the lab reads of a kernel's `core.Pullback`, by its names.
+
+    Attributes:
+        after: for each step the states that it left. training: whether it dropped.
+    """
+
+    x: Array
+    first: list[Array]
+    mask: Any
+    lengths: Any
+    resets: Any
+    training: bool
+    after: list[list[Array]]
+    drop: None = None
+
+    def read(self, rows: int | None = None) -> tuple[Array, list[Array]]:
+        """No gates, (n, T, 0, 0), for none are known; and of each state (n, T, size)."""
+        x = self.x[:rows]
+        states = [np.stack([s[k][:rows] for s in self.after], axis=1) for k in range(len(self.first))]
+        return np.zeros((*x.shape[:2], 0, 0), x.dtype), states
+
+    def new_traces(self) -> tuple[Array, ...]:
+        """Arrays for the gradients of the states after each step."""
+        return tuple(np.empty((len(s), self.x.shape[1], s.shape[1]), s.dtype) for s in self.first)
+
+
+@dataclass(eq=False)
 class CellTrace:
     """One pass of a cell over B sequences of T steps. All arrays are in the order in which it processed the steps.
 
     Attributes:
-        cell: the cell.
+        cell: the cell; of one that is written in Python what runs it.
         forward: what it ran on: the packed weights, x (B, T, I) after dropout, the first states, mask or lengths; and
-            `forward.read(n)` gives gates and states of the first n rows.
+            `forward.read(n)` gives gates and states of the first n rows. A `core.Pullback`, or a `PythonRun`.
         gradients: one (B, T, units) array a state: the gradient of the loss by h, and of an LSTM by c, after each step,
             each with the other held, with all that reaches it: from the output of that step, from later steps and from
             the final states. At a masked step what is carried. None until the backward pass has run.
         initial: the same for the initial states, one (B, units) a state.
         above: (B, T, units) the part of the gradient by h that the outputs of each step bring; None where the cell gave
             its last output alone, and there is no part but at the end.
+        by_output: (B, T, output size) of a cell in Python whose output is no state: the gradient by that, which
+            `gradients` leave out.
     """
 
     cell: Any
-    forward: core.Pullback
+    forward: Any
     gradients: tuple[Array, ...] | None = None
     initial: tuple[Array, ...] | None = None
     above: Array | None = None
+    by_output: Array | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -92,7 +123,7 @@ def trace_under_way() -> bool:
     return _runs.get() is not None
 
 
-def watched(cell: Any, forward: core.Pullback) -> CellTrace | None:
+def watched(cell: Any, forward: core.Pullback | PythonRun) -> CellTrace | None:
     """A new entry in the list of the current trace, or None outside one."""
     runs = _runs.get()
     if runs is None:

@@ -22,7 +22,6 @@ from ... import core
 from ...layers import trace
 from ...layers.tracing import CellTrace
 from ...models import Model
-from ..cell_rows import row_of, weight_names
 from ..plots.gradients import draw_bptt
 from ..result import Result
 from ..tables import Table, rounded, text_table
@@ -30,14 +29,13 @@ from .jacobians import (
     MOST_BYTES,
     ROWS,
     inputs,
-    pack,
     products,
     spectral_norms,
     spectral_radii,
     step_jacobians,
     values,
-    weights,
 )
+from .rerun import Rerun, weights
 from .traced_cells import Place, located, norms, places
 
 Array = NDArray[Any]
@@ -51,7 +49,8 @@ class LayerBPTT:
     Attributes:
         name, kind, units: of the layer; kind is the public name of its cell.
         backwards: whether step 1 is the last one in time.
-        gates: letters of the columns of kernel and recurrent_kernel, gate by gate.
+        gates: letters of the columns of kernel and recurrent_kernel, gate by gate; none of a cell in Python.
+        weights: the names of all that the cell has, in order.
         gradients: by "kernel", "recurrent_kernel", "bias" and what else the cell learns: (T, *shape of the weight), the
             part of each step.
         norms: by the same names: (T,) the norm of each part; columns: (T, G) by the same names, gate by gate, of
@@ -70,6 +69,7 @@ class LayerBPTT:
     units: int
     backwards: bool
     gates: str
+    weights: tuple[str, ...]
     gradients: Mapping[str, Array]
     norms: Mapping[str, Array]
     columns: Mapping[str, Array]
@@ -135,7 +135,7 @@ class BPTT(Result):
 
     def table(self) -> Table:
         """A row for each step of each layer, in the order in which gradients are added: the last step first."""
-        names = list(dict.fromkeys(name for layer in self.layers for name in weight_names(row_of(layer.kind))))
+        names = list(dict.fromkeys(name for layer in self.layers for name in layer.weights))
         header = ["layer", "step", "from output", "from feedback", *(name.removesuffix("_kernel") for name in names)]
         header += ["|dh_t/dh_(t-1)|", "|dh_T/dh_t|"]
         rows = []
@@ -184,7 +184,9 @@ def bptt(model: Any, x: Any, y: Any, sample_weight: Any = None, *, rows: int = R
             layer = _split(place, run, rows, scale)
             layers.append(layer)
             for name, parts in layer.gradients.items():
-                path = getattr(place.cell, name).path
+                variable = place.variables[name]
+                assert variable is not None
+                path = variable.path
                 sums[path] = sums.get(path, 0) + parts[::-1].sum(axis=0)
     if not layers:
         raise ValueError(f"{model.name} has no recurrent layer that a gradient reaches: all are frozen")
@@ -195,7 +197,7 @@ def bptt(model: Any, x: Any, y: Any, sample_weight: Any = None, *, rows: int = R
 
 
 def _split(place: Place, run: CellTrace, rows: int, scale: float) -> LayerBPTT:
-    (_, T), H, row = run.shape, place.cell.units, place.row
+    (_, T), (H, *others), row = run.shape, run.cell.state_sizes, place.row
     gradients, feedback, direct = _parts(run, scale)
     assert run.gradients is not None
     assert run.initial is not None
@@ -205,14 +207,15 @@ def _split(place: Place, run: CellTrace, rows: int, scale: float) -> LayerBPTT:
     return LayerBPTT(
         name=place.name,
         kind=place.kind,
-        units=H,
+        units=place.units,
         backwards=place.backwards,
         gates=row.letters,
+        weights=tuple(place.variables),
         gradients=gradients,
         norms={name: norms(g.reshape(T, -1), 1) for name, g in gradients.items()},
         columns={
-            name: norms(gradients[name].reshape(T, -1, row.G, H), (1, 3))
-            for weight, name in zip(row.weights, weight_names(row), strict=True)
+            name: norms(gradients[name].reshape(T, -1, row.G, place.cell.sizes["H"]), (1, 3))
+            for weight, name in zip(row.weights, place.variables, strict=not place.in_python)
             if name in gradients and weight.axes[-1] == "GH"
         },
         dh=norms(dh, (0, 2)),
@@ -222,7 +225,7 @@ def _split(place: Place, run: CellTrace, rows: int, scale: float) -> LayerBPTT:
         jacobian_norms=spectral_norms(jacobians),
         radii=spectral_radii(jacobians),
         h_norms=spectral_norms(jacobians[:, :, :H, :H]),
-        c_norms=spectral_norms(jacobians[:, :, H : 2 * H, H : 2 * H]) if len(row.states) > 1 else None,
+        c_norms=spectral_norms(jacobians[:, :, H : H + others[0], H : H + others[0]]) if others else None,
         chain=spectral_norms(chain[:, :, :H, :H]),
         whole_chain=spectral_norms(chain),
     )
@@ -238,21 +241,20 @@ def _parts(run: CellTrace, scale: float) -> tuple[dict[str, Array], Array, Array
     if size > MOST_BYTES:
         raise ValueError(f"x must have fewer steps: the parts of {T} steps take {size / 2**30:.1f} GiB, more than 1")
     assert run.gradients is not None
-    packed, x, held = pack(run, *arrays.values()), inputs(run, B), values(run, B)
+    step, x, held = Rerun(run), inputs(run, B), values(run, B)
     above = [g.astype(np.float64) / scale for g in run.gradients]
     parts = {name: np.zeros((T, *array.shape)) for name, array in arrays.items() if array is not None}
-    feedback, drop = np.zeros((B, T, run.cell.units)), run.forward.drop
+    feedback, drop = np.zeros((B, T, run.cell.state_sizes[0])), run.forward.drop
     for t in range(T):
-        mask, first = held.running[:, t : t + 1], [s[:, t] for s in held.before]
-        *_, back = core.forward(packed, x[:, t : t + 1], first, mask=mask, drop=drop, sequences=False, tape=True)
-        assert back is not None
+        _, back = step(x[:, t], [s[:, t] for s in held.before], drop=drop, mask=held.running[:, t])
         d = [parts[name][t] if name in parts else None for name in arrays]
-        _, dbefore = back(None, [np.ascontiguousarray(a[:, t]) for a in above], d, need_dx=False)
+        by_output = None if run.by_output is None else run.by_output[:, t] / scale
+        dbefore = back([a[:, t] for a in above], d, by_output)
         if t:
             feedback[:, t - 1] = np.where(held.fresh[:, t, None], 0, dbefore[0])
     direct = above[0] - feedback
     # what is left of a difference of equal numbers is rounding, not an output's gradient
-    rounding = 64 * np.finfo(run.forward.packed.dtype).eps * np.abs(above[0]).max(axis=(0, 2), keepdims=True)
+    rounding = 64 * np.finfo(run.forward.x.dtype).eps * np.abs(above[0]).max(axis=(0, 2), keepdims=True)
     return parts, feedback, np.where(np.abs(direct) > rounding, direct, 0)
 
 
@@ -267,14 +269,15 @@ def _layer_said(layer: LayerBPTT) -> str:
     T = layer.steps
     where = f"{layer.name} ({layer.kind}, {layer.units} units)"
     last, first = layer.dh[-1], layer.dh[0]
-    recent = layer.recent("recurrent_kernel")
+    weight = next((name for name in layer.norms if name.startswith("recurrent")), next(iter(layer.norms), ""))
+    recent = layer.recent(weight) if weight else 0
     chain = layer.chain[:, 0].mean()
     said = [
         f"{where} ran {T} step{'s' * (T > 1)}" + (", the last one in time first." if layer.backwards else "."),
         f"The gradient of the loss by h is {rounded(last)} at step {T} and {rounded(first)} at the initial state.",
-        f"The last {recent} of {T} steps hold 90% of what recurrent_kernel gets, counted by norms."
+        f"The last {recent} of {T} steps hold 90% of what {weight} gets, counted by norms."
         if recent
-        else "recurrent_kernel gets no gradient.",
+        else f"{weight or 'recurrent_kernel'} gets no gradient.",
         f"One step back multiplies by at most {rounded(layer.h_norms.mean())} (spectral norm of dh_t/dh_(t-1), mean), "
         f"its spectral radius is {rounded(layer.radii.mean())}" + (" with c." if layer.c_norms is not None else "."),
         f"All {T} steps together: |dh_T/dh_0| = {rounded(chain)}.",

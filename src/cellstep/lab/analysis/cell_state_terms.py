@@ -13,7 +13,8 @@ from ...kernels import OF_INPUT, Cell, Product
 from ...kernels.reference.activations import activate, derivative
 from ...layers.tracing import CellTrace
 from ..cell_rows import gates_of, is_content, noun
-from .jacobians import inputs, pack, spectral_norms, values, weights
+from .jacobians import inputs, spectral_norms, values
+from .rerun import pack, weights
 
 Array = NDArray[np.float64]
 

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from ... import core, layers
 from .. import tasks
-from ..cell_rows import title_of, titles
+from ..cell_rows import titles
 from ..plots.compare import draw
 from ..result import Result
 from ..tables import Table, rounded, text_table
+from .contenders import Contender, contender
 from .intervals import LOGARITHM, Scale, interval, log_odds, sign_of
-from .matched_training import HELD, matched_units, parameters, train
+from .matched_training import HELD, train
 from .progress import Progress
 
 Array = NDArray[Any]
@@ -203,7 +204,7 @@ class Comparison(Result):
 
 def compare(
     task: Any,
-    cells: Sequence[str] | None = None,
+    cells: Sequence[Any] | None = None,
     budget: float | None = None,
     seeds: int = 5,
     match: str = "parameters",
@@ -220,7 +221,8 @@ def compare(
     Args:
         task: "adding", "copy", "parity" or "digits" (see `lab.tasks`), a Task, or (x, y): x (n, steps, features),
             y (n,) classes or (n,) or (n, outputs) floats.
-        cells: two or more recurrent layers by their names; all that there are where None.
+        cells: two or more recurrent layers by their names, or cells of your own: classes of `cellstep.Cell` or of a
+            recurrent layer, or what makes a cell of so many units, a class or a function; all names where None.
         budget: of each run: optimizer updates, 1500 where None; with match="time" seconds of training, 5.
         seeds: how often each is trained: with seed, seed + 1, ...
         match: "parameters": each cell has the units whose number of parameters, the Dense head counted in, is nearest
@@ -242,7 +244,7 @@ def compare(
         <Comparison parity: LSTM, GRU, 2 seeds>
     """
     chosen = tasks.get(task)
-    names, sweep = _cells(cells), _lengths(chosen, lengths)
+    contenders, sweep = _cells(cells), _lengths(chosen, lengths)
     if match not in ("parameters", "time"):
         raise ValueError(f"match must be 'parameters' or 'time', got {match!r}")
     seeds, units, checks = (
@@ -252,44 +254,45 @@ def compare(
     spent = (5.0 if by_time else 1500) if budget is None else budget
     if not spent > 0 or (not by_time and spent < checks):
         raise ValueError(f"budget must be above 0, of updates no less than checks={checks}, got {spent}")
-    shape = len(names), len(sweep), seeds, checks
+    shape = len(contenders), len(sweep), seeds, checks
     updates, seconds, scores = np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape)
     baseline = np.zeros((len(sweep), seeds))
     sizes, counts = np.zeros(shape[:2], np.int64), np.zeros(shape[:2], np.int64)
-    progress = Progress(len(sweep) * seeds * len(names), verbose)
+    progress = Progress(len(sweep) * seeds * len(contenders), verbose)
     for at, length in enumerate(sweep):
         for s in range(seeds):
             # seeds of data and of weights differ by the second number
             data = chosen.data(length, np.random.default_rng([seed + s, 0]), HELD)
             baseline[at, s] = data.baseline
             features = data.held[0].shape[-1]
-            for i, cell in enumerate(names):
+            for i, cell in enumerate(contenders):
                 size = units
                 if not by_time:
-                    wanted = parameters(REFERENCE, units, features, chosen.outputs)
-                    size = matched_units(cell, wanted, features, chosen.outputs)
-                sizes[i, at], counts[i, at] = size, parameters(cell, size, features, chosen.outputs)
+                    wanted = contender(REFERENCE).parameters(units, features, chosen.outputs)
+                    size = cell.matched_units(wanted, features, chosen.outputs)
+                sizes[i, at], counts[i, at] = size, cell.parameters(size, features, chosen.outputs)
                 course = train(chosen, data, cell, size, seed + s, spent, by_time, checks, rate)
                 updates[i, at, s], seconds[i, at, s], scores[i, at, s] = course
                 held = len(data.held[0])
-                progress.done(f"{cell}, {chosen.memory} {length}")
+                progress.done(f"{cell.name}, {chosen.memory} {length}")
     first = np.arange(seed, seed + seeds)
+    names = tuple(cell.name for cell in contenders)
     return Comparison(
         *(chosen, names, match, spent, np.array(sweep), first, sizes, counts, updates, seconds, scores, baseline),
         held=held,
     )
 
 
-def _cells(cells: Sequence[str] | None) -> tuple[str, ...]:
+def _cells(cells: Sequence[Any] | None) -> list[Contender]:
     chosen = titles() if cells is None else cells
-    known = ", ".join(titles())
-    if isinstance(chosen, str) or len(set(chosen)) != len(chosen) or len(chosen) < 2:
-        raise ValueError(f"cells must be two or more different ones of {known}, got {chosen!r}")
-    named = [title_of(cell) for cell in chosen]
-    for cell, title in zip(chosen, named, strict=True):
-        if title is None or named.count(title) > 1:
-            raise ValueError(f"cells must be two or more different ones of {known}, got {cell!r}")
-    return tuple(title for title in named if title)
+    if isinstance(chosen, str) or len(chosen) < 2:
+        raise ValueError(f"cells must be two or more different ones of {', '.join(titles())}, got {chosen!r}")
+    found = [contender(cell) for cell in chosen]
+    names = [each.name for each in found]
+    for cell, name in zip(chosen, names, strict=True):
+        if names.count(name) > 1:
+            raise ValueError(f"cells must be two or more different ones of {', '.join(titles())}, got {cell!r}")
+    return found
 
 
 def _lengths(task: tasks.Task, lengths: Sequence[int] | None) -> tuple[int, ...]:

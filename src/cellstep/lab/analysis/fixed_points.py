@@ -24,12 +24,13 @@ from ...layers.tracing import CellTrace
 from ..plots.phase import draw_phase
 from ..result import Result
 from ..tables import Table, rounded, text_table
-from .jacobians import MOST_BYTES, inputs, pack, values, weights
+from .jacobians import MOST_BYTES, inputs, values
+from .rerun import Rerun
 from .traced_cells import run_layer
 
 Array = NDArray[Any]
 
-#: A state stands still where a step moves it by less than this part of its size, or of 1.
+#: A state stands still where a step in float64 moves it by less than this part of its size, or of 1.
 STILL = 1e-9
 #: Points closer than this part of their size, or of 1, are one.
 SAME = 1e-4
@@ -39,31 +40,35 @@ ITERATIONS = 300
 
 
 class StepMap:
-    """A step of a run's cell under one constant input (I,), in float64: states (n, S) to (n, S)."""
+    """A step of a run's cell under one constant input (I,): states (n, S) to (n, S).
+
+    Attributes:
+        still: a state stands still where a step moves it by less than this part of its size, or of 1: STILL, or what
+            the dtype of a cell in Python can tell.
+    """
 
     def __init__(self, run: CellTrace, constant: Array) -> None:
-        self.packed, self.constant = pack(run, *weights(run).values()), constant
+        self.step, self.constant = Rerun(run), constant
         self.cuts = np.cumsum(run.cell.state_sizes[:-1])
         self.size = sum(run.cell.state_sizes)
+        self.still = max(STILL, float(np.finfo(self.step.dtype).eps))
 
-    def _forward(self, s: Array, tape: bool) -> tuple[Array, Any]:
-        x = np.broadcast_to(self.constant, (len(s), 1, len(self.constant))).copy()
-        first = [np.ascontiguousarray(part) for part in np.split(s, self.cuts, axis=1)]
-        _, last, back = core.forward(self.packed, x, first, sequences=False, tape=tape)
+    def _forward(self, s: Array) -> tuple[Array, Any]:
+        x = np.broadcast_to(self.constant, (len(s), len(self.constant))).copy()
+        last, back = self.step(x, np.split(s, self.cuts, axis=1))
         return np.concatenate(last, axis=1), back
 
     def __call__(self, s: Array) -> Array:
-        return self._forward(s, False)[0]
+        return self._forward(s)[0]
 
     def jacobians(self, s: Array) -> Array:
         """d F[i] / d s[j]: (n, S, S)."""
-        _, back = self._forward(s, True)
+        _, back = self._forward(s)
         J = np.empty((len(s), self.size, self.size))
         for i in range(self.size):
             unit = np.zeros_like(s)
             unit[:, i] = 1
-            parts = [np.ascontiguousarray(part) for part in np.split(unit, self.cuts, axis=1)]
-            J[:, i] = np.concatenate(back(None, parts, need_dx=False)[1], axis=1)
+            J[:, i] = np.concatenate(back(np.split(unit, self.cuts, axis=1)), axis=1)
         return J
 
 
@@ -223,7 +228,7 @@ def fixed_points(
     eigenvalues = np.linalg.eigvals(step.jacobians(points)) if len(points) else np.zeros((0, step.size), complex)
     order = np.argsort(-np.abs(eigenvalues), axis=1, kind="stable")
     return FixedPoints(
-        *(place.name, place.kind, place.cell.units, middle, points),
+        *(place.name, place.kind, place.units, middle, points),
         *(np.take_along_axis(eigenvalues, order, axis=1).astype(complex), counts, int((~still).sum()), visited, step),
     )
 
@@ -235,7 +240,7 @@ def _search(step: StepMap, s: Array) -> tuple[Array, NDArray[np.bool_]]:
     error = step(s) - s
     eye = np.eye(step.size)
     for _ in range(ITERATIONS):
-        tolerance = STILL * np.maximum(1, np.linalg.norm(s, axis=1))
+        tolerance = step.still * np.maximum(1, np.linalg.norm(s, axis=1))
         going = np.flatnonzero((np.linalg.norm(error, axis=1) > tolerance) & (damping < 1e12))
         if not len(going):
             break
@@ -247,7 +252,7 @@ def _search(step: StepMap, s: Array) -> tuple[Array, NDArray[np.bool_]]:
         better = np.linalg.norm(new_error, axis=1) < np.linalg.norm(error[going], axis=1)
         s[going[better]], error[going[better]] = new[better], new_error[better]
         damping[going] = np.where(better, np.maximum(damping[going] / 10, 1e-15), damping[going] * 10)
-    still = np.linalg.norm(error, axis=1) <= 100 * STILL * np.maximum(1, np.linalg.norm(s, axis=1))
+    still = np.linalg.norm(error, axis=1) <= 100 * step.still * np.maximum(1, np.linalg.norm(s, axis=1))
     return s, still
 
 

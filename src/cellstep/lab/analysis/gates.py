@@ -43,7 +43,7 @@ class Gates(Result):
         name, kind, units: of the layer; kind is the public name of its cell. backwards: whether it ran the last step
             first.
         gates: (n, T, units) by name: an LSTM's forget, input, candidate, output; a GRU's update, reset, candidate;
-            none of a SimpleRNN. NaN at masked steps.
+            none of a SimpleRNN, and of a cell that is written in Python. NaN at masked steps.
         states: (n, T, units) by letter: h, and of an LSTM c, after each step; carried at masked ones.
         running: (n, T) booleans, the steps that ran.
         saturated: by gate, the part of its values that are within NEAR of an end; gates without ends are left out.
@@ -101,14 +101,21 @@ class Gates(Result):
                     f"{part:.0%} of the {name} values are saturated, so little gradient passes through them: smaller "
                     "weights or inputs would open them."
                 )
-        if not self.gates:
+        if not row_of(self.kind).name:
+            said.append(
+                f"{self.kind} is written in Python, so that its states are known and its gates are not: as equations, "
+                "a class of cellstep.Cell, it shows its gates too."
+            )
+        elif not self.gates:
             said.append(f"A {self.kind} has no gates: each step writes all of {next(iter(self.states))} anew.")
         return "\n".join(said) + "\n\n" + text_table(self.table()) + "\n\n" + self.conclusion()
 
     def conclusion(self) -> str:
         """One sentence: how far back the layer remembers, against the steps that it ran."""
         steps = int(self.running.sum(axis=1).max(initial=0))
-        if self.memory is None:
+        if not row_of(self.kind).name:
+            text = f"So how long {self.name} remembers is for gradient_flow to say."
+        elif self.memory is None:
             text = f"So nothing but its recurrent weights says how long {self.name} remembers."
         else:
             long = int(np.count_nonzero(self.memory >= steps))
@@ -183,11 +190,11 @@ def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -
     states = dict(zip(place.row.state_names, held.after, strict=True))
     keep = keeping_gate(place.row)
     memory = _memory(by_name[keep.name], held.running) if keep and keep.name in shut else None
-    size = np.abs(held.after[0][held.running]).mean(axis=0) if held.running.any() else np.zeros(place.cell.units)
+    size = np.abs(held.after[0][held.running]).mean(axis=0) if held.running.any() else np.zeros(place.units)
     return Gates(
         name=place.name,
         kind=place.kind,
-        units=place.cell.units,
+        units=place.units,
         backwards=place.backwards,
         gates=by_name,
         states=states,
@@ -213,7 +220,8 @@ def _memory(keep: Array, running: NDArray[np.bool_]) -> Array:
 
 def lower_end(place: Place, gate: Gate) -> float | None:
     """The lower end of a gate's activation, whose upper one is 1; None where it has none."""
-    name = place.cell.options.get(gate.activation, gate.activation)  # of equations it is the activation itself
+    options = getattr(place.cell, "options", {})
+    name = options.get(gate.activation, gate.activation)  # of equations it is the activation itself
     return 0.0 if name in GATING else -1.0 if name in SIGNED else None
 
 

@@ -68,6 +68,7 @@ class Curve:
         forget_product: of the same (n, T + 1), the mean over units of the product of the gates that keep, of steps
             t + 1 to T.
         clipping: where a bound was given.
+        scaled: whether there were weights to scale: of a cell in Python those that are called recurrent.
     """
 
     label: str
@@ -84,6 +85,7 @@ class Curve:
     whole: Array | None
     forget_product: Array | None
     clipping: Clipping | None
+    scaled: bool = True
 
     @property
     def steps(self) -> int:
@@ -131,6 +133,8 @@ class GradientFlow(Result):
             said.append(f"- {c.label}, weights x {rounded(c.scale)}: the gradient {c.horizon}.")
             row = row_of(c.kind)
             keep = keeping_gate(row)
+            if not c.scaled:
+                said[-1] += " It is as it is: none of its weights is called recurrent."
             if keep and c.forget_product is not None and c.steps:
                 said[-1] += (
                     f" The {keep.name} gates alone keep {rounded(c.forget_product[:, 0].mean())} of "
@@ -143,10 +147,10 @@ class GradientFlow(Result):
 
     def conclusion(self) -> str:
         """One sentence: what becomes of a gradient over all steps, at the scale nearest to 1, and what to try."""
-        scale = min(self.scales, key=lambda s: abs(s - 1))
         kinds: dict[str, list[str]] = {}
-        for c in self.curves:
-            if c.scale == scale and c.steps:
+        for label in self.labels:
+            c = min((c for c in self.curves if c.label == label), key=lambda c: abs(c.scale - 1))
+            if c.steps:
                 kept = float(c.mean_chain[0])
                 kind = "explodes" if not kept < 1 / LITTLE else "vanishes" if kept < LITTLE else "arrives"
                 kinds.setdefault(kind, []).append(f"{c.label} (x {rounded(kept)})")
@@ -226,6 +230,7 @@ def gradient_flow(
     rows, units = core.check_count("rows", rows), core.check_count("units", units)
     probes = [checked_model(model, x, y, units, seed) for model in chosen]
     names = [title_of(model) for model in chosen]
+    nearest = min(factors, key=lambda s: abs(s - 1))
     curves: list[Curve] = []
     said: dict[str, None] = {}
     shown = variants.checked(
@@ -241,7 +246,7 @@ def gradient_flow(
                 said[loss] = None
                 clipped = None if bound is None else clipping(gradients, bound)
                 for place, run in located(model, runs):
-                    if run.gradients is None:
+                    if run.gradients is None or (not place.recurrent and scale != nearest):
                         continue
                     label = name if name is not None else place.name
                     if name is None and sum(isinstance(m, Module) for m in chosen) > 1:
@@ -258,7 +263,7 @@ def gradient_flow(
 def _curve(place: Place, run: CellTrace, label: str, scale: float, rows: int, clipped: Clipping | None) -> Curve:
     assert run.gradients is not None
     assert run.initial is not None
-    H = place.cell.units
+    H = place.units
     dh = np.concatenate([run.initial[0][:, None], run.gradients[0]], axis=1)
     jacobians = step_jacobians(run, rows)
     chain = products(jacobians)
@@ -276,7 +281,7 @@ def _curve(place: Place, run: CellTrace, label: str, scale: float, rows: int, cl
         label=label,
         kind=place.kind,
         units=H,
-        scale=scale,
+        scale=scale if place.recurrent else 1.0,
         loss=_mean(norms(dh, 2)),
         chain=back,
         whole_chain=spectral_norms(chain),
@@ -287,6 +292,7 @@ def _curve(place: Place, run: CellTrace, label: str, scale: float, rows: int, cl
         whole=whole,
         forget_product=forget,
         clipping=clipped,
+        scaled=bool(place.recurrent),
     )
 
 

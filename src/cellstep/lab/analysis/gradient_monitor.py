@@ -16,7 +16,7 @@ from ... import core
 from ...callbacks import Callback
 from ...callbacks.base import Logs
 from ...configured import levels_to_user
-from ...layers import RecurrentCell, trace
+from ...layers import trace
 from ...layers.tracing import CellTrace
 from ..cell_rows import gates_of
 from ..plots.gradients import draw_monitor
@@ -133,7 +133,7 @@ class GradientMonitor(Callback, Result):
         self._said: set[tuple[str, str]] = set()
         self._lasting: dict[tuple[str, str], int] = {}
         self._places: dict[int, Place] = {}
-        self._cells: dict[str, RecurrentCell] = {}
+        self._named: dict[str, Place] = {}
         self._watch: AbstractContextManager[list[CellTrace]] | None = None
         self._runs: list[CellTrace] = []
 
@@ -189,8 +189,8 @@ class GradientMonitor(Callback, Result):
                 name = f"{place.name} (call {k})"
             saturated, held, dead = _look_inside(place, run, self.rows)
             dh, kept = reach(run)
-            layers[name] = LayerRecord(place.kind, place.cell.units, dh, kept, saturated, held, dead)
-            self._cells[name] = place.cell
+            layers[name] = LayerRecord(place.kind, place.units, dh, kept, saturated, held, dead)
+            self._named[name] = place
         return layers
 
     # Warning
@@ -199,7 +199,7 @@ class GradientMonitor(Callback, Result):
         """Count the records in a row that have a fault, and say it when they are enough."""
         faults = {("", "nan"): told} if (told := not_finite(record.loss, record.gradients)) else {}
         for name, layer in record.layers.items():
-            for cause, told in layer_faults(layer, self._cells[name], self).items():
+            for cause, told in layer_faults(layer, self._named[name], self).items():
                 faults[name, cause] = f"{name} ({layer.kind}): {told}"
         unseen = {key: n for key, n in self._lasting.items() if key[0] not in record.layers}
         self._lasting = {**unseen, **{key: self._lasting.get(key, 0) + 1 for key in faults}}
@@ -258,7 +258,7 @@ def _look_inside(place: Place, run: CellTrace, rows: int) -> tuple[dict[str, flo
             saturated[gate.name] = sum(ends)
             if gate.role == "keep":
                 held = ends[1]
-    h = states[0].reshape(-1, place.cell.units) if running is None else states[0][running]
+    h = states[0].reshape(-1, place.units) if running is None else states[0][running]
     dead = int(np.count_nonzero(np.ptp(h, axis=0) <= STILL)) if len(h) > 1 else 0
     return saturated, held, dead
 

@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import core
 from ...layers.tracing import CellTrace
-from ..cell_rows import weight_names
+from .rerun import Rerun
 
 Array = NDArray[Any]
 
@@ -75,17 +74,6 @@ def inputs(run: CellTrace, rows: int) -> Array:
     return np.where(run.running[:rows, :, None], run.forward.x[:rows], 0).astype(np.float64)
 
 
-def weights(run: CellTrace) -> dict[str, Array | None]:
-    """The weights of a run's cell by their names there, in float64; None for a bias that it has not."""
-    variables = {name: getattr(run.cell, name) for name in weight_names(run.cell.contract)}
-    return {name: None if w is None else w.value.astype(np.float64) for name, w in variables.items()}
-
-
-def pack(run: CellTrace, *arrays: Array | None) -> core.Packed:
-    """Weights, one for each of a run's cell, packed with its options."""
-    return core.pack(run.cell.contract, *arrays, backward=True, **run.cell.options)
-
-
 def step_jacobians(run: CellTrace, rows: int = ROWS) -> Array:
     """d s_t / d s_(t-1) of every step: (n, T, S, S), S = units for each state of the cell; zeros after a reset.
 
@@ -102,21 +90,16 @@ def step_jacobians(run: CellTrace, rows: int = ROWS) -> Array:
         )
     held, drop = values(run, n), run.forward.drop
     # every step of every row as a sequence of one step
-    *_, back = core.forward(
-        pack(run, *weights(run).values()),
-        inputs(run, n).reshape(n * T, 1, -1),
+    _, back = Rerun(run)(
+        inputs(run, n).reshape(n * T, -1),
         [s.reshape(n * T, -1) for s in held.before],
         drop=None if drop is None else np.repeat(drop[:n], T, axis=0),
-        sequences=False,
-        tape=True,
     )
-    assert back is not None
     jacobians = np.empty((n * T, S, S))
     for i in range(S):
         unit = np.zeros((n * T, S))
         unit[:, i] = 1
-        _, row = back(None, np.split(unit, np.cumsum(sizes[:-1]), axis=1), need_dx=False)
-        jacobians[:, i] = np.concatenate(row, axis=1)
+        jacobians[:, i] = np.concatenate(back(np.split(unit, np.cumsum(sizes[:-1]), axis=1)), axis=1)
     jacobians = np.where(held.running[:, :, None, None], jacobians.reshape(n, T, S, S), np.eye(S))
     return np.where(held.fresh[:, :, None, None], 0, jacobians)
 

@@ -100,7 +100,7 @@ def lyapunov(model: Any, x: Any, *, layer: str | int = 0, skip: int = 0, rows: i
     by_row, steps = exponents(step_jacobians(run, rows), counted)
     kept = steps > 0
     by_row = -np.sort(-by_row[kept], axis=1)
-    return Lyapunov(place.name, place.kind, place.cell.units, by_row.mean(axis=0), by_row, int(steps.sum()))
+    return Lyapunov(place.name, place.kind, place.units, by_row.mean(axis=0), by_row, int(steps.sum()))
 
 
 def exponents(jacobians: Array, counted: NDArray[np.bool_]) -> tuple[Array, NDArray[np.intp]]:

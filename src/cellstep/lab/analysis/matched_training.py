@@ -1,8 +1,7 @@
-"""Models of matched size, and one training of one of them, judged as it goes."""
+"""One training of one of the models that `compare` looks at, judged as it goes."""
 
 from __future__ import annotations
 
-import math
 import time
 from typing import NamedTuple
 
@@ -10,26 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import layers, models, optimizers, seeds
-from ..cell_rows import layer_over, row_of
 from ..tasks import Data, Task
+from .contenders import Contender
 
 #: Rows in a batch, and held out to be judged on.
 BATCH, HELD = 32, 500
-
-
-def parameters(cell: str, units: int, features: int, outputs: int) -> int:
-    """How many numbers a layer of so many units, with the options of its cell's row, and its Dense head learn."""
-    shapes = row_of(cell).shapes({"I": features, "H": units}, {})
-    return sum(map(math.prod, shapes)) + (units + 1) * outputs
-
-
-def matched_units(cell: str, wanted: int, features: int, outputs: int) -> int:
-    """The units, 1 or more, whose number of parameters is nearest to the one wanted; the fewer of two equally near."""
-    units = 1
-    while parameters(cell, units + 1, features, outputs) <= wanted:
-        units += 1
-    here, next_ = (parameters(cell, n, features, outputs) for n in (units, units + 1))
-    return units if abs(wanted - here) <= abs(next_ - wanted) else units + 1
 
 
 class Course(NamedTuple):
@@ -40,10 +24,10 @@ class Course(NamedTuple):
     scores: NDArray[np.float64]
 
 
-def model_for(task: Task, cell: str, units: int, rate: float) -> models.Sequential:
+def model_for(task: Task, cell: Contender, units: int, rate: float) -> models.Sequential:
     """A recurrent layer and a Dense head, compiled."""
     head = "linear" if task.score == "mse" else "softmax"
-    recurrent = layer_over(cell)(units, return_sequences=task.sequences)
+    recurrent = cell.make(units, task.sequences)
     model = models.Sequential([recurrent, layers.Dense(task.outputs, activation=head)])
     loss = "mse" if task.score == "mse" else "sparse_categorical_crossentropy"
     model.compile(optimizers.Adam(rate, global_clipnorm=1.0), loss=loss)
@@ -51,7 +35,15 @@ def model_for(task: Task, cell: str, units: int, rate: float) -> models.Sequenti
 
 
 def train(
-    task: Task, data: Data, cell: str, units: int, seed: int, budget: float, by_time: bool, checks: int, rate: float
+    task: Task,
+    data: Data,
+    cell: Contender,
+    units: int,
+    seed: int,
+    budget: float,
+    by_time: bool,
+    checks: int,
+    rate: float,
 ) -> Course:
     """Train one net and judge it `checks` times, evenly over its budget; the last time at its end.
 

@@ -14,7 +14,7 @@ from ...layers import Dense, nested, trace
 from ...layers.tracing import CellTrace
 from ...models import Model, Sequential
 from ...models.rollback import unchanged
-from ..cell_rows import layer_over, recurrent_weights, title_of, titles
+from ..cell_rows import layer_over, title_of, titles
 from .traced_cells import places, run_forward
 
 Array = NDArray[Any]
@@ -31,7 +31,7 @@ def checked_model(model: Any, x: Any, y: Any, units: int, seed: int) -> Any:
             model._trainer.ready("gradient_flow")
         elif y is not None:
             raise TypeError(f"models must be compiled models, or names, where y is given, got {type(model).__name__}")
-        if not all(place.cell.built for place in places(model)):
+        if not all(place.built for place in places(model)):
             run_forward(model, x)  # so that the first scale finds weights
         return model
     title = title_of(model)
@@ -63,8 +63,8 @@ def checked_model(model: Any, x: Any, y: Any, units: int, seed: int) -> Any:
 @contextmanager
 def scaled(model: Any, scale: float) -> Iterator[None]:
     """All recurrent weights of a model times a number, within the block."""
-    cells = {id(p.cell): p for p in places(model) if p.cell.built}.values()
-    weights = [getattr(p.cell, name) for p in cells for name in recurrent_weights(p.row)]
+    cells = {id(p.cell): p for p in places(model) if p.built}.values()
+    weights = list({id(w): w for p in cells for w in p.recurrent}.values())
     before = [(weight, weight.numpy()) for weight in weights]
     try:
         for weight, value in before:

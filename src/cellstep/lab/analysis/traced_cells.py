@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from ...kernels import Cell
 from ...layers import RNN, RecurrentCell, trace
 from ...layers.module import Module
+from ...layers.python_cell import PythonCell
 from ...layers.tracing import CellTrace
+from ...layers.variable import Variable
 from ...models.rollback import unchanged
-from ..cell_rows import titles
+from ..cell_rows import bare_row, recurrent_weights, titles, weight_names
 
 Array = NDArray[Any]
 
@@ -23,26 +25,66 @@ Array = NDArray[Any]
 class Place:
     """A cell in a model.
 
-    name: that of its layer in front, as in the weights' paths: "bidirectional/forward_lstm". backwards: whether it goes
-    from the last step to the first.
+    cell: a RecurrentCell, or what runs one that is written in Python. name: that of its layer in front, as in the
+    weights' paths: "bidirectional/forward_lstm". backwards: whether it goes from the last step to the first.
     """
 
     name: str
-    cell: RecurrentCell
+    cell: Any
     backwards: bool
 
     @property
     def row(self) -> Cell:
-        return self.cell.contract
+        """The description of the cell; of one that is written in Python without gates and weights."""
+        if isinstance(self.cell, RecurrentCell):
+            return self.cell.contract
+        return bare_row(type(self.cell.cell).__name__, len(self.cell.state_sizes))
 
     @property
     def kind(self) -> str:
-        """The public name of the cell: "SimpleRNN", ..."""
+        """The public name of the cell: "SimpleRNN", ...; of one that is written in Python that of its class."""
         return self.row.title
+
+    @property
+    def in_python(self) -> bool:
+        return isinstance(self.cell, PythonCell)
+
+    @property
+    def units(self) -> int:
+        """The size of the first state."""
+        return int(self.cell.state_sizes[0])
+
+    @property
+    def built(self) -> bool:
+        own = self.cell.cell if isinstance(self.cell, PythonCell) else self.cell
+        return bool(getattr(own, "built", True))
+
+    @property
+    def variables(self) -> dict[str, Variable | None]:
+        """The weights by their names in the cell, in order; None for a bias that it has not."""
+        return variables(self.cell)
+
+    @property
+    def recurrent(self) -> list[Variable]:
+        """The weights that multiply what a step has from the one before. Of a cell in Python those that are called so,
+        as Keras calls its own: "recurrent_kernel"."""
+        if isinstance(self.cell, RecurrentCell):
+            return [getattr(self.cell, name) for name in recurrent_weights(self.row)]
+        return [w for w in getattr(self.cell.cell, "weights", ()) if w.path.rpartition("/")[2].startswith("recurrent")]
+
+
+def variables(cell: RecurrentCell | PythonCell) -> dict[str, Variable | None]:
+    """The weights of a cell by their names there, in order; None for a bias that it has not. Of a cell in Python those
+    that learn."""
+    if isinstance(cell, RecurrentCell):
+        return {name: getattr(cell, name) for name in weight_names(cell.contract)}
+    found = [w for w in getattr(cell.cell, "weights", ()) if w.trainable]
+    names = [w.path.rpartition("/")[2] for w in found]
+    return {w.path if names.count(n) > 1 else n: w for w, n in zip(found, names, strict=True)}
 
 
 def places(model: Any) -> list[Place]:
-    """The recurrent cells of a model or a layer, in order; those of cells written in Python are left out.
+    """The recurrent cells of a model or a layer, in order.
 
     Raises:
         TypeError: it is neither. ValueError: it has none.
@@ -51,10 +93,13 @@ def places(model: Any) -> list[Place]:
         raise TypeError(f"expected a model or a layer of cellstep, got {type(model).__name__}")
     cells_in_order: list[Place] = []
     for layer in _layers(model):
-        cells = [cell for cell in layer.runner.flat if isinstance(cell, RecurrentCell)]
-        for cell in cells:
-            path = cell.path.split("/")
-            name = "/".join(path if len(cells) > 1 else path[:-1]) or cell.name
+        cells = layer.runner.flat
+        for k, cell in enumerate(cells):
+            if isinstance(cell, PythonCell):
+                name = f"{layer.path}/cell_{k}" if len(cells) > 1 else layer.path
+            else:
+                path = cell.path.split("/")
+                name = "/".join(path if len(cells) > 1 else path[:-1]) or cell.name
             cells_in_order.append(Place(name, cell, layer.go_backwards))
     if not cells_in_order:
         raise ValueError(f"model must have a recurrent layer ({', '.join(titles())}), got none")

@@ -6,24 +6,24 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ...layers import RecurrentCell
 from ..cell_rows import keeping_gate, noun
 from ..tables import rounded
 
 if TYPE_CHECKING:
     from .gradient_monitor import GradientMonitor, LayerRecord
+    from .traced_cells import Place
 
 
-def remedy_for_vanishing(cell: RecurrentCell) -> str:
+def remedy_for_vanishing(place: Place) -> str:
     """What to try so that gradients of this cell last longer."""
-    keep = keeping_gate(cell.contract)
+    keep = keeping_gate(place.row)
     if keep is None:
         return (
             "Try an LSTM or a GRU in its place, recurrent_initializer='identity' with activation='relu', or shorter "
             "sequences."
         )
-    starts_open = hasattr(cell, "unit_forget_bias")
-    memory = cell.contract.state_names[-1]
+    starts_open = hasattr(place.cell, "unit_forget_bias")
+    memory = place.row.state_names[-1]
     bias = f"{'unit_forget_bias=True sets 1; ' if starts_open else ''}3 keeps 95% of {memory} at a step"
     other = "" if starts_open else " an LSTM with unit_forget_bias=True,"
     return f"Try a larger bias of the {keep.name} gate ({bias}),{other} or shorter sequences."
@@ -38,7 +38,7 @@ def not_finite(loss: float, gradients: Mapping[str, float]) -> str:
     return f"{what}. Try a smaller learning rate, clipnorm=1.0 in the optimizer, and look for NaN in x and y."
 
 
-def layer_faults(layer: LayerRecord, cell: RecurrentCell, limits: GradientMonitor) -> dict[str, str]:
+def layer_faults(layer: LayerRecord, place: Place, limits: GradientMonitor) -> dict[str, str]:
     """The faults of a layer at a training step, each with its sentence.
 
     limits: what has vanishing, exploding, dead and saturated as attributes.
@@ -47,7 +47,7 @@ def layer_faults(layer: LayerRecord, cell: RecurrentCell, limits: GradientMonito
     if layer.kept < limits.vanishing:
         faults["vanishing"] = (
             f"gradients vanish. {rounded(layer.kept)} of one is left {back}, so what happened early is hardly learned. "
-            f"{remedy_for_vanishing(cell)}"
+            f"{remedy_for_vanishing(place)}"
         )
     if math.isfinite(layer.kept) and layer.kept > limits.exploding:
         faults["exploding"] = (
@@ -61,7 +61,7 @@ def layer_faults(layer: LayerRecord, cell: RecurrentCell, limits: GradientMonito
             "recurrent_initializer='identity'."
         )
     for name, part in layer.saturated.items():
-        gate = cell.contract.gate(name)
+        gate = place.row.gate(name)
         holds = gate.role == "keep" and layer.held > limits.saturated
         if part > limits.saturated and not holds:
             faults[f"saturated {name}"] = (

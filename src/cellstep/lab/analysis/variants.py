@@ -36,7 +36,7 @@ def updates_done(model: Any) -> int | None:
 
 def _biased(place: Place) -> bool:
     """Whether a cell has a gate that keeps, and a bias for it."""
-    return keeping_gate(place.row) is not None and place.cell.use_bias
+    return keeping_gate(place.row) is not None and bool(place.cell.use_bias)
 
 
 @contextmanager

@@ -27,6 +27,8 @@ def _sums(row: Cell) -> list[str]:
         f"{p.operand} {p.weight}" if p.operand in ("x", *row.state_names) else f"{p.weight} of what the step makes"
         for p in row.products
     )
+    if not factors:
+        return ["written in Python: its gates are not known"]
     return textwrap.wrap(f"the gates see {', '.join(factors)}", 52)
 
 
@@ -39,6 +41,7 @@ def size(row: Cell) -> tuple[float, float]:
 def description(row: Cell) -> str:
     """The alternative text."""
     gates = ", ".join(f"{gate.letter} ({gate.name}) {WORDS.get(gate.role, '')}".rstrip() for gate in _gates(row))
+    gates = gates or "not known, as it is written in Python"
     states = " and ".join(state.name for state in row.states)
     return (
         f"A step of {row.title}. Its gates: {gates}. It hands {states} on to the next step; {row.output} is its output."

@@ -74,7 +74,7 @@ def cell_step(model: Any, x: Any, layer: str | int | None, row: int, step: int |
     """
     place, run = run_layer(model, x, layer)
     n, T = run.shape
-    row, unit = _within("row", row, n), _within("unit", unit, place.cell.units)
+    row, unit = _within("row", row, n), _within("unit", unit, place.units)
     held = values(run, row + 1)
     ran = np.flatnonzero(held.running[row])
     if step is None:
@@ -90,16 +90,19 @@ def cell_step(model: Any, x: Any, layer: str | int | None, row: int, step: int |
     contract = place.row
     numbers = {}
     for state, before, after in zip(contract.states, held.before, held.after, strict=True):
-        numbers[f"{state.name}0"], numbers[state.name] = before[row, t, unit], after[row, t, unit]
+        if unit < after.shape[-1]:  # states may differ in size
+            numbers[f"{state.name}0"], numbers[state.name] = before[row, t, unit], after[row, t, unit]
     for k, gate in enumerate(contract.gates):
         numbers[f"gate {gate.letter}"] = held.gates[k, row, t, unit]
-    options = {name: value for name, value in place.cell.options.items() if name in contract.activations}
+    options = getattr(place.cell, "options", {})
     return CellStep(
         row=contract,
         numbers={name: float(value) for name, value in numbers.items()},
         x=[float(value) for value in inputs(run, row + 1)[row, t]],
-        activations={name: SIGNS.get(str(value), str(value)) for name, value in options.items()},
-        where=f"step {step}, unit {unit} of {place.cell.units} of {place.name}",
+        activations={
+            name: SIGNS.get(str(value), str(value)) for name, value in options.items() if name in contract.activations
+        },
+        where=f"step {step}, unit {unit} of {place.units} of {place.name}",
     )
 
 

@@ -14,7 +14,6 @@ from ...layers.module import Module
 from ..analysis.bptt import bptt as run_bptt
 from ..analysis.jacobians import inputs, values
 from ..analysis.traced_cells import run_layer
-from ..cell_rows import row_of, weight_names
 from ..html_report import report
 from ..result import Result
 from ..tables import Table
@@ -221,7 +220,7 @@ def _way_back(model: Any, x: Any, y: Any, layer: Any) -> tuple[overviews.WayBack
         raise ValueError(f"layer must be one of {', '.join(names)}, or its number, got {layer!r}")
     part = split.layers[at]
     T, n = part.steps, min(3, part.steps)
-    first, second = weight_names(row_of(part.kind))[:2]
+    first, second = (*part.weights, "", "")[:2]
     zeros = np.zeros(T)
     shown = {
         "output": part.output,

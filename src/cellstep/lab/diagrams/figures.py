@@ -33,7 +33,7 @@ class Figure(NamedTuple):
 
 def has_drawing(row: Cell) -> bool:
     """Whether a cell has a drawing of its own."""
-    return find_spec(f".{row.name}", __package__) is not None
+    return bool(row.name) and find_spec(f".{row.name}", __package__) is not None
 
 
 def figure_of(row: Cell) -> Figure:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import style
+from ..cell_rows import titles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +27,12 @@ def draw(result: Comparison) -> Figure:
     return figure
 
 
+def _look(cell: str, i: int, points: int) -> dict[str, Any]:
+    """A cell by name looks the same in every picture; those of users follow."""
+    known = titles()
+    return style.line(cell if cell in known else len(known) + i, points=points)
+
+
 def _by_length(axis: Any, result: Comparison) -> None:
     mean, low, high = result.interval()
     places = np.arange(len(result.lengths))
@@ -33,7 +40,7 @@ def _by_length(axis: Any, result: Comparison) -> None:
         # side by side, so that bars of equal scores do not hide each other
         x = places + 0.07 * (i - (len(result.cells) - 1) / 2)
         bars = None if np.isnan(low).any() else (mean[i] - low[i], high[i] - mean[i])
-        axis.errorbar(x, mean[i], yerr=bars, label=cell, capsize=3, **style.line(cell, points=1))
+        axis.errorbar(x, mean[i], yerr=bars, label=cell, capsize=3, **_look(cell, i, 1))
     axis.plot(places, result.baseline.mean(-1), color=style.GREY, linestyle=":", label="no memory")
     axis.set_xticks(places, [str(length) for length in result.lengths])
     axis.set_xlim(-0.4, len(places) - 0.6)
@@ -44,7 +51,7 @@ def _by_time(axis: Any, result: Comparison, at: int) -> None:
     means, lows, highs = result.intervals_on_the_way()
     for i, cell in enumerate(result.cells):
         seconds = np.median(result.seconds[i, at], axis=0)
-        look = style.line(cell, points=len(seconds))
+        look = _look(cell, i, len(seconds))
         axis.plot(seconds, means[i, at], **look)
         if not np.isnan(lows[i, at]).any():
             axis.fill_between(seconds, lows[i, at], highs[i, at], color=look["color"], alpha=0.15, linewidth=0)

@@ -41,9 +41,11 @@ def _step(layer: LayerBPTT) -> str:
 def _parts(figure: Figure, axis: Any, layer: LayerBPTT) -> None:
     row = row_of(layer.kind)
     letters = dict(zip(weight_names(row), row.weight_names, strict=True))
-    values = np.concatenate([columns.T for columns in layer.columns.values()])
+    values = np.concatenate([layer.columns.get(name, norms[:, None]).T for name, norms in layer.norms.items()])
     labels = [
-        letters[name] + (f" {gate}" if len(layer.gates) > 1 else "") for name in layer.columns for gate in layer.gates
+        letters.get(name, name.rpartition("/")[2]) + (f" {gate}" if gate else "")
+        for name in layer.norms
+        for gate in (layer.gates if name in layer.columns and len(layer.gates) > 1 else [""])
     ]
     bar = heat_map(figure, axis, values, (1, layer.steps), norm=log_colours(values, DECADES))
     bar.set_label("norm of the part")
@@ -67,15 +69,15 @@ def _arrivals(axis: Any, layer: LayerBPTT) -> None:
 
 def _chain(axis: Any, layer: LayerBPTT) -> None:
     row = row_of(layer.kind)
-    both = " (h and c)" if layer.c_norms is not None else ""
+    both = " (all states)" if not row.name else " (h and c)" if layer.c_norms is not None else ""
     lines = [
         ("|dh_T/dh_t|: all steps after t", layer.chain.mean(axis=0), 6),
         ("|dh_t/dh_(t-1)|: one step", layer.h_norms.mean(axis=0), 1),
         (f"spectral radius of one step{both}", layer.radii.mean(axis=0), 2),
     ]
     if layer.c_norms is not None:
-        keep = keeping_gate(row)
-        lines.append(("|dc_t/dc_(t-1)|" + (f": the {noun(keep)}" if keep else ""), layer.c_norms.mean(axis=0), 0))
+        keep, c = keeping_gate(row), "c" if row.name else "s1"  # as bare rows call it
+        lines.append((f"|d{c}_t/d{c}_(t-1)|" + (f": the {noun(keep)}" if keep else ""), layer.c_norms.mean(axis=0), 0))
     log_lines(axis, lines, layer.steps, room=0.8)
     line_at_one(axis)
     over_steps(axis, 0, layer.steps)
