@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _IMAGES = "it is for images; NumPy changes arrays before `fit`"
 _NUMBERS = "np.unique(words, return_inverse=True) makes the integers that Embedding takes"
+_FLOATS = "layers compute in float32, or in float64 where dtype or backend.set_floatx says so"
 _FLAT = "its names are in the module above it: layers, or utils"
 _OPTIMIZERS = "Adam, AdamW, RMSprop and SGD are optimizers for models of sequences"
 #: What Keras has, or older Keras had, and cellstep has not, by patterns of the names, and what takes its place.
@@ -50,6 +51,14 @@ ABSENT = {
     "CategoricalGeneralizedCrossEntropy": "it is for noisy labels of images",
     "Ftrl|Adafactor|Muon": _OPTIMIZERS,
     "LossScaleOptimizer": "weights are float32 or float64, and losses need no scaling",
+    "mixed_precision|dtype_policies|(Float)?DTypePolicy|dtype_policy": _FLOATS,
+    "quantizers|Quantizer": _FLOATS,
+    "distribution|device|multi_gpu_model": "calls run on the cores of one machine; set_num_threads says on how many",
+    "export": "bridges.to_onnx writes a file that other programs run",
+    "estimator": "compile and fit train a model, and cellstep.sklearn has estimators",
+    "version": "cellstep.__version__ is the version",
+    r"\w+_dataset_from_directory|FeatureSpace": "NumPy or pandas read the data before `fit`",
+    "(load|save)_img|array_to_img|img_to_array": _IMAGES,
     # older Keras
     "TimeseriesGenerator": "utils.timeseries_dataset_from_array makes windows of a series",
     "predict_classes": "predict(x).argmax(axis=-1) gives classes, and predict(x) > 0.5 those of one sigmoid unit",
@@ -63,7 +72,6 @@ ABSENT = {
     "core|embeddings|advanced_activations|convolutional|convolutional_recurrent|local|engine|topology": _FLAT,
     "generic_utils|layer_utils|data_utils|io_utils|conv_utils": _FLAT,
     "objectives": "losses is their newer name",
-    "multi_gpu_model": "calls run on the cores of one machine",
     "(get|set)_session|tensorflow_backend|learning_phase|set_learning_phase": "calls compute, by arrays, and need none",
 }
 _PLAIN = {name.lower(): name for pattern in ABSENT for name in pattern.split("|") if name.isalnum()}

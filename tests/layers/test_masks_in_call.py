@@ -87,3 +87,31 @@ def test_masks_of_two_inputs(kind: Any, masked: tuple[bool, bool], explicit: str
     if kind is Told:
         counts = [other if given else None, None if given or not masked[0] else there, values_mask]
         assert [int(o[0, 0]) for o in outputs[1]] == [0 if m is None else m.sum() for m in counts]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("kind", ["Embedding", "Masking"])
+def test_compute_mask_of_a_tensor(kind: str, inside: bool) -> None:
+    """As the guide on masking has it: what gives a mask is asked for it, and the mask is handed on by hand."""
+    giver: Any = layers.Embedding(5, 2, mask_zero=True) if kind == "Embedding" else layers.Masking(-1.0)
+    rnn = layers.LSTM(3)
+
+    class Own(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.giver, self.rnn = giver, rnn
+
+        def call(self, x: Any) -> Any:
+            mask = self.giver.compute_mask(x)
+            return self.rnn(self.giver(x) * 1.0, mask=mask)
+
+    shape: Any = (None,) if kind == "Embedding" else (None, 2)
+    x = Input(shape)
+    y = Own()(x) if inside else rnn(giver(x) * 1.0, mask=giver.compute_mask(x))
+    data = np.array([[1, 2, 0, 0], [3, 4, 1, 0]])
+    if kind == "Masking":
+        data = np.where(data, data, -1)[..., None].repeat(2, -1)
+    got = Model(x, y).predict(data, verbose=0)
+    np.testing.assert_array_equal(got, rnn(giver(data), mask=giver.compute_mask(data)))
+    short = rnn(giver(data[:1, :2]))
+    np.testing.assert_array_equal(got[:1], short)

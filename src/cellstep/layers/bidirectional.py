@@ -20,6 +20,7 @@ from .penalties import run_layer
 from .pipelined import both, in_phases
 from .ragged import checked, is_ragged
 from .recurrent import RNN
+from .sizes import Size
 from .states import given_states, nest
 
 
@@ -163,7 +164,7 @@ class Bidirectional(Layer):
         if self._first_weights is not None:
             self.set_weights(self._first_weights)
 
-    def get_initial_state(self, batch_size: int) -> list[Any]:
+    def get_initial_state(self, batch_size: int | Size) -> list[Any]:
         """The states that a call begins with where none are given."""
         return [*self.forward_layer.get_initial_state(batch_size), *self.backward_layer.get_initial_state(batch_size)]
 

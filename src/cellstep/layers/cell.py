@@ -20,6 +20,7 @@ from ..regularizers import Regularizer
 from .configuration import NOT_OWN, checked
 from .module import Shape
 from .runner import CellBack, Tape, added, drop_again, dropped
+from .sizes import Size, zeros
 from .step_layer import StepLayer, apply_step
 from .structure import structure
 from .tracing import watched
@@ -125,8 +126,10 @@ class RecurrentCell(StepLayer):
     def reads(self, training: bool) -> bool:
         return training and self.dropout > 0
 
-    def get_initial_state(self, batch_size: int) -> list[Array]:
-        """Zeros (batch_size, units), one array a state."""
+    def get_initial_state(self, batch_size: int | Size) -> list[Any]:
+        """Zeros (batch_size, units), one array a state; tensors where the size is that of an open axis of one."""
+        if isinstance(batch_size, Size):
+            return [zeros((batch_size, n), self.dtype) for n in self.state_sizes]
         batch_size = core.check_natural("batch_size", batch_size)
         return [np.zeros((batch_size, n), self.dtype) for n in self.state_sizes]
 

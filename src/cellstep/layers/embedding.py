@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import core
 from ..kernels.stages import Lookup, Stage
@@ -13,6 +12,7 @@ from .base import Layer
 from .configuration import not_built
 from .context import Applied, Context
 from .module import NamedOptions, Shape
+from .symbolic import SymbolicTensor
 from .variable import Variable
 
 
@@ -96,9 +96,11 @@ class Embedding(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)
 
-    def compute_mask(self, x: Any, mask: Any = None) -> NDArray[np.bool_] | None:
-        """True where x is not 0; None without `mask_zero`."""
-        return core.plain("x", x) != 0 if self.mask_zero else None
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """True where x is not 0; None without `mask_zero`. A tensor for a tensor."""
+        if not self.mask_zero:
+            return None
+        return (x if isinstance(x, SymbolicTensor) else core.plain("x", x)) != 0
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:
         """y (B, ..., output_dim) for integers x (B, ...)."""

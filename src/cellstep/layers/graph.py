@@ -85,7 +85,7 @@ class LayerCall:
         rest: list[Any] = []
         if self.named or "initial_state" in self.options:
             dx, rest = dx
-        rest = rest if self.named else []
+        rest = nested.flatten(rest) if self.named else []
         if isinstance(self.x, int):
             return [dx, *rest]
         return [*([None] * len(nested.flatten(self.x)) if dx is None else nested.flatten(dx)), *rest]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..kernels.stages import Mask, Stage
 from .base import Array, Layer, LayerOptions
 from .context import Applied, Context
+from .symbolic import SymbolicTensor
 
 
 class Masking(Layer):
@@ -39,8 +40,10 @@ class Masking(Layer):
             raise ValueError("mask_value must be a number that equals itself, got NaN")
         self.mask_value = float(mask_value)
 
-    def compute_mask(self, x: Any, mask: Any = None) -> NDArray[np.bool_]:
-        """(B, T), True where any feature differs from mask_value."""
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """(B, T), True where any feature differs from mask_value; a tensor for a tensor."""
+        if isinstance(x, SymbolicTensor):
+            return SymbolicTensor.operate("Any", [x != self.mask_value], {"axis": -1, "keepdims": False})
         return self._there(self._input(x))[..., 0]
 
     def _input(self, x: Any) -> Array:

@@ -20,6 +20,7 @@ from .module import Module, Shape
 from .plain_run import plain_run
 from .ragged import checked, is_ragged
 from .recurrent_pullback import RecurrentPullback
+from .sizes import Size, zeros
 from .stacked_rnn_cells import StackedRNNCells, as_runner, build_cell
 from .states import given_states, nest, with_rows
 from .stream import Stream, recurrent_stages
@@ -151,9 +152,11 @@ class RNN(Layer):
                 self.add_weight((n,), "zeros", name=f"initial_{name}".replace(" ", "_")) for name, n in sizes
             ]
 
-    def get_initial_state(self, batch_size: int) -> list[Any]:
+    def get_initial_state(self, batch_size: int | Size) -> list[Any]:
         """The states that a call begins with where none are given: zeros, the weights, or what the cell says."""
         if self.initial:
+            if isinstance(batch_size, Size):
+                return nest(self.runner, [zeros((batch_size, *w.shape), self.dtype) + w for w in self.initial])
             return nest(self.runner, [np.repeat(w.value[None], batch_size, axis=0) for w in self.initial])
         first: list[Any] = self.runner.get_initial_state(batch_size)
         return first

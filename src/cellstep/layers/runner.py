@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core import Calls
+
+if TYPE_CHECKING:
+    from .sizes import Size
 
 Array = NDArray[Any]
 
@@ -67,7 +70,7 @@ class Runner(Protocol):
     def reads(self, training: bool) -> bool:
         """Whether a run reads x itself, and not only by calls of kernels."""
 
-    def get_initial_state(self, batch_size: int) -> list[Any]:
+    def get_initial_state(self, batch_size: int | Size) -> list[Any]:
         """The states that a sequence begins with, nested as the cell has them."""
 
     def run_sequences(

@@ -16,6 +16,7 @@ from .forward_adapter import composes
 from .module import Module, NamedOptions, Shape
 from .python_cell import PythonCell
 from .runner import Array, CellBack, Runner, Tape
+from .sizes import Size
 from .step_layer import StepLayer, apply_step
 
 
@@ -96,7 +97,7 @@ class StackedRNNCells(StepLayer):
             build_cell(cell, self.path, input_shape)
             input_shape = (input_shape[0], runner.output_size)
 
-    def get_initial_state(self, batch_size: int) -> list[Any]:
+    def get_initial_state(self, batch_size: int | Size) -> list[Any]:
         """The first states, one list for each cell."""
         return [runner.get_initial_state(batch_size) for runner in self.runners]
 
@@ -169,7 +170,7 @@ class StackedRNNCells(StepLayer):
         def pullback(dy: Any, dstates: Any) -> tuple[Array, list[Any]]:
             dfirst: list[Any] = []
             for back, d in zip(reversed(backs), reversed(dstates), strict=True):
-                dy, dstates_before = back(dy, d)
+                dy, dstates_before = back(dy, d if isinstance(d, list | tuple) else [d])
                 dfirst.insert(0, dstates_before)
             return dy, dfirst
 

@@ -26,11 +26,11 @@ class StepLayer(Layer):
             raise TypeError(
                 f"expected inputs of {self.name} to be a tensor, as the states are, got {core.brief(inputs)}"
             )
-        self.build(inputs.shape)
+        self.build(inputs.open_shape)
         states = constants_as_tensors(states)
         options = {} if training is None else {"training": core.check_bool("training", training)}
         node = Node(self, inputs, None, {"states": states}, options)
-        batch, sizes = inputs.shape[0], iter(self.state_sizes)  # type: ignore[attr-defined]
+        batch, sizes = inputs.open_shape[0], iter(self.state_sizes)  # type: ignore[attr-defined]
         new = nested.change(states, lambda state: argument("state", (batch, next(sizes)), self.dtype))
         known = node.known()
         output = argument("output", (batch, self.output_size), self.dtype)  # type: ignore[attr-defined]

@@ -108,7 +108,7 @@ class SymbolicTensor:
     differentiable = True
     #: What an operator does, by the name of its operation: `operations.apply`, which is on top of layers.
     operate: ClassVar[Callable[[str, list[Any], dict[str, Any]], Any]]
-    #: The shape with a size that operations take for each open axis: `operations.sizes.shape`.
+    #: The shape with a size that operations take for each open axis: `sizes.shape`.
     sizes: ClassVar[Callable[[Any], tuple[Any, ...]]]
     #: The names of operations by those of their functions, which NumPy's have too.
     functions: ClassVar[dict[str, str]]

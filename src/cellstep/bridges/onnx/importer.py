@@ -18,7 +18,7 @@ from ... import ops
 from ...core import brief
 from ...layers import SymbolicTensor
 from ...layers.operations import OPERATIONS
-from ...layers.operations.sizes import Size
+from ...layers.sizes import Size
 from ...untrusted import FileError
 from .reading import GraphFile, Operator, Unsupported, placed
 from .sizes import Dim, Undecided, settled

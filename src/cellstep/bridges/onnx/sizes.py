@@ -18,7 +18,7 @@ class Dim:
 
     Attributes:
         atoms: how often each occurs, by its key. sizes: for each key what gives the number once a model runs, an
-            integer or `layers.operations.sizes.Size`.
+            integer or `layers.sizes.Size`.
     """
 
     __slots__ = ("atoms", "factor", "sizes")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..sizes import Size, shape
 from .encoding import Slot, decoded, encoded
 from .operation import Operation, apply, called
-from .sizes import Size, shape
 from .table import OPERATIONS, Kind
 
 __all__ = [

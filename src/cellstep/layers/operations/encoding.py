@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import registry
-from .sizes import Size
+from ..sizes import Size
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from .. import nested
 from ..base import Array, Layer
 from ..context import Applied, Context, traced_on
 from ..names import auto_name
+from ..sizes import Size
 from ..symbolic import SymbolicTensor, with_weights
 from . import arithmetic
 from .encoding import Slot, decoded, encoded
-from .sizes import Size
 from .table import OPERATIONS, Kind
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ....layers import nested
 from ....layers.operations import Operation, Slot
-from ....layers.operations.sizes import Size
+from ....layers.sizes import Size
 from .writer import Call, CannotExport, Value, Writer, rule
 
 #: Operators of one, two or three arguments that do the same.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .... import ops
-from ....layers.operations.sizes import Size
+from ....layers.sizes import Size
 from ..importer import Importer, has_sizes, on_sizes, operator
 from ..reading import DTYPES, Operator, Unsupported
 from ..sizes import Dim, divided, product, same, vector

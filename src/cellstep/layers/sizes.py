@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..context import traced_on
-from ..symbolic import SymbolicTensor
+from .context import traced_on
+from .symbolic import SymbolicTensor
 
 
 class Size:
@@ -84,6 +84,11 @@ def shape(x: Any) -> tuple[Any, ...]:
     if not isinstance(x, SymbolicTensor):
         return np.shape(x)
     return tuple(Size(_size, x, axis) if n is None else n for axis, n in enumerate(x.open_shape))
+
+
+def zeros(shape: tuple[int | Size, ...], dtype: np.dtype[Any]) -> Any:
+    """A tensor of zeros."""
+    return SymbolicTensor.operate("Zeros", [], {"shape": shape, "dtype": dtype.name})
 
 
 SymbolicTensor.sizes = shape
