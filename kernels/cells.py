@@ -110,7 +110,7 @@ class Product:
     Attributes:
         operand: "x", the name of a state, or that of a value that the step makes of what was summed before ("rh").
         weight: its name; a weight of one axis multiplies element by element.
-        gates: letters, whose columns take part.
+        gates: letters, whose columns take part; empty where the product is a state, the output.
         own: the name of an accumulator of its own, beside those of the gates; empty where it adds to theirs.
         bias: the row of the bias that the sums begin with besides; None for none.
         when: an option and its value, of variants of the cell that have this product; None for all.
@@ -183,6 +183,12 @@ class Cell:
     def defaults(self) -> Mapping[str, Any]:
         """The options with their defaults."""
         return MappingProxyType({option.name: option.default for option in self.options})
+
+    @cached_property
+    def projection(self) -> str:
+        """The weight whose product with what the step made is the output state, where there is one; empty for none. It
+        has H rows, and the output, and so U's rows, are as many as its columns."""
+        return next((product.weight for product in self.products if not product.gates), "")
 
     @property
     def output(self) -> str:

@@ -46,9 +46,7 @@ class Chain:
         self.N = [inputs or 0, *widths(self.stages, inputs)][-1]
         self._cast, self._check = cast, check
         self._inside = threading.Lock()
-        self._states = [
-            tuple(np.zeros((B, s.packed.H), dtype) for _ in s.cell.states) for s in stages if isinstance(s, Recur)
-        ]
+        self._states = [tuple(np.zeros((B, n), dtype) for n in s.packed.sizes) for s in stages if isinstance(s, Recur)]
 
     def step(self, x: Any, out: Any = None) -> Array:
         """One step: x (B, I), or (B,) integers; gives (B, N), in `out` where there is one."""
@@ -65,7 +63,7 @@ class Chain:
         return self._run(self._cast(x, True), True)
 
     def get_states(self) -> list[Array]:
-        """Copies of all states (B, H), stage by stage."""
+        """Copies of all states (B, size), stage by stage."""
         with self._alone():
             return [state.copy() for states in self._states for state in states]
 
@@ -147,7 +145,7 @@ def _step(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None
 
 
 def _sequence(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None) -> Array:
-    y = np.empty((*x.shape[:2], stage.packed.H), x.dtype)
+    y = np.empty((*x.shape[:2], stage.packed.sizes[0]), x.dtype)
     last = tuple(np.empty_like(s) for s in states)
     stage.backend.forward(stage.packed, np.ascontiguousarray(x), states, there, None, None, None, y, last, None)
     for state, new in zip(states, last, strict=True):

@@ -77,10 +77,12 @@ def _check_gates(cell: Cell) -> None:
 
 
 def _check_sizes(cell: Cell) -> None:
-    for state in cell.states:
-        if state.size != "H":
-            raise ValueError(f"expected state {state.name} of {cell.name} to be of size H, got {state.size!r}")
     axes = [axis for weight in cell.weights for axis in weight.axes]
+    of_output = next((w.axes[1] for w in cell.weights if w.name == cell.projection), "H")
+    for i, state in enumerate(cell.states):
+        size = "H" if i else of_output
+        if state.size != size:
+            raise ValueError(f"expected state {state.name} of {cell.name} to be of size {size}, got {state.size!r}")
     letters = {"I", "H", *(letter for axis in axes for letter in axis)} - {"G"}
     for letter in sorted(letters):
         if not any(axis.replace("G", "", 1) == letter for axis in axes):

@@ -80,7 +80,7 @@ def widths(stages: tuple[Stage, ...], inputs: int | None) -> list[int]:
         if isinstance(stage, Lookup):
             width = stage.table.shape[1]
         elif isinstance(stage, Recur):
-            width = stage.packed.H
+            width = stage.packed.sizes[0]
         elif isinstance(stage, Dense):
             width = stage.W.shape[1]
         widths.append(int(width))

@@ -95,7 +95,7 @@ cdef class Chain:
 
     cdef int add_recur(self, Stage *s, Packed packed, bint zero_masked) except -1:
         cdef int k
-        s.kind, s.outputs, s.zero_masked = RECUR, packed.w.H, zero_masked
+        s.kind, s.outputs, s.zero_masked = RECUR, packed.w.size[0], zero_masked
         s.work = <double> self.B * packed.w.columns * (packed.w.inputs + packed.w.H)
         # the job is laid out for as many steps as it projects at once, and takes x, y and T from each call
         x = np.broadcast_to(np.empty((1, 1, s.inputs), self.dtype), (self.B, CHUNK_STEPS, s.inputs))
@@ -241,27 +241,27 @@ cdef class Chain:
         return y
 
     cdef int copy_states(self, list arrays, bint out) except -1:
-        """Between the stages' states and arrays (B, H), in order."""
+        """Between the stages' states and arrays (B, units), in order."""
         cdef Job *j
         cdef long i, k, at = 0
         for i in range(self.flow.count):
             j = &self.flow.stages[i].job
             for k in range(states_of(&self.flow.stages[i])):
                 if out:
-                    store_rows(j, j.state[k], False, arrays[at])
+                    store_rows(j, j.state[k], k, False, arrays[at])
                 else:
-                    load_rows(j, j.state[k], arrays[at])
+                    load_rows(j, j.state[k], k, arrays[at])
                 at += 1
         return 0
 
     cdef list new_states(self):
         return [
-            np.empty((self.B, self.flow.stages[i].outputs), self.dtype)
-            for i in range(self.flow.count) for _ in range(states_of(&self.flow.stages[i]))
+            np.empty((self.B, self.flow.stages[i].job.w.size[k]), self.dtype)
+            for i in range(self.flow.count) for k in range(states_of(&self.flow.stages[i]))
         ]
 
     def get_states(self):
-        """Copies of all states (B, H), stage by stage."""
+        """Copies of all states (B, units), stage by stage."""
         arrays = self.new_states()
         self.enter()
         self.copy_states(arrays, True)

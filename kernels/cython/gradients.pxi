@@ -3,13 +3,14 @@
 # Threads share the inputs' or units' rows of a weight gradient, and the rows or steps of dx. Rows that do not run,
 # masked or past their end, are left out, so what they hold cannot spread.
 
-# The chunk's running rows, step by step: where each lies, in bytes from j.x, j.seen, j.z and j.dz.
+# The chunk's running rows, step by step: where each lies, in bytes from j.x, j.seen, j.z, j.dz and j.doutput.
 cdef struct Rows:
     long n
     long *x
     long *h
     long *z
     long *dz
+    long *dh  # where an output is a projection
 
 
 cdef Rows running_rows(Job *j, Part *p, long t0, long t1) noexcept nogil:
@@ -18,7 +19,7 @@ cdef Rows running_rows(Job *j, Part *p, long t0, long t1) noexcept nogil:
     cdef long most = j.chunk * j.B, t, row, b
     r.n = 0
     r.x = <long *> (j.scratch + p.thread * j.scratch_size)
-    r.h, r.z, r.dz = r.x + most, r.x + 2 * most, r.x + 3 * most
+    r.h, r.z, r.dz, r.dh = r.x + most, r.x + 2 * most, r.x + 3 * most, r.x + 4 * most
     for t in range(t0, t1):
         for row in range(j.B):
             # in the caller's order: sorting rows must leave no trace in a sum
@@ -29,12 +30,14 @@ cdef Rows running_rows(Job *j, Part *p, long t0, long t1) noexcept nogil:
             r.h[r.n] = t * j.ht + b * j.hb
             r.z[r.n] = t * j.zt + b * j.zb
             r.dz[r.n] = (t % j.chunk) * j.zt + b * j.zb
+            if j.doutput != NULL:
+                r.dh[r.n] = (t % j.chunk) * j.ht + b * j.hb
             r.n += 1
     return r
 
 
 cdef char *copies(Job *j, Part *p) noexcept nogil:
-    return j.scratch + p.thread * j.scratch_size + 4 * j.chunk * j.B * sizeof(long)
+    return j.scratch + p.thread * j.scratch_size + 5 * j.chunk * j.B * sizeof(long)
 
 
 cdef void weight_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
@@ -49,8 +52,10 @@ cdef void weight_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
 
 
 cdef void recurrent_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
-    """dU += a^T dz, region by region; a (rows, H) is h as each step's products saw it, or what the step made."""
-    cdef long i0 = j.w.H * p.thread // p.threads, i1 = j.w.H * (p.thread + 1) // p.threads
+    """dU += a^T dz, region by region; a (rows, H) is h as each step's products saw it, or what the step made. And dR.
+    """
+    cdef long i0 = j.w.U.K * p.thread // p.threads, i1 = j.w.U.K * (p.thread + 1) // p.threads
+    cdef long n
     cdef const Region *region
     cdef const char *a
     cdef const long *a_at
@@ -64,6 +69,10 @@ cdef void recurrent_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
             a, a_at = j.z + region.made * j.w.esize, r.z
         j.w.tiles.gemm_tn(i1 - i0, r.n, a + i0 * j.w.esize, a_at, j.dz + region.to * j.w.esize, r.dz, region.columns,
                           j.dU + (i0 * j.w.columns + region.first) * j.w.esize, j.w.columns * j.w.esize, copies(j, p))
+    if j.dR != NULL:
+        i0, i1, n = j.w.H * p.thread // p.threads, j.w.H * (p.thread + 1) // p.threads, padded(j.w, j.w.size[0])
+        j.w.tiles.gemm_tn(i1 - i0, r.n, j.z + (j.w.projected + i0) * j.w.esize, r.z, j.doutput, r.dh, n,
+                          j.dR + i0 * n * j.w.esize, n * j.w.esize, copies(j, p))
 
 
 cdef void input_gradients(Job *j, Part *p, long t0, long t1) noexcept nogil:

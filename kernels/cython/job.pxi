@@ -55,24 +55,25 @@ cdef struct Job:
     View y                 # (B, T, H) or NULL
     char *z                # gate rows (zsteps, B, width): of a chunk of steps or, on a tape, of all
     long zb, zt, zsteps
-    char *state[4]         # CS_STATES: (hsteps, B, Hp) after each step, the initial ones first; T + 1, or two in turn
+    char *state[4]         # CS_STATES: (hsteps, B, stride) after each step, the first ones first; T + 1, or two in turn
     char *before[4]        # the same as steps see them: apart where there are resets
     char *seen             # h as products see it: before[0], or apart with recurrent dropout
-    char *drop             # (B, Hp): what h is multiplied with before products; NULL where with nothing
+    char *drop             # (B, stride): what h is multiplied with before products; NULL where with nothing
     long hb, ht, hsteps
     bint apart             # whether anything of `before` and `seen` is
     # backward alone
     View dy                # (B, T, H) or NULL
     char *dz               # gradients of gate rows (chunk, B, width)
-    char *dstate[4]        # (B, Hp), of one step at a time, as are the next two
+    char *dstate[4]        # (B, stride), of one step at a time, as are the next two
     char *dseen            # dstate[0], or apart with recurrent dropout
     char *dmade
     View dx                # (B, T, inputs) or NULL
-    char *trace[4]         # (B, T, H) or NULL: what reaches each state after each step
-    long trace_b, trace_t
-    char *dW               # (inputs, columns), (H, columns) and (width,), or NULL: sums over packed columns
+    char *doutput          # (chunk, B, stride): of an output that is a projection
+    char *trace[4]         # (B, T, units) or NULL: what reaches each state after each step
+    char *dW               # (inputs, columns), (units of h, columns) and (width,), or NULL: sums over packed columns
     char *dU
     char *db
+    char *dR               # (H, units of h padded), or NULL
     char *scratch          # each thread's: where the rows of a chunk lie, and copies for gemm_tn
     long scratch_size
 
@@ -83,6 +84,7 @@ cdef struct Part:
     long b0, b1, rows
     long e0, e1      # rows that ended before these steps
     long u0, u1      # its units
+    long n[4]        # CS_STATES: how many of each state, from u0 on
     int turned       # CS_LAST_FIRST in every second step
     cs_span span
 
@@ -115,7 +117,7 @@ cdef void size(Job *j, const Weights *w, long B, long T) noexcept nogil:
     """Begin a job with its sizes."""
     memset(j, 0, sizeof(Job))
     j.w, j.B, j.T = w, B, T
-    j.zb, j.hb = w.width * w.esize, w.Hp * w.esize
+    j.zb, j.hb = w.width * w.esize, w.stride * w.esize
     j.zt, j.ht = B * j.zb, B * j.hb
 
 
@@ -265,6 +267,7 @@ cdef Part part_of(Job *j, int thread, int threads) noexcept nogil:
     """One of so many parts: its rows or units."""
     cdef Part p
     cdef long VL = j.w.tiles.VL, blocks = j.w.Hp // VL
+    cdef int k
     memset(&p, 0, sizeof(Part))
     p.thread, p.threads = thread, threads
     p.b0, p.b1 = 0, j.B
@@ -275,6 +278,8 @@ cdef Part part_of(Job *j, int thread, int threads) noexcept nogil:
         p.span.j0, p.span.j1 = blocks * thread // threads, blocks * (thread + 1) // threads
     p.rows = p.span.rows = p.b1 - p.b0
     p.u0, p.u1 = p.span.j0 * VL, min(p.span.j1 * VL, j.w.H)
+    for k in range(j.w.states):
+        p.n[k] = j.w.size[k] if j.w.projects else p.u1 - p.u0
     p.span.H, p.span.Hp = j.w.H, j.w.Hp
     p.span.ldz, p.span.ldh = j.zb, j.hb
     p.span.act, p.span.rec, p.span.vectors = j.w.act, j.w.rec, j.w.vector

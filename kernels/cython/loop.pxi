@@ -69,8 +69,8 @@ cdef inline void add_products(Job *j, Part *p, int phase) noexcept nogil:
         operand = operand_of(j, p, r)
         mine, columns = r.gates * p.span.j0 * VL, r.gates * (p.span.j1 - p.span.j0) * VL
         first = (r.to + mine) * j.w.esize
-        j.w.tiles.gemm(p.rows, j.w.H, operand, j.zb if r.operand == MADE else j.hb, &j.w.U, 0, r.first + mine, columns,
-                       <char *> p.span.z + first, j.zb, r.start | p.turned, j.w.bias + first)
+        j.w.tiles.gemm(p.rows, j.w.U.K, operand, j.zb if r.operand == MADE else j.hb, &j.w.U, 0, r.first + mine,
+                       columns, <char *> p.span.z + first, j.zb, r.start | p.turned, j.w.bias + first)
 
 
 cdef inline void lone_phase(Job *j, Part *p, int phase) noexcept nogil:
@@ -93,7 +93,7 @@ cdef inline void lone_phase(Job *j, Part *p, int phase) noexcept nogil:
 
 cdef inline void store_outputs(Job *j, Part *p, long t) noexcept nogil:
     """y at step t: this part's units of h after the step."""
-    cdef long u0 = p.u0 * j.w.esize, n = (p.u1 - p.u0) * j.w.esize, b
+    cdef long u0 = p.u0 * j.w.esize, n = p.n[0] * j.w.esize, b
     cdef const char *h = <const char *> p.span.after[0] + u0
     if j.y.p != NULL and n > 0:
         for b in range(p.rows):
@@ -103,11 +103,12 @@ cdef inline void store_outputs(Job *j, Part *p, long t) noexcept nogil:
 cdef void load_states(Job *j, Part *p, long t) noexcept nogil:
     """This part's units of the states as step t sees them: zeros where a row begins anew; and h as its products see it.
     """
-    cdef long u0 = p.u0 * j.w.esize, n = (p.u1 - p.u0) * j.w.esize, rows = rows_at(j, p, t), b, at
+    cdef long u0 = p.u0 * j.w.esize, rows = rows_at(j, p, t), b, at, n
     cdef int k
-    if n <= 0:
+    if p.n[0] <= 0:
         return
     for k in range(j.w.states if j.resets != NULL else 0):
+        n = p.n[k] * j.w.esize
         for b in range(p.b0, p.b0 + rows):
             at = h_at(j, t) + b * j.hb + u0
             if j.resets[t * j.B + b]:
@@ -116,7 +117,7 @@ cdef void load_states(Job *j, Part *p, long t) noexcept nogil:
                 memcpy(j.before[k] + at, j.state[k] + at, n)
     if j.drop != NULL:
         at = h_at(j, t) + p.b0 * j.hb + u0
-        j.w.tiles.multiply_rows(rows, p.u1 - p.u0, j.seen + at, j.hb, j.before[0] + at, j.hb,
+        j.w.tiles.multiply_rows(rows, p.n[0], j.seen + at, j.hb, j.before[0] + at, j.hb,
                                 j.drop + p.b0 * j.hb + u0, j.hb, False)
 
 
@@ -135,6 +136,8 @@ cdef inline void forward_step(Job *j, Part *p, cs_member *m, long t) noexcept no
             continue
         add_products(j, p, phase)
         j.w.cell.forward[phase](&p.span)
+    if j.w.projects:
+        project_output(j.w, &p.span, p.turned)
     store_outputs(j, p, t)
     if j.apart and t + 1 < j.T:
         load_states(j, p, t + 1)
@@ -203,12 +206,12 @@ cdef inline void clear_dropped(Job *j, Part *p) noexcept nogil:
     cdef char *into = j.dseen + p.b0 * j.hb + p.u0 * j.w.esize
     cdef long b
     for b in range(p.rows if j.drop != NULL else 0):
-        memset(into + b * j.hb, 0, (p.span.j1 - p.span.j0) * j.w.tiles.VL * j.w.esize)
+        memset(into + b * j.hb, 0, padded(j.w, p.n[0]) * j.w.esize)
 
 
 cdef inline void load_gradients(Job *j, Part *p, long t) noexcept nogil:
     """dh += dy at step t, also for rows that ended before: their last h is what y repeats."""
-    cdef long n = p.u1 - p.u0, b
+    cdef long n = p.n[0], b
     cdef const char *dy = j.dy.p + t * j.dy.st + p.u0 * j.w.esize
     cdef char *dh = j.dstate[0] + p.u0 * j.w.esize
     if j.dy.p == NULL or n <= 0:
@@ -223,10 +226,9 @@ cdef inline void load_gradients(Job *j, Part *p, long t) noexcept nogil:
 
 
 cdef void store_trace_rows(Job *j, Part *p, int k, long t, long b0, long b1) noexcept nogil:
-    cdef long u0 = p.u0 * j.w.esize, b
+    cdef long u0 = p.u0 * j.w.esize, row = j.w.size[k] * j.w.esize, b
     for b in range(b0, b1):
-        memcpy(j.trace[k] + t * j.trace_t + caller_row(j, b) * j.trace_b + u0, j.dstate[k] + b * j.hb + u0,
-               (p.u1 - p.u0) * j.w.esize)
+        memcpy(j.trace[k] + (caller_row(j, b) * j.T + t) * row + u0, j.dstate[k] + b * j.hb + u0, p.n[k] * j.w.esize)
 
 
 cdef inline void store_traces(Job *j, Part *p, long t) noexcept nogil:
@@ -240,7 +242,7 @@ cdef inline void store_traces(Job *j, Part *p, long t) noexcept nogil:
 
 cdef inline void products_back(Job *j, Part *p, int phase) noexcept nogil:
     """dz U^T of a phase: added to the gradient of h as products see it, or that of the operand that the step made."""
-    cdef long u0 = p.span.j0 * j.w.tiles.VL, n = (p.span.j1 - p.span.j0) * j.w.tiles.VL
+    cdef long u0 = p.span.j0 * j.w.tiles.VL, n = padded(j.w, p.n[0])
     cdef const Region *r
     cdef char *into
     cdef int i, start
@@ -256,14 +258,14 @@ cdef inline void products_back(Job *j, Part *p, int phase) noexcept nogil:
 
 cdef inline void leave_step(Job *j, Part *p, long t) noexcept nogil:
     """dh += drop times what added up apart; and zeros where a row began anew, across which no gradient goes."""
-    cdef long at = p.b0 * j.hb + p.u0 * j.w.esize, n = p.u1 - p.u0, b
+    cdef long at = p.b0 * j.hb + p.u0 * j.w.esize, n = p.n[0], b
     cdef int k
     if j.drop != NULL and n > 0:
         j.w.tiles.multiply_rows(p.rows, n, j.dstate[0] + at, j.hb, j.dseen + at, j.hb, j.drop + at, j.hb, True)
     if j.resets != NULL and n > 0:
         for b in range(p.rows):
             for k in range(j.w.states if j.resets[t * j.B + p.b0 + b] else 0):
-                memset(j.dstate[k] + at + b * j.hb, 0, n * j.w.esize)
+                memset(j.dstate[k] + at + b * j.hb, 0, p.n[k] * j.w.esize)
 
 
 cdef enum Place:  # of a thread that goes backward
@@ -280,6 +282,8 @@ cdef inline void enter_step(Job *j, Part *p, cs_member *m, long t) noexcept nogi
     store_traces(j, p, t)
     at_step_back(j, p, t)
     clear_dropped(j, p)
+    if j.w.projects:
+        project_back(j, p, t)
     for phase in range(j.w.phases - 1, -1, -1):
         j.w.cell.backward[phase](&p.span)
         if phase > 0:

@@ -75,7 +75,7 @@ cdef int begin_apart(Job *j, drop, list keep) except -1:
     j.seen = j.before[0]
     if drop is not None:
         j.seen, j.drop = at + j.w.states * h, at + (j.w.states + 1) * h
-        load_rows(j, j.drop, drop)
+        load_rows(j, j.drop, 0, drop)
     if j.T > 0:
         mode = cs_float_mode_set(True)
         p = part_of(j, 0, 1)
@@ -101,25 +101,27 @@ cdef int begin_backward(Job *j, Packed packed, dy, dx, dweights, traces, list ke
         j.trace[k] = data(traces[k])
     j.dmade = j.dz + dz + j.w.states * j.ht
     j.dseen = j.dstate[0] if j.drop == NULL else j.dmade + j.ht
-    j.trace_t = j.w.H * j.w.esize
-    j.trace_b = j.T * j.trace_t
-    dW, dU, db, dvectors = by_kind(packed.cell, dweights)
+    dW, dU, db, dR, dvectors = by_kind(packed.cell, dweights)
     if dW is not None:
         j.dW = room(keep, j.w.inputs * row, True)
     if dU is not None:
-        j.dU = room(keep, j.w.H * row, True)
+        j.dU = room(keep, j.w.size[0] * row, True)
+    if dR is not None:
+        j.dR = room(keep, j.w.H * padded(j.w, j.w.size[0]) * j.w.esize, True)
+    if j.w.projects:
+        j.doutput = room(keep, j.chunk * j.ht, True)
     if db is not None or any([d is not None for d in dvectors]):
         j.db = room(keep, j.w.width * j.w.esize, True)
     # each thread's: where the chunk's rows lie in x, h, z and dz, and copies for gemm_tn
-    j.scratch_size = 4 * j.chunk * j.B * sizeof(long) + j.w.tiles.gemm_tn_work(max(j.w.inputs, j.w.H))
+    j.scratch_size = 5 * j.chunk * j.B * sizeof(long) + j.w.tiles.gemm_tn_work(max(j.w.inputs, j.w.stride))
     j.scratch_size = (j.scratch_size + 63) // 64 * 64
     j.scratch = room(keep, j.threads * j.scratch_size)
     return 0
 
 
-cdef int load_rows(Job *j, char *dst, cnp.ndarray src) except -1:
-    """(B, H) rows into padded ones, in the order in which they run; zeros for None."""
-    cdef long b, n = j.w.H * j.w.esize
+cdef int load_rows(Job *j, char *dst, int k, cnp.ndarray src) except -1:
+    """(B, units of state k) rows into padded ones, in the order in which they run; zeros for None."""
+    cdef long b, n = j.w.size[k] * j.w.esize
     if src is None:
         memset(dst, 0, j.ht)
         return 0
@@ -128,10 +130,10 @@ cdef int load_rows(Job *j, char *dst, cnp.ndarray src) except -1:
     return 0
 
 
-cdef int store_rows(Job *j, const char *src, bint last, cnp.ndarray dst) except -1:
-    """Padded rows into (B, H) ones, in the caller's order: of one step, or the `last` of each row's; nothing for None.
-    """
-    cdef long b, n = j.w.H * j.w.esize
+cdef int store_rows(Job *j, const char *src, int k, bint last, cnp.ndarray dst) except -1:
+    """Padded rows into (B, units of state k) ones, in the caller's order: of one step, or the `last` of each row's;
+    nothing for None."""
+    cdef long b, n = j.w.size[k] * j.w.esize
     for b in range(j.B if dst is not None else 0):
         memcpy(data(dst) + caller_row(j, b) * n, src + (h_at(j, end_of(j, b)) if last else 0) + b * j.hb, n)
     return 0
@@ -143,7 +145,8 @@ cdef void fill_padding(Job *j, long t0, long t1) noexcept nogil:
     for b in range(j.B if j.ends != NULL else 0):
         for t in range(max(t0, j.ends[b]), t1):
             if j.y.p != NULL:
-                memcpy(row_in(&j.y, j.order[b], t), j.state[0] + h_at(j, j.ends[b]) + b * j.hb, j.w.H * j.w.esize)
+                memcpy(row_in(&j.y, j.order[b], t), j.state[0] + h_at(j, j.ends[b]) + b * j.hb,
+                       j.w.size[0] * j.w.esize)
             if j.dx.p != NULL:
                 memset(row_in(&j.dx, j.order[b], t), 0, j.w.inputs * j.w.esize)
 
@@ -153,7 +156,7 @@ cdef int prepare_forward(Job *j, Packed packed, x, first, mask, lengths, resets,
     cdef int k
     begin_forward(j, packed, x, mask, lengths, resets, y, NULL if tape is None else tape.memory, keep)
     for k in range(j.w.states):
-        load_rows(j, j.state[k], first[k])
+        load_rows(j, j.state[k], k, first[k])
     begin_apart(j, drop, keep)
     if tape is not None:
         tape.job, tape.inputs = j[0], keep
@@ -163,7 +166,7 @@ cdef int prepare_forward(Job *j, Packed packed, x, first, mask, lengths, resets,
 cdef int finish_forward(Job *j, last) except -1:
     cdef int k
     for k in range(j.w.states):
-        store_rows(j, j.state[k], True, last[k])
+        store_rows(j, j.state[k], k, True, last[k])
     return 0
 
 
@@ -182,17 +185,18 @@ cdef int prepare_backward(Job *j, Packed packed, Tape tape, dy, dlast, dx, dweig
     j[0] = tape.job
     begin_backward(j, packed, dy, dx, dweights, traces, keep)
     for k in range(j.w.states):
-        load_rows(j, j.dstate[k], dlast[k])
+        load_rows(j, j.dstate[k], k, dlast[k])
     return 0
 
 
 cdef int finish_backward(Job *j, Packed packed, dweights, dfirst) except -1:
     cdef int k
     for k in range(j.w.states):
-        store_rows(j, j.dstate[k], False, dfirst[k])
-    dW, dU, db, dvectors = by_kind(packed.cell, dweights)
+        store_rows(j, j.dstate[k], k, False, dfirst[k])
+    dW, dU, db, dR, dvectors = by_kind(packed.cell, dweights)
     packed.add_gradient(j.w.inputs, j.dW, dW)
-    packed.add_gradient(j.w.H, j.dU, dU)
+    packed.add_gradient(j.w.size[0], j.dU, dU)
+    packed.add_projection_gradient(j.dR, dR)
     packed.add_bias_gradient(j.db, db)
     for k in range(j.w.vectors):
         packed.add_vector_gradient(j.db + (j.w.dvector + k * j.w.Hp) * j.w.esize, dvectors[k])

@@ -27,7 +27,7 @@ cdef struct Step:
     const char *x          # (B, inputs)
     long xb
     const uint8_t *active  # (B,) or NULL
-    char *state[4]         # CS_STATES: (B, H) each, changed in place
+    char *state[4]         # CS_STATES: (B, units) each, changed in place
     long hb
     Sums sums[16]          # of each region
     cs_span span
@@ -37,6 +37,8 @@ cdef struct Step:
 cdef bint pays_threads(Packed p, cnp.ndarray x) noexcept:
     """Whether a step is better run by the loop over time, which has threads."""
     cdef double work = <double> p.w.columns * (p.w.inputs + p.w.H)
+    if p.w.projects:  # rows of states that differ in size
+        return True
     cdef double alone = nanoseconds(p.w.tiles, x.shape[0], work * x.shape[0], work * p.w.esize, p.w.esize)
     return alone >= CALL_NS and cs_threads() > 1
 
@@ -96,10 +98,10 @@ cdef inline void sum_columns(Step *s, const char *x, int region, long skip, long
     if r.operand != MADE:
         project_columns(s, x, region, skip, columns, turned)
     if r.operand == SEEN:
-        w.tiles.gemm(s.span.rows, w.H, s.span.seen, s.hb, &w.U, 0, first, columns, sums.h + at, s.span.ldz,
+        w.tiles.gemm(s.span.rows, w.U.K, s.span.seen, s.hb, &w.U, 0, first, columns, sums.h + at, s.span.ldz,
                      r.start | turned, sums.h_bias + at)
     elif r.operand == MADE:
-        w.tiles.gemm(s.span.rows, w.H, <char *> s.span.z + r.made * w.esize, s.span.ldz, &w.U, 0, first, columns,
+        w.tiles.gemm(s.span.rows, w.U.K, <char *> s.span.z + r.made * w.esize, s.span.ldz, &w.U, 0, first, columns,
                      sums.h + at, s.span.ldz, r.start | turned, sums.h_bias + at)
 
 
@@ -141,6 +143,8 @@ cdef void step_rows(Step *s) noexcept nogil:
                 for i in range(w.phase_end[phase], w.phase_end[phase + 1]):
                     sum_columns(s, x, i, 0, w.region[i].columns, 0)
             w.cell.forward[phase](&s.span)
+        if w.projects:
+            project_output(w, &s.span, s.turned)
         b += s.block
         x += s.block * s.xb
         if s.active != NULL:

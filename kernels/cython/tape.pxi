@@ -5,7 +5,7 @@ cdef int first_of_input = ACTIVATIONS.index(OF_INPUT[0])
 
 cdef class Tape:
     """Gate rows z (T, B, width), after activation but where its derivative asks for the argument (`OF_INPUT`); and of
-    each state (T + 1, B, Hp), with row 0 the initial one.
+    each state (T + 1, B, stride), with row 0 the initial one.
 
     x is the caller's array, not a copy. Forward may fill a tape again, backward may read it more than once.
     """
@@ -16,7 +16,7 @@ cdef class Tape:
 
     def __cinit__(self, Packed packed, long B, long T):
         cdef const Weights *w = &packed.w
-        if (T + 1.) * B * (w.width + w.states * w.Hp) * w.esize > 1e18:
+        if (T + 1.) * B * (w.width + w.states * w.stride) * w.esize > 1e18:
             raise MemoryError(f"no memory for what a backward pass over {T} steps of {B} rows needs")
         size(&self.job, w, B, T)
         self.keep = []
@@ -53,9 +53,10 @@ cdef int read_gates(Packed packed, Job *s, cnp.ndarray out) except -1:
     return 0
 
 
-cdef int read_states(Packed packed, Job *s, const char *states, cnp.ndarray out) except -1:
-    """out (n, T, H) = the caller's first n rows after each step, also where carried."""
-    cdef long b, t, row, n = packed.w.H * packed.w.esize
+cdef int read_states(Packed packed, Job *s, int k, cnp.ndarray out) except -1:
+    """out (n, T, units) = state k of the caller's first n rows after each step, also where carried."""
+    cdef long b, t, row, n = packed.w.size[k] * packed.w.esize
+    cdef const char *states = s.state[k]
     for b in range(out.shape[0]):
         row = b if s.place == NULL else s.place[b]
         for t in range(s.T):
@@ -76,4 +77,4 @@ def read(Packed packed, Tape tape, gates, states):
         read_gates(packed, &tape.job, gates)
     for k in range(packed.w.states):
         if states[k] is not None:
-            read_states(packed, &tape.job, tape.job.state[k], states[k])
+            read_states(packed, &tape.job, k, states[k])

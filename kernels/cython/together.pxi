@@ -30,13 +30,13 @@ cdef bint follow(Together *g, int i) noexcept:
     cdef View *v = &j.dy if g.backward else &j.x
     cdef View *w
     cdef cs_progress *p = g.progress + i
-    cdef long row = (j.w.H if g.backward else j.w.inputs) * j.w.esize, other
+    cdef long row = (j.w.size[0] if g.backward else j.w.inputs) * j.w.esize, other
     cdef int k
     p.after = -1
     for k in range(i):
         before = g.job + k
         w = &before.dx if g.backward else &before.y
-        other = before.w.inputs if g.backward else before.w.H
+        other = before.w.inputs if g.backward else before.w.size[0]
         if overlap(v, j.B, j.T, row, w, before.B, before.T, other * before.w.esize):
             if p.after >= 0:
                 return False

@@ -1,7 +1,8 @@
 """The graph of a step: nodes in the order in which they can be computed, each made once.
 
 Leaves are "sum" (of a gate: its letter and, where a product has sums of its own, "own"), "state", "seen" (the output
-state as products see it), "vector", "constant", and "gradient", which is given. All other nodes are operators.
+state as products see it), "vector", "constant", "projected" (the product that is the output state) and "gradient",
+which is given. All other nodes are operators.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 from .operators import OPERATORS
 
-LEAVES = ("sum", "state", "seen", "vector", "constant", "gradient", "units")
+LEAVES = ("sum", "state", "seen", "vector", "constant", "gradient", "units", "projected")
 
 
 class Node(NamedTuple):

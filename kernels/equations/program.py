@@ -21,7 +21,7 @@ ACTIVATED = ("tanh", "sigmoid", "exp", "expm1", "sqrt", "log", "log1p", "where",
 
 class Place(NamedTuple):
     """Where a value lies. kind: "z", a stretch of a gate row; "before", "after" or "vector", which one; "seen";
-    "dz", "dstate", "dseen", "dmade": gradients."""
+    "dz", "dstate", "dseen", "dmade": gradients. That of the value that is projected is given in dz."""
 
     kind: str
     number: int = 0
@@ -42,10 +42,11 @@ class Equations:
 
     Attributes:
         nodes: of the graph. letters: the gates. states, vectors: names.
-        outputs: the nodes of the new states, in order.
+        outputs: the nodes of the new states, in order; where `projected`, the first is what a matrix multiplies.
         apart: the gates whose product with h has sums of its own, with a bias of its own.
         made: operands that the step makes, each with the gates whose columns of U multiply it.
         recurrent: the gates that have a product with h.
+        projected: whether the output state is the product of what the step makes with a matrix, (H, its own size).
     """
 
     nodes: tuple[Node, ...]
@@ -56,6 +57,7 @@ class Equations:
     recurrent: str
     apart: str
     made: tuple[tuple[int, str], ...]
+    projected: bool = False
 
     @cached_property
     def program(self) -> Program:
@@ -67,9 +69,7 @@ class Equations:
     @property
     def key(self) -> str:
         """Equal for equations that compute the same."""
-        return repr(
-            (self.nodes, self.letters, self.states, self.vectors, self.outputs, self.recurrent, self.apart, self.made)
-        )
+        return repr(tuple(getattr(self, part.name) for part in fields(self)))
 
 
 def runs(letters: str, of: dict[str, object]) -> list[tuple[int, int, object]]:
@@ -92,6 +92,7 @@ class Program:
             operands that are made, and what else is kept. In gradients of gate rows those of vectors lie where operands
             begin.
         own: the stretch of a gate's own sums. made: the stretch of each operand. vectors: of each vector's gradient.
+        projected: the stretch of what is projected, and of its gradient; None where nothing is.
         gates: the node of each gate's value, which its stretch holds in the end.
         forward, backward: a stage for each phase.
         whole_rows: whether it needs all units of a row at once.
@@ -100,7 +101,7 @@ class Program:
     def __init__(self, e: Equations) -> None:
         self.e, self.graph = e, Graph(e.nodes)
         self.phases = 1 + len(e.made)
-        self.whole_rows = any(node.op == "total" for node in e.nodes)
+        self.whole_rows = e.projected or any(node.op == "total" for node in e.nodes)
         product: dict[str, object] = {letter: "h" if letter in e.recurrent else None for letter in e.letters}
         product |= {letter: "own" for letter in e.apart}
         product |= {letter: k for k, (_, letters) in enumerate(e.made) for letter in letters}
@@ -114,6 +115,9 @@ class Program:
                 for i in range(count):
                     self.own[e.letters[first + i]] = width + i
                 width += count
+        self.projected = width if e.projected else None
+        self.groups += [(width, 1)] * e.projected
+        width += e.projected
         self.made = [width + k for k in range(len(e.made))]
         self.vectors = [width + k for k in range(len(e.vectors))]
         self.kept: dict[int, Place] = {}
@@ -128,6 +132,8 @@ class Program:
         for k, stores in enumerate(derived):
             extra = {self.graph.leaf("gradient", ("state", i)): Place("dstate", i) for i in range(len(e.states))}
             extra |= {self.graph.leaf("gradient", ("made", i)): Place("dmade") for i in range(len(e.made))}
+            if self.projected is not None:
+                extra[self.graph.leaf("gradient", ("state", 0))] = Place("dz", self.projected)
             self.backward.append(Stage({**loads, **extra}, stores, k < self.phases - 1))
         self.width = max(self._width, width + len(e.vectors))
         self.groups += [(at, 1) for at in range(width, self.width)]
@@ -167,13 +173,14 @@ class Program:
         """What each stage of backward stores."""
         g, e, zero = self.graph, self.e, self.graph.constant(0.0)
         places: dict[int, Place] = {}
+        closed = [at for at, node in enumerate(e.nodes) if e.projected and node == Node("state", (), e.states[0])]
         for at, node in enumerate(e.nodes):
             if node.op == "sum":
                 letter, own = node.value
                 places[at] = Place("dz", self.own[letter] if own else e.letters.index(letter))
             elif node.op == "vector":
                 places[at] = Place("dz", self.vectors[e.vectors.index(node.value)])
-            elif node.op == "state":
+            elif node.op == "state" and at not in closed:
                 places[at] = Place("dstate", e.states.index(node.value))
             elif node.op == "seen":
                 places[at] = Place("dseen")
@@ -189,7 +196,7 @@ class Program:
                 begin[e.made[k][0]] = g.leaf("gradient", ("made", k))
             found = {places[at]: d for at, d in g.pullback(begin, places).items()}
             if last:  # all of them are written, those without a gradient too
-                every = [*places.values(), *(Place("dstate", i) for i in range(len(e.states)))]
+                every = [*places.values(), *(Place("dstate", i) for i in range(e.projected, len(e.states)))]
                 found = {place: found.get(place, zero) for place in every if place.kind != "dseen"}
             stages.append(sorted(found.items(), key=lambda item: (item[0].kind == "dseen", item[0])))
         return stages
@@ -211,7 +218,7 @@ class Program:
             elif node.op == "seen":
                 loads[at] = Place("seen")
         for i, at in enumerate(self.e.outputs if backward else ()):
-            loads.setdefault(at, Place("after", i))
+            loads.setdefault(at, self._output(i))
         for g, at in enumerate(self.gates):
             if self._phase[at] < phase:
                 loads.setdefault(at, Place("z", g))
@@ -245,7 +252,11 @@ class Program:
         e, last = self.e, phase == self.phases - 1
         stores = [] if last else [(Place("z", self.made[phase]), e.made[phase][0])]
         stores += [(Place("z", g), at) for g, at in enumerate(self.gates) if self._phase[at] == phase]
-        return stores + ([(Place("after", i), at) for i, at in enumerate(e.outputs)] if last else [])
+        return stores + ([(self._output(i), at) for i, at in enumerate(e.outputs)] if last else [])
+
+    def _output(self, i: int) -> Place:
+        """Where a step leaves a state, or what is projected to be it."""
+        return Place("after", i) if i or self.projected is None else Place("z", self.projected)
 
     def _forward(self, phase: int) -> Stage:
         loads = self._available(phase)

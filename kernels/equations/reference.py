@@ -27,7 +27,7 @@ def step(row: Any, weights: Any, options: Any, x: Array, hd: Array, *states: Arr
     has_bias_row = bool(e.apart)
     named = dict(zip(row.weight_names, weights, strict=True))
     W, U, b = named["W"], named.get("U", np.zeros(0)), named["b"]
-    B, H = states[0].shape
+    B, H = len(x), W.shape[1] // len(e.letters)
 
     def columns(letter: str) -> slice:
         return slice(units[letter] * H, (units[letter] + 1) * H)
@@ -51,14 +51,21 @@ def step(row: Any, weights: Any, options: Any, x: Array, hd: Array, *states: Arr
             operands.append(operand)
             for letter in e.made[k - 1][1]:
                 z[p.own[letter]] += operand @ U[:, columns(letter)]
-        run(p.graph, p.forward[k], memory)
+        run(p.graph, p.forward[k], memory, H)
+    if p.projected is not None:
+        memory["after"][0] = z[p.projected] @ named["R"]
 
     def back(*dafter: Array) -> Gradients:
         dz = np.zeros_like(z)
         dhd, dU = np.zeros_like(hd), np.zeros_like(U)
         gradients: dict[str, Any] = {**memory, "dz": dz, "dstate": [np.array(d) for d in dafter], "dseen": [dhd]}
+        found = {}
+        if p.projected is not None:
+            dz[p.projected] = dafter[0] @ named["R"].T
+            found["R"] = z[p.projected].T @ dafter[0]
+            gradients["dstate"][0][...] = 0
         for k in reversed(range(p.phases)):
-            run(p.graph, p.backward[k], gradients)
+            run(p.graph, p.backward[k], gradients, H)
             for letter in e.made[k - 1][1] if k else ():
                 dU[:, columns(letter)] += operands[k - 1].T @ dz[p.own[letter]]
             if k:
@@ -75,17 +82,17 @@ def step(row: Any, weights: Any, options: Any, x: Array, hd: Array, *states: Arr
                 dhd += d @ U[:, columns(letter)].T
                 dU[:, columns(letter)] = hd.T @ d
                 db[1, columns(letter)] = d.sum(0)
-        found = {"W": dW, "U": dU, "b": db if has_bias_row else db[0]}
+        found |= {"W": dW, "U": dU, "b": db if has_bias_row else db[0]}
         found |= {name: dz[at].sum(0) for name, at in zip(e.vectors, p.vectors, strict=True)}
         return dx, dhd, tuple(gradients["dstate"]), tuple(found[name] for name in row.weight_names)
 
     return np.stack(list(z[: len(e.letters)]), axis=1), tuple(memory["after"]), back
 
 
-def run(graph: Graph, stage: Stage, memory: dict[str, Any]) -> None:
+def run(graph: Graph, stage: Stage, memory: dict[str, Any], H: int) -> None:
     """The assignments of a stage, on arrays (B, H)."""
     values: dict[int, Any] = {}
-    like = memory["before"][0]
+    like = memory["z"][0]
 
     def at(place: Place) -> Any:
         return memory[place.kind][place.number]
@@ -98,7 +105,7 @@ def run(graph: Graph, stage: Stage, memory: dict[str, Any]) -> None:
             elif node.op == "constant":
                 values[i] = like.dtype.type(node.value)
             elif node.op == "units":
-                values[i] = like.dtype.type(like.shape[1])
+                values[i] = like.dtype.type(H)
             else:
                 function: Callable[..., Any] = OPERATORS[node.op].function
                 values[i] = function(*(values[a] for a in node.arguments))

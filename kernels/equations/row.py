@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from ..cells import ACTIVATIONS, Cell, Gate, Product, State, Weight
 from .program import Equations
 
-_NAMES = {"W": "kernel", "U": "recurrent_kernel", "b": "bias"}
+_NAMES = {"W": "kernel", "U": "recurrent_kernel", "b": "bias", "R": "projection_kernel"}
 
 
 def row_of(
     name: str, title: str, equations: Equations, gate_names: Mapping[str, str], roles: Mapping[str, str]
 ) -> Cell:
-    """The row: gates and vectors by name, and products as the equations have them."""
+    """The row: gates and vectors by name, and products as the equations have them. An output state that is a projection
+    is of size P."""
     e = equations
     products = [Product("x", "W", e.letters, bias=0)]
     for k, (first, count, what) in enumerate(e.program.runs):
@@ -26,6 +27,9 @@ def row_of(
     weights = {"W": ("I", "GH"), "U": ("H", "GH"), "b": ("GH",)}
     if len(products) == 1:
         del weights["U"]
+    if e.projected:
+        weights |= {"R": ("H", "P")} | ({"U": ("P", "GH")} if "U" in weights else {})
+        products.append(Product("projected", "R", ""))
     return Cell(
         name=name,
         title=title,
@@ -33,7 +37,7 @@ def row_of(
             Gate(letter, gate_names.get(letter, letter), _activation(e, i), roles.get(letter, ""))
             for i, letter in enumerate(e.letters)
         ),
-        states=tuple(State(state) for state in e.states),
+        states=tuple(State(state, "P" if e.projected and not i else "H") for i, state in enumerate(e.states)),
         weights=(
             *(Weight(w, axes, {"keras": _NAMES[w]}) for w, axes in weights.items()),
             *(Weight(vector, ("H",), {"keras": vector}) for vector in e.vectors),

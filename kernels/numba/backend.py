@@ -49,7 +49,7 @@ def tape(packed: Packed, B: int, T: int) -> Tape:
         n, none = part.stop - part.start, NONE[p.dtype][3]
         z = aligned((T, n, p.P), p.dtype) if v.plan.kept else none
         sums = aligned((T, n, v.plan.gates * p.H), p.dtype) if v.of_input else none
-        parts.append(TapePart(z, sums, tuple(aligned((n, T + 1, p.H), p.dtype) for _ in v.cell.states)))
+        parts.append(TapePart(z, sums, tuple(aligned((n, T + 1, size), p.dtype) for size in p.sizes)))
     return Tape(rows, parts)
 
 
@@ -163,14 +163,15 @@ def backward(
     _, none1, none2, none3 = NONE[p.dtype]
     shape = inputs.x.shape
     dstates = []
-    for into, gradient in zip(dfirst, dlast, strict=True):
-        dstates.append(np.empty((shape[0], p.H), p.dtype) if into is None else into)
+    for into, gradient, size in zip(dfirst, dlast, p.sizes, strict=True):
+        dstates.append(np.empty((shape[0], size), p.dtype) if into is None else into)
         dstates[-1][...] = 0 if gradient is None else gradient
     gradients = Gradients(_or(dy, none3), _or(dx, none3), tuple([_or(a, none3) for a in traces]), tuple(dstates))
     db = dweights[v.b]
     totals = Sums(
         dW=_or(dweights[v.W], none2),
         dU=none2 if v.U is None else _or(dweights[v.U], none2),
+        dR=none2 if v.R is None else _or(dweights[v.R], none2),
         db=none1 if db is None else db.reshape(-1),
         vectors=tuple([_or(dweights[i], none1) for i in v.vectors]),
     )
@@ -186,7 +187,7 @@ def backward(
         calls.append([partial(loop, p.transposed, *s, *mine, part, added) for s in steps])
     thread_pool.run_parts(calls, work)
     for added in sums[1:]:
-        for total, a in zip((*totals[:3], *totals.vectors), (*added[:3], *added.vectors), strict=True):
+        for total, a in zip((*totals[:-1], *totals.vectors), (*added[:-1], *added.vectors), strict=True):
             total += a
 
 

@@ -41,11 +41,14 @@ Sequences = Annotated[tuple[Real3, ...], "states"]
 
 
 class Weights(NamedTuple):
-    """W (I, G H) in panels; U in panels, one product's behind the other's; b (P,), what sums of a row begin with;
-    vectors (H,) each; codes of the activations. In backward W and U are the whole transposes, and b has no elements."""
+    """W (I, G H) in panels; U in panels, one product's behind the other's; R (H, units of h) in panels, or no elements;
+    units: H; b (P,), what sums of a row begin with; vectors (H,) each; codes of the activations. In backward W, U and R
+    are the whole transposes, and b has no elements."""
 
     W: Real3
     U: Real3
+    R: Real3
+    units: int
     b: Real1
     vectors: Vectors
     codes: Codes
@@ -63,8 +66,8 @@ class Inputs(NamedTuple):
 
 class TapePart(NamedTuple):
     """What a forward pass keeps of some rows: z (T, B, P), with gates activated; v (T, B, G H), pre-activations of the
-    gates where a derivative is a function of one; states (B, T + 1, H), which start with the initial ones. No elements
-    where something is not kept."""
+    gates where a derivative is a function of one; states (B, T + 1, units), which start with the initial ones. No
+    elements where something is not kept."""
 
     z: Real3
     v: Real3
@@ -72,8 +75,8 @@ class TapePart(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """dy (B, T, H) and dx (B, T, I); traces, of the states after each step (B, T, H); dstates (B, H), of the final
-    states in, of the initial ones out. No elements where one is absent or not wanted."""
+    """dy (B, T, units) and dx (B, T, I); traces, of the states after each step (B, T, units); dstates (B, units),
+    of the final states in, of the initial ones out. No elements where one is absent or not wanted."""
 
     dy: View3
     dx: View3
@@ -82,10 +85,11 @@ class Gradients(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What backward adds to: dW (I, G H), dU (H, G H), db, one row of the bias behind the other, and (H,) for each
-    vector. No elements where one is not wanted."""
+    """What backward adds to: dW (I, G H), dU (units of h, G H), dR (H, units of h), db, one row of the bias behind the
+    other, and (H,) for each vector. No elements where one is not wanted."""
 
     dW: Real2
     dU: Real2
+    dR: Real2
     db: Real1
     vectors: Vectors

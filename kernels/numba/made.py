@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .jit import inlined, row, rows_of, view, views
 from .products import add_product, add_weights, into_panels
-from .rows import Operand, Row, add, fill
+from .rows import Operand, Row, add, copy, fill
 
 
 class Columns(NamedTuple):
@@ -38,6 +38,31 @@ def add_columns(dz: Any, c: int, db: Any, b: int, N: int) -> None:
 add_columns = inlined(add_columns)
 
 
+@inlined
+def project(live: Any, z: Any, at: int, R: Any, h: Any, made: Any, edge: Any) -> None:
+    """h (B, any) = the columns of z (B, P) from `at` on times R, in rows that run; made (B, any) is scratch."""
+    for r in range(made.shape[0]):
+        fill(row(made, r))
+    add_product(z, at, R, 0, R.shape[1], made, 0, made.shape[1], edge)
+    for r in range(made.shape[0]):
+        if live[r]:
+            copy(row(made, r), row(h, r))
+
+
+@inlined
+def project_back(live: Any, dh: Any, kept: Any, Rt: Any, dz: Any, at: int, H: int, edge: Any) -> None:
+    """The columns of dz (B, P) from `at` on = dh (B, any) R^T; dh of rows that run goes to `kept`, others have zeros
+    there."""
+    for r in range(dh.shape[0]):
+        if live[r]:
+            copy(row(dh, r), row(kept, r))
+            fill(row(dh, r))
+        else:
+            fill(row(kept, r))
+        fill(dz[r, at : at + H])
+    add_product(kept, 0, Rt, 0, kept.shape[1], dz, at, H, edge)
+
+
 def nothing(*arguments: Any) -> None:
     """No products."""
 
@@ -45,27 +70,26 @@ def nothing(*arguments: Any) -> None:
 def products_of(products: tuple[Columns, ...]) -> tuple[Callable[..., Any], Callable[..., None], Callable[..., None]]:
     """Compiled functions for products of one operand with U: forward, back to the operand, back to U and b."""
     if not products:
-        return inlined(lambda h, U, panel, z, edge: panel), inlined(nothing), inlined(nothing)
+        return inlined(lambda h, H, U, panel, z, edge: panel), inlined(nothing), inlined(nothing)
     (start, first, count, bias), others = products[0], products_of(products[1:])
     others_forward, others_to_operand, others_to_weights = others
 
     @inlined
-    def forward(h: Any, U: Any, panel: int, z: Any, edge: Any) -> Any:
-        """z (B, P) += h (B, H) U. Panels of these products start at `panel`; gives where the next ones start."""
-        H, wide = h.shape[1], U.shape[2]
-        add_product(h, 0, U, panel * H, H, z, start * H, count * H, edge)
-        return others_forward(h, U, panel + (count * H + wide - 1) // wide, z, edge)
+    def forward(h: Any, H: int, U: Any, panel: int, z: Any, edge: Any) -> Any:
+        """z (B, P) += h (B, any) U. Panels of these products start at `panel`; gives where the next ones start."""
+        K, wide = h.shape[1], U.shape[2]
+        add_product(h, 0, U, panel * K, K, z, start * H, count * H, edge)
+        return others_forward(h, H, U, panel + (count * H + wide - 1) // wide, z, edge)
 
     @inlined
-    def to_operand(dz: Any, Ut: Any, dh: Any, edge: Any) -> None:
-        """dh (B, H) += dz (B, P) U^T."""
-        H = dh.shape[1]
-        add_product(dz, start * H, Ut, first * H, count * H, dh, 0, H, edge)
-        others_to_operand(dz, Ut, dh, edge)
+    def to_operand(dz: Any, H: int, Ut: Any, dh: Any, edge: Any) -> None:
+        """dh (B, any) += dz (B, P) U^T."""
+        add_product(dz, start * H, Ut, first * H, count * H, dh, 0, dh.shape[1], edge)
+        others_to_operand(dz, H, Ut, dh, edge)
 
     @inlined
     def to_weights(hp: Any, dz: Any, dzp: Any, own: Any, H: int, N: int, dU: Any, db: Any) -> None:
-        """dU (H, N) += h^T dz (rows, P), and rows of db += sums of dz, where products have a row of their own.
+        """dU (any, N) += h^T dz (rows, P), and rows of db += sums of dz, where products have a row of their own.
 
         hp: h in panels of `TALL` columns; dzp: the gates of dz in panels, own: scratch for panels of other columns.
         """
@@ -99,7 +123,7 @@ def made(operands: tuple[Operand, ...], products: tuple[tuple[Columns, ...], ...
                 this = Row(row(z, r), view(v, t, r), hd.shape[1], codes, vectors)
                 begin(this, rows_of(states, r), row(hd, r))
                 value(this, row(hd, r), row(operand, r))
-        after = add_made(operand, U, panel, z, edge)
+        after = add_made(operand, hd.shape[1], U, panel, z, edge)
         later_forward(live, z, v, t, codes, vectors, states, hd, operand, U, after, edge)
 
     @inlined
@@ -118,7 +142,7 @@ def made(operands: tuple[Operand, ...], products: tuple[tuple[Columns, ...], ...
         later_backward(live, fresh, z, v, t, codes, vectors, states, zeros, hd, drop, dz, Ut, d, dstates, dh, edge)
         for r in range(d.shape[0]):
             fill(row(d, r))
-        to_operand(dz, Ut, d, edge)
+        to_operand(dz, d.shape[1], Ut, d, edge)
         for r in range(d.shape[0]):
             if live[r]:
                 before = views(states, r, t, fresh.size > 0 and fresh[r], zeros)

@@ -30,8 +30,8 @@ NONE = {np.dtype(c): tuple(np.empty((0,) * axes, c) for axes in range(4)) for c 
 class Variant(NamedTuple):
     """A cell with its options, as these files need it.
 
-    W, U, b: places in the row's weights, U None if the cell has none; vectors: those of weights (H,). codes: of the
-    activations. of_input: whether tapes keep pre-activations, as the derivative of a gate is a function of its.
+    W, U, b, R: places in the row's weights, U and R None if the cell has none; vectors: those of weights (H,). codes:
+    of the activations. of_input: whether tapes keep pre-activations, as the derivative of a gate is a function of its.
     """
 
     cell: Cell
@@ -41,6 +41,7 @@ class Variant(NamedTuple):
     W: int
     U: int | None
     b: int
+    R: int | None
     vectors: tuple[int, ...]
     codes: tuple[int, ...]
     of_input: bool
@@ -48,11 +49,12 @@ class Variant(NamedTuple):
 
 class Packed(NamedTuple):
     """Weights as the loops read them, read-only: `weights` forward, `transposed` backward, the latter
-    without elements if backward will not be called."""
+    without elements if backward will not be called. sizes: of the states."""
 
     variant: Variant
     I: int  # noqa: E741 - the contract's letter
     H: int
+    sizes: tuple[int, ...]
     dtype: np.dtype[Any]
     weights: Weights
     transposed: Weights
@@ -65,13 +67,14 @@ class Packed(NamedTuple):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as plain weights, since the panels' width depends on the processor."""
         v, H, N = self.variant, self.H, self.variant.cell.G * self.H
-        W, in_panels, b, vectors, _ = self.weights
-        U, start = np.empty((H, N if v.plan.products else 0), self.dtype), 0
+        W, in_panels, in_R, _, b, vectors, _ = self.weights
+        U, start = np.empty((self.sizes[0], N if v.plan.products else 0), self.dtype), 0
+        R = None if v.R is None else _unpacked(in_R, self.sizes[0])
         for _, first, count, _ in v.plan.products:
             end = start + -(-count * H // in_panels.shape[2])
             U[:, first * H : (first + count) * H] = _unpacked(in_panels[start:end], count * H)
             start = end
-        return _pack_again, (v.cell, v.options, _unpacked(W, N), U, b, vectors, self.transposed.W.size > 0)
+        return _pack_again, (v.cell, v.options, _unpacked(W, N), U, b, R, vectors, self.transposed.W.size > 0)
 
 
 def _unpacked(panels: Array, N: int) -> Array:
@@ -106,7 +109,8 @@ def variant_of(cell: Cell, options: tuple[Any, ...]) -> Variant:
     plan = Plan(cell.G, blocks, tuple(products), cell.letters != cell.output, *counts, tuple(map(len, in_order)))
     if cell.equations is not None:
         e = cell.equations
-        plan = plan._replace(activations=2 * e.program.phases, dvectors=e.program.vectors[0] if e.vectors else 0)
+        first = e.program.vectors[0] if e.vectors else 0
+        plan = plan._replace(activations=2 * e.program.phases, dvectors=first, projected=e.program.projected or 0)
     flags = {name: value for name, value in chosen.items() if name not in cell.activations}
     step = CELLS[cell.name](**flags) if cell.equations is None else step_of(cell.equations)
     return Variant(
@@ -117,6 +121,7 @@ def variant_of(cell: Cell, options: tuple[Any, ...]) -> Variant:
         W=names.index("W"),
         U=names.index("U") if "U" in names else None,
         b=names.index(cell.bias),
+        R=names.index(cell.projection) if cell.projection else None,
         vectors=vectors,
         codes=tuple(ACTIVATIONS.index(chosen[name]) for name in cell.activations),
         of_input=any(chosen.get(gate.activation) in OF_INPUT for gate in cell.gates),
@@ -132,7 +137,8 @@ def _loops(cell: Cell, plan: Plan, step: Step) -> tuple[Kernel, Kernel]:
 def pack(cell: Cell, weights: Sequence[Array | None], options: Sequence[Any], backward: bool) -> Packed:
     """Copy the weights, and their transposes if `backward` will be called."""
     v = variant_of(cell, tuple(options))
-    W, U, b, G = weights[v.W], None if v.U is None else weights[v.U], weights[v.b], cell.G
+    W, b, G = weights[v.W], weights[v.b], cell.G
+    U, R = (None if i is None else weights[i] for i in (v.U, v.R))
     assert W is not None
     H = W.shape[1] // G
     bias = np.zeros((v.plan.blocks, H), W.dtype)
@@ -143,22 +149,27 @@ def pack(cell: Cell, weights: Sequence[Array | None], options: Sequence[Any], ba
             if row:
                 bias[start : start + count] += rows[row, first : first + count]
     vectors = tuple(np.array([weights[i] for i in v.vectors])) if v.vectors else ()
-    return _pack(v, W, np.empty((H, 0), W.dtype) if U is None else U, bias.reshape(-1), vectors, backward)
+    U = np.empty((H if R is None else R.shape[1], 0), W.dtype) if U is None else U
+    return _pack(v, W, U, bias.reshape(-1), R, vectors, backward)
 
 
-def _pack(v: Variant, W: Array, U: Array, b: Array, vectors: tuple[Array, ...], backward: bool) -> Packed:
-    """W (I, G H) and U (H, G H) into panels; b (P,) and vectors are kept as they are."""
+def _pack(
+    v: Variant, W: Array, U: Array, b: Array, R: Array | None, vectors: tuple[Array, ...], backward: bool
+) -> Packed:
+    """W (I, G H), U (units of h, G H) and R (H, units of h) into panels; b (P,) and vectors are kept as they are."""
     _, none1, _, none3 = NONE[W.dtype]
     H = W.shape[1] // v.cell.G
     codes = v.codes if v.cell.equations is None else addresses(v.cell.equations, W.dtype)
     parts = [U[:, first * H : (first + count) * H] for _, first, count, _ in v.plan.products] or [U]
     Wp, Up, *transposed = panels([W], parts, *([W.T], [U.T]) if backward else ())
     Wt, Ut = transposed or (none3, none3)
+    Rp, Rt = (none3, none3) if R is None else panels([R], [R.T])
     return Packed(
         variant=v,
         I=W.shape[0],
         H=H,
+        sizes=tuple(U.shape[0] if k == 0 else H for k in range(len(v.cell.states))),
         dtype=W.dtype,
-        weights=Weights(Wp, Up, b, vectors, codes),
-        transposed=Weights(Wt, Ut, none1, vectors, codes),
+        weights=Weights(Wp, Up, Rp, H, b, vectors, codes),
+        transposed=Weights(Wt, Ut, Rt if backward else none3, H, none1, vectors, codes),
     )

@@ -47,4 +47,5 @@ def pack(cell: Cell, weights: Sequence[Array | None], options: Sequence[Any], ba
             a.flags.writeable = False
     sizes = cell.sizes(copies)
     dtype = next(a.dtype for a in copies if a is not None)
-    return Packed(cell, CELLS[cell.name], copies, tuple(options), sizes["I"], sizes["H"], dtype)
+    of_states = tuple(sizes[state.size] for state in cell.states)
+    return Packed(cell, CELLS[cell.name], copies, tuple(options), sizes["I"], sizes["H"], of_states, dtype)

@@ -31,8 +31,8 @@ Step = Callable[..., tuple[Array, tuple[Array, ...], Callable[..., Gradients]]]
 class Packed:
     """Weights as `pack` leaves them: read-only copies, with the function of a step.
 
-    An activation among the options is a name of the contract; this backend alone takes any other function with its
-    gradient too.
+    sizes: of the states. An activation among the options is a name of the contract; this backend alone takes any other
+    function with its gradient too.
     """
 
     cell: Cell
@@ -41,6 +41,7 @@ class Packed:
     options: tuple[Any, ...]
     I: int  # noqa: E741 - the contract's letter
     H: int
+    sizes: tuple[int, ...]
     dtype: np.dtype[Any]
 
 
@@ -159,8 +160,10 @@ def backward(
     """
     assert tape.run is not None
     assert tape.fresh is not None
-    B, T, H = tape.B, tape.T, packed.H
-    dstates = [np.zeros((B, H), packed.dtype) if d is None else np.array(d) for d in dlast]
+    B, T = tape.B, tape.T
+    dstates = [
+        np.zeros((B, n), packed.dtype) if d is None else np.array(d) for d, n in zip(dlast, packed.sizes, strict=True)
+    ]
     for t in reversed(range(T)):
         run = tape.run[t]
         if dy is not None:

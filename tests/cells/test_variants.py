@@ -122,6 +122,12 @@ def clipped(w: Weights, x: Any, h: Any, c: Any) -> Any:
     return sigmoid(zo) * np.tanh(c), c
 
 
+def projection(w: Weights, x: Any, h: Any, c: Any) -> Any:
+    zi, zf, zc, zo = gates(w, x, h)
+    c = sigmoid(zf) * c + sigmoid(zi) * np.tanh(zc)
+    return (sigmoid(zo) * np.tanh(c)) @ w["projection_kernel"], c
+
+
 def layer_norm_lstm(w: Weights, x: Any, h: Any, c: Any) -> Any:
     i, f, g, o = (normal(w.sum(p, x, h)) * w[f"gain_{p}"] + w[f"shift_{p}"] for p in "ifco")
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
@@ -195,6 +201,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], Callable[..., Any]]] = {
     "PeepholeLSTM, clipped": ("PeepholeLSTM", {"cell_clip": 0.3, "gate_clip": 0.5}, peephole_clipped),
     "CoupledLSTM": ("CoupledLSTM", {}, coupled),
     "ClippedLSTM": ("ClippedLSTM", {"cell_clip": 0.3}, clipped),
+    "ProjectionLSTM": ("ProjectionLSTM", {"projection": 3}, projection),
     "LayerNormLSTM": ("LayerNormLSTM", {}, layer_norm_lstm),
     "LayerNormGRU": ("LayerNormGRU", {}, layer_norm_gru),
     "SLSTM": ("SLSTM", {}, slstm),
@@ -208,7 +215,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], Callable[..., Any]]] = {
 
 
 #: Those that Numba's loops are compiled for here.
-COMPILED = ("MGU", "SLSTM", "MinGRU")
+COMPILED = ("MGU", "SLSTM", "MinGRU", "ProjectionLSTM")
 
 
 def test_every_variant_is_here() -> None:
@@ -224,7 +231,7 @@ def test_a_variant_is_its_equations(name: str, backend: kernels.Backend) -> None
     w = Weights(cell, np.random.default_rng(1))
     with use_backend(backend.name):
         y = layers.RNN(cell, return_sequences=True)(X)
-    states = tuple(np.zeros((B, H)) for _ in cell.contract.states)
+    states = tuple(np.zeros((B, n)) for n in cell.state_sizes)
     for t in range(T):
         states = step(w, X[:, t], *states)
         np.testing.assert_allclose(y[:, t], states[0], rtol=1e-12, atol=1e-13)
@@ -242,7 +249,8 @@ def test_variants_are_saved(tmp_path: Path) -> None:
     first = [layers.Bidirectional(cells.MGU.Layer(2, return_sequences=True)), layers.RNN(cells.JANET(2))]
     model = Sequential([Input((T, INPUTS)), *first, layers.RepeatVector(2)])
     for title in titles:
-        model.add(getattr(cells, title).Layer(3, return_sequences=True))
+        kind = getattr(cells, title)
+        model.add(kind.Layer(3, *[2] * len(kind.size_names()), return_sequences=True))
     model.save(tmp_path / "m.keras")
     x = X.astype("float32")
     again = models.load_model(tmp_path / "m.keras")

@@ -29,20 +29,21 @@ __all__ = [
     "MinGRU",
     "MinLSTM",
     "PeepholeLSTM",
+    "ProjectionLSTM",
 ]
 
 if TYPE_CHECKING:
     from .cell import Cell
     from .continuous import CTRNN, LTC, CfC
     from .gated import JANET, MGU, UGRNN, IndRNN, LayerNormGRU
-    from .lstms import SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM
+    from .lstms import SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM, ProjectionLSTM
     from .parallel import QRNN, SRU, MinGRU, MinLSTM
 
 _PLACES = {
     ".cell": "Cell",
     ".continuous": "CTRNN, LTC, CfC",
     ".gated": "JANET, MGU, UGRNN, IndRNN, LayerNormGRU",
-    ".lstms": "SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM",
+    ".lstms": "SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM, ProjectionLSTM",
     ".parallel": "QRNN, SRU, MinGRU, MinLSTM",
 }
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .. import activations, kernels, registry
+from .. import activations, core, kernels, registry
 from ..activations import Activation
 from ..configured import arguments_of, levels_to_user, of_package
 from ..kernels.equations import has_vector_code
@@ -65,7 +65,8 @@ class Cell(RecurrentCell):
         gates: a letter for each gate, in the order of the columns of the weights. Of gate f the step takes `z.f`, which
             is b + x W + h U; or its parts `z.x.f`, b + x W, and `z.h.f`, h U with a bias of its own.
         states: names, the output first; each is an argument of `step` and has `units` numbers. `step` returns the new
-            ones.
+            ones. Or a dictionary, {"h": "projection", "c": "units"}: then the output has as many numbers as the
+            argument `projection` says, and is `self.project(value)`.
         vectors: names of weights (units,), as `self.name` in the step; or a dictionary of names to initializers.
         gate_names, roles: words for the gates, and what they do to the memory ("keep", "store", "reset", "output"),
             by letter, for the lab's pictures.
@@ -75,10 +76,11 @@ class Cell(RecurrentCell):
 
     Functions: operators, `np.tanh`, `np.exp`, `np.where`, `np.minimum`, `np.clip` and the like, `cellstep.activations`,
     and these of the cell: `self.product(value, "n")`, value U in the columns of gate n, in the place of its product
-    with h; `self.mean(value)` over the units of a row; `self.normalize(value)`, with mean 0 and variance 1 over them.
+    with h; `self.project(value)`, its product with a matrix, for an output of a size of its own; `self.mean(value)`
+    over the units of a row; `self.normalize(value)`, with mean 0 and variance 1 over them.
 
     Args:
-        units: the size of each state.
+        units: the size of each state; behind it the size of the output, where it has one of its own.
         use_bias, *_initializer, *_regularizer, *_constraint, dropout, recurrent_dropout, seed: as for an LSTMCell; and
             `<vector>_initializer` for each vector.
 
@@ -91,7 +93,7 @@ class Cell(RecurrentCell):
     """
 
     gates: ClassVar[str] = ""
-    states: ClassVar[str] = "h"
+    states: ClassVar[str | Mapping[str, str]] = "h"
     vectors: ClassVar[str | Mapping[str, Any]] = ""
     gate_names: ClassVar[Mapping[str, str]] = {}
     roles: ClassVar[Mapping[str, str]] = {}
@@ -112,19 +114,19 @@ class Cell(RecurrentCell):
             return
         check_words(cls, {**_ARGUMENTS, **_OF_LAYER}, RecurrentCell)
         vectors = {f"{name}_initializer": first for name, first in cls.vector_initializers().items()}
-        arguments = {**cls.hyperparameters, **shared, **vectors}
+        arguments, sizes = {**cls.hyperparameters, **shared, **vectors}, cls.size_names()
         cls.contract = cls.row(cls.hyperparameters)
         if "__init__" not in vars(cls):
-            cls.__init__ = _constructor(lambda: cls, arguments)  # type: ignore[method-assign]
+            cls.__init__ = _constructor(lambda: cls, sizes, arguments)  # type: ignore[method-assign]
         super().__init_subclass__(**options)
-        cls.config_keys, cls._defaults = ("units", *arguments), arguments
-        shown = {name: of_cell(name) for name in (*cls.hyperparameters, *vectors)}
+        cls.config_keys, cls._defaults = ("units", *sizes, *arguments), arguments
+        shown = {name: of_cell(name) for name in (*sizes, *cls.hyperparameters, *vectors)}
         body = {
             "cell_class": cls,
             "__module__": cls.__module__,
             "__qualname__": f"{cls.__qualname__}.Layer",
             "__doc__": f"{cls.__name__} over sequences.",
-            "__init__": _constructor(lambda: cls.Layer, {**arguments, **_OF_LAYER}),
+            "__init__": _constructor(lambda: cls.Layer, sizes, {**arguments, **_OF_LAYER}),
         }
         cls.Layer = type(f"{cls.__name__}Layer", (CellLayer,), {**body, **shown})
         if of_package(cls):
@@ -150,7 +152,13 @@ class Cell(RecurrentCell):
                 raise TypeError(
                     f"{name} of {type(self).__name__} must be a number, a truth value, a string or None, got {value!r}"
                 )
+        plain |= {name: core.check_count(name, own[name]) for name in self.size_names()}
         return {**super()._checked({name: own[name] for name in own if name not in plain}), **plain}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What letters of the row stand for, besides I and G."""
+        return super().sizes | dict(zip("P", (getattr(self, name) for name in self.size_names()), strict=False))
 
     def step(self, z: Any, *states: Any) -> Any:
         """The new states, the output first, from the sums of the gates and the states."""
@@ -165,11 +173,16 @@ class Cell(RecurrentCell):
         """value U in the columns of a gate, in the place of its product with h; of several gates a list."""
         return self._recording("product").product(value, gates)
 
+    def project(self, value: Any) -> Any:
+        """value R, with as many numbers as the output has: what a step returns as its output of a size of its own."""
+        return self._recording("project").project(value)
+
     def mean(self, value: Any) -> Any:
         """The mean over the units of a row."""
         recorder = self._recording("mean")
         if not isinstance(value, Symbol) or value.truth:
             refuse(f"expected mean of a value of the step, got {type(value).__name__}")
+        value.check_units("mean")
         units = recorder.leaf("units", None)
         return Symbol(value.graph, value.graph.add("total", value.at)) / units
 
@@ -187,6 +200,16 @@ class Cell(RecurrentCell):
     def letters(cls) -> list[str]:
         """The gates."""
         return cls.gates.split()
+
+    @classmethod
+    def declared_states(cls) -> dict[str, str]:
+        """The states with the arguments that say how many numbers each has."""
+        return dict.fromkeys(cls.states.split(), "units") if isinstance(cls.states, str) else dict(cls.states)
+
+    @classmethod
+    def size_names(cls) -> list[str]:
+        """Arguments besides units that say how many numbers a state has."""
+        return [size for size in cls.declared_states().values() if size != "units"]
 
     @classmethod
     def vector_initializers(cls) -> dict[str, Any]:
@@ -238,9 +261,9 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str | Activation)
 
 
-def _constructor(kind: Callable[[], type], arguments: Mapping[str, Any]) -> Any:
-    """An `__init__` of the class that `kind` gives, with units, these arguments and **options, which hands all on."""
-    names = ", ".join(f"{name}=_defaults[{name!r}]" for name in arguments)
+def _constructor(kind: Callable[[], type], sizes: Sequence[str], arguments: Mapping[str, Any]) -> Any:
+    """An `__init__` of the class that `kind` gives, which hands on units, sizes, these arguments and **options."""
+    names = ", ".join([*sizes, *(f"{name}=_defaults[{name!r}]" for name in arguments)])
     code = f"def __init__(self, units, {names}, **options):\n    _super(_kind(), self).__init__(**_all(locals()))\n"
     scope = {"_kind": kind, "_super": super, "_all": arguments_of, "_defaults": dict(arguments), "__name__": __name__}
     exec(code, scope)

@@ -91,6 +91,27 @@ class ClippedLSTM(Cell):
         return rec(z.o) * act(new), new
 
 
+class ProjectionLSTM(Cell):
+    """An LSTM whose output is h = o tanh(c) times a matrix, `projection_kernel` (units, projection): h has `projection`
+    numbers, and so many rows has the recurrent kernel; c has `units`.
+
+    H. Sak, A. Senior and F. Beaufays, "Long short-term memory based recurrent neural network architectures for large
+    vocabulary speech recognition", 2014 (arXiv 1402.1128), without peepholes, as PyTorch's `proj_size` has it.
+    """
+
+    gates = "i f c o"
+    states = {"h": "projection", "c": "units"}
+    gate_names, roles = _NAMES, _ROLES
+    activation: Any = "tanh"
+    recurrent_activation: Any = "sigmoid"
+
+    @hook
+    def step(self, z: Any, h: Any, c: Any) -> Any:
+        act, rec = self.activation, self.recurrent_activation
+        new = rec(z.f) * c + rec(z.i) * act(z.c)
+        return self.project(rec(z.o) * act(new)), new
+
+
 class LayerNormLSTM(Cell):
     """An LSTM whose sums are normalized over the units of each gate, and c before the output, with a gain and a shift.
 

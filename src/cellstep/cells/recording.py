@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..kernels.equations.graph import Graph
@@ -16,14 +16,36 @@ PHASES = 4
 class Recorder:
     """What `self.product` and `z` of a running step write to."""
 
-    def __init__(self, letters: str, states: Sequence[str], vectors: Sequence[str]) -> None:
+    def __init__(self, letters: str, states: Mapping[str, str], vectors: Sequence[str]) -> None:
         self.letters, self.states, self.vectors = letters, tuple(states), tuple(vectors)
+        #: What the output state's numbers are counted by, where it has as many as the cell has units: "".
+        self.size = next(iter(states.values())).replace("units", "", 1)
+        self.projected: Symbol | None = None
         self.graph = Graph()
         self.used: dict[str, set[str]] = {letter: set() for letter in letters}
         self.made: list[tuple[int, str]] = []
 
     def leaf(self, op: str, value: Any) -> Symbol:
         return Symbol(self.graph, self.graph.leaf(op, value))
+
+    def state(self, name: str) -> Symbol:
+        """A state as it was before the step."""
+        return Symbol(self.graph, self.graph.leaf("state", name), self.size if name == self.states[0] else "")
+
+    def project(self, value: Any) -> Symbol:
+        """The product of a value with the matrix whose columns are the output state's numbers."""
+        if not self.size:
+            refuse("project gives a state of a size of its own: write states = {'h': 'projection', ...}")
+        if self.projected is not None:
+            refuse("a step has one projection, which is the output state, got another one")
+        self._check_operand("project", value)
+        self.projected = Symbol(self.graph, self.graph.leaf("projected", value.at), self.size)
+        return self.projected
+
+    def _check_operand(self, name: str, value: Any) -> None:
+        wide = isinstance(value, Symbol) and not value.truth and not value.size and self.graph.wide[value.at]
+        if not wide:
+            refuse(f"expected {name} of a value with a number for each unit, got another one")
 
     def sum(self, letter: str, part: str) -> Symbol:
         """The sum of a gate, or a part of it."""
@@ -42,8 +64,9 @@ class Recorder:
                 refuse(f"gate {letter} has a product with U already, got another one: take one more gate", ValueError)
         if not letters:
             refuse(f"expected product(value, gates) with gates such as 'f', got {gates!r}")
-        if not isinstance(value, Symbol) or value.truth or not self.graph.wide[value.at]:
-            refuse("expected product of a value with a number for each unit, got another one")
+        if self.size:
+            refuse(f"U has a row for each of {self.size}, and so multiplies {self.states[0]} alone: leave product away")
+        self._check_operand("product", value)
         at = value.at
         for i, (operand, there) in enumerate(self.made):
             if operand == at:
@@ -66,6 +89,11 @@ class Recorder:
             if not isinstance(value, Symbol) or value.truth or value.graph is not self.graph:
                 what = "a comparison" if isinstance(value, Symbol) and value.truth else repr(value)
                 raise TypeError(f"expected step of {name} to return {state} as a value of the step, got {what}")
+            if (value is self.projected) != (bool(self.size) and state == self.states[0]) or (
+                value.size and value is not self.projected
+            ):
+                wanted = "self.project(value)" if state == self.states[0] and self.size else "a number for each unit"
+                raise ValueError(f"expected step of {name} to return {state} as {wanted}, got another value")
         made = "".join(letters for _, letters in self.made)
         for letter, used in self.used.items():
             if not used - {"h"}:
@@ -79,15 +107,21 @@ class Recorder:
         apart = "".join(letter for letter in self.letters if "h" in self.used[letter])
         recurrent = "".join(letter for letter in self.letters if letter not in made and self.used[letter] - {"x"})
         graph, places = self._resolved(apart)
-        outs = tuple(places[value.at] for value in values)
+        outs = tuple(places[self.made_of(value)] for value in values)
         seen = []
         for at, letters in self.made:
             operand, gates = places[at], _gate_values(graph)
             h = graph.leaf("state", self.states[0])
             seen.append((graph.replaced(operand, h, graph.leaf("seen"), gates), letters))
         return Equations(
-            tuple(graph.nodes), self.letters, self.states, self.vectors, outs, recurrent, apart, tuple(seen)
+            *(tuple(graph.nodes), self.letters, self.states, self.vectors, outs, recurrent, apart, tuple(seen)),
+            self.projected is not None,
         )
+
+    def made_of(self, value: Symbol) -> int:
+        """The node of a value; of the projection's, that of what is projected."""
+        node = self.graph.nodes[value.at]
+        return int(node.value) if node.op == "projected" else value.at
 
     def _resolved(self, apart: str) -> tuple[Graph, dict[int, int]]:
         """The graph with the sums as kernels have them: of a gate whose parts are used, as the sum of both."""
@@ -107,7 +141,7 @@ class Recorder:
             elif node.arguments:
                 arguments = [places[a] for a in node.arguments]
                 places[at] = graph.where(*arguments) if node.op == "where" else graph.add(node.op, *arguments)
-            else:
+            elif node.op != "projected":
                 places[at] = graph.leaf(node.op, node.value)
         return graph, places
 
@@ -124,14 +158,14 @@ def record(kind: type, hyperparameters: dict[str, Any]) -> Equations:
         Exception: what the step raises, or what it may not do, with the line of the user's code.
     """
     own: Any = kind
-    letters, states, vectors = own.letters(), own.states.split(), list(own.vector_initializers())
+    letters, states, vectors = own.letters(), own.declared_states(), list(own.vector_initializers())
     recorder = Recorder("".join(letters), states, vectors)
     # an object of the class without its weights: methods of the user's work
     stand_in: Any = object.__new__(kind)
     vars(stand_in).update(hyperparameters, _recorder=recorder)
     vars(stand_in).update({name: recorder.leaf("vector", name) for name in vectors})
     try:
-        outputs = own.step(stand_in, Sums(recorder), *(recorder.leaf("state", name) for name in states))
+        outputs = own.step(stand_in, Sums(recorder), *map(recorder.state, states))
     except Exception as error:
         if getattr(error, "said", False):
             raise

@@ -94,13 +94,14 @@ class Symbol:
     """A value of a step.
 
     Attributes:
-        graph: that it is a node of. at: which node. truth: whether it is a truth value, of a comparison.
+        graph: that it is a node of. at: which node. truth: whether it is a truth value, of a comparison. size: what its
+            numbers are counted by, if not by units: it has no functions then.
     """
 
     __array_priority__ = 1000
 
-    def __init__(self, graph: Graph, at: int) -> None:
-        self.graph, self.at = graph, at
+    def __init__(self, graph: Graph, at: int, size: str = "") -> None:
+        self.graph, self.at, self.size = graph, at, size
 
     @property
     def truth(self) -> bool:
@@ -111,6 +112,7 @@ class Symbol:
         if isinstance(value, Symbol):
             if value.graph is not self.graph:
                 refuse("expected values of this step, got one of another step")
+            value.check_units(op)
             return value.at
         number = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
         if not isinstance(number, bool | int | float | np.integer | np.floating | np.bool_):
@@ -118,6 +120,11 @@ class Symbol:
         if number != number:
             refuse(f"expected {op} of values of the step and numbers, got NaN", ValueError)
         return self.graph.constant(float(number))
+
+    def check_units(self, op: str) -> None:
+        """Whether it has a number for each unit, or one for a row."""
+        if self.size:
+            refuse(f"expected {op} of values with a number for each unit, got one for each of {self.size}")
 
     def apply(self, op: str, *arguments: Any) -> Symbol:
         """An operator of values."""
@@ -177,6 +184,7 @@ class Symbol:
         """An activation of the contract."""
         if name not in kernels.ACTIVATIONS:
             refuse(f"activation {name} is none of {', '.join(kernels.ACTIVATIONS)}", ValueError)
+        self.check_units(name)
         if self.truth:
             refuse(f"a comparison has no derivative, so {name} does not take it: choose by np.where")
         return Symbol(self.graph, activation(self.graph, name, self.at))

@@ -24,12 +24,12 @@ def check_words(cell: Any, arguments: Iterable[str], base: type) -> None:
         TypeError, ValueError: the sentence says which one not, and what was wanted.
     """
     name = cell.__name__
-    for word in ("gates", "states"):
-        if not isinstance(getattr(cell, word), str):
-            raise TypeError(f"expected {word} of {name} as a text such as 'f n', got {getattr(cell, word)!r}")
-    if not isinstance(cell.vectors, str | dict):
-        raise TypeError(f"expected vectors of {name} as names or a dictionary, got {cell.vectors!r}")
-    letters, states, vectors = cell.gates.split(), cell.states.split(), list(cell.vector_initializers())
+    if not isinstance(cell.gates, str):
+        raise TypeError(f"expected gates of {name} as a text such as 'f n', got {cell.gates!r}")
+    for word in ("states", "vectors"):
+        if not isinstance(getattr(cell, word), str | dict):
+            raise TypeError(f"expected {word} of {name} as names or a dictionary, got {getattr(cell, word)!r}")
+    letters, states, vectors = cell.gates.split(), list(cell.declared_states()), list(cell.vector_initializers())
     if not letters or any(len(letter) != 1 or not letter.isalpha() for letter in letters):
         raise ValueError(f"expected {name} with gates such as 'f n', a letter each, got {cell.gates!r}")
     if set(letters) & set(PARTS):
@@ -40,14 +40,24 @@ def check_words(cell: Any, arguments: Iterable[str], base: type) -> None:
     for what, words, most in (("gates", letters, GATES), ("states", states, STATES)):
         if not 1 <= len(words) <= most:
             raise ValueError(f"expected {name} with 1 to {most} {what}, got {len(words)}")
+    own_size, *others = cell.declared_states().values()
+    if any(size != "units" for size in others) or not _is_name(own_size):
+        raise ValueError(
+            f"expected states of {name} of the size 'units', but for the first, which may have one of its own, got "
+            f"{cell.states!r}"
+        )
     if "x" in states:
         raise ValueError(f"expected states of {name} besides x, which is the input, got {cell.states!r}")
     taken = {"self", "units", "name", "dtype", "trainable", "weights", "kernel", "recurrent_kernel", "bias", *arguments}
-    taken |= {"W", "U", "b", "product", "mean", "normalize"}
-    for word in (*vectors, *cell.hyperparameters):
-        own = _is_name(word) and not (word in vectors and (hasattr(base, word) or word in cell.hyperparameters))
+    taken |= {"W", "U", "b", "R", "product", "project", "mean", "normalize"}
+    sizes = cell.size_names()
+    for word in (*vectors, *cell.hyperparameters, *sizes):
+        free = not hasattr(base, word) and [*vectors, *cell.hyperparameters, *sizes].count(word) == 1
+        own = _is_name(word) and (free or (word not in vectors and word not in sizes))
         if word in taken or not own:
-            raise ValueError(f"expected vectors and hyperparameters of {name} by names of their own, got {word!r}")
+            raise ValueError(
+                f"expected vectors, hyperparameters and sizes of {name} by names of their own, got {word!r}"
+            )
 
 
 def _is_name(word: Any) -> bool:

@@ -127,7 +127,7 @@ class RecurrentCell(StepLayer):
         return training and self.dropout > 0
 
     def get_initial_state(self, batch_size: int | Size) -> list[Any]:
-        """Zeros (batch_size, units), one array a state; tensors where the size is that of an open axis of one."""
+        """Zeros (batch_size, size), one array a state; tensors where the size is that of an open axis of one."""
         if isinstance(batch_size, Size):
             return [zeros((batch_size, n), self.dtype) for n in self.state_sizes]
         batch_size = core.check_natural("batch_size", batch_size)
@@ -213,7 +213,7 @@ class RecurrentCell(StepLayer):
         """Run B sequences by the compiled kernels; `Runner.run_sequences` says what goes in and comes out.
 
         Dropout may be given in place of `training`: keep, booleans that broadcast to x, says which inputs stay; h is
-        multiplied with drop (B, units).
+        multiplied with drop (B, output_size).
         """
         if training and self.dropout > 0:
             keep = self.draw_dropout((x.shape[0], 1, x.shape[2]))
@@ -338,8 +338,8 @@ class RecurrentCell(StepLayer):
         return np.asarray(self.generator.random(shape) >= self.dropout)
 
     def draw_recurrent_dropout(self, B: int) -> Array:
-        """What h is multiplied with, (B, units): 0 where dropped, 1 / (1 - recurrent_dropout) where kept."""
-        keep = self.generator.random((B, self.units)) >= self.recurrent_dropout
+        """What h is multiplied with, (B, output_size): 0 where dropped, 1 / (1 - recurrent_dropout) where kept."""
+        keep = self.generator.random((B, self.output_size)) >= self.recurrent_dropout
         return dropped(np.ones(keep.shape, self.dtype), keep, self.recurrent_dropout)
 
     def reset_dropout_mask(self) -> None:

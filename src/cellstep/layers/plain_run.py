@@ -45,7 +45,7 @@ class PlainRun:
         own = type(layer).apply is not type(layer).apply_arrays or {"apply", "forward", "call"} & vars(layer).keys()
         self.whole = not own and layer.activity_regularizer is None
         begins = layer.stateful or layer.initial or layer.has_own_first_states
-        if begins or layer.return_state or not layer.built:
+        if begins or layer.return_state or not layer.built or len(set(cell.state_sizes)) > 1:
             return
         if not isinstance(cell, RecurrentCell) or cell.contract.name not in self.backend.cells:
             return

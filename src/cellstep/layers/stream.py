@@ -184,7 +184,7 @@ def _first_states(stages: Sequence[tuple[str, Stage]]) -> list[Array] | None:
     recurrent = [stage for _, stage in stages if isinstance(stage, Recur)]
     if not any(stage.first for stage in recurrent):
         return None
-    return [a for stage in recurrent for a in stage.first or [np.zeros(stage.packed.H)] * len(stage.cell.states)]
+    return [a for stage in recurrent for a in stage.first or [np.zeros(n) for n in stage.packed.sizes]]
 
 
 def _state_shapes(stages: Sequence[tuple[str, Stage]], B: int) -> dict[str, tuple[int, int]]:
@@ -196,5 +196,6 @@ def _state_shapes(stages: Sequence[tuple[str, Stage]], B: int) -> dict[str, tupl
     for layer, stage in recurrent:
         name = f"{layer}/{seen[layer]}" if cells[layer] > 1 else layer
         seen[layer] += 1
-        shapes |= {f"{name}/{state}": (B, int(stage.packed.H)) for state in stage.cell.state_names}
+        sizes = zip(stage.cell.state_names, stage.packed.sizes, strict=True)
+        shapes |= {f"{name}/{state}": (B, int(n)) for state, n in sizes}
     return shapes

@@ -49,7 +49,8 @@ def check_cell(
         True
     """
     if isinstance(cell, type):
-        cell = cell(units)  # type: ignore[call-arg]
+        sizes = [units // 2 + 1] * len(getattr(cell, "size_names", list)())
+        cell = cell(units, *sizes)  # type: ignore[call-arg]
     if not isinstance(cell, RecurrentCell):
         raise TypeError(f"cell must be a cell that kernels run, or its class, got {core.brief(cell)}")
     known = [name for name, missing in kernels.available().items() if not missing]
@@ -63,7 +64,7 @@ class _Problem:
     """A loss of everything that goes into a run of a cell."""
 
     def __init__(self, cell: RecurrentCell, B: int, T: int, inputs: int, rng: np.random.Generator) -> None:
-        row, H = cell.contract, cell.units
+        row, sizes = cell.contract, cell.state_sizes
         self.row, self.options = row, cell.options
         shapes = row.shapes({**cell.sizes, "I": inputs}, self.options)
         self.weights: list[Any] = [
@@ -71,12 +72,12 @@ class _Problem:
             for shape, use in zip(shapes, (w.name != row.bias or cell.use_bias for w in row.weights), strict=True)
         ]
         self.x = rng.standard_normal((B, T, inputs))
-        self.first, self.dlast = ([rng.standard_normal((B, H)) for _ in row.states] for _ in range(2))
-        self.dy = rng.standard_normal((B, T, H))
+        self.first, self.dlast = ([rng.standard_normal((B, n)) for n in sizes] for _ in range(2))
+        self.dy = rng.standard_normal((B, T, sizes[0]))
         self.given: dict[str, Any] = {
             "mask": rng.random((B, T)) > 0.2,
             "resets": rng.random((B, T)) < 0.2,
-            "drop": (rng.random((B, H)) > 0.3) / 0.7,
+            "drop": (rng.random((B, sizes[0])) > 0.3) / 0.7,
         }
         names = ["x", *(f"initial {name}" for name in row.state_names), *row.weight_names]
         self.arrays = {
