@@ -17,7 +17,13 @@ from .reading import Reading, current
 #: The classes of this package that configurations may name.
 _offered: dict[str, type[Module]] = {}
 #: Those that are imported when a configuration names them, by their modules.
-_LATER = {"OnnxCell": "cellstep.bridges.onnx.cells", "GraphModel": "cellstep.bridges.onnx.batches"}
+_LATER = {
+    **dict.fromkeys(
+        ["OnnxRNN", "OnnxGRU", "OnnxLSTM", "OnnxPeepholeLSTM", "OnnxCoupledLSTM", "OnnxCoupledPeepholeLSTM"],
+        "cellstep.bridges.onnx.cells",
+    ),
+    "GraphModel": "cellstep.bridges.onnx.batches",
+}
 
 
 def offer(*values: Any, **named: type[Module]) -> None:

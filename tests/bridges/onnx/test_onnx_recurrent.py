@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("onnx")
 
 from bridges.onnx.onnx_nodes import expected, of_node, random_node
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from cellstep import bridges, models
 
@@ -134,3 +134,33 @@ def test_the_rows_begin_with_states_that_all_share() -> None:
     )
     for got, want in zip(model(feed["X"]), expected(alone, given), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_rare_attributes_run_on_the_compiled_loops(kind: str) -> None:
+    pytest.importorskip("llvmlite")
+    proto, feed = rare(kind, np.float32)
+    model, x = bridges.from_onnx(proto), feed["X"]
+    (layer,) = [layer for layer in model.layers if layer.weights]
+    assert layer.cell.contract.equations is not None
+    said: list[str] = []
+    model.explain(said.append)
+    assert "slowly" not in said[0]
+    assert np.array_equal(model.predict(x[:1], verbose=0)[0], model.predict(x, verbose=0)[0])
+
+
+def test_cells_of_many_attributes_ask_for_memory() -> None:
+    def node(i: int, source: str) -> Any:
+        return helper.make_node("RNN", [source, "W", "R"], [f"y{i}"], hidden_size=1, layout=1, clip=1.0 + i)
+
+    arrays = {"W": np.ones((1, 1, 1), "f4"), "R": np.ones((1, 1, 1), "f4")}
+    feed = {"X": np.ones((2, 3, 1), "f4")}
+    proto = of_node(node(0, "X"), {"X": ["B", "T", 1]}, feed, arrays, 14)
+    for i in range(1, 20):
+        squeeze = helper.make_node("Squeeze", [f"y{i - 1}", "two"], [f"x{i}"])
+        proto.graph.node.extend([squeeze, node(i, f"x{i}")])
+    proto.graph.initializer.append(numpy_helper.from_array(np.array([2]), "two"))
+    proto.graph.output[0].name = "y19"
+    with pytest.raises(bridges.FileError, match=r"the code of a cell with these attributes takes .* bytes of memory"):
+        bridges.from_onnx(proto)
+    bridges.from_onnx(proto, max_bytes=2**28)

@@ -221,9 +221,10 @@ class Importer:
     def give(self, layer: Any, weights: Sequence[Any]) -> None:
         """Set the weights of a layer that was made."""
         if self.weighted:
-            return layer.set_weights(weights)
-        for weight, array in zip(layer.weights, weights, strict=True):
-            weight.cast(array)
+            layer.set_weights(weights)
+        else:
+            for weight, array in zip(layer.weights, weights, strict=True):
+                weight.cast(array)
 
     # Operators that are done along with others
 

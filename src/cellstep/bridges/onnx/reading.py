@@ -105,6 +105,7 @@ class GraphFile:
     Attributes:
         file: its name. limit: of the memory that it may take. constants: its initializers.
         inputs: for each name dtype and sizes, an integer, or a name, which may be empty. outputs: names and dtypes.
+        users: of values, by name. rows: of kernels, that its cells have of their own.
     """
 
     file: str
@@ -114,6 +115,7 @@ class GraphFile:
     inputs: dict[str, tuple[np.dtype[Any], list[Any]]]
     outputs: dict[str, np.dtype[Any] | None]
     users: dict[str, list[Operator]] = field(default_factory=dict)
+    rows: set[str] = field(default_factory=set)
 
 
 def read(source: Any, max_bytes: int | None = None) -> GraphFile:

@@ -10,7 +10,7 @@ import numpy as np
 from .... import layers
 from ....layers.bidirectional import Bidirectional
 from ....layers.cell import RecurrentCell
-from ..cells import OnnxCell
+from ..cells import ARGUMENTS, CELLS, parsed
 from .writer import Call, CannotExport, Value, Writer, rule
 
 #: ONNX's functions by our activations, with their constants.
@@ -32,13 +32,11 @@ class Node:
 
     def __init__(self, cell: Any, name: str) -> None:
         self.units = cell.units
-        if isinstance(cell, OnnxCell):
-            self.kind, functions = cell.kind, [tuple(entry) for entry in cell.functions]
-            self.attributes: dict[str, Any] = {"clip": cell.clip} if cell.clip else {}
-            self.attributes |= {key: 1 for key in ("input_forget", "linear_before_reset") if getattr(cell, key)}
-            self.arrays: list[Any] = [cell.kernel.numpy().T, cell.recurrent_kernel.numpy().T]
-            self.arrays.append(None if cell.bias is None else cell.bias.numpy().reshape(-1))
-            self.arrays.append(None if cell.peepholes is None else cell.peepholes.numpy().reshape(-1))
+        rare = [key for key, kind in CELLS.items() if type(cell) is kind]
+        self.attributes: dict[str, Any] = {}
+        self.arrays: list[Any] = []
+        if rare:
+            functions = self._rare(cell, *rare[0])
         else:
             row = getattr(cell, "contract", None)
             if not isinstance(cell, RecurrentCell) or row is None or "onnx" not in row.names:
@@ -52,7 +50,6 @@ class Node:
                 )
             f = [_FUNCTIONS[getattr(a, "name", a)] for a in own]
             functions = {"RNN": f[:1], "GRU": [f[-1], f[0]], "LSTM": [f[-1], f[0], f[0]]}[self.kind]
-            self.attributes = {}
             if cell.options.get("reset_after"):
                 self.attributes["linear_before_reset"] = 1
             order = [row.letters.index(letter) for letter in row.orders["onnx"]]
@@ -66,10 +63,31 @@ class Node:
                 rows[: b.ndim] = b.reshape(-1, row.G, self.units)[:, order]
                 bias = rows.reshape(-1)
             self.arrays = [*blocks, bias, None]
-        self.functions = functions
+        self.functions: list[Any] = functions
         self.states = 2 if self.kind == "LSTM" else 1
         #: Of one dtype: that of its weights.
         self.dtype = self.arrays[0].dtype
+
+    def _rare(self, cell: Any, kind: str, coupled: bool, peephole: bool) -> list[Any]:
+        """A cell of `..cells`; gives its functions."""
+        self.kind, H = kind, cell.units
+        self.attributes |= {"clip": cell.clip} if cell.clip else {}
+        self.attributes |= {"input_forget": 1} if coupled else {}
+        self.attributes |= {"linear_before_reset": 1} if getattr(cell, "linear_before_reset", False) else {}
+        weights: list[Any] = [None if v is None else v.numpy() for v in cell.row_weights]
+        W, U, b, *vectors = weights
+        blocks = [a.T.reshape(-1, H, len(a)) for a in (W, U)]
+        rows = None
+        if b is not None:
+            rows = np.zeros((2, len(blocks[0]), H), b.dtype)
+            rows[: b.ndim] = b.reshape(-1, len(blocks[0]), H)
+        if coupled:  # zeros for the forget gate, which has no use
+            blocks = [np.insert(a, 2, 0, 0) for a in blocks]
+            rows = None if rows is None else np.insert(rows, 2, 0, 1)
+            vectors = [*vectors, np.zeros_like(vectors[0])] if vectors else []
+        self.arrays = [*(a.reshape(-1, a.shape[2]) for a in blocks), None if rows is None else rows.reshape(-1)]
+        self.arrays.append(np.concatenate(vectors) if vectors else None)
+        return [(name, *constants) for name, constants in (parsed(getattr(cell, key)) for key in ARGUMENTS[kind])]
 
 
 def _activations(nodes: list[Node]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from .... import layers, ops
 from ....kernels import CELLS
-from ..cells import FUNCTIONS, OnnxCell, constants_of
+from ..cells import ARGUMENTS, FUNCTIONS, constants_of, written
+from ..cells import CELLS as RARE
 from ..importer import Again, Importer, operator
 from ..reading import Operator, Unsupported
 from ..sizes import Dim
@@ -31,6 +32,8 @@ _NAMES: dict[str, tuple[str, dict[str, float]]] = {
     "ScaledTanh": ("tanh", {"alpha": 1.0, "beta": 1.0}),
 }
 _DEFAULTS = {"RNN": ["Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"]}
+#: Bytes that a cell's compiled equations take, at most.
+CODE = 2**22
 
 
 class Description:
@@ -43,6 +46,7 @@ class Description:
     """
 
     def __init__(self, g: Importer, node: Operator) -> None:
+        self.graph = g.graph
         self.kind, self.row = node.kind, next(c for c in CELLS.values() if c.names.get("onnx") == node.kind)
         direction = node.attribute("direction", "forward")
         if direction not in _DIRECTIONS:
@@ -117,6 +121,31 @@ class Description:
         two = self.kind == "GRU" and self.after
         return [W, R, rows if two else rows[0] + rows[1]]
 
+    def rare_cell(self, d: int) -> Any:
+        """The cell of a direction with all that the node says."""
+        own: dict[str, Any] = {"linear_before_reset": self.after} if self.kind == "GRU" else {}
+        functions = [written(name, list(constants.values())) for name, constants in self.activations[d]]
+        own |= zip(ARGUMENTS[self.kind], functions, strict=True)
+        kind = RARE[self.kind, self.couple, self.P is not None]
+        cell = kind(self.H, clip=self.clip, use_bias=self.B is not None, dtype=str(self.W.dtype), **own)
+        if cell.contract.name not in self.graph.rows:
+            self.graph.limit.take("the code of a cell with these attributes", CODE)
+            self.graph.rows.add(cell.contract.name)
+        return cell
+
+    def rare_weights(self, d: int) -> list[Any]:
+        """The weights of a direction as that cell has them."""
+        blocks = [a[d].reshape(self.row.G, self.H, -1) for a in (self.W, self.R)]
+        rows = None if self.B is None else self.B[d].reshape(2, self.row.G, self.H)
+        peepholes = [] if self.P is None else list(self.P[d].reshape(3, self.H))
+        if self.couple:  # without the forget gate
+            blocks, peepholes = [np.delete(a, 2, 0) for a in blocks], peepholes[:2]
+            rows = None if rows is None else np.delete(rows, 2, 1)
+        weights = [a.reshape(-1, a.shape[2]).T for a in blocks]
+        if rows is not None:
+            weights.append(rows.reshape(2, -1) if self.kind == "GRU" and self.after else (rows[0] + rows[1]).ravel())
+        return [*weights, *peepholes]
+
     def layer(self, d: int, sequences: bool, state: bool, masked: bool, first: list[Any] | None) -> Any:
         """The recurrent layer of a direction, and the function that gives it its weights."""
         options: dict[str, Any] = {
@@ -128,19 +157,8 @@ class Description:
         }
         dtype = str(self.W.dtype)
         if self.rare(d):
-            cell = OnnxCell(
-                self.H,
-                self.kind,
-                [[name, *constants.values()] for name, constants in self.activations[d]],
-                clip=self.clip,
-                input_forget=self.couple,
-                linear_before_reset=self.after,
-                use_bias=self.B is not None,
-                peephole=self.P is not None,
-                dtype=dtype,
-            )
-            layer: Any = layers.RNN(cell, **options)
-            weights = cell.weights_from(self.W[d], self.R[d], *(None if a is None else a[d] for a in (self.B, self.P)))
+            layer: Any = layers.RNN(self.rare_cell(d), **options)
+            weights = self.rare_weights(d)
         else:
             names = self.ours(d)
             assert names is not None
