@@ -1,4 +1,4 @@
-"""How many threads this process may use by the limits that no backend's own library sees."""
+"""How many threads this process may use."""
 
 from __future__ import annotations
 
@@ -37,11 +37,15 @@ def asked(variable: str) -> int | None:
     return number
 
 
-def openmp_asks() -> int | None:
-    """What OMP_NUM_THREADS asks for: its first entry; None where that is no number that OpenMP takes."""
+def processors() -> int:
+    """What OMP_NUM_THREADS asks for: its first entry, where that is a number that OpenMP takes; else the processors of
+    this process."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     number = int(first) if first.isdecimal() and len(first) < 20 else 0
-    return number if 0 < number < 2**31 else None
+    if 0 < number < 2**31:
+        return number
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def limit() -> int | None:

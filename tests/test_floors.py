@@ -22,6 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "core",
         "seeds",
         "exports",
+        "thread_limits",
         "registry",
         "configured",
         "lookup",

@@ -87,7 +87,6 @@ cdef extern from "thread_pool.h" nogil:
     void cs_wait(int round)
     int cs_threads()
     void cs_limit_threads(int limit)
-    int cs_has_openmp()
     uint64_t cs_float_mode_set(bint flush)
     void cs_float_mode_restore(uint64_t before)
 
@@ -207,18 +206,13 @@ if most is not None:
 
 
 def get_num_threads():
-    """Threads that a call from this thread may use: OpenMP's limit or ours, whichever is less."""
+    """Threads that a call may use."""
     return cs_threads()
 
 
 def set_num_threads(int n):
     """Use at most n threads from now on, in the whole process."""
     cs_limit_threads(n)
-
-
-def has_openmp():
-    """False where the compiler had no OpenMP, so that its limits (threadpoolctl, affinity) are not seen."""
-    return bool(cs_has_openmp())
 
 
 def activate(name, values):

@@ -106,10 +106,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def get_num_threads() -> int:
-    """Threads that a call may use: the processors of this process, OMP_NUM_THREADS or our limit, whichever is least."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    here = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return min(here, _limit, _MOST, threads.openmp_asks() or here)
+    """Threads that a call may use."""
+    return min(threads.processors(), _limit, _MOST)
 
 
 def set_num_threads(n: int) -> None:

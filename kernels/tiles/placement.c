@@ -26,6 +26,11 @@ cs_place *cs_place_of(int worker) {
 
 int cs_core(void) { return sched_getcpu(); }
 
+int cs_processors(void) {
+    cpu_set_t allowed;
+    return (int)(sched_getaffinity(0, sizeof allowed, &allowed) ? sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&allowed));
+}
+
 /* The next core after `core` that it may be on. */
 static int next_core(const cpu_set_t *allowed, int core) {
     for (int i = 1; i <= CPU_SETSIZE; i++)
@@ -63,7 +68,9 @@ void cs_make_way(cs_place *p, int mine, int other) {
 
 #else
 #include "placement.h"
+#include <unistd.h>
 int cs_core(void) { return -1; }
+int cs_processors(void) { return (int)sysconf(_SC_NPROCESSORS_ONLN); }
 cs_place *cs_place_of(int worker) { return (void)worker, (cs_place *)0; }
 void cs_rest(cs_place *p, int avoided) { (void)p, (void)avoided; }
 void cs_rise(cs_place *p) { (void)p; }

@@ -5,6 +5,9 @@
 /* The core that this thread is on; -1 where that is not known. */
 int cs_core(void);
 
+/* Processors that this process may run on. */
+int cs_processors(void);
+
 /* A worker's, before it sleeps and after: it will wake on the core where it is now, or on another one if that is the `avoided` one;
    awake it may be on any of those that it was allowed before. The place is the worker's own, and nobody else's as long
    as cs_rest and cs_moved are called under one lock. */

@@ -1,4 +1,4 @@
-/* The thread pool: threads of our own that help with calls. OpenMP is asked only how many threads this process should use.
+/* The thread pool: threads of our own that help with calls.
 
    A call is an open door. It starts at once with the threads there, the caller alone if need be; a worker that arrives
    while it runs takes part from then on, and nobody is waited for who is not inside. So neither a worker that sleeps nor one
@@ -15,14 +15,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#ifdef _OPENMP
-#include <omp.h>
-#else
-#include <stdlib.h>
-#include <unistd.h>
-#endif
 
 enum {
     MOST = 256,
@@ -72,7 +67,7 @@ static struct {
     pthread_cond_t wake;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
-static int limit = INT_MAX;
+static int processors, limit = INT_MAX, outside = INT_MAX;
 
 static void in_child(void) {
     pool.door &= ~0xffffffffull; /* calls are counted on, and nobody is inside */
@@ -81,30 +76,33 @@ static void in_child(void) {
     pthread_mutex_init(&pool.lock, 0);
     pthread_cond_init(&pool.wake, 0);
 }
-__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(0, 0, in_child); }
-
-void cs_limit_threads(int n) { __atomic_store_n(&limit, n, __ATOMIC_RELAXED); }
-
-int cs_has_openmp(void) {
-#ifdef _OPENMP
-    return 1;
-#else
-    return 0;
-#endif
+/* The first entry of OMP_NUM_THREADS, or 0 where that is no number of threads. */
+static int asked(void) {
+    const char *text = getenv("OMP_NUM_THREADS");
+    char *end;
+    long n = text ? strtol(text, &end, 10) : 0;
+    if (n <= 0 || n > INT_MAX) return 0;
+    end += strspn(end, " ");
+    return *end == 0 || *end == ',' ? (int)n : 0;
 }
 
-int cs_threads(void) {
-#ifdef _OPENMP
-    int n = omp_in_parallel() ? 1 : omp_get_max_threads();
-#else
-    const char *asked = getenv("OMP_NUM_THREADS");
-    long number = asked ? strtol(asked, 0, 10) : 0;
-    int n = number > 0 && number < INT_MAX ? (int)number : (int)sysconf(_SC_NPROCESSORS_ONLN);
-#endif
-    int most = __atomic_load_n(&limit, __ATOMIC_RELAXED);
-    n = n < most ? n : most;
+__attribute__((constructor)) static void loaded(void) {
+    processors = asked();
+    if (!processors) processors = cs_processors();
+    pthread_atfork(0, 0, in_child);
+}
+
+/* The least of the processors, the limit, and the one from outside, if that is to count. */
+static int least(int outside_too) {
+    int n = __atomic_load_n(&limit, __ATOMIC_RELAXED), most = __atomic_load_n(&outside, __ATOMIC_RELAXED);
+    if (processors < n) n = processors;
+    if (outside_too && most < n) n = most;
     return n < 1 ? 1 : n < MOST ? n : MOST;
 }
+
+int cs_threads(void) { return least(1); }
+void cs_limit_threads(int n) { __atomic_store_n(&limit, n, __ATOMIC_RELAXED); }
+void cs_limit_from_outside(int n) { __atomic_store_n(&outside, n < least(0) ? n : INT_MAX, __ATOMIC_RELAXED); }
 
 static void pause_cpu(void) {
 #if defined(__x86_64__) || defined(__i386__)

@@ -23,11 +23,11 @@ uint32_t cs_current_call(void);
 
 int64_t cs_nanoseconds(void);
 
-/* Threads that a call may use now: OpenMP's limit for this thread (affinity, OMP_NUM_THREADS, threadpoolctl), at most
-   the limit set here. Without OpenMP the processors online, or OMP_NUM_THREADS. */
-int cs_threads(void);
+/* Threads that a call may use now: the processors that this process may run on, or OMP_NUM_THREADS in their place, and at
+   most both limits. The one from outside is threadpoolctl's, which finds it by name; it ends when it is put back. */
+__attribute__((visibility("default"))) int cs_threads(void);
+__attribute__((visibility("default"))) void cs_limit_from_outside(int limit);
 void cs_limit_threads(int limit);
-int cs_has_openmp(void);
 
 /* The floating-point mode of kernels, whatever the caller's is: rounding to nearest, no traps, and with `flush` denormal
    numbers read and written as zeros. Returns the caller's mode, which cs_float_mode_restore puts back. */

@@ -10,6 +10,7 @@ Names are imported when they are first used, so `import cellstep` itself costs n
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from contextlib import suppress
@@ -125,11 +126,13 @@ lazy(
 )
 
 
-def _load_openmp() -> None:
-    """Load the library of the compiled kernels that brings OpenMP, and nothing else.
+def _load_threads() -> None:
+    """Load the library of the compiled kernels, and nothing else, and tell threadpoolctl about its threads.
 
     A block of threadpoolctl limits what is loaded when it begins, which may be before the kernels are used.
     """
+    if importlib.util.find_spec("threadpoolctl") is None:
+        return
     folder = [os.path.join(place, "kernels", "cython") for place in __path__]
     for finder in sys.meta_path:
         find = getattr(finder, "find_spec", None)
@@ -139,7 +142,8 @@ def _load_openmp() -> None:
 
             with suppress(OSError):  # raised again, with its reason, when the kernels are imported
                 dlopen(spec.origin, os.RTLD_NOW)
+                importlib.import_module(".thread_limits", __name__).register()
             return
 
 
-_load_openmp()
+_load_threads()

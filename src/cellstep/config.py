@@ -159,7 +159,6 @@ def describe() -> dict[str, str]:
         tiles = _tiles()
         facts["instruction set"] = f"{tiles.isa()}: {tiles.isa_why()}"
         facts["  available"] = ", ".join(tiles.available_isas())
-        facts["openmp"] = "limits threads" if tiles.has_openmp() else "none: threads follow OMP_NUM_THREADS alone"
     else:
         facts["instruction set"] = "none of its own: there are no compiled kernels"
     facts["threads"] = str(get_num_threads())

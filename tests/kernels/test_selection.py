@@ -146,7 +146,7 @@ def test_an_expected_backend_that_is_absent_fails(tmp_path: Path) -> None:
     assert "skipped" not in failed.stdout
 
 
-@pytest.mark.skipif(bool(kernels.available()["cython"]), reason="limits OpenMP, which the compiled kernels use")
+@pytest.mark.skipif(bool(kernels.available()["cython"]), reason="limits the compiled kernels")
 @pytest.mark.parametrize("first", ["cellstep", "threadpoolctl"])
 def test_threadpool_limits_hold_that_begin_before_the_kernels_are_loaded(tmp_path: Path, first: str) -> None:
     pytest.importorskip("threadpoolctl")
@@ -157,12 +157,45 @@ import threadpoolctl
 with threadpoolctl.threadpool_limits(1):
     inside = cellstep.get_num_threads()
 from cellstep.kernels.cython import compiled
-print(inside, cellstep.get_num_threads(), compiled.has_openmp())
+seen = [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "cellstep"]
+assert seen == [cellstep.get_num_threads()], seen
+print(inside, cellstep.get_num_threads())
 """
     done = run(code, tmp_path, OMP_NUM_THREADS="3", CELLSTEP_BACKEND="cython")
     assert done.stderr == ""
-    inside, after, has_openmp = done.stdout.split()
-    if has_openmp == "False":
-        pytest.skip("the compiler had no OpenMP")
+    inside, after = done.stdout.split()
     alone = run("import cellstep; print(cellstep.get_num_threads())", tmp_path, OMP_NUM_THREADS="3")
     assert (inside, after) == ("1", alone.stdout.strip())
+
+
+@pytest.mark.skipif(bool(kernels.available()["cython"]), reason="limits the compiled kernels")
+def test_limits_of_threadpoolctl_end_and_leave_others_as_they_are(tmp_path: Path) -> None:
+    pytest.importorskip("threadpoolctl")
+    code = """
+import cellstep, threadpoolctl
+n = cellstep.get_num_threads
+cellstep.set_num_threads(2)
+with threadpoolctl.threadpool_limits(1):
+    with threadpoolctl.threadpool_limits(4):
+        assert n() == 2, n()
+    assert n() == 1, n()
+    cellstep.set_num_threads(3)
+    assert n() == 1, n()
+assert n() == 2, n()
+cellstep.set_num_threads(1)
+with threadpoolctl.threadpool_limits(1):
+    pass
+cellstep.set_num_threads(8)
+print(n())
+"""
+    done = run(code, tmp_path, OMP_NUM_THREADS="8", CELLSTEP_BACKEND="cython")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "8", "")
+
+
+@pytest.mark.skipif(bool(kernels.available()["cython"]), reason="limits the compiled kernels")
+@pytest.mark.parametrize("text", ["", "3", " 3 , 2", "3x", "0", "-3", "9" * 30, "a"])
+def test_the_compiled_kernels_and_numba_read_one_number_of_threads(text: str, tmp_path: Path) -> None:
+    code = "import cellstep, cellstep.kernels.threads as t; print(cellstep.get_num_threads(), t.processors())"
+    done = run(code, tmp_path, OMP_NUM_THREADS=text, CELLSTEP_BACKEND="cython", CELLSTEP_NUM_THREADS="200")
+    ours, numbas = done.stdout.split()
+    assert ours == numbas

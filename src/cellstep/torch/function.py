@@ -211,7 +211,7 @@ _lowered: tuple[int, int] | None = None
 
 
 def _follow_threads(n: int) -> None:
-    """Let kernels use no more threads than PyTorch does now. Where both have one OpenMP, as on Linux, they know."""
+    """Let kernels use no more threads than PyTorch does now."""
     global _threads, _lowered
     _threads, now = n, get_num_threads()
     own = _lowered[1] if _lowered is not None and _lowered[0] == now else now  # unless another has set it since
@@ -222,7 +222,7 @@ def _follow_threads(n: int) -> None:
 
 def apply(call: Call, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
     """The call's outputs, with a graph where one is wanted."""
-    n = torch.get_num_threads()  # which lets OpenMP know in this thread, too
+    n = torch.get_num_threads()
     if n != _threads:
         _follow_threads(n)
     if torch.is_grad_enabled() and (x.requires_grad or any([t.requires_grad for t in tensors])):
