@@ -1,6 +1,7 @@
 """`python -m strided COUNT [SEED]`: COUNT calls, each in two layouts, and the numbers of those that differ.
 
-The last line before a crash names the call that crashed; `python -m strided NUMBER SEED only` repeats one.
+The last line before a crash names the call that crashed; `python -m strided NUMBER SEED only` repeats one, and a
+backend's name in the place of `only` leaves it to that one.
 """
 
 from __future__ import annotations
@@ -71,8 +72,9 @@ def flat(values: list[Any]) -> list[Array]:
     return [a for v in values if v is not None for a in (flat(v) if isinstance(v, list) else [v])]
 
 
-def main(count: int, seed: int = 0, only: bool = False) -> int:
-    backends = [name for name, missing in kernels.available().items() if not missing]
+def main(count: int, seed: int = 0, how: str = "") -> int:
+    only = how == "only"
+    backends = [name for name, missing in kernels.available().items() if not missing and how in ("", "only", name)]
     # most calls go to the first one: the others' indexing is NumPy's and Numba's
     backends = [backends[0]] * 8 + backends[1:]
     failed = []
@@ -89,4 +91,4 @@ def main(count: int, seed: int = 0, only: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), *(int(a) for a in sys.argv[2:3]), only=sys.argv[3:] == ["only"]))
+    sys.exit(main(int(sys.argv[1]), *(int(a) for a in sys.argv[2:3]), *sys.argv[3:]))

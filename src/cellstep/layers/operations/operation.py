@@ -243,8 +243,15 @@ def _outcome(
     """What the rule gives, in dtypes as Keras has them: NumPy makes float64 and int64 of int32. With `tape` the
     pullback will be called, so that a formula is run by its graph at once."""
     rule = getattr(kind.rule, "taped", kind.rule) if tape else kind.rule
-    with np.errstate(all="ignore"):
-        y, back = rule(*_passed(kind, arguments, dtype), **options)
+    passed = _passed(kind, arguments, dtype)
+    try:
+        with np.errstate(all="ignore"):
+            y, back = rule(*passed, **options)
+    except (AttributeError, IndexError, ZeroDivisionError) as error:
+        if kind.name == "GetItem" or isinstance(error, ValueError):
+            raise
+        came = ", ".join(core.brief(leaf) for leaf in nested.flatten(arguments))
+        raise ValueError(f"expected inputs that {kind.function} can take, got {came}: {error}") from error
 
     def own(part: Any) -> Array:
         a = np.asarray(part)
