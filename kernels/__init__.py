@@ -104,7 +104,7 @@ def load(name: str, why: str = "asked for by name") -> Backend:
     for cell in CELLS.values():
         if cell.equations is not None and cell.name not in module.CELLS:
             _offer(name, cell)
-    exported = (*FUNCTIONS, "empty", "Chain", "products", "norms", "updates")
+    exported = (*FUNCTIONS, "empty", "Chain", "products", "norms", "updates", "many")
     # what Numba does not compile is the reference's
     return Backend(name, why, module.CELLS, *(getattr(module, each, getattr(_reference, each)) for each in exported))
 

@@ -34,6 +34,7 @@ class Backend:
         pack, ...: the functions of `kernels.FUNCTIONS`.
         empty: as numpy.empty, where the backend has it from memory that large results gave back.
         Chain: what streams run on. products, norms, updates: modules with the functions of `kernels.PRODUCTS` etc.
+        many: a module that runs many models at once, as `kernels/cython/lanes.pxi` does; None where there is none.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Backend:
     products: Any
     norms: Any
     updates: Any
+    many: Any
 
     def supports(self, cell: Cell, dtype: Any, options: Sequence[Any]) -> bool:
         """Whether this backend runs a cell at full speed: float32 or float64, all activations of the contract."""

@@ -45,6 +45,8 @@ include "norms.pxi"
 include "updates.pxi"
 include "flow.pxi"
 include "chain.pxi"
+include "lanes.pxi"
+include "lane_products.pxi"
 
 # modules of a backend
-norms = products = updates = sys.modules[__name__]
+many = norms = products = updates = sys.modules[__name__]

@@ -49,6 +49,18 @@ cdef inline long padded(const Weights *w, long n) noexcept nogil:
     return (n + w.tiles.VL - 1) // w.tiles.VL * w.tiles.VL
 
 
+cdef void scale(Weights *w) noexcept:
+    """Sizes of a layout, which count gates, in numbers."""
+    cdef int i
+    w.columns, w.width, w.dvector = w.columns * w.Hp, w.width * w.Hp, w.dvector * w.Hp
+    w.projected *= w.Hp
+    for i in range(w.regions):
+        w.region[i].first *= w.Hp
+        w.region[i].columns *= w.Hp
+        w.region[i].to *= w.Hp
+        w.region[i].made *= w.Hp
+
+
 def _names_of_tiles():
     cdef const cs_cell *cell = level.f32.cells
     names = []

@@ -52,13 +52,7 @@ cdef class Packed:
         for i in range(w.states):
             w.size[i] = of_h if i == 0 else w.H
         w.stride = max(w.Hp, padded(w, of_h))
-        w.columns, w.width, w.dvector = w.columns * w.Hp, w.width * w.Hp, w.dvector * w.Hp
-        w.projected *= w.Hp
-        for i in range(w.regions):
-            w.region[i].first *= w.Hp
-            w.region[i].columns *= w.Hp
-            w.region[i].to *= w.Hp
-            w.region[i].made *= w.Hp
+        scale(w)
         self._list_columns()
         self._pack(W, U, self._sums(b), vectors)
         if R is not None:

@@ -21,6 +21,7 @@ __all__ = [
     "empty",
     "forward_all",
     "forward",
+    "many",
     "norms",
     "pack",
     "products",
@@ -34,6 +35,8 @@ __all__ = [
 #: Of each cell the function of a step.
 CELLS: dict[str, Step] = steps_of_cells(__package__)
 empty = np.empty
+#: Many models at once are the compiled backend's alone.
+many = None
 
 
 def pack(cell: Cell, weights: Sequence[Array | None], options: Sequence[Any], backward: bool) -> Packed:

@@ -1,6 +1,7 @@
 /* One level, one dtype: compiled with the level's flags, TABLE naming the table, CS_DOUBLE for float64. */
 #include "gemm.h"
 #include "gru.h"
+#include "lanes.h"
 #include "lone.h"
 #include "lstm.h"
 #include "norm.h"
@@ -49,6 +50,11 @@ const cs_tiles TABLE = {
     .normalize = normalize,
     .normalize_back = normalize_back,
     .normalize_sums = normalize_sums,
+    .lane_gemm = lane_gemm,
+    .lane_gemm_tn = lane_gemm_tn,
+    .lane_take = lane_take,
+    .lane_softmax = lane_softmax,
+    .keep_lanes = keep_lanes,
     .probe_fma = probe_fma,
     .probe_read = probe_read,
 };

@@ -26,6 +26,7 @@ __all__ = [
     "Input",
     "Layer",
     "Loss",
+    "ManyModels",
     "Metric",
     "Model",
     "Optimizer",
@@ -102,7 +103,7 @@ if TYPE_CHECKING:
     from .layers import Input, Layer, Variable
     from .losses import Loss
     from .metrics import Metric
-    from .models import Model, Sequential
+    from .models import ManyModels, Model, Sequential
     from .optimizers import Optimizer
     from .regularizers import Regularizer
     from .seeds import set_random_seed
@@ -118,7 +119,7 @@ lazy(
         ".layers": "Input, Layer, Variable",
         ".losses": "Loss",
         ".metrics": "Metric",
-        ".models": "Model, Sequential",
+        ".models": "ManyModels, Model, Sequential",
         ".optimizers": "Optimizer",
         ".seeds": "set_random_seed",
         ".regularizers": "Regularizer",

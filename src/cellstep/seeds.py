@@ -122,6 +122,11 @@ def check_seed(seed: Any) -> int:
     return value
 
 
+def global_generator() -> np.random.Generator:
+    """The generator that `set_random_seed` restarts, by making it anew."""
+    return _root
+
+
 def make_seed() -> int:
     """A new seed from the global generator."""
     return int(_root.integers(2**32))

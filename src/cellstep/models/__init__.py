@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..exports import public
 from ..layers.deserialization import offer
 from .clone import clone_model
+from .many import ManyModels
 from .model import Model
 from .plot import model_to_dot, plot_model
 from .saving import load_model, model_from_json, save_model
@@ -17,6 +18,7 @@ offer(Sequential, Model, Functional=Model)
 
 __all__ = [
     "Functional",
+    "ManyModels",
     "Model",
     "Sequential",
     "Trainer",

@@ -1,0 +1,7 @@
+"""Many models at once: independent small models of one description, trained together, each with its own data."""
+
+from __future__ import annotations
+
+from .many_models import ManyModels
+
+__all__ = ["ManyModels"]
