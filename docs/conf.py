@@ -18,6 +18,7 @@ version = release = cellstep.__version__
 
 extensions = [
     "myst_parser",
+    "sphinx_copybutton",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "docstrings",
@@ -56,6 +57,11 @@ napoleon_use_rtype = False
 napoleon_custom_sections = [("Source", "notes"), ("Weights", "notes"), ("Class attributes", "params_style")]
 add_module_names = False
 toc_object_entries_show_parents = "hide"
+
+# code can be copied, what a program prints cannot
+copybutton_selector = "div.highlight-python pre, div.highlight-sh pre, div.highlight-default pre"
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
 
 html_math_renderer = "mathml"
 html_theme = "furo"

@@ -1,7 +1,8 @@
-"""The gallery: a card for each program in examples/, and a page with its source.
+"""The gallery: a card for each program in examples/, and a page with its picture, its output and its source.
 
-A card has the program's picture, if docs/pictures has one of its name, and the first paragraph of its docstring. The
-pages are written into docs/gallery, which git ignores, when a build begins.
+A card has the program's picture, if docs/pictures has one of its name, or else what it prints, and the first paragraph
+of its docstring. The pages are written into docs/gallery, which git ignores, when a build begins; pictures and outputs
+are made by docs/run_examples.py.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from sphinx.application import Sphinx
 DOCS = Path(__file__).parents[1]
 EXAMPLES = DOCS.parent / "examples"
 ENDINGS = (".svg", ".png")
+#: Lines of an output that a card shows.
+THUMB = 12
 
 
 def programs() -> list[Path]:
@@ -41,16 +44,24 @@ def picture(program: Path) -> Path | None:
     return next((path for path in found if path.exists()), None)
 
 
+def output(program: Path) -> Path:
+    """What the program printed when docs/run_examples.py ran it."""
+    return DOCS / "outputs" / f"{program.stem}.txt"
+
+
 def write_pages(app: Sphinx) -> None:
-    """One page for each program: its picture and its source."""
+    """One page for each program: what it is, its picture, its output and its source."""
     folder = DOCS / "gallery"
     folder.mkdir(exist_ok=True)
     pages = {}
     for program in programs():
         shown = picture(program)
         image = f"![What {program.name} draws](../pictures/{shown.name})\n\n" if shown else ""
-        source = f"```{{literalinclude}} ../../examples/{program.name}\n:language: python\n```\n"
-        pages[program.stem] = f"---\norphan: true\n---\n\n# `{program.name}`\n\n{image}{source}"
+        printed = f"## It prints\n\n```{{literalinclude}} ../outputs/{program.stem}.txt\n:language: text\n```\n\n"
+        source = f"## Source\n\n```{{literalinclude}} ../../examples/{program.name}\n:language: python\n```\n"
+        head = f"# `{program.name}`\n\n{explanation(program)}\n\n"
+        head += f"{{download}}`Download {program.name} <../../examples/{program.name}>`\n\n"
+        pages[program.stem] = f"---\norphan: true\n---\n\n{head}{image}{printed}{source}"
     for old in folder.glob("*.md"):
         if old.stem not in pages:
             old.unlink()
@@ -75,6 +86,9 @@ class Gallery(Directive):
             if shown:
                 text = f"Picture of {program.name}"
                 card += nodes.reference("", "", nodes.image(uri=f"pictures/{shown.name}", alt=text), refuri=address)
+            else:
+                lines = output(program).read_text(encoding="utf-8").strip().splitlines()[-THUMB:]
+                card += nodes.literal_block(text="\n".join(lines), classes=["thumb"], language="none")
             name = nodes.reference("", "", nodes.literal("", program.name), refuri=address)
             card += nodes.paragraph("", "", nodes.strong("", "", name))
             card += nodes.paragraph("", "", *with_code(explanation(program)))

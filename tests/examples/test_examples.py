@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
+import shutil
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
@@ -112,18 +114,26 @@ PICTURES = ("why_recurrent", "one_to_one", "one_to_many", "many_to_one", "taggin
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_picture_is_drawn_and_there_is_one_in_the_documentation(name: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    kept = FOLDER.parent / "docs/pictures" / f"{name}.png"
-    assert kept.stat().st_size < 60_000
-    drawn = tmp_path / "picture.png"
+    kept = FOLDER.parent / "docs/pictures" / f"{name}.svg"
+    assert kept.stat().st_size < 100_000
+    drawn = tmp_path / "picture.svg"
     example(name).main(["--epochs", "1", "--picture", str(drawn)])
     assert size(drawn) == size(kept)
 
 
-def size(png: Path) -> bytes:
-    """Width and height, as the file's header says them."""
-    header = png.read_bytes()[:24]
-    assert header[:8] == b"\x89PNG\r\n\x1a\n"
-    return header[16:]
+def size(svg: Path) -> list[str]:
+    """Width and height, as the file's head says them."""
+    text = svg.read_text(encoding="utf-8")
+    assert "prefers-color-scheme: dark" in text
+    return re.findall(r'(?:width|height)="([^"]+)"', text[text.index("<svg") :].partition(">")[0])
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("[a-z]*.py")))
+def test_what_each_program_prints_is_in_the_gallery(name: str) -> None:
+    """docs/run_examples.py writes it; its times are of one machine, so that it is not compared."""
+    printed = (FOLDER.parent / "docs/outputs" / f"{name}.txt").read_text(encoding="utf-8")
+    assert printed.strip()
+    assert "Traceback" not in printed
 
 
 def test_addition_is_right_on_unseen_sums() -> None:
@@ -145,6 +155,7 @@ def test_generated_text_follows_the_grammar() -> None:
 
 
 def test_tunes_keep_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
     program = example("abc_music")
     out, picture = tmp_path / "tunes.abc", tmp_path / "music.png"
     shares = program.main(["--length", "3000", "--out", str(out), "--picture", str(picture)])
@@ -152,10 +163,46 @@ def test_tunes_keep_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert shares["T 1.0"] >= 0.85
     assert shares["T 1.3"] < shares["T 1.0"] < shares["T 1.0, top-p 0.9"]
     assert shares["table"] < 0.4
-    stateful, tbptt = re.findall(r"(\d\.\d+) (?:stateful|by tbptt)", capsys.readouterr().out)
+    said = capsys.readouterr().out
+    assert shares["held out"] < shares["learned"] + 0.1
+    assert "It has not learned its tunes by heart." in said
+    stateful, tbptt = re.findall(r"(\d\.\d+) (?:stateful|by tbptt)", said)
     assert float(stateful) == pytest.approx(float(tbptt), abs=2e-3)
     assert program.in_time(out.read_text(encoding="utf-8")) > 0.9
     assert picture.stat().st_size > 5000
+
+
+def test_few_tunes_are_learned_by_heart(capsys: pytest.CaptureFixture[str]) -> None:
+    shares = example("abc_music").main(["--tunes", "70", "--epochs", "200", "--length", "100"])
+    assert shares["held out"] > shares["learned"] + 0.5
+    assert "It has learned its tunes by heart" in capsys.readouterr().out
+
+
+def test_notes_of_a_tune() -> None:
+    heard = example("abc_music").heard
+    eighth = Fraction(1, 8)
+    assert heard("L:1/8\nK:G\nC2F|^C=Fc'z/|C,_B") == [
+        *[(12, 2 * eighth), (18, eighth), (13, eighth), (17, eighth), (36, eighth), (None, eighth / 2)],
+        *[(0, eighth), (22, eighth)],
+    ]
+    assert [pitch for pitch, _ in heard("L:1/4\nK:Bb\nBEc|")] == [22, 15, 24]
+    assert heard("L:1/4\nK:Dm\nB|") == heard("L:1/4\nK:F\nB|") == [(22, Fraction(1, 4))]
+    assert [pitch for pitch, _ in heard("L:1/4\nK:D\n^c^dd|d")] == [25, 27, 27, 26]  # a sign holds for its bar
+
+
+def test_tunes_become_midi_and_a_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = example("abc_music")
+    tune = "X:1\nM:2/4\nL:1/8\nK:C\nC2z2|E4|]\n"
+    if shutil.which("abcm2ps"):
+        assert "as notes" in program.draw_score(tune, tmp_path / "score.svg")
+        assert "<svg" in (tmp_path / "score.svg").read_text(encoding="utf-8")
+    monkeypatch.setenv("PATH", "")
+    assert "no score: abcm2ps is not installed" in program.draw_score(tune, tmp_path / "none.svg")
+    mido = pytest.importorskip("mido")
+    program.write_midi([tune], tmp_path / "tune.mid")
+    (track,) = mido.MidiFile(tmp_path / "tune.mid").tracks
+    notes = [(m.note, m.time) for m in track if m.type == "note_on"]
+    assert notes == [(60, 0), (64, 480)]
 
 
 @pytest.mark.parametrize(
