@@ -22,6 +22,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "docstrings",
+    "summaries",
     "mathml",
     "repository",
     "boxes",
@@ -42,13 +43,19 @@ myst_links_external_new_tab = False
 nitpick_ignore_regex = [("py:.*", r"(numpy|collections|typing|matplotlib)\..*")]
 # and of parts of the lab's results, whose names are not public
 nitpick_ignore_regex += [("py:class", r"cellstep\.lab\.\w+\.\w+(\.\w+)?")]
+# in signatures: names of types that have no page, in modules below the public ones
+nitpick_ignore_regex += [
+    ("py:.*", r"cellstep\.(\w+\.)*[a-z_]+\.[A-Z]\w*|cellstep\.(\w+\.)*T|(pathlib\.)?Path|np\..*|(dict|list)\[.*"),
+    ("py:.*", r"DTypeLike|Rate|Thresholds|Figure|Array|Samples|Context|Applied"),
+]
 # the layer that each written cell has, and the base of all
 nitpick_ignore_regex += [("py:class", r"cellstep\.cells\.\w+\.\w+\.Layer|cellstep\.layers\.\w+\.CellLayer")]
 
-# docstrings: Google's sections; signatures without types, as shapes and dtypes stand in the text
+# docstrings: Google's sections; types in signatures, while shapes and dtypes stand in the text
 default_role = "code"
 autodoc_default_options = {"members": True, "member-order": "bysource"}
-autodoc_typehints = "none"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 autodoc_inherit_docstrings = False
 autodoc_class_signature = "mixed"
