@@ -171,7 +171,10 @@ def test_the_page_moves_in_a_browser(
         assert "is 0.0359. It vanishes" in browser.evaluate(said.format("reach-said"))
         browser.evaluate(move.format(3))
         assert "is 27. It explodes" in browser.evaluate(said.format("reach-said"))
-        assert browser.evaluate("document.querySelectorAll('#reach-bars rect').length") == 4
+        assert browser.evaluate("document.querySelectorAll('#reach-bars rect:not(.under)').length") == 4
+        browser.evaluate("document.querySelector('#reach-bars .place').dispatchEvent(new Event('pointerenter'))")
+        assert "dh_3 / dh_0 = 27" in browser.evaluate("document.querySelector('#reach-bars').textContent")
+        assert browser.evaluate("document.querySelector('#reach-bars title') instanceof SVGTitleElement")
         for _ in range(5):
             browser.evaluate("document.getElementById('order-next').click()")
         assert "part of dL/dW: 1 · x_3 = 1 · 3 = 3" in browser.evaluate(said.format("order-said"))

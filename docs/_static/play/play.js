@@ -4,7 +4,7 @@
 (() => {
   const find = (id) => document.getElementById(id);
   const make = (parent, tag, attributes = {}, text = "") => {
-    const svg = ["svg", "rect", "line", "text", "g"].includes(tag);
+    const svg = ["svg", "rect", "line", "text", "g", "title"].includes(tag);
     const made = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
     Object.entries(attributes).forEach(([name, value]) => made.setAttribute(name, value));
     made.textContent = text;
@@ -47,8 +47,15 @@
         const bar = make(bars, "rect", {
           x: t * width + 0.1 * width, width: 0.8 * width, y: up ? zero - tall : zero, height: tall, class: up ? "large" : "small",
         });
-        make(bar, "title", {}, `dh_${T} / dh_${t} = ${number(value)}`);
+        // the whole height of a step is under the pointer, as a bar may be a line
+        const place = make(bars, "g", { class: "place" });
+        place.append(bar);
+        make(place, "rect", { x: t * width, width, y: 0, height: 180, class: "under" });
+        const told = `dh_${T} / dh_${t} = ${number(value)}`;
+        make(place, "title", {}, told);
+        ["pointerenter", "click"].forEach((event) => place.addEventListener(event, () => { value_.textContent = told; }));
       });
+      const value_ = make(bars, "text", { x: 398, y: 12, "text-anchor": "end" });
       make(bars, "text", { x: 2, y: 12 }, powerOfTen(reach));
       make(bars, "text", { x: 2, y: 172 }, powerOfTen(-reach));
       make(bars, "text", { x: 398, y: 190, "text-anchor": "end" }, `step ${T}`);
