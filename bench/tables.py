@@ -1,7 +1,7 @@
-"""The tables of docs/benchmarks.md and docs/speed.md, from one run: `python bench/tables.py [--keep DIR] [--from DIR]`.
+"""The tables of docs/benchmarks.md, docs/speed.md and docs/index.md, from one run: `python bench/tables.py [--keep DIR] [--from DIR]`.
 
 Runs targets.py and in_use.py on this machine, a quarter of an hour in which nothing else should run, and writes what
-they found between the marks in the two pages, with the date, the processor's name and all versions. `--keep` leaves
+they found between the marks in the pages, with the date, the processor's name and all versions. `--keep` leaves
 their JSON files in a folder; `--from` writes the pages from such a folder, without running anything.
 """
 
@@ -23,7 +23,7 @@ DOCS = BENCH.parent / "docs"
 PEERS = ("numpy", "torch", "onnxruntime", "openvino", "jax")
 #: What is run, and the file that it leaves.
 PARTS = ("peers", "gaps", "fit", "start", "contention")
-PICTURE = str(DOCS / "pictures" / "latency.png")
+PICTURE = str(DOCS / "pictures" / "latency.svg")
 RUNS = {
     "targets.json": ["targets.py", "--parts", *PARTS, "--rounds", "5", "--peers", *PEERS, "--picture", PICTURE],
     "in_use.json": ["in_use.py", "--seconds", "0.2"],
@@ -79,6 +79,19 @@ def costs(found: dict[str, Any]) -> str:
     return f"{where(found)}\n{markdown(['cell', 'work', 'TxBxIxH', 'threads', 'us', '% limit'], lines)}"
 
 
+def front(found: dict[str, Any]) -> str:
+    """For the first page: a step of 64 units, and how many times as long it takes elsewhere."""
+    rows = [row for row in found["rows"] if (row["work"], row["shape"]) == ("step", "1x1x64x64")]
+    peers = list(dict.fromkeys(name for row in rows for name in row["median"] if name in found["about"]["peers"]))
+    lines = []
+    for row in rows:
+        ours = row["median"][row["ours"]]
+        times = [f"{row['median'][peer] / ours:.1f} times" if peer in row["median"] else "-" for peer in peers]
+        lines.append([row["cell"].upper(), f"{1e6 * ours:.2f} microseconds", *times])
+    head = ["one step of 64 units", "cellstep", *(found["about"]["peers"][peer] for peer in peers)]
+    return f"{markdown(head, lines)}\nOn {found['about']['machine']}, {found['about']['date']}, one thread.\n"
+
+
 def put(page: str, name: str, text: str) -> str:
     """The page with a text between the marks of this name.
 
@@ -97,6 +110,7 @@ def write(folder: Path, docs: Path = DOCS) -> None:
     parts = {
         "benchmarks.md": {"targets": targets(found["targets.json"]), "in use": in_use(found["in_use.json"])},
         "speed.md": {"costs": costs(found["targets.json"])},
+        "index.md": {"front": front(found["targets.json"])},
     }
     for name, tables in parts.items():
         page = (docs / name).read_text(encoding="utf-8")

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import atomic, kernels
+from .. import kernels
+from ..lab import style
 from .compare import Row
 
 #: Hues that stay apart for colour-blind readers, after Okabe and Ito.
@@ -41,6 +42,7 @@ def draw(rows: Sequence[Row], path: str | Path, title: str) -> None:
     if not steps:
         raise ValueError("expected rows with a batch-1 step among them, got none")
     cells = list(dict.fromkeys(r.what.cell for r in steps))
+    style.ending(path)  # an error before the work
     figure: Any = importlib.import_module("matplotlib.figure").Figure(
         figsize=(1 + 5.5 * len(cells), 5.2), layout="constrained"
     )
@@ -52,8 +54,7 @@ def draw(rows: Sequence[Row], path: str | Path, title: str) -> None:
     panels[0].set_ylabel("microseconds, median")
     panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     figure.suptitle(title, fontsize=9)
-    with atomic.replacing(path) as file:
-        figure.savefig(file, dpi=130, format=Path(path).suffix[1:] or "png")
+    style.save(figure, path, dpi=130)
 
 
 def _panel(axes: Any, rows: Sequence[Row], peers: Sequence[str]) -> None:

@@ -26,7 +26,7 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def found_by_targets() -> dict[str, Any]:
     row = {"cell": "lstm", "work": "step", "shape": "1x1x64x64", "threads": 1, "ours": "stream"}
-    row |= {"median": {"stream": 1e-6}, "fraction_of_limit": {"stream": 0.5}}
+    row |= {"median": {"stream": 1e-6, "jax": 3e-6}, "fraction_of_limit": {"stream": 0.5}}
     machine = {"threads": 1, "peak": 2e11, "bandwidth": {str(3 << 12): 3e11}}
     line = {"met": "yes", "cells": ["lstm step", ">= 1", "2.00", "yes", "1", "jax", "50"]}
     return {"about": ABOUT, "limits": [machine], "rows": [row], "lines": [line, line | {"met": ""}]}
@@ -39,7 +39,7 @@ def test_the_pages_have_places_for_the_tables_and_keep_the_rest(tmp_path: Path) 
     in_use = {"about": ABOUT, "head": ["row", "us"], "cells": [["a row", "5"]], "asked_cells": [["a", "b", "c", "yes"]]}
     for name, found in (("targets.json", found_by_targets()), ("in_use.json", in_use)):
         (tmp_path / name).write_text(json.dumps(found), encoding="utf-8")
-    for name in ("benchmarks.md", "speed.md"):
+    for name in ("benchmarks.md", "speed.md", "index.md"):
         (tmp_path / name).write_text((ROOT / "docs" / name).read_text(encoding="utf-8"), encoding="utf-8")
     tables.write(tmp_path, tmp_path)
     tables.write(tmp_path, tmp_path)  # in the place of the tables before
@@ -49,6 +49,8 @@ def test_the_pages_have_places_for_the_tables_and_keep_the_rest(tmp_path: Path) 
     assert page.count("Met: 1 of 1.") == page.count("| a row | 5 |") == 1
     assert "\n### More tables\n" in page
     assert "| lstm | step | 1x1x64x64 | 1 | 1 | 50 |" in (tmp_path / "speed.md").read_text(encoding="utf-8")
+    front = (tmp_path / "index.md").read_text(encoding="utf-8")
+    assert "| LSTM | 1.00 microseconds | 3.0 times |" in front
     with pytest.raises(ValueError, match="marks of costs, got none"):
         tables.put("no marks", "costs", "")
 

@@ -1,9 +1,9 @@
 """Optimizers, by class or by name, as in `keras.optimizers`.
 
-    optimizer = optimizers.Adam(1e-3, clipnorm=1.0)
-    optimizer.build(variables)     # once; moves them into flat buffers
-    optimizer.zero_grad()          # then for each step: add to each variable's `grad`, and
-    optimizer.apply()
+optimizer = optimizers.Adam(1e-3, clipnorm=1.0)
+optimizer.build(variables)     # once; moves them into flat buffers
+optimizer.zero_grad()          # then for each step: add to each variable's `grad`, and
+optimizer.apply()
 """
 
 from __future__ import annotations
