@@ -65,10 +65,10 @@ def _panel(axes: Any, rows: Sequence[Row], peers: Sequence[str]) -> None:
     thick = {"marker": "s", "markersize": 4, "linewidth": 2.4}
     lines = [(name, name, COLOURS[i % len(COLOURS)], thin) for i, name in enumerate(peers)]
     lines += [(name, f"cellstep, {name}", OURS[i % len(OURS)], thick) for i, name in enumerate(ours)]
-    for name, label, colour, style in lines:
+    for name, label, colour, look in lines:
         here = [r for r in rows if name in r.times]
         heights = [1e6 * r.times[name].median for r in here]
-        axes.plot([r.what.shape.H for r in here], heights, color=colour, label=label, **style)
+        axes.plot([r.what.shape.H for r in here], heights, color=colour, label=label, **look)
     limits = [1e6 * r.limit for r in rows]
     axes.plot([r.what.shape.H for r in rows], limits, "--", color="black", linewidth=1, label="limit of this machine")
     axes.set_xscale("log", base=2)
