@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md, docs/speed.md and docs/index.md: `python bench/tables.py [--keep DIR] [--from DIR]`.
+"""The tables of benchmarks.md, speed.md and index.md in docs: `python bench/tables.py [--keep DIR] [--from DIR]`.
 
 Runs targets.py and in_use.py on this machine, a quarter of an hour in which nothing else should run, and writes what
 they found between the marks in the pages, with the date, the processor's name and all versions. `--keep` leaves
