@@ -68,7 +68,7 @@ class Curve:
         forget_product: of the same (n, T + 1), the mean over units of the product of the gates that keep, of steps
             t + 1 to T.
         clipping: where a bound was given.
-        scaled: whether there were weights to scale: of a cell in Python those that are called recurrent.
+        scaled: whether there were weights to scale: of a cell in Python those that are called "recurrent_..." or "U".
     """
 
     label: str
@@ -134,7 +134,7 @@ class GradientFlow(Result):
             row = row_of(c.kind)
             keep = keeping_gate(row)
             if not c.scaled:
-                said[-1] += " It is as it is: none of its weights is called recurrent."
+                said[-1] += " It is as it is: none of its weights is called recurrent, or U."
             if keep and c.forget_product is not None and c.steps:
                 said[-1] += (
                     f" The {keep.name} gates alone keep {rounded(c.forget_product[:, 0].mean())} of "
@@ -202,7 +202,7 @@ def gradient_flow(
         y: targets, for compiled models, whose own loss is taken; a name gets a Dense layer and the squared error. None:
             the loss is the sum of the last outputs, scaled so that its gradient by them has norm 1 a row; or, as the
             sum of probabilities is constant, the largest of them.
-        scales: factors of all recurrent weights.
+        scales: factors of all recurrent weights; of a cell in Python, of those that are called "recurrent_..." or "U".
         clipnorm: a bound to show what clipping by norm does.
         units, seed: of layers made from names.
         rows: how many rows of x Jacobians are computed for.

@@ -66,11 +66,12 @@ class Place:
 
     @property
     def recurrent(self) -> list[Variable]:
-        """The weights that multiply what a step has from the one before. Of a cell in Python those that are called so,
-        as Keras calls its own: "recurrent_kernel"."""
+        """The weights that multiply what a step has from the one before. Of a cell in Python those that are called so:
+        "recurrent_kernel", as in Keras, or "U", as in papers."""
         if isinstance(self.cell, RecurrentCell):
             return [getattr(self.cell, name) for name in recurrent_weights(self.row)]
-        return [w for w in getattr(self.cell.cell, "weights", ()) if w.path.rpartition("/")[2].startswith("recurrent")]
+        named = [(w, w.path.rpartition("/")[2]) for w in getattr(self.cell.cell, "weights", ())]
+        return [w for w, name in named if name == "U" or name.startswith("recurrent")]
 
 
 def variables(cell: RecurrentCell | PythonCell) -> dict[str, Variable | None]:
