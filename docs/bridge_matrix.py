@@ -26,10 +26,10 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 import cellstep  # noqa: E402
-from cellstep import bridges, models  # noqa: E402
+from cellstep import bridges, cells, models  # noqa: E402
 from cellstep import layers as L  # noqa: E402
 from cellstep.bridges.pytorch.weights import parts_of  # noqa: E402
-from cellstep.torch.line import Line, StepsFirst  # noqa: E402
+from cellstep.torch.line import Line, StepsFirst, StepsFirstNorm  # noqa: E402
 
 PAGE = Path(__file__).parent / "bridges.md"
 BEGIN, END = "<!-- the table of bridge_matrix.py -->\n", "<!-- its end -->\n"
@@ -65,10 +65,14 @@ ROWS: dict[str, tuple[Layers, Callable[[], list[Any]] | None, bool]] = {
         lambda: [nn.GRU(4, 5, bidirectional=True, batch_first=True)],
         False,
     ),
-    "proj_size": (list, lambda: [nn.LSTM(4, 5, proj_size=3, batch_first=True)], False),
+    "proj_size": (
+        lambda: [cells.ProjectionLSTM.Layer(5, 3, return_sequences=True)],
+        lambda: [nn.LSTM(4, 5, proj_size=3, batch_first=True)],
+        False,
+    ),
     "Dense": (lambda: [L.Dense(5, "sigmoid")], lambda: [nn.Linear(4, 5), nn.Sigmoid()], False),
     "LayerNormalization": (lambda: [L.LayerNormalization()], lambda: [nn.LayerNorm(4)], False),
-    "BatchNormalization": (lambda: [L.BatchNormalization()], None, False),
+    "BatchNormalization": (lambda: [L.BatchNormalization()], lambda: [StepsFirstNorm(4)], False),
     "Conv1D": (
         lambda: [L.Conv1D(5, 3, padding="same", activation="relu")],
         lambda: [StepsFirst(4, 5, 3, padding="same"), nn.ReLU()],
@@ -148,9 +152,11 @@ def in_our_layout(module: Any, model: Any, gradients: dict[str, Any]) -> list[An
             count = getattr(part, "num_layers", 1)
             own, layers = layers[:count], layers[count:]
             for piece in parts_of(f"{name}.", own, gradients):
+                if not gradients.keys() >= set(piece.names):
+                    continue  # moving means
                 values = piece.read([gradients[n] for n in piece.names])
                 # a sum of two biases, each with the gradient of the sum
-                found += [v / 2 if v.ndim == 1 and len(piece.names) == 4 else v for v in values]
+                found += [v / 2 if v.ndim == 1 and len(piece.names) > 1 else v for v in values]
     return found
 
 
@@ -158,9 +164,8 @@ def from_torch(make: Layers, modules: Any, integers: bool) -> Iterator[Numbers]:
     module, x = Line(*modules()).eval(), inputs(integers)
     model = bridges.from_torch(module, input_shape=(None,) if integers else (None, FEATURES))
     (y, dx), named = of_torch(module, x)
-    projected = any(getattr(part, "proj_size", 0) for part in module)
-    yield of_ours(model, x, only_inputs=projected)
-    yield y, dx if projected else [*dx, *in_our_layout(module, model, named)]
+    yield of_ours(model, x)
+    yield y, [*dx, *in_our_layout(module, model, named)]
 
 
 def to_torch(make: Layers, modules: Any, integers: bool) -> Iterator[Numbers]:
@@ -244,11 +249,9 @@ def entry(label: str, name: str, row: Any) -> tuple[str, bool]:
     make, modules, integers = row
     torch.manual_seed(0)
     cellstep.set_random_seed(0)
-    if name == "from_onnx" and label == "proj_size":
-        return "", True  # PyTorch exports none
-    if (modules is None and name in ("from_torch", "from_onnx")) or (not make() and not name.startswith("from_")):
-        return "", True
-    if not make() and name == "from_keras":
+    if name in ("from_onnx", "from_keras", "to_keras") and label == "proj_size":
+        return "", True  # PyTorch exports none, and Keras has none
+    if modules is None and name in ("from_torch", "from_onnx"):
         return "", True
     try:
         (y, gradients), (right, wanted) = globals()[name](make, modules, integers)

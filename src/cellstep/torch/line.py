@@ -41,7 +41,7 @@ class Ends(nn.Module):
 class StepsFirst(nn.Conv1d):
     """nn.Conv1d over (B, T, channels); zeros of a causal convolution stand on the left alone."""
 
-    causal = False
+    steps_first, causal = True, False
 
     def forward(self, input: Tensor) -> Tensor:
         x = input.transpose(1, 2)
@@ -51,3 +51,58 @@ class StepsFirst(nn.Conv1d):
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}{', causal' if self.causal else ''}"
+
+
+class _Turned(nn.Module):
+    """Beside a class of torch.nn over (B, channels, T), which then takes (B, T, channels)."""
+
+    steps_first = True
+
+    def forward(self, input: Tensor) -> Tensor:
+        turned: Tensor = super().forward(input.transpose(1, 2))
+        return turned.transpose(1, 2)
+
+
+class StepsFirstNorm(_Turned, nn.BatchNorm1d):
+    """nn.BatchNorm1d over (B, T, channels)."""
+
+
+class StepsFirstAverage(_Turned, nn.AvgPool1d):
+    """nn.AvgPool1d over (B, T, channels)."""
+
+
+class StepsFirstMaximum(_Turned, nn.MaxPool1d):
+    """nn.MaxPool1d over (B, T, channels)."""
+
+
+class ChannelDropout(_Turned, nn.Dropout1d):
+    """nn.Dropout1d over (B, T, channels), which drops channels of all steps."""
+
+
+class AverageOfSteps(nn.AdaptiveAvgPool1d):
+    """The mean (B, channels) over the steps of (B, T, channels)."""
+
+    steps_first = True
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.transpose(1, 2)).squeeze(2)
+
+
+class MaximumOfSteps(nn.AdaptiveMaxPool1d):
+    """The maximum (B, channels) over the steps of (B, T, channels)."""
+
+    steps_first = True
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.transpose(1, 2)).squeeze(2)
+
+
+#: For classes of torch.nn over (B, channels, T) those that take (B, T, channels).
+STEPS_FIRST: dict[type, type] = {
+    nn.Conv1d: StepsFirst,
+    nn.BatchNorm1d: StepsFirstNorm,
+    nn.AvgPool1d: StepsFirstAverage,
+    nn.MaxPool1d: StepsFirstMaximum,
+    nn.AdaptiveAvgPool1d: AverageOfSteps,
+    nn.AdaptiveMaxPool1d: MaximumOfSteps,
+}

@@ -16,7 +16,7 @@ onnx = pytest.importorskip("onnx")
 from bridges.onnx.onnx_exports import CASES, Case, drawn, numbers, outputs_of, steps_of  # noqa: E402
 
 import cellstep  # noqa: E402
-from cellstep import Input, Model, Sequential, bridges, layers  # noqa: E402
+from cellstep import Input, Model, Sequential, bridges, cells, layers  # noqa: E402
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -33,6 +33,20 @@ def test_a_model_comes_back_as_it_was(case: Case) -> None:
     for y, want in zip(got if isinstance(got, list) else [got], wanted, strict=True):
         assert y.shape == want.shape
         np.testing.assert_allclose(y, want, rtol=1e-5, atol=2e-6)
+
+
+def test_a_projection_is_a_product_behind_an_lstm() -> None:
+    def layer() -> Any:
+        return cells.ProjectionLSTM.Layer(5, 3, return_sequences=True)
+
+    x = Input((None, 4))
+    y, h, c = cells.ProjectionLSTM.Layer(5, 2, return_sequences=True, return_state=True)(layer()(x))
+    net = Model(x, [layers.Bidirectional(layer())(y), h, c])
+    given = np.random.default_rng(0).standard_normal((2, 6, 4)).astype(np.float32)
+    for got, want in zip(bridges.from_onnx(bridges.to_onnx(net))(given), net(given), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="cannot be written as ONNX with initial states, as its h is a projection"):
+        bridges.to_onnx(net, states=True)
 
 
 def test_sizes_that_were_open_are_open() -> None:

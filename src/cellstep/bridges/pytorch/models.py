@@ -10,7 +10,6 @@ import numpy as np
 from ... import layers as L
 from ...core import brief
 from ...models import Model, Sequential
-from ...models.stream import line_of_layers
 from ...untrusted import FileError, library
 from .modules import modules_of
 from .state_dicts import tensors_in
@@ -33,10 +32,9 @@ def from_torch(
 ) -> Model:
     """A model that computes what a module of PyTorch's does; or the weights of one, in a model that is there.
 
-    A module is nn.Sequential of RNN, LSTM, GRU and their cells, Embedding, Linear, LayerNorm, Conv1d, Dropout, Flatten
-    and activations, or one of these alone. Recurrent ones hand on their outputs (and not, as in PyTorch, a tuple). The
-    model takes the batch first. An LSTM with proj_size becomes an LSTM, whose recurrent weight is
-    weight_hh @ weight_hr, and a Dense, which is weight_hr: there is no way back.
+    A module is nn.Sequential of RNN, LSTM, GRU and their cells, Embedding, Linear, LayerNorm, BatchNorm1d, Conv1d,
+    pooling, Dropout, Flatten and activations, or one of these alone. Recurrent ones hand on their outputs (and not, as
+    in PyTorch, a tuple). The model takes the batch first. An LSTM with proj_size is a `cells.ProjectionLSTM`.
 
     A state dict has names but no structure, and a module with a forward of its own has its own structure: for these,
     make the model, and say with `into` and `mapping` which weights are whose. All tensors must belong to a layer, and
@@ -108,7 +106,13 @@ def to_torch(model: Model, *, into: Any = None, mapping: Mapped | None = None) -
         if mapping is not None:
             raise ValueError("mapping says which parameters of `into` are whose, got one without into")
         into, tensors = Line(), {}
-        for layer in line_of_layers(model):
+        line = None if model.computes_itself or model._graph is None else model._graph.line()
+        if line is None:
+            raise ValueError(
+                f"model must be layers in one line for an nn.Sequential, got {model.name} with several inputs, outputs "
+                "or branches, or code of its own; into=module and mapping={...} give a module its weights"
+            )
+        for layer in line:
             made = [(layer.name.replace(".", "_") + end, module) for end, module in modules_of(torch.nn, layer)]
             for label, module in made:
                 into.add_module(label, module)
@@ -180,10 +184,12 @@ def _inputs(module: Any) -> tuple[tuple[int | None, ...], str | None]:
         if hasattr(part, "num_embeddings"):
             return (None,), "int32"
         if hasattr(part, "in_channels"):
-            return ((None, part.in_channels) if hasattr(part, "causal") else (part.in_channels, None)), None
+            return ((None, part.in_channels) if hasattr(part, "steps_first") else (part.in_channels, None)), None
         if hasattr(part, "normalized_shape"):
             return (*steps, *part.normalized_shape), None
-        size = getattr(part, "input_size", getattr(part, "in_features", None))
+        if hasattr(part, "num_features") and steps and not hasattr(part, "steps_first"):
+            return (part.num_features, None), None  # channels first
+        size = getattr(part, "input_size", getattr(part, "in_features", getattr(part, "num_features", None)))
         if size is not None:
             return (*steps, size), None
     raise ValueError("input_shape must be that of the inputs, as no module says it, got None")

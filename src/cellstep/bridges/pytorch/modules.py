@@ -10,10 +10,10 @@ from ... import activations
 from ... import layers as L
 from ...layers.cell import RecurrentCell
 from .structure import ACTIVATIONS
-from .weights import check_cell, levels_of
+from .weights import check_cell, levels_of, row_of
 
 #: What PyTorch calls the modules of activations, by ours.
-MODULES = {name: module for module, name in ACTIVATIONS.items()}
+MODULES = {"elu": "ELU"} | {name: module for module, name in ACTIVATIONS.items()}
 
 
 def modules_of(nn: Any, layer: Any) -> Iterator[tuple[str, Any]]:
@@ -46,8 +46,22 @@ def _plain(nn: Any, layer: Any) -> Any:
         return nn.Embedding(layer.input_dim, layer.output_dim)
     if isinstance(layer, L.LayerNormalization):
         return _normalization(nn, layer)
+    if isinstance(layer, L.BatchNormalization):
+        return _batch_normalization(nn, layer)
     if isinstance(layer, L.Conv1D):
         return _convolution(nn, layer)
+    if isinstance(layer, L.AveragePooling1D | L.MaxPooling1D):
+        if layer.padding != "valid":
+            raise _refused(layer, f"PyTorch pads otherwise than padding={layer.padding!r}")
+        return _of_steps(nn.AvgPool1d if isinstance(layer, L.AveragePooling1D) else nn.MaxPool1d, layer)(
+            _one(layer.pool_size), _one(layer.strides)
+        )
+    if isinstance(layer, L.GlobalAveragePooling1D | L.GlobalMaxPooling1D):
+        return _pooling_of_all(nn, layer)
+    if isinstance(layer, L.SpatialDropout1D):
+        from ...torch.line import ChannelDropout
+
+        return ChannelDropout(layer.rate)
     if isinstance(layer, L.ZeroPadding1D) and layer.data_format == "channels_first":
         return nn.ConstantPad1d(layer.padding, 0.0)
     if type(layer) is L.Dropout:
@@ -58,6 +72,8 @@ def _plain(nn: Any, layer: Any) -> Any:
         return nn.Flatten()
     if isinstance(layer, L.LeakyReLU):
         return nn.LeakyReLU(layer.negative_slope)
+    if isinstance(layer, L.ELU):
+        return nn.ELU(layer.alpha)
     return None
 
 
@@ -78,15 +94,42 @@ def _normalization(nn: Any, layer: Any) -> Any:
     return nn.LayerNorm(shape, layer.epsilon, elementwise_affine=layer.scale, bias=layer.center)
 
 
-def _convolution(nn: Any, layer: Any) -> Any:
-    from ...torch.line import StepsFirst
+def _of_steps(kind: Any, layer: Any) -> Any:
+    """A class over (batch, channels, time), or one that computes the same over (batch, time, channels)."""
+    from ...torch import line
 
+    return kind if layer.data_format == "channels_first" else line.STEPS_FIRST[kind]
+
+
+def _one(value: Any) -> int:
+    return int(value[0] if isinstance(value, tuple) else value)
+
+
+def _pooling_of_all(nn: Any, layer: Any) -> Any:
+    kind = nn.AdaptiveAvgPool1d if isinstance(layer, L.GlobalAveragePooling1D) else nn.AdaptiveMaxPool1d
+    if layer.keepdims != (layer.data_format == "channels_first"):
+        raise _refused(layer, "with this keepdims PyTorch has no such module")
+    return _of_steps(kind, layer)(1)
+
+
+def _batch_normalization(nn: Any, layer: Any) -> Any:
+    from ...torch.line import STEPS_FIRST
+
+    rank = len(layer.built_for)
+    axis = layer.axis % rank
+    if rank > 3 or axis not in (1, rank - 1) or layer.center != layer.scale:
+        raise _refused(layer, "PyTorch's is over the channels of two or three axes, and has gamma and beta or neither")
+    kind = nn.BatchNorm1d if axis == 1 else STEPS_FIRST[nn.BatchNorm1d]
+    return kind(layer.built_for[axis], layer.epsilon, 1 - layer.momentum, layer.center)
+
+
+def _convolution(nn: Any, layer: Any) -> Any:
     first = layer.data_format == "channels_first"
     (size,), (stride,), (rate,) = layer.kernel_size, layer.strides, layer.dilation_rate
     causal = layer.padding == "causal"
     if (layer.padding == "same" and stride > 1) or (causal and first):
         raise _refused(layer, f"PyTorch has no padding={layer.padding!r} with these strides or this data_format")
-    module = (nn.Conv1d if first else StepsFirst)(
+    module = _of_steps(nn.Conv1d, layer)(
         layer.channels,
         layer.filters,
         size,
@@ -105,10 +148,10 @@ def _recurrent(nn: Any, layer: Any) -> Iterator[tuple[str, Any]]:
     from ...torch.line import Ends
 
     levels = levels_of([layer])
-    first: Any = levels[0].cells[0]
-    for cell in (cell for level in levels for cell in level.cells):
-        if (type(cell), cell.units, cell.use_bias, cell.options) != (
-            *(type(first), first.units, first.use_bias, first.options),
+    first: Any = levels[0][0]
+    for cell in (cell for level in levels for cell in level):
+        if (type(cell), cell.units, cell.output_size, cell.use_bias, cell.options) != (
+            *(type(first), first.units, first.output_size, first.use_bias, first.options),
         ):
             raise _refused(layer, "its cells differ, and those of a module of PyTorch's do not")
         _warn(layer, cell)
@@ -118,10 +161,13 @@ def _recurrent(nn: Any, layer: Any) -> Iterator[tuple[str, Any]]:
     options: dict[str, Any] = {}
     if first.contract.G == 1:
         options["nonlinearity"] = first.options["activation"]
-    directions = len(levels[0].cells)
+    directions, row = len(levels[0]), row_of(first)
+    assert row is not None
+    if first.output_size != first.units:
+        options["proj_size"] = first.output_size
     yield (
         "",
-        getattr(nn, first.contract.names["torch"])(
+        getattr(nn, row.names["torch"])(
             first.kernel.shape[0],
             first.units,
             num_layers=len(levels),
@@ -132,7 +178,7 @@ def _recurrent(nn: Any, layer: Any) -> Iterator[tuple[str, Any]]:
         ),
     )
     if not layer.return_sequences:
-        yield "_last", Ends(first.units, directions)
+        yield "_last", Ends(first.output_size, directions)
 
 
 def _warn(layer: Any, cell: RecurrentCell) -> None:

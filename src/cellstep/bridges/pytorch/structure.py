@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ... import kernels
 from ... import layers as L
+from ...cells import ProjectionLSTM
 from ...core import brief
 from ...layers.cell_layer import layer_of
 from ...untrusted import library
@@ -18,7 +19,6 @@ from ..gates import cells_named
 #: Activations without weights, by what PyTorch calls their modules.
 ACTIVATIONS = {
     "CELU": "celu",
-    "ELU": "elu",
     "GELU": "gelu",
     "Hardshrink": "hard_shrink",
     "Hardsigmoid": "hard_sigmoid",
@@ -68,7 +68,7 @@ def _walk(module: Any, prefix: str, own: Own, dtype: str | None) -> list[Line]:
     nn = library("torch", "torch", "models of PyTorch").nn
     kind = type(module)
     if kind.__module__.startswith("cellstep.torch."):
-        kind = kind.kind() if hasattr(kind, "kind") else nn.Conv1d if hasattr(kind, "causal") else kind
+        kind = next((base for base in kind.__mro__ if base.__module__.startswith("torch.nn.modules")), kind)
     if kind in own:
         made = own[kind](module)
         return [Line(prefix, [] if made is None else made if isinstance(made, list) else [made])]
@@ -86,8 +86,9 @@ def _walk(module: Any, prefix: str, own: Own, dtype: str | None) -> list[Line]:
         where = f"{prefix[:-1]}, " if prefix else ""
         raise TypeError(
             f"expected {where}a {kind.__name__}, to be a module that is known: nn.Sequential of RNN, LSTM, GRU, their "
-            "cells, Embedding, Linear, LayerNorm, Conv1d, Dropout, Flatten and activations. modules={...: function} "
-            "says which layer a class of your own becomes; into=model and mapping={...} give a model its tensors"
+            "cells, Embedding, Linear, LayerNorm, BatchNorm1d, Conv1d, pooling, Dropout, Flatten and activations. "
+            "modules={...: function} says which layer a class of your own becomes; into=model and mapping={...} give a "
+            "model its tensors"
         )
     return [Line(prefix, layers)]
 
@@ -120,10 +121,25 @@ def _layers(nn: Any, kind: Any, module: Any, name: str | None, dtype: str | None
         affine = module.elementwise_affine
         center = affine and module.bias is not None
         return [L.LayerNormalization(axes if axes[1:] else -1, module.eps, center=center, scale=affine, **common)]
+    if kind is nn.BatchNorm1d:
+        _only(module, track_running_stats=True)
+        if module.momentum is None:
+            raise ValueError("momentum of BatchNorm1d must be a number, as layers have no other, got None")
+        own = {"center": module.affine, "scale": module.affine, "momentum": 1 - module.momentum}
+        return [L.BatchNormalization(-1 if hasattr(module, "steps_first") else 1, epsilon=module.eps, **own, **common)]
     if kind is nn.Conv1d:
         return _convolution(module, common)
-    if kind is nn.Dropout:
-        return [L.Dropout(module.p, **common)]
+    if kind in (nn.AvgPool1d, nn.MaxPool1d):
+        return [_pooling(nn, kind, module, common)]
+    if kind in (nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d):
+        _only(module, output_size=1)
+        whole = L.GlobalAveragePooling1D if kind is nn.AdaptiveAvgPool1d else L.GlobalMaxPooling1D
+        over_steps = hasattr(module, "steps_first")
+        return [whole("channels_last" if over_steps else "channels_first", keepdims=not over_steps, **common)]
+    if kind in (nn.Dropout, nn.Dropout1d):
+        if kind is nn.Dropout1d and not hasattr(module, "steps_first"):
+            raise ValueError("Dropout1d drops channels along the first axis, and SpatialDropout1D along the last")
+        return [(L.Dropout if kind is nn.Dropout else L.SpatialDropout1D)(module.p, **common)]
     if kind is nn.Identity:
         return []
     if kind is nn.Flatten:
@@ -134,6 +150,8 @@ def _layers(nn: Any, kind: Any, module: Any, name: str | None, dtype: str | None
         return [L.ZeroPadding1D(module.padding, "channels_first", **common)]
     if kind is nn.LeakyReLU:
         return [L.LeakyReLU(module.negative_slope, **common)]
+    if kind is nn.ELU:
+        return [L.ELU(module.alpha, **common)]
     if kind.__name__ in ACTIVATIONS and kind.__module__.startswith("torch.nn."):
         return [_activation(kind, module, common)]
     return None
@@ -152,13 +170,29 @@ def _activation(kind: Any, module: Any, common: Any) -> Any:
     return L.Activation(ACTIVATIONS[kind.__name__], **common)
 
 
+def _pooling(nn: Any, kind: Any, module: Any, common: Any) -> Any:
+    _only(module, ceil_mode=False)
+    size, stride, padding, rate = (
+        _one(getattr(module, n, 1)) for n in ("kernel_size", "stride", "padding", "dilation")
+    )
+    if padding or rate != 1:
+        raise ValueError(f"padding and dilation of {kind.__name__} must be 0 and 1, got {padding} and {rate}")
+    over = {"data_format": "channels_last" if hasattr(module, "steps_first") else "channels_first"}
+    return (L.AveragePooling1D if kind is nn.AvgPool1d else L.MaxPooling1D)(size, stride, **over, **common)
+
+
+def _one(value: Any) -> int:
+    """The number that a module has for its one axis."""
+    return int(value[0] if isinstance(value, tuple) else value)
+
+
 def _convolution(module: Any, common: Any) -> list[Any]:
     _only(module, padding_mode="zeros")
     (size,), (stride,), (rate,) = module.kernel_size, module.stride, module.dilation
     padding = module.padding if isinstance(module.padding, str) else module.padding[0]
     same = padding == "same" or (padding not in ("valid", 0) and 2 * padding == rate * (size - 1) and stride == 1)
     # what `to_torch` makes of a convolution over (batch, time, features)
-    over: Any = {"data_format": "channels_last" if hasattr(module, "causal") else "channels_first"}
+    over: Any = {"data_format": "channels_last" if hasattr(module, "steps_first") else "channels_first"}
     causal = getattr(module, "causal", False)
     before = [] if same or padding in ("valid", 0) else [L.ZeroPadding1D(padding, dtype=common["dtype"], **over)]
     layer = L.Conv1D(
@@ -184,8 +218,6 @@ def _recurrent(cell: kernels.Cell, module: Any, common: Any) -> list[Any]:
         own = None if name is None else f"{name}_{number}" if number else name
         layer = _layer(cell, module, {"name": own, "dtype": dtype})
         layers.append(L.Bidirectional(layer, name=own) if directions == 2 else layer)
-        if module.proj_size:
-            layers.append(L.Dense(directions * module.proj_size, use_bias=False, dtype=dtype))
         if module.dropout and number + 1 < module.num_layers:
             layers.append(L.Dropout(module.dropout, dtype=dtype))
     return layers
@@ -193,8 +225,10 @@ def _recurrent(cell: kernels.Cell, module: Any, common: Any) -> list[Any]:
 
 def _layer(cell: kernels.Cell, module: Any, common: Any) -> Any:
     options = {"activation": module.nonlinearity} if hasattr(module, "nonlinearity") else {}
-    return layer_of(cell.name)(
-        module.hidden_size,
+    projection = getattr(module, "proj_size", 0)
+    kind = ProjectionLSTM.Layer if projection else layer_of(cell.name)
+    return kind(
+        *([module.hidden_size, projection] if projection else [module.hidden_size]),
         use_bias=module.bias,
         return_sequences=True,
         **common,

@@ -13,13 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import kernels
 from ... import layers as L
+from ...cells import ProjectionLSTM
 from ...core import brief
 from ...layers import Variable
 from ...layers.cell import RecurrentCell
 from ...models.tensors import in_dtype
 from ...untrusted import FileError
-from ..gates import from_order, to_order
+from ..gates import cells_named, from_order, to_order
 
 Array = NDArray[Any]
 
@@ -35,7 +37,7 @@ class Part(NamedTuple):
     shapes: list[tuple[int, ...]]
     weights: list[Variable]
     read: Callable[[list[Array]], list[Array]]
-    write: Callable[[list[Array]], list[Array]] | None
+    write: Callable[[list[Array]], list[Array]]
 
 
 #: Of layers that are not recurrent the tensors, the weight of each, and the order of its axes in PyTorch.
@@ -44,7 +46,15 @@ PLAIN: dict[type[Any], dict[str, tuple[str, tuple[int, ...]]]] = {
     L.Embedding: {"weight": ("embeddings", (0, 1))},
     L.Conv1D: {"weight": ("kernel", (2, 1, 0)), "bias": ("bias", (0,))},
     L.LayerNormalization: {"weight": ("gamma", ()), "bias": ("beta", ())},
+    L.BatchNormalization: {
+        "weight": ("gamma", (0,)),
+        "bias": ("beta", (0,)),
+        "running_mean": ("moving_mean", (0,)),
+        "running_var": ("moving_variance", (0,)),
+    },
 }
+#: A count of batches, which nothing here depends on.
+COUNT = "num_batches_tracked"
 
 
 def parts_of(prefix: str, layers: Sequence[Any], given: Collection[str]) -> list[Part]:
@@ -53,7 +63,7 @@ def parts_of(prefix: str, layers: Sequence[Any], given: Collection[str]) -> list
     Args:
         prefix: what the names of its tensors begin with: "encoder.lstm.", or "".
         layers: one; or recurrent ones, of which each takes the outputs of the one before, for a module of several
-            layers. A Dense without a bias behind each is the projection of an LSTM with proj_size.
+            layers.
         given: the names of all tensors, which tell a cell from a layer.
 
     Raises:
@@ -76,6 +86,8 @@ def parts_of(prefix: str, layers: Sequence[Any], given: Collection[str]) -> list
             shape, back = tuple(weight.shape[axis] for axis in axes), tuple(np.argsort(axes))
             read, write = _transposed(back), _transposed(axes)
             parts.append(Part([prefix + name], [shape], [weight], read, write))
+    if prefix + COUNT in given:
+        parts.append(Part([prefix + COUNT], [()], [], lambda arrays: [], lambda values: [np.zeros((), np.int64)]))
     return parts
 
 
@@ -83,52 +95,52 @@ def _transposed(axes: tuple[int, ...]) -> Callable[[list[Array]], list[Array]]:
     return lambda arrays: [a.transpose(axes) for a in arrays]
 
 
-class Level(NamedTuple):
-    """One layer of a recurrent module: a cell for each direction, and the projection of their outputs."""
-
-    cells: list[RecurrentCell]
-    projection: L.Dense | None
-
-
-def levels_of(layers: Sequence[Any]) -> list[Level]:
-    """The layers of a recurrent module, of those that stand for it.
+def levels_of(layers: Sequence[Any]) -> list[list[RecurrentCell]]:
+    """The layers of a recurrent module, of those that stand for it: a cell for each direction.
 
     Raises:
         ValueError: one is no recurrent layer, or computes what PyTorch's do not.
     """
-    levels: list[Level] = []
+    levels: list[list[RecurrentCell]] = []
     for layer in layers:
-        if isinstance(layer, L.Dense) and levels and not layer.use_bias and levels[-1].projection is None:
-            levels[-1] = Level(levels[-1].cells, layer)
-        elif isinstance(layer, L.Bidirectional):
+        if isinstance(layer, L.Bidirectional):
             ways = [layer.forward_layer.runner.flat, layer.backward_layer.runner.flat]
             if len(ways[0]) > 1 or layer.merge_mode != "concat" or layer.forward_layer.go_backwards:
                 raise ValueError(
                     f"expected {layer.name} to have one layer, merge_mode='concat' and a first layer that runs "
                     "forwards, as PyTorch has"
                 )
-            levels.append(Level([way[0] for way in ways], None))
+            levels.append([way[0] for way in ways])
         elif isinstance(layer, L.RNN) and not layer.go_backwards and not layer.trainable_initial_state:
-            levels += [Level([cell], None) for cell in layer.runner.flat]
+            levels += [[cell] for cell in layer.runner.flat]
         elif isinstance(layer, RecurrentCell):
-            levels.append(Level([layer], None))
+            levels.append([layer])
         else:
             raise ValueError(
                 f"expected recurrent layers that run forwards from states of zeros, got {layer.name}, a "
                 f"{type(layer).__name__}"
             )
     for level in levels:
-        for cell in level.cells:
+        for cell in level:
             check_cell(cell)
     return levels
 
 
+def row_of(cell: Any) -> kernels.Cell | None:
+    """The row of the cell that PyTorch has, which with a projection is an option there; None where it has none."""
+    row = cell.contract
+    if isinstance(cell, ProjectionLSTM):
+        row = next(known for known in cells_named("torch").values() if known.state_names == row.state_names)
+    return row if row is not None and "torch" in row.orders else None
+
+
 def check_cell(cell: Any) -> None:
     """ValueError where PyTorch has no cell that computes what this one does."""
-    row = getattr(cell, "contract", None)
-    if row is None or "torch" not in row.orders:
+    row = row_of(cell) if isinstance(cell, RecurrentCell) else None
+    if row is None:
         raise ValueError(f"expected a cell that PyTorch has, got {brief(cell)}")
-    for option, value in cell.options.items():
+    options = cell.options or {option: getattr(cell, option).name for option in row.defaults}
+    for option, value in options.items():
         allowed = [row.defaults[option], *(["relu"] if row.G == 1 else [])]
         if value not in allowed:
             raise ValueError(f"{option} of {cell.path} must be {allowed[0]!r}, as PyTorch has no other, got {value!r}")
@@ -136,64 +148,45 @@ def check_cell(cell: Any) -> None:
 
 def _recurrent(prefix: str, layers: Sequence[Any], single: bool) -> list[Part]:
     levels = levels_of(layers)
-    if single and (len(levels) > 1 or len(levels[0].cells) > 1):
+    if single and (len(levels) > 1 or len(levels[0]) > 1):
         raise ValueError(f"expected one layer in one direction for {_said(prefix)}, a cell, got {len(levels)} layers")
     parts = []
-    for number, (cells, projection) in enumerate(levels):
+    for number, cells in enumerate(levels):
         ends = [""] if single else [f"_l{number}{end}" for end in ("", "_reverse")[: len(cells)]]
-        own = [_of_cell(prefix, end, cell, projection, len(cells)) for end, cell in zip(ends, cells, strict=True)]
-        if projection is None:
-            parts += own
-        else:
-            parts.append(_projected(prefix, ends, own, projection))
+        parts += [_of_cell(prefix, end, cell) for end, cell in zip(ends, cells, strict=True)]
     return parts
 
 
-def _of_cell(prefix: str, end: str, cell: RecurrentCell, projection: L.Dense | None, directions: int) -> Part:
-    row, H = cell.contract, cell.units
-    W, U, b = cell.kernel, cell.recurrent_kernel, cell.bias
-    size = H if projection is None else projection.units // directions
+def _of_cell(prefix: str, end: str, cell: Any) -> Part:
+    row, H = row_of(cell), cell.units
+    assert row is not None
+    W, U, b, *projection = cell.row_weights
     names = ["weight_ih", "weight_hh"]
-    shapes: list[tuple[int, ...]] = [(row.G * H, W.shape[0]), (row.G * H, size)]
+    shapes: list[tuple[int, ...]] = [(row.G * H, W.shape[0]), (row.G * H, U.shape[0])]
     if b is not None:
         names += ["bias_ih", "bias_hh"]
         shapes += [(row.G * H,)] * 2
+    gates = len(names)
+    if projection:
+        names.append("weight_hr")
+        shapes.append(projection[0].shape[::-1])
 
     def read(arrays: list[Array]) -> list[Array]:
-        W, U, *biases = (from_order(row, "torch", a) for a in arrays)
-        if not biases:
-            return [W.T, U.T]
-        return [W.T, U.T, np.stack(biases) if b is not None and len(b.shape) == 2 else biases[0] + biases[1]]
+        W, U, *biases = (from_order(row, "torch", a) for a in arrays[:gates])
+        found = [W.T, U.T]
+        if biases:
+            found.append(np.stack(biases) if len(b.shape) == 2 else biases[0] + biases[1])
+        return found + [a.T for a in arrays[gates:]]
 
     def write(values: list[Array]) -> list[Array]:
-        W, U, *bias = values
+        W, U, *bias = values[: gates // 2 + 1]
         rows = [W.T, U.T]
         if bias:
             rows += list(bias[0]) if bias[0].ndim == 2 else [bias[0], np.zeros_like(bias[0])]
-        return [to_order(row, "torch", a) for a in rows]
+        return [*(to_order(row, "torch", a) for a in rows), *(a.T for a in values[len(values) - len(projection) :])]
 
-    weights = [weight for weight in (W, U, b) if weight is not None]
+    weights = [weight for weight in (W, U, b, *projection) if weight is not None]
     return Part([f"{prefix}{name}{end}" for name in names], shapes, weights, read, write)
-
-
-def _projected(prefix: str, ends: list[str], cells: list[Part], projection: L.Dense) -> Part:
-    """An LSTM with proj_size: h = V m, with V = weight_hr (P, H) and m = o tanh(c). U h is (U V) m, so that the LSTM of
-    m has the recurrent weight U V, and V m is computed behind it, for all steps at once."""
-    D = len(cells)
-    H, P = projection.kernel.shape[0] // D, projection.units // D
-    each = len(cells[0].names)
-
-    def read(arrays: list[Array]) -> list[Array]:
-        values, kernel = [], np.zeros((D * H, D * P), arrays[0].dtype)
-        for d, part in enumerate(cells):
-            W, U, *biases, V = arrays[d * (each + 1) : (d + 1) * (each + 1)]
-            values += part.read([W, (U.astype(float) @ V).astype(U.dtype), *biases])
-            kernel[d * H : (d + 1) * H, d * P : (d + 1) * P] = V.T
-        return [*values, kernel]
-
-    names = [name for part, end in zip(cells, ends, strict=True) for name in (*part.names, f"{prefix}weight_hr{end}")]
-    shapes = [shape for part in cells for shape in (*part.shapes, (P, H))]
-    return Part(names, shapes, [*(w for part in cells for w in part.weights), projection.kernel], read, None)
 
 
 def assign(tensors: Mapping[str, Any], file: str, parts: Sequence[Part]) -> None:
@@ -219,7 +212,7 @@ def assign(tensors: Mapping[str, Any], file: str, parts: Sequence[Part]) -> None
     found: list[tuple[Variable, Array]] = []
     for part in parts:
         arrays = []
-        for name in part.names:
+        for name in part.names if part.weights else []:
             tensor = tensors[name]
             arrays.append(in_dtype(file, name, tensor() if callable(tensor) else tensor, part.weights[0].dtype))
         found += zip(part.weights, part.read(arrays), strict=True)
@@ -228,17 +221,11 @@ def assign(tensors: Mapping[str, Any], file: str, parts: Sequence[Part]) -> None
 
 
 def tensors_of(parts: Sequence[Part]) -> dict[str, Array]:
-    """The tensors of parts, by name.
-
-    Raises:
-        ValueError: there is no way back to PyTorch's own.
-    """
+    """The tensors of parts, by name."""
     found: dict[str, Array] = {}
     for part in parts:
-        if part.write is None:
-            raise ValueError(f"expected layers that PyTorch has, got a projected LSTM as {part.names[0]}")
         arrays = part.write([weight.value for weight in part.weights])
-        found |= {name: np.ascontiguousarray(a) for name, a in zip(part.names, arrays, strict=True)}
+        found |= {name: np.asarray(a, order="C") for name, a in zip(part.names, arrays, strict=True)}
     return found
 
 

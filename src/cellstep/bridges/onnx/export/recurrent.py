@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from .... import layers
+from ....cells import ProjectionLSTM
 from ....layers.bidirectional import Bidirectional
 from ....layers.cell import RecurrentCell
+from ...gates import cells_named
 from ..cells import ARGUMENTS, CELLS, parsed
 from .writer import Call, CannotExport, Value, Writer, rule
 
@@ -25,6 +27,7 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "leaky_relu": ("LeakyRelu", 0.2),
     "hard_sigmoid": ("HardSigmoid", 1 / 6, 0.5),
 }
+CELLS_OF_ONNX = cells_named("onnx")
 
 
 class Node:
@@ -33,16 +36,22 @@ class Node:
     def __init__(self, cell: Any, name: str) -> None:
         self.units = cell.units
         rare = [key for key, kind in CELLS.items() if type(cell) is kind]
+        #: What turns the node's outputs into the cell's: (units, projection), or None.
+        self.projection: Any = None
         self.attributes: dict[str, Any] = {}
         self.arrays: list[Any] = []
         if rare:
             functions = self._rare(cell, *rare[0])
         else:
-            row = getattr(cell, "contract", None)
+            row = cell.contract if isinstance(cell, RecurrentCell) else None
+            if isinstance(cell, ProjectionLSTM):
+                row = next(known for known in CELLS_OF_ONNX.values() if known.state_names == cell.contract.state_names)
+                self.projection = cell.projection_kernel.numpy()
             if not isinstance(cell, RecurrentCell) or row is None or "onnx" not in row.names:
                 raise CannotExport(f"{name} cannot be written as ONNX, as {type(cell).__name__} has no operator there")
             self.kind = row.names["onnx"]
-            own = [cell.options[key] for key in row.activations]  # the candidate's, then the gates'
+            # the candidate's, then the gates'
+            own = [cell.options.get(key) or getattr(cell, key).name for key in row.activations]
             unknown = [a for a in own if getattr(a, "name", a) not in _FUNCTIONS]
             if unknown:
                 raise CannotExport(
@@ -53,9 +62,11 @@ class Node:
             if cell.options.get("reset_after"):
                 self.attributes["linear_before_reset"] = 1
             order = [row.letters.index(letter) for letter in row.orders["onnx"]]
-            W, U, b = (None if v is None else v.numpy() for v in cell.row_weights)
+            W, U, b, *_ = (None if v is None else v.numpy() for v in cell.row_weights)
             assert W is not None
             assert U is not None
+            if self.projection is not None:  # h U = m (V U), with m = o tanh(c), which is the operator's h
+                U = (self.projection.astype(float) @ U).astype(U.dtype)
             blocks = [a.T.reshape(row.G, self.units, -1)[order].reshape(row.G * self.units, -1) for a in (W, U)]
             bias = None
             if b is not None:
@@ -67,6 +78,12 @@ class Node:
         self.states = 2 if self.kind == "LSTM" else 1
         #: Of one dtype: that of its weights.
         self.dtype = self.arrays[0].dtype
+
+    def projected(self, w: Writer, m: str, name: str) -> str:
+        """The cell's outputs (..., projection) from those of the node."""
+        if self.projection is None:
+            return m
+        return str(w.node("MatMul", m, w.constant(self.projection, f"{name}/projection")))
 
     def _rare(self, cell: Any, kind: str, coupled: bool, peephole: bool) -> list[Any]:
         """A cell of `..cells`; gives its functions."""
@@ -191,8 +208,10 @@ def one_way(w: Writer, layer: Any, call: Call, given: Any, path: str) -> tuple[s
     for i, node in enumerate(nodes):
         name = path if len(nodes) == 1 else f"{path}/{i}"
         begin = [first.pop(0) for _ in range(node.states)]
+        if node.projection is not None and any(begin):
+            raise CannotExport(f"{layer.name} cannot be written as ONNX with initial states, as its h is a projection")
         Y, *states = _run(w, name, [node], seen, direction, lengths, begin)
-        seen = w.squeeze(Y, 1)
+        seen, states[0] = (node.projected(w, m, name) for m in (w.squeeze(Y, 1), states[0]))
         ragged = layer.go_backwards and x.padding and x.lengths is not None
         if ragged:  # each row from its own end
             counts = w.cast(w.plain(x.lengths or "", (None,), np.int32), np.int64)
@@ -236,6 +255,7 @@ def _bidirectional(w: Writer, call: Call) -> list[Value]:
     nodes = [Node(c[0], layer.name) for c in cells]
     alike = nodes[0].kind == nodes[1].kind and nodes[0].units == nodes[1].units
     alike = alike and nodes[0].attributes == nodes[1].attributes and not parts[0].go_backwards
+    alike = alike and all(node.projection is None for node in nodes)
     outputs: list[str] = []
     if alike and all(len(c) == 1 for c in cells) and not w.with_states:
         first = [

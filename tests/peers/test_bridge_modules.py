@@ -1,20 +1,16 @@
-"""Models of PyTorch's, brought here and back: outputs and gradients are the same at each station."""
+"""Modules of PyTorch's, brought here and back: outputs and gradients are the same at each station."""
 
 from __future__ import annotations
 
-import pickle
-import random
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch_lines import close, inputs, line, of_prefixes, unwrapped
 
-import cellstep
-from cellstep import bridges, layers, models, tensor_file
+from cellstep import bridges, layers, models
 from cellstep import torch as ours
 from cellstep.bridges import FileError
 from cellstep.bridges.pytorch.structure import ACTIVATIONS
@@ -26,74 +22,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:LSTM with projections"),
     pytest.mark.filterwarnings("ignore:Using padding='same'"),
 ]
-
-
-def line(seed: int, projected: bool = False) -> tuple[Any, tuple[int, ...], bool]:
-    """Random modules, the shape of their inputs without the batch, and whether these are integers."""
-    draw = random.Random(seed)
-    torch.manual_seed(seed)
-    features, integers = draw.randint(1, 5), draw.random() < 0.4
-    shape: tuple[int, ...] = (6,) if integers else (6, features)
-    modules: list[nn.Module] = [nn.Embedding(9, features)] if integers else []
-    for _ in range(draw.randint(1, 4)):
-        what = draw.choice(["recurrent", "recurrent", "cell", "linear", "norm", "activation", "dropout", "nested"])
-        units, bias = draw.randint(1, 6), draw.random() < 0.7
-        if what == "recurrent":
-            kind = draw.choice([nn.RNN, nn.LSTM, nn.GRU])
-            options: dict[str, Any] = {"num_layers": draw.choice([1, 1, 2, 3]), "bias": bias}
-            options |= {"bidirectional": draw.random() < 0.4, "batch_first": True}
-            if options["num_layers"] > 1:
-                options["dropout"] = draw.choice([0.0, 0.3])
-            if kind is nn.RNN:
-                options["nonlinearity"] = draw.choice(["tanh", "relu"])
-            if kind is nn.LSTM and projected and units > 1:
-                options["proj_size"] = draw.randint(1, units - 1)
-            modules.append(kind(features, units, **options))
-            features = (options.get("proj_size") or units) * (1 + options["bidirectional"])
-        elif what == "cell":
-            modules.append(OverTime(draw.choice([nn.RNNCell, nn.LSTMCell, nn.GRUCell])(features, units, bias)))
-            features = units
-        elif what in ("linear", "nested"):
-            linear = nn.Linear(features, units, bias)
-            modules.append(nn.Sequential(linear, nn.Tanh()) if what == "nested" else linear)
-            features = units
-        elif what == "norm":
-            modules.append(nn.LayerNorm(features, draw.choice([1e-5, 0.1]), draw.random() < 0.7, bias))
-        else:
-            modules.append(nn.Sigmoid() if what == "activation" else nn.Dropout(0.4))
-    if not any(hasattr(part, "weight_hh_l0") for part in modules):
-        modules.append(nn.GRU(features, 2, batch_first=True))
-    return Line(*modules), shape, integers
-
-
-class OverTime(nn.Module):
-    """A cell, run over sequences."""
-
-    def __init__(self, cell: nn.Module) -> None:
-        super().__init__()
-        self.cell = cell
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        state, outputs = None, []
-        for step in x.unbind(1):
-            state = self.cell(step, state)
-            outputs.append(state[0] if isinstance(state, tuple) else state)
-        return torch.stack(outputs, 1)
-
-
-def inputs(shape: tuple[int, ...], integers: bool, seed: int = 1) -> Any:
-    draw = np.random.default_rng(seed)
-    return draw.integers(0, 9, (3, *shape)) if integers else draw.standard_normal((3, *shape)).astype(np.float32)
-
-
-def close(a: Any, b: Any, tolerance: float = 1e-5) -> None:
-    a = a.detach().numpy() if isinstance(a, torch.Tensor) else a
-    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
-
-
-def unwrapped(module: Any) -> Any:
-    """A line with cells in the place of what runs them."""
-    return Line(*(part.cell if isinstance(part, OverTime) else part for part in module))
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -135,24 +63,16 @@ def test_gradients_are_the_same(seed: int) -> None:
     assert checked == {weight.path for weight in model.trainable_weights}
 
 
-def of_prefixes(module: Any, model: Any) -> dict[str, list[Any]]:
-    """The layers of a model that was made of a module, by prefix."""
-    weighted = [layer for layer in model.layers if layer.weights]
-    found: dict[str, list[Any]] = {}
-    for prefix, part in module.named_modules():
-        if list(part.parameters(recurse=False)):
-            count = getattr(part, "num_layers", 1)
-            found[f"{prefix}."], weighted = weighted[:count], weighted[count:]
-    assert not weighted
-    return found
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_projected_lstms(seed: int) -> None:
     module, shape, integers = line(seed, projected=True)
     module.eval()
     model, x = bridges.from_torch(unwrapped(module)), inputs(shape, integers)
     close(module(torch.from_numpy(x)), model.predict(x, verbose=0))
+    again = bridges.to_torch(model).eval()
+    close(again(torch.from_numpy(x)), model.predict(x, verbose=0))
+    kinds = [part.proj_size for part in module.modules() if isinstance(part, nn.LSTM) and part.proj_size]
+    assert {part.proj_size for part in again.modules() if isinstance(part, nn.LSTM) and part.proj_size} == set(kinds)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -189,6 +109,68 @@ def test_convolutions(options: dict[str, Any], size: int) -> None:
     close(bridges.from_torch(back).predict(x, verbose=0), model.predict(x, verbose=0))
 
 
+CHANNELS_FIRST: list[tuple[Any, tuple[int, ...]]] = [
+    (lambda: [nn.BatchNorm1d(4)], (4,)),
+    (lambda: [nn.BatchNorm1d(4, 0.1, 0.3, affine=False)], (4, 12)),
+    (lambda: [nn.Conv1d(4, 6, 3), nn.BatchNorm1d(6), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(6, 2, 1)], (4, 12)),
+    (lambda: [nn.AvgPool1d(3, 2), nn.ELU(0.5), nn.AdaptiveMaxPool1d(1), nn.Flatten(), nn.Linear(4, 2)], (4, 12)),
+    (lambda: [nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.BatchNorm1d(4), nn.Dropout()], (4, 12)),
+]
+
+
+@pytest.mark.parametrize(("make", "shape"), CHANNELS_FIRST)
+def test_normalization_and_pooling_there_here_and_back(make: Any, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    module, x = nn.Sequential(*make()), inputs(shape, False)
+    module(torch.from_numpy(x + 1))  # moves the means
+    module.eval()
+    model = bridges.from_torch(module, input_shape=shape)
+    close(module(torch.from_numpy(x)), model.predict(x, verbose=0))
+    back = bridges.to_torch(model).eval()
+    close(back(torch.from_numpy(x)), model.predict(x, verbose=0))
+    third = bridges.from_torch(back, input_shape=shape)
+    assert np.array_equal(third.predict(x, verbose=0), model.predict(x, verbose=0))
+    other = nn.Sequential(*make())
+    mapping = {str(i): layer for i, layer in enumerate(model.layers) if layer.weights}
+    assert bridges.to_torch(model, into=other, mapping=mapping).load_state_dict(module.state_dict()) is not None
+
+
+def test_batch_normalization_learns_as_in_pytorch() -> None:
+    torch.manual_seed(0)
+    x = inputs((4, 9), False)
+    module = nn.Sequential(nn.BatchNorm1d(4, 0.1, 0.3))
+    model = bridges.from_torch(module, input_shape=(4, 9))
+    y, pullback = model.forward(x, training=True)
+    seen = torch.from_numpy(x).requires_grad_()
+    right = module(seen)
+    close(right, y)
+    dy = np.random.default_rng(1).standard_normal(y.shape).astype(np.float32)
+    right.backward(torch.from_numpy(dy))
+    close(seen.grad, pullback(dy))
+    gamma, beta, mean, _ = model.weights
+    close(module[0].weight.grad, gamma.grad)
+    close(module[0].bias.grad, beta.grad)
+    close(module[0].running_mean, mean.value)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        lambda: [layers.BatchNormalization(), layers.LSTM(3)],
+        lambda: [layers.GRU(3, return_sequences=True), layers.GlobalAveragePooling1D(), layers.Dense(2)],
+        lambda: [layers.SpatialDropout1D(0.2), layers.MaxPooling1D(2), layers.GlobalMaxPooling1D()],
+        lambda: [layers.AveragePooling1D(2, 1), layers.BatchNormalization(center=False, scale=False), layers.ELU(0.3)],
+    ],
+)
+def test_layers_over_steps_there_and_back(own: Any) -> None:
+    net, x = models.Sequential([layers.Input((9, 4)), *own()]), inputs((9, 4), False)
+    net.set_weights([np.abs(w) + 0.1 for w in net.get_weights()])
+    module = bridges.to_torch(net).eval()
+    close(module(torch.from_numpy(x)), net.predict(x, verbose=0))
+    again = bridges.from_torch(module, input_shape=(9, 4))
+    assert np.array_equal(again.predict(x, verbose=0), net.predict(x, verbose=0))
+
+
 @pytest.mark.parametrize("padding", ["valid", "same", "causal"])
 @pytest.mark.parametrize("rate", [1, 2])
 def test_models_of_ours_over_steps(padding: str, rate: int) -> None:
@@ -215,55 +197,6 @@ def test_last_outputs_of_both_directions_go_and_come_back() -> None:
     close(module(torch.from_numpy(x)), net.predict(x, verbose=0))
     again = bridges.from_torch(module)
     assert np.array_equal(again.predict(x, verbose=0), net.predict(x, verbose=0))
-
-
-class Tagger(nn.Module):
-    """Structure of its own, as PyTorch's users write it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(11, 5, padding_idx=0)
-        self.encoder = nn.ModuleDict({"lstm": nn.LSTM(5, 6, num_layers=2, bidirectional=True, batch_first=True)})
-        self.head = nn.Linear(12, 3)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.encoder["lstm"](self.embedding(x))[0])
-
-
-def tagger() -> models.Sequential:
-    both = [layers.Bidirectional(layers.LSTM(6, return_sequences=True), name=f"both_{i}") for i in range(2)]
-    head = layers.Dense(3, name="head")
-    return models.Sequential(
-        [layers.Input((None,), dtype="int32"), layers.Embedding(11, 5, name="embedding"), *both, head]
-    )
-
-
-MAPPING = {"embedding": "embedding", "encoder.lstm": ["both_0", "both_1"], "head": "head"}
-
-
-@pytest.mark.parametrize("way", ["module", "state dict", "file.pt", "file.pth", "file.safetensors"])
-def test_a_module_of_ones_own(way: str, tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    torch.manual_seed(0)
-    module, model, path = Tagger(), tagger(), tmp_path / way
-    source: Any = path
-    if way == "module":
-        source = module
-    elif way == "state dict":
-        source = module.state_dict()
-    elif way.endswith("safetensors"):
-        save_file(module.state_dict(), path)
-    else:
-        torch.save(module.state_dict(), path)
-    bridges.from_torch(source, into=model, mapping=MAPPING)
-    x = torch.randint(0, 11, (4, 7))
-    close(module(x), model.predict(x.numpy(), verbose=0))
-    model.compile("adam", "mse")
-    model.fit(x.numpy(), np.zeros((4, 7, 3)), verbose=0)
-    other = Tagger()
-    assert bridges.to_torch(model, into=other, mapping=MAPPING) is other
-    close(other(x), model.predict(x.numpy(), verbose=0))
 
 
 def test_half_precision_comes_as_float32() -> None:
@@ -327,7 +260,7 @@ class OwnLSTM(nn.LSTM):
         (nn.Embedding(3, 2, max_norm=1.0), "max_norm of Embedding must be None"),
         (nn.Conv1d(2, 3, 3, padding=1, padding_mode="circular"), "padding_mode of Conv1d must be 'zeros'"),
         (nn.Softmax(0), "dim of Softmax must be -1, the last axis, got 0"),
-        (nn.Sequential(nn.Linear(2, 2), nn.ELU(0.5)), r"alpha must be 1\.0, got 0\.5"),
+        (nn.Sequential(nn.Linear(2, 2), nn.CELU(0.5)), r"alpha must be 1\.0, got 0\.5"),
         (nn.Flatten(0), "start_dim of Flatten must be 1"),
         (nn.Dropout(0.2), "input_shape must be that of the inputs, as no module says it"),
         (nn.Linear(2, 3).to("meta"), "expected a dense tensor, got one of torch.strided on meta"),
@@ -370,108 +303,13 @@ def test_more_that_is_refused_on_the_way_to_pytorch() -> None:
         bridges.to_torch(model)
     with pytest.raises(ValueError, match="mapping says which parameters of `into` are whose"):
         bridges.to_torch(model, mapping={})
+    x = layers.Input((3,))
+    two = models.Model(x, [layers.Dense(2)(x), layers.Dense(1)(x)], name="two")
+    with pytest.raises(ValueError, match=r"layers in one line for an nn\.Sequential, got two with several inputs"):
+        bridges.to_torch(two)
     with pytest.raises(FileError, match=r"the module, weight_ih_l0: expected a weight of shape \(12, 3\), got one of"):
         bridges.to_torch(model, into=nn.LSTM(3, 3), mapping={"": "lstm"})
     with pytest.raises(FileError, match=r"the module, weight_ih_l1: expected a weight of shape .* got none"):
         bridges.to_torch(model, into=nn.LSTM(3, 2, 2), mapping={"": "lstm"})
     with pytest.raises(FileError, match="the module, bias_hh_l0: expected a parameter of this name"):
         bridges.to_torch(model, into=nn.LSTM(3, 2, bias=False), mapping={"": "lstm"})
-
-
-class Evil:
-    def __reduce__(self) -> Any:
-        return (Path.touch, (Path("/tmp/cellstep-was-run"),))
-
-
-def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
-    model, path = tagger(), tmp_path / "m.pt"
-    before = model.get_weights()
-    state = Tagger().state_dict()
-    huge, nested = torch.empty(1).expand(10**6, 10**6), (1,)
-    for _ in range(100):
-        nested = (nested, nested)
-    whole = dict(state)
-    cases: list[tuple[Any, str]] = [
-        (Evil(), "the pickle: expected tensors by name and nothing else, got '__builtin__.getattr'"),
-        (nn.Linear(2, 3), "and nothing else, got 'torch.nn.modules.linear.Linear'"),
-        (bytearray(8), "and nothing else, got '__builtin__.bytearray'"),  # of any size, for a few bytes
-        ({"head.weight": [1]}, "head.weight: expected a tensor, got a list"),
-        ({(1,): 1}, r"expected tensors by name, as of state_dict\(\), got a dictionary with a tuple"),
-        (nested, "the pickle: expected what torch.save writes of tensors, got BINGET"),
-        ([1, 2], "expected tensors by name"),
-        ({1: 2}, "expected tensors by name"),
-        ({"model": whole}, "model: expected a tensor, got a dictionary with 'embedding.weight'"),
-        (
-            {**whole, "head.weight": huge},
-            r"head.weight: expected a tensor of shape \(3, 12\), got \(1000000, 1000000\)",
-        ),
-        ({**whole, "head.weight": torch.eye(12)[:3].to_sparse()}, "the pickle: expected tensors"),
-    ]
-    for saved, said in cases:
-        torch.save(saved, path)
-        with pytest.raises(FileError, match=said) as caught:
-            bridges.from_torch(path, into=model, mapping=MAPPING)
-        assert str(path) in str(caught.value)
-        assert len(str(caught.value)) < 700
-    path.write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(FileError, match="not a zip file"):
-        bridges.from_torch(path, into=model, mapping=MAPPING)
-    torch.save(state, path, _use_new_zipfile_serialization=False)
-    with pytest.raises(FileError, match="not a zip file"):
-        bridges.from_torch(path, into=model, mapping=MAPPING)
-    torch.save(state, path)
-    with zipfile.ZipFile(path) as old:
-        members = {info.filename: old.read(info) for info in old.infolist()}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
-        for name, data in members.items():
-            new.writestr(name, data)
-    with pytest.raises(FileError, match="expected a member that is stored, got a compressed one"):
-        bridges.from_torch(path, into=model, mapping=MAPPING)
-    torch.save({**state, "head.weight": torch.zeros(1).expand(3, 12)}, path)
-    with pytest.raises(FileError, match=r"the archive takes .* bytes of memory"):
-        bridges.from_torch(path, into=model, mapping=MAPPING, max_bytes=100)
-    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
-    assert not Path("/tmp/cellstep-was-run").exists()
-    bridges.from_torch(path, into=model, mapping=MAPPING)
-    assert not model.get_layer("head").kernel.value.any()
-
-
-def test_tensors_of_ours_load_in_safetensors_of_pytorch(tmp_path: Path) -> None:
-    from safetensors.torch import load_file
-
-    model = tagger()
-    model.save(tmp_path / "m.safetensors")
-    found = load_file(tmp_path / "m.safetensors")
-    assert np.array_equal(found["layers/dense/kernel"].numpy(), model.get_layer("head").kernel.value)
-    tensor_file.write(tmp_path / "t.safetensors", {k: v.numpy() for k, v in Tagger().state_dict().items()})
-    Tagger().load_state_dict(load_file(tmp_path / "t.safetensors"))
-
-
-def test_converted_to_a_state_dict_and_back(tmp_path: Path) -> None:
-    model, x = tagger(), np.random.default_rng(0).integers(0, 11, (2, 5))
-    model.save(tmp_path / "a.safetensors")
-    bridges.convert(tmp_path / "a.safetensors", tmp_path / "a.pt")
-    found = bridges.inspect(tmp_path / "a.pt")
-    assert not found.problem
-    assert ("head.weight", "float32", (3, 12)) in found.tensors
-    bridges.to_torch(model).load_state_dict(torch.load(tmp_path / "a.pt", weights_only=True))
-    like = tagger()
-    mapping = {layer.name: layer.name for layer in like.layers}
-    same = bridges.convert(tmp_path / "a.pt", tmp_path / "b.safetensors", like=like, mapping=mapping)
-    assert np.array_equal(same.predict(x, verbose=0), model.predict(x, verbose=0))
-    torch.save({"epoch": 3, "state_dict": Tagger().state_dict()}, tmp_path / "a.pt")
-    assert "expected tensors by name, as of state_dict(), got a dictionary with 'epoch', 'state_dict'" in str(
-        bridges.inspect(tmp_path / "a.pt")
-    )
-
-
-def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ModuleNotFoundError, match=r"models of PyTorch need torch: pip install 'cellstep\[torch\]'"):
-        bridges.to_torch(tagger())
-    cellstep.bridges.from_torch(
-        {"d.weight": np.ones((2, 3)), "d.bias": np.ones(2)},
-        into=models.Sequential([layers.Input((3,)), layers.Dense(2, name="d")]),
-    )
