@@ -1,10 +1,10 @@
 """Cells without products of h beside our GRU and PyTorch: `python bench/parallel_cells.py [--threads N] [--rounds N]`.
 
-One sequence of 1000 steps and 256 units, of 64 and of 256 inputs: a forward call, and one with a tape and the gradients of
-x and of all weights, in alternating blocks of one run. Asked: each cell at least 4 times as fast as our GRU forward and 3
-times in training, and MinGRU at least 5 times as fast as PyTorch's code for it, the parallel scan in the space of
-logarithms, as its paper gives it. Exits with 1 where one is missed, and where MinGRU's outputs or gradients are not those
-of PyTorch's code.
+One sequence of 1000 steps and 256 units, of 64 and of 256 inputs: a forward call, and one with a tape and the gradients
+of x and of all weights, in alternating blocks of one run. Asked: each cell at least 4 times as fast as our GRU forward
+and 3 times in training, and MinGRU at least 5 times as fast as PyTorch's code for it, the parallel scan in the space of
+logarithms, as its paper gives it. Exits with 1 where one is missed, and where MinGRU's outputs or gradients are not
+those of PyTorch's code.
 """
 
 from __future__ import annotations
