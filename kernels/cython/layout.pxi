@@ -144,7 +144,7 @@ cdef class Layout:
         cdef Region *r
         program = e.program
         w.columns, w.width, w.phases, w.whole_rows = len(e.letters), program.width, program.phases, program.whole_rows
-        w.vectors, w.dvector = len(e.vectors), program.vectors[0] if e.vectors else 0
+        w.vectors, w.dvector = len(program.vectors), program.vectors[0] if program.vectors else 0
         w.projects, w.projected = e.projected, program.projected or 0
         self.stretches = program.groups
         for first, gates, what in sorted(program.runs, key=lambda run: run[2] + 1 if isinstance(run[2], int) else 0):

@@ -27,6 +27,7 @@ cdef class Packed:
     cdef readonly tuple options
     cdef int turned      # the direction of the next step through the weights
     cdef list keep
+    cdef list given      # vectors as they came, where equations prepare them
     # vectors of packed columns and, behind them, of the rest of a gate row: first source column, lanes (panels.h)
     cdef long vectors
     cdef long *first
@@ -54,6 +55,9 @@ cdef class Packed:
         w.stride = max(w.Hp, padded(w, of_h))
         scale(w)
         self._list_columns()
+        if cell.equations is not None:
+            self.given = [np.array(v) for v in vectors]
+            vectors = cell.equations.prepared.values(self.given)
         self._pack(W, U, self._sums(b), vectors)
         if R is not None:
             self._pack_projection(np.ascontiguousarray(R))
@@ -89,7 +93,7 @@ cdef class Packed:
                 b[w.region[i].bias_row, at : at + n] = sums[0, to : to + n]
         known = {"W": W, "U": U, self.cell.bias: b[0] if len(b) == 1 else b}
         lines = unpacked(&vectors, self.dtype).reshape(w.vectors, w.Hp)[:, :H] if w.vectors else ()
-        known |= dict(zip(vector_names(self.cell), lines))
+        known |= dict(zip(vector_names(self.cell), self.given or lines))
         if w.projects:
             known[self.cell.projection] = unpacked(&w.R, self.dtype)[:, : w.size[0]]
         return [np.ascontiguousarray(known[name]) for name in self.cell.weight_names]
@@ -222,6 +226,21 @@ cdef class Packed:
                 w.tiles.unpack_add(1, r.gates, w.H, w.Hp, sums + r.to * w.esize,
                                    data(db) + (r.bias_row * G + r.first // w.Hp) * w.H * w.esize)
         cs_float_mode_restore(mode)
+        return 0
+
+    cdef int add_vector_gradients(self, const char *sums, list dvectors) except -1:
+        """dvectors (H,) each += their sums, one behind the other, or what follows from those; nothing for None."""
+        cdef long k
+        if any([d is not None for d in dvectors]):
+            taken = dvectors
+            if self.given is not None:
+                taken = [np.zeros(self.H, self.dtype) for _ in range(self.w.vectors)]
+            for k in range(self.w.vectors):
+                self.add_vector_gradient(sums + k * self.w.Hp * self.w.esize, taken[k])
+            if self.given is not None:
+                for d, gradient in zip(dvectors, self.cell.equations.prepared.gradients(self.given, taken)):
+                    if d is not None:
+                        d += gradient
         return 0
 
     cdef int add_vector_gradient(self, const char *sums, cnp.ndarray dv) except -1:

@@ -198,8 +198,7 @@ cdef int finish_backward(Job *j, Packed packed, dweights, dfirst) except -1:
     packed.add_gradient(j.w.size[0], j.dU, dU)
     packed.add_projection_gradient(j.dR, dR)
     packed.add_bias_gradient(j.db, db)
-    for k in range(j.w.vectors):
-        packed.add_vector_gradient(j.db + (j.w.dvector + k * j.w.Hp) * j.w.esize, dvectors[k])
+    packed.add_vector_gradients(j.db + j.w.dvector * j.w.esize, dvectors)
     return 0
 
 

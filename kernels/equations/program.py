@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from .graph import Graph, Node
 from .operators import OPERATORS
+from .prepared import Prepared
 
 #: Operators of which the outcome stands for a gate, where nothing else does.
 ACTIVATED = ("tanh", "sigmoid", "exp", "expm1", "sqrt", "log", "log1p", "where", "minimum", "maximum", "divide")
@@ -60,8 +61,12 @@ class Equations:
     projected: bool = False
 
     @cached_property
+    def prepared(self) -> Prepared:
+        return Prepared(self)
+
+    @cached_property
     def program(self) -> Program:
-        return Program(self)
+        return Program(self.prepared.inner)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Equations, tuple(getattr(self, part.name) for part in fields(self))
@@ -84,7 +89,7 @@ def runs(letters: str, of: dict[str, object]) -> list[tuple[int, int, object]]:
 
 
 class Program:
-    """The stages of some equations.
+    """The stages of some equations, of which nothing is made of vectors alone.
 
     Attributes:
         graph: with the nodes of the derivatives.

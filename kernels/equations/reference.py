@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from ..reference.loop import Array, Gradients, Step
 from .graph import Graph
-from .operators import OPERATORS
+from .prepared import evaluate
 from .program import Equations, Place, Stage
 
 
@@ -41,8 +40,8 @@ def step(row: Any, weights: Any, options: Any, x: Array, hd: Array, *states: Arr
         if letter in e.recurrent:
             at = p.own[letter] if letter in e.apart else i
             z[at] += hd @ U[:, columns(letter)] + bias[1, columns(letter)]
-    vectors = [named[name] for name in e.vectors]
-    memory: dict[str, Any] = {"z": z, "before": states, "vector": vectors, "seen": [hd]}
+    given = [named[name] for name in e.vectors]
+    memory: dict[str, Any] = {"z": z, "before": states, "vector": e.prepared.values(given), "seen": [hd]}
     memory["after"] = [np.empty_like(s) for s in states]
     operands = []
     for k in range(p.phases):
@@ -51,7 +50,7 @@ def step(row: Any, weights: Any, options: Any, x: Array, hd: Array, *states: Arr
             operands.append(operand)
             for letter in e.made[k - 1][1]:
                 z[p.own[letter]] += operand @ U[:, columns(letter)]
-        run(p.graph, p.forward[k], memory, H)
+        run(p.graph, p.forward[k], memory)
     if p.projected is not None:
         memory["after"][0] = z[p.projected] @ named["R"]
 
@@ -65,7 +64,7 @@ def step(row: Any, weights: Any, options: Any, x: Array, hd: Array, *states: Arr
             found["R"] = z[p.projected].T @ dafter[0]
             gradients["dstate"][0][...] = 0
         for k in reversed(range(p.phases)):
-            run(p.graph, p.backward[k], gradients, H)
+            run(p.graph, p.backward[k], gradients)
             for letter in e.made[k - 1][1] if k else ():
                 dU[:, columns(letter)] += operands[k - 1].T @ dz[p.own[letter]]
             if k:
@@ -83,34 +82,25 @@ def step(row: Any, weights: Any, options: Any, x: Array, hd: Array, *states: Arr
                 dU[:, columns(letter)] = hd.T @ d
                 db[1, columns(letter)] = d.sum(0)
         found |= {"W": dW, "U": dU, "b": db if has_bias_row else db[0]}
-        found |= {name: dz[at].sum(0) for name, at in zip(e.vectors, p.vectors, strict=True)}
+        vectors = e.prepared.gradients(given, [dz[at].sum(0) for at in p.vectors])
+        found |= dict(zip(e.vectors, vectors, strict=True))
         return dx, dhd, tuple(gradients["dstate"]), tuple(found[name] for name in row.weight_names)
 
     return np.stack(list(z[: len(e.letters)]), axis=1), tuple(memory["after"]), back
 
 
-def run(graph: Graph, stage: Stage, memory: dict[str, Any], H: int) -> None:
+def run(graph: Graph, stage: Stage, memory: dict[str, Any]) -> None:
     """The assignments of a stage, on arrays (B, H)."""
-    values: dict[int, Any] = {}
     like = memory["z"][0]
 
     def at(place: Place) -> Any:
         return memory[place.kind][place.number]
 
-    with np.errstate(all="ignore"):
-        for i in graph.below([i for _, i in stage.stores], stage.loads):
-            node = graph.nodes[i]
-            if i in stage.loads:
-                values[i] = at(stage.loads[i])
-            elif node.op == "constant":
-                values[i] = like.dtype.type(node.value)
-            elif node.op == "units":
-                values[i] = like.dtype.type(H)
-            else:
-                function: Callable[..., Any] = OPERATORS[node.op].function
-                values[i] = function(*(values[a] for a in node.arguments))
-        done = [(place, np.array(np.broadcast_to(values[i], like.shape), like.dtype)) for place, i in stage.stores]
-    for place, value in done:
+    wanted = [i for _, i in stage.stores]
+    known = {i: at(stage.loads[i]) for i in graph.below(wanted, stage.loads) if i in stage.loads}
+    values = evaluate(graph, wanted, known, like)
+    done = [np.array(np.broadcast_to(value, like.shape), like.dtype) for value in values]
+    for (place, _), value in zip(stage.stores, done, strict=True):
         if stage.adds:
             at(place)[...] += value
         else:

@@ -167,19 +167,40 @@ def backward(
         dstates.append(np.empty((shape[0], size), p.dtype) if into is None else into)
         dstates[-1][...] = 0 if gradient is None else gradient
     gradients = Gradients(_or(dy, none3), _or(dx, none3), tuple([_or(a, none3) for a in traces]), tuple(dstates))
-    db = dweights[v.b]
+    db, vectors = dweights[v.b], [dweights[i] for i in v.vectors]
     totals = Sums(
         dW=_or(dweights[v.W], none2),
         dU=none2 if v.U is None else _or(dweights[v.U], none2),
         dR=none2 if v.R is None else _or(dweights[v.R], none2),
         db=none1 if db is None else db.reshape(-1),
-        vectors=tuple([_or(dweights[i], none1) for i in v.vectors]),
+        vectors=_sums_of_vectors(p, vectors),
     )
     work = 2 * _work(p, shape)
     steps, loop = _slices(p, shape, work)[::-1], v.loops[1][p.dtype]
     if len(tape.parts) == len(steps) == 1:
         loop(p.transposed, *steps[0], inputs, gradients, tape.parts[0], totals)
-        return
+    else:
+        _run_backward(p, tape, gradients, totals, steps, work)
+    if p.given and totals.vectors[0].size:
+        for d, gradient in zip(vectors, v.cell.equations.prepared.gradients(p.given, totals.vectors), strict=True):
+            if d is not None:
+                d += gradient
+
+
+def _sums_of_vectors(p: Packed, wanted: list[Array | None]) -> tuple[Array, ...]:
+    """Where the gradients of a step's vectors are added: the arrays that are wanted, or sums that these follow from."""
+    none = NONE[p.dtype][1]
+    if not p.given:
+        return tuple([_or(a, none) for a in wanted])
+    some = any(a is not None for a in wanted)
+    return tuple([np.zeros_like(a) if some else none for a in p.weights.vectors])
+
+
+def _run_backward(
+    p: Packed, tape: Tape, gradients: Gradients, totals: Sums, steps: list[tuple[int, int]], work: int
+) -> None:
+    """Call the loop for all rows, in parts and slices; sums of each part, which are added up in order."""
+    inputs, loop = tape.inputs, p.variant.loops[1][p.dtype]
     sums: list[Sums] = [totals, *(_each(np.zeros_like, totals) for _ in tape.parts[1:])]
     calls = []
     for own, part, added in zip(tape.rows, tape.parts, sums, strict=True):

@@ -79,7 +79,9 @@ def _rh(row: Row, h: Real1, out: Real1) -> None:
 
 
 @inlined
-def _rh_backward(row: Row, before: Rows, hd: Real1, drop: Real1, d: Real1, dz: Real1, dstates: Rows, dh: Real1) -> None:
+def _rh_backward(
+    row: Row, before: Rows, after: Rows, hd: Real1, drop: Real1, d: Real1, dz: Real1, dstates: Rows, dh: Real1
+) -> None:
     (h,), r, dr = before, gates(row.z, row, 1), gates(dz, row, 1)
     for j in range(row.units):
         dr[j] = d[j] * h[j]

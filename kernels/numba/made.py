@@ -147,7 +147,9 @@ def made(operands: tuple[Operand, ...], products: tuple[tuple[Columns, ...], ...
             if live[r]:
                 before = views(states, r, t, fresh.size > 0 and fresh[r], zeros)
                 this = Row(view(z, t, r), view(v, t, r), d.shape[1], codes, vectors)
-                back(this, before, row(hd, r), row(drop, r), row(d, r), row(dz, r), rows_of(dstates, r), row(dh, r))
+                after = views(states, r, t + 1, False, zeros)
+                dbefore = rows_of(dstates, r)
+                back(this, before, after, row(hd, r), row(drop, r), row(d, r), row(dz, r), dbefore, row(dh, r))
 
     @inlined
     def weights(operands: Any, hp: Any, dz: Any, dzp: Any, own: Any, H: int, N: int, dU: Any, db: Any) -> None:

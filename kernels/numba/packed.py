@@ -49,7 +49,8 @@ class Variant(NamedTuple):
 
 class Packed(NamedTuple):
     """Weights as the loops read them, read-only: `weights` forward, `transposed` backward, the latter
-    without elements if backward will not be called. sizes: of the states."""
+    without elements if backward will not be called. sizes: of the states. given: vectors as they came, where equations
+    prepare them."""
 
     variant: Variant
     I: int  # noqa: E741 - the contract's letter
@@ -58,6 +59,7 @@ class Packed(NamedTuple):
     dtype: np.dtype[Any]
     weights: Weights
     transposed: Weights
+    given: tuple[Array, ...] = ()
 
     @property
     def P(self) -> int:
@@ -74,6 +76,7 @@ class Packed(NamedTuple):
             end = start + -(-count * H // in_panels.shape[2])
             U[:, first * H : (first + count) * H] = _unpacked(in_panels[start:end], count * H)
             start = end
+        vectors = self.given or vectors
         return _pack_again, (v.cell, v.options, _unpacked(W, N), U, b, R, vectors, self.transposed.W.size > 0)
 
 
@@ -109,8 +112,9 @@ def variant_of(cell: Cell, options: tuple[Any, ...]) -> Variant:
     plan = Plan(cell.G, blocks, tuple(products), cell.letters != cell.output, *counts, tuple(map(len, in_order)))
     if cell.equations is not None:
         e = cell.equations
-        first = e.program.vectors[0] if e.vectors else 0
-        plan = plan._replace(activations=2 * e.program.phases, dvectors=first, projected=e.program.projected or 0)
+        made = e.program.vectors
+        plan = plan._replace(activations=2 * e.program.phases, vectors=len(made), dvectors=made[0] if made else 0)
+        plan = plan._replace(projected=e.program.projected or 0)
     flags = {name: value for name, value in chosen.items() if name not in cell.activations}
     step = CELLS[cell.name](**flags) if cell.equations is None else step_of(cell.equations)
     return Variant(
@@ -159,7 +163,12 @@ def _pack(
     """W (I, G H), U (units of h, G H) and R (H, units of h) into panels; b (P,) and vectors are kept as they are."""
     _, none1, _, none3 = NONE[W.dtype]
     H = W.shape[1] // v.cell.G
-    codes = v.codes if v.cell.equations is None else addresses(v.cell.equations, W.dtype)
+    given: tuple[Array, ...] = ()
+    codes, e = v.codes, v.cell.equations
+    if e is not None:
+        codes, given = addresses(e, W.dtype), vectors
+        # rows of one array, as code finds them
+        vectors = tuple(np.array(e.prepared.values(given)).reshape(-1, H))
     parts = [U[:, first * H : (first + count) * H] for _, first, count, _ in v.plan.products] or [U]
     Wp, Up, *transposed = panels([W], parts, *([W.T], [U.T]) if backward else ())
     Wt, Ut = transposed or (none3, none3)
@@ -172,4 +181,5 @@ def _pack(
         dtype=W.dtype,
         weights=Weights(Wp, Up, Rp, H, b, vectors, codes),
         transposed=Weights(Wt, Ut, Rt if backward else none3, H, none1, vectors, codes),
+        given=given,
     )

@@ -31,9 +31,9 @@ class Operand(NamedTuple):
     begin(row, states, h): in forward, before the cell's own function, what the operand needs of the gates; h is as
         products see it.
     value(row, h, out): the operand, from h as products see it and what forward kept.
-    backward(row, before, hd, drop, d, dz, dstates, dh): d (H,) is the operand's gradient. Writes those of its gates'
-        pre-activations to dz, and adds those of the states before to dstates, and that of h as products see it, hd, to
-        dh; drop is without elements where there is none.
+    backward(row, before, after, hd, drop, d, dz, dstates, dh): d (H,) is the operand's gradient. Writes those of its
+        gates' pre-activations to dz, and adds those of the states before to dstates, and that of h as products see it,
+        hd, to dh; drop is without elements where there is none.
     """
 
     begin: Callable[..., None]

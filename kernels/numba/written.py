@@ -80,8 +80,10 @@ def _operand(k: int, phases: int, made: int) -> Operand:
         copy(gates(row.z, row, made), out)
 
     @inlined
-    def backward(row: Row, before: Rows, hd: Real1, drop: Real1, d: Real1, dz: Real1, dstates: Rows, dh: Real1) -> None:
-        _call(row.codes[phases + k], row.units, row.z, hd, before, before, dz, dstates, dh, d, row.vectors)
+    def backward(
+        row: Row, before: Rows, after: Rows, hd: Real1, drop: Real1, d: Real1, dz: Real1, dstates: Rows, dh: Real1
+    ) -> None:
+        _call(row.codes[phases + k], row.units, row.z, hd, before, after, dz, dstates, dh, d, row.vectors)
 
     return Operand(begin, value, backward)
 

@@ -262,12 +262,45 @@ class Identity(Initializer):
         return self.gain * np.eye(*shape)
 
 
+class RingRadius(Seeded):
+    """First values of an LRU's `nu`: log(-log |lambda|) where lambda is uniform on the ring between two radii.
+
+    Args:
+        r_min, r_max: the radii, 0 <= r_min < r_max < 1.
+    """
+
+    def __init__(self, r_min: float = 0.4, r_max: float = 0.99, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.r_min, self.r_max = core.check_number("r_min", r_min, 0), core.check_number("r_max", r_max, 0)
+        if not self.r_min < self.r_max < 1:
+            raise ValueError(f"expected r_min < r_max < 1, got {r_min} and {r_max}")
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        """-log |lambda|^2 / 2, in logarithms."""
+        square = rng.uniform(self.r_min**2, self.r_max**2, shape)
+        return np.log(-0.5 * np.log(np.maximum(square, 1e-30)))
+
+
+class RingPhase(Seeded):
+    """First values of an LRU's `theta`: the logarithm of a phase that is uniform between 0 and `max_phase`."""
+
+    def __init__(self, max_phase: float = 2 * math.pi, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.max_phase = core.check_number("max_phase", max_phase, 0)
+        if not self.max_phase > 0:
+            raise ValueError(f"max_phase must be positive, got {max_phase}")
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        """The logarithm of the phase."""
+        return np.log(self.max_phase * (1 - rng.random(shape)))
+
+
 #: Keras's other names of the classes.
 zeros, ones, constant = Zeros, Ones, Constant
 random_uniform, random_normal, truncated_normal = RandomUniform, RandomNormal, TruncatedNormal
 variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform, GlorotNormal
 he_uniform, he_normal, lecun_uniform, lecun_normal = HeUniform, HeNormal, LecunUniform, LecunNormal
-orthogonal, identity = Orthogonal, Identity
+orthogonal, identity, ring_radius, ring_phase = Orthogonal, Identity, RingRadius, RingPhase
 OrthogonalInitializer, IdentityInitializer = Orthogonal, Identity
 
 _LOOKUP: Lookup[Initializer] = Lookup(

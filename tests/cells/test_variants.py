@@ -189,6 +189,14 @@ def qrnn(w: Weights, x: Any, h: Any, c: Any) -> Any:
     return sigmoid(w.of_x("o", x)) * c, c
 
 
+def lru(w: Weights, x: Any, h: Any, re: Any, im: Any) -> Any:
+    power = np.exp(-np.exp(w["nu"]) + 1j * np.exp(w["theta"]))
+    state = power * (re + 1j * im)
+    state += w["gain"] * np.sqrt(1 - abs(power) ** 2) * (x @ (w.W["a"] + 1j * w.W["b"]))
+    y = state @ (w.U["a"] - 1j * w.U["b"])
+    return y.real + x @ w.W["d"], state.real, state.imag
+
+
 VARIANTS: dict[str, tuple[str, dict[str, Any], Callable[..., Any]]] = {
     "MGU": ("MGU", {}, mgu),
     "UGRNN": ("UGRNN", {}, ugrnn),
@@ -211,11 +219,12 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], Callable[..., Any]]] = {
     "MinLSTM, positive": ("MinLSTM", {"positive": True}, minlstm_positive),
     "SRU": ("SRU", {}, sru),
     "QRNN": ("QRNN", {}, qrnn),
+    "LRU": ("LRU", {}, lru),
 }
 
 
 #: Those that Numba's loops are compiled for here.
-COMPILED = ("MGU", "SLSTM", "MinGRU", "ProjectionLSTM")
+COMPILED = ("MGU", "SLSTM", "MinGRU", "LRU", "ProjectionLSTM")
 
 
 def test_every_variant_is_here() -> None:

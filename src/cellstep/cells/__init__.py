@@ -13,6 +13,7 @@ from ..exports import lazy
 __all__ = [
     "CTRNN",
     "JANET",
+    "LRU",
     "LTC",
     "MGU",
     "QRNN",
@@ -37,14 +38,14 @@ if TYPE_CHECKING:
     from .continuous import CTRNN, LTC, CfC
     from .gated import JANET, MGU, UGRNN, IndRNN, LayerNormGRU
     from .lstms import SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM, ProjectionLSTM
-    from .parallel import QRNN, SRU, MinGRU, MinLSTM
+    from .parallel import LRU, QRNN, SRU, MinGRU, MinLSTM
 
 _PLACES = {
     ".cell": "Cell",
     ".continuous": "CTRNN, LTC, CfC",
     ".gated": "JANET, MGU, UGRNN, IndRNN, LayerNormGRU",
     ".lstms": "SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM, ProjectionLSTM",
-    ".parallel": "QRNN, SRU, MinGRU, MinLSTM",
+    ".parallel": "LRU, QRNN, SRU, MinGRU, MinLSTM",
 }
 
 lazy(globals(), _PLACES)

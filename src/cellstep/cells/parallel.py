@@ -109,3 +109,33 @@ class QRNN(Cell):
         f = activations.sigmoid(z.x.f)
         c = f * c + (1 - f) * np.tanh(z.x.n)
         return activations.sigmoid(z.x.o) * c, c
+
+
+class LRU(Cell):
+    """The linear recurrent unit: a state of complex numbers, each multiplied by one of its own, and a product with all.
+
+        lambda = exp(-exp(nu) + i exp(theta))    s' = lambda s + gain sqrt(1 - |lambda|^2) (x B)    h' = Re(s' C) + x D
+
+    The kernel has the real and the imaginary part of B, and D, in the columns of the gates a, b and d; the recurrent
+    kernel has the real part of C and minus its imaginary one in the columns of a and b, and those of d are not read.
+    The paper's D is a vector; its factor of x B is a weight of its own, with these first values.
+
+    A. Orvieto, S. Smith, A. Gu, A. Fernando, C. Gulcehre, R. Pascanu and S. De, "Resurrecting recurrent neural networks
+    for long sequences", ICML 2023 (arXiv 2303.06349).
+    """
+
+    gates = "a b d"
+    states = "h re im"
+    vectors = {"nu": "ring_radius", "theta": "ring_phase", "gain": "ones"}
+    gate_names = {"a": "real part", "b": "imaginary part", "d": "skip"}
+    use_bias = False
+    kernel_initializer: Any = "lecun_normal"
+    recurrent_initializer: Any = "lecun_normal"
+
+    @hook
+    def step(self, z: Any, h: Any, re: Any, im: Any) -> Any:
+        decay, phase = np.exp(-np.exp(self.nu)), np.exp(self.theta)
+        across, along = decay * np.cos(phase), decay * np.sin(phase)
+        scale = self.gain * np.sqrt(1 - decay * decay)
+        new = across * re - along * im + scale * z.x.a, along * re + across * im + scale * z.x.b
+        return z.x.d + self.product(new[0], "a") + self.product(new[1], "b"), *new
