@@ -77,15 +77,18 @@ def test_bits_are_those_of_a_layer(v: Variant) -> None:
         np.testing.assert_array_equal(d, w.grad, err_msg=name)
 
 
-def test_a_written_cell_runs_by_its_class() -> None:
-    rng = np.random.default_rng(0)
-    x, W, U = rng.standard_normal((2, 5, 3)), rng.standard_normal((3, 12)), rng.standard_normal((6, 12))
-    layer = cells.MGU.Layer(6, return_sequences=True, dtype="float64")
-    layer.build((None, None, 3))
-    b = np.zeros_like(layer.get_weights()[2])
-    layer.set_weights([W, U, b])
-    packed = functional.pack(cells.MGU, W, U, b)
-    np.testing.assert_array_equal(functional.forward(packed, x).y, layer(x))
+@pytest.mark.parametrize("name", ["MGU", "PeepholeLSTM", "MinGRU", "ProjectionLSTM"])
+def test_a_written_cell_runs_by_its_class(name: str) -> None:
+    """Cells with a vector of weights, with no U, and with a state of another size, too."""
+    kind, x = getattr(cells, name), np.random.default_rng(0).standard_normal((2, 5, 3))
+    layer = kind.Layer(6, *([4] if name == "ProjectionLSTM" else []), return_sequences=True, dtype="float64")
+    y, back = layer.forward(x)
+    made = functional.forward(functional.pack(kind, *layer.get_weights()), x, tape=True)
+    np.testing.assert_array_equal(made.y, y)
+    gradients = functional.backward(made.tape, np.ones_like(y))
+    np.testing.assert_array_equal(gradients.x, back(np.ones_like(y)))
+    for w, (name, d) in zip(layer.weights, gradients.weights.items(), strict=True):
+        np.testing.assert_array_equal(d, w.grad, err_msg=name)
 
 
 def test_the_stub_has_the_signatures() -> None:

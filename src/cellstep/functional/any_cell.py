@@ -40,7 +40,7 @@ class Forward(NamedTuple):
 
     Attributes:
         y: (B, T, H), the output of each step in the order of processing; None where not asked for.
-        states: after the last step, one (B, H) a state, the output first.
+        states: after the last step, one (B, H) a state, the output first; of a cell with states of other sizes these.
         tape: for `backward`; None where not asked for.
     """
 
@@ -211,7 +211,8 @@ def backward(
         dstates = [None] * len(row.states)
     elif not isinstance(dstates, (list, tuple)):
         dstates = [dstates]
-    shapes = row.shapes({"I": packed.I, "H": packed.H}, dict(zip(row.option_names, packed.options, strict=True)))
+    sizes = {state.size: n for state, n in zip(row.states, packed.sizes, strict=True)} | {"I": packed.I, "H": packed.H}
+    shapes = row.shapes(sizes, dict(zip(row.option_names, packed.options, strict=True)))
     dweights = [np.zeros(shape, packed.dtype) for shape in shapes] if need_weights else None
     dx, dfirst = tape._pullback(dy, dstates, dweights, need_dx=need_x, need_dfirst=need_initial_state)
     named = None if dweights is None else dict(zip(row.weight_names, dweights, strict=True))
