@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import platform
+
+import accuracy
+import child_processes
+import growth
 import many_threads
+import pytest
 import wrong_arguments
 
 from cellstep import kernels
+
+compiled = pytest.mark.skipif(bool(kernels.available()["cython"]), reason="needs the compiled backend")
+linux = pytest.mark.skipif(platform.system() != "Linux", reason="reads /proc")
 
 
 def test_wrong_arguments_raise_and_never_crash(backend: kernels.Backend) -> None:
@@ -20,3 +30,36 @@ def test_many_threads_get_the_bits_of_one(backend: kernels.Backend) -> None:
         made, wrong = many_threads.run(5)
     assert not wrong
     assert made == 5 * 32
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_children_give_the_bits_of_their_parent() -> None:
+    assert child_processes.run(1, ("fork", "spawn")) == {"fork": 0, "spawn": 0}
+    child_processes.stopped_workers(1)
+
+
+@compiled
+def test_hard_numbers_are_as_accurate_as_in_the_reference() -> None:
+    ours, reference = (accuracy.errors(40, "float32", backend) for backend in ("cython", "numpy"))
+    for case, error in ours.items():
+        assert error <= 30 * max(4, reference[case]), (case, error, reference[case])
+
+
+@compiled
+@pytest.mark.skipif(platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc", reason="reads MXCSR")
+def test_the_callers_floating_point_mode_is_left_as_it_was() -> None:
+    assert accuracy.modes_that_changed() == 0
+
+
+@compiled
+@linux
+def test_calls_leave_nothing_behind() -> None:
+    for name, (count, grown) in growth.growth(0.01).items():
+        assert grown < 2**20, (name, count, grown)
+
+
+@compiled
+@linux
+def test_a_pass_of_training_takes_what_the_formula_says() -> None:
+    for name, (measured, said) in growth.peaks().items():
+        assert 0.9 * said < measured < 1.1 * said, (name, measured, said)
