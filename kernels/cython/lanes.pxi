@@ -44,7 +44,7 @@ cdef class Lanes:
         cdef int i
         self.packed, self.keep = packed, []
         if packed.w.whole_rows or packed.w.projects:
-            raise NotImplementedError(f"{packed.cell.name} needs all units of a row at once, which many models have not")
+            raise NotImplementedError(f"{packed.cell.name} needs whole rows of units, which many models have not")
         self.tiles = packed.w.tiles[0]
         self.tiles.gemm, self.tiles.gemm_tn = self.tiles.lane_gemm, self.tiles.lane_gemm_tn
         self.w = packed.layout.w

@@ -50,11 +50,11 @@ const cs_tiles TABLE = {
     .normalize = normalize,
     .normalize_back = normalize_back,
     .normalize_sums = normalize_sums,
+    .probe_fma = probe_fma,
+    .probe_read = probe_read,
     .lane_gemm = lane_gemm,
     .lane_gemm_tn = lane_gemm_tn,
     .lane_take = lane_take,
     .lane_softmax = lane_softmax,
     .keep_lanes = keep_lanes,
-    .probe_fma = probe_fma,
-    .probe_read = probe_read,
 };

@@ -119,6 +119,9 @@ typedef struct {
     void (*normalize_back)(long rows, long n, const void *dy, const void *normal, const void *inverse,
                            const void *gamma, void *dx);
     void (*normalize_sums)(long rows, long n, const void *dy, const void *normal, void *dgamma, void *dbeta);
+    /* see probe.h */
+    double (*probe_fma)(long n, double *out);
+    double (*probe_read)(const void *p, long size, long times);
     /* see lanes.h; the first two have the shapes of gemm and gemm_tn */
     void (*lane_gemm)(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,
                       long ldc, int start, const void *bias);
@@ -127,9 +130,6 @@ typedef struct {
     void (*lane_take)(long B, long T, long n, const void *source, long size, const int64_t *rows, void *out);
     void (*lane_softmax)(long rows, long n, void *p);
     void (*keep_lanes)(long rows, long n, const uint8_t *runs, void *dst, long ldd, const void *src, long lds);
-    /* see probe.h */
-    double (*probe_fma)(long n, double *out);
-    double (*probe_read)(const void *p, long size, long times);
 } cs_tiles;
 
 typedef struct {
