@@ -9,6 +9,9 @@ def register() -> None:
     """Tell threadpoolctl about the library that has the compiled kernels. A limit holds in the whole process."""
     import threadpoolctl
 
+    if not hasattr(threadpoolctl, "register"):  # before 3.2
+        return
+
     class Kernels(threadpoolctl.LibController):  # type: ignore[misc]
         user_api = internal_api = "cellstep"
         filename_prefixes = ("compiled.",)
