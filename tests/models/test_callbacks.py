@@ -170,7 +170,7 @@ def test_tensorboard_writes_where_there_is_a_writer(tmp_path: Path, monkeypatch:
     assert written[2] == ("validation", "epoch_loss", history["val_loss"][0], 0)
     for name in callbacks.TensorBoard._WRITERS:
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match="pip install tensorboardX"):
+    with pytest.raises(ImportError, match=r"pip install 'cellstep\[tensorboard\]'"):
         linear().fit(X, Y, callbacks=callbacks.TensorBoard(tmp_path), **FIT)
 
 

@@ -182,7 +182,7 @@ class TensorBoard(Callback):
                 return importlib.import_module(module).SummaryWriter
             except ModuleNotFoundError:
                 continue
-        raise ImportError("TensorBoard needs a writer: pip install tensorboardX")
+        raise ImportError("TensorBoard needs a writer: pip install 'cellstep[tensorboard]'")
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.batches = 0

@@ -108,7 +108,8 @@ def plot_model(
         import graphviz
     except ModuleNotFoundError:
         raise ImportError(
-            "plot_model needs Graphviz to draw: pip install graphviz, and install its program dot; or give a .dot file"
+            "plot_model needs Graphviz to draw: pip install 'cellstep[graphviz]', and install its program dot; "
+            "or give a .dot file"
         ) from None
     try:
         atomic.write(path, graphviz.Source(text).pipe(format=path.suffix[1:] or "png"))
