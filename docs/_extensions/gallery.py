@@ -58,10 +58,11 @@ def write_pages(app: Sphinx) -> None:
         shown = picture(program)
         image = f"![What {program.name} draws](../pictures/{shown.name})\n\n" if shown else ""
         printed = f"## It prints\n\n```{{literalinclude}} ../outputs/{program.stem}.txt\n:language: text\n```\n\n"
-        source = f"## Source\n\n```{{literalinclude}} ../../examples/{program.name}\n:language: python\n```\n"
+        code = f"```{{literalinclude}} ../../examples/{program.name}\n:language: python\n```\n"
+        source = f"## Source\n\n:::{{container}} program\n{code}:::\n"
         head = f"# `{program.name}`\n\n{explanation(program)}\n\n"
         head += f"{{download}}`Download {program.name} <../../examples/{program.name}>`\n\n"
-        pages[program.stem] = f"---\norphan: true\n---\n\n{head}{image}{printed}{source}"
+        pages[program.stem] = f"---\norphan: true\nhide-toc: true\n---\n\n{head}{image}{printed}{source}"
     for old in folder.glob("*.md"):
         if old.stem not in pages:
             old.unlink()
