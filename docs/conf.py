@@ -46,7 +46,7 @@ nitpick_ignore_regex += [("py:class", r"cellstep\.lab\.\w+\.\w+(\.\w+)?")]
 # in signatures: names of types that have no page, in modules below the public ones
 nitpick_ignore_regex += [
     ("py:.*", r"cellstep\.(\w+\.)*[a-z_]+\.[A-Z]\w*|cellstep\.(\w+\.)*T|(pathlib\.)?Path|np\..*|(dict|list)\[.*"),
-    ("py:.*", r"DTypeLike|Rate|Thresholds|Figure|Array|Samples|Context|Applied"),
+    ("py:.*", r"DTypeLike|Rate|Thresholds|Figure|Array|Shape|Samples|Context|Applied"),
 ]
 # the layer that each written cell has, and the base of all
 nitpick_ignore_regex += [("py:class", r"cellstep\.cells\.\w+\.\w+\.Layer|cellstep\.layers\.\w+\.CellLayer")]
@@ -56,6 +56,7 @@ default_role = "code"
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {name: name for name in ("Array", "Shape", "Rate", "Thresholds", "Samples", "Applied")}
 autodoc_preserve_defaults = True
 autodoc_inherit_docstrings = False
 autodoc_class_signature = "mixed"

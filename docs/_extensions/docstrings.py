@@ -7,6 +7,7 @@ is an equation or code, and keeps its lines.
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -71,6 +72,8 @@ def raises(lines: list[str]) -> list[str]:
 
 
 def process(app: Sphinx, what: str, name: str, thing: object, options: Any, lines: list[str]) -> None:
+    if what == "data" and lines[:1] == (SimpleNamespace.__doc__ or "").splitlines()[:1]:
+        lines[:] = []  # it says nothing of this one
     lines[:] = prepare(raises(lines))
     if what in ("property", "attribute", "data"):
         # napoleon takes what stands before a colon for the type; behind an empty comment it does not look
