@@ -13,7 +13,6 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-
 LEAST = 0.6
 WIDTH = re.compile(r'<svg [^>]*?width="([\d.]+)(pt|)"')
 
@@ -36,7 +35,7 @@ def box_images(app: Sphinx, tree: nodes.document) -> None:
     for paragraph in list(tree.findall(nodes.paragraph)):
         if len(paragraph) == 1 and isinstance(paragraph[0], nodes.image):
             box = picture("", paragraph[0])
-            file = Path(app.srcdir) / paragraph[0]["uri"]  
+            file = Path(app.srcdir) / paragraph[0]["uri"]
             if file.suffix == ".svg" and (found := WIDTH.search(file.read_text(encoding="utf-8"))):
                 box["least"] = round(LEAST * float(found[1]) * (4 / 3 if found[2] else 1))
             paragraph.replace_self(box)
