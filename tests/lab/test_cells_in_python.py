@@ -185,7 +185,7 @@ def test_weights_that_are_not_called_recurrent_are_not_scaled() -> None:
     flow = lab.gradient_flow(net(layers.RNN(TwoStates(H, **WIDE))), X, Y, scales=(0.5, 2.0))
     (curve,) = flow.curves
     assert (curve.scale, curve.scaled) == (1.0, False)
-    assert "It is as it is: none of its weights is called recurrent, or U." in flow.summary()
+    assert "It is as it is: no weight of it is known to be recurrent." in flow.summary()
 
 
 def test_a_view_of_gates_says_that_they_are_not_known() -> None:
@@ -228,6 +228,25 @@ def test_every_view_is_drawn(name: str, tmp_path: Path) -> None:
         lab.unroll(model, T),
     ]
     assert lab.report(results, tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("name", ["ProjectionLSTM", "MinGRU"])
+def test_states_of_two_sizes_and_no_recurrent_weights(name: str) -> None:
+    pytest.importorskip("matplotlib")
+    cellstep.set_random_seed(0)
+    kind, sizes = getattr(cellstep.cells, name).Layer, (5, 3) if name == "ProjectionLSTM" else (4,)
+    model = net(kind(*sizes, name="mine", **WIDE))
+    split = lab.bptt(model, X, Y)
+    for path, rest in split.rest.items():
+        np.testing.assert_allclose(rest, 0, atol=1e-12, err_msg=path)
+    flow = lab.gradient_flow(model, X, Y)
+    assert len(flow.curves) == (3 if name == "ProjectionLSTM" else 1)
+    seen = lab.gates(model, X)
+    assert seen.units == sizes[0]
+    for result in (split, flow, seen, lab.fixed_points(model, X, starts=8)):
+        result.summary()
+        result.draw()
+    assert "h after" in lab.diagram("cell", model, X, unit=2).numbers
 
 
 class Halves(cellstep.Cell):

@@ -40,8 +40,8 @@ class Gates(Result):
     """The result of `gates`. Arrays are float64 and in the order in which the layer ran the steps.
 
     Attributes:
-        name, kind, units: of the layer; kind is the public name of its cell. backwards: whether it ran the last step
-            first.
+        name, kind, units: of the layer; kind is the public name of its cell, units how many have gates. backwards:
+            whether it ran the last step first.
         gates: (n, T, units) by name: an LSTM's forget, input, candidate, output; a GRU's update, reset, candidate;
             none of a SimpleRNN, and of a cell that is written in Python. NaN at masked steps.
         states: (n, T, units) by letter: h, and of an LSTM c, after each step; carried at masked ones.
@@ -191,10 +191,11 @@ def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -
     keep = keeping_gate(place.row)
     memory = _memory(by_name[keep.name], held.running) if keep and keep.name in shut else None
     size = np.abs(held.after[0][held.running]).mean(axis=0) if held.running.any() else np.zeros(place.units)
+    order = np.argsort(-(size if memory is None else memory), kind="stable")
     return Gates(
         name=place.name,
         kind=place.kind,
-        units=place.units,
+        units=len(order),
         backwards=place.backwards,
         gates=by_name,
         states=states,
@@ -203,7 +204,7 @@ def gates(model: Any, x: Any, layer: str | int | None = None, *, row: int = 0) -
         shut=shut,
         open=opened,
         memory=memory,
-        order=np.argsort(-(size if memory is None else memory), kind="stable"),
+        order=order,
         row=row,
         others=len(places(model)) - 1,
         untrained=updates_done(model) == 0,

@@ -68,7 +68,7 @@ class Curve:
         forget_product: of the same (n, T + 1), the mean over units of the product of the gates that keep, of steps
             t + 1 to T.
         clipping: where a bound was given.
-        scaled: whether there were weights to scale: of a cell in Python those that are called "recurrent_..." or "U".
+        scaled: whether there were recurrent weights: of a cell in Python those that are called "recurrent_..." or "U".
     """
 
     label: str
@@ -134,7 +134,7 @@ class GradientFlow(Result):
             row = row_of(c.kind)
             keep = keeping_gate(row)
             if not c.scaled:
-                said[-1] += " It is as it is: none of its weights is called recurrent, or U."
+                said[-1] += " It is as it is: no weight of it is known to be recurrent."
             if keep and c.forget_product is not None and c.steps:
                 said[-1] += (
                     f" The {keep.name} gates alone keep {rounded(c.forget_product[:, 0].mean())} of "

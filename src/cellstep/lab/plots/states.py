@@ -37,7 +37,7 @@ def draw_gates(result: Gates) -> Figure:
     steps = (1, result.running.shape[1])
     for axis, (title, values, from_0_to_1) in zip(axes[:, 0], panels, strict=True):
         # a state of another size has units of its own
-        by_rank = values[result.row][:, result.order if values.shape[-1] == result.units else slice(None)].T
+        by_rank = values[result.row][:, result.order if values.shape[-1] == len(result.order) else slice(None)].T
         if from_0_to_1:
             heat_map(figure, axis, by_rank, steps, ticks=[0, 0.5, 1], cmap=style.SEQUENTIAL, vmin=0, vmax=1)
         else:
