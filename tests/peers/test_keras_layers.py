@@ -34,8 +34,10 @@ def on_backend(backend: str, *arguments: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.parametrize(("framework", "first", "last"), [("torch", 0, 85), ("jax", 85, 100)])
+@pytest.mark.parametrize(("framework", "first", "last"), [("torch", 0, 85), ("jax", 85, 100), ("tensorflow", 0, 30)])
 def test_layers_of_random_options_give_what_keras_gives(framework: str, first: int, last: int) -> None:
+    if framework == "tensorflow":
+        pytest.importorskip("tensorflow")
     said = on_backend(framework, keras_layers.__file__, framework, str(first), str(last))
     assert f"{last - first} cases on {framework}" in said
 
@@ -51,6 +53,26 @@ def test_on_numpy_layers_give_what_keras_gives() -> None:
         "assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(ours(x), (y, s)))\n"
     )
     on_backend("numpy", "-c", script)
+
+
+def test_on_tensorflow_a_second_derivative_is_refused() -> None:
+    pytest.importorskip("tensorflow")
+    script = (
+        "import tensorflow as tf, cellstep.keras\n"
+        "layer, x = cellstep.keras.GRU(4), tf.ones((3, 5, 2))\n"
+        "with tf.GradientTape() as outer:\n"
+        "    outer.watch(x)\n"
+        "    with tf.GradientTape() as inner:\n"
+        "        inner.watch(x)\n"
+        "        y = layer(x)\n"
+        "    slope = inner.gradient(y, x)\n"
+        "try:\n"
+        "    outer.gradient(slope, x)\n"
+        "except NotImplementedError as error:\n"
+        "    print(error)\n"
+    )
+    said = on_backend("tensorflow", "-c", script)
+    assert "expected one derivative of cellstep's kernels, got a second" in said
 
 
 @pytest.fixture
@@ -70,7 +92,7 @@ def test_bits_are_those_of_our_own_layers(ours: Any) -> None:
 
 
 def test_a_backward_pass_may_run_twice_and_late(ours: Any) -> None:
-    from cellstep.keras import on_jax
+    from cellstep.keras import waiting
 
     layer = ours.GRU(4)
     layer.build(X.shape)
@@ -81,7 +103,7 @@ def test_a_backward_pass_may_run_twice_and_late(ours: Any) -> None:
         return layer.stateless_call(weights, others, jnp.asarray(X))[0]
 
     y, pull = jax.vjp(run, weights)
-    for _ in range(on_jax.WAITING + 1):
+    for _ in range(waiting.WAITING + 1):
         jax.vjp(run, weights)
     first, again = pull(y), pull(y)
     late = jax.jit(lambda w: jax.vjp(run, w)[1](y))(weights)

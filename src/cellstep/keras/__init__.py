@@ -3,7 +3,8 @@
     from cellstep.keras import LSTM, accelerate
     accelerate(model)  # every keras.layers.LSTM, GRU and SimpleRNN inside a model, in place
 
-Keras is needed here and nowhere else in cellstep but for `bridges.to_keras`. Its backend may be torch, jax or numpy.
+Keras is needed here and nowhere else in cellstep but for `bridges.to_keras`. Its backend may be torch, jax,
+tensorflow or numpy.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from .. import kernels
 from .calls import Call
 
 #: Where Keras's backend has outputs of 0 before the first step that a mask lets run, whatever the initial states are.
-BLANK = ("torch",)
+BLANK = ("torch", "tensorflow")
 FLOATS = ("float32", "float64")
 
 #: The cells by the classes of Keras's that they stand for.
@@ -45,18 +45,20 @@ def options_of(layer: Any) -> tuple[Any, ...]:
     return (cell.name, *options)
 
 
-def _run() -> Callable[[Call, Sequence[Any]], tuple[Any, ...]]:
+def _run() -> Callable[[Call, Sequence[Any], bool], tuple[Any, ...]]:
     """What runs calls on Keras's backend."""
     backend = keras.backend.backend()
     if backend == "torch":
         from .on_torch import run
     elif backend == "jax":
         from .on_jax import run
+    elif backend == "tensorflow":
+        from .on_tensorflow import run
     elif backend == "numpy":
         from .on_numpy import run
     else:
         raise NotImplementedError(
-            f"cellstep.keras runs on Keras's backends torch, jax and numpy, got {backend!r}; "
+            f"cellstep.keras runs on Keras's backends torch, jax, tensorflow and numpy, got {backend!r}; "
             "cellstep.keras.restore(model) puts Keras's own layers in the place of cellstep's"
         )
     return run
@@ -64,6 +66,12 @@ def _run() -> Callable[[Call, Sequence[Any]], tuple[Any, ...]]:
 
 class _Kernels:
     """What the layers have in common: `inner_loop`, by which all steps of a call run."""
+
+    #: Programs of XLA call the kernels by JAX's foreign functions, and TensorFlow's cannot.
+    supports_jit = property(
+        lambda self: keras.backend.backend() != "tensorflow" and self.__dict__.get("supports_jit", True),
+        lambda self, value: self.__dict__.update(supports_jit=value),
+    )
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -99,7 +107,7 @@ class _Kernels:
             zeros=layer.zero_output_for_mask,
             blank=keras.backend.backend() in BLANK,
         )
-        outputs = _run()(call, [convert(array) for array in arrays])
+        outputs = _run()(call, [convert(array) for array in arrays], bool(training))
         return outputs[0], outputs[0], list(outputs[-len(states) :])
 
 

@@ -1,13 +1,7 @@
-"""Calls on Keras's JAX backend: the kernels as a function with a gradient, in compiled programs too.
-
-What the backward pass needs stays here, under a number that travels through the program in its place. Where it is gone,
-as a program runs a backward pass twice, or keeps more forward passes waiting than `WAITING`, forward is run again.
-"""
+"""Calls on Keras's JAX backend: the kernels as a function with a gradient, in compiled programs too."""
 
 from __future__ import annotations
 
-import itertools
-import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,29 +10,8 @@ import jax
 import numpy as np
 
 from . import ffi
-from .calls import Call, Kept
-
-#: So many forward passes of equal calls may wait for their backward passes.
-WAITING = 16
-
-_numbers = itertools.count(1)
-_lock = threading.Lock()
-_waiting: dict[Call, dict[int, Kept]] = {}
-
-
-def _keep(call: Call, kept: Kept) -> int:
-    number = next(_numbers) % 2**31
-    with _lock:
-        waiting = _waiting.setdefault(call, {})
-        waiting[number] = kept
-        while len(waiting) > WAITING:
-            del waiting[next(iter(waiting))]
-    return number
-
-
-def _taken(call: Call, number: int) -> Kept | None:
-    with _lock:
-        return _waiting.get(call, {}).pop(number, None)
+from .calls import Call
+from .waiting import keep, taken
 
 
 def _forward(call: Call, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
@@ -49,7 +22,7 @@ def _taped(call: Call, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
     """As `_forward`, and a number for what is kept. XLA's arrays do not last, so that copies are kept."""
     kept = call.forward([array.copy() for array in inputs], outputs[:-1], taped=True)
     assert kept is not None
-    outputs[-1][...] = _keep(call, kept)
+    outputs[-1][...] = keep(call, kept)
 
 
 class _Backward(NamedTuple):
@@ -63,7 +36,7 @@ class _Backward(NamedTuple):
         """inputs: the number, the gradients, the arrays of the call."""
         n = sum(self.given)
         arrays, some, wanted = inputs[1 + n :], iter(inputs[1 : 1 + n]), iter(outputs)
-        kept = _taken(self.call, int(inputs[0]))
+        kept = taken(self.call, int(inputs[0]))
         if kept is None:
             unread = [np.empty(shape, arrays[0].dtype) for shape in self.call.shapes(arrays)]
             kept = self.call.forward(arrays, unread, taped=True)
@@ -109,6 +82,6 @@ def _run_backward(call: Call, kept: Any, gradients: Any) -> Any:
 _run.defvjp(_run_forward, _run_backward, symbolic_zeros=True)
 
 
-def run(call: Call, arrays: Sequence[Any]) -> tuple[Any, ...]:
+def run(call: Call, arrays: Sequence[Any], training: bool) -> tuple[Any, ...]:
     """The outputs of a call; JAX differentiates it once, in reverse."""
     return tuple(_run(call, tuple(arrays)))

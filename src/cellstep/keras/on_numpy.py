@@ -10,7 +10,7 @@ import numpy as np
 from .calls import Call
 
 
-def run(call: Call, arrays: Sequence[Any]) -> tuple[Any, ...]:
+def run(call: Call, arrays: Sequence[Any], training: bool) -> tuple[Any, ...]:
     """The outputs of a call."""
     outputs = [np.empty(shape, arrays[0].dtype) for shape in call.shapes(arrays)]
     call.forward(arrays, outputs, taped=False)

@@ -39,7 +39,7 @@ class OnTensors:
         return (*found, *[None] * (len(tensors) - n))
 
 
-def run(call: Call, arrays: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def run(call: Call, arrays: Sequence[Tensor], training: bool) -> tuple[Tensor, ...]:
     """The outputs of a call, with a graph where one is wanted."""
     x = taken("sequences", arrays[0])
     return apply(OnTensors(call), x, *[tensor.contiguous() for tensor in arrays[1:]])  # type: ignore[arg-type]
