@@ -166,9 +166,10 @@ def test_only_numpy_is_required(name: str) -> None:
     allowed |= {"sklearn"} if name.startswith("cellstep.sklearn") else set()
     # modules are subclasses of PyTorch's
     allowed |= {"torch"} if name.startswith(("cellstep.torch", "cellstep.keras.on_torch")) else set()
-    # layers are subclasses of Keras's, and JAX may be its backend
+    # layers are subclasses of Keras's, and JAX or TensorFlow may be its backend
     allowed |= {"keras"} if name.startswith("cellstep.keras") else set()
     allowed |= {"jax"} if name in ("cellstep.keras.on_jax", "cellstep.keras.ffi") else set()
+    allowed |= {"tensorflow"} if name == "cellstep.keras.on_tensorflow" else set()
     extra = {
         found.module
         for found in imports(name, SOURCES[name], set(SOURCES))
