@@ -39,7 +39,7 @@ cdef class Packed:
         W, U, b, R, vectors = by_kind(cell, weights)
         W, H = np.ascontiguousarray(W), W.shape[1] // cell.G
         of_h = H if R is None else R.shape[1]
-        U = np.zeros((of_h, W.shape[1]), W.dtype) if U is None else np.ascontiguousarray(U)
+        U = np.zeros((0, W.shape[1]), W.dtype) if U is None else np.ascontiguousarray(U)
         self.cell, self.options, self.backward, self.dtype, self.keep = cell, tuple(options), backward, W.dtype, []
         self.layout = layout_of(cell, self.options)
         self.w = self.layout.w
@@ -158,7 +158,7 @@ cdef class Packed:
 
     def _pack(self, cnp.ndarray W, cnp.ndarray U, cnp.ndarray sums, list vectors):
         cdef Weights *w = &self.w
-        cdef long inputs = w.inputs, H = w.H, Hp = w.Hp, n = w.columns, of_h = w.size[0]
+        cdef long inputs = w.inputs, H = w.H, Hp = w.Hp, n = w.columns, of_h = U.shape[0]
         cdef long Ip = padded(w, inputs), Sp = padded(w, of_h), gates = n // Hp, ld = gates * H
         cdef long elements = (inputs + of_h) * n + w.width + w.vectors * Hp + ((Ip + Sp) * n if self.backward else 0)
         cdef int i

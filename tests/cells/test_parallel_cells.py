@@ -3,6 +3,7 @@ the same bits."""
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -96,3 +97,10 @@ def test_the_gates_of_a_minlstm_may_be_far_apart_or_both_closed() -> None:
     for f, i, kept in ((-200, -200, 0.5), (-200, -100, 0), (-100, -200, 1), (50, -300, 1), (300, 300, 0.5)):
         y, _ = cell(np.array([[f, i, 1.0]], "f"), [h])
         np.testing.assert_allclose(y, 1 + kept, atol=1e-6)
+
+
+def test_packed_weights_without_a_recurrent_kernel_are_pickled() -> None:
+    call = Call("SRU")
+    again = pickle.loads(pickle.dumps(call.packed.weights)).plain()
+    for given, found in zip(call.weights, again, strict=True):
+        np.testing.assert_array_equal(given, found)
