@@ -14,11 +14,11 @@ cdef struct Rows:
 
 
 cdef Rows running_rows(Job *j, Part *p, long t0, long t1) noexcept nogil:
-    """List the rows that run in steps t0 to t1, in this thread's scratch."""
+    """List the rows that run in steps t0 to t1, in this part's scratch."""
     cdef Rows r
     cdef long most = j.chunk * j.B, t, row, b
     r.n = 0
-    r.x = <long *> (j.scratch + p.thread * j.scratch_size)
+    r.x = <long *> (j.scratch + p.first * j.scratch_size)
     r.h, r.z, r.dz, r.dh = r.x + most, r.x + 2 * most, r.x + 3 * most, r.x + 4 * most
     for t in range(t0, t1):
         for row in range(j.B):
@@ -37,13 +37,13 @@ cdef Rows running_rows(Job *j, Part *p, long t0, long t1) noexcept nogil:
 
 
 cdef char *copies(Job *j, Part *p) noexcept nogil:
-    return j.scratch + p.thread * j.scratch_size + 5 * j.chunk * j.B * sizeof(long)
+    return j.scratch + p.first * j.scratch_size + 5 * j.chunk * j.B * sizeof(long)
 
 
 cdef void weight_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
     """dW += x^T dz, and db += the sums of dz."""
-    cdef long i0 = j.w.inputs * p.thread // p.threads, i1 = j.w.inputs * (p.thread + 1) // p.threads, VL = j.w.tiles.VL
-    cdef long v0 = j.w.width // VL * p.thread // p.threads * VL, v1 = j.w.width // VL * (p.thread + 1) // p.threads * VL
+    cdef long i0 = j.w.inputs * p.first // p.parts, i1 = j.w.inputs * p.end // p.parts, VL = j.w.tiles.VL
+    cdef long v0 = j.w.width // VL * p.first // p.parts * VL, v1 = j.w.width // VL * p.end // p.parts * VL
     if j.dW != NULL:
         j.w.tiles.gemm_tn(i1 - i0, r.n, j.x.p + i0 * j.w.esize, r.x, j.dz, r.dz, j.w.columns,
                           j.dW + i0 * j.w.columns * j.w.esize, j.w.columns * j.w.esize, copies(j, p))
@@ -54,7 +54,7 @@ cdef void weight_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
 cdef void recurrent_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
     """dU += a^T dz, region by region; a (rows, H) is h as each step's products saw it, or what the step made. And dR.
     """
-    cdef long i0 = j.w.U.K * p.thread // p.threads, i1 = j.w.U.K * (p.thread + 1) // p.threads
+    cdef long i0 = j.w.U.K * p.first // p.parts, i1 = j.w.U.K * p.end // p.parts
     cdef long n
     cdef const Region *region
     cdef const char *a
@@ -70,7 +70,7 @@ cdef void recurrent_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
         j.w.tiles.gemm_tn(i1 - i0, r.n, a + i0 * j.w.esize, a_at, j.dz + region.to * j.w.esize, r.dz, region.columns,
                           j.dU + (i0 * j.w.columns + region.first) * j.w.esize, j.w.columns * j.w.esize, copies(j, p))
     if j.dR != NULL:
-        i0, i1, n = j.w.H * p.thread // p.threads, j.w.H * (p.thread + 1) // p.threads, padded(j.w, j.w.size[0])
+        i0, i1, n = j.w.H * p.first // p.parts, j.w.H * p.end // p.parts, padded(j.w, j.w.size[0])
         j.w.tiles.gemm_tn(i1 - i0, r.n, j.z + (j.w.projected + i0) * j.w.esize, r.z, j.doutput, r.dh, n,
                           j.dR + i0 * n * j.w.esize, n * j.w.esize, copies(j, p))
 
@@ -78,16 +78,16 @@ cdef void recurrent_gradients(Job *j, Part *p, Rows *r) noexcept nogil:
 cdef void input_gradients(Job *j, Part *p, long t0, long t1) noexcept nogil:
     """dx = dz W^T for steps t0 to t1. Threads share rows, or steps where there are few rows."""
     cdef long b0 = 0, b1 = j.B, t, b, n, rows, row = j.w.inputs * j.w.esize, running = j.B
-    cdef char *gather = j.gather + p.thread * j.gather_size
+    cdef char *gather = j.gather + p.first * j.gather_size
     cdef char *dz
     if j.dx.p == NULL:
         return
-    if j.B >= 8 * p.threads:
+    if j.B >= 8 * p.parts:
         if j.running != NULL:
             running = j.running[t0]
-        b0, b1 = running * p.thread // p.threads, running * (p.thread + 1) // p.threads
+        b0, b1 = running * p.first // p.parts, running * p.end // p.parts
     else:
-        t0, t1 = t0 + (t1 - t0) * p.thread // p.threads, t0 + (t1 - t0) * (p.thread + 1) // p.threads
+        t0, t1 = t0 + (t1 - t0) * p.first // p.parts, t0 + (t1 - t0) * p.end // p.parts
     if b1 - b0 >= t1 - t0:
         for t in range(t0, t1):
             dz = j.dz + (t % j.chunk) * j.zt + b0 * j.zb

@@ -46,6 +46,7 @@ cdef struct Job:
     double shared          # and on `threads`
     double step            # a step alone, forward
     int threads            # at most
+    int parts              # of the work, by units or backward: the same, or more of them, so that any threads have equal shares
     bint by_rows
     bint lockstep          # whether threads wait for each other in every step
     cs_progress *block     # of rows or units, while a call without lockstep runs
@@ -78,9 +79,9 @@ cdef struct Job:
     long scratch_size
 
 
-# What one thread does: rows b0 to b1 of the batch, `rows` of them at this step, for the units of its span.
+# Some parts of a job, one behind the other: rows b0 to b1 of the batch, `rows` of them at this step, for the units of the span.
 cdef struct Part:
-    int thread, threads
+    int first, end, parts
     long b0, b1, rows
     long e0, e1      # rows that ended before these steps
     long u0, u1      # its units
@@ -166,7 +167,7 @@ cdef void plan(Job *j, int passes) noexcept nogil:
     j.step = best = step_time(j, j.B, 1, 1)
     j.alone = passes * steps * best
     j.shared = j.alone
-    j.threads, j.by_rows, j.lockstep = 1, True, False
+    j.threads, j.parts, j.by_rows, j.lockstep = 1, 1, True, False
     if n == 1 or j.alone < CALL_NS:
         return
     units = n
@@ -181,6 +182,9 @@ cdef void plan(Job *j, int passes) noexcept nogil:
         j.threads, best = rows, by_rows
     if by_units < WORTH * best and not j.w.whole_rows:
         j.threads, best, j.by_rows, j.lockstep = units, by_units, False, j.w.recurs
+    j.parts = j.threads
+    if j.lockstep and units > 2:
+        j.parts = min(min(2 * units, CS_PARTS), j.w.Hp // j.w.tiles.VL)
     j.shared = passes * steps * best
 
 
@@ -195,7 +199,7 @@ def split_of(Packed packed, shape, bint backward=False):
     plan(&j, 2 if backward else 1)
     shares = []
     for i in range(j.threads):
-        p = part_of(&j, i, j.threads)
+        p = part_of(&j, i, i + 1, j.threads)
         shares.append(p.b1 - p.b0 if j.by_rows else max(0, p.u1 - p.u0))
     if limit == 1:
         why = "a call may use one thread"
@@ -213,21 +217,27 @@ def split_of(Packed packed, shape, bint backward=False):
 cdef void run_part(Job *j, bint backward) noexcept nogil:
     """The steps t0 to t1, whole chunks: by who is there, and by those who come meanwhile."""
     cdef cs_progress block[BLOCKS]
+    cdef cs_phases phases
     cdef int phase, pieces, i
-    if backward:
-        cs_call(j.threads, j.alone, backward_part, j)
-    elif j.threads > 1 and not j.lockstep and (j.by_rows or j.T > 1):
+    if j.threads == 1:
+        cs_call(1, j.alone, backward_part if backward else forward_part, j)
+    elif backward:
+        phases = cs_phases(j, backward_phase, next_back, (j.t1 - j.t0) * (j.w.phases + 2), j.parts,
+                           j.step / j.w.phases if j.lockstep else j.step * j.chunk)
+        cs_gang(j.threads, j.alone, &phases)
+    elif not j.lockstep and (j.by_rows or j.T > 1):
         for i in range(j.threads):
             block[i] = cs_progress(j, j.t0, j.t1, max(1, (j.t1 - j.t0) // STRETCHES // j.chunk) * j.chunk, -1, False, 0)
         j.block = block
         cs_advance(j.threads, j.alone, j.threads, block, forward_block, LLONG_MAX)
-    elif j.threads > 1 and j.T == 1 and j.order == NULL:
+    elif j.T == 1 and j.order == NULL:
         pieces = min(pieces_of(j.threads, j.alone), j.w.Hp // j.w.tiles.VL)
         for phase in range(j.w.phases):
             j.phase = phase
             cs_pieces(j.threads, j.alone, pieces, j.turned, step_piece, j)
     else:
-        cs_call(j.threads, j.alone, forward_part, j)
+        phases = cs_phases(j, forward_phase, next_forward, (j.t1 - j.t0) * j.w.phases, j.parts, j.step / j.w.phases)
+        cs_gang(j.threads, j.alone, &phases)
 
 
 cdef int run(Job *j, bint backward) except -1:
@@ -249,33 +259,33 @@ cdef inline long steps_of(Job *j, long b) noexcept nogil:
     return max(0, min(j.ends[b], j.t1) - j.t0)
 
 
-cdef long row_after(Job *j, int thread, int threads) noexcept nogil:
-    """The first row of a thread, so that all threads have the same number of steps to run in this slice."""
+cdef long row_after(Job *j, int part, int parts) noexcept nogil:
+    """The first row of a part, so that all have the same number of steps to run in this slice."""
     cdef long b = 0, steps = 0, share
     if j.ends == NULL:
-        return j.B * thread // threads
+        return j.B * part // parts
     for b in range(j.B):
         steps += steps_of(j, b)
-    share, steps, b = steps * thread // threads, 0, 0
+    share, steps, b = steps * part // parts, 0, 0
     while b < j.B and steps < share:
         steps += steps_of(j, b)
         b += 1
-    return j.B if thread == threads else b
+    return j.B if part == parts else b
 
 
-cdef Part part_of(Job *j, int thread, int threads) noexcept nogil:
-    """One of so many parts: its rows or units."""
+cdef Part part_of(Job *j, int first, int end, int parts) noexcept nogil:
+    """Parts first to end - 1 of so many: their rows or units."""
     cdef Part p
     cdef long VL = j.w.tiles.VL, blocks = j.w.Hp // VL
     cdef int k
     memset(&p, 0, sizeof(Part))
-    p.thread, p.threads = thread, threads
+    p.first, p.end, p.parts = first, end, parts
     p.b0, p.b1 = 0, j.B
     p.span.j0, p.span.j1 = 0, blocks
     if j.by_rows:
-        p.b0, p.b1 = row_after(j, thread, threads), row_after(j, thread + 1, threads)
+        p.b0, p.b1 = row_after(j, first, parts), row_after(j, end, parts)
     else:
-        p.span.j0, p.span.j1 = blocks * thread // threads, blocks * (thread + 1) // threads
+        p.span.j0, p.span.j1 = blocks * first // parts, blocks * end // parts
     p.rows = p.span.rows = p.b1 - p.b0
     p.u0, p.u1 = p.span.j0 * VL, min(p.span.j1 * VL, j.w.H)
     for k in range(j.w.states):
@@ -287,11 +297,11 @@ cdef Part part_of(Job *j, int thread, int threads) noexcept nogil:
 
 
 cdef void share_running(Job *j, Part *p, long t) noexcept nogil:
-    """Where there is a barrier after each chunk of steps: let each have its share of the rows that run at step t, and
-    of those that ended before, instead of a fixed share of all, whose rows may all have ended."""
-    cdef long n = p.threads, i = p.thread, running
+    """Where all wait after each chunk of steps: let each part have its share of the rows that run at step t, and of
+    those that ended before, instead of a fixed share of all, whose rows may all have ended."""
+    cdef long n = p.parts, i = p.first, k = p.end, running
     if not j.by_rows or j.running == NULL:
         return
     running = j.running[t]
-    p.b0, p.b1 = running * i // n, running * (i + 1) // n
-    p.e0, p.e1 = running + (j.B - running) * i // n, running + (j.B - running) * (i + 1) // n
+    p.b0, p.b1 = running * i // n, running * k // n
+    p.e0, p.e1 = running + (j.B - running) * i // n, running + (j.B - running) * k // n

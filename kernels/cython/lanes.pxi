@@ -123,7 +123,7 @@ cdef void begin_lanes(Job *j, LaneCall *c, long block, const Weights *w) noexcep
     """A block's job: all of its steps in one slice, on one thread."""
     cdef int k
     size(j, w, c.B, c.T)
-    j.threads, j.by_rows, j.t1 = 1, True, c.T
+    j.threads, j.parts, j.by_rows, j.t1 = 1, 1, True, c.T
     j.x = c.x
     j.x.p += block * c.x_block
     j.zsteps, j.hsteps = max(1, c.T), c.T + 1
@@ -144,53 +144,48 @@ cdef void keep_states(Job *j, const uint8_t *runs, long t) noexcept nogil:
 cdef void forward_lanes(void *call, int piece, int pieces) noexcept nogil:
     cdef LaneCall *c = <LaneCall *> call
     cdef Weights w = c.w[0]
-    cdef cs_member alone
     cdef Job j
     cdef Part p
     cdef const uint8_t *runs
     cdef long block, t
     cdef int k
-    alone.size = 1
     for block in range(c.blocks * piece // pieces, c.blocks * (piece + 1) // pieces):
         pack_lanes(c, block, &w, c.work + piece * c.work_size)
         begin_lanes(&j, c, block, &w)
         j.chunk = max(1, min(c.T, PROJECT_ROWS // max(1, c.B)))
         for k in range(w.states):
             memset(j.state[k], 0, j.ht)
-        p = part_of(&j, 0, 1)
+        p = part_of(&j, 0, 1, 1)
         runs = NULL if c.runs == NULL else c.runs + block * c.T * c.B * w.tiles.VL
         for t in range(c.T):
-            forward_step(&j, &p, &alone, t)
+            forward_step(&j, &p, t)
             if runs != NULL:
                 keep_states(&j, runs, t)
 
 
-cdef void step_back_lanes(Job *j, Part *p, cs_member *alone, View *dy, const uint8_t *runs, char *kept,
-                          long t) noexcept nogil:
+cdef void step_back_lanes(Job *j, Part *p, View *dy, const uint8_t *runs, char *kept, long t) noexcept nogil:
     """Step t backward; lanes whose row does not run give no gradient, and keep those of the states."""
     cdef long VL = j.w.tiles.VL
     cdef int k
     j.dy = dy[0]
     if runs == NULL:
-        enter_step(j, p, alone, t)
+        enter_step(j, p, t)
     else:
         load_gradients(j, p, t)
         j.dy.p = NULL
         memcpy(kept, j.dstate[0], j.w.states * j.ht)
-        enter_step(j, p, alone, t)
+        enter_step(j, p, t)
         runs += t * j.B * VL
         j.w.tiles.keep_lanes(j.B, j.w.width, runs, <char *> p.span.dz, j.zb, NULL, 0)
         for k in range(j.w.states):
             j.w.tiles.keep_lanes(j.B, j.w.H, runs, j.dstate[k], j.hb, kept + k * j.ht, j.hb)
-    products_back(j, p, 0)
-    leave_step(j, p, t)
+    run_phase_back(j, p, t, -1)
 
 
 cdef void backward_lanes(void *call, int piece, int pieces) noexcept nogil:
     cdef LaneCall *c = <LaneCall *> call
     cdef Weights w = c.w[0]
     cdef const Region *r
-    cdef cs_member alone
     cdef Job j
     cdef Part p
     cdef View dy
@@ -200,7 +195,6 @@ cdef void backward_lanes(void *call, int piece, int pieces) noexcept nogil:
     cdef char *kept
     cdef char *grads
     cdef int k
-    alone.size = 1
     for block in range(c.blocks * piece // pieces, c.blocks * (piece + 1) // pieces):
         at = pack_lanes(c, block, &w, c.work + piece * c.work_size)
         begin_lanes(&j, c, block, &w)
@@ -227,9 +221,9 @@ cdef void backward_lanes(void *call, int piece, int pieces) noexcept nogil:
             memcpy(j.dstate[0], dy.p, j.ht)
             dy.p = NULL
         runs = NULL if c.runs == NULL else c.runs + block * c.T * c.B * w.tiles.VL
-        p = part_of(&j, 0, 1)
+        p = part_of(&j, 0, 1, 1)
         for t in range(c.T - 1, -1, -1):
-            step_back_lanes(&j, &p, &alone, &dy, runs, kept, t)
+            step_back_lanes(&j, &p, &dy, runs, kept, t)
             if t % j.chunk == 0:
                 chunk_gradients(&j, &p, t)
         if c.place[2] >= 0:

@@ -2,8 +2,8 @@
 #
 # A step is products with U, region by region of the gate rows, and the cell's elementwise tiles; where a product's
 # operand is made in the step, both come in two phases. Products with W are made for a chunk of steps at a time, and so
-# are the gradients of weights (gradients.pxi). Threads with units of their own are a gang, which waits before one reads
-# what another wrote, and splits the work anew where its size changes.
+# are the gradients of weights (gradients.pxi). Threads that share units are a gang (tiles/gang.h): what lies between two places
+# where one reads what another wrote is a phase of it.
 
 cdef void project_rows(Job *j, Part *p, long M, const char *x, long ldx, char *z, long ldz) noexcept nogil:
     """z = b + x W for M rows, in this part's units of each region."""
@@ -20,7 +20,7 @@ cdef void project_rows(Job *j, Part *p, long M, const char *x, long ldx, char *z
 cdef void project(Job *j, Part *p, long t0, long t1) noexcept nogil:
     """z = b + x W for steps t0 to t1: along rows or along steps, whichever gives the product more rows."""
     cdef long t, b, n, row = j.w.inputs * j.w.esize
-    cdef char *gather = j.gather + p.thread * j.gather_size
+    cdef char *gather = j.gather + p.first * j.gather_size
     cdef char *z
     if p.b1 - p.b0 < t1 - t0:
         for b in range(p.b0, p.b1):
@@ -121,21 +121,22 @@ cdef void load_states(Job *j, Part *p, long t) noexcept nogil:
                                 j.drop + p.b0 * j.hb + u0, j.hb, False)
 
 
-cdef inline void forward_step(Job *j, Part *p, cs_member *m, long t) noexcept nogil:
-    """Step t of a part, before a chunk's first one the products with W; by units, threads wait for each other in a step
-    of several phases."""
-    cdef int phase
+cdef inline void begin_step(Job *j, Part *p, long t) noexcept nogil:
+    """Point a part at step t, before a chunk's first one with the products with W."""
     if t % j.chunk == 0:
         project(j, p, t, min(t + j.chunk, j.t1))
     at_step(j, p, t)
-    for phase in range(j.w.phases):
-        if phase > 0 and m.size > 1:
-            cs_gang_barrier(m)
-        if p.rows == 1 and not j.w.whole_rows:
-            lone_phase(j, p, phase)
-            continue
-        add_products(j, p, phase)
-        j.w.cell.forward[phase](&p.span)
+
+
+cdef inline void run_phase(Job *j, Part *p, int phase) noexcept nogil:
+    if p.rows == 1 and not j.w.whole_rows:
+        lone_phase(j, p, phase)
+        return
+    add_products(j, p, phase)
+    j.w.cell.forward[phase](&p.span)
+
+
+cdef inline void end_step(Job *j, Part *p, long t) noexcept nogil:
     if j.w.projects:
         project_output(j.w, &p.span, p.turned)
     store_outputs(j, p, t)
@@ -143,40 +144,59 @@ cdef inline void forward_step(Job *j, Part *p, cs_member *m, long t) noexcept no
         load_states(j, p, t + 1)
 
 
+cdef inline void forward_step(Job *j, Part *p, long t) noexcept nogil:
+    """Step t of a part that waits for no other."""
+    cdef int phase
+    begin_step(j, p, t)
+    for phase in range(j.w.phases):
+        run_phase(j, p, phase)
+    end_step(j, p, t)
+
+
 cdef void forward_part(void *job, int thread, int most) noexcept nogil:
-    """A thread's units, or all where it is alone; others may come or go after each step."""
+    """All on one thread."""
     cdef Job *j = <Job *> job
-    cdef int64_t t = j.t0
-    cdef cs_member m
-    cdef Part p
-    if not cs_gang_join(&m, thread, most, j.step / j.w.phases, &t):
-        return
-    p = part_of(j, m.me, m.size)
-    while t < j.t1:
-        forward_step(j, &p, &m, t)
-        t += 1
-        if most > 1 and t < j.t1 and cs_gang_sync(&m, t):
-            if m.me >= m.size:
-                return
-            p = part_of(j, m.me, m.size)
-    cs_gang_close(&m)
+    cdef Part p = part_of(j, 0, 1, 1)
+    cdef long t
+    for t in range(j.t0, j.t1):
+        forward_step(j, &p, t)
+
+
+cdef int64_t next_forward(void *job, int64_t phase, int *together) noexcept nogil:
+    """A gang's phases are those of all steps, and all units of h are read in each."""
+    together[0] = True
+    return phase
+
+
+cdef void forward_phase(void *job, int64_t at, int first, int end) noexcept nogil:
+    """A phase of a step, of some parts of the units."""
+    cdef Job *j = <Job *> job
+    cdef long t = j.t0 + at // j.w.phases
+    cdef int phase = at % j.w.phases
+    cdef Part p = part_of(j, first, end, j.parts)
+    if phase == 0:
+        begin_step(j, &p, t)
+    else:
+        at_step(j, &p, t)
+    run_phase(j, &p, phase)
+    if phase == j.w.phases - 1:
+        end_step(j, &p, t)
 
 
 cdef void forward_block(cs_progress *block, int64_t t0, int64_t t1) noexcept nogil:
     """Some steps of a block of rows, or of units that need no others."""
     cdef Job *j = <Job *> block.job
-    cdef cs_member alone
-    cdef Part p = part_of(j, block - j.block, j.threads)
+    cdef int i = block - j.block
+    cdef Part p = part_of(j, i, i + 1, j.threads)
     cdef long t
-    alone.size = 1
     for t in range(t0, t1):
-        forward_step(j, &p, &alone, t)
+        forward_step(j, &p, t)
 
 
 cdef void step_piece(void *job, int piece, int pieces) noexcept nogil:
     """Some units of one phase of a lone step."""
     cdef Job *j = <Job *> job
-    cdef Part p = part_of(j, piece, pieces)
+    cdef Part p = part_of(j, piece, piece + 1, pieces)
     if j.phase == 0:
         project(j, &p, 0, 1)
     at_step(j, &p, 0)
@@ -268,28 +288,35 @@ cdef inline void leave_step(Job *j, Part *p, long t) noexcept nogil:
                 memset(j.dstate[k] + at + b * j.hb, 0, p.n[k] * j.w.esize)
 
 
-cdef enum Place:  # of a thread that goes backward
-    BETWEEN_STEPS  # from step t on all is done
-    PRODUCTS       # but the first phase's products of step t
-    GRADIENTS      # but the gradients of the weights and inputs of the chunk that begins at t
-
-
-cdef inline void enter_step(Job *j, Part *p, cs_member *m, long t) noexcept nogil:
-    """Step t, but for the first phase's products."""
-    cdef int phase
+cdef inline void begin_back(Job *j, Part *p, long t) noexcept nogil:
+    """Point a part at the gradients of step t."""
     share_running(j, p, t // j.chunk * j.chunk)
-    load_gradients(j, p, t)
-    store_traces(j, p, t)
     at_step_back(j, p, t)
-    clear_dropped(j, p)
-    if j.w.projects:
-        project_back(j, p, t)
-    for phase in range(j.w.phases - 1, -1, -1):
+
+
+cdef inline void run_phase_back(Job *j, Part *p, long t, int phase) noexcept nogil:
+    """What lies between two places where others have to be through: the elementwise part of this phase of step t, behind the
+    products of the one after it; from the last one down to -1, with the products of the first one."""
+    if phase == j.w.phases - 1:
+        load_gradients(j, p, t)
+        store_traces(j, p, t)
+        clear_dropped(j, p)
+        if j.w.projects:
+            project_back(j, p, t)
+    else:
+        products_back(j, p, phase + 1)
+    if phase >= 0:
         j.w.cell.backward[phase](&p.span)
-        if phase > 0:
-            if m.size > 1 and j.lockstep:
-                cs_gang_barrier(m)
-            products_back(j, p, phase)
+    else:
+        leave_step(j, p, t)
+
+
+cdef inline void enter_step(Job *j, Part *p, long t) noexcept nogil:
+    """Step t of a part that waits for no other, but for the first phase's products."""
+    cdef int phase
+    begin_back(j, p, t)
+    for phase in range(j.w.phases - 1, -1, -1):
+        run_phase_back(j, p, t, phase)
 
 
 cdef inline void chunk_gradients(Job *j, Part *p, long t0) noexcept nogil:
@@ -300,49 +327,45 @@ cdef inline void chunk_gradients(Job *j, Part *p, long t0) noexcept nogil:
     input_gradients(j, p, t0, min(t0 + j.chunk, j.t1))
 
 
-cdef inline Part part_at(Job *j, cs_member *m, long t) noexcept nogil:
-    """A thread's part, in the middle of step t."""
-    cdef Part p = part_of(j, m.me, m.size)
-    if t < j.t1:
-        share_running(j, &p, t // j.chunk * j.chunk)
-        at_step_back(j, &p, t)
-    return p
-
-
 cdef void backward_part(void *job, int thread, int most) noexcept nogil:
-    """A thread's rows or units, and its share of the gradients of each chunk. Where another reads what this one wrote,
-    it waits, and others may come or go: in lockstep once a step, else twice a chunk, alone at any time."""
+    """All on one thread."""
     cdef Job *j = <Job *> job
-    cdef int64_t at = 4 * j.t1 + BETWEEN_STEPS
+    cdef Part p = part_of(j, 0, 1, 1)
     cdef long t
-    cdef int place
-    cdef bint waits
-    cdef cs_member m
-    cdef Part p
-    if not cs_gang_join(&m, thread, most, j.step / j.w.phases if j.lockstep else j.step * j.chunk, &at):
-        return
-    t, place = at // 4, at % 4
-    p = part_at(j, &m, t)
-    while t > j.t0 or place != BETWEEN_STEPS:
-        waits = m.size == 1
-        if place == BETWEEN_STEPS:
-            t -= 1
-            enter_step(j, &p, &m, t)
-            place = PRODUCTS
-            waits = j.lockstep
-        elif place == PRODUCTS:
-            products_back(j, &p, 0)
-            leave_step(j, &p, t)
-            place = BETWEEN_STEPS
-            if t % j.chunk == 0:
-                place = GRADIENTS
-                waits = waits or not j.lockstep
-        else:
+    for t in range(j.t1 - 1, j.t0 - 1, -1):
+        enter_step(j, &p, t)
+        run_phase_back(j, &p, t, -1)
+        if t % j.chunk == 0:
             chunk_gradients(j, &p, t)
-            place = BETWEEN_STEPS
-            waits = t > j.t0
-        if waits and most > 1 and cs_gang_sync(&m, 4 * t + place):
-            if m.me >= m.size:
-                return
-            p = part_at(j, &m, t)
-    cs_gang_close(&m)
+
+
+cdef int64_t next_back(void *job, int64_t at, int *together) noexcept nogil:
+    """A gang's phases are those of all steps, from the last one, and behind a chunk's first step its gradients. These read
+    all rows and units of dz, which are written anew for the next chunk; products read all units. Within a chunk a step's first
+    phase is that of the last products of the one before."""
+    cdef Job *j = <Job *> job
+    cdef long n = j.w.phases + 2, t = j.t1 - 1 - at // n
+    cdef int place = at % n
+    if place == n - 1 and t % j.chunk:
+        at, t, place = at + 2, t - 1, 1
+    if place == 0:
+        together[0] = t < j.t0 or t % j.chunk == j.chunk - 1
+    else:
+        together[0] = (place < n - 1) == j.lockstep
+    return at
+
+
+cdef void backward_phase(void *job, int64_t at, int first, int end) noexcept nogil:
+    """A phase of a step, of some parts of the rows or units, or their share of a chunk's gradients."""
+    cdef Job *j = <Job *> job
+    cdef long n = j.w.phases + 2, t = j.t1 - 1 - at // n
+    cdef int place = at % n
+    cdef Part p = part_of(j, first, end, j.parts)
+    begin_back(j, &p, t)
+    if place == n - 1:
+        chunk_gradients(j, &p, t)
+    else:
+        run_phase_back(j, &p, t, j.w.phases - 1 - place)
+        if place == n - 2 and t % j.chunk:
+            begin_back(j, &p, t - 1)
+            run_phase_back(j, &p, t - 1, j.w.phases - 1)

@@ -25,7 +25,7 @@ cdef int plan_pass(Job *j, int passes, list keep) except -1:
     plan(j, passes)
     if j.order != NULL:
         j.gather_size = j.B * j.w.inputs * j.w.esize
-        j.gather = room(keep, j.threads * j.gather_size)
+        j.gather = room(keep, j.parts * j.gather_size)
     return 0
 
 
@@ -78,7 +78,7 @@ cdef int begin_apart(Job *j, drop, list keep) except -1:
         load_rows(j, j.drop, 0, drop)
     if j.T > 0:
         mode = cs_float_mode_set(True)
-        p = part_of(j, 0, 1)
+        p = part_of(j, 0, 1, 1)
         load_states(j, &p, 0)
         cs_float_mode_restore(mode)
     return 0
@@ -115,7 +115,7 @@ cdef int begin_backward(Job *j, Packed packed, dy, dx, dweights, traces, list ke
     # each thread's: where the chunk's rows lie in x, h, z and dz, and copies for gemm_tn
     j.scratch_size = 5 * j.chunk * j.B * sizeof(long) + j.w.tiles.gemm_tn_work(max(j.w.inputs, j.w.stride))
     j.scratch_size = (j.scratch_size + 63) // 64 * 64
-    j.scratch = room(keep, j.threads * j.scratch_size)
+    j.scratch = room(keep, j.parts * j.scratch_size)
     return 0
 
 

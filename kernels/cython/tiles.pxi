@@ -113,12 +113,18 @@ cdef extern from "pieces.h" nogil:
     void cs_pieces(int threads, double alone, int pieces, bint turned, cs_work *part, void *job)
 
 cdef extern from "gang.h" nogil:
-    ctypedef struct cs_member:
-        int me, size
-    bint cs_gang_join(cs_member *m, int me, int most, double gain, int64_t *at)
-    void cs_gang_barrier(cs_member *m)
-    bint cs_gang_sync(cs_member *m, int64_t at)
-    void cs_gang_close(const cs_member *m)
+    ctypedef void cs_run_parts(void *job, int64_t phase, int first, int end) noexcept nogil
+    ctypedef int64_t cs_next_phase(void *job, int64_t phase, int *together) noexcept nogil
+    ctypedef struct cs_phases:
+        void *job
+        cs_run_parts *run
+        cs_next_phase *next
+        int64_t end
+        int parts
+        double gain
+    enum:
+        CS_PARTS
+    void cs_gang(int threads, double alone, const cs_phases *phases)
     double cs_barrier_cost(int threads)
 
 cdef extern from "machine.h" nogil:

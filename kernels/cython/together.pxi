@@ -102,7 +102,7 @@ cdef void backward_stretch(cs_progress *p, int64_t begin, int64_t end) noexcept 
     j.t0, j.t1 = p.end - end, min(j.T, p.end - begin)
     backward_part(j, 0, 1)
     if j.t0 % j.chunk:
-        whole = part_of(j, 0, 1)
+        whole = part_of(j, 0, 1, 1)
         input_gradients(j, &whole, j.t0, j.t1)
     fill_padding(j, j.t0, j.t1)
 

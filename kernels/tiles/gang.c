@@ -1,11 +1,9 @@
-/* The gang of the call that has the pool, its barrier, and what that costs. */
+/* Parts with owners, whom to wait for, and what that costs. */
 #include "gang.h"
 #include "thread_pool.h"
-#include <string.h>
 
 enum {
-    ROUNDS = 8, /* log2 of the most threads */
-    TIMED = 3,  /* barriers with which a larger gang begins: the first aligns, the caller takes the time of the others */
+    TIMED = 16, /* waits of the caller's that are timed in a call, of which the shortest counts */
     SAMPLES = 7,
     /* the rest in nanoseconds, of a round */
     GUESS = 200, /* cores that share a cache need 60, others 260 */
@@ -14,40 +12,35 @@ enum {
     LAST_RETRY = 100000000, /* waits double */
 };
 
-#define PAYS 0.7 /* of what a barrier may cost, as others are not always in step */
+#define PAYS 0.7 /* of what waiting may cost, as others are not always in step */
 
-/* Who reads and writes what, and why that is in order. Only the call that has the pool has a gang, and only those inside
-   touch it, one call's after the other's. The caller sets it up before it names the call (release; a worker waits for that
-   with acquire). `came` numbers workers as they join. The caller alone decides on sizes: it writes size[phase & 1] before it
-   arrives at barrier `phase`; the others read it behind that, and have done so before they arrive at `phase` + 1, which
-   comes before it is written again. `admitted` is how many belong. The caller publishes it (release) behind the barrier
-   at which it grows, with `at` and `phase`, which then stay until the new members (acquire) have come to the next barrier. */
-static struct {
-    uint32_t call __attribute__((aligned(64)));
-    int admitted;
-    int64_t at;
-    uint32_t phase;
-    int came __attribute__((aligned(64)));
-    int size[2] __attribute__((aligned(64)));
+/* Who reads and writes what, and why that is in order. A part's phase is run by whoever has `begun` it (compare and exchange), so
+   by one thread, and is over when `done` says so (release; who waits for it acquires). `owner` only says who tries: so it
+   may change at any time. Whoever changes it counts `changes` on, for others to look how many parts each has. The caller alone writes
+   `timed` and `closed`. All of it lies in the caller's stack, which stays until all have left the call. */
+typedef struct {
+    int64_t done __attribute__((aligned(128))); /* the phase that comes next */
+    int64_t when;                               /* nanoseconds: since when, while waits are timed */
+    int64_t begun __attribute__((aligned(128))); /* the same, or more while that is run */
+} part;
+
+typedef struct {
+    part part[CS_PARTS];
+    uint8_t owner[CS_PARTS] __attribute__((aligned(64)));
+    uint32_t changes;
+    int timed, closed; /* closed: others do not pay */
+    int64_t best;      /* of the waits timed, nanoseconds from one's end of a phase to another's noticing */
+    const cs_phases *as;
 } gang;
 
-/* Each member's, in each round: the number of the barrier of which it was told. */
-static struct {
-    uint32_t heard[ROUNDS];
-    char pad[64 - 4 * ROUNDS];
-} places[1 << ROUNDS] __attribute__((aligned(64)));
+#define GET(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define SET(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELAXED)
 
-/* What a round cost, lately: written by callers that have the pool, `median` and `retry` read by all. */
+/* What a wait cost, lately: written by callers that have the pool, `median` and `retry` read by all. */
 static struct {
     int64_t samples[SAMPLES], count, wait;
     int64_t median, retry;
 } rounds = {.median = GUESS};
-
-static int rounds_of(int size) {
-    int n = 0;
-    while (1 << n < size) n++;
-    return n;
-}
 
 static void record(int64_t cost) {
     int64_t sorted[SAMPLES];
@@ -60,92 +53,142 @@ static void record(int64_t cost) {
         sorted[k] = rounds.samples[i];
     }
     rounds.wait = cost < DEAR ? FIRST_RETRY : 2 * rounds.wait < LAST_RETRY ? 2 * rounds.wait : LAST_RETRY;
-    __atomic_store_n(&rounds.median, sorted[n / 2], __ATOMIC_RELAXED);
-    __atomic_store_n(&rounds.retry, cs_nanoseconds() + rounds.wait, __ATOMIC_RELAXED);
+    SET(rounds.median, sorted[n / 2]);
+    SET(rounds.retry, cs_nanoseconds() + rounds.wait);
 }
 
 double cs_barrier_cost(int threads) {
-    int64_t cost = __atomic_load_n(&rounds.median, __ATOMIC_RELAXED);
-    if (cost >= DEAR && cs_nanoseconds() > __atomic_load_n(&rounds.retry, __ATOMIC_RELAXED)) cost = GUESS;
-    return (double)cost * rounds_of(threads);
+    int64_t cost = GET(rounds.median);
+    if (cost >= DEAR && cs_nanoseconds() > GET(rounds.retry)) cost = GUESS;
+    int n = 0; /* a line of each other thread's, which come side by side */
+    while (1 << n < threads) n++;
+    return (double)cost * n;
 }
 
-/* In round r each tells the one 2^r further on that it is there, and waits to be told by the one 2^r before: log2(size) times
-   the way of a cache line from core to core (the dissemination barrier of Hensgen, Finkel and Manber, 1988). */
-void cs_gang_barrier(cs_member *m) {
-    uint32_t phase = ++m->phase;
-    for (int round = 0, d = 1; d < m->size; round++, d *= 2) {
-        int next = m->me + d < m->size ? m->me + d : m->me + d - m->size;
-        __atomic_store_n(&places[next].heard[round], phase, __ATOMIC_RELEASE);
-        for (int i = 0; (int32_t)(__atomic_load_n(&places[m->me].heard[round], __ATOMIC_ACQUIRE) - phase) < 0; i++)
-            cs_wait(i);
-    }
+static int take_over(gang *g, int p, int from, int me) {
+    uint8_t owner = (uint8_t)from;
+    return __atomic_compare_exchange_n(&g->owner[p], &owner, (uint8_t)me, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-/* A gang that has grown begins with barriers, by which the caller knows whether it pays. */
-static void try_out(cs_member *m) {
-    int64_t best = INT64_MAX, before, now = 0;
-    for (int i = 0; i < TIMED; i++) {
-        before = now;
-        cs_gang_barrier(m);
-        if (m->me > 0) continue;
-        now = cs_nanoseconds();
-        if (i > 0 && now - before < best) best = now - before;
+/* Takes half of what another has more than this one, of its last parts, so that an owner's lie together. */
+static void even_out(gang *g, int me) {
+    int count[256] = {0}, most = me, taken = 0;
+    for (int p = 0; p < g->as->parts; p++) {
+        int owner = GET(g->owner[p]);
+        if (++count[owner] > count[most]) most = owner;
     }
-    if (m->me > 0) return;
-    record(best / rounds_of(m->size));
-    if (cs_barrier_cost(m->size) > PAYS * (1 - 1. / m->size) * m->gain) m->most = 0;
+    if (me > 0 && GET(g->closed)) return;
+    for (int p = g->as->parts - 1, n = (count[most] - count[me]) / 2; p >= 0 && n > 0; p--)
+        if (GET(g->owner[p]) == most && take_over(g, p, most, me)) n--, taken = 1;
+    if (taken) __atomic_add_fetch(&g->changes, 1, __ATOMIC_RELEASE);
 }
 
-int cs_gang_join(cs_member *m, int me, int most, double gain, int64_t *at) {
-    *m = (cs_member){0, 1, 0, most, gain};
-    if (me == 0) {
-        if (most == 1) return 1;
-        gang.admitted = 1;
-        gang.came = 0;
-        memset(places, 0, (size_t)most * sizeof places[0]);
-        __atomic_store_n(&gang.call, cs_current_call(), __ATOMIC_RELEASE);
-        return 1;
+/* All that this thread has. */
+static void give_to_caller(gang *g, int from) {
+    for (int p = 0; p < g->as->parts; p++) take_over(g, p, from, 0);
+    __atomic_add_fetch(&g->changes, 1, __ATOMIC_RELEASE);
+}
+
+/* The caller's: what it had to wait, once another was through; and whether it pays to wait so long for others. */
+static void time_wait(gang *g, int64_t when) {
+    int64_t took = cs_nanoseconds() - when;
+    if (when && took < g->best) g->best = took;
+    SET(g->timed, g->timed - 1);
+    if (g->timed > 0 || g->best == INT64_MAX) return;
+    record(g->best);
+    if (cs_barrier_cost(2) <= PAYS * g->as->gain / 2) return;
+    SET(g->closed, 1);
+    for (int p = 0; p < g->as->parts; p++) SET(g->owner[p], 0);
+    __atomic_add_fetch(&g->changes, 1, __ATOMIC_RELEASE);
+}
+
+static int64_t done(const part *p) { return __atomic_load_n(&p->done, __ATOMIC_ACQUIRE); }
+
+/* Until all parts have come to a phase; 0 if this thread has taken a part over meanwhile. */
+static int wait_for_all(gang *g, int me, int64_t phase) {
+    for (int p = 0; p < g->as->parts; p++) {
+        part *one = &g->part[p];
+        int round = 0;
+        for (int64_t at; (at = done(one)) < phase; round++) {
+            int what = cs_wait(round), owner = GET(g->owner[p]);
+            if (what != CS_FETCHED && (what != CS_LATE || GET(one->begun) != at)) continue;
+            if (owner != me && take_over(g, p, owner, me)) __atomic_add_fetch(&g->changes, 1, __ATOMIC_RELEASE);
+            return 0;
+        }
+        if (round > 0 && me == 0 && GET(g->timed) > 0) time_wait(g, GET(one->when));
     }
-    uint32_t call = cs_current_call();
-    for (int i = 0; __atomic_load_n(&gang.call, __ATOMIC_ACQUIRE) != call; i++) cs_wait(i);
-    m->me = __atomic_add_fetch(&gang.came, 1, __ATOMIC_RELAXED);
-    for (int i = 0; (m->size = __atomic_load_n(&gang.admitted, __ATOMIC_ACQUIRE)) <= m->me; i++) {
-        if (m->size == 0) return 0;
-        cs_wait(i);
-    }
-    m->phase = gang.phase;
-    *at = gang.at;
-    try_out(m);
     return 1;
 }
 
-int cs_gang_sync(cs_member *m, int64_t at) {
-    int before = m->size, size = 1;
-    if (m->me == 0 && m->most > 1) {
-        size += __atomic_load_n(&gang.came, __ATOMIC_RELAXED);
-        size = size < m->most ? size : m->most;
+/* This phase of one's own parts that are there; 0 if none was, or others run them. */
+static int run_own(gang *g, int me, int64_t phase) {
+    int ran = 0, together;
+    for (int p = 0; p < g->as->parts; p++) {
+        int first = p;
+        for (; p < g->as->parts; p++) {
+            int64_t begun = phase;
+            if (GET(g->owner[p]) != me || done(&g->part[p]) != phase) break;
+            if (!__atomic_compare_exchange_n(&g->part[p].begun, &begun, phase + 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+                break;
+        }
+        if (p == first) continue;
+        g->as->run(g->as->job, phase, first, p);
+        const int64_t next = phase + 1 < g->as->end ? g->as->next(g->as->job, phase + 1, &together) : g->as->end;
+        const int64_t now = GET(g->timed) > 0 ? cs_nanoseconds() : 0;
+        for (int i = first; i < p; i++) {
+            SET(g->part[i].begun, next);
+            SET(g->part[i].when, now);
+            __atomic_store_n(&g->part[i].done, next, __ATOMIC_RELEASE);
+        }
+        ran = 1;
     }
-    if (before > 1) {
-        if (m->me == 0) __atomic_store_n(&gang.size[(m->phase + 1) & 1], size, __ATOMIC_RELAXED);
-        cs_gang_barrier(m);
-        if (m->me > 0) size = __atomic_load_n(&gang.size[m->phase & 1], __ATOMIC_RELAXED);
-    }
-    if (size == before) return 0;
-    m->size = size;
-    if (size < before) {
-        cs_gang_close(m);
-        return 1;
-    }
-    if (m->me == 0) {
-        gang.phase = m->phase;
-        gang.at = at;
-        __atomic_store_n(&gang.admitted, size, __ATOMIC_RELEASE);
-    }
-    try_out(m);
-    return 1;
+    return ran;
 }
 
-void cs_gang_close(const cs_member *m) {
-    if (m->me == 0 && m->most != 1) __atomic_store_n(&gang.admitted, 0, __ATOMIC_RELEASE);
+static void go_through(void *call, int me, int most) {
+    gang *g = call;
+    uint32_t seen = 0, changes;
+    int together = 0;
+    (void)most;
+    for (int round = 0;;) {
+        if ((changes = __atomic_load_n(&g->changes, __ATOMIC_ACQUIRE)) != seen) {
+            seen = changes;
+            even_out(g, me);
+        }
+        int64_t phase = g->as->end;
+        for (int p = 0, own = 0; p < g->as->parts; p++) {
+            if (GET(g->owner[p]) != me) continue;
+            const int64_t at = done(&g->part[p]);
+            if (!own++ || at < phase) phase = at;
+        }
+        if (phase == g->as->end) {
+            if (me > 0 || wait_for_all(g, me, phase)) return;
+            continue;
+        }
+        g->as->next(g->as->job, phase, &together);
+        if (together && !wait_for_all(g, me, phase)) continue;
+        if (run_own(g, me, phase)) round = 0;
+        else cs_wait(round++);
+        if (cs_must_leave()) {
+            give_to_caller(g, me);
+            return;
+        }
+    }
+}
+
+void cs_gang(int threads, int64_t alone, const cs_phases *phases) {
+    gang g;
+    int together;
+    g.as = phases;
+    g.changes = 1;
+    g.timed = TIMED;
+    g.closed = 0;
+    g.best = INT64_MAX;
+    const int64_t first = phases->next(phases->job, 0, &together);
+    for (int p = 0; p < phases->parts; p++) {
+        g.owner[p] = 0;
+        g.part[p].done = g.part[p].begun = first;
+        g.part[p].when = 0;
+    }
+    cs_call(threads, alone, go_through, &g);
 }

@@ -1,37 +1,33 @@
-/* A gang: the threads of one call (thread_pool.h) that go through its steps together, each with a share of the units or
-   rows, and a barrier where one reads what another wrote. It begins as the caller alone. A worker that comes is taken in at
-   the next step, where the work is split anew; where a barrier turns out to cost more than the others bring, they are sent
-   away and the caller goes on alone. */
+/* A gang: the threads of one call (thread_pool.h) that go through phases of work together. The work is split into parts, each of
+   which has an owner, who runs its phases in order. A call begins with all parts the caller's. Who comes takes some over,
+   at their next phase, and so does who waits in vain for an owner to begin one, as it has lost its core. */
 #ifndef CELLSTEP_GANG_H
 #define CELLSTEP_GANG_H
 #include <stdint.h>
 
-/* A thread's own: its number, which counts from 0, the caller; how many they are; barriers so far; and the caller's: how
-   many there may be (1: never another; 0: others do not pay), and what it was told of the work. */
+enum { CS_PARTS = 64 }; /* at most */
+
+/* Phase `phase` of the parts from `first` to `end` - 1. */
+typedef void cs_run_parts(void *job, int64_t phase, int first, int end);
+
+/* The next phase, from this one on, in which there is something to do, and whether a part waits there until all parts are
+   that far, as it reads what the others wrote, or writes what they read. */
+typedef int64_t cs_next_phase(void *job, int64_t phase, int *together);
+
 typedef struct {
-    int me, size;
-    uint32_t phase;
-    int most;
-    double gain;
-} cs_member;
+    void *job;
+    cs_run_parts *run;
+    cs_next_phase *next;
+    int64_t end;  /* the phase with which all is done */
+    int parts;
+    double gain;  /* nanoseconds that one thread takes for what lies between two phases in which parts wait */
+} cs_phases;
 
-/* Joins the gang of this call. The caller (me = 0; `most` as cs_call tells) begins it, with `gain`: nanoseconds that one
-   thread takes for what lies between two barriers. A worker waits until it is taken in, with the work at the place *at; 0
-   where it is not wanted any more. */
-int cs_gang_join(cs_member *m, int me, int most, double gain, int64_t *at);
+/* Runs all phases of all parts on so many threads at most, where one would take `alone` nanoseconds. */
+void cs_gang(int threads, int64_t alone, const cs_phases *phases);
 
-/* Returns when all members have arrived. */
-void cs_gang_barrier(cs_member *m);
-
-/* The same at a place of the work where its split may change. Returns 1 where it has: there are other sizes; a member with
-   me >= size leaves. */
-int cs_gang_sync(cs_member *m, int64_t at);
-
-/* The caller's, after its last sync: sends away who still waits. */
-void cs_gang_close(const cs_member *m);
-
-/* Nanoseconds that a barrier of so many threads takes: the median of the last ones measured in calls; a guess before there
-   are any, and now and then where they were dear, so that it is tried again. */
+/* Nanoseconds that so many threads take to wait for each other: the median of the last ones measured in calls; a guess
+   before there are any, and now and then where they were dear, so that it is tried again. */
 double cs_barrier_cost(int threads);
 
 #endif

@@ -11,13 +11,15 @@ typedef struct {
 /* From a thread's home on, around. */
 static void take_pieces(void *pieces_of, int me, int most) {
     piece_call *c = pieces_of;
-    int n = c->pieces, home = (int)((int64_t)me * n / most);
+    int n = c->pieces, home = (int)((int64_t)(me % most) * n / most);
     for (int i = 0; i < n; i++) {
         int piece = home + i < n ? home + i : home + i - n;
         if (c->turned) piece = n - 1 - piece;
         uint64_t bit = 1ull << piece;
         if (__atomic_load_n(&c->taken, __ATOMIC_RELAXED) & bit) continue;
-        if (!(__atomic_fetch_or(&c->taken, bit, __ATOMIC_RELAXED) & bit)) c->part(c->job, piece, n);
+        if (__atomic_fetch_or(&c->taken, bit, __ATOMIC_RELAXED) & bit) continue;
+        c->part(c->job, piece, n);
+        if (cs_must_leave()) return;
     }
 }
 

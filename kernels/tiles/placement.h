@@ -1,6 +1,7 @@
-/* Where a worker of the thread pool wakes up: on a core of its own. */
+/* Where a worker of the thread pool wakes up: on a core of its own; and what becomes of one that has lost its core. */
 #ifndef CELLSTEP_PLACEMENT_H
 #define CELLSTEP_PLACEMENT_H
+#include <stdint.h>
 
 /* The core that this thread is on; -1 where that is not known. */
 int cs_core(void);
@@ -8,15 +9,29 @@ int cs_core(void);
 /* Processors that this process may run on. */
 int cs_processors(void);
 
-/* A worker's, before it sleeps and after: it will wake on the core where it is now, or on another one if that is the `avoided` one;
-   awake it may be on any of those that it was allowed before. The place is the worker's own, and nobody else's as long
-   as cs_rest and cs_moved are called under one lock. */
+/* The calling worker's place. Where the kernel knows that (Linux 6.12), it asks for short time slices, so that it soon has a
+   core when it wakes, and soon loses it to others. */
 typedef struct cs_place cs_place;
 cs_place *cs_place_of(int worker);
+
+/* A worker's own, before it sleeps and after: it will wake on the core where it is now, or on another one if that is the `avoided`
+   one; awake it may be on any of those that it was allowed before. */
 void cs_rest(cs_place *p, int avoided);
 void cs_rise(cs_place *p);
 
-/* Another thread's: a worker that rests, and would wake on core `mine`, wakes on core `other` instead, if it may, or on a next one. */
+/* Another thread's, under the lock that a sleeper holds: a worker that rests, and would wake on core `mine`, wakes on core
+   `other` instead, if it may, or on a next one. */
 void cs_make_way(cs_place *p, int mine, int other);
+
+/* The caller's, about a worker inside its call: nanoseconds for which it has run, -1 if that is not known; and, where it is
+   found not to run, brings it to this `core`, which the caller then has to leave. Returns whether it did. The worker is a
+   guest there until it waits, or goes home, away from the core `avoided`. */
+int64_t cs_time_run(const cs_place *p);
+int cs_fetch(cs_place *p, int core);
+int cs_is_guest(const cs_place *p);
+void cs_go_home(cs_place *p, int avoided);
+
+/* Any thread's: sleeps for so many nanoseconds and little more, and goes on where it is. */
+void cs_nap(long nanoseconds);
 
 #endif

@@ -71,6 +71,7 @@ static void take_parts(void *call, int me, int most) {
             round = -1;
         }
         __atomic_store_n(&p->taken, 0, __ATOMIC_RELEASE);
+        if (cs_must_leave()) return;
         if (late(c->until)) __atomic_store_n(&c->stop, 1, __ATOMIC_RELAXED);
     }
 }

@@ -21,11 +21,11 @@
 
 enum {
     MOST = 256,
-    /* A worker stays awake after a call for as long as it worked in it, within these bounds in nanoseconds, and then sleeps.
-       While it is awake it yields its core to other threads, every few microseconds. */
-    AWAKE_LEAST = 50000,
-    AWAKE_MOST = 2000000,
-    OFFER = 64,           /* pauses between two offers, 2 to 5 us */
+    /* Nanoseconds for which a worker stays awake after a call. Refused: longer, with sched_yield every few microseconds, which
+       forfeits the core to a busy thread for a time slice, and the claim to another one when it wakes (LSTM, 100 steps of 8 rows and
+       128 units beside a busy process, and right after PyTorch: 1,560 and 1,530 us, not 800 and 820). */
+    AWAKE = 100000,
+    LOOKS = 32, /* pauses between two looks at the time */
     /* Nanoseconds of work for which sleeping workers are woken. In a virtual machine that takes the caller 4 to 5 us, and
        they come after 40 to 80, or 240 at the 90th percentile: too late for a shorter call, unless it belongs to a loop. */
     WAKES = 100000,
@@ -39,7 +39,11 @@ enum {
        slice to the busy process beside it: with one on each of two cores, a training pass of 64 rows and 256 units took
        175 ms with yields (46 alone on the machine), 104 to 160 with naps. */
     SPIN_TIME = 300000,
-    NAP = 20000, /* asked for; 70 to 120 us pass */
+    NAP = 20000,
+    /* Nanoseconds for which the caller waits before it looks for workers off their cores, and for how long it looks. */
+    LOST_TIME = 30000,
+    AGAIN = 32, /* how often workers that have left may enter a call again */
+    LOOK_TIME = 3000,
 };
 
 /* The door: a call's number, whether workers may still enter, and how many threads have, the caller included. */
@@ -63,6 +67,8 @@ static struct {
     int core; /* of the caller, in this call */
     int64_t ended; /* the caller's: when the call before did */
     cs_place *asleep[MOST]; /* by worker; NULL: awake. With the lock */
+    cs_place *inside[MOST]; /* by worker; NULL: not in a call, or nothing is known of its core */
+    cs_place *guest;        /* the caller's: a worker that it brought to its core */
     pthread_mutex_t lock;
     pthread_cond_t wake;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
@@ -73,6 +79,8 @@ static void in_child(void) {
     pool.door &= ~0xffffffffull; /* calls are counted on, and nobody is inside */
     pool.busy = pool.started = pool.sleeping = 0;
     memset(pool.asleep, 0, sizeof pool.asleep);
+    memset(pool.inside, 0, sizeof pool.inside);
+    pool.guest = 0;
     pthread_mutex_init(&pool.lock, 0);
     pthread_cond_init(&pool.wake, 0);
 }
@@ -118,10 +126,8 @@ int64_t cs_nanoseconds(void) {
     return t.tv_sec * 1000000000ll + t.tv_nsec;
 }
 
-uint32_t cs_current_call(void) { return (uint32_t)CALL(__atomic_load_n(&pool.door, __ATOMIC_RELAXED)); }
-
-/* Spins of SPIN_TIME, set before there is a worker; and the worker's own place, NULL in callers. */
-static int spins = 1000;
+/* Spins of SPIN_TIME and LOST_TIME, set before there is a worker; and the worker's own place, NULL in callers. */
+static int spins = 1000, lost_spins = 100;
 static __thread cs_place *own;
 
 static void count_spins(void) {
@@ -130,19 +136,48 @@ static void count_spins(void) {
     for (int i = 0; i < some; i++) pause_cpu();
     int64_t took = cs_nanoseconds() - began + 1;
     spins = took > SPIN_TIME ? some : (int)(SPIN_TIME * some / took);
+    lost_spins = spins / (SPIN_TIME / LOST_TIME) + 2 * LATE_SPINS;
 }
 
-void cs_wait(int round) {
-    if (round < BARE_SPINS) return;
+/* The caller's, which others keep waiting: brings one who does not run to its own core. */
+static int fetch_lost(void) {
+    int64_t ran[MOST], began = cs_nanoseconds();
+    for (int i = 0; i < pool.started; i++) {
+        cs_place *p = __atomic_load_n(&pool.inside[i], __ATOMIC_ACQUIRE);
+        ran[i] = p ? cs_time_run(p) : -1;
+    }
+    while (cs_nanoseconds() - began < LOOK_TIME) pause_cpu();
+    for (int i = 0; i < pool.started; i++) {
+        cs_place *p = __atomic_load_n(&pool.inside[i], __ATOMIC_ACQUIRE);
+        if (!p || ran[i] < 0 || cs_time_run(p) != ran[i] || !cs_fetch(p, cs_core())) continue;
+        pool.guest = p;
+        return 1;
+    }
+    return 0;
+}
+
+int cs_must_leave(void) { return own && cs_is_guest(own); }
+
+int cs_wait(int round) {
+    if (round < BARE_SPINS) return 0;
+    if (!own && pool.guest) {
+        if (!cs_is_guest(pool.guest)) pool.guest = 0; /* it is about to leave */
+        cs_nap(NAP);
+        return 0;
+    }
+    /* a look costs up to 30 us, so ever more time lies between two */
+    if (!own && round % lost_spins == 0 && (round / lost_spins & (round / lost_spins - 1)) == 0 && fetch_lost())
+        return CS_FETCHED;
     if (round < spins && round != LATE_SPINS) {
         pause_cpu();
-        return;
+        return round == lost_spins / 2 ? CS_LATE : 0;
     }
     int core = __atomic_load_n(&pool.core, __ATOMIC_RELAXED);
     if (own && (round > LATE_SPINS || cs_core() == core)) cs_rest(own, core);
-    if (round > LATE_SPINS) nanosleep(&(struct timespec){0, NAP}, 0);
+    if (round > LATE_SPINS) cs_nap(NAP);
     if (own) cs_rise(own);
     else __atomic_store_n(&pool.core, cs_core(), __ATOMIC_RELAXED);
+    return 0;
 }
 
 static void flushed(cs_work *work, void *job, int me, int most) {
@@ -162,21 +197,23 @@ static void wake_some(int mine, int other) {
     pthread_mutex_unlock(&pool.lock);
 }
 
-static int has_room(uint64_t door) {
-    return (door & OPEN) && ENTERED(door) < __atomic_load_n(&pool.wanted, __ATOMIC_RELAXED);
+static int has_room(uint64_t door, int more) {
+    int most = __atomic_load_n(&pool.wanted, __ATOMIC_RELAXED) + more;
+    return (door & OPEN) && ENTERED(door) < (most < MOST ? most : MOST);
 }
 
-/* Waits for a call that this worker has not seen: awake for so long, then asleep. */
-static uint64_t next_call(int me, uint64_t seen, int64_t awake) {
+static int enter(uint64_t *door) {
+    return __atomic_compare_exchange_n(&pool.door, door, *door + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* Waits for a call that this worker has not seen: awake for a while, then asleep. */
+static uint64_t next_call(int me, uint64_t seen) {
     uint64_t door;
-    int64_t until = cs_nanoseconds() + awake;
-    for (int i = 1;; i++) {
+    int64_t until = cs_nanoseconds() + AWAKE;
+    for (int i = 1; i % LOOKS || cs_nanoseconds() < until; i++) {
         door = __atomic_load_n(&pool.door, __ATOMIC_ACQUIRE);
         if (CALL(door) != seen) return door;
         pause_cpu();
-        if (i % OFFER) continue;
-        if (cs_nanoseconds() > until) break;
-        sched_yield();
     }
     pthread_mutex_lock(&pool.lock);
     cs_rest(own, __atomic_load_n(&pool.core, __ATOMIC_RELAXED));
@@ -187,7 +224,7 @@ static uint64_t next_call(int me, uint64_t seen, int64_t awake) {
     int others = __atomic_sub_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
     pool.asleep[me] = 0;
     pthread_mutex_unlock(&pool.lock);
-    if (others && has_room(door)) wake_some(-1, -1);
+    if (others && has_room(door, 0)) wake_some(-1, -1);
     cs_rise(own);
     return door;
 }
@@ -195,19 +232,22 @@ static uint64_t next_call(int me, uint64_t seen, int64_t awake) {
 static void *worker(void *number) {
     const int me = (int)(intptr_t)number;
     own = cs_place_of(me);
-    int64_t awake = AWAKE_LEAST;
     for (uint64_t seen = -1ull;;) {
-        uint64_t door = next_call(me, seen, awake);
+        uint64_t door = next_call(me, seen);
         seen = CALL(door);
         int entered = 0;
-        while (CALL(door) == seen && has_room(door) && !entered)
-            entered = __atomic_compare_exchange_n(&pool.door, &door, door + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-        if (!entered) continue;
-        int64_t began = cs_nanoseconds();
-        flushed(pool.work, pool.job, ENTERED(door), __atomic_load_n(&pool.wanted, __ATOMIC_RELAXED));
-        awake = cs_nanoseconds() - began;
-        awake = awake < AWAKE_LEAST ? AWAKE_LEAST : awake < AWAKE_MOST ? awake : AWAKE_MOST;
-        __atomic_add_fetch(&pool.left, 1, __ATOMIC_ACQ_REL);
+        while (CALL(door) == seen && has_room(door, 0) && !entered) entered = enter(&door);
+        while (entered) {
+            __atomic_store_n(&pool.inside[me], own, __ATOMIC_RELEASE);
+            flushed(pool.work, pool.job, ENTERED(door), __atomic_load_n(&pool.wanted, __ATOMIC_RELAXED));
+            __atomic_store_n(&pool.inside[me], 0, __ATOMIC_RELAXED);
+            __atomic_add_fetch(&pool.left, 1, __ATOMIC_ACQ_REL);
+            entered = 0;
+            if (!cs_is_guest(own)) continue;
+            cs_go_home(own, __atomic_load_n(&pool.core, __ATOMIC_RELAXED));
+            door = __atomic_load_n(&pool.door, __ATOMIC_ACQUIRE);
+            while (CALL(door) == seen && has_room(door, AGAIN) && !entered) entered = enter(&door);
+        }
     }
     return 0;
 }
@@ -235,6 +275,7 @@ void cs_call(int threads, int64_t alone, cs_work *work, void *job) {
     if (pool.started < threads - 1) start_workers(threads);
     pool.work = work;
     pool.job = job;
+    pool.guest = 0;
     int core = cs_core(), before = __atomic_exchange_n(&pool.core, core, __ATOMIC_RELAXED);
     __atomic_store_n(&pool.wanted, threads, __ATOMIC_RELAXED);
     __atomic_store_n(&pool.left, 0, __ATOMIC_RELAXED);

@@ -3,11 +3,11 @@
 #define CELLSTEP_THREAD_POOL_H
 #include <stdint.h>
 
-/* What a call does in one thread: `me` counts from 0, the caller, and `most` bounds it. */
+/* What a call does in one thread: `me` counts from 0, the caller, and is below 256; so many threads may work on it at once. */
 typedef void cs_work(void *job, int me, int most);
 
 /* An open door. The caller runs work(job, 0, most) at once; a worker that arrives meanwhile gets the next number and runs
-   work(job, me, most) too, on at most `threads` threads in all, where `most` is 1 if nobody else can come: a call by
+   work(job, me, most) too, on at most `threads` threads at once, where `most` is 1 if nobody else can come: a call by
    one thread, or one while another has the pool. When the caller's work returns, the door closes, and the call ends once
    those inside have left. So work takes pieces of the job, by atomics, until there are none, and the caller's returns when
    all are taken. Workers that sleep are woken where `alone`, the nanoseconds that one thread would take for all, is worth
@@ -15,11 +15,13 @@ typedef void cs_work(void *job, int me, int most);
 void cs_call(int threads, int64_t alone, cs_work *work, void *job);
 
 /* One round, counted from 0, of waiting for something that another thread of the call does: spins for a bounded time, then
-   naps, so that a busy neighbour on a small machine does not cost a slice a step. */
-void cs_wait(int round);
+   naps, so that a busy neighbour on a small machine does not cost a slice a step. Returns CS_LATE once when that takes long,
+   and CS_FETCHED where a worker was found that had lost its core, and now has the caller's until it waits or leaves. */
+enum { CS_LATE = 1, CS_FETCHED };
+int cs_wait(int round);
 
-/* Which call runs, to those inside. */
-uint32_t cs_current_call(void);
+/* Whether this thread is such a worker: it should leave with nothing under way, and comes back once it has a core. */
+int cs_must_leave(void);
 
 int64_t cs_nanoseconds(void);
 

@@ -1,5 +1,5 @@
-/* Calls of the thread pool from several threads at once, for the thread sanitizer: a gang whose members add to cells of
-   their own, wait, and read those of the others; pieces, each made once by one thread; jobs that go from step to step,
+/* Calls of the thread pool from several threads at once, for the thread sanitizer: a gang whose parts add to cells of
+   their own, and then read those of the others; pieces, each made once by one thread; jobs that go from step to step,
    each of which reads what the one before wrote; and memory that one thread returns to the pool and another takes. Prints
    nothing and returns 0 where all is right. */
 #include "gang.h"
@@ -15,23 +15,26 @@ enum { CALLERS = 3, CALLS = 300, MOST_THREADS = 4, CELLS = 12, STEPS = 60 };
 
 typedef struct {
     long cell[CELLS];
-    double gain;
-    int wrong;
+    int parts, wrong;
 } steps;
 
-static void run_steps(void *p, int me, int most) {
+/* Phase 2 t adds t to a part's cells; phase 2 t + 1 reads all of them, of two steps in three. */
+static int64_t next_of_steps(void *p, int64_t phase, int *together) {
+    (void)p;
+    if (phase % 6 == 1) phase++;
+    *together = 1;
+    return phase;
+}
+
+static void run_steps(void *p, int64_t phase, int first, int end) {
     steps *s = p;
-    cs_member m;
-    int64_t t = 0;
-    if (!cs_gang_join(&m, me, most, s->gain, &t)) return;
-    for (; t < STEPS; t++) {
-        for (int i = CELLS * m.me / m.size; i < CELLS * (m.me + 1) / m.size; i++) s->cell[i] += t;
-        cs_gang_barrier(&m);
-        for (int i = 0; i < CELLS; i++)
-            if (s->cell[i] != t * (t + 1) / 2) __atomic_store_n(&s->wrong, 1, __ATOMIC_RELAXED);
-        if (cs_gang_sync(&m, t + 1) && m.me >= m.size) return;
+    const long t = phase / 2;
+    if (phase % 2 == 0) {
+        for (int i = CELLS * first / s->parts; i < CELLS * end / s->parts; i++) s->cell[i] += t;
+        return;
     }
-    cs_gang_close(&m);
+    for (int i = 0; i < CELLS; i++)
+        if (s->cell[i] != t * (t + 1) / 2) __atomic_store_n(&s->wrong, 1, __ATOMIC_RELAXED);
 }
 
 static void take_piece(void *p, int piece, int pieces) {
@@ -74,8 +77,11 @@ static void *call(void *seed) {
         if (i % 16 == 0) cs_limit_threads(1 + rand_r(&state) % 8);
         int threads = 1 + rand_r(&state) % MOST_THREADS;
         threads = threads < cs_threads() ? threads : cs_threads();
-        steps s = {{0}, rand_r(&state) % 4 ? 1e9 : 1, 0}; /* some send those away who came */
-        cs_call(threads, 1000000, run_steps, &s);
+        steps s = {{0}, 1 + rand_r(&state) % CELLS, 0};
+        /* some find that others do not pay */
+        cs_phases phases = {&s, run_steps, next_of_steps, 2 * STEPS, s.parts, rand_r(&state) % 4 ? 1e9 : 1};
+        cs_gang(threads, 1000000, &phases);
+        for (int k = 0; k < CELLS; k++) wrong += s.cell[k] != STEPS * (STEPS - 1) / 2;
         wrong += s.wrong;
         char taken[CS_PIECES] = {0};
         int pieces = 1 + rand_r(&state) % CS_PIECES;
