@@ -46,7 +46,7 @@ cdef struct Job:
     double shared          # and on `threads`
     double step            # a step alone, forward
     int threads            # at most
-    int parts              # of the work, by units or backward: the same, or more of them, so that any threads have equal shares
+    int parts              # of what a gang does: the same, or more, so that any number of threads have equal shares
     bint by_rows
     bint lockstep          # whether threads wait for each other in every step
     cs_progress *block     # of rows or units, while a call without lockstep runs
@@ -79,7 +79,8 @@ cdef struct Job:
     long scratch_size
 
 
-# Some parts of a job, one behind the other: rows b0 to b1 of the batch, `rows` of them at this step, for the units of the span.
+# Some parts of a job, one behind the other: rows b0 to b1 of the batch, `rows` of them at this step, for the units of
+# the span.
 cdef struct Part:
     int first, end, parts
     long b0, b1, rows

@@ -2,8 +2,8 @@
 #
 # A step is products with U, region by region of the gate rows, and the cell's elementwise tiles; where a product's
 # operand is made in the step, both come in two phases. Products with W are made for a chunk of steps at a time, and so
-# are the gradients of weights (gradients.pxi). Threads that share units are a gang (tiles/gang.h): what lies between two places
-# where one reads what another wrote is a phase of it.
+# are the gradients of weights (gradients.pxi). Threads that share units are a gang (tiles/gang.h): what lies between two
+# places where one reads what another wrote is a phase of it.
 
 cdef void project_rows(Job *j, Part *p, long M, const char *x, long ldx, char *z, long ldz) noexcept nogil:
     """z = b + x W for M rows, in this part's units of each region."""
@@ -295,8 +295,8 @@ cdef inline void begin_back(Job *j, Part *p, long t) noexcept nogil:
 
 
 cdef inline void run_phase_back(Job *j, Part *p, long t, int phase) noexcept nogil:
-    """What lies between two places where others have to be through: the elementwise part of this phase of step t, behind the
-    products of the one after it; from the last one down to -1, with the products of the first one."""
+    """What lies between two places where others have to be through: the elementwise part of this phase of step t, behind
+    the products of the one after it; from the last one down to -1, with the products of the first one."""
     if phase == j.w.phases - 1:
         load_gradients(j, p, t)
         store_traces(j, p, t)
@@ -340,9 +340,9 @@ cdef void backward_part(void *job, int thread, int most) noexcept nogil:
 
 
 cdef int64_t next_back(void *job, int64_t at, int *together) noexcept nogil:
-    """A gang's phases are those of all steps, from the last one, and behind a chunk's first step its gradients. These read
-    all rows and units of dz, which are written anew for the next chunk; products read all units. Within a chunk a step's first
-    phase is that of the last products of the one before."""
+    """A gang's phases are those of all steps, from the last one, and behind a chunk's first step its gradients. These
+    read all rows and units of dz, which are written anew for the next chunk; products read all units. Within a chunk a
+    step's first phase is that of the last products of the one before."""
     cdef Job *j = <Job *> job
     cdef long n = j.w.phases + 2, t = j.t1 - 1 - at // n
     cdef int place = at % n
