@@ -295,7 +295,7 @@ cdef inline void begin_back(Job *j, Part *p, long t) noexcept nogil:
 
 
 cdef inline void run_phase_back(Job *j, Part *p, long t, int phase) noexcept nogil:
-    """What lies between two places where others have to be through: the elementwise part of this phase of step t, behind
+    """What lies between two places where others have to be through: the elementwise part of a phase of step t, behind
     the products of the one after it; from the last one down to -1, with the products of the first one."""
     if phase == j.w.phases - 1:
         load_gradients(j, p, t)
