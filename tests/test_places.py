@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -227,3 +229,10 @@ def test_a_progress_bar_shows_means(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("7/7 - 0s - ")
     utils.Progbar(1, verbose=0).update(1, [("loss", 1.0)])
     assert not capsys.readouterr().out
+
+
+def test_modules_that_need_other_packages_are_found_without_an_import_of_their_own() -> None:
+    pytest.importorskip("sklearn")
+    said = "import cellstep, sys; assert 'sklearn' not in sys.modules; print(cellstep.sklearn.RNNClassifier.__name__)"
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert done.stdout == "RNNClassifier\n"

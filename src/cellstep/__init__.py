@@ -124,6 +124,7 @@ lazy(
         ".seeds": "set_random_seed",
         ".regularizers": "Regularizer",
     },
+    extras="keras sklearn torch",
 )
 
 

@@ -18,6 +18,14 @@ from .exports import public
 from .kernels.reference.activations import activate, derivative
 from .lookup import reader, unknown
 
+__all__ = [
+    "Activation",
+    "deserialize",
+    "get",
+    "register",
+    "serialize",
+]
+
 Array = NDArray[Any]
 ActivationPullback = Callable[[Array], Array]
 Forward = Callable[[Array], tuple[Array, ActivationPullback]]

@@ -19,6 +19,21 @@ from .core.arguments import places
 from .exports import public
 from .lookup import Lookup, both, names_in
 
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "MinMaxNorm",
+    "NonNeg",
+    "UnitNorm",
+    "deserialize",
+    "get",
+    "max_norm",
+    "min_max_norm",
+    "non_neg",
+    "serialize",
+    "unit_norm",
+]
+
 Array = NDArray[Any]
 
 #: Added to norms before they divide.

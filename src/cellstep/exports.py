@@ -26,14 +26,15 @@ def public(module: Mapping[str, Any], more: Iterable[str] = ()) -> Callable[[], 
     return __dir__
 
 
-def lazy(package: dict[str, Any], names: Mapping[str, str]) -> None:
+def lazy(package: dict[str, Any], names: Mapping[str, str], extras: str = "") -> None:
     """Give a package the `__getattr__` that imports names when they are first used, and its `__dir__`.
 
     Args:
         package: its `globals()`, with `__all__`, whose names are modules where `names` does not say otherwise.
         names: what comes from each module, as an import says it: {".kernels": "active, use as use_backend"}.
+        extras: modules that are not in `__all__`, as they need what may not be installed.
     """
-    places = {name: (f".{name}", "") for name in package["__all__"]}
+    places = {name: (f".{name}", "") for name in (*package["__all__"], *extras.split())}
     for module, listed in names.items():
         for entry in listed.split(", "):
             attribute, _, name = entry.partition(" as ")

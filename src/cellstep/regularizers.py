@@ -18,6 +18,21 @@ from .configured import Configured
 from .exports import public
 from .lookup import Lookup, both
 
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "OrthogonalRegularizer",
+    "Regularizer",
+    "deserialize",
+    "get",
+    "l1",
+    "l1_l2",
+    "l2",
+    "orthogonal_regularizer",
+    "serialize",
+]
+
 Array = NDArray[Any]
 
 

@@ -19,6 +19,11 @@ from numpy.typing import NDArray
 from . import core, seeds
 from .exports import public
 
+__all__ = [
+    "distribution",
+    "sample",
+]
+
 Array = NDArray[Any]
 
 

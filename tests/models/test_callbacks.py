@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 import types
 from pathlib import Path
@@ -210,3 +211,41 @@ def scheduled() -> Sequential:
 def test_bad_arguments(run: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         run(callbacks)
+
+
+class Others:
+    """A callback of no class that is known here: some hooks, and nothing else."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.calls.append((epoch, sorted(logs)))
+        if epoch == 1:
+            self.model.stop_training = True
+
+    def on_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.calls.append(batch)
+
+
+class Set(Others):
+    """One that wants to be told."""
+
+    def set_params(self, params: Any) -> None:
+        self.told = params
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_hooks_of_any_object_are_called(alone: bool) -> None:
+    other, net = Set(), linear()
+    net.fit(X, Y, epochs=5, callbacks=other if alone else [callbacks.CSVLogger(os.devnull), other], **FIT)
+    batches = list(range(-(-len(X) // 5)))
+    assert other.calls == [*batches, (0, ["loss"]), *batches, (1, ["loss"])]
+    assert other.model is net
+    assert other.told["epochs"] == 5
+
+
+@pytest.mark.parametrize("wrong", [Others, object(), 3, len])
+def test_what_has_no_hooks_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"callbacks must hold cellstep\.callbacks\.Callback objects, got"):
+        linear().fit(X, Y, callbacks=[wrong], **FIT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, ClassVar
 
+from ..configured import levels_to_user
 from ..core import check_path
 from . import state_file
 from .base import Callback, Logs
@@ -63,7 +64,7 @@ class BackupAndRestore(Callback):
             except ValueError as error:
                 if path == backups[-1]:
                     raise
-                warnings.warn(f"the backup before the last one is used: {error}", stacklevel=2)
+                warnings.warn(f"the backup before the last one is used: {error}", stacklevel=levels_to_user())
                 continue
             self.model.resume(state, path)
             return

@@ -101,30 +101,65 @@ def number_or_none(name: str, value: Any) -> Any:
     return value
 
 
+#: What a callback may have, by the names that Keras gave them.
+HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
+
+
+class Adapted(Callback):
+    """An object of another library with some of the hooks, such as Keras's callbacks, tqdm's and Optuna's."""
+
+    def __init__(self, other: Any) -> None:
+        self.other = other
+        for hook in HOOKS:
+            if callable(getattr(other, hook, None)) and _does(other, hook):
+                vars(self)[hook] = getattr(other, hook)
+
+    def set_model(self, model: Any) -> None:
+        self._give("model", model)
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        self._give("params", dict(params))
+
+    def _give(self, name: str, value: Any) -> None:
+        setter = getattr(self.other, f"set_{name}", None)
+        if callable(setter):
+            setter(value)
+        else:
+            setattr(self.other, name, value)
+
+
+def adapted(callback: Any) -> Callback:
+    """The callback, or what calls the hooks of an object that is none."""
+    if isinstance(callback, Callback):
+        return callback
+    if isinstance(callback, type) or not any(callable(getattr(callback, hook, None)) for hook in HOOKS):
+        raise TypeError(f"callbacks must hold cellstep.callbacks.Callback objects, got {callback!r}")
+    return Adapted(callback)
+
+
 class CallbackList:
     """The callbacks of one run, called in order.
 
     Args:
-        callbacks: None, a callback, or a sequence of them; those that ask to be `last` come last.
+        callbacks: None, a callback, or a sequence of them; those that ask to be `last` come last. Objects of other
+            classes that have hooks, of Keras's names, will do.
         extra: callbacks of the model's own, left out where one of the same class was given.
         model: set on each of them.
         params: set on each of them.
 
     Raises:
-        TypeError: an entry is no Callback.
+        TypeError: an entry is no Callback, and has none of its hooks.
     """
 
     def __init__(
         self,
-        callbacks: Callback | Sequence[Callback] | None,
+        callbacks: Any,
         extra: Sequence[Callback],
         model: Any,
         params: Mapping[str, Any],
     ) -> None:
-        users = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        for callback in users:
-            if not isinstance(callback, Callback):
-                raise TypeError(f"callbacks must hold cellstep.callbacks.Callback objects, got {callback!r}")
+        alone = isinstance(callbacks, Callback) or (callbacks is not None and not hasattr(callbacks, "__iter__"))
+        users = list(map(adapted, [callbacks] if alone else callbacks or ()))
         added = [e for e in extra if not any(isinstance(c, type(e)) for c in users)]
         self.callbacks = sorted(users + added, key=lambda callback: callback.last)
         for callback in self.callbacks:
@@ -149,10 +184,16 @@ def _call(callback: Callback, hook: str, *args: Any) -> None:
     getattr(callback, hook)(*args)
 
 
-def _does(callback: Callback, hook: str) -> bool:
-    """Whether a hook does more than the one of `Callback`, which may call another, by the name without `train_`."""
-    kind = type(callback)
+def _does(callback: Any, hook: str) -> bool:
+    """Whether a hook does more than the one of the base class, which may call another, by the name without `train_`."""
+    kind: Any = type(callback)
     if kind.__getattribute__ is not object.__getattribute__:
         return True
     names = {hook, hook.replace("on_train_", "on_")}
-    return any(name in vars(callback) or getattr(kind, name) is not getattr(Callback, name) for name in names)
+    return any(name in getattr(callback, "__dict__", ()) or not _of_base(kind, name) for name in names)
+
+
+def _of_base(kind: type, hook: str) -> bool:
+    """Whether a class has the hook from the base of all callbacks, here or in Keras, where it does nothing."""
+    owner = next((base for base in kind.__mro__ if hook in vars(base)), Callback)
+    return owner is Callback or (owner.__name__ == "Callback" and "keras" in owner.__module__)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..configured import levels_to_user
 from ..core import brief, check_number
 from .base import Callback, Logs
 
@@ -42,7 +43,7 @@ class Monitor(Callback):
         current = (logs or {}).get(self.monitor)
         if current is None:
             known, name = ", ".join(logs or {}), type(self).__name__
-            warnings.warn(f"{name} monitors {self.monitor!r}, which is not among: {known}", stacklevel=3)
+            warnings.warn(f"{name} monitors {self.monitor!r}, which is not among: {known}", stacklevel=levels_to_user())
         if current is not None and np.ndim(current):
             raise ValueError(
                 f"monitor of {type(self).__name__} must name a number among the logs, got {self.monitor!r}, an array "

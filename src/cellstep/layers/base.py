@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import core, regularizers
-from ..configured import hook, ours_attribute
+from ..configured import hook, levels_to_user, ours_attribute
 from ..kernels.stages import Stage
 from ..regularizers import Regularizer
 from . import call_adapter, forward_adapter, nested
@@ -335,7 +335,7 @@ class Layer(Module):
         told = "ends the mask that came with its inputs: layers after it do not see it"
         if not (used or (composes(self) and (self.parts or "mask" in call_adapter.call_parameters(self)))):
             told = "knows no masks: the one that came with its inputs has no effect and goes no further"
-        warnings.warn(f"{self.name} {told}", stacklevel=4)
+        warnings.warn(f"{self.name} {told}", stacklevel=levels_to_user())
 
     def input_array(self, x: Any) -> Array:
         """x in this layer's dtype, whatever its shape; its own array where it fits already."""

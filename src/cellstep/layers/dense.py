@@ -6,6 +6,7 @@ import warnings
 from typing import Any, Unpack
 
 from .. import activations, core
+from ..configured import levels_to_user
 from ..kernels import stages
 from .base import Array
 from .configuration import not_built
@@ -62,7 +63,7 @@ class Dense(MatmulLayer):
         if self.units == 1 and self.activation.name in ("softmax", "log_softmax"):
             warnings.warn(
                 f"activation={self.activation.name!r} over units=1 gives a constant: use 'sigmoid', or 2 units",
-                stacklevel=3,
+                stacklevel=levels_to_user(),
             )
         self.use_bias = core.check_bool("use_bias", use_bias)
         self.keep_weight_arguments(locals())

@@ -8,6 +8,7 @@ from typing import Any, Self, Unpack
 import numpy as np
 
 from .. import core
+from ..configured import levels_to_user
 from ..kernels.stages import Activate, Dense, Stage
 from .base import Array, Layer, LayerOptions
 from .check_layer import check_layer
@@ -101,7 +102,7 @@ class TimeDistributed(Layer):
         if new_mask is not None and (mask is None or self.layer.replaces_mask):
             warnings.warn(
                 f"{self.layer.name} makes a mask, which ends in {self.name}: layers after it do not see it",
-                stacklevel=4,
+                stacklevel=levels_to_user(),
             )
         if full_mask is None:
             return y, None, pullback

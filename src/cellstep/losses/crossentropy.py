@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .. import core
+from ..configured import levels_to_user
 from .alignment import EPSILON, Array, LossPullback, match, steps_hint
 from .base import Loss, mean_of_entries, one_a_row
 
@@ -76,7 +77,7 @@ class BinaryCrossentropy(Crossentropy):
             warnings.warn(
                 f"y_true of {self.name} should be from 0 to 1, got {bad:g}; for classes 0, 1, 2, ... use "
                 "sparse_categorical_crossentropy",
-                stacklevel=2,
+                stacklevel=levels_to_user(),
             )
         s = self.label_smoothing
         return t * (1 - s) + s / 2 if s else t
@@ -141,7 +142,7 @@ class CategoricalCrossentropy(Crossentropy):
             warnings.warn(
                 f"y_pred of {self.name} should have 2 classes or more, got 1, whose probability is always 1; with a "
                 "sigmoid use binary_crossentropy",
-                stacklevel=2,
+                stacklevel=levels_to_user(),
             )
         t = match(y_true, y_pred, live)
         s = self.label_smoothing

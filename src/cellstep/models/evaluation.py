@@ -10,13 +10,14 @@ import numpy as np
 
 from .. import core
 from ..callbacks import Callback, CallbackList, ProgressLog
+from ..configured import levels_to_user
 from ..layers import nested
 from . import data
 from .epochs import Epochs
 from .logs import Logs, plain_logs
 from .trainer import Trainer
 
-Callbacks = Callback | Sequence[Callback] | None
+Callbacks = Callback | Sequence[Any] | None
 
 
 def hooks_of(
@@ -107,4 +108,4 @@ def _concatenated(parts: Sequence[Any]) -> Any:
 
 
 def warn_short(what: str, seen: int, name: str, steps: int | None) -> None:
-    warnings.warn(f"{what} ran out of batches after {seen} of {name}={steps}", stacklevel=5)
+    warnings.warn(f"{what} ran out of batches after {seen} of {name}={steps}", stacklevel=levels_to_user())

@@ -9,6 +9,7 @@ from typing import Any
 from .. import core
 from ..callbacks import CallbackList, History
 from ..callbacks.base import checked
+from ..configured import levels_to_user
 from ..layers.structure import structure
 from ..untrusted import FileError, said
 from . import data, model_state
@@ -134,7 +135,7 @@ class Fitting:
         warnings.warn(
             f"x ran out of batches in epoch {self.epoch + 1}, so training ends; "
             "give an iterable that can be iterated again, or one that never ends with steps_per_epoch",
-            stacklevel=5,
+            stacklevel=levels_to_user(),
         )
         model.stop_training = True
 

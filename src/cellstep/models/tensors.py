@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import tensor_file
+from ..configured import levels_to_user
 from ..layers import InputLayer, Variable
 from ..registry import serialize_shared
 from ..tensor_file import TensorFile, opened
@@ -119,7 +120,7 @@ def check(model: Any, file: TensorFile, skip_mismatch: bool = False) -> list[tup
         error = FileError(file.name, f"tensor {name!r:.100}", reason)
         if not skip_mismatch:
             raise error
-        warnings.warn(f"weights stay as they are: {error}", stacklevel=5)
+        warnings.warn(f"weights stay as they are: {error}", stacklevel=levels_to_user())
     return [(name, weight) for name, weight in wanted.items() if name not in wrong]
 
 

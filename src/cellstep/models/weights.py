@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import replacing
+from ..configured import levels_to_user
 from ..layers import InputLayer, Variable
 from ..layers.module import Module
 from ..lookup import snake_case
@@ -181,7 +182,9 @@ def read(model: Any, content: BinaryIO, path: str, skip_mismatch: bool = False) 
         frozen = _frozen(model, file) if state else {}
         arrays = [entry.read_as(weight.dtype) for weight, entry in pairs]
     if misfit:
-        warnings.warn(f"the optimizer starts anew, as its state in {path} does not fit: {misfit}", stacklevel=4)
+        warnings.warn(
+            f"the optimizer starts anew, as its state in {path} does not fit: {misfit}", stacklevel=levels_to_user()
+        )
     elif state:
         with blamed(path, STATE, (ValueError, TypeError), f"must hold the state of {model.optimizer.name}, got"):
             model.optimizer.load_own_variables(state)
@@ -201,7 +204,7 @@ def matched(model: Any, file: hdf5.File, path: str, skip_mismatch: bool = False)
     """
 
     def skip(module: Module, error: FileError) -> None:
-        warnings.warn(f"{module.name} keeps its weights: {error}", stacklevel=6)
+        warnings.warn(f"{module.name} keeps its weights: {error}", stacklevel=levels_to_user())
 
     if legacy.is_legacy(file):
         return legacy.matched(model, file, skip if skip_mismatch else None)

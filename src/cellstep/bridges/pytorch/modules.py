@@ -8,6 +8,7 @@ from typing import Any
 
 from ... import activations
 from ... import layers as L
+from ...configured import levels_to_user
 from ...layers.cell import RecurrentCell
 from .structure import ACTIVATIONS
 from .weights import check_cell, levels_of, row_of
@@ -185,7 +186,7 @@ def _warn(layer: Any, cell: RecurrentCell) -> None:
     if cell.dropout or cell.recurrent_dropout:
         warnings.warn(
             f"dropout of {layer.name} is left out: PyTorch draws it for each step, and between layers alone",
-            stacklevel=6,
+            stacklevel=levels_to_user(),
         )
 
 

@@ -247,7 +247,7 @@ def _outcome(
     try:
         with np.errstate(all="ignore"):
             y, back = rule(*passed, **options)
-    except (AttributeError, IndexError, ZeroDivisionError) as error:
+    except (AttributeError, IndexError, ArithmeticError) as error:
         if kind.name == "GetItem" or isinstance(error, ValueError):
             raise
         came = ", ".join(core.brief(leaf) for leaf in nested.flatten(arguments))
