@@ -184,3 +184,13 @@ def test_labels_out_of_range_say_why() -> None:
     ):
         with pytest.raises(ValueError, match=f"y_true must hold {why}"):
             clf().train_on_batch(X, y)
+
+
+def test_a_step_after_targets_that_were_refused_counts_in_the_metrics() -> None:
+    """Those of the first step ever, which the metrics are made for."""
+    model = net()
+    with pytest.raises(ValueError, match="y_true"):
+        model.fit(X, BAD_Y, batch_size=4, verbose=0)
+    y = np.ones((4, 1), "float32")
+    logs = model.train_on_batch(X[:4], y, return_dict=True)
+    assert set(logs) == {"loss", "mae"}

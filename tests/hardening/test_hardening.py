@@ -6,10 +6,12 @@ import os
 import platform
 
 import accuracy
+import call_orders
 import child_processes
 import growth
 import many_threads
 import pytest
+import random_cells
 import wrong_arguments
 
 from cellstep import kernels
@@ -30,6 +32,20 @@ def test_many_threads_get_the_bits_of_one(backend: kernels.Backend) -> None:
         made, wrong = many_threads.run(5)
     assert not wrong
     assert made == 5 * 32
+
+
+def test_random_cells_give_what_the_reference_gives(backend: kernels.Backend) -> None:
+    if backend.name == "numpy":
+        pytest.skip("is the reference")
+    if backend.name == "numba":
+        pytest.skip("compiles each combination for seconds; tests/kernels has them")
+    _, wrong = random_cells.run(100, 5, (backend.name,))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_calls_in_random_order() -> None:
+    made = call_orders.run(4, 5)
+    assert min(made.values()) > 20
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

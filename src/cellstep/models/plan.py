@@ -174,7 +174,7 @@ class LayerSequence:
         mask = mask[0] if isinstance(mask, list | tuple) else mask
         value, dy = loss.value_and_grad(target, x, weight, mask)
         self.pull(pullbacks, dy if context.scale == 1.0 else dy * context.scale)
-        return Score(value, [], [], [Scored(x, mask, target, weight)] if compiled._built else [])
+        return Score(value, [], [], [] if compiled._built == [] else [Scored(x, mask, target, weight)])
 
 
 class CallPlan:
