@@ -102,8 +102,8 @@ def run(count: int, seed: int = 0, backends: tuple[str, ...] = ("cython",)) -> t
                 worst[dtype] = max(worst[dtype], error)
                 # a problem may be hard: then it is so for the reference too
                 if not error <= tolerance and not error <= 10 * off(answers(rng, p, dtype, "numpy"), right):
-                    what = f"{getattr(p['kind'], 'title', p['kind'])}, {p['options']}, x {p['x'].shape}, {dtype} on {backend}"
-                    wrong.append(f"{number} of seed {seed}: {what}: {error:.2g}")
+                    what = f"{getattr(p['kind'], 'title', p['kind'])}, {p['options']}, x {p['x'].shape}"
+                    wrong.append(f"{number} of seed {seed}: {what}, {dtype} on {backend}: {error:.2g}")
     return worst, wrong
 
 
