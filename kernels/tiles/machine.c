@@ -1,4 +1,5 @@
-/* Measures a core: the best of a few short runs, as what a neighbour takes away is not the machine's. */
+/* Measures a core once, by the probes of the level that asks: the best of a few short runs, as what a neighbour takes away is
+   not the machine's. */
 #include "machine.h"
 #include "memory.h"
 #include "thread_pool.h"

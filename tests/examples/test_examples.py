@@ -12,6 +12,8 @@ from types import ModuleType
 
 import pytest
 
+from cellstep import kernels
+
 FOLDER = Path(__file__).parents[2] / "examples"
 
 
@@ -257,3 +259,9 @@ def test_every_example_has_a_test() -> None:
     here = Path(__file__).read_text(encoding="utf-8")
     for path in FOLDER.glob("*.py"):
         assert f'example("{path.stem}")' in here
+
+
+@pytest.mark.skipif(kernels.active().many is None, reason="many models at once are compiled")
+def test_a_net_for_each_subject_knows_nearly_what_the_subject_does() -> None:
+    found = example("many_subjects").main(["--subjects", "40"])
+    assert found["rule"] + 0.1 < found["net"] < found["subject"] < found["net"] + 0.025
