@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..exports import public
 from ..layers.deserialization import offer
 from .clone import clone_model
-from .many import ManyModels
+from .many import ManyModels, sample_gradients
 from .model import Model
 from .plot import model_to_dot, plot_model
 from .saving import load_model, model_from_json, save_model
@@ -27,6 +27,7 @@ __all__ = [
     "model_from_json",
     "model_to_dot",
     "plot_model",
+    "sample_gradients",
     "save_model",
 ]
 

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .many_models import ManyModels
+from .samples import sample_gradients
 
-__all__ = ["ManyModels"]
+__all__ = ["ManyModels", "sample_gradients"]

@@ -245,6 +245,8 @@ class ManyModels:
 
     def _training(self, batch: Batch, size: int) -> Training:
         """Of a batch of the first model, whose shapes the metrics are made for."""
+        if batch.y is None:
+            raise ValueError("y must be given, got None")
         outputs = self._model.output_shape[1:]
         pred = np.zeros((1, *(batch.x.shape[1] if n is None else n for n in outputs)), self._net.dtype)
         compiled = self._model._trainer.ready("fit")
