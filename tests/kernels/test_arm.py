@@ -39,6 +39,12 @@ def bits(compiler: list[str], emulator: list[str], program: Path) -> list[str]:
     return [line for line in done.stdout.splitlines() if not line.startswith(LIBRARY)]
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64" or not shutil.which("gcc"), reason="compiles for x86-64 with gcc")
+def test_the_program_that_prints_bits_follows_the_tiles(tmp_path: Path) -> None:
+    """Else nobody would see, where there is no emulator, that it no longer compiles."""
+    subprocess.run(["gcc", *V3, *FLAGS, *SOURCES, "-O0", "-o", str(tmp_path / "x86"), "-lm"], check=True)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_neon_gives_the_bits_of_x86(dtype: str, tmp_path: Path) -> None:
     compiler = cross_compiler()

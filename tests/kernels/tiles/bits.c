@@ -62,12 +62,21 @@ static void lstm(long B, long H) {
         az[b] = b * N * E;
     }
     const cs_panels P = {panels, H, N}, T = {transposed, N, Hp};
-    cs_span s = {B, 0, Hp / TABLE.VL, H, Hp, N * E, Hp * E, 0, 1, 2};
+    cs_span s = {.rows = B, .j1 = Hp / VL, .H = H, .Hp = Hp, .ldz = N * E, .ldh = Hp * E, .act = 1, .rec = 2, .z = z};
+    s.seen = s.before[0] = hs;
+    s.before[1] = cs;
+    s.after[0] = h1;
+    s.after[1] = c1;
+    s.dz = dz;
+    s.dstates[0] = dh;
+    s.dstates[1] = dc;
+    const cs_cell *cell = TABLE.cells;
+    while (strcmp(cell->name, "lstm")) cell++;
     TABLE.gemm(B, H, hs, Hp * E, &P, 0, 0, N, z, N * E, CS_FROM_ZERO, 0);
-    TABLE.lstm_forward(&s, z, cs, c1, hs, h1);
+    cell->forward[0](&s);
     show("h", B, H, h1, Hp);
     show("c", B, H, c1, Hp);
-    TABLE.lstm_backward(&s, z, dz, cs, c1, dh, dc);
+    cell->backward[0](&s);
     TABLE.gemm(B, N, dz, N * E, &T, 0, 0, Hp, dh, Hp * E, CS_FROM_C | CS_LAST_FIRST, 0);
     show("dh", B, H, dh, Hp);
     show("dc", B, H, dc, Hp);
