@@ -56,7 +56,6 @@ default_role = "code"
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_type_aliases = {name: name for name in ("Array", "Shape", "Rate", "Thresholds", "Samples", "Applied")}
 autodoc_preserve_defaults = True
 autodoc_inherit_docstrings = False
 autodoc_class_signature = "mixed"
