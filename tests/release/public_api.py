@@ -61,7 +61,7 @@ def members(name: str, kind: type) -> Iterator[str]:
 def public(module: str) -> dict[str, Any]:
     """The public names of a module, with what they are."""
     here = importlib.import_module(module)
-    names = sorted({*getattr(here, "__all__", dir(here))} - {"__version__"})
+    names = sorted({*dir(here)} - {"__version__"})
     return {f"{module}.{name}": getattr(here, name) for name in names}
 
 
