@@ -175,6 +175,16 @@ def test_the_bits_do_not_depend_on_threads_and_neighbours() -> None:
         np.testing.assert_array_equal(a[[7, 2]], b)
 
 
+def test_one_array_of_all_models_is_as_a_list_of_them() -> None:
+    x, y = data("gru", even=True)
+    many, other = (ManyModels(CASES["gru"][0](), N, range(N)) for _ in range(2))
+    histories = many.fit(np.stack(x), np.stack(y), validation_split=0.1)
+    assert [h.history for h in histories] == [h.history for h in other.fit(x, y, validation_split=0.1)]
+    np.testing.assert_array_equal(many.predict(np.stack(x)), other.predict(x))
+    with pytest.raises(ValueError, match=r"expected x of shape \(None, None, 3\), got \(76, 5, 2\)"):
+        many.fit(np.ones((N, 4, 5, 2)), np.stack(y)[:, :4])
+
+
 def test_a_model_of_them_is_an_ordinary_one() -> None:
     x, y = data("gru", even=True)
     many = ManyModels(CASES["gru"][0](), N)

@@ -83,6 +83,12 @@ def checked(model: Any, xs: Any, ys: Any, n: int) -> list[Batch]:
         if value is not None and (isinstance(value, str | dict) or not hasattr(value, "__len__") or len(value) != n):
             got = len(value) if hasattr(value, "__len__") else type(value).__name__
             raise ValueError(f"{name} must have one entry for each of {n} models, got {got}")
+    if type(xs) is np.ndarray and xs.ndim == 4 and xs.size and (ys is None or np.shape(ys)[:2] == xs.shape[:2]):
+        # of one shape: all rows together, in a hundredth of the time
+        targets = None if ys is None else np.asarray(ys).reshape(-1, *np.shape(ys)[2:])
+        whole = model._signature.batch(xs.reshape(-1, *xs.shape[2:]), targets)
+        x, y = (None if a is None else a.reshape(*xs.shape[:2], *a.shape[1:]) for a in whole[:2])
+        return [Batch(x[i], None if y is None else y[i]) for i in range(n)]
     batches = []
     for i in range(n):
         try:
