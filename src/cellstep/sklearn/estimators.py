@@ -123,14 +123,20 @@ class _Recurrent(BaseEstimator):  # type: ignore[misc]
             self._one_value = not sequences
         return x
 
-    def _train(self, x: Array | Ragged, y: Array, weights: Array, outputs: int, loss: Any, strata: Any) -> Self:
-        """Build the model anew and train it; y (n, ...) as the loss takes it."""
+    def _train(
+        self, x: Array | Ragged, y: Array, weights: Array, outputs: int, loss: Any, strata: Any, more: bool = False
+    ) -> Self:
+        """Train a model that is built anew, or, where there is one and `more` is asked for, that one for one pass; y
+        (n, ...) as the loss takes it."""
         rng = check_random_state(self.random_state)
-        epochs = core.check_count("epochs", self.epochs)
-        early = core.check_bool("early_stopping", self.early_stopping)
+        epochs = 1 if more else core.check_count("epochs", self.epochs)
+        early = core.check_bool("early_stopping", self.early_stopping) and not more
         size, shuffle = core.check_count("batch_size", self.batch_size), core.check_bool("shuffle", self.shuffle)
-        model = build(self.get_params(deep=False), x.shape[2], outputs, loss, _seeds(rng))
-        order = np.random.default_rng(next(_seeds(rng)))
+        if more and hasattr(self, "model_"):
+            model, order, losses_before = self.model_, self._order, self.loss_curve_
+        else:
+            model = build(self.get_params(deep=False), x.shape[2], outputs, loss, _seeds(rng))
+            order, losses_before = np.random.default_rng(next(_seeds(rng))), []
         kept = np.flatnonzero(weights)
         held, hooks = None, []
         if early:
@@ -143,7 +149,7 @@ class _Recurrent(BaseEstimator):  # type: ignore[misc]
         weights = weights[kept]
         # mean 1, so that only what weights are to each other counts: two for a row are that row twice
         batches = Batches(x[kept], y[kept], weights / weights.mean(), size, order if shuffle else None)
-        self.model_ = model
+        self.model_, self._order = model, order
         with one_order():
             history = model.fit(
                 batches,
@@ -153,7 +159,7 @@ class _Recurrent(BaseEstimator):  # type: ignore[misc]
                 callbacks=hooks,
                 verbose=self.verbose,
             ).history
-        self.loss_curve_ = history["loss"]
+        self.loss_curve_ = [*losses_before, *history["loss"]]
         self.validation_loss_curve_ = history.get("val_loss")
         self.n_iter_ = len(self.loss_curve_)
         return self
@@ -228,12 +234,35 @@ class RNNClassifier(ClassifierMixin, _Recurrent):  # type: ignore[misc]
             sample_weight: (n,) numbers, 0 or more; None is 1 for all.
         """
         labels = self._labels(y)
-        x = self._sequences(X, reset=True, y=labels)
-        weights = self._weights(sample_weight, x)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        weights = weights * compute_sample_weight(self.class_weight, labels)
+        return self._learn(X, labels, np.unique(labels), sample_weight)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """One pass over some of the data, with the model of the calls before; so many calls with the same data are a
+        `fit` of so many epochs.
+
+        Args:
+            X, y, sample_weight: as of `fit`.
+            classes: all labels that there will be; may be left out after the first call.
+        """
+        labels, first = self._labels(y), not hasattr(self, "model_")
+        if first and classes is None:
+            raise ValueError("classes must be given in the first call of partial_fit, got None")
+        known = self.classes_ if classes is None else np.unique(column_or_1d(classes))
+        if not first and not np.array_equal(known, self.classes_):
+            raise ValueError(f"classes must be those of the first call, {self.classes_}, got {known}")
+        if strange := sorted(set(labels.tolist()) - set(known.tolist())):
+            raise ValueError(f"expected y to hold labels among classes, got {strange[0]!r}")
+        if self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' needs all data at once: give partial_fit a weight for each class")
+        return self._learn(X, labels, known, sample_weight, True)
+
+    def _learn(self, X: Any, labels: Array, classes: Array, sample_weight: Any, more: bool = False) -> Self:
+        x = self._sequences(X, reset=not (more and hasattr(self, "model_")), y=labels)
+        weights = self._weights(sample_weight, x) * compute_sample_weight(self.class_weight, labels)
+        self.classes_ = classes
+        codes = np.searchsorted(classes, labels)
         loss = losses.SparseCategoricalCrossentropy(from_logits=True)
-        return self._train(x, codes, weights, len(self.classes_), loss, codes)
+        return self._train(x, codes, weights, len(classes), loss, codes, more)
 
     def _labels(self, y: Any) -> Array:
         if y is None:
@@ -285,15 +314,26 @@ class RNNRegressor(RegressorMixin, _Recurrent):  # type: ignore[misc]
             y: (n,) or (n, K) numbers, or (n, steps, K): several steps ahead of several series.
             sample_weight: (n,) numbers, 0 or more; None is 1 for all.
         """
+        return self._learn(X, y, sample_weight)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """One pass over some of the data, for the arguments of `fit`, with the model of the calls before; so many calls
+        with the same data are a `fit` of so many epochs."""
+        return self._learn(X, y, sample_weight, True)
+
+    def _learn(self, X: Any, y: Any, sample_weight: Any, more: bool = False) -> Self:
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         dtype = core.float_dtype("dtype", self.dtype)
         targets = check_array(y, ensure_2d=False, allow_nd=True, dtype=dtype, input_name="y")
-        x = self._sequences(X, reset=True, y=targets)
+        again = more and hasattr(self, "model_")
+        if again and targets.shape[1:] != self._shape:
+            raise ValueError(f"expected y of shape {('n', *self._shape)} as before, got {targets.shape}")
+        x = self._sequences(X, reset=not again, y=targets)
         weights = self._weights(sample_weight, x)
         self._shape = targets.shape[1:]
         targets = targets.reshape(len(targets), -1)
-        return self._train(x, targets, weights, targets.shape[1], "mse", None)
+        return self._train(x, targets, weights, targets.shape[1], "mse", None, more)
 
     def predict(self, X: Any) -> Array:
         """(n,), (n, K) or (n, steps, K) numbers, as y was in `fit`."""
