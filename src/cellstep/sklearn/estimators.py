@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -66,6 +67,12 @@ class _Recurrent(BaseEstimator):  # type: ignore[misc]
     """What the estimators share: parameters, each an attribute of its name, X, training."""
 
     _one_value: bool  # whether X was a table
+
+    model_: Any
+    loss_curve_: list[float]
+    classes_: Any
+    _order: Any
+    _shape: tuple[int, ...]
 
     def __init__(
         self,
@@ -260,8 +267,7 @@ class RNNClassifier(ClassifierMixin, _Recurrent):  # type: ignore[misc]
         x = self._sequences(X, reset=not (more and hasattr(self, "model_")), y=labels)
         weights = self._weights(sample_weight, x) * compute_sample_weight(self.class_weight, labels)
         self.classes_ = classes
-        codes = np.searchsorted(classes, labels)
-        loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+        codes, loss = np.searchsorted(classes, labels), losses.SparseCategoricalCrossentropy(from_logits=True)
         return self._train(x, codes, weights, len(classes), loss, codes, more)
 
     def _labels(self, y: Any) -> Array:
@@ -332,8 +338,7 @@ class RNNRegressor(RegressorMixin, _Recurrent):  # type: ignore[misc]
         x = self._sequences(X, reset=not again, y=targets)
         weights = self._weights(sample_weight, x)
         self._shape = targets.shape[1:]
-        targets = targets.reshape(len(targets), -1)
-        return self._train(x, targets, weights, targets.shape[1], "mse", None, more)
+        return self._train(x, targets.reshape(len(targets), -1), weights, math.prod(self._shape), "mse", None, more)
 
     def predict(self, X: Any) -> Array:
         """(n,), (n, K) or (n, steps, K) numbers, as y was in `fit`."""
