@@ -87,7 +87,8 @@ def checked(model: Any, xs: Any, ys: Any, n: int) -> list[Batch]:
         # of one shape: all rows together, in a hundredth of the time
         targets = None if ys is None else np.asarray(ys).reshape(-1, *np.shape(ys)[2:])
         whole = model._signature.batch(xs.reshape(-1, *xs.shape[2:]), targets)
-        x, y = (None if a is None else a.reshape(*xs.shape[:2], *a.shape[1:]) for a in whole[:2])
+        x = whole.x.reshape(*xs.shape[:2], *whole.x.shape[1:])
+        y = None if ys is None else whole.y.reshape(*xs.shape[:2], *whole.y.shape[1:])
         return [Batch(x[i], None if y is None else y[i]) for i in range(n)]
     batches = []
     for i in range(n):
