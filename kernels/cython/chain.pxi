@@ -99,7 +99,7 @@ cdef class Chain:
         s.work = <double> self.B * packed.w.columns * (packed.w.inputs + packed.w.H)
         # the job is laid out for as many steps as it projects at once, and takes x, y and T from each call
         x = np.broadcast_to(np.empty((1, 1, s.inputs), self.dtype), (self.B, CHUNK_STEPS, s.inputs))
-        begin_forward(&s.job, packed, x, None, None, None, None, NULL, self.keep)
+        begin_forward(&s.job, packed, x, None, None, None, None, None, self.keep)
         s.job.T = 1
         plan(&s.job, 1)
         s.alone = s.job.alone

@@ -28,7 +28,7 @@ cdef Rows running_rows(Job *j, Part *p, long t0, long t1) noexcept nogil:
                 continue
             r.x[r.n] = t * j.x.st + row * j.x.sb
             r.h[r.n] = t * j.ht + b * j.hb
-            r.z[r.n] = t * j.zt + b * j.zb
+            r.z[r.n] = z_at(j, t) + b * j.zb
             r.dz[r.n] = (t % j.chunk) * j.zt + b * j.zb
             if j.doutput != NULL:
                 r.dh[r.n] = (t % j.chunk) * j.ht + b * j.hb

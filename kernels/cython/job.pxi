@@ -20,6 +20,15 @@ cdef enum:
     ROW_NS = 50          # nanoseconds that a step of a row takes at least, whatever its size
     LARGE_WORK = 60_000  # vectors of multiply-adds of a call, about 25 us, for which the machine is measured
 
+cdef enum:
+    GRADIENT_ROWS = 256  # of one block of weight gradients
+
+
+cdef inline long chunk_back(long B, long T) noexcept nogil:
+    """Steps of a block of weight gradients."""
+    return max(1, min(T, GRADIENT_ROWS // max(1, B)))
+
+
 cdef double EFFICIENCY = 0.85  # of multiply-adds in a product
 cdef double ELEMENTWISE = 4    # nanoseconds of the elementwise part of a step, for a vector of a gate row
 cdef double WORTH = 0.95       # of the time of a simpler way, that another has to be below
@@ -64,6 +73,9 @@ cdef struct Job:
     bint apart             # whether anything of `before` and `seen` is
     # backward alone
     View dy                # (B, T, H) or NULL
+    long recomputed        # steps whose gates are made again, the first ones
+    char *spare            # what steps made again leave of the states, (rows, stride) each for each thread
+    long spare_rows
     char *dz               # gradients of gate rows (chunk, B, width)
     char *dstate[4]        # (B, stride), of one step at a time, as are the next two
     char *dseen            # dstate[0], or apart with recurrent dropout
@@ -215,6 +227,13 @@ def split_of(Packed packed, shape, bint backward=False):
     return Split(j.threads, "rows" if j.by_rows else "units", shares, why)
 
 
+cdef void run_back(Job *j) noexcept nogil:
+    """The way back through the steps t0 to t1, by a gang."""
+    cdef cs_phases phases = cs_phases(j, backward_phase, next_back, (j.t1 - j.t0) * (j.w.phases + 2), j.parts,
+                                      j.step / j.w.phases if j.lockstep else j.step * j.chunk)
+    cs_gang(j.threads, j.alone, &phases)
+
+
 cdef void run_part(Job *j, bint backward) noexcept nogil:
     """The steps t0 to t1, whole chunks: by who is there, and by those who come meanwhile."""
     cdef cs_progress block[BLOCKS]
@@ -222,10 +241,10 @@ cdef void run_part(Job *j, bint backward) noexcept nogil:
     cdef int phase, pieces, i
     if j.threads == 1:
         cs_call(1, j.alone, backward_part if backward else forward_part, j)
+    elif backward and j.recomputed > 0:
+        backward_chunks(j)
     elif backward:
-        phases = cs_phases(j, backward_phase, next_back, (j.t1 - j.t0) * (j.w.phases + 2), j.parts,
-                           j.step / j.w.phases if j.lockstep else j.step * j.chunk)
-        cs_gang(j.threads, j.alone, &phases)
+        run_back(j)
     elif not j.lockstep and (j.by_rows or j.T > 1):
         for i in range(j.threads):
             block[i] = cs_progress(j, j.t0, j.t1, max(1, (j.t1 - j.t0) // STRETCHES // j.chunk) * j.chunk, -1, False, 0)

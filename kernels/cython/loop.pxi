@@ -333,6 +333,8 @@ cdef void backward_part(void *job, int thread, int most) noexcept nogil:
     cdef Part p = part_of(j, 0, 1, 1)
     cdef long t
     for t in range(j.t1 - 1, j.t0 - 1, -1):
+        if begins_recomputed(j, t + 1):
+            recompute_gates(j, 0, 1, t // j.chunk * j.chunk, t + 1)
         enter_step(j, &p, t)
         run_phase_back(j, &p, t, -1)
         if t % j.chunk == 0:

@@ -2,10 +2,6 @@
 #
 # Shapes and rules: kernels/README.md. `keep` holds what a job points to; of the caller's arrays those a tape needs.
 
-cdef enum:
-    GRADIENT_ROWS = 256  # of one block of weight gradients
-
-
 cdef object sort_rows(Job *j, lengths, list keep):
     """Longest row first, equal ones as the caller has them. Returns the order."""
     order = np.argsort(-lengths, kind="stable")
@@ -29,8 +25,7 @@ cdef int plan_pass(Job *j, int passes, list keep) except -1:
     return 0
 
 
-cdef int begin_forward(Job *j, Packed packed, cnp.ndarray x, mask, lengths, resets, y, char *memory,
-                       list keep) except -1:
+cdef int begin_forward(Job *j, Packed packed, cnp.ndarray x, mask, lengths, resets, y, Tape tape, list keep) except -1:
     """Sizes, weights, which rows run, x, y, and gate rows and states: in a tape's memory, or for a chunk of steps."""
     cdef int k
     active = order = None
@@ -48,13 +43,15 @@ cdef int begin_forward(Job *j, Packed packed, cnp.ndarray x, mask, lengths, rese
         j.resets = <const uint8_t *> held(keep, resets)
     plan_pass(j, 1, keep)
     j.chunk = max(1, min(j.T, PROJECT_ROWS // max(1, j.B // j.threads if j.by_rows else j.B)))
-    j.zsteps, j.hsteps = max(1, j.T), j.T + 1
-    if memory == NULL:
+    if tape is None:
         j.zsteps, j.hsteps = j.chunk, 2
-        memory = room(keep, j.zsteps * j.zt + j.w.states * j.hsteps * j.ht)
-    j.z = memory
+        j.z = room(keep, j.zsteps * j.zt + j.w.states * j.hsteps * j.ht)
+    else:
+        j.z, j.zsteps, j.hsteps, tape.spent = tape.memory, tape.job.zsteps, j.T + 1, False
+        while tape.recompute and j.zsteps % j.chunk:  # gate rows of a chunk lie in order
+            j.chunk -= 1
     for k in range(j.w.states):
-        j.before[k] = j.state[k] = memory + j.zsteps * j.zt + k * j.hsteps * j.ht
+        j.before[k] = j.state[k] = j.z + j.zsteps * j.zt + k * j.hsteps * j.ht
     j.seen = j.before[0]
     return 0
 
@@ -84,15 +81,19 @@ cdef int begin_apart(Job *j, drop, list keep) except -1:
     return 0
 
 
-cdef int begin_backward(Job *j, Packed packed, dy, dx, dweights, traces, list keep) except -1:
+cdef int begin_backward(Job *j, Packed packed, Tape tape, dy, dx, dweights, traces, list keep) except -1:
     """A tape's job goes backward: with dy, dx, traces, and sums over packed columns."""
     cdef long row = packed.w.columns * packed.w.esize
     cdef size_t dz
     cdef int k
     j.w = &packed.w
-    plan_pass(j, 2, keep)
+    plan_pass(j, 3 if tape.recompute else 2, keep)
     j.y, j.dy, j.dx = view_of(None), view_of(dy), view_of(dx)
-    j.chunk = max(1, min(j.T, GRADIENT_ROWS // max(1, j.B)))
+    j.chunk = chunk_back(j.B, j.T)
+    if tape.recompute:
+        j.recomputed = j.T if tape.spent else j.T - j.zsteps
+        tape.spent = True
+        begin_recompute(j, keep)
     # padding of gate rows takes part in products with U^T and W^T, so it starts as zeros and stays so
     dz = j.chunk * j.zt
     j.dz = room(keep, dz + (j.w.states + 2) * j.ht, True)
@@ -154,7 +155,7 @@ cdef void fill_padding(Job *j, long t0, long t1) noexcept nogil:
 cdef int prepare_forward(Job *j, Packed packed, x, first, mask, lengths, resets, drop, y, Tape tape,
                          list keep) except -1:
     cdef int k
-    begin_forward(j, packed, x, mask, lengths, resets, y, NULL if tape is None else tape.memory, keep)
+    begin_forward(j, packed, x, mask, lengths, resets, y, tape, keep)
     for k in range(j.w.states):
         load_rows(j, j.state[k], k, first[k])
     begin_apart(j, drop, keep)
@@ -183,7 +184,7 @@ def forward(Packed packed, x, first, mask, lengths, resets, drop, y, last, Tape 
 cdef int prepare_backward(Job *j, Packed packed, Tape tape, dy, dlast, dx, dweights, traces, list keep) except -1:
     cdef int k
     j[0] = tape.job
-    begin_backward(j, packed, dy, dx, dweights, traces, keep)
+    begin_backward(j, packed, tape, dy, dx, dweights, traces, keep)
     for k in range(j.w.states):
         load_rows(j, j.dstate[k], k, dlast[k])
     return 0

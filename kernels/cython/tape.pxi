@@ -5,7 +5,8 @@ cdef int first_of_input = ACTIVATIONS.index(OF_INPUT[0])
 
 cdef class Tape:
     """Gate rows z (T, B, width), after activation but where its derivative asks for the argument (`OF_INPUT`); and of
-    each state (T + 1, B, stride), with row 0 the initial one.
+    each state (T + 1, B, stride), with row 0 the initial one. With `recompute` gate rows of the last steps alone, from
+    which backward begins, and which makes the others again in their place (recompute.pxi).
 
     x is the caller's array, not a copy. Forward may fill a tape again, backward may read it more than once.
     """
@@ -13,14 +14,17 @@ cdef class Tape:
     cdef Job job       # as forward left it
     cdef char *memory  # of gate rows and states
     cdef list keep, inputs
+    cdef bint recompute, spent  # whether backward has used the place of gate rows
 
-    def __cinit__(self, Packed packed, long B, long T):
+    def __cinit__(self, Packed packed, long B, long T, bint recompute=False):
         cdef const Weights *w = &packed.w
         if (T + 1.) * B * (w.width + w.states * w.stride) * w.esize > 1e18:
             raise MemoryError(f"no memory for what a backward pass over {T} steps of {B} rows needs")
         size(&self.job, w, B, T)
         self.keep = []
-        self.memory = room(self.keep, max(1, T) * self.job.zt + w.states * (T + 1) * self.job.ht)
+        self.recompute = recompute
+        self.job.zsteps = kept_steps(B, T) if recompute else max(1, T)
+        self.memory = room(self.keep, self.job.zsteps * self.job.zt + w.states * (T + 1) * self.job.ht)
 
 
 cdef int read_gates(Packed packed, Job *s, cnp.ndarray out) except -1:
@@ -64,17 +68,27 @@ cdef int read_states(Packed packed, Job *s, int k, cnp.ndarray out) except -1:
     return 0
 
 
-def tape(Packed packed, B, T):
+def tape(Packed packed, B, T, recompute=False):
     """An empty tape for B rows of T steps; forward fills it, again and again if need be."""
-    return Tape(packed, B, T)
+    return Tape(packed, B, T, recompute)
 
 
 def read(Packed packed, Tape tape, gates, states):
     """What a tape keeps of its first rows: gates after activation, NaN at masked steps, and the states after each step.
     """
     cdef int k
+    cdef Job whole = tape.job
+    cdef uint64_t mode
+    keep = []
     if gates is not None:
-        read_gates(packed, &tape.job, gates)
+        if tape.recompute:
+            mode = cs_float_mode_set(True)
+            whole.zsteps, whole.recomputed = max(1, whole.T), whole.T
+            whole.z = room(keep, whole.zsteps * whole.zt)
+            begin_recompute(&whole, keep)
+            recompute_gates(&whole, 0, 1, 0, whole.T)
+            cs_float_mode_restore(mode)
+        read_gates(packed, &whole, gates)
     for k in range(packed.w.states):
         if states[k] is not None:
             read_states(packed, &tape.job, k, states[k])

@@ -41,8 +41,8 @@ class Tape:
     inputs: Inputs | None = None
 
 
-def tape(packed: Packed, B: int, T: int) -> Tape:
-    """A tape for B rows of T steps; forward fills it, again and again if need be."""
+def tape(packed: Packed, B: int, T: int, recompute: bool = False) -> Tape:
+    """A tape for B rows of T steps; forward fills it, again and again if need be. With `recompute` too it keeps all."""
     p, v, rows = packed, packed.variant, groups(B)
     parts: list[TapePart] = []
     for part in rows:

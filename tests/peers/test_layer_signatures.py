@@ -17,14 +17,14 @@ SHARED = {"name", "dtype", "trainable", "activity_regularizer"}
 MORE: dict[str, set[str]] = {
     "AdditiveAttention": {"seed"},
     "Embedding": {"sparse"},
-    "GRU": {"implementation", "zero_output_for_mask", "num_layers", "trainable_initial_state"},
+    "GRU": {"implementation", "zero_output_for_mask", "num_layers", "trainable_initial_state", "recompute"},
     "GRUCell": {"implementation"},
-    "LSTM": {"implementation", "zero_output_for_mask", "num_layers", "trainable_initial_state"},
+    "LSTM": {"implementation", "zero_output_for_mask", "num_layers", "trainable_initial_state", "recompute"},
     "LSTMCell": {"implementation"},
     "Lambda": {"pullback"},
     "LayerNormalization": {"rms_scaling"},
-    "RNN": {"trainable_initial_state"},
-    "SimpleRNN": {"zero_output_for_mask", "num_layers", "trainable_initial_state"},
+    "RNN": {"trainable_initial_state", "recompute"},
+    "SimpleRNN": {"zero_output_for_mask", "num_layers", "trainable_initial_state", "recompute"},
 }
 #: Arguments that are of no use here: there is no other precision than a layer's dtype.
 LESS = {"Layer": {"autocast"}}

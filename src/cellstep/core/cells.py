@@ -296,6 +296,7 @@ def forward(
     go_backwards: bool = False,
     sequences: bool = True,
     tape: bool = False,
+    recompute: bool = False,
     calls: Calls = None,
 ) -> tuple[Array | None, States, Pullback | None]:
     """Run B sequences of T steps.
@@ -313,7 +314,8 @@ def forward(
             for ones.
         go_backwards: start at the last step, padding included; y comes in the order of processing.
         sequences: whether y is wanted.
-        tape: whether a pullback is wanted.
+        tape: whether a pullback is wanted. recompute: whether it makes gates again from the states, so that it holds
+            less; what comes out is the same to the bit.
         calls: where given, the call of the kernel is appended, for `make` to make it and write what is returned; calls
             before it may still have to write x.
 
@@ -348,7 +350,7 @@ def forward(
         x = x[:, ::-1]
     y = empty((B, T, sizes[0]), dtype) if sequences else None
     last = _new_states(packed, B)
-    kept = run.tape(packed.weights, B, T) if tape else None
+    kept = run.tape(packed.weights, B, T, recompute) if tape else None
     arguments = (packed.weights, x, first, kernel_mask, kernel_lengths, resets, drop, y, last, kept)
     add(calls, run, "forward", arguments)
     if kept is None:

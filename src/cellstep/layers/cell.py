@@ -19,7 +19,7 @@ from ..constraints import Constraint
 from ..regularizers import Regularizer
 from .configuration import NOT_OWN, checked
 from .module import Shape
-from .runner import CellBack, Tape, added, drop_again, dropped
+from .runner import CellBack, Tape, Taping, added, drop_again, dropped
 from .sizes import Size, zeros
 from .step_layer import StepLayer, apply_step
 from .structure import structure
@@ -204,7 +204,7 @@ class RecurrentCell(StepLayer):
         lengths: Any = None,
         resets: Any = None,
         sequences: bool = False,
-        tape: bool = False,
+        tape: Taping = False,
         training: bool = False,
         keep: Array | None = None,
         drop: Array | None = None,
@@ -221,9 +221,10 @@ class RecurrentCell(StepLayer):
             drop = self.draw_recurrent_dropout(x.shape[0])
         if keep is not None:
             x = dropped(x, keep, self.dropout)
-        packed = self.packed(backward=tape)
+        taped, recompute = bool(tape), tape == "recompute"
+        packed = self.packed(backward=taped)
         options = {"mask": mask, "lengths": lengths, "resets": resets, "drop": drop, "sequences": sequences}
-        y, last, back = core.forward(packed, x, states, tape=tape, calls=calls, **options)
+        y, last, back = core.forward(packed, x, states, tape=taped, recompute=recompute, calls=calls, **options)
         output = last[0] if y is None else y
         if back is None:
             return output, list(last), None

@@ -68,7 +68,7 @@ class PlainRun:
         y = backend.empty((B, T, H), dtype) if self._sequences else None
         states = empty((len(first), B, H), dtype)
         last = (states[0], states[1]) if len(first) == 2 else tuple(states)  # quicker than to iterate
-        kept = backend.tape(packed, B, T) if tape else None
+        kept = backend.tape(packed, B, T, self.layer.recompute) if tape else None
         turned = x[:, ::-1] if self.layer.go_backwards else x
         arguments = packed, turned, first, None, None, None, None, y, last, kept
         if calls is None:

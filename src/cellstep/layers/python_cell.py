@@ -28,7 +28,7 @@ from .base import Layer
 from .call_adapter import call_parameters, traced_call
 from .context import Context
 from .forward_adapter import composes
-from .runner import Array, Tape
+from .runner import Array, Tape, Taping
 from .tracing import PythonRun, trace_under_way, watched
 
 
@@ -147,7 +147,7 @@ class PythonCell:
         lengths: Any = None,
         resets: Any = None,
         sequences: bool = False,
-        tape: bool = False,
+        tape: Taping = False,
         training: bool = False,
         calls: core.Calls = None,
     ) -> tuple[Array, list[Array], Tape | None]:

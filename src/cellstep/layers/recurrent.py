@@ -46,6 +46,9 @@ class RNN(Layer):
             a step of their own.
         trainable_initial_state: begin with states that are weights, one vector a state, zeros at first, where no
             `initial_state` is given; they come after the cell's weights.
+        recompute: in training keep the states of each step alone, and make its gates again in backward: results are the
+            same to the bit, an LSTM holds about a third of the memory, and a step takes longer. Where there are no
+            compiled kernels it changes nothing.
         activity_regularizer: whatever `regularizers.get` takes; a penalty of the outputs, states included where
             they are returned, over the number of rows.
         name, dtype, trainable: as for every layer; dtype is the cell's where None.
@@ -70,7 +73,7 @@ class RNN(Layer):
     takes_ragged = True
     skips_masked = True
     #: What Keras has not is left out where it is not used, so that Keras reads the rest.
-    _unwritten_defaults: ClassVar[Mapping[str, Any]] = {"trainable_initial_state": False}
+    _unwritten_defaults: ClassVar[Mapping[str, Any]] = {"trainable_initial_state": False, "recompute": False}
     _uncalled: ClassVar[Mapping[str, str]] = {"inner_loop": "write forward(x, ...), which gives (y, pullback)"}
 
     def __init__(
@@ -84,6 +87,7 @@ class RNN(Layer):
         zero_output_for_mask: bool = False,
         *,
         trainable_initial_state: bool = False,
+        recompute: bool = False,
         **options: Unpack[LayerOptions],
     ) -> None:
         if isinstance(cell, (list, tuple)):
@@ -110,6 +114,7 @@ class RNN(Layer):
         self.unroll = core.check_bool("unroll", unroll)
         self.zero_output_for_mask = core.check_bool("zero_output_for_mask", zero_output_for_mask)
         self.trainable_initial_state = core.check_bool("trainable_initial_state", trainable_initial_state)
+        self.recompute = core.check_bool("recompute", recompute)
         self.initial: list[Variable] = []
         self.states: list[Array] | None = None
         #: After so many steps of a call its states are kept in `carried`, where training in windows begins again.
@@ -298,7 +303,7 @@ class RNN(Layer):
             lengths=order.lengths,
             resets=order.resets,
             sequences=sequences,
-            tape=context.tape,
+            tape="recompute" if context.tape and self.recompute else context.tape,
             training=context.training,
             calls=calls,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .sizes import Size
 
 Array = NDArray[Any]
+
+#: Whether a tape is wanted; or one that keeps states alone, where a runner can make the rest again.
+Taping = bool | Literal["recompute"]
 
 #: pullback(dy, dstates) -> (dx, dstates of the states that came in): the backward half of one step.
 CellBack = Callable[[Any, Any], tuple[Array, list[Array]]]
@@ -82,7 +85,7 @@ class Runner(Protocol):
         lengths: Any = None,
         resets: Any = None,
         sequences: bool = False,
-        tape: bool = False,
+        tape: Taping = False,
         training: bool = False,
         calls: Calls = None,
     ) -> tuple[Array, list[Array], Tape | None]:
@@ -93,7 +96,7 @@ class Runner(Protocol):
             states: one (B, size) array a state, flat; None for the cell's own first states.
             mask, lengths, resets: as for `core.forward`.
             sequences: whether y is each step's output (B, T, output_size), or the last step's (B, output_size).
-            tape: whether a `Tape` is wanted.
+            tape: whether a `Tape` is wanted; "recompute": one that may make again what follows from the states.
             training: whether dropout drops.
             calls: calls of kernels that wait. Where given, those of this run may be appended, and then write what is
                 returned only when they are made. Unless the run `reads` x, that may still have to be written too.

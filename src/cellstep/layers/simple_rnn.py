@@ -99,6 +99,7 @@ class SimpleRNN(CellLayer):
         zero_output_for_mask: bool = False,
         num_layers: int = 1,
         trainable_initial_state: bool = False,
+        recompute: bool = False,
         **options: Unpack[NamedOptions],
     ) -> None:
         super().__init__(**arguments_of(locals()))

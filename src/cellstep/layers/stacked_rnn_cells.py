@@ -15,7 +15,7 @@ from .deserialization import deserialize
 from .forward_adapter import composes
 from .module import Module, NamedOptions, Shape
 from .python_cell import PythonCell
-from .runner import Array, CellBack, Runner, Tape
+from .runner import Array, CellBack, Runner, Tape, Taping
 from .sizes import Size
 from .step_layer import StepLayer, apply_step
 
@@ -107,7 +107,7 @@ class StackedRNNCells(StepLayer):
         states: Any = None,
         *,
         sequences: bool = False,
-        tape: bool = False,
+        tape: Taping = False,
         training: bool = False,
         calls: core.Calls = None,
         **masks: Any,
