@@ -109,7 +109,9 @@ class Chain:
             elif isinstance(stage, Activate):
                 y = _activated(stage.activation, y)
             else:
-                y = (_sequence if steps else _step)(stage, y, next(states), there)
+                y = (_each_step if steps and stage.stays else _sequence if steps else _step)(
+                    stage, y, next(states), there
+                )
                 if stage.zero_masked and there is not None:
                     y[~there] = 0
         return y.copy() if y is x else y
@@ -136,12 +138,20 @@ def _activated(name: str | Differentiable, x: Array) -> Array:
 
 
 def _step(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None) -> Array:
-    before = None if there is None else [s.copy() for s in states]
+    before = None if there is None and not stage.stays else [s.copy() for s in states]
     stage.backend.step(stage.packed, np.ascontiguousarray(x), states)
+    if before is not None:
+        for state, old, rate in zip(states, before, stage.stays, strict=False):
+            state[...] = old + state.dtype.type(1 - rate) * (state - old)
     if before is not None and there is not None:
         for state, old in zip(states, before, strict=True):
             state[~there] = old[~there]
     return states[0].copy()
+
+
+def _each_step(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None) -> Array:
+    outputs = [_step(stage, x[:, t], states, None if there is None else there[:, t]) for t in range(x.shape[1])]
+    return np.stack(outputs, axis=1) if outputs else np.empty((*x.shape[:2], stage.packed.sizes[0]), x.dtype)
 
 
 def _sequence(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None) -> Array:

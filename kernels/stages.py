@@ -44,14 +44,16 @@ class Mask:
 @dataclass(frozen=True)
 class Recur:
     """One step of a cell: `packed` from `backend.pack`. A row that is not there keeps its states, and its output is its
-    h again, or zeros with `zero_masked`. A stream begins with `first`, a vector (H,) a state, where it is not empty; a
-    chain by itself begins with zeros."""
+    h again, or zeros with `zero_masked`. A stream begins with `first`, a vector (size,) a state, where it is not empty;
+    a chain by itself begins with zeros. After a step so much of each state stays as `stays` says, where it is not
+    empty, which the chain in NumPy does."""
 
     cell: Cell
     backend: Backend
     packed: Any
     zero_masked: bool
     first: tuple[Array, ...] = ()
+    stays: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,9 @@ def test_keys_are_those_of_keras_and_every_argument_has_one(name: str) -> None:
     dropped = {"weights", "lora_rank", "lora_alpha", "quantization_config", "shape", "batch_size", "input_tensor"}
     dropped |= {"flash_attention"}  # a hint that Keras does not write either
     # beyond Keras: in the configuration where they are used
-    dropped |= {"trainable_initial_state", "recompute", "num_layers", "sparse"} - set(KEYS[name])
+    dropped |= {"trainable_initial_state", "recompute", "weight_dropout", "zoneout", "num_layers", "sparse"} - set(
+        KEYS[name]
+    )
     # what older versions of Keras do not know is written where it is not the default
     newer = {
         "implementation",

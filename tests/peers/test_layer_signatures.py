@@ -13,18 +13,21 @@ from cellstep.lookup import why_left_out
 
 #: What every Keras layer takes by keyword.
 SHARED = {"name", "dtype", "trainable", "activity_regularizer"}
+#: Of every cell and its layer.
+NOISE = {"weight_dropout", "zoneout"}
 #: Arguments that Keras has not, or takes in **kwargs.
 MORE: dict[str, set[str]] = {
     "AdditiveAttention": {"seed"},
     "Embedding": {"sparse"},
-    "GRU": {"implementation", "zero_output_for_mask", "num_layers", "trainable_initial_state", "recompute"},
-    "GRUCell": {"implementation"},
-    "LSTM": {"implementation", "zero_output_for_mask", "num_layers", "trainable_initial_state", "recompute"},
-    "LSTMCell": {"implementation"},
+    "GRU": {"implementation", "zero_output_for_mask", "num_layers", "trainable_initial_state", "recompute", *NOISE},
+    "GRUCell": {"implementation", *NOISE},
+    "LSTM": {"implementation", "zero_output_for_mask", "num_layers", "trainable_initial_state", "recompute", *NOISE},
+    "LSTMCell": {"implementation", *NOISE},
     "Lambda": {"pullback"},
     "LayerNormalization": {"rms_scaling"},
     "RNN": {"trainable_initial_state", "recompute"},
-    "SimpleRNN": {"zero_output_for_mask", "num_layers", "trainable_initial_state", "recompute"},
+    "SimpleRNNCell": NOISE,
+    "SimpleRNN": {"zero_output_for_mask", "num_layers", "trainable_initial_state", "recompute", *NOISE},
 }
 #: Arguments that are of no use here: there is no other precision than a layer's dtype.
 LESS = {"Layer": {"autocast"}}

@@ -35,6 +35,8 @@ _ARGUMENTS: Mapping[str, Any] = {
     "bias_constraint": None,
     "dropout": 0.0,
     "recurrent_dropout": 0.0,
+    "weight_dropout": 0.0,
+    "zoneout": 0.0,
     "seed": None,
 }
 _OF_LAYER: Mapping[str, Any] = {

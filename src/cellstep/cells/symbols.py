@@ -135,6 +135,14 @@ class Symbol:
             refuse(f"expected where with a condition and two values, got {len(arguments)} arguments")
         if op == "where" and not truths[0]:
             refuse("expected the condition of where to be a comparison, got a number")
+        if op == "where" and not any(isinstance(a, Symbol) for a in arguments[1:]):
+            refuse(
+                "where of two numbers has no derivative but zero, so a cell cannot learn through it: choose between "
+                "values",
+                ValueError,
+            )
+        if op == "divide" and not isinstance(arguments[1], Symbol) and arguments[1] == 0:
+            refuse("expected divide with a divisor besides 0", ZeroDivisionError)
         if any(t is not wanted for t in truths[first:]):
             refuse(
                 f"{op} takes comparisons"

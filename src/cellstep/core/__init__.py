@@ -30,7 +30,7 @@ from .checks import (
     rows,
     set_floatx,
 )
-from .masks import running
+from .masks import resets_that_run, running
 from .products import FUSED, Matrix, add_gradients, einsum, matmul
 from .streams import Chain, check_named_states, check_rows, make_chain
 
@@ -81,6 +81,7 @@ __all__ = [
     "plain",
     "real",
     "rows",
+    "resets_that_run",
     "running",
     "set_floatx",
     "brief",

@@ -81,7 +81,7 @@ def make_chain(
 def _runs_on(backend: kernels.Backend, stage: Stage) -> bool:
     """Whether the backend's own chain takes the stage."""
     if isinstance(stage, Recur):
-        return stage.backend.name == backend.name
+        return stage.backend.name == backend.name and not stage.stays
     return isinstance(getattr(stage, "activation", ""), str)
 
 

@@ -17,6 +17,7 @@ from ..activations import Activation
 from ..configured import parameter_names
 from ..constraints import Constraint
 from ..regularizers import Regularizer
+from .cell_noise import ZonedRun, each_of, fresh, masked_gradient, rates_of, weight_factors
 from .configuration import NOT_OWN, checked
 from .module import Shape
 from .runner import CellBack, Tape, Taping, added, drop_again, dropped
@@ -53,7 +54,8 @@ class RecurrentCell(StepLayer):
     contract: ClassVar[kernels.Cell]
     _cached_backward: tuple[Any, Any, core.Packed, int] | None = None
     _cached_forward: tuple[Any, Any, core.Packed, int] | None = None
-    _unwritten_defaults: ClassVar[Mapping[str, Any]] = {"implementation": 2}  # as Keras, which never writes it
+    #: The first as Keras, which never writes it; what Keras has not is left out where it is not used.
+    _unwritten_defaults: ClassVar[Mapping[str, Any]] = {"implementation": 2, "weight_dropout": 0.0, "zoneout": 0.0}
 
     kernel: Variable
     recurrent_kernel: Variable
@@ -74,6 +76,8 @@ class RecurrentCell(StepLayer):
     bias_constraint: Constraint | None
     dropout: float
     recurrent_dropout: float
+    weight_dropout: float = 0.0
+    zoneout: float | tuple[float, ...] = 0.0
     seed: int | None
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -86,6 +90,9 @@ class RecurrentCell(StepLayer):
         super().__init__(**arguments)
         vars(self).update(self._checked(own))
         self.generator = seeds.generator(self.seed)
+        if self.weight_dropout and "U" not in self.contract.weight_names:
+            raise ValueError(f"{type(self).__name__} has no recurrent kernel that weight_dropout could drop of")
+        rates_of(self)
         self._dropout_mask: Array | None = None
         self._recurrent_dropout_mask: Array | None = None
 
@@ -124,7 +131,7 @@ class RecurrentCell(StepLayer):
         return [self]
 
     def reads(self, training: bool) -> bool:
-        return training and self.dropout > 0
+        return bool((training and self.dropout > 0) or self.zoneout)
 
     def get_initial_state(self, batch_size: int | Size) -> list[Any]:
         """Zeros (batch_size, size), one array a state; tensors where the size is that of an open axis of one."""
@@ -183,6 +190,10 @@ class RecurrentCell(StepLayer):
         cached = self._cached_backward if backward else self._cached_forward
         if cached is not None and cached[0] is backend and cached[1] == versions:
             return cached[2]
+        if self.zoneout and rates_of(self):
+            raise NotImplementedError(
+                f"zoneout is for calls of layers and steps of cells: expected {self.name} without, got {self.zoneout}"
+            )
         made_of = structure.version
         same = cached is not None and cached[0] is backend and cached[3] == made_of
         if not same:
@@ -208,12 +219,13 @@ class RecurrentCell(StepLayer):
         training: bool = False,
         keep: Array | None = None,
         drop: Array | None = None,
+        zones: bool | None = None,
         calls: core.Calls = None,
     ) -> tuple[Array, list[Array], Tape | None]:
         """Run B sequences by the compiled kernels; `Runner.run_sequences` says what goes in and comes out.
 
         Dropout may be given in place of `training`: keep, booleans that broadcast to x, says which inputs stay; h is
-        multiplied with drop (B, output_size).
+        multiplied with drop (B, output_size); zones says whether zoneout draws what stays.
         """
         if training and self.dropout > 0:
             keep = self.draw_dropout((x.shape[0], 1, x.shape[2]))
@@ -222,32 +234,52 @@ class RecurrentCell(StepLayer):
         if keep is not None:
             x = dropped(x, keep, self.dropout)
         taped, recompute = bool(tape), tape == "recompute"
-        packed = self.packed(backward=taped)
-        options = {"mask": mask, "lengths": lengths, "resets": resets, "drop": drop, "sequences": sequences}
-        y, last, back = core.forward(packed, x, states, tape=taped, recompute=recompute, calls=calls, **options)
+        factors = weight_factors(self) if training and self.weight_dropout > 0 else None
+        zoned = bool(self.zoneout and rates_of(self))
+        packed = fresh(self, taped, factors) if zoned or factors is not None else self.packed(backward=taped)
+        options = {"mask": mask, "lengths": lengths, "resets": resets, "drop": drop}
+        back: Any
+        if zoned:
+            core.make(calls)
+            run = ZonedRun(self, packed, x, training if zones is None else zones, taped, sequences)
+            y, last = run.forward(states, **options)
+            back = run if taped else None
+        else:
+            options |= {"sequences": sequences, "tape": taped, "recompute": recompute}
+            y, last, back = core.forward(packed, x, states, calls=calls, **options)
         output = last[0] if y is None else y
         if back is None:
             return output, list(last), None
-        traced = watched(self, back)
+        traced = None if zoned else watched(self, back)
 
         def pullback(
             dy: Any, dlast: Any, need_dx: bool = True, need_dfirst: bool = True, calls: core.Calls = None
         ) -> tuple[Array | None, list[Array]]:
+            after: list[Any] = []
+            if zoned:
+                core.make(calls)
             if not sequences:
                 dlast, dy = [added(dlast[0], dy), *dlast[1:]], None
             with self._lock:  # threads may add to the same gradients
                 dweights = self.grads_of(self.row_weights)
-                traces = None if traced is None else traced.new_gradients()
-                need_dfirst = need_dfirst or traces is not None
-                dx, dfirst = back(dy, dlast, dweights, need_dx, traces, need_dfirst, calls, self._lock)
+                if factors is not None:
+                    after += masked_gradient(self, dweights, factors)
+                if zoned:
+                    dx, dfirst = back(dy, dlast, dweights, need_dx)
+                else:
+                    traces = None if traced is None else traced.new_gradients()
+                    need_dfirst = need_dfirst or traces is not None
+                    dx, dfirst = back(dy, dlast, dweights, need_dx, traces, need_dfirst, calls, self._lock)
             if traced is not None:
                 traced.initial, traced.above = dfirst, dy
             if keep is not None and dx is not None:
-                core.then(calls, partial(drop_again, dx, keep, self.dropout))
+                after.append(partial(drop_again, dx, keep, self.dropout))
+            if after:
+                core.then(None if zoned else calls, partial(each_of, after))
             return dx, list(dfirst)
 
         def states_after(n: int) -> list[Array]:
-            return [s[:, n - 1] for s in back.read()[1]]
+            return list(back.states[n - 1]) if zoned else [s[:, n - 1] for s in back.read()[1]]
 
         return output, list(last), Tape(pullback, states_after)
 
@@ -274,8 +306,8 @@ class RecurrentCell(StepLayer):
         arrays = type(inputs) is np.ndarray is type(first)  # asked first, as a step of these should cost no more
         if not arrays and (tensors := self.on_tensors(inputs, states, training)) is not None:
             return tensors  # type: ignore[no-any-return]
-        if training and (self.dropout > 0 or self.recurrent_dropout > 0):
-            new = self._one_step(inputs, states, tape=False)[1]
+        if (training and (self.dropout > 0 or self.recurrent_dropout > 0)) or self.zoneout:
+            new = self._one_step(inputs, states, tape=False, training=bool(training))[1]
         else:
             if not self.built:
                 self.build(core.as_array("inputs", inputs, self.dtype, ("batch", "features")).shape)
@@ -316,7 +348,8 @@ class RecurrentCell(StepLayer):
         """A sequence of one step, with the dropout masks that are kept from step to step."""
         inputs = core.as_array("inputs", inputs, self.dtype, ("batch", self.features))
         self.build(inputs.shape)
-        core.check_states("states", self.packed(backward=tape), states, inputs.shape[0])
+        packed = fresh(self, tape) if rates_of(self) else self.packed(backward=tape)
+        states = core.check_states("states", packed, states, inputs.shape[0])
         keep = drop = None
         if training and self.dropout > 0:
             keep = self._dropout_mask
@@ -327,7 +360,7 @@ class RecurrentCell(StepLayer):
             drop = self._recurrent_dropout_mask
             if drop is None or drop.shape[0] != inputs.shape[0]:
                 drop = self._recurrent_dropout_mask = self.draw_recurrent_dropout(inputs.shape[0])
-        return self.run_sequences(inputs[:, None], states, tape=tape, keep=keep, drop=drop)
+        return self.run_sequences(inputs[:, None], states, tape=tape, keep=keep, drop=drop, zones=training)
 
     @property
     def features(self) -> int | str:

@@ -30,6 +30,8 @@ class CellLayer(RNN):
     _unwritten_defaults: ClassVar[Mapping[str, Any]] = {
         **RNN._unwritten_defaults,
         "num_layers": 1,
+        "weight_dropout": 0.0,
+        "zoneout": 0.0,
         "use_cudnn": "auto",
         "implementation": 2,
     }
@@ -69,6 +71,8 @@ class CellLayer(RNN):
     bias_constraint = of_cell("bias_constraint")
     dropout: float = of_cell("dropout")
     recurrent_dropout: float = of_cell("recurrent_dropout")
+    weight_dropout: float = of_cell("weight_dropout")
+    zoneout = of_cell("zoneout")
     seed: int | None = of_cell("seed")
 
     @classmethod

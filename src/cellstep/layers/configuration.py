@@ -43,6 +43,13 @@ def check_cudnn(name: str, value: Any) -> Any:
     return value
 
 
+def check_zoneout(name: str, value: Any) -> float | tuple[float, ...]:
+    """A rate for all states of a cell, or one for each."""
+    if isinstance(value, (list, tuple)):
+        return tuple(core.check_rate(f"{name}[{i}]", rate) for i, rate in enumerate(value))
+    return core.check_rate(name, value)
+
+
 def check_seed(name: str, value: Any) -> int | None:
     """A seed, or None for a new one."""
     return None if value is None else seeds.check_seed(value)
@@ -65,6 +72,8 @@ _CHECKS: Mapping[str, Check] = {
     "num_layers": core.check_count,
     "dropout": core.check_rate,
     "recurrent_dropout": core.check_rate,
+    "weight_dropout": core.check_rate,
+    "zoneout": check_zoneout,
     "seed": check_seed,
     "implementation": check_implementation,
     "use_cudnn": check_cudnn,

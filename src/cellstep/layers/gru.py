@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 from .. import kernels
@@ -30,6 +31,9 @@ class GRUCell(RecurrentCell):
         recurrent_dropout: the share of h dropped in training before products with recurrent_kernel, one mask for all
             gates and steps.
         reset_after: apply the reset gate after the recurrent product (cuDNN's and PyTorch's form), or before it.
+        weight_dropout: the share of numbers of recurrent_kernel dropped in training, one mask a call (DropConnect).
+        zoneout: how likely a number of a state stays as it was in a step, for all states or one for each; outside of
+            training so much of it stays. Such a layer runs step by step, from Python.
         seed: of the dropout; a new one where None.
         implementation: Keras's hint; results do not depend on it.
         name, dtype, trainable: as for every layer.
@@ -69,6 +73,8 @@ class GRUCell(RecurrentCell):
         seed: int | None = None,
         *,
         implementation: int = 2,
+        weight_dropout: float = 0.0,
+        zoneout: float | Sequence[float] = 0.0,
         **options: Unpack[NamedOptions],
     ) -> None:
         super().__init__(**arguments_of(locals()))
@@ -125,6 +131,8 @@ class GRU(CellLayer):
         num_layers: int = 1,
         trainable_initial_state: bool = False,
         recompute: bool = False,
+        weight_dropout: float = 0.0,
+        zoneout: float | Sequence[float] = 0.0,
         **options: Unpack[NamedOptions],
     ) -> None:
         super().__init__(**arguments_of(locals()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 import numpy as np
@@ -31,6 +32,9 @@ class LSTMCell(RecurrentCell):
         dropout: the share of inputs dropped in training, one mask for all gates and steps.
         recurrent_dropout: the share of h dropped in training before products with recurrent_kernel, one mask for all
             gates and steps.
+        weight_dropout: the share of numbers of recurrent_kernel dropped in training, one mask a call (DropConnect).
+        zoneout: how likely a number of a state stays as it was in a step, for all states or one for each; outside of
+            training so much of it stays. Such a layer runs step by step, from Python.
         seed: of the dropout; a new one where None.
         implementation: Keras's hint; results do not depend on it.
         name, dtype, trainable: as for every layer.
@@ -69,6 +73,8 @@ class LSTMCell(RecurrentCell):
         seed: int | None = None,
         *,
         implementation: int = 2,
+        weight_dropout: float = 0.0,
+        zoneout: float | Sequence[float] = 0.0,
         **options: Unpack[NamedOptions],
     ) -> None:
         super().__init__(**arguments_of(locals()))
@@ -133,6 +139,8 @@ class LSTM(CellLayer):
         num_layers: int = 1,
         trainable_initial_state: bool = False,
         recompute: bool = False,
+        weight_dropout: float = 0.0,
+        zoneout: float | Sequence[float] = 0.0,
         **options: Unpack[NamedOptions],
     ) -> None:
         super().__init__(**arguments_of(locals()))

@@ -45,13 +45,19 @@ class PlainRun:
         own = type(layer).apply is not type(layer).apply_arrays or {"apply", "forward", "call"} & vars(layer).keys()
         self.whole = not own and layer.activity_regularizer is None
         begins = layer.stateful or layer.initial or layer.has_own_first_states
-        if begins or layer.return_state or not layer.built or len(set(cell.state_sizes)) > 1:
+        if (
+            begins
+            or layer.return_state
+            or not layer.built
+            or len(set(cell.state_sizes)) > 1
+            or getattr(cell, "zoneout", False)
+        ):
             return
         if not isinstance(cell, RecurrentCell) or cell.contract.name not in self.backend.cells:
             return
         if not all(isinstance(value, str | bool) for value in cell.options.values()):
             return  # an activation that kernels do not have
-        self.width, self.drops = cell.built_for[-1], bool(cell.dropout or cell.recurrent_dropout)
+        self.width, self.drops = cell.built_for[-1], bool(cell.dropout or cell.recurrent_dropout or cell.weight_dropout)
         self._sequences, self._H, self._dtype = layer.return_sequences, cell.output_size, layer.dtype
         self._cell, self._none = cell, (None,) * len(cell.contract.states)
         self._zeros: tuple[Array, ...] = (np.zeros((0, self._H), self._dtype),) * len(self._none)

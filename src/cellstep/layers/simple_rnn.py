@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 from .. import kernels
@@ -23,6 +24,9 @@ class SimpleRNNCell(RecurrentCell):
         dropout: the share of inputs dropped in training.
         recurrent_dropout: the share of h dropped in training before products with recurrent_kernel, one mask for all
             gates and steps.
+        weight_dropout: the share of numbers of recurrent_kernel dropped in training, one mask a call (DropConnect).
+        zoneout: how likely a number of a state stays as it was in a step, for all states or one for each; outside of
+            training so much of it stays. Such a layer runs step by step, from Python.
         seed: of the dropout; a new one where None.
         name, dtype, trainable: as for every layer.
 
@@ -52,6 +56,9 @@ class SimpleRNNCell(RecurrentCell):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
+        *,
+        weight_dropout: float = 0.0,
+        zoneout: float | Sequence[float] = 0.0,
         **options: Unpack[NamedOptions],
     ) -> None:
         super().__init__(**arguments_of(locals()))
@@ -100,6 +107,8 @@ class SimpleRNN(CellLayer):
         num_layers: int = 1,
         trainable_initial_state: bool = False,
         recompute: bool = False,
+        weight_dropout: float = 0.0,
+        zoneout: float | Sequence[float] = 0.0,
         **options: Unpack[NamedOptions],
     ) -> None:
         super().__init__(**arguments_of(locals()))

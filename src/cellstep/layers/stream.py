@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .. import core, kernels
 from ..kernels.stages import Recur, Stage, widths
+from .cell_noise import fresh, rates_of
 
 Array = NDArray[Any]
 
@@ -175,8 +176,13 @@ class Stream:
 def recurrent_stages(cells: Sequence[Any], zero_masked: bool, initial: Sequence[Array]) -> list[Stage]:
     """The stages of cells that run one after another, with the states that they begin with, or none for zeros."""
     first = iter(initial)
-    packs = [cell.packed(backward=False) for cell in cells]
-    return [Recur(p.cell, p.backend, p.weights, zero_masked, tuple(islice(first, len(p.cell.states)))) for p in packs]
+    stages: list[Stage] = []
+    for cell in cells:
+        stays = rates_of(cell)
+        p = fresh(cell, False) if stays else cell.packed(backward=False)
+        own = tuple(islice(first, len(p.cell.states)))
+        stages.append(Recur(p.cell, p.backend, p.weights, zero_masked, own, stays))
+    return stages
 
 
 def _first_states(stages: Sequence[tuple[str, Stage]]) -> list[Array] | None:

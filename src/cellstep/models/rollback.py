@@ -97,7 +97,8 @@ class Rollback:
 
 def _draws(module: Any) -> bool:
     """Whether a module of this package may draw from its generators: not a cell without dropout."""
-    return bool(getattr(module, "dropout", 1.0) or getattr(module, "recurrent_dropout", 1.0))
+    rates = [getattr(module, name, 1.0) for name in ("dropout", "recurrent_dropout")]
+    return any([*rates, getattr(module, "weight_dropout", 0.0), getattr(module, "zoneout", 0.0)])
 
 
 @contextmanager

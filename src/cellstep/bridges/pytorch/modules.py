@@ -183,6 +183,8 @@ def _recurrent(nn: Any, layer: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _warn(layer: Any, cell: RecurrentCell) -> None:
+    if cell.zoneout:
+        raise _refused(layer, "of its states a part stays, by zoneout")
     if cell.dropout or cell.recurrent_dropout:
         warnings.warn(
             f"dropout of {layer.name} is left out: PyTorch draws it for each step, and between layers alone",

@@ -49,6 +49,8 @@ class Node:
                 self.projection = cell.projection_kernel.numpy()
             if not isinstance(cell, RecurrentCell) or row is None or "onnx" not in row.names:
                 raise CannotExport(f"{name} cannot be written as ONNX, as {type(cell).__name__} has no operator there")
+            if cell.zoneout:
+                raise CannotExport(f"{name} cannot be written as ONNX, as its operators have no zoneout")
             self.kind = row.names["onnx"]
             # the candidate's, then the gates'
             own = [cell.options.get(key) or getattr(cell, key).name for key in row.activations]
