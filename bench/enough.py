@@ -120,9 +120,9 @@ def main() -> None:
     parser.add_argument("--part", choices=["tasks", "text"])
     chosen = parser.parse_args()
     if chosen.part != "text":
-        on_tasks(*((8, 2, 200) if chosen.quick else (1000, 4, 4000)))
+        on_tasks(*((8, 2, 200) if chosen.quick else (800, 3, 4000)))
     if chosen.part != "tasks":
-        on_a_text(*((2, 1, 16) if chosen.quick else (1000, 2, 96)))
+        on_a_text(*((2, 1, 16) if chosen.quick else (600, 2, 96)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Cells without products of h beside our GRU and PyTorch: `python bench/parallel_cells.py [--threads N] [--rounds N]`.
+"""Cells without products of h beside our GRU and PyTorch: `python bench/parallel_cells.py [--threads N]`.
 
 One sequence of 1000 steps and 256 units, of 64 and of 256 inputs: a forward call, and one with a tape and the gradients
 of x and of all weights, in alternating blocks of one run. Asked: each cell at least 4 times as fast as our GRU forward
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from cellstep.benchmarks.interleaved import Pace, compare
 
 B, T, H = 1, 1000, 256
 INPUTS = (64, 256)
-CELLS = ("MinGRU", "MinLSTM", "SRU", "QRNN", "IndRNN")
+CELLS = ("MinGRU", "MinLSTM", "SRU", "QRNN", "IndRNN", "LRU")
 ASKED = {"forward": 4.0, "train": 3.0}
 OF_TORCH = 5.0
 
@@ -87,6 +88,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--inputs", type=int, nargs="*", default=INPUTS)
     chosen = parser.parse_args()
     set_num_threads(chosen.threads)
     try:
@@ -100,10 +102,11 @@ def main() -> int:
     print("| I | call | GRU | " + " | ".join(CELLS) + " | PyTorch's GRU | its MinGRU | MinGRU over that |")
     print("|" + "---|" * (6 + len(CELLS)))
     missed = False
-    for inputs in INPUTS:
+    for inputs in chosen.inputs:
         calls = {"GRU": Calls(layers.GRUCell, (B, T, inputs, H), "float32", kernels.active())}
         for name in CELLS:
-            calls[name] = Calls(getattr(cells, name), (B, T, inputs, H), "float32", kernels.active())
+            kind = partial(getattr(cells, name), use_bias=True)
+            calls[name] = Calls(kind, (B, T, inputs, H), "float32", kernels.active())
         for call, asked in ASKED.items():
             runs: dict[str, Callable[[], Any]] = {name: getattr(c, call) for name, c in calls.items()}
             if torch is not None:
