@@ -60,6 +60,12 @@ def test_a_node_that_is_not_built_is_named(node: Any, message: str) -> None:
     assert caught.value.place.startswith("node 0")
 
 
+def test_an_operator_whose_name_is_no_text() -> None:
+    data = graph([helper.make_node("Celestial", ["x"], ["y"])]).SerializeToString()
+    with pytest.raises(bridges.FileError):
+        bridges.from_onnx(data.replace(b"Celestial", b"\xffelestial"))
+
+
 def test_inspection_follows_the_graph_and_gives_layers_no_weights(tmp_path: Path) -> None:
     path, W = tmp_path / "m.onnx", {"W": np.ones((3, 2), "f4"), "b": np.ones(2, "f4")}
     product = helper.make_node("Gemm", ["x", "W", "b"], ["y"])

@@ -271,6 +271,8 @@ def array_of(onnx: Any, tensor: Any, limit: Limit) -> np.ndarray[Any, Any]:
 
 
 def _operator(onnx: Any, node: Any, place: str, version: int, limit: Limit) -> Operator:
+    if not isinstance(node.op_type, str):  # bytes, where they are no text
+        raise ValueError(f"expected the name of an operator, got {brief(node.op_type)}")
     if node.domain not in ("", "ai.onnx"):
         raise ValueError(f"expected an operator of ONNX itself, got one of domain {brief(node.domain)}")
     attributes: dict[str, Any] = {}
