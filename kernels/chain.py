@@ -142,7 +142,10 @@ def _step(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None
     stage.backend.step(stage.packed, np.ascontiguousarray(x), states)
     if before is not None:
         for state, old, rate in zip(states, before, stage.stays, strict=False):
-            state[...] = old + state.dtype.type(1 - rate) * (state - old)
+            if rate == 1:
+                state[...] = old
+            elif rate > 0:
+                state[...] = old + state.dtype.type(1 - rate) * (state - old)
     if before is not None and there is not None:
         for state, old in zip(states, before, strict=True):
             state[~there] = old[~there]

@@ -26,7 +26,7 @@ BLAS = ("dot", "vdot", "inner", "matmul", "tensordot", "linalg", "polyfit", "cov
 KNOWN = {
     ("src/cellstep/layers/operations/reducing.py", "matmul"),
     ("src/cellstep/torch/projected.py", "@"),  # of PyTorch's tensors
-    ("src/cellstep/bridges/pytorch/weights.py", "@"),  # once for a file, with projections
+    ("src/cellstep/bridges/onnx/export/recurrent.py", "@"),  # once for a file, with projections
     ("src/cellstep/utils/arrays.py", "linalg"),
 }
 

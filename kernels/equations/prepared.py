@@ -73,7 +73,7 @@ class Prepared:
         )
 
     def _made_of_vectors(self) -> set[int]:
-        """Nodes for each unit that are made of vectors and numbers alone, with something costly."""
+        """Nodes for each unit that are made of vectors and numbers alone, with something costly; numbers, no truths."""
         alone: set[int] = set()
         costly: set[int] = set()
         for at, node in enumerate(self.graph.nodes):
@@ -82,7 +82,7 @@ class Prepared:
                 alone.add(at)
                 if node.arguments and (OPERATORS[node.op].costly or costly.intersection(node.arguments)):
                     costly.add(at)
-        return costly
+        return {at for at in costly if OPERATORS[self.graph.nodes[at].op].slope}
 
     def values(self, vectors: Sequence[Array]) -> list[Array]:
         """The vectors of `inner` from those that are given."""

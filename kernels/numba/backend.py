@@ -181,7 +181,7 @@ def backward(
         loop(p.transposed, *steps[0], inputs, gradients, tape.parts[0], totals)
     else:
         _run_backward(p, tape, gradients, totals, steps, work)
-    if p.given and totals.vectors[0].size:
+    if p.given and totals.vectors and totals.vectors[0].size:
         for d, gradient in zip(vectors, v.cell.equations.prepared.gradients(p.given, totals.vectors), strict=True):
             if d is not None:
                 d += gradient

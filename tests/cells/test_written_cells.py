@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from written import NAMES
 
-from cellstep import Cell, Input, Sequential, kernels, layers, models, testing, use_backend
+from cellstep import Cell, Input, Sequential, cells, kernels, layers, models, testing, use_backend
 from cellstep.activations import sigmoid
 
 X = np.random.default_rng(0).standard_normal((3, 6, 2))
@@ -217,10 +217,14 @@ WORDS: list[tuple[dict[str, Any], Any, str]] = [
     ({"gates": "f f"}, ValueError, "expected gates of Wrong to be names that differ, got 'f f'"),
     ({"gates": "f x"}, ValueError, "besides x and h, which are parts of z"),
     ({"states": "x"}, ValueError, "expected states of Wrong besides x, which is the input, got 'x'"),
-    ({"vectors": "W"}, ValueError, "vectors and hyperparameters of Wrong by names of their own, got 'W'"),
-    ({"vectors": "product"}, ValueError, "vectors and hyperparameters of Wrong by names of their own, got 'product'"),
-    ({"lambda": 1.0}, ValueError, "vectors and hyperparameters of Wrong by names of their own, got 'lambda'"),
-    ({"self": 1.0}, ValueError, "vectors and hyperparameters of Wrong by names of their own, got 'self'"),
+    ({"vectors": "W"}, ValueError, "vectors, hyperparameters and sizes of Wrong by names of their own, got 'W'"),
+    (
+        {"vectors": "product"},
+        ValueError,
+        "vectors, hyperparameters and sizes of Wrong by names of their own, got 'product'",
+    ),
+    ({"lambda": 1.0}, ValueError, "vectors, hyperparameters and sizes of Wrong by names of their own, got 'lambda'"),
+    ({"self": 1.0}, ValueError, "vectors, hyperparameters and sizes of Wrong by names of their own, got 'self'"),
     ({"gates": ("f",)}, TypeError, r"expected gates of Wrong as a text such as 'f n', got \('f',\)"),
     ({"gates": "a b c d e f g i j k l m n o p q r"}, ValueError, "expected Wrong with 1 to 16 gates, got 17"),
     ({"states": ""}, ValueError, "expected Wrong with 1 to 4 states, got 0"),
@@ -287,3 +291,16 @@ def test_where_nothing_compiles_equations(monkeypatch: pytest.MonkeyPatch, writt
     written["WrittenRNN"](4)  # once
     monkeypatch.undo()
     cell._say_slow.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"zero_output_for_mask": True}, {"trainable_initial_state": True}, {"recompute": True}, {"unroll": True}],
+    ids=str,
+)
+def test_layers_keep_their_options(options: dict[str, Any]) -> None:
+    layer = cells.MGU.Layer(4, return_sequences=True, **options)
+    (name, value), *_ = options.items()
+    assert layer.get_config()[name] == value
+    copy = type(layer).from_config(layer.get_config())
+    assert getattr(copy, name) == value

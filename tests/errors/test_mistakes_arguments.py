@@ -101,7 +101,7 @@ TABLE: list[Row] = [
         "init misspelt",
         lambda: layers.LSTM(4, kernel_initializer="he"),
         ValueError,
-        ("kernel_initializer must be one of the 15 names there are, such as zeros or ones or constant, got 'he'"),
+        ("kernel_initializer must be one of the 17 names there are, such as zeros or ones or constant, got 'he'"),
     ),
     (
         "reg number",

@@ -178,7 +178,7 @@ TABLE: list[Row] = [
         "init deser",
         lambda: initializers.get({"class_name": "Foo", "config": {}}),
         ValueError,
-        "initializer must be one of the 15 names there are, such as zeros or ones or constant, got 'Foo'",
+        "initializer must be one of the 17 names there are, such as zeros or ones or constant, got 'Foo'",
     ),
     (
         "init config bad",

@@ -20,7 +20,7 @@ from cellstep.layers.cell import RecurrentCell
 
 ROW = Cell(
     name="indrnn",
-    title="IndRNN",
+    title="OwnIndRNN",
     gates=(Gate("h", "state", "activation"),),
     states=(State("h"),),
     weights=(

@@ -313,9 +313,9 @@ def test_states_of_frozen_layers_in_files_are_checked(tmp_path: Path) -> None:
     net.fit(X, Y, verbose=0)
     path = tmp_path / "net.weights.h5"
     for number, wrong, message in (
-        (0, np.int64(4), "a number from 0 to 3 in optimizer/frozen/0/0, got 4"),
-        (1, np.zeros(1, "f4"), "3 arrays of .* in optimizer/frozen/0, of shapes"),
-        (2, None, "3 arrays of .* in optimizer/frozen/0, of shapes"),
+        (0, np.int64(4), "optimizer/frozen/0/0: must hold a number from 0 to 3, got 4"),
+        (1, np.zeros(1, "f4"), "optimizer/frozen/0: must hold 3 arrays of .*, of shapes"),
+        (2, None, "optimizer/frozen/0: must hold 3 arrays of .*, of shapes"),
     ):
         net.save_weights(path)
         with h5py.File(path, "r+") as file:

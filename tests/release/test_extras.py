@@ -20,7 +20,7 @@ SOURCES = [path for folder in ("src", "kernels", "bench/benchmarks") for path in
 #: Distributions by the module that they bring, where the names differ.
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "llvmlite": "numba"}
 #: What another library that an extra has brings along, and what benchmarks compare with if it happens to be there.
-BROUGHT = {"IPython", "threadpoolctl", "jax", "openvino", "onnxruntime", "torch.utils.tensorboard"}
+BROUGHT = {"IPython", "threadpoolctl", "jax", "tensorflow", "openvino", "onnxruntime", "torch.utils.tensorboard"}
 MENTIONED = re.compile(r"cellstep\[([\w,-]+)\]")
 
 

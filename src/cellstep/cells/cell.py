@@ -44,7 +44,11 @@ _OF_LAYER: Mapping[str, Any] = {
     "return_state": False,
     "go_backwards": False,
     "stateful": False,
+    "unroll": False,
+    "zero_output_for_mask": False,
     "num_layers": 1,
+    "trainable_initial_state": False,
+    "recompute": False,
 }
 
 

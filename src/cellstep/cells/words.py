@@ -29,7 +29,8 @@ def check_words(cell: Any, arguments: Iterable[str], base: type) -> None:
     for word in ("states", "vectors"):
         if not isinstance(getattr(cell, word), str | dict):
             raise TypeError(f"expected {word} of {name} as names or a dictionary, got {getattr(cell, word)!r}")
-    letters, states, vectors = cell.gates.split(), list(cell.declared_states()), list(cell.vector_initializers())
+    letters, vectors = cell.gates.split(), list(cell.vector_initializers())
+    states = cell.states.split() if isinstance(cell.states, str) else list(cell.states)
     if not letters or any(len(letter) != 1 or not letter.isalpha() for letter in letters):
         raise ValueError(f"expected {name} with gates such as 'f n', a letter each, got {cell.gates!r}")
     if set(letters) & set(PARTS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self, TypedDict
 
@@ -15,6 +14,7 @@ from . import nested
 from .configuration import NOT_OWN, check_config, checked, in_configuration, of_weights, older_shape, users_config
 from .context import traced_on, tracing
 from .guarded_build import guarded
+from .locks import new_lock
 from .names import auto_name, check_name, known_sizes, name_first
 from .reading import current
 from .structure import MOVING, VALUES, WATCHED, structure
@@ -110,7 +110,7 @@ class Module(Weighted):
         self._trainable = core.check_bool("trainable", trainable)
         self._weights: list[Variable] = []
         self._parts: list[Module] = []
-        self._lock = threading.RLock()
+        self._lock = new_lock()
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; where that may change what a watched module is made of, there is a new version."""
@@ -331,7 +331,7 @@ class Module(Weighted):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock = threading.RLock()
+        self._lock = new_lock()
 
     def __repr__(self) -> str:
         arguments = chosen(self)

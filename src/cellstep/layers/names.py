@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
@@ -13,13 +12,14 @@ import numpy as np
 
 from ..core import brief
 from ..lookup import snake_case
+from .locks import new_lock
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _names: Counter[str] = Counter()
 #: False while layers are made that no one sees, so that those made later are called as if they had not been.
 counting_names: ContextVar[bool] = ContextVar("counting_names", default=True)
-_names_lock = threading.Lock()
+_names_lock = new_lock()
 
 
 def auto_name(class_name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import core, kernels
 from ..layers import InputLayer, LayerNormalization, RecurrentCell, TimeDistributed, nested
+from ..layers.cell_noise import rates_of
 from ..layers.matmul_layer import MatmulLayer
 
 #: Rows of a call where neither the caller nor the Input says how many, as `predict` takes them.
@@ -108,6 +109,8 @@ def _kernel(cell: RecurrentCell) -> str:
         pace, backend = f"slowly: backend {backend.name} does not have this cell", kernels.load("numpy")
     elif not backend.supports(cell.contract, cell.dtype, tuple(options.values())):
         pace = "slowly: this backend has no fast kernel for these"
+    if rates_of(cell):
+        pace = "step by step from Python, as zoneout keeps a part of states"
     size = ""
     if cell.built:
         kilobytes = sum(w.size * w.dtype.itemsize for w in cell.weights) / 1024
