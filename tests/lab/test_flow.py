@@ -384,3 +384,10 @@ def test_the_conclusion_says_what_the_curves_show() -> None:
         flow = lab.gradient_flow(made(layers.SimpleRNN, activation="linear"), x, scales=[scale])
         assert f"it {what} in" in flow.conclusion()
         assert flow.summary().endswith(flow.conclusion())
+
+
+@pytest.mark.parametrize("view", ["gradient_flow", "gates", "fixed_points"])
+def test_zoneout_is_refused(view: str) -> None:
+    model = cellstep.Sequential([cellstep.Input((5, 2)), layers.GRU(3, zoneout=0.2, name="still"), layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"^zoneout of still must be 0 for the lab, got 0\.2$"):
+        getattr(lab, view)(model, np.zeros((2, 5, 2)))

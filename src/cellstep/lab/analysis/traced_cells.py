@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...kernels import Cell
 from ...layers import RNN, RecurrentCell, trace
+from ...layers.cell_noise import rates_of
 from ...layers.module import Module
 from ...layers.python_cell import PythonCell
 from ...layers.tracing import CellTrace
@@ -117,9 +118,12 @@ def located(model: Any, runs: list[CellTrace]) -> list[tuple[Place, CellTrace]]:
     """Each run with the place of its cell; a cell that ran more than once has the number of the run in its name.
 
     Raises:
-        ValueError: a run of no rows, or of no steps.
+        ValueError: a run of no rows, or of no steps; a cell with zoneout, which kernels do not run.
     """
     by_cell = {id(place.cell): place for place in places(model)}
+    for place in by_cell.values():
+        if not isinstance(place.cell, PythonCell) and rates_of(place.cell):
+            raise ValueError(f"zoneout of {place.name} must be 0 for the lab, got {place.cell.zoneout}")
     mine = [(by_cell[id(run.cell)], run) for run in runs if id(run.cell) in by_cell]
     for place, run in mine:
         if not all(run.shape):
