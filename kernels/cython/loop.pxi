@@ -2,8 +2,8 @@
 #
 # A step is products with U, region by region of the gate rows, and the cell's elementwise tiles; where a product's
 # operand is made in the step, both come in two phases. Products with W are made for a chunk of steps at a time, and so
-# are the gradients of weights (gradients.pxi). Threads that share units are a gang (tiles/gang.h): what lies between two
-# places where one reads what another wrote is a phase of it.
+# are the gradients of weights (gradients.pxi). Threads that share units are a gang (tiles/gang.h): what lies between
+# two places where one reads what another wrote is a phase of it.
 
 cdef void project_rows(Job *j, Part *p, long M, const char *x, long ldx, char *z, long ldz) noexcept nogil:
     """z = b + x W for M rows, in this part's units of each region."""
