@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from cellstep import Input, ManyModels, Sequential, cells, kernels, optimizers, set_random_seed
+from cellstep.bridges import FileError
 from cellstep.callbacks import CSVLogger, EarlyStopping
 from cellstep.layers import GRU, LSTM, RNN, Bidirectional, Dense, Dropout, Masking, SimpleRNN
 
@@ -217,6 +220,49 @@ def test_saved_models_go_on_where_they_were(tmp_path: Path) -> None:
         np.testing.assert_array_equal(a, b)
     with pytest.raises(ValueError, match=r"must end in \.safetensors"):
         many.save(tmp_path / "many.keras")
+
+
+class Interrupting(dict[str, Any]):
+    """Slots that bring a Ctrl-C where an epoch is stored, which cannot be cut in two."""
+
+    def __getitem__(self, name: str) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return super().__getitem__(name)
+
+
+def test_an_interrupt_leaves_whole_epochs() -> None:
+    x, y = data("gru", even=True)
+    many, wanted = (ManyModels(CASES["gru"][0](), N, range(N)) for _ in range(2))
+    assert many._updates.slots
+    for m in (many, wanted):
+        m.fit(x, y)
+    many._updates.slots = Interrupting(many._updates.slots)
+    with pytest.raises(KeyboardInterrupt):
+        many.fit(x, y)
+    many._updates.slots = dict(many._updates.slots)
+    wanted.fit(x, y)
+    np.testing.assert_array_equal(many._updates.calls, wanted._updates.calls)
+    for m in (many, wanted):
+        m.fit(x, y)
+    for a, b in zip(many.get_weights(), wanted.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "value", "message"),
+    [
+        ("calls", -1, "tensor 'calls': must hold numbers of steps, got -1"),
+        ("learning_rate", -0.5, "tensor 'learning_rate': must hold finite numbers >= 0, got -0.5"),
+        ("learning_rate", np.nan, "tensor 'learning_rate': must hold finite numbers >= 0, got nan"),
+        ("learning_rate", np.inf, "tensor 'learning_rate': must hold finite numbers >= 0, got inf"),
+    ],
+)
+def test_damaged_values_in_files_are_refused(tmp_path: Path, tensor: str, value: float, message: str) -> None:
+    many, path = ManyModels(CASES["gru"][0](), N, range(N)), tmp_path / "many.safetensors"
+    {"calls": many._updates.calls, "learning_rate": many._updates.rates}[tensor][3] = value
+    many.save(path)
+    with pytest.raises(FileError, match=re.escape(message)):
+        ManyModels.load(path)
 
 
 def test_files_of_something_else_are_refused(tmp_path: Path) -> None:

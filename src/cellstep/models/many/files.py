@@ -53,6 +53,7 @@ def load(cls: type[ManyModels], filepath: Any, custom_objects: Any, max_bytes: i
                 got = "none" if found is None else found.shape
                 raise FileError(file.name, f"tensor {name!r}", f"expected an array of shape {array.shape}, got {got}")
             array[...] = tensors.in_dtype(file.name, f"tensor {name!r}", file.read(name), array.dtype)
+        updates.check(file.name)
         many._generators = [_generator(file.name, row) for row in numbers.tolist()]
     return many
 

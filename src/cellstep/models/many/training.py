@@ -57,6 +57,7 @@ class Training:
                 self.values[models] = values
                 for name, array in slots.items():
                     updates.slots[name][models] = array
+                before = updates.calls[models]  # the epoch is done, also where a signal raises behind this block
         except BaseException:
             updates.calls[models] = before
             raise

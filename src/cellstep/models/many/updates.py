@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...optimizers import Optimizer
 from ...optimizers.flat import Part
+from ...untrusted import FileError
 
 Array = NDArray[Any]
 
@@ -43,6 +44,15 @@ class Updates:
         self.rates = np.full(n, np.nan if optimizer.scheduled else optimizer.rate)
         P = sum(sizes)
         self.slots = {name: np.full((n, P), optimizer.initial.get(name, 0.0), dtype) for name in optimizer.all_slots}
+
+    def check(self, file: str) -> None:
+        """FileError where a file gave steps or learning rates that cannot be."""
+        if (self.calls < 0).any():
+            raise FileError(file, "tensor 'calls'", f"must hold numbers of steps, got {self.calls.min()}")
+        right = np.isnan(self.rates) if self.rule.scheduled else np.isfinite(self.rates) & (self.rates >= 0)
+        if not right.all():
+            wanted = "nothing but NaN, as there is a schedule" if self.rule.scheduled else "finite numbers >= 0"
+            raise FileError(file, "tensor 'learning_rate'", f"must hold {wanted}, got {self.rates[~right][0]}")
 
     def step(self, models: Array, values: Array, grads: Array, slots: dict[str, Array]) -> None:
         """One step of k models: their weights (k, P) and slots change in place, the gradients may."""
