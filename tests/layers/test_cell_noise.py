@@ -189,3 +189,63 @@ def test_what_knows_no_zoneout_refuses_it() -> None:
     layer = layer_of("LSTM", zoneout=0.1)
     with pytest.raises(NotImplementedError, match="zoneout is for calls of layers and steps of cells"):
         layer.cell.packed(backward=False)
+
+
+NOISE: list[dict[str, float]] = [
+    {},
+    {"weight_dropout": 0.4},
+    {"zoneout": 0.4},
+    {"dropout": 0.3, "recurrent_dropout": 0.3, "weight_dropout": 0.2},
+]
+
+
+@pytest.mark.parametrize("option", NOISE, ids=str)
+@pytest.mark.parametrize("name", CELLS)
+def test_steps_of_a_cell_drop_as_it_does_and_have_its_gradients(name: str, option: dict[str, Any]) -> None:
+    cell = layer_of(name, **option).cell
+    rng = np.random.default_rng(2)
+    x, first = data(B, I), [data(B, n) for n in cell.state_sizes]
+    chance = copy.deepcopy(cell.generator)
+
+    def step() -> Any:
+        cell.generator = copy.deepcopy(chance)
+        cell.reset_dropout_mask()
+        cell.reset_recurrent_dropout_mask()
+        return cell.forward(x, first, training=True)
+
+    (_, new), back = step()
+    cell.generator = copy.deepcopy(chance)
+    again = cell(x, first, training=True)[1]
+    for a, b in zip(new, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    up = [rng.standard_normal(s.shape) for s in new]
+    dx, dfirst = back(None, up)
+    ours = [dx, *dfirst, *(w.grad.copy() for w in cell.weights)]
+    values = [w.numpy().copy() for w in cell.weights]
+
+    def at(k: int, place: tuple[int, ...], change: float) -> float:
+        arrays = [x, *first, *values]
+        before = arrays[k][place]
+        arrays[k][place] = before + change
+        cell.set_weights(values)
+        loss = float(sum((a * d).sum() for a, d in zip(step()[0][1], up, strict=True)))
+        arrays[k][place] = before
+        return loss
+
+    for k, gradient in enumerate(ours):
+        for place in [tuple(rng.integers(n) for n in gradient.shape) for _ in range(4)]:
+            numeric = (at(k, place, 1e-6) - at(k, place, -1e-6)) / 2e-6
+            assert gradient[place] == pytest.approx(numeric, rel=1e-5, abs=1e-7), (k, place)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_mask_of_weights_is_kept_from_step_to_step(name: str) -> None:
+    cell = layer_of(name, weight_dropout=0.5).cell
+    x, first = data(B, I), [data(B, n) for n in cell.state_sizes]
+    one, two = (cell(x, first, training=True)[0] for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, cell(x, first)[0])
+    cell.reset_recurrent_dropout_mask()
+    assert not np.array_equal(one, cell(x, first, training=True)[0])
+    outer = layers.StackedRNNCells([cell])
+    np.testing.assert_array_equal(cell(x, first, training=True)[0], outer(x, [first], training=True)[0])

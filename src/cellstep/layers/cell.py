@@ -17,7 +17,7 @@ from ..activations import Activation
 from ..configured import parameter_names
 from ..constraints import Constraint
 from ..regularizers import Regularizer
-from .cell_noise import ZonedRun, each_of, fresh, masked_gradient, rates_of, weight_factors
+from .cell_noise import ZonedRun, dropped_pack, each_of, masked_gradient, rates_of, weight_factors, zoned_pack
 from .configuration import NOT_OWN, checked
 from .module import Shape
 from .runner import CellBack, Tape, Taping, added, drop_again, dropped
@@ -95,6 +95,7 @@ class RecurrentCell(StepLayer):
         rates_of(self)
         self._dropout_mask: Array | None = None
         self._recurrent_dropout_mask: Array | None = None
+        self._weight_dropout_mask: Array | None = None
 
     def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
         """The arguments that are a cell's own, as attributes."""
@@ -220,12 +221,14 @@ class RecurrentCell(StepLayer):
         keep: Array | None = None,
         drop: Array | None = None,
         zones: bool | None = None,
+        factors: Array | None = None,
         calls: core.Calls = None,
     ) -> tuple[Array, list[Array], Tape | None]:
         """Run B sequences by the compiled kernels; `Runner.run_sequences` says what goes in and comes out.
 
         Dropout may be given in place of `training`: keep, booleans that broadcast to x, says which inputs stay; h is
-        multiplied with drop (B, output_size); zones says whether zoneout draws what stays.
+        multiplied with drop (B, output_size), the recurrent kernel with factors; zones says whether zoneout draws what
+        stays.
         """
         if training and self.dropout > 0:
             keep = self.draw_dropout((x.shape[0], 1, x.shape[2]))
@@ -234,9 +237,13 @@ class RecurrentCell(StepLayer):
         if keep is not None:
             x = dropped(x, keep, self.dropout)
         taped, recompute = bool(tape), tape == "recompute"
-        factors = weight_factors(self) if training and self.weight_dropout > 0 else None
+        if training and self.weight_dropout > 0:
+            factors = weight_factors(self)
         zoned = bool(self.zoneout and rates_of(self))
-        packed = fresh(self, taped, factors) if zoned or factors is not None else self.packed(backward=taped)
+        if factors is not None:
+            packed = dropped_pack(self, taped, factors)
+        else:
+            packed = zoned_pack(self, taped) if zoned else self.packed(backward=taped)
         options = {"mask": mask, "lengths": lengths, "resets": resets, "drop": drop}
         back: Any
         if zoned:
@@ -291,8 +298,9 @@ class RecurrentCell(StepLayer):
         Args:
             inputs: (B, I).
             states: a list of (B, units) arrays, one a state; a lone array where there is one.
-            training: with `dropout` or `recurrent_dropout` set, drop; the masks are kept until `reset_dropout_mask`
-                and `reset_recurrent_dropout_mask`, so that a loop over time drops the same at each step.
+            training: with `dropout`, `recurrent_dropout` or `weight_dropout` set, drop; the masks are kept until
+                `reset_dropout_mask` and `reset_recurrent_dropout_mask`, so that a loop over time drops the same at each
+                step.
 
         Returns:
             The output (B, units) and the new states, in the form in which they came.
@@ -306,7 +314,7 @@ class RecurrentCell(StepLayer):
         arrays = type(inputs) is np.ndarray is type(first)  # asked first, as a step of these should cost no more
         if not arrays and (tensors := self.on_tensors(inputs, states, training)) is not None:
             return tensors  # type: ignore[no-any-return]
-        if (training and (self.dropout > 0 or self.recurrent_dropout > 0)) or self.zoneout:
+        if (training and (self.dropout or self.recurrent_dropout or self.weight_dropout)) or self.zoneout:
             new = self._one_step(inputs, states, tape=False, training=bool(training))[1]
         else:
             if not self.built:
@@ -335,8 +343,8 @@ class RecurrentCell(StepLayer):
         assert tape is not None
 
         def pullback(dy: Any, dstates: Any) -> tuple[Array, list[Array]]:
-            cast = [d if d is None else core.as_array("dy", d, self.dtype, y.shape) for d in (dy, *dstates)]
-            dx, dfirst = tape.pullback(cast[0], cast[1:])
+            dy = None if dy is None else core.as_array("dy", dy, self.dtype, y.shape)
+            dx, dfirst = tape.pullback(dy, dstates)
             assert dx is not None
             return dx[:, 0], dfirst
 
@@ -348,7 +356,7 @@ class RecurrentCell(StepLayer):
         """A sequence of one step, with the dropout masks that are kept from step to step."""
         inputs = core.as_array("inputs", inputs, self.dtype, ("batch", self.features))
         self.build(inputs.shape)
-        packed = fresh(self, tape) if rates_of(self) else self.packed(backward=tape)
+        packed = zoned_pack(self, tape) if rates_of(self) else self.packed(backward=tape)
         states = core.check_states("states", packed, states, inputs.shape[0])
         keep = drop = None
         if training and self.dropout > 0:
@@ -360,7 +368,13 @@ class RecurrentCell(StepLayer):
             drop = self._recurrent_dropout_mask
             if drop is None or drop.shape[0] != inputs.shape[0]:
                 drop = self._recurrent_dropout_mask = self.draw_recurrent_dropout(inputs.shape[0])
-        return self.run_sequences(inputs[:, None], states, tape=tape, keep=keep, drop=drop, zones=training)
+        factors = None
+        if training and self.weight_dropout > 0:
+            if self._weight_dropout_mask is None:
+                self._weight_dropout_mask = weight_factors(self)
+            factors = self._weight_dropout_mask
+        noise: dict[str, Any] = {"keep": keep, "drop": drop, "zones": training, "factors": factors}
+        return self.run_sequences(inputs[:, None], states, tape=tape, **noise)
 
     @property
     def features(self) -> int | str:
@@ -381,8 +395,8 @@ class RecurrentCell(StepLayer):
         self._dropout_mask = None
 
     def reset_recurrent_dropout_mask(self) -> None:
-        """Draw a new mask for states at the next step in training."""
-        self._recurrent_dropout_mask = None
+        """Draw new masks for states and the recurrent kernel at the next step in training."""
+        self._recurrent_dropout_mask = self._weight_dropout_mask = None
 
 
 def _stem(weight: str) -> str:

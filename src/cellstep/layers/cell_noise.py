@@ -32,12 +32,24 @@ def rates_of(cell: Any) -> tuple[float, ...]:
     return rates if any(rates) else ()
 
 
-def fresh(cell: Any, backward: bool, factors: Array | None = None) -> core.Packed:
-    """A cell's weights, packed for this call alone; factors are those of the recurrent kernel's numbers."""
+def zoned_pack(cell: Any, backward: bool) -> core.Packed:
+    """The weights of a cell with zoneout, packed again only when a weight, an option or the backend changed."""
+    key = kernels.active(), [w.version for w in cell._weights], cell.options
+    kept: dict[bool, tuple[Any, core.Packed]] = cell.__dict__.setdefault("_cached_zoned", {})
+    if backward not in kept or kept[backward][0] != key:
+        kept[backward] = key, _pack(cell, backward, [None if w is None else w._view for w in cell.row_weights])
+    return kept[backward][1]
+
+
+def dropped_pack(cell: Any, backward: bool, factors: Array) -> core.Packed:
+    """A cell's weights, packed for this call alone, with the recurrent kernel times these factors."""
     values = [None if w is None else w._view for w in cell.row_weights]
-    if factors is not None:
-        at = cell.contract.weight_names.index("U")
-        values[at] = values[at] * factors
+    at = cell.contract.weight_names.index("U")
+    values[at] = values[at] * factors
+    return _pack(cell, backward, values)
+
+
+def _pack(cell: Any, backward: bool, values: list[Array | None]) -> core.Packed:
     return core.pack(cell.contract, *values, backward=backward, backend=kernels.active(), **cell.options)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .. import core, kernels
 from ..kernels.stages import Recur, Stage, widths
-from .cell_noise import fresh, rates_of
+from .cell_noise import rates_of, zoned_pack
 
 Array = NDArray[Any]
 
@@ -179,7 +179,7 @@ def recurrent_stages(cells: Sequence[Any], zero_masked: bool, initial: Sequence[
     stages: list[Stage] = []
     for cell in cells:
         stays = rates_of(cell)
-        p = fresh(cell, False) if stays else cell.packed(backward=False)
+        p = zoned_pack(cell, False) if stays else cell.packed(backward=False)
         own = tuple(islice(first, len(p.cell.states)))
         stages.append(Recur(p.cell, p.backend, p.weights, zero_masked, own, stays))
     return stages

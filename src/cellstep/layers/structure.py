@@ -16,7 +16,15 @@ VALUES = frozenset((type(None), int, float, str, np.ndarray))
 #: Attributes that calls set again and again.
 MOVING = frozenset(
     (
-        *("states", "carried", "carry_at", "_dropout_mask", "_recurrent_dropout_mask", "history"),
+        *(
+            "states",
+            "carried",
+            "carry_at",
+            "_dropout_mask",
+            "_recurrent_dropout_mask",
+            "_weight_dropout_mask",
+            "history",
+        ),
         *("stop_training", "stop_evaluating", "stop_predicting"),
     )
 )
