@@ -8,13 +8,14 @@ of xla/ffi/api/c_api.h; each begins with its size, so that later versions may ap
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Callable, Sequence
 from ctypes import POINTER, Structure, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_void_p
 from typing import Any
 
 import jax
 import numpy as np
+
+from ..layers.locks import new_lock
 
 Function = Callable[[Sequence[Any], Sequence[Any]], None]
 
@@ -98,7 +99,7 @@ def _arrays(buffers: _Buffers) -> list[Any]:
 #: What can be called, by numbers that stand in compiled programs.
 _functions: list[Function] = []
 _numbers: dict[Any, int] = {}
-_lock = threading.Lock()
+_lock = new_lock()
 
 
 def _handle(pointer: Any) -> Any:

@@ -6,15 +6,15 @@ forward is run again.
 from __future__ import annotations
 
 import itertools
-import threading
 
+from ..layers.locks import new_lock
 from .calls import Call, Kept
 
 #: So many forward passes of equal calls may wait for their backward passes.
 WAITING = 16
 
 _numbers = itertools.count(1)
-_lock = threading.Lock()
+_lock = new_lock()
 _waiting: dict[Call, dict[int, Kept]] = {}
 
 

@@ -1,4 +1,4 @@
-"""Locks that a forked child has free, whoever held them in the parent."""
+"""Locks that are free in a forked child, also where a thread of the parent held them."""
 
 from __future__ import annotations
 

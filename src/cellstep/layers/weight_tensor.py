@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from .base import Layer
 from .context import Applied, Context
+from .locks import new_lock
 from .names import counting_names
 from .symbolic import Node, SymbolicTensor
 from .variable import Variable
 
-_adding = threading.Lock()
+_adding = new_lock()
 
 
 class Weight(Layer):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import copy
 import sys
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import losses, metrics, optimizers
 from ..configured import of_package
 from ..core import brief
+from ..layers.locks import new_lock
 from ..losses import Loss
 from ..metrics import Metric
 from . import metric_states
@@ -66,13 +66,13 @@ class Compiled:
         #: States that the metrics take over before the next batch.
         self.pending: list[Any] = []
         #: Held by the thread whose call has these metrics, and by the one that trains.
-        self.owned, self.training = threading.RLock(), threading.RLock()
+        self.owned, self.training = new_lock(), new_lock()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("owned", "training")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, owned=threading.RLock(), training=threading.RLock())
+        vars(self).update(state, owned=new_lock(), training=new_lock())
 
     def apart(self) -> Compiled:
         """The same with metrics of its own, which begin anew."""
