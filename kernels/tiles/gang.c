@@ -14,9 +14,9 @@ enum {
 
 #define PAYS 0.7 /* of what waiting may cost, as others are not always in step */
 
-/* Who reads and writes what, and why that is in order. A part's phase is run by whoever has `begun` it (compare and exchange), so
-   by one thread, and is over when `done` says so (release; who waits for it acquires). `owner` only says who tries: so it
-   may change at any time. Whoever changes it counts `changes` on, for others to look how many parts each has. The caller alone writes
+/* Who reads and writes what, and why that is in order. A part's phase is run by the thread that has `begun` it (compare and exchange), so
+   by one, and is over when `done` says so (release; who waits for it acquires). `owner` only says who tries: so it
+   may change at any time. Each change counts `changes` on, for others to look how many parts each has. The caller alone writes
    `timed` and `closed`. All of it lies in the caller's stack, which stays until all have left the call. */
 typedef struct {
     int64_t done __attribute__((aligned(128))); /* the phase that comes next */
