@@ -228,3 +228,26 @@ def test_documents_of_different_lengths_and_their_loss(kind: str) -> None:
     found = model.evaluate(rows, [[np.zeros((4, 2)), np.zeros((2, 2))], np.zeros((2, 2))], verbose=0)
     error = (each[0] ** 2).mean(-1)[THERE[0].any(-1)].sum() + (each[1] ** 2).mean(-1)[THERE[1, :2].any(-1)].sum()
     np.testing.assert_allclose(found[0], error / THERE.any(-1).sum() + (final**2).mean(), rtol=1e-6)
+
+
+STEPWISE: dict[str, Any] = {
+    "LSTM": lambda x, m: layers.LSTM(2)(x, mask=m),
+    "RNN": lambda x, m: layers.RNN(layers.GRUCell(2))(x, mask=m),
+    "Bidirectional": lambda x, m: layers.Bidirectional(layers.SimpleRNN(2))(x, mask=m),
+    "GlobalAveragePooling1D": lambda x, m: layers.GlobalAveragePooling1D()(x, mask=m),
+    "Attention": lambda x, m: layers.Attention()([x, x], mask=[m, m]),
+}
+
+
+@pytest.mark.parametrize("of", STEPWISE.values(), ids=STEPWISE)
+def test_masks_of_tensors_are_of_rows_and_steps(of: Any) -> None:
+    """A mask that the layer could not use is refused where it is given, tensor or array, not when arrays come."""
+    x = Input((4, 3))
+    of(x, x[:, :, 0] > 0)
+    of(x, np.ones((2, 4), bool))
+    for wrong in (x > 0, x[:, :3, 0] > 0, x[:, 0, 0] > 0, np.ones((2, 5), bool)):
+        with pytest.raises(ValueError, match=r"expected mask of \w+ of shape \(batch, time\) = \(None, 4\), got"):
+            of(x, wrong)
+    if of is not STEPWISE["Attention"]:
+        with pytest.raises(TypeError, match="to be one tensor, got a list"):
+            of(x, [x[:, :, 0] > 0])

@@ -35,7 +35,9 @@ def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[s
             zeros = SymbolicTensor.operate("ZerosLike", [nested.flatten(symbolic[0])[0][:, :1]], {})
             states = [state if is_symbolic(state) else _each_row(layer, zeros, state) for state in states]
     if mask is not None and not is_symbolic(mask):
-        options, mask = {**options, "mask": core.real(f"mask of {layer.name}", mask).astype(bool)}, None
+        constant = core.real(f"mask of {layer.name}", mask).astype(bool)
+        _check_mask(layer, x, constant)
+        options, mask = {**options, "mask": constant}, None
     if not isinstance(x, SymbolicTensor) and not layer.takes_several and of_package(type(layer)):
         raise TypeError(f"{layer.name} takes one tensor as x, got a {type(x).__name__} of {len(x)}")
     for name, value in (("x", x), ("mask", mask), ("initial_state", states)):
@@ -44,6 +46,8 @@ def connect(layer: Layer, x: Any, mask: Any, initial_state: Any, options: dict[s
                 raise TypeError(
                     f"expected {name} of {layer.name} to hold symbolic tensors alone, got {type(part).__name__}"
                 )
+    if mask is not None:
+        _check_mask(layer, x, mask)
     shape = nested.change(x, lambda tensor: tensor.open_shape)
     _check_options(layer, options)
     layer.build(shape)
@@ -61,6 +65,22 @@ def _each_row(layer: Layer, zeros: SymbolicTensor, state: Any) -> SymbolicTensor
             f"expected a constant initial_state of {layer.name} beside tensors to have one row, got shape {array.shape}"
         )
     return zeros + array
+
+
+def _check_mask(layer: Layer, x: Any, mask: Any) -> None:
+    """ValueError for a mask that is not (batch, time), where the layer needs one of each step of x."""
+    if not layer.skips_masked:
+        return
+    for tensor, given in zip(x, mask, strict=False) if isinstance(x, list | tuple) else [(x, mask)]:
+        wanted = tensor.open_shape[:2]
+        if isinstance(given, list | tuple | dict):
+            raise TypeError(f"expected mask of {layer.name} to be one tensor, got a {type(given).__name__}")
+        have = given.open_shape if isinstance(given, SymbolicTensor) else given.shape
+        if len(have) != 2 or any(None not in pair and len(set(pair)) > 1 for pair in zip(have, wanted, strict=True)):
+            raise ValueError(
+                f"expected mask of {layer.name} of shape (batch, time) = {core.describe(wanted)}, "
+                f"got {core.describe(have)}"
+            )
 
 
 def _check_options(layer: Layer, options: dict[str, Any]) -> None:
