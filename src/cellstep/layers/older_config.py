@@ -35,11 +35,7 @@ def modern(config: dict[str, Any]) -> dict[str, Any]:
         )
     if name == "InputLayer" and "batch_input_shape" in own:
         changed["batch_shape"] = own["batch_input_shape"]
-    if (
-        name in ("BatchNormalization", "LayerNormalization")
-        and isinstance(own.get("axis"), list)
-        and len(own["axis"]) == 1
-    ):
+    if name == "BatchNormalization" and isinstance(own.get("axis"), list) and len(own["axis"]) == 1:
         changed["axis"] = own["axis"][0]
     left_out = {key for key in (*SILENT, "time_major") if key in own}
     if not changed and not left_out and name == config.get("class_name"):
