@@ -65,6 +65,29 @@ def test_models_predict_what_they_predicted(tmp_path: Path, version: str, name: 
         net = models.load_model(tmp_path / "again.keras")
 
 
+@pytest.mark.parametrize("name", ["net.h5", "net.weights-only.h5"])
+def test_weights_of_cudnn_are_those_of_an_lstm_and_a_gru(tmp_path: Path, name: str) -> None:
+    """Bit for bit what Keras 2 makes of them where it loads them into its LSTM and GRU."""
+    with zipfile.ZipFile(GOLDEN / "cudnn-2-tf2.15.1.zip") as archive:
+        (tmp_path / name).write_bytes(archive.read(name))
+        text, wanted = archive.read("net.json").decode(), np.load(io.BytesIO(archive.read("outputs.npz")))
+    if "weights" in name:
+        model = models.model_from_json(text)
+        model.load_weights(tmp_path / name)
+    else:
+        model = models.load_model(tmp_path / name)
+    for k, weight in enumerate(model.get_weights()):
+        np.testing.assert_array_equal(weight, wanted[f"weights/{k}"])
+    np.testing.assert_allclose(model.predict(X, verbose=0), wanted["y"], rtol=1e-5, atol=1e-6)
+
+    with h5py.File(tmp_path / name, "r+") as file:
+        place = f"{'' if 'weights' in name else 'model_weights/'}m/m/bias:0"
+        del file[place]
+        file[place] = np.ones(12, "float32")
+    with pytest.raises(FileError, match=r"m/m/bias:0: must hold m/lstm_cell/bias of shape \(8,\), got \(12,\)"):
+        model.load_weights(tmp_path / name)
+
+
 @pytest.mark.parametrize("version", ["2-tf2.15.1", "3.4.1"])
 @pytest.mark.parametrize("ending", ["keras", "h5"])
 def test_training_goes_on_with_the_state_of_the_optimizer(tmp_path: Path, version: str, ending: str) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, BinaryIO, NamedTuple
 
@@ -63,10 +63,15 @@ def check_checksum(file: BinaryIO, path: str) -> None:
         raise FileError(path, "", "must be as it was saved, got bytes that do not fit its checksum")
 
 
+def last_name(place: str) -> str:
+    """The name of a weight, without its groups and what TensorFlow adds."""
+    return place.rpartition("/")[2].partition(":")[0]
+
+
 class Entry(NamedTuple):
     """A dataset that is plain numbers.
 
-    place: its name in the file. data: h5py's object, not read yet.
+    place: its name in the file. data: h5py's object, not read yet. change: what makes an array of this shape of it.
     """
 
     path: str
@@ -74,11 +79,12 @@ class Entry(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     data: Any
+    change: Callable[[Array], Array] = np.asarray
 
     def read(self) -> Array:
-        """All of it, as it is in the file."""
+        """All of it, in its own dtype."""
         with _blamed(self.path, self.place):
-            return np.asarray(self.data[()])
+            return self.change(np.asarray(self.data[()]))
 
     def read_as(self, dtype: np.dtype[Any]) -> Array:
         """All of it; FileError where it is another kind of numbers, or some are too large for this dtype."""

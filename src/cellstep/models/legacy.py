@@ -17,7 +17,7 @@ from typing import Any
 
 from ..layers import InputLayer, Variable
 from ..untrusted import FileError
-from . import hdf5
+from . import cudnn, hdf5
 
 WEIGHTS, OPTIMIZER = "model_weights", "optimizer_weights"
 NAMES, LAYERS, OWN = "weight_names", "layer_names", "top_level_model_weights"
@@ -110,24 +110,19 @@ def _pairs(
     if len(listed) != len(weights):
         raise FileError(file.path, "", f"must hold {len(weights)} weights of {layer}, got {len(listed)}")
     found = []
-    for weight, place in zip(weights, listed, strict=True):
-        if _last(place) != weight.name:
+    entries = cudnn.converted(weights, [file.entry(place) for place in listed])
+    for weight, place, entry in zip(weights, listed, entries, strict=True):
+        if hdf5.last_name(place) != weight.name:
             raise FileError(
                 file.path,
                 place,
                 f"must hold {weight.path} here: the order depends on which weights are frozen, so let `trainable` be "
                 "as it was when the file was written",
             )
-        entry = file.entry(place)
         if entry.shape != weight.shape:
             raise FileError(file.path, place, f"must hold {weight.path} of shape {weight.shape}, got {entry.shape}")
         found.append((weight, entry))
     return found
-
-
-def _last(place: str) -> str:
-    """The name of a weight, without what TensorFlow adds."""
-    return place.rpartition("/")[2].partition(":")[0]
 
 
 def optimizer_places(file: hdf5.File) -> list[str]:
@@ -138,7 +133,7 @@ def optimizer_places(file: hdf5.File) -> list[str]:
     found = places(file, OPTIMIZER)
     kinds: dict[str, list[str]] = {}
     for place in found[1:]:
-        kinds.setdefault(_last(place), []).append(place)
+        kinds.setdefault(hdf5.last_name(place), []).append(place)
     if set(kinds) == {"m", "v"}:
         return [found[0], *(place for pair in zip(kinds["m"], kinds["v"], strict=False) for place in pair)]
     return found
