@@ -43,7 +43,7 @@ def kernels_of_a_step() -> Callable[[], None]:
     def step() -> None:
         grad.fill(0)
         packed = backend.pack(lstm, weights, options, True)
-        tape = backend.tape(packed, B, T)
+        tape = backend.tape(packed, B, T, False)
         backend.forward(packed, x, tuple(first), None, None, None, None, None, tuple(last), tape)
         h = last[0]
         products.product(products.product_pack(K, k), h[None], "linear", y[None])

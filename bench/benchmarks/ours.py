@@ -40,7 +40,7 @@ def kernel_level(p: Problem, backend: kernels.Backend | None = None) -> Runner:
 
         return _runner(forward, forward_answer)
 
-    tape = K.tape(packed, B, T)
+    tape = K.tape(packed, B, T, False)
     dx, d0, none = np.empty_like(p.x), [np.empty_like(z) for z in zero], [None] * n
     dweights = [np.empty_like(w) for w in weights]
 

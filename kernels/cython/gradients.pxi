@@ -27,7 +27,7 @@ cdef Rows running_rows(Job *j, Part *p, long t0, long t1) noexcept nogil:
             if t >= end_of(j, b) or (j.active != NULL and not j.active[t * j.B + b]):
                 continue
             r.x[r.n] = t * j.x.st + row * j.x.sb
-            r.h[r.n] = t * j.ht + b * j.hb
+            r.h[r.n] = h_at(j, t) + b * j.hb
             r.z[r.n] = z_at(j, t) + b * j.zb
             r.dz[r.n] = (t % j.chunk) * j.zt + b * j.zb
             if j.doutput != NULL:

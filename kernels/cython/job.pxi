@@ -63,19 +63,19 @@ cdef struct Job:
     bint turned            # its direction through the weights
     View x                 # (B, T, inputs)
     View y                 # (B, T, H) or NULL
-    char *z                # gate rows (zsteps, B, width): of a chunk of steps or, on a tape, of all
+    char *z                # gate rows (zsteps, B, width): of a chunk of steps or, on a tape, of all, or the last ones
     long zb, zt, zsteps
-    char *state[4]         # CS_STATES: (hsteps, B, stride) after each step, the first ones first; T + 1, or two in turn
+    char *state[4]         # CS_STATES: (hsteps, B, stride) after each step, the first ones first; zsteps + 1, or two
     char *before[4]        # the same as steps see them: apart where there are resets
     char *seen             # h as products see it: before[0], or apart with recurrent dropout
     char *drop             # (B, stride): what h is multiplied with before products; NULL where with nothing
     long hb, ht, hsteps
+    long every             # steps from one kept state to the next, where not all are on the tape
+    char *kept             # (T / every rounded up, states, B, stride), or NULL
     bint apart             # whether anything of `before` and `seen` is
     # backward alone
     View dy                # (B, T, H) or NULL
-    long recomputed        # steps whose gates are made again, the first ones
-    char *spare            # what steps made again leave of the states, (rows, stride) each for each thread
-    long spare_rows
+    long recomputed        # steps that run again, the first ones
     char *dz               # gradients of gate rows (chunk, B, width)
     char *dstate[4]        # (B, stride), of one step at a time, as are the next two
     char *dseen            # dstate[0], or apart with recurrent dropout
@@ -242,7 +242,7 @@ cdef void run_part(Job *j, bint backward) noexcept nogil:
     if j.threads == 1:
         cs_call(1, j.alone, backward_part if backward else forward_part, j)
     elif backward and j.recomputed > 0:
-        backward_chunks(j)
+        backward_stretches(j)
     elif backward:
         run_back(j)
     elif not j.lockstep and (j.by_rows or j.T > 1):

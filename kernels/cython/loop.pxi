@@ -125,6 +125,8 @@ cdef inline void begin_step(Job *j, Part *p, long t) noexcept nogil:
     """Point a part at step t, before a chunk's first one with the products with W."""
     if t % j.chunk == 0:
         project(j, p, t, min(t + j.chunk, j.t1))
+    if j.kept != NULL and t % j.every == 0:
+        store_kept(j, p, t, False)
     at_step(j, p, t)
 
 
@@ -331,10 +333,12 @@ cdef void backward_part(void *job, int thread, int most) noexcept nogil:
     """All on one thread."""
     cdef Job *j = <Job *> job
     cdef Part p = part_of(j, 0, 1, 1)
+    cdef Job again
     cdef long t
     for t in range(j.t1 - 1, j.t0 - 1, -1):
-        if begins_recomputed(j, t + 1):
-            recompute_gates(j, 0, 1, t // j.chunk * j.chunk, t + 1)
+        if ends_recomputed(j, t + 1):
+            again = recomputed(j, t + 1)
+            forward_part(&again, 0, 1)
         enter_step(j, &p, t)
         run_phase_back(j, &p, t, -1)
         if t % j.chunk == 0:

@@ -47,8 +47,9 @@ cdef int begin_forward(Job *j, Packed packed, cnp.ndarray x, mask, lengths, rese
         j.zsteps, j.hsteps = j.chunk, 2
         j.z = room(keep, j.zsteps * j.zt + j.w.states * j.hsteps * j.ht)
     else:
-        j.z, j.zsteps, j.hsteps, tape.spent = tape.memory, tape.job.zsteps, j.T + 1, False
-        while tape.recompute and j.zsteps % j.chunk:  # gate rows of a chunk lie in order
+        j.z, j.zsteps, j.hsteps, tape.spent = tape.memory, tape.job.zsteps, tape.job.hsteps, False
+        j.every, j.kept = tape.job.every, tape.job.kept
+        while j.kept != NULL and j.zsteps % j.chunk:  # gate rows of a chunk lie in order
             j.chunk -= 1
     for k in range(j.w.states):
         j.before[k] = j.state[k] = j.z + j.zsteps * j.zt + k * j.hsteps * j.ht
@@ -87,13 +88,12 @@ cdef int begin_backward(Job *j, Packed packed, Tape tape, dy, dx, dweights, trac
     cdef size_t dz
     cdef int k
     j.w = &packed.w
-    plan_pass(j, 3 if tape.recompute else 2, keep)
+    plan_pass(j, 2, keep)
     j.y, j.dy, j.dx = view_of(None), view_of(dy), view_of(dx)
     j.chunk = chunk_back(j.B, j.T)
-    if tape.recompute:
+    if j.kept != NULL:
         j.recomputed = j.T if tape.spent else j.T - j.zsteps
         tape.spent = True
-        begin_recompute(j, keep)
     # padding of gate rows takes part in products with U^T and W^T, so it starts as zeros and stays so
     dz = j.chunk * j.zt
     j.dz = room(keep, dz + (j.w.states + 2) * j.ht, True)

@@ -41,7 +41,7 @@ class Tape:
     inputs: Inputs | None = None
 
 
-def tape(packed: Packed, B: int, T: int, recompute: bool = False) -> Tape:
+def tape(packed: Packed, B: int, T: int, recompute: int) -> Tape:
     """A tape for B rows of T steps; forward fills it, again and again if need be. With `recompute` too it keeps all."""
     p, v, rows = packed, packed.variant, groups(B)
     parts: list[TapePart] = []

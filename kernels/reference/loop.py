@@ -70,9 +70,10 @@ def dropped(h: Array, drop: Array | None) -> Array:
     return h if drop is None else h * drop
 
 
-def tape(packed: Packed, B: int, T: int, recompute: bool = False) -> Tape:
+def tape(packed: Packed, B: int, T: int, recompute: int) -> Tape:
     """An empty tape for B rows of T steps; forward fills it, again and again if need be. With `recompute` a backend may
-    keep states alone, and make the rest again in backward; here it changes nothing.
+    keep every so many steps' states alone, where 1 leaves it the choice, and run steps again in backward; here it
+    changes nothing.
     """
     return Tape(B, T)
 

@@ -36,7 +36,7 @@ def forward(backend: kernels.Backend, p: Problem, *, packed: Any = None, tape: A
     """Run forward; `tape` is a tape to write on, True for a new one, or None for none."""
     T, B, _, H = p.shape
     packed = pack(backend, p) if packed is None else packed
-    tape = backend.tape(packed, B, T) if tape is True else tape
+    tape = backend.tape(packed, B, T, False) if tape is True else tape
     y = unwritten((B, T, H), p.dtype)
     finals = tuple(unwritten((B, H), p.dtype) for _ in p.states)
     with np.errstate(all="ignore"):

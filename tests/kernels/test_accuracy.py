@@ -139,7 +139,7 @@ def test_activation_over_its_whole_range(
         one = np.ones((1, 1), dtype)
         packed = kernels_.pack(kernels.CELLS["rnn"], (one, one * 0, None), (activation,), True)
         X, h = x.astype(dtype)[:, None, None], np.zeros((x.size, 1), dtype)
-        tape, hT, dx = kernels_.tape(packed, x.size, 1), unwritten(h.shape, dtype), unwritten(X.shape, dtype)
+        tape, hT, dx = kernels_.tape(packed, x.size, 1, False), unwritten(h.shape, dtype), unwritten(X.shape, dtype)
         with np.errstate(all="ignore"):
             kernels_.forward(packed, X, (h,), None, None, None, None, None, (hT,), tape)
             kernels_.backward(packed, tape, None, (np.ones_like(h),), dx, (None,) * 3, (None,), (None,))

@@ -19,7 +19,7 @@ def test_parameters_are_those_of_the_table(backend: kernels.Backend, function: s
     assert getattr(backend, function).__name__ == function
     for name, parameter in found.items():
         assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD, name
-        flag = name in ("backward", "recompute")
+        flag = name == "backward"
         assert parameter.default is parameter.empty or flag, f"{name} has a default: the table has none"
 
 

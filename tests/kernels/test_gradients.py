@@ -161,7 +161,7 @@ def test_derivative_of_an_activation_over_its_range(backend: kernels.Backend, ac
         backend.forward(packed, x, (h0,), None, None, None, None, None, (h,), tape)
         return h
 
-    tape, dx = backend.tape(packed, len(x), 1), np.empty_like(x)
+    tape, dx = backend.tape(packed, len(x), 1, False), np.empty_like(x)
     run(x, tape)
     backend.backward(packed, tape, None, (np.ones_like(h0),), dx, (None,) * 3, (None,), (None,))
     slope = (run(x + EPSILON, None) - run(x - EPSILON, None)) / (2 * EPSILON)

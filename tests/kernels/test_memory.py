@@ -138,7 +138,7 @@ def test_packed_weights_are_a_copy(backend: kernels.Backend, v: Variant) -> None
 def test_y_may_be_left_out(backend: kernels.Backend, v: Variant) -> None:
     p = problem(v, ODD, mask="holes")
     right = forward(backend, p)
-    tape = backend.tape(right.packed, ODD.B, ODD.T)
+    tape = backend.tape(right.packed, ODD.B, ODD.T, False)
     finals = tuple(unwritten(s.shape, s.dtype) for s in p.states)
     backend.forward(right.packed, p.x, p.states, p.mask, None, None, None, None, finals, tape)
     assert_all_same(backend, finals, right.states)
@@ -233,7 +233,7 @@ def test_outputs_stay_inside_their_arrays(backend: kernels.Backend, v: Variant) 
             return inner
 
         y, finals = fenced(right.y), [fenced(s) for s in right.states]
-        tape = backend.tape(right.packed, shape.B, shape.T)
+        tape = backend.tape(right.packed, shape.B, shape.T, False)
         backend.forward(right.packed, p.x, p.states, p.mask, None, None, None, y, finals, tape)
         into = {name: fenced(a) for name, a in gradient_buffers(p).items()}
         backward(backend, p, right._replace(tape=tape), into)

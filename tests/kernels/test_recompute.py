@@ -1,4 +1,4 @@
-"""Tapes that keep states and make gates again give what those that keep all do, to the bit."""
+"""Tapes that keep some steps and run others again give what those that keep all do, to the bit."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ SIZES = [
     (40, 30, 16, 70),
     (2, 200, 3, 130),
     (11, 60, 2, 5),
+    (1, 1100, 3, 20),
+    (50, 64, 3, 17),
 ]
 GIVEN = ("nothing", "lengths", "mask", "resets", "drop")
 
@@ -27,7 +29,7 @@ def own_rows() -> dict[str, Any]:
     return {name: cell.contract for name, cell in kinds.items()}
 
 
-def everything(packed: core.Packed, x: Any, given: dict[str, Any], recompute: bool, dy: Any, dlast: Any) -> list[Any]:
+def everything(packed: core.Packed, x: Any, given: dict[str, Any], recompute: int, dy: Any, dlast: Any) -> list[Any]:
     """Outputs, what the tape reads, all gradients, and those of a second backward call."""
     y, last, back = core.forward(packed, x, tape=True, recompute=recompute, **given)
     assert back is not None
@@ -65,14 +67,17 @@ def test_bits_are_equal(name: str) -> None:
         try:
             for threads in (1, 2):
                 set_num_threads(threads)
-                whole, again = (everything(packed, x, given, r, dy, dlast) for r in (False, True))
-                for a, b in zip(whole, again, strict=True):
-                    np.testing.assert_array_equal(a, b, err_msg=f"{B, T, I, H} {what}, {threads} threads")
+                whole = everything(packed, x, given, 0, dy, dlast)
+                for recompute in (1, 2, 25):
+                    again = everything(packed, x, given, recompute, dy, dlast)
+                    for a, b in zip(whole, again, strict=True):
+                        said = f"{B, T, I, H} {what}, {recompute}, {threads} threads"
+                        np.testing.assert_array_equal(a, b, err_msg=said)
         finally:
             set_num_threads(before)
 
 
-def trained(recompute: bool, tmp_path: Any) -> list[Any]:
+def trained(recompute: bool | int, tmp_path: Any) -> list[Any]:
     """A net's weights after training, with directions, layers in a line, stacked cells and ragged rows."""
     from cellstep.utils import set_random_seed
 
@@ -95,16 +100,18 @@ def trained(recompute: bool, tmp_path: Any) -> list[Any]:
     model.fit([row[: 20 + 4 * k] for k, row in enumerate(x)], y, batch_size=4, verbose=0)
     model.save(tmp_path / "m.keras")
     again: Any = models.load_model(tmp_path / "m.keras")
-    assert all(getattr(layer, "recompute", recompute) is recompute for layer in again.layers)
-    assert ("recompute" in model.layers[0].get_config()) is recompute
+    assert all(getattr(layer, "recompute", recompute) == recompute for layer in again.layers)
+    assert ("recompute" in model.layers[0].get_config()) is bool(recompute)
     return [np.array(w) for w in model.weights]
 
 
 def test_nets_train_alike(tmp_path: Any) -> None:
-    for kept, again in zip(trained(False, tmp_path), trained(True, tmp_path), strict=True):
-        np.testing.assert_array_equal(kept, again)
+    for recompute in (True, 20):
+        for kept, again in zip(trained(False, tmp_path), trained(recompute, tmp_path), strict=True):
+            np.testing.assert_array_equal(kept, again)
 
 
-def test_it_is_true_or_false() -> None:
-    with pytest.raises(TypeError, match="recompute must be True or False"):
-        layers.LSTM(3, recompute="yes")  # type: ignore[arg-type]
+@pytest.mark.parametrize("wrong", ["yes", -2, 2.5, None])
+def test_it_is_true_or_false_or_a_number_of_steps(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="recompute must be True or False, or a number of steps, 2 or more, got"):
+        layers.LSTM(3, recompute=wrong)

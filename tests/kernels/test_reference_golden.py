@@ -25,7 +25,7 @@ def run(backend: kernels.Backend, case: Case) -> dict[str, Array]:
     weights = [given.get(name) for name in contract.weight_names]
     packed = backend.pack(contract, weights, [case.options[name] for name in contract.option_names], True)
     B, T, _ = given["x"].shape
-    tape = backend.tape(packed, B, T)
+    tape = backend.tape(packed, B, T, False)
     mask = given["mask"].astype(bool) if "mask" in given else None
     found = {name: unwritten(a.shape, np.float64) for name, a in case.found.items()}
     for name in {"dW", "dU", "db"} & set(found):

@@ -54,7 +54,7 @@ def run(backend: kernels.Backend, made: list[Problem], reads: tuple[int, ...], t
         packed = pack(backend, p)
         x = p.x if read == ALONE else y if read == BEHIND else y[:, ::-1]
         y, last = unwritten((B, T, H), p.dtype), [unwritten((B, H), p.dtype) for _ in p.states]
-        tapes.append((packed, backend.tape(packed, B, T)))
+        tapes.append((packed, backend.tape(packed, B, T, False)))
         forward.append((packed, x, p.states, p.mask, p.lengths, p.resets, p.drop, y, last, tapes[-1][1]))
         written += [y, *last]
     make(backend.forward, backend.forward_all, forward, together)
@@ -113,7 +113,11 @@ def test_gradients_of_weights_that_two_calls_share_are_added(backend: kernels.Ba
         shared = gradient_buffers(p)
         forward, backward = [], []
         for _ in range(2):
-            y, last, tape = unwritten((B, T, H), p.dtype), [unwritten((B, H), p.dtype)], backend.tape(packed, B, T)
+            y, last, tape = (
+                unwritten((B, T, H), p.dtype),
+                [unwritten((B, H), p.dtype)],
+                backend.tape(packed, B, T, False),
+            )
             forward.append((packed, p.x, p.states, None, None, None, None, y, last, tape))
             dx, dweights, dfirst, traces = outputs(p, gradient_buffers(p) | {n: shared[n] for n in ("dW", "dU", "db")})
             backward.append((packed, tape, p.dy, p.dstates, dx, dweights, dfirst, traces))

@@ -92,7 +92,7 @@ def contract(d: Layouts) -> Call:
         mask = None if mask is None else mask.view(np.uint8) != 0
         backend = kernels.active()
         packed = backend.pack(v.cell, (W, U, b), v.options, True)
-        tape = backend.tape(packed, B, T)
+        tape = backend.tape(packed, B, T, False)
         y, last = d.room((B, T, H), dtype), [d.room((B, H), dtype) for _ in v.cell.states]
         backend.forward(packed, x, first, mask, lengths, None, drop, y, last, tape)
         sums = [None if w is None else d.room(w.shape, dtype) for w in (W, U, b)]

@@ -296,7 +296,7 @@ def forward(
     go_backwards: bool = False,
     sequences: bool = True,
     tape: bool = False,
-    recompute: bool = False,
+    recompute: int = 0,
     calls: Calls = None,
 ) -> tuple[Array | None, States, Pullback | None]:
     """Run B sequences of T steps.
@@ -314,8 +314,8 @@ def forward(
             for ones.
         go_backwards: start at the last step, padding included; y comes in the order of processing.
         sequences: whether y is wanted.
-        tape: whether a pullback is wanted. recompute: whether it makes gates again from the states, so that it holds
-            less; what comes out is the same to the bit.
+        tape: whether a pullback is wanted. recompute: 1 where it is to keep some of the steps alone, and run the others
+            again, or every how many steps to keep the states; what comes out is the same to the bit.
         calls: where given, the call of the kernel is appended, for `make` to make it and write what is returned; calls
             before it may still have to write x.
 

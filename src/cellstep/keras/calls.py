@@ -84,7 +84,7 @@ class Call(NamedTuple):
         kernel_mask, lengths = (None, None) if steps is None else fast_form(steps)
         last = outputs[-self.states :]
         y = outputs[0] if self.sequences else None
-        tape = packed.backend.tape(packed.weights, B, T) if taped else None
+        tape = packed.backend.tape(packed.weights, B, T, False) if taped else None
         first = [core.contiguous(state) for state in first]
         drop = None if drop is None else core.contiguous(drop)
         packed.backend.forward(packed.weights, core.rows(x), first, kernel_mask, lengths, None, drop, y, last, tape)

@@ -236,7 +236,7 @@ class RecurrentCell(StepLayer):
             drop = self.draw_recurrent_dropout(x.shape[0])
         if keep is not None:
             x = dropped(x, keep, self.dropout)
-        taped, recompute = bool(tape), tape == "recompute"
+        taped, recompute = bool(tape), 1 if tape == "recompute" else 0 if tape is True else tape
         if training and self.weight_dropout > 0:
             factors = weight_factors(self)
         zoned = bool(self.zoneout and rates_of(self))

@@ -130,7 +130,7 @@ class GRU(CellLayer):
         zero_output_for_mask: bool = False,
         num_layers: int = 1,
         trainable_initial_state: bool = False,
-        recompute: bool = False,
+        recompute: bool | int = False,
         weight_dropout: float = 0.0,
         zoneout: float | Sequence[float] = 0.0,
         **options: Unpack[NamedOptions],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import core
 from ..configured import cached, ours_function
 
@@ -47,6 +49,17 @@ def check_stateful(layer: RNN, name: str, value: Any) -> None:
     """ValueError for states or rows to reset where a layer keeps none."""
     if not layer.stateful:
         raise ValueError(f"{name} must be None, as {layer.name} is not stateful, got {core.brief(value)}")
+
+
+def check_recompute(value: Any) -> bool | int:
+    """True, False or a number of steps."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 1:
+        return int(value)
+    try:
+        return core.check_bool("recompute", value)
+    except TypeError:
+        said = f"recompute must be True or False, or a number of steps, 2 or more, got {value!r}"
+        raise TypeError(said) from None
 
 
 def check_resets(layer: RNN) -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-#: Whether a tape is wanted; or one that keeps states alone, where a runner can make the rest again.
-Taping = bool | Literal["recompute"]
+#: Whether a tape is wanted; or how much of it may be made again: `RNN.recompute`, where True is "recompute".
+Taping = bool | int | Literal["recompute"]
 
 #: pullback(dy, dstates) -> (dx, dstates of the states that came in): the backward half of one step.
 CellBack = Callable[[Any, Any], tuple[Array, list[Array]]]
@@ -96,7 +96,7 @@ class Runner(Protocol):
             states: one (B, size) array a state, flat; None for the cell's own first states.
             mask, lengths, resets: as for `core.forward`.
             sequences: whether y is each step's output (B, T, output_size), or the last step's (B, output_size).
-            tape: whether a `Tape` is wanted; "recompute": one that may make again what follows from the states.
+            tape: whether a `Tape` is wanted; "recompute" or a number: one that may run steps again.
             training: whether dropout drops.
             calls: calls of kernels that wait. Where given, those of this run may be appended, and then write what is
                 returned only when they are made. Unless the run `reads` x, that may still have to be written too.

@@ -47,7 +47,7 @@ class Stack(NamedTuple):
                 final = k + D == len(self.packed)
                 y = None if final and not sequences else order.empty(D * H, dtype)
             columns = ALL if D == 1 else slice(direction * H, direction * H + H)
-            tape = packed.backend.tape(packed.weights, B, order.T) if taped else None
+            tape = packed.backend.tape(packed.weights, B, order.T, False) if taped else None
             target = None if y is None else order.target(y, direction, columns)
             packed.backend.forward(
                 packed.weights,
