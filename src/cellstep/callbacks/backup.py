@@ -46,7 +46,7 @@ class BackupAndRestore(Callback):
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
     ) -> None:
-        if backup_dir == "":
+        if isinstance(backup_dir, str) and not backup_dir:
             raise ValueError("backup_dir must name a directory, got an empty string")
         self.path = check_path("backup_dir", backup_dir) / "latest.state"
         self.before = self.path.with_name(self.path.name + ".before")

@@ -11,6 +11,7 @@ from string import Template
 from typing import Any, Protocol
 
 from .. import atomic
+from ..core import brief, check_path
 from . import hover, style
 from .html_parts import SCROLL, prose, table_of
 from .tables import Table, text_table
@@ -85,12 +86,13 @@ def report(results: Sequence[Shown] | Shown, path: str | Path, title: str = "Lab
         the path.
 
     Raises:
-        ValueError: another ending, or no results. ImportError: matplotlib is missing. Nothing is written then.
+        ValueError: another ending, or no results. TypeError: something else than results. ImportError: matplotlib is
+            missing. Nothing is written then.
 
     Example:
         >>> path = lab.report([lab.unroll(model, 5), lab.gates(model, x)], "report.html", title="What the model keeps")
     """
-    target = Path(path)
+    target = check_path("path", path)
     if target.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"path must end in .html, got {str(path)!r}")
     text = page(results, title)
@@ -103,6 +105,9 @@ def page(results: Sequence[Shown] | Shown, title: str = "Lab report") -> str:
     listed: list[Any] = list(results) if isinstance(results, list | tuple) else [results]
     if not listed:
         raise ValueError("results must hold one result or more, got none")
+    for result in listed:
+        if not all(hasattr(result, name) for name in ("title", "summary", "tables")):
+            raise TypeError(f"results must hold results of the lab, got {brief(result)}")
     alone = len(listed) == 1 and listed[0].title == title
     sections = "\n".join(_section(result, f"result-{i}", not alone) for i, result in enumerate(listed, 1))
     links = [f'<li><a href="#result-{i}">{escape(result.title)}</a></li>' for i, result in enumerate(listed, 1)]

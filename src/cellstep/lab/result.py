@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import atomic
+from ..core import check_path
 from . import style
 from .html_parts import prose, table_of
 from .html_report import report
@@ -59,7 +60,7 @@ class Result:
             ImportError: matplotlib is missing.
             ValueError: another ending.
         """
-        page = path is not None and Path(path).suffix.lower() in (".html", ".htm")
+        page = path is not None and check_path("path", path).suffix.lower() in (".html", ".htm")
         if path is not None and not page:
             style.ending(path)  # an error before the work
         with style.context():

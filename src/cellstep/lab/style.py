@@ -22,6 +22,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from .. import atomic
+from ..core import check_path
 from ..exports import public
 from .cell_rows import titles
 
@@ -207,7 +208,7 @@ def ending(path: str | Path) -> str:
     Raises:
         ValueError: another ending.
     """
-    format_ = Path(path).suffix.lower().removeprefix(".")
+    format_ = check_path("path", path).suffix.lower().removeprefix(".")
     if format_ not in _METADATA:
         raise ValueError(f"path must end in .png, .svg or .pdf, got {str(path)!r}")
     return format_
@@ -243,7 +244,7 @@ def save(figure: Figure, path: str | Path, dpi: int = DPI) -> Path:
     Raises:
         ValueError: path ends in something other than .png, .svg or .pdf.
     """
-    target = Path(path)
+    target = check_path("path", path)
     atomic.write(target, picture(figure, ending(target), dpi))
     return target
 

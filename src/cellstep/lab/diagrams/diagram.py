@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import atomic
+from ...core import check_path
 from ...layers.module import Module
 from ..analysis.bptt import bptt as run_bptt
 from ..analysis.jacobians import inputs, values
@@ -59,7 +60,7 @@ class Diagram(Result):
         Raises:
             ValueError: another ending.
         """
-        if path is not None and Path(path).suffix.lower() in (".html", ".htm"):
+        if path is not None and check_path("path", path).suffix.lower() in (".html", ".htm"):
             report(self, path, self.title)
         elif path is not None:
             self.save(path)
@@ -71,7 +72,7 @@ class Diagram(Result):
         Raises:
             ValueError: path does not end in .svg.
         """
-        if Path(path).suffix.lower() != ".svg":
+        if check_path("path", path).suffix.lower() != ".svg":
             raise ValueError(f"path must end in .svg, got {str(path)!r}")
         atomic.write(path, self.svg)
         return Path(path)

@@ -45,6 +45,8 @@ def to_onnx(
     onnx = library("onnx", "onnx", "ONNX files")
     if not isinstance(model, Network):
         raise TypeError(f"model must be a Sequential or a Model, got {core.brief(model)}")
+    if path is not None:
+        path = core.check_path("path", path)
     if not 17 <= core.check_count("opset", opset) <= 22:
         raise ValueError(f"opset must be from 17 to 22, got {opset}")
     if step and lengths:
