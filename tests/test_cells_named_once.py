@@ -26,6 +26,7 @@ MAY = {
     "src/cellstep/layers/__init__.py": "exports the layers",
     "src/cellstep/functional/__init__.py": "exports the functions",
     "src/cellstep/sklearn/estimators.py": "the default of an argument",
+    "src/cellstep/cells/built_in.py": "their equations",
     "src/cellstep/cli/lab.py": "the default of an argument",
     "src/cellstep/cli/demo.py": "a net of its own",
     "src/cellstep/torch/__init__.py": "exports the modules",

@@ -131,3 +131,21 @@ class Graph:
                 if argument in leads:
                     give(argument, share)
         return {at: total[at] for at in wanted if at in total}
+
+    def pushforward(self, tangents: Mapping[int, int], roots: Iterable[int]) -> dict[int, int]:
+        """The tangents of nodes from those of others, as nodes; of nodes that have none, none.
+
+        An operator's slopes serve both ways, as it is elementwise; but for a total, which is the total of a tangent.
+        """
+        made, wanted = dict(tangents), list(roots)
+        for at in self.below(wanted, tangents):
+            node = self.nodes[at]
+            slope = None if node.op in LEAVES or at in made else OPERATORS[node.op].slope
+            for i, a in enumerate(node.arguments if slope is not None else ()):
+                if a not in made:
+                    continue
+                total = node.op == "total"
+                share = self.add("total", made[a]) if total else slope(self, made[a], at, *node.arguments)[i]  # type: ignore[misc]
+                if share is not None and self.number(share) != 0.0:
+                    made[at] = self.add("add", made[at], share) if at in made else share
+        return {at: made[at] for at in wanted if at in made}
