@@ -32,6 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "activations",
         "backend",
+        "capi",
         "cells",
         "constraints",
         "functional",

@@ -11,8 +11,10 @@ import sys
 import numpy as np
 
 cimport numpy as cnp
-from cpython.exc cimport PyErr_CheckSignals
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetInterrupt
+from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_New
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.limits cimport LLONG_MAX
 from libc.math cimport pow
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
@@ -48,6 +50,7 @@ include "flow.pxi"
 include "chain.pxi"
 include "lanes.pxi"
 include "lane_products.pxi"
+include "c_api.pxi"
 
 # modules of a backend
 many = norms = products = updates = sys.modules[__name__]

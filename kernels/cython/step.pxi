@@ -34,30 +34,32 @@ cdef struct Step:
     char stack[STACK + 64]
 
 
-cdef bint pays_threads(Packed p, cnp.ndarray x) noexcept:
+cdef bint pays_threads(const Weights *w, long B) noexcept nogil:
     """Whether a step is better run by the loop over time, which has threads."""
-    cdef double work = <double> p.w.columns * (p.w.inputs + p.w.H)
-    if p.w.projects:  # rows of states that differ in size
+    cdef double work = <double> w.columns * (w.inputs + w.H)
+    if w.projects:  # rows of states that differ in size
         return True
-    cdef double alone = nanoseconds(p.w.tiles, x.shape[0], work * x.shape[0], work * p.w.esize, p.w.esize)
+    cdef double alone = nanoseconds(w.tiles, B, work * B, work * w.esize, w.esize)
     return alone >= CALL_NS and cs_threads() > 1
 
 
 cdef Memory lay_out(Step *s, Packed p, long B):
     """Choose the rows of a block and where its gate rows lie: returns their memory where the stack has no room. The
     caller sets the states."""
-    cdef const Weights *w = &p.w
+    cdef Memory heap = None if p.w.width * p.w.esize <= STACK else Memory(p.w.width * p.w.esize)
+    lay_out_at(s, &p.w, B, &s.stack[0] if heap is None else heap.data)
+    return heap
+
+
+cdef void lay_out_at(Step *s, const Weights *w, long B, char *memory) noexcept nogil:
+    """The same, with gate rows in that memory."""
     cdef long zb = w.width * w.esize, panel = (w.inputs + w.H) * w.tiles.PANEL * w.esize, first, to
-    cdef size_t at = <size_t> s.stack
-    cdef Memory heap = None
+    cdef size_t at = <size_t> memory
     cdef int i
     s.w, s.B, s.hb = w, B, w.H * w.esize
     s.active, s.turned = NULL, 0
     s.group = w.tiles.PANEL * max(1, GROUP // panel) if panel * w.columns > TURNING * w.tiles.PANEL else 0
     s.block = max(1, min(min(s.B, TALLEST), STACK // zb))
-    if zb > STACK:
-        heap = Memory(zb)
-        at = <size_t> heap.data
     memset(&s.span, 0, sizeof(cs_span))
     s.span.z = <void *> ((at + 63) // 64 * 64)
     s.span.j1 = w.Hp // w.tiles.VL
@@ -68,7 +70,6 @@ cdef Memory lay_out(Step *s, Packed p, long B):
         first, to = w.region[i].first * w.esize, w.region[i].to * w.esize
         s.sums[i].x, s.sums[i].x_bias = <char *> s.span.z + first, w.bias + first
         s.sums[i].h, s.sums[i].h_bias = <char *> s.span.z + to, w.bias + to
-    return heap
 
 
 cdef void at_block(Step *s, long b) noexcept nogil:
@@ -157,7 +158,7 @@ def step(Packed packed, cnp.ndarray x, states):
     cdef int k
     cdef uint64_t mode
     cdef Memory heap
-    if pays_threads(packed, x):
+    if pays_threads(&packed.w, x.shape[0]):
         forward(packed, x[:, None], states, None, None, None, None, None, states, None)
         return
     heap = lay_out(&s, packed, x.shape[0])

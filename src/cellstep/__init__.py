@@ -38,11 +38,13 @@ __all__ = [
     "backend",
     "bridges",
     "callbacks",
+    "capi",
     "cells",
     "config",
     "constraints",
     "datasets",
     "functional",
+    "get_include",
     "get_num_threads",
     "initializers",
     "kernels",
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
         backend,
         bridges,
         callbacks,
+        capi,
         cells,
         config,
         constraints,
@@ -96,6 +99,7 @@ if TYPE_CHECKING:
         utils,
     )
     from . import ops as math
+    from .capi import get_include
     from .cells import Cell
     from .config import get_num_threads, set_num_threads, show_config
     from .initializers import Initializer
@@ -112,6 +116,7 @@ lazy(
     globals(),
     {
         ".": "ops as math",
+        ".capi": "get_include",
         ".cells": "Cell",
         ".config": "get_num_threads, set_num_threads, show_config",
         ".initializers": "Initializer",

@@ -27,6 +27,7 @@ MODULES = [
     *(
         "cellstep.kernels",
         "cellstep.functional",
+        "cellstep.capi",
         "cellstep.ops",
         "cellstep.random",
         "cellstep.backend",
