@@ -28,6 +28,7 @@ some ten seconds on one core.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -283,6 +284,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser.add_argument("--picture", type=Path, help="write a picture there; needs matplotlib")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
+    for option, value, library in (("--midi", args.midi, "mido"), ("--picture", args.picture, "matplotlib")):
+        if value and importlib.util.find_spec(library) is None:
+            parser.error(f"{option} needs {library}: pip install {library}")
 
     keras.utils.set_random_seed(args.seed)
     text = args.data.read_text(encoding="utf-8") if args.data else "".join(tune() for _ in range(args.tunes))

@@ -207,6 +207,16 @@ def test_tunes_become_midi_and_a_score(tmp_path: Path, monkeypatch: pytest.Monke
     assert notes == [(60, 0), (64, 480)]
 
 
+@pytest.mark.parametrize(("option", "library"), [("--midi", "mido"), ("--picture", "matplotlib")])
+def test_what_a_library_is_needed_for_is_said_before_the_work(
+    option: str, library: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, package=None: None)
+    with pytest.raises(SystemExit):
+        example("abc_music").main([option, "file"])
+    assert f"{option} needs {library}: pip install {library}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("tune", "right"),
     [
