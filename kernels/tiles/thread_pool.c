@@ -66,12 +66,12 @@ static struct {
     int wanted, started, sleeping;
     int core; /* of the caller, in this call */
     int64_t ended; /* the caller's: when the call before did */
-    cs_place *asleep[MOST]; /* by worker; NULL: awake. With the lock */
+    cs_place *asleep[MOST]; /* by worker; NULL: awake, or woken. With the lock */
     cs_place *inside[MOST]; /* by worker; NULL: not in a call, or nothing is known of its core */
     cs_place *guest;        /* the caller's: a worker that it brought to its core */
     pthread_mutex_t lock;
-    pthread_cond_t wake;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+    pthread_cond_t wake[MOST]; /* by worker */
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int processors, limit = INT_MAX, outside = INT_MAX;
 
@@ -82,7 +82,6 @@ static void in_child(void) {
     memset(pool.inside, 0, sizeof pool.inside);
     pool.guest = 0;
     pthread_mutex_init(&pool.lock, 0);
-    pthread_cond_init(&pool.wake, 0);
 }
 /* The first entry of OMP_NUM_THREADS, or 0 where that is no number of threads. */
 static int asked(void) {
@@ -173,7 +172,7 @@ int cs_wait(int round) {
         return round == lost_spins / 2 ? CS_LATE : 0;
     }
     int core = __atomic_load_n(&pool.core, __ATOMIC_RELAXED);
-    if (own && (round > LATE_SPINS || cs_core() == core)) cs_rest(own, core);
+    if (own && (round > LATE_SPINS || cs_core() == core)) cs_keep(own, core);
     if (round > LATE_SPINS) cs_nap(NAP);
     if (own) cs_rise(own);
     else __atomic_store_n(&pool.core, cs_core(), __ATOMIC_RELAXED);
@@ -190,10 +189,14 @@ static void flushed(cs_work *work, void *job, int me, int most) {
    core that is `mine` now, where the `other` is the one before. */
 static void wake_some(int mine, int other) {
     pthread_mutex_lock(&pool.lock);
-    for (int i = 0; mine >= 0 && i < pool.started; i++)
-        if (pool.asleep[i]) cs_make_way(pool.asleep[i], mine, other);
-    for (int i = 0; i < WOKEN && i < __atomic_load_n(&pool.sleeping, __ATOMIC_RELAXED); i++)
-        pthread_cond_signal(&pool.wake);
+    for (int i = 0, woken = 0; i < MOST && woken < WOKEN && __atomic_load_n(&pool.sleeping, __ATOMIC_RELAXED); i++) {
+        if (!pool.asleep[i]) continue;
+        cs_prepare(pool.asleep[i], mine, other);
+        pool.asleep[i] = 0;
+        __atomic_sub_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
+        pthread_cond_signal(&pool.wake[i]);
+        woken++;
+    }
     pthread_mutex_unlock(&pool.lock);
 }
 
@@ -216,16 +219,21 @@ static uint64_t next_call(int me, uint64_t seen) {
         pause_cpu();
     }
     pthread_mutex_lock(&pool.lock);
-    cs_rest(own, __atomic_load_n(&pool.core, __ATOMIC_RELAXED));
-    pool.asleep[me] = own;
-    __atomic_add_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
-    while (CALL(door = __atomic_load_n(&pool.door, __ATOMIC_SEQ_CST)) == seen)
-        pthread_cond_wait(&pool.wake, &pool.lock);
-    int others = __atomic_sub_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
+    for (;; cs_rise(own)) {
+        if (!pool.asleep[me]) {
+            cs_rest(own);
+            pool.asleep[me] = own;
+            __atomic_add_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
+        }
+        if (CALL(door = __atomic_load_n(&pool.door, __ATOMIC_SEQ_CST)) != seen) break;
+        pthread_cond_wait(&pool.wake[me], &pool.lock);
+    }
+    if (pool.asleep[me]) __atomic_sub_fetch(&pool.sleeping, 1, __ATOMIC_SEQ_CST);
     pool.asleep[me] = 0;
     pthread_mutex_unlock(&pool.lock);
-    if (others && has_room(door, 0)) wake_some(-1, -1);
     cs_rise(own);
+    if (__atomic_load_n(&pool.sleeping, __ATOMIC_SEQ_CST) && has_room(door, 0))
+        wake_some(__atomic_load_n(&pool.core, __ATOMIC_RELAXED), -1);
     return door;
 }
 
@@ -244,7 +252,8 @@ static void *worker(void *number) {
             __atomic_add_fetch(&pool.left, 1, __ATOMIC_ACQ_REL);
             entered = 0;
             if (!cs_is_guest(own)) continue;
-            cs_go_home(own, __atomic_load_n(&pool.core, __ATOMIC_RELAXED));
+            cs_keep(own, __atomic_load_n(&pool.core, __ATOMIC_RELAXED));
+            cs_rise(own);
             door = __atomic_load_n(&pool.door, __ATOMIC_ACQUIRE);
             while (CALL(door) == seen && has_room(door, AGAIN) && !entered) entered = enter(&door);
         }
@@ -259,6 +268,7 @@ static void start_workers(int wanted) {
     pthread_sigmask(SIG_SETMASK, &every, &before); /* signals are for Python's threads */
     while (pool.started < wanted - 1) {
         pthread_t thread;
+        pthread_cond_init(&pool.wake[pool.started], 0);
         if (pthread_create(&thread, 0, worker, (void *)(intptr_t)pool.started)) break;
         pthread_detach(thread);
         pool.started++;

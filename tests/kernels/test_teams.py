@@ -98,6 +98,52 @@ def rounds_on_one_core(seconds: float) -> None:
         holder.join()
 
 
+def rounds_beside_pins(seconds: float) -> None:
+    """Somebody pins all threads to a core, while calls wake workers and bring them back; none leaves it before the pin
+    is taken off."""
+    config.set_num_threads(1)
+    calls = list(problems())
+    expected = [call() for call in calls]
+    config.set_num_threads(2)
+    every = os.sched_getaffinity(0)
+    stop = threading.Event()
+    wrong: list[int] = []
+
+    def pin(cores: set[int]) -> None:
+        for thread in sorted(map(int, os.listdir("/proc/self/task"))):
+            os.sched_setaffinity(thread, cores)
+
+    def all_on(core: int) -> bool:
+        return all(os.sched_getaffinity(int(thread)) == {core} for thread in os.listdir("/proc/self/task"))
+
+    def run() -> None:
+        i = 0
+        while not stop.wait(0.0005):
+            i = (i + 1) % len(calls)
+            if not same(calls[i](), expected[i]):
+                wrong.append(i)
+
+    caller = threading.Thread(target=run)
+    caller.start()
+    end = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            for core in sorted(every):
+                pin({core})
+                soon = time.monotonic() + 1
+                while not all_on(core) and time.monotonic() < soon:
+                    time.sleep(0.0005)
+                for _ in range(5):
+                    assert all_on(core), core
+                    time.sleep(0.002)
+                pin(every)
+                time.sleep(0.005)
+    finally:
+        stop.set()
+        caller.join()
+    assert not wrong
+
+
 def rounds_of_many_threads(seconds: float) -> None:
     """Of Python, each calling: one has the pool, the others run alone."""
     config.set_num_threads(1)
@@ -169,6 +215,10 @@ def child(what: str) -> Iterator[subprocess.Popen[str]]:
         pytest.param(
             "rounds_on_one_core(1)",
             marks=pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs the affinity of threads"),
+        ),
+        pytest.param(
+            "rounds_beside_pins(3)",
+            marks=pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs the threads in /proc"),
         ),
         "rounds_of_many_threads(1)",
         "rounds_after_forks(1)",
