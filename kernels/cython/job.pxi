@@ -10,6 +10,7 @@
 cdef enum:
     BLOCKS = 64          # of rows or units at most
     STRETCHES = 12       # of steps of each, for which one thread takes it
+    STRETCH_NS = 20_000  # nanoseconds of a thread's steps backward, at least, after which others may take some over
     PROJECT_ROWS = 32    # of one input projection
     # threads by units up to which all may be used, then half: each step waits for the slowest, and a core that
     # something else needs for a moment holds up all (LSTM, 100 steps of 1 row and 512 units: 1.9 ms on 8 of 16 cores,
@@ -76,6 +77,7 @@ cdef struct Job:
     # backward alone
     View dy                # (B, T, H) or NULL
     long recomputed        # steps that run again, the first ones
+    long stretch           # steps of a gang's phase, without lockstep
     char *dz               # gradients of gate rows (chunk, B, width)
     char *dstate[4]        # (B, stride), of one step at a time, as are the next two
     char *dseen            # dstate[0], or apart with recurrent dropout
@@ -229,8 +231,14 @@ def split_of(Packed packed, shape, bint backward=False):
 
 cdef void run_back(Job *j) noexcept nogil:
     """The way back through the steps t0 to t1, by a gang."""
-    cdef cs_phases phases = cs_phases(j, backward_phase, next_back, (j.t1 - j.t0) * (j.w.phases + 2), j.parts,
-                                      j.step / j.w.phases if j.lockstep else j.step * j.chunk)
+    cdef cs_phases phases
+    if j.lockstep:
+        phases = cs_phases(j, backward_phase, next_back, (j.t1 - j.t0) * (j.w.phases + 2), j.parts,
+                           j.step / j.w.phases)
+    else:
+        j.stretch = max(1, min(j.chunk, <long> (STRETCH_NS * j.parts / (2 * max(1., j.step)))))
+        phases = cs_phases(j, stretch_back, next_stretch, chunks_of(j) * (stretches_of(j) + 1), j.parts,
+                           j.step * j.chunk)
     cs_gang(j.threads, j.alone, &phases)
 
 

@@ -343,35 +343,3 @@ cdef void backward_part(void *job, int thread, int most) noexcept nogil:
         run_phase_back(j, &p, t, -1)
         if t % j.chunk == 0:
             chunk_gradients(j, &p, t)
-
-
-cdef int64_t next_back(void *job, int64_t at, int *together) noexcept nogil:
-    """A gang's phases are those of all steps, from the last one, and behind a chunk's first step its gradients. These
-    read all rows and units of dz, which are written anew for the next chunk; products read all units. Within a chunk a
-    step's first phase is that of the last products of the one before."""
-    cdef Job *j = <Job *> job
-    cdef long n = j.w.phases + 2, t = j.t1 - 1 - at // n
-    cdef int place = at % n
-    if place == n - 1 and t % j.chunk:
-        at, t, place = at + 2, t - 1, 1
-    if place == 0:
-        together[0] = t < j.t0 or t % j.chunk == j.chunk - 1
-    else:
-        together[0] = (place < n - 1) == j.lockstep
-    return at
-
-
-cdef void backward_phase(void *job, int64_t at, int first, int end) noexcept nogil:
-    """A phase of a step, of some parts of the rows or units, or their share of a chunk's gradients."""
-    cdef Job *j = <Job *> job
-    cdef long n = j.w.phases + 2, t = j.t1 - 1 - at // n
-    cdef int place = at % n
-    cdef Part p = part_of(j, first, end, j.parts)
-    begin_back(j, &p, t)
-    if place == n - 1:
-        chunk_gradients(j, &p, t)
-    else:
-        run_phase_back(j, &p, t, j.w.phases - 1 - place)
-        if place == n - 2 and t % j.chunk:
-            begin_back(j, &p, t - 1)
-            run_phase_back(j, &p, t - 1, j.w.phases - 1)
