@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cellstep.callbacks import Callback, ProgressLog
+from cellstep.callbacks import Callback, ProgressLog, bars
 from cellstep.callbacks.progress import duration, values
 from cellstep.layers import Dense, Input
 from cellstep.models import Sequential
@@ -91,6 +92,37 @@ def test_the_bar_goes_away_when_training_fails(
         net.fit(X, Y, callbacks=[log, Fail()])
     assert log._bar is None
     capsys.readouterr()
+
+
+def test_a_notebook_has_a_bar_that_goes(
+    net: Sequential, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a notebook is shown, one HTML after another; the line stays."""
+    shown: list[str] = []
+    handle = SimpleNamespace(update=lambda bar: shown.append(bar._repr_html_()))
+    notebook = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=lambda bar, display_id: handle))
+    monkeypatch.setattr(ProgressLog, "interval", 0.0)
+    net.fit(X, Y, batch_size=2)
+    for html in shown[:4]:
+        assert re.match(r'(\d)/4 <progress value="\1" max="4"></progress> 0:00 left loss: ', html)
+    assert shown[4:] == [""]
+    assert re.fullmatch(LINE.format(n=4), capsys.readouterr().out.strip())
+    del shown[:]
+    net.fit((X, Y) for _ in range(2))  # nobody knows how many
+    assert shown[0].startswith("1 <progress></progress> loss: ")
+
+
+def test_a_terminal_without_rich_says_once_what_draws_a_bar(
+    net: Sequential, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(bars, "_hinted", False)
+    monkeypatch.setattr(bars.importlib.util, "find_spec", lambda name: None)
+    for _ in range(2):
+        net.fit(X, Y)
+    assert capsys.readouterr().out.count('A bar that moves: pip install "rich>=13".') == 1
 
 
 def test_numbers_are_written_as_keras_does() -> None:

@@ -1,4 +1,4 @@
-"""ProgressLog: how far a run has come. A bar of rich on a terminal, plain lines everywhere else.
+"""ProgressLog: how far a run has come. A bar on a terminal with rich and in a notebook, plain lines everywhere else.
 
 A finished epoch always leaves the same line, so a log file reads like a terminal:
 
@@ -8,14 +8,13 @@ A finished epoch always leaves the same line, so a log file reads like a termina
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from . import bars
 from .base import Callback, Logs
 
 
@@ -36,7 +35,7 @@ class ProgressLog(Callback):
     """Prints epochs and steps.
 
     Args:
-        verbose: 1 shows a bar if standard output is a terminal and rich is installed; 2 never does.
+        verbose: 1 shows a bar in a notebook, and on a terminal if rich is installed; 2 never does.
     """
 
     #: Seconds between two drawings of the bar.
@@ -44,8 +43,7 @@ class ProgressLog(Callback):
 
     def __init__(self, verbose: int = 1) -> None:
         self.verbose = verbose
-        self._bar: Any = None
-        self._task: Any = None
+        self._bar: bars.Bar | None = None
         self._training = False
         self._begin(None)
 
@@ -93,26 +91,14 @@ class ProgressLog(Callback):
     def _begin(self, steps: int | None) -> None:
         self._steps, self._seen = steps, 0
         self._start = self._last = self._drawn = time.perf_counter()
-        if self.params and self.verbose == 1 and sys.stdout.isatty() and importlib.util.find_spec("rich"):
-            from rich.errors import LiveError
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[logs]}"))
-            bar = Progress(*columns, transient=True)
-            self._task = bar.add_task("", total=steps, logs="")
-            try:
-                bar.start()
-                self._bar = bar
-            except LiveError:
-                # Another bar is on the screen, as when a callback of fit calls predict; older versions of rich refuse
-                # a second one. The line at the end is enough.
-                self._bar = None
+        if self.params and self.verbose == 1:
+            self._bar = bars.started(steps)
 
     def _advance(self, batch: int, logs: Logs) -> None:
         self._seen, self._last = batch + 1, time.perf_counter()
         if self._bar is not None and self._last - self._drawn >= self.interval:
             self._drawn = self._last
-            self._bar.update(self._task, completed=self._seen, logs=values(logs or {}))
+            self._bar.update(self._seen, values(logs or {}))
 
     def _finish(self, logs: Logs) -> None:
         if self._bar is not None:
