@@ -5,20 +5,32 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_CGROUP = Path("/sys/fs/cgroup")
+_CGROUP, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def quota() -> int | None:
-    """CPUs that the container's quota allows, rounded up, or None. Source: cgroup v2 cpu.max, v1 cpu.cfs_quota_us."""
-    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
-        try:
-            words = [word for file in files for word in (_CGROUP / file).read_text().split()]
-            quota, period = int(words[0]), int(words[1])
-        except (OSError, ValueError, IndexError):
-            continue
-        if quota > 0 and period > 0:
-            return max(1, -(-quota // period))
-    return None
+    """CPUs that the quotas of this process's control groups allow, rounded up, or None. Source: cgroup v2 cpu.max, v1
+    cpu.cfs_quota_us, of the group that /proc/self/cgroup names and of those above it. In a container that sees only its
+    own, or where the name is one of outside, the group above all is the container's."""
+    try:
+        lines = [line.split(":", 2) for line in _OWN.read_text().splitlines()]
+    except (OSError, ValueError):
+        lines = []
+    own = {
+        "cpu" if "cpu" in names.split(",") else names: path for _, names, path in (ln for ln in lines if len(ln) == 3)
+    }
+    found = []
+    for names, folder, files in (("", "", ("cpu.max",)), ("cpu", "cpu", ("cpu.cfs_quota_us", "cpu.cfs_period_us"))):
+        group = Path(own.get(names, "/").strip("/"))
+        for place in (group, *group.parents):
+            try:
+                words = [word for file in files for word in (_CGROUP / folder / place / file).read_text().split()]
+                quota, period = int(words[0]), int(words[1])
+            except (OSError, ValueError, IndexError):
+                continue
+            if quota > 0 and period > 0:
+                found.append(max(1, -(-quota // period)))
+    return min(found, default=None)
 
 
 def asked(variable: str) -> int | None:

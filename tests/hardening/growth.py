@@ -7,6 +7,7 @@ SHARE of a million steps of a stream, of ten thousand predictions and passes, an
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import multiprocessing
 import os
@@ -25,8 +26,10 @@ RNG = np.random.default_rng(0)
 
 
 def resident() -> int:
-    """Bytes of this process that are in memory."""
+    """Bytes of this process that are in memory, once the C library has given back what it holds and nobody uses."""
     gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
@@ -52,21 +55,22 @@ def calls() -> dict[str, tuple[int, Callable[[int], Any]]]:
         "predictions": (10_000, lambda i: model.predict(x[: 1 + i % 20], verbose=0)),
         "passes": (10_000, passes),
         "fits": (1_000, lambda i: model.fit(x, y, batch_size=8, verbose=0)),
-        "fits of new models": (1_000, lambda i: net().fit(x, y, batch_size=8, verbose=0)),
+        "fits of new models": (5_000, lambda i: net().fit(x, y, batch_size=8, verbose=0)),
     }
 
 
-def growth(share: float) -> dict[str, tuple[int, int]]:
-    """For each kind how many calls were made, and the bytes that came to memory after the first fifth of them."""
+def growth(share: float) -> dict[str, tuple[int, int, int]]:
+    """For each kind how many calls were made, and what came after the first fifth of them: bytes to memory, and objects
+    that Python's collector knows."""
     found = {}
     for name, (count, call) in calls().items():
         count = max(100, int(count * share))
         for i in range(count // 5):
             call(i)
-        before = resident()
+        before, objects = resident(), len(gc.get_objects())
         for i in range(count // 5, count):
             call(i)
-        found[name] = count, resident() - before
+        found[name] = count, resident() - before, len(gc.get_objects()) - objects
     return found
 
 
@@ -110,8 +114,8 @@ def peaks() -> dict[str, tuple[int, int]]:
 
 if __name__ == "__main__":
     worst = 0
-    for name, (count, grown) in growth(float(sys.argv[1])).items():
-        print(f"{count:9,} {name:20} {grown / 1024:8,.0f} KiB more")
+    for name, (count, grown, objects) in growth(float(sys.argv[1])).items():
+        print(f"{count:9,} {name:20} {grown / 1024:8,.0f} KiB and {objects:3} objects more", flush=True)
         worst = max(worst, grown)
     for name, (measured, said) in peaks().items():
         print(f"a pass of {name:10} {measured / 2**20:7.1f} MiB at most, by the formula {said / 2**20:7.1f}")

@@ -195,6 +195,7 @@ def test_rows_are_split_without_gap_or_overlap(B: int, n: int) -> None:
 
 def test_limits_of_a_container_and_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "_CGROUP", tmp_path)
+    monkeypatch.setattr(threads, "_OWN", tmp_path / "own")
     monkeypatch.delenv("CELLSTEP_NUM_THREADS", raising=False)
     assert threads.limit() is None
     (tmp_path / "cpu.max").write_text("max 100000\n")
@@ -210,6 +211,26 @@ def test_limits_of_a_container_and_of_the_environment(tmp_path: Path, monkeypatc
     assert threads.limit() == 1
     monkeypatch.setenv("CELLSTEP_NUM_THREADS", "")
     assert threads.limit() == 1
+
+
+def test_the_quota_of_the_group_that_the_process_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_CGROUP", tmp_path)
+    monkeypatch.setattr(threads, "_OWN", tmp_path / "own")
+    service, user = tmp_path / "system.slice/a.service", tmp_path / "cpu/user/it:s"
+    for folder in (service, user):
+        folder.mkdir(parents=True)
+    (tmp_path / "own").write_text("3:cpu,cpuacct:/user/it:s\n1:name=systemd:/x\n0::/system.slice/a.service\n")
+    assert threads.quota() is None
+    (service / "cpu.max").write_text("max 100000")
+    (tmp_path / "system.slice/cpu.max").write_text("300000 100000")  # one above allows less
+    assert threads.quota() == 3
+    (user / "cpu.cfs_quota_us").write_text("50000")
+    (user / "cpu.cfs_period_us").write_text("100000")
+    assert threads.quota() == 1
+    (tmp_path / "own").write_text("0::/docker/not-seen-from-here\nnonsense\n")
+    assert threads.quota() is None
+    (tmp_path / "cpu.max").write_text("200000 100000")
+    assert threads.quota() == 2
 
 
 @pytest.mark.parametrize(
