@@ -128,6 +128,15 @@ def projection(w: Weights, x: Any, h: Any, c: Any) -> Any:
     return (sigmoid(zo) * np.tanh(c)) @ w["projection_kernel"], c
 
 
+def augmented(w: Weights, x: Any, h: Any, c: Any) -> Any:
+    i = sigmoid(w.sum("i", x, h) + w["input_peephole"] * c)
+    f = sigmoid(w.sum("f", x, h) + w["forget_peephole"] * c)
+    g = sigmoid(w.sum("g", x, h) + w["external_peephole"] * c)
+    c = f * c + i * np.tanh(g * w.of_x("c", x) + w.of_h("c", h))
+    o = sigmoid(w.sum("o", x, h) + w["output_peephole"] * c)
+    return (o * np.tanh(c)) @ w["projection_kernel"], c
+
+
 def layer_norm_lstm(w: Weights, x: Any, h: Any, c: Any) -> Any:
     i, f, g, o = (normal(w.sum(p, x, h)) * w[f"gain_{p}"] + w[f"shift_{p}"] for p in "ifco")
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
@@ -210,6 +219,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], Callable[..., Any]]] = {
     "CoupledLSTM": ("CoupledLSTM", {}, coupled),
     "ClippedLSTM": ("ClippedLSTM", {"cell_clip": 0.3}, clipped),
     "ProjectionLSTM": ("ProjectionLSTM", {"projection": 3}, projection),
+    "AugmentedLSTM": ("AugmentedLSTM", {"projection": 3}, augmented),
     "LayerNormLSTM": ("LayerNormLSTM", {}, layer_norm_lstm),
     "LayerNormGRU": ("LayerNormGRU", {}, layer_norm_gru),
     "SLSTM": ("SLSTM", {}, slstm),
@@ -224,7 +234,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], Callable[..., Any]]] = {
 
 
 #: Those that Numba's loops are compiled for here.
-COMPILED = ("MGU", "SLSTM", "MinGRU", "LRU", "ProjectionLSTM")
+COMPILED = ("MGU", "SLSTM", "MinGRU", "MinLSTM", "QRNN", "LRU", "ProjectionLSTM")
 
 
 def test_every_variant_is_here() -> None:

@@ -12,10 +12,11 @@ from cellstep import Input, Sequential, cells, layers
 from cellstep.cells import Cell
 from cellstep.models import jvp
 
-VARIANTS = [name for name in cells.__all__ if name not in ("Cell", "ProjectionLSTM")]
+VARIANTS = [name for name in cells.__all__ if name not in ("Cell", "ProjectionLSTM", "AugmentedLSTM")]
 MAKES: dict[str, Callable[[], Any]] = {
     **{name: lambda name=name: getattr(cells, name).Layer(4, return_sequences=True) for name in VARIANTS},
     "ProjectionLSTM": lambda: cells.ProjectionLSTM.Layer(5, 3),
+    "AugmentedLSTM": lambda: cells.AugmentedLSTM.Layer(5, 3, use_bias=False),
     "SimpleRNN": lambda: layers.SimpleRNN(3, activation="softsign", num_layers=2),
     "LSTM": lambda: layers.LSTM(4, recurrent_activation="hard_sigmoid", go_backwards=True, return_sequences=True),
     "GRU": lambda: layers.GRU(4, use_bias=False),

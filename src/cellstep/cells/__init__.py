@@ -20,6 +20,7 @@ __all__ = [
     "SLSTM",
     "SRU",
     "UGRNN",
+    "AugmentedLSTM",
     "Cell",
     "CfC",
     "ClippedLSTM",
@@ -37,14 +38,14 @@ if TYPE_CHECKING:
     from .cell import Cell
     from .continuous import CTRNN, LTC, CfC
     from .gated import JANET, MGU, UGRNN, IndRNN, LayerNormGRU
-    from .lstms import SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM, ProjectionLSTM
+    from .lstms import SLSTM, AugmentedLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM, ProjectionLSTM
     from .parallel import LRU, QRNN, SRU, MinGRU, MinLSTM
 
 _PLACES = {
     ".cell": "Cell",
     ".continuous": "CTRNN, LTC, CfC",
     ".gated": "JANET, MGU, UGRNN, IndRNN, LayerNormGRU",
-    ".lstms": "SLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM, ProjectionLSTM",
+    ".lstms": "SLSTM, AugmentedLSTM, ClippedLSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM, ProjectionLSTM",
     ".parallel": "LRU, QRNN, SRU, MinGRU, MinLSTM",
 }
 

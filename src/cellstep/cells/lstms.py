@@ -112,6 +112,36 @@ class ProjectionLSTM(Cell):
         return self.project(rec(z.o) * act(new)), new
 
 
+class AugmentedLSTM(Cell):
+    """An LSTM with a gate on the input itself, peepholes and a projection:
+
+        x' = sigmoid(x Wg + h Ug + g c + bg)    n = tanh(x' (x Wn + bn) + h Un + bh)    c' = f c + i n
+        h' = o tanh(c') R
+
+    i, f and o as in a PeepholeLSTM. The gate x' lets the candidate see what comes in, or the memory alone.
+
+    A. Sherstinsky, "Fundamentals of recurrent neural network (RNN) and long short-term memory (LSTM) network", Physica
+    D 404, 2020 (arXiv 1808.03314), which calls it the external input gate. Of the paper no more than the abstract was
+    at hand, so this is what is told of it; its windows of inputs to come are a convolution before the layer, and not
+    here.
+    """
+
+    gates = "i f c o g"
+    states = {"h": "projection", "c": "units"}
+    vectors = "input_peephole forget_peephole output_peephole external_peephole"
+    gate_names, roles = {**_NAMES, "g": "external input"}, {**_ROLES, "g": "store"}
+    activation: Any = "tanh"
+    recurrent_activation: Any = "sigmoid"
+
+    @hook
+    def step(self, z: Any, h: Any, c: Any) -> Any:
+        act, rec = self.activation, self.recurrent_activation
+        i, f = rec(z.i + self.input_peephole * c), rec(z.f + self.forget_peephole * c)
+        outside = rec(z.g + self.external_peephole * c)
+        new = f * c + i * act(outside * z.x.c + z.h.c)
+        return self.project(rec(z.o + self.output_peephole * new) * act(new)), new
+
+
 class LayerNormLSTM(Cell):
     """An LSTM whose sums are normalized over the units of each gate, and c before the output, with a gain and a shift.
 
