@@ -14,7 +14,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields, replace
 from typing import Any
 
@@ -166,13 +166,19 @@ def active() -> Backend:
     return _active
 
 
-@contextmanager
-def use(name: str) -> Iterator[Backend]:
-    """Run a block on another backend, for comparing backends and for tests. It holds for the whole process."""
+def use(name: str) -> AbstractContextManager[Backend]:
+    """Run on another backend, for comparing backends and for tests: from here on, or in a block, `with use(name):`. It
+    holds for the whole process."""
     global _active
     before, _active = _active, load(name, "cellstep.use_backend")
+    return _restoring(before, _active)
+
+
+@contextmanager
+def _restoring(before: Backend, chosen: Backend) -> Iterator[Backend]:
+    global _active
     try:
-        yield _active
+        yield chosen
     finally:
         _active = before
 

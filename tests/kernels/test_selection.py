@@ -121,6 +121,15 @@ def test_use_changes_the_backend_for_a_block() -> None:
     assert kernels.active() is before
 
 
+def test_use_without_a_block_holds_from_there_on() -> None:
+    before = kernels.active()
+    chosen = kernels.use("numpy")
+    assert kernels.active().name == "numpy"
+    with chosen:
+        assert kernels.active().name == "numpy"
+    assert kernels.active() is before
+
+
 def test_use_of_an_unknown_backend_changes_nothing() -> None:
     before = kernels.active()
     with pytest.raises(ValueError, match="'fortran'"), kernels.use("fortran"):
