@@ -47,6 +47,9 @@ def function_of(kind: Kind) -> TensorFunction:
         bound.apply_defaults()
         values = bound.arguments
         arguments = [list(values[name]) if kind.listed else values[name] for name in names]
+        for value in arguments:
+            if hasattr(value, "called"):  # of the step of a cell that is being defined
+                return value.called(kind.function, [*values.values()])
         return apply(kind.name, arguments, {name: values[name] for name in options})
 
     function.__name__ = function.__qualname__ = kind.function

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from written import NAMES
 
-from cellstep import Cell, Input, Sequential, cells, kernels, layers, models, testing, use_backend
+from cellstep import Cell, Input, Sequential, activations, cells, kernels, layers, models, ops, testing, use_backend
 from cellstep.activations import sigmoid
 
 X = np.random.default_rng(0).standard_normal((3, 6, 2))
@@ -144,6 +144,31 @@ def refused(body: str, kind: Any, match: str, tmp_path: Path) -> None:
     with pytest.raises(kind, match=match) as error:
         exec(compile(text, str(file), "exec"), {"__name__": "wrong_cell", "__qualname__": "wrong"})
     assert f"{file}:" in str(error.value), error.value
+
+
+def test_functions_of_ops_are_those_of_numpy_and_the_activations() -> None:
+    class ByOps(Cell):
+        gates = "f n"
+
+        def step(self, z: Any, h: Any) -> Any:
+            f = ops.clip(ops.sigmoid(z.f), 0.1, 0.9)
+            return ops.where(ops.maximum(z.n, h) > 0, f * h, ops.tanh(z.n) + ops.softplus(h))
+
+    class ByNumPy(Cell):
+        gates = "f n"
+
+        def step(self, z: Any, h: Any) -> Any:
+            f = np.clip(activations.sigmoid(z.f), 0.1, 0.9)
+            return np.where(np.maximum(z.n, h) > 0, f * h, np.tanh(z.n) + activations.softplus(h))
+
+    assert ByOps.row({}).equations.key == ByNumPy.row({}).equations.key  # type: ignore[union-attr]
+    with pytest.raises(TypeError, match="softmax is not among the elementwise functions"):
+
+        class Wrong(Cell):
+            gates = "f"
+
+            def step(self, z: Any, h: Any) -> Any:
+                return ops.softmax(z.f)
 
 
 WRONG: list[tuple[str, Any, str]] = [

@@ -159,6 +159,7 @@ def test_nets_with_both_learn_and_are_saved(tmp_path: Path) -> None:
     assert layers.LSTM.from_config(config).zoneout == (0.1, 0.2)
     assert not {"zoneout", "weight_dropout"} & set(layers.LSTM(3).get_config())
     assert cells.MGU.Layer(3, zoneout=0.5).get_config()["zoneout"] == 0.5
+    assert layers.LSTM(3, zoneout=np.array([0.1, 0.2])).zoneout == (0.1, 0.2)
 
 
 def test_masks_of_weights_have_their_share() -> None:

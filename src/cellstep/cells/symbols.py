@@ -197,6 +197,12 @@ class Symbol:
             refuse(f"a comparison has no derivative, so {name} does not take it: choose by np.where")
         return Symbol(self.graph, activation(self.graph, name, self.at))
 
+    def called(self, name: str, arguments: Any) -> Any:
+        """A function of `cellstep.ops`: NumPy's of that name, or an activation."""
+        if name in kernels.ACTIVATIONS and len(arguments) == 1:
+            return self.activated(name)
+        return self._called(name, arguments, {})
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         return self._called(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}", inputs, options)
 

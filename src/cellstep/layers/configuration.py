@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from .. import activations, constraints, core, initializers, regularizers, seeds
 from ..activations import Activation
 from ..configured import cached, levels_to_user, ours_function
@@ -45,7 +47,7 @@ def check_cudnn(name: str, value: Any) -> Any:
 
 def check_zoneout(name: str, value: Any) -> float | tuple[float, ...]:
     """A rate for all states of a cell, or one for each."""
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1):
         return tuple(core.check_rate(f"{name}[{i}]", rate) for i, rate in enumerate(value))
     return core.check_rate(name, value)
 
