@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..untrusted import DAMAGE, FileError, blamed, library
+from . import hdf5_heaps
 from .hdf5_texts import Texts, header_of
 
 Array = NDArray[Any]
@@ -214,6 +215,10 @@ def opened(file: BinaryIO, path: str) -> Iterator[File]:
     """
     module = h5py()
     with _blamed(path, "the beginning"):
+        file.seek(0)
+        if file.read(len(SIGNATURE)) != SIGNATURE:
+            raise ValueError("other bytes at its beginning")
+        hdf5_heaps.check(file)
         opened = module.File(file, "r")
     try:
         yield File(opened, path, file)
