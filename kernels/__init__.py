@@ -138,6 +138,16 @@ def _select() -> Backend:
     return backend
 
 
+def _levels_to_importer() -> int:
+    """The `stacklevel` of a warning that names the line which imports the package. Frames of the machinery of imports
+    do not count as levels, but for those of `importlib.import_module`."""
+    frame, level = sys._getframe(1).f_back, 1
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in ("cellstep", "importlib"):
+        level += "_bootstrap" not in frame.f_code.co_filename
+        frame = frame.f_back
+    return level + 1
+
+
 def _installed() -> Backend:
     asked = os.environ.get("CELLSTEP_BACKEND", "")
     if asked and asked not in BACKENDS:
@@ -153,7 +163,7 @@ def _installed() -> Backend:
         f"cellstep runs on the NumPy reference, which is slow. For speed {_COMPILE}; "
         "or pip install 'cellstep[numba]'. CELLSTEP_BACKEND=numpy silences this.",
         RuntimeWarning,
-        stacklevel=2,
+        stacklevel=_levels_to_importer(),
     )
     return load("numpy", f"{missing['cython']}; {missing['numba']}")
 

@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "thread_limits",
         "registry",
         "configured",
+        "log",
         "lookup",
         "tensor_file",
         "untrusted",

@@ -107,3 +107,10 @@ def test_methods_that_models_inherit_are_in_the_reference(name: str) -> None:
     owner = next(base for base in models.Model.__mro__ if name in vars(base))
     assert owner is models.Model or ":inherited-members: Layer\n" in described[1]
     assert owner is models.Model or (owner is not layers.Layer and not issubclass(layers.Layer, owner))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_public_modules_say_what_is_public(name: str) -> None:
+    module = importlib.import_module(name)
+    assert isinstance(getattr(module, "__all__", None), list | tuple), name
+    assert not [each for each in module.__all__ if not hasattr(module, each)]

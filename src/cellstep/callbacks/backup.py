@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from ..configured import levels_to_user
 from ..core import check_path
+from ..log import info
 from . import state_file
 from .base import Callback, Logs
 from .checkpoints import Every
@@ -67,6 +68,7 @@ class BackupAndRestore(Callback):
                 warnings.warn(f"the backup before the last one is used: {error}", stacklevel=levels_to_user())
                 continue
             self.model.resume(state, path)
+            info(__name__, "training of %s goes on from %s", self.model.name, path)
             return
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import check_natural, check_path
+from ..log import info
 from .base import Logs, number_or_none
 from .monitor import Monitor
 
@@ -110,5 +111,6 @@ class ModelCheckpoint(Monitor):
             self.model.save_weights(path)
         else:
             self.model.save(path)
+        info(__name__, "epoch %d: saved %s", self._epoch + 1, path)
         if self.verbose:
             print(f"Epoch {self._epoch + 1}: saved {path}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import as_array, check_bool, check_natural, check_number
+from ..log import info
 from .base import Check, Logs, number_or_none
 from .monitor import Monitor
 
@@ -82,6 +83,13 @@ class EarlyStopping(Monitor):
         elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
+            info(
+                __name__,
+                "epoch %d: %s is no better since epoch %d, training ends",
+                epoch + 1,
+                self.monitor,
+                epoch + 1 - self.wait,
+            )
 
     def on_train_end(self, logs: Logs = None) -> None:
         if self.stopped_epoch and self.verbose:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import check_natural, check_number
+from ..log import info
 from .base import Callback, Logs, number_or_none
 from .monitor import Monitor
 
@@ -112,5 +113,6 @@ class ReduceLROnPlateau(Monitor):
             if self.wait >= self.patience and optimizer.rate > self.min_lr:
                 optimizer.learning_rate = max(optimizer.rate * self.factor, self.min_lr)
                 self.cooldown_counter, self.wait = self.cooldown, 0
+                info(__name__, "epoch %d: learning rate reduced to %g", epoch + 1, optimizer.rate)
                 if self.verbose:
                     print(f"Epoch {epoch + 1}: learning rate reduced to {optimizer.rate:g}")

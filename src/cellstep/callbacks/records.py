@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core import check_bool, check_natural, check_path
+from ..log import info
 from .base import Callback, Logs
 
 
@@ -107,6 +108,7 @@ class TerminateOnNaN(Callback):
             if self.raise_error:
                 raise RuntimeError(f"loss must be finite, got {loss} in batch {batch}")
             print(f"Batch {batch}: the loss is {loss}, training ends")
+            info(__name__, "batch %d: the loss is %s, training ends", batch, loss)
             self.model.stop_training = True
 
 

@@ -249,4 +249,15 @@ def save(figure: Figure, path: str | Path, dpi: int = DPI) -> Path:
     return target
 
 
+__all__ = [
+    "context",
+    "ending",
+    "figure",
+    "label",
+    "line",
+    "picture",
+    "save",
+    "svg",
+]
+
 __dir__ = public(globals())

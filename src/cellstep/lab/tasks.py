@@ -259,4 +259,14 @@ def get(task: Any) -> Task:
     raise TypeError(f"task must be one of {', '.join(TASKS)}, or (x, y), got {type(task).__name__}")
 
 
+__all__ = [
+    "Data",
+    "Task",
+    "adding",
+    "copy",
+    "get",
+    "own",
+    "parity",
+]
+
 __dir__ = public(globals())

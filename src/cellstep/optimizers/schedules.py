@@ -219,4 +219,16 @@ _LOOKUP: Lookup[LearningRateSchedule] = Lookup(
 serialize, deserialize = both(lambda config: _LOOKUP.get(config, "learning_rate"))
 
 
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+    "deserialize",
+    "serialize",
+]
+
 __dir__ = public(globals())
