@@ -1,5 +1,5 @@
-"""A chain in plain NumPy over any backend's own step and forward: the specification, and what backends without a
-compiled chain use. The compiled one is cython/chain.pxi.
+"""A chain in plain NumPy over any backend's own step, forward and products: the specification, and what backends
+without a compiled chain use. The compiled one is cython/chain.pxi.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .reference import products as reference_products
 from .reference.activations import Differentiable
-from .reference.products import activated
 from .stages import BUSY, Activate, Dense, Lookup, Mask, Recur, Stage, widths
 
 Array = NDArray[Any]
@@ -46,6 +46,10 @@ class Chain:
         self.N = [inputs or 0, *widths(self.stages, inputs)][-1]
         self._cast, self._check = cast, check
         self._inside = threading.Lock()
+        #: Of the backend of the recurrent stages, so that a stream gives the bits of its layers.
+        self._products: Any = next((s.backend.products for s in stages if isinstance(s, Recur)), reference_products)
+        dense = [stage for stage in self.stages if isinstance(stage, Dense)]
+        self._packed = {id(stage): self._products.product_pack(stage.W, stage.b) for stage in dense}
         self._states = [tuple(np.zeros((B, n), dtype) for n in s.packed.sizes) for s in stages if isinstance(s, Recur)]
 
     def step(self, x: Any, out: Any = None) -> Array:
@@ -104,10 +108,9 @@ class Chain:
                 there = np.asarray((y != y.dtype.type(stage.value)).any(axis=-1))
                 y = np.where(there[..., None], y, y.dtype.type(0))
             elif isinstance(stage, Dense):
-                y = y @ stage.W if stage.b is None else y @ stage.W + stage.b
-                y = _activated(stage.activation, y)
+                y = self._dense(stage, y)
             elif isinstance(stage, Activate):
-                y = _activated(stage.activation, y)
+                y = self._activated(stage.activation, y)
             else:
                 y = (_each_step if steps and stage.stays else _sequence if steps else _step)(
                     stage, y, next(states), there
@@ -115,6 +118,22 @@ class Chain:
                 if stage.zero_masked and there is not None:
                     y[~there] = 0
         return y.copy() if y is x else y
+
+    def _dense(self, stage: Dense, x: Array) -> Array:
+        K, N = stage.W.shape
+        y = np.empty((*x.shape[:-1], N), x.dtype)
+        known = isinstance(stage.activation, str)
+        flat, out = np.ascontiguousarray(x).reshape(1, -1, K), y.reshape(1, -1, N)
+        self._products.product(self._packed[id(stage)], flat, stage.activation if known else "linear", out)
+        return y if known else self._activated(stage.activation, y)
+
+    def _activated(self, activation: str | Differentiable, x: Array) -> Array:
+        if not isinstance(activation, str):
+            return np.asarray(activation.forward(x)[0])
+        y = np.empty(x.shape, x.dtype)
+        width = x.shape[-1]
+        self._products.activated(np.ascontiguousarray(x).reshape(-1, width), activation, y.reshape(-1, width))
+        return y
 
 
 def _copied(stage: Stage) -> Stage:
@@ -127,14 +146,6 @@ def _copied(stage: Stage) -> Stage:
 
 def _fits(a: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
     return type(a) is np.ndarray and a.dtype == dtype and a.shape == shape and a.flags.carray
-
-
-def _activated(name: str | Differentiable, x: Array) -> Array:
-    if not isinstance(name, str):
-        return np.asarray(name.forward(x)[0])
-    y = np.empty_like(x)
-    activated(x, name, y)
-    return y
 
 
 def _step(stage: Recur, x: Array, states: tuple[Array, ...], there: Flags | None) -> Array:

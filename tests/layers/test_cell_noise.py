@@ -186,6 +186,23 @@ def test_bad_rates() -> None:
         cells.IndRNN(3, weight_dropout=0.1)
 
 
+@pytest.mark.parametrize("above", ["dense", "softmax", "activation", "gru"])
+def test_a_stream_has_the_bits_of_the_layers_above_too(above: str) -> None:
+    if kernels.active().name == "numpy":
+        pytest.skip("the reference multiplies through BLAS")
+    made: Any = {
+        "dense": lambda: layers.Dense(33, activation="tanh"),
+        "softmax": lambda: layers.Dense(5, activation="softmax"),
+        "activation": lambda: layers.Activation("tanh"),
+        "gru": lambda: layers.GRU(20, return_sequences=True),
+    }
+    model = Sequential([Input((None, I)), layers.LSTM(37, zoneout=0.3, return_sequences=True), made[above]()])
+    x = data(B, T, I)
+    whole, stream = model.predict(x, verbose=0), model.stream(B)
+    for t in range(T):
+        np.testing.assert_array_equal(stream.step(x[:, t]), whole[:, t])
+
+
 def test_what_knows_no_zoneout_refuses_it() -> None:
     layer = layer_of("LSTM", zoneout=0.1)
     with pytest.raises(NotImplementedError, match="zoneout is for calls of layers and steps of cells"):

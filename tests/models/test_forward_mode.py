@@ -80,6 +80,8 @@ def test_what_it_cannot_do_is_said() -> None:
         jvp(model, x, dweights={"W": x})
     with pytest.raises(ValueError, match="dx"):
         jvp(model, x, dx=x[:, :2])
+    with pytest.raises(ValueError, match="one step or more"):
+        jvp(model, x[:, :0])
     for layer in (layers.Bidirectional(layers.LSTM(2)), layers.GRU(2, zoneout=0.1), layers.LSTM(2, stateful=True)):
         with pytest.raises(NotImplementedError, match="jvp runs recurrent layers of known cells and Dense"):
             jvp(layer, x)

@@ -85,6 +85,8 @@ def test_what_does_not_fit_is_refused() -> None:
         sample_gradients(model, x, y[:2])
     with pytest.raises(ValueError, match="y must be given"):
         sample_gradients(model, x, None)
+    with pytest.raises(ValueError, match="one row or more"):
+        sample_gradients(model, x[:0], y[:0])
     other = Sequential([Input((None, 3)), GRU(2), Dropout(0.5), Dense(1)])
     with pytest.raises(RuntimeError, match="before sample_gradients"):
         sample_gradients(other, x, y)

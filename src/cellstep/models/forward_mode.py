@@ -43,6 +43,8 @@ def jvp(model: Any, x: Any, dx: Any = None, dweights: Mapping[str, Any] | None =
     directions = _directions(model, dweights)
     first = layers[0]
     y = core.as_array("x", x, first.dtype, ("batch", "time", first.built_for[-1]))
+    if not y.shape[1]:
+        raise ValueError(f"expected x with one step or more, got shape {y.shape}")
     dy = np.zeros_like(y) if dx is None else core.as_array("dx", dx, first.dtype, y.shape)
 
     def pair(weight: Any, shape: tuple[int, ...]) -> Pair:

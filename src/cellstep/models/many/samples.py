@@ -38,6 +38,8 @@ def sample_gradients(model: Any, x: Any, y: Any) -> tuple[dict[str, Array], Arra
     batch = model._signature.batch(x, y)
     if batch.y is None:
         raise ValueError("y must be given, got None")
+    if not len(batch.x):
+        raise ValueError(f"expected x with one row or more, got shape {batch.x.shape}")
     rows = Rows(net, [batch])
     B = len(batch.x)
     weights = np.concatenate([w.value.reshape(-1) for w in model.weights])
