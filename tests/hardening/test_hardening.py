@@ -12,6 +12,7 @@ import growth
 import many_threads
 import pytest
 import random_cells
+import subinterpreters
 import wrong_arguments
 
 from cellstep import kernels
@@ -52,6 +53,13 @@ def test_calls_in_random_order() -> None:
 def test_children_give_the_bits_of_their_parent() -> None:
     assert child_processes.run(1, ("fork", "spawn")) == {"fork": 0, "spawn": 0}
     child_processes.stopped_workers(1)
+
+
+@compiled
+@pytest.mark.skipif(subinterpreters.interpreters() is None, reason="this Python offers no interpreters")
+@pytest.mark.filterwarnings("ignore")
+def test_a_second_interpreter_is_refused_and_the_first_goes_on() -> None:
+    assert all(subinterpreters.refusals(3))
 
 
 @compiled
