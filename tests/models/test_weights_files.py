@@ -93,6 +93,26 @@ def test_bad_calls(tmp_path: Path, run: Any, error: type[Exception], words: str)
         run(tmp_path)
 
 
+def test_the_number_of_all_weights_may_stand_in_front_as_before_keras_3_10(tmp_path: Path) -> None:
+    path, one, other = tmp_path / "a.weights.h5", linear(), linear()
+    for net in (one, other):
+        net.compile("nadam", "mse")
+    one.fit(X, Y, epochs=2, verbose=0)
+    one.save_weights(path)
+    with h5py.File(path, "r+") as file:
+        state = file["optimizer/vars"]
+        arrays = [state[str(i)][()] for i in range(len(state))]
+        arrays.insert(2, arrays.pop())
+        for i, array in enumerate(arrays):
+            del state[str(i)]
+            state[str(i)] = array
+    other.load_weights(path)  # a warning, and so an error, where the state does not fit
+    for net in (one, other):
+        net.fit(X, Y, epochs=2, verbose=0, shuffle=False)
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_groups_of_stacks_and_of_both_directions(tmp_path: Path) -> None:
     stack = layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)], return_sequences=True)
     net = Sequential([layers.Input((4, 2)), stack, layers.Bidirectional(layers.GRU(2))])
