@@ -62,11 +62,11 @@ def _matrix_gradient(cell: kernels.Cell, gradient: Any) -> Tensor:
     """The gradient of weight (G H, I) from that of W (I, G H)."""
     if cell.orders["torch"] == cell.letters:
         return torch.from_numpy(gradient).t()
-    weight = np.empty(gradient.shape[::-1], gradient.dtype)
-    columns, rows = gradient.reshape(len(gradient), cell.G, -1), weight.reshape(cell.G, -1, len(gradient))
+    out = np.empty_like(gradient)
+    columns, turned = gradient.reshape(len(gradient), cell.G, -1), out.reshape(len(gradient), cell.G, -1)
     for gate, place in enumerate(_places(cell)):
-        rows[place] = columns[:, gate].T
-    return torch.from_numpy(weight)
+        turned[:, place] = columns[:, gate]
+    return torch.from_numpy(out).t()
 
 
 def _sample(array: Any) -> Any:
