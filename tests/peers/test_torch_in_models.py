@@ -238,6 +238,7 @@ def test_threads_where_both_libraries_have_their_own(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(calls, "get_num_threads", lambda: ours_now[0])
     monkeypatch.setattr(calls, "set_num_threads", lambda n: ours_now.__setitem__(0, n))
     monkeypatch.setattr(calls, "_lowered", None)
+    monkeypatch.setattr(calls, "_threads", 0)
     before, seen = torch.get_num_threads(), []
     try:
         for theirs, set_to in ((1, None), (2, None), (8, None), (3, 2), (8, None), (1, None), (8, None)):
