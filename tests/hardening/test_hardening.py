@@ -8,6 +8,7 @@ import platform
 import accuracy
 import call_orders
 import child_processes
+import damaged_many
 import growth
 import many_threads
 import pytest
@@ -53,6 +54,13 @@ def test_calls_in_random_order() -> None:
 def test_children_give_the_bits_of_their_parent() -> None:
     assert child_processes.run(1, ("fork", "spawn")) == {"fork": 0, "spawn": 0}
     child_processes.stopped_workers(1)
+
+
+@compiled
+def test_damaged_files_of_many_models_are_refused_or_work() -> None:
+    seen, wrong = damaged_many.run(60, 2)
+    assert not wrong, "\n".join(wrong)
+    assert seen["refused"] > 30
 
 
 @compiled

@@ -81,6 +81,11 @@ def passes(draw: Any) -> dict[str, Any]:
 STEPS = ("mask", "lengths", "resets", "drop", "go_backwards")
 
 
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """The same numbers; gates without bounds may have grown to NaN in both."""
+    return np.array_equal(a, b, equal_nan=True)
+
+
 def answers(p: dict[str, Any], dtype: str, backend: str) -> list[np.ndarray]:
     def to(a: Any) -> Any:
         return None if a is None else a.astype(dtype) if dtype == "f8" else a
@@ -113,12 +118,12 @@ def test_rows_and_steps_by_themselves_give_the_same_bits(p: dict[str, Any]) -> N
     y, last, _ = functional.forward(packed, p["x"], p["states"])
     for b in range(B):
         row = functional.forward(packed, p["x"][b : b + 1], [s[b : b + 1] for s in p["states"]])
-        assert np.array_equal(row.y[0], y[b])
+        assert same(row.y[0], y[b])
     states: Any = p["states"]
     for t in range(T):
         states = functional.step(packed, p["x"][:, t], states)
-        assert np.array_equal(states[0], y[:, t])
-    assert all(map(np.array_equal, states, last))
+        assert same(states[0], y[:, t])
+    assert all(map(same, states, last))
 
 
 @settings(quick, stateful_step_count=15, max_examples=max(5, EXAMPLES // 3))
