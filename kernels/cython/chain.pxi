@@ -101,7 +101,7 @@ cdef class Chain:
         x = np.broadcast_to(np.empty((1, 1, s.inputs), self.dtype), (self.B, CHUNK_STEPS, s.inputs))
         begin_forward(&s.job, packed, x, None, None, None, None, None, self.keep)
         s.job.T = 1
-        plan(&s.job, 1)
+        plan(&s.job, 1, False)
         s.alone = s.job.alone
         s.step = <Step *> room(self.keep, sizeof(Step), True)
         self.keep.append(lay_out(s.step, packed, self.B))

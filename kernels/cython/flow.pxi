@@ -93,7 +93,7 @@ cdef View recur(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:
     cdef View h
     if many or s.alone >= CALL_NS:
         s.job.T = T
-        plan(&s.job, 1)
+        plan(&s.job, 1, False)
         many = many or s.job.threads > 1
     if many:
         recur_on_a_job(f, s, x, y, T)

@@ -10,6 +10,9 @@
 cdef enum:
     BLOCKS = 64          # of rows or units at most
     STRETCHES = 12       # of steps of each, for which one thread takes it
+    LINE = 64            # bytes of a cache line
+    LINES = 8            # that are under way at once from another core, each for as long as a barrier takes
+    LINE_NS = 15         # nanoseconds for each at most, whatever barriers cost
     STRETCH_NS = 20_000  # nanoseconds of a thread's steps backward, at least, after which others may take some over
     PROJECT_ROWS = 32    # of one input projection
     # threads by units up to which all may be used, then half: each step waits for the slowest, and a core that
@@ -168,9 +171,16 @@ cdef double step_time(Job *j, double rows, double share, int threads) noexcept n
     return max(arithmetic, reads) + min(arithmetic, reads) / 4
 
 
-cdef void plan(Job *j, int passes) noexcept nogil:
+cdef double exchange(Job *j, int threads) noexcept nogil:
+    """Nanoseconds of a step backward in which threads with rows of their own read the others' gradients of gate rows,
+    for a share of the weights', and take them back to write them anew."""
+    cdef double lines = 2. * j.B * (threads - 1) / threads * j.zb / threads / LINE
+    return lines * min(LINE_NS, cs_barrier_cost(2) / LINES)
+
+
+cdef void plan(Job *j, int passes, bint taped) noexcept nogil:
     """How many threads, and what they share, for a call that goes through all products so many times: what takes the
-    least time."""
+    least time. Calls that keep a tape are shared as backward, so that each core has what it reads."""
     cdef double steps = j.T if j.B > 0 else 0, best, by_rows, by_units
     cdef int n = cs_threads()
     cdef long rows = min(min(n, BLOCKS), j.B), b
@@ -197,6 +207,8 @@ cdef void plan(Job *j, int passes) noexcept nogil:
         j.threads, best = rows, by_rows
     if by_units < WORTH * best and not j.w.whole_rows:
         j.threads, best, j.by_rows, j.lockstep = units, by_units, False, j.w.recurs
+    if taped and j.threads > 1 and j.by_rows and best + exchange(j, rows) / 2 > WORTH * j.step:
+        j.threads, best = 1, j.step
     j.parts = j.threads
     if j.lockstep and units > 2:
         j.parts = min(min(2 * units, CS_PARTS), j.w.Hp // j.w.tiles.VL)
@@ -211,7 +223,7 @@ def split_of(Packed packed, shape, bint backward=False):
     cdef Part p
     cdef int i, limit = cs_threads()
     size(&j, &packed.w, B, T)
-    plan(&j, 2 if backward else 1)
+    plan(&j, 2 if backward else 1, backward)
     shares = []
     for i in range(j.threads):
         p = part_of(&j, i, i + 1, j.threads)

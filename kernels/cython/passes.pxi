@@ -16,9 +16,9 @@ cdef object sort_rows(Job *j, lengths, list keep):
     return order
 
 
-cdef int plan_pass(Job *j, int passes, list keep) except -1:
+cdef int plan_pass(Job *j, int passes, bint taped, list keep) except -1:
     """Threads, and of ragged batches each thread's room for one step's rows of x or dx."""
-    plan(j, passes)
+    plan(j, passes, taped)
     if j.order != NULL:
         j.gather_size = j.B * j.w.inputs * j.w.esize
         j.gather = room(keep, j.parts * j.gather_size)
@@ -41,7 +41,7 @@ cdef int begin_forward(Job *j, Packed packed, cnp.ndarray x, mask, lengths, rese
         resets = resets.T if order is None else resets.T[:, order]
         resets = np.ascontiguousarray(resets if active is None else resets & active)
         j.resets = <const uint8_t *> held(keep, resets)
-    plan_pass(j, 1, keep)
+    plan_pass(j, 1, tape is not None, keep)
     j.chunk = max(1, min(j.T, PROJECT_ROWS // max(1, j.B // j.threads if j.by_rows else j.B)))
     if tape is None:
         j.zsteps, j.hsteps = j.chunk, 2
@@ -88,7 +88,7 @@ cdef int begin_backward(Job *j, Packed packed, Tape tape, dy, dx, dweights, trac
     cdef size_t dz
     cdef int k
     j.w = &packed.w
-    plan_pass(j, 2, keep)
+    plan_pass(j, 2, True, keep)
     j.y, j.dy, j.dx = view_of(None), view_of(dy), view_of(dx)
     j.chunk = chunk_back(j.B, j.T)
     if j.kept != NULL:
