@@ -40,7 +40,7 @@ myst_heading_anchors = 3
 myst_links_external_new_tab = False
 
 # types in annotations of other packages: their documentation is on another site
-nitpick_ignore_regex = [("py:.*", r"(numpy|collections|typing|matplotlib)\..*")]
+nitpick_ignore_regex = [("py:.*", r"(numpy|collections|contextlib|typing|matplotlib)\..*")]
 # and of parts of the lab's results, whose names are not public
 nitpick_ignore_regex += [("py:class", r"cellstep\.lab\.\w+\.\w+(\.\w+)?")]
 # in signatures: names of types that have no page, in modules below the public ones

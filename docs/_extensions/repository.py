@@ -21,6 +21,8 @@ PAGES = {
     "kernels/README.md": "contract.md",
     "examples/README.md": "examples.md",
 }
+#: A block of code, in which brackets are no links.
+FENCED = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)")
 
 
@@ -35,7 +37,7 @@ def site_links(text: str, file: Path, page: Path) -> str:
             return f"[{found[1]}]({os.path.relpath(target, page.parent)}{found[3] or ''})"
         return f"`{inside}`" if found[1].strip("`") in (inside, found[2]) else f"{found[1]} (`{inside}`)"
 
-    return LINK.sub(link, text)
+    return "".join(part if i % 2 else LINK.sub(link, part) for i, part in enumerate(FENCED.split(text)))
 
 
 def read_page(app: Sphinx, name: str, content: list[str]) -> None:

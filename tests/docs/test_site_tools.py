@@ -78,3 +78,14 @@ def test_docstrings_become_restructured_text(monkeypatch: pytest.MonkeyPatch) ->
     assert docstrings.raises(sections) == [
         *("Raises:", "    TypeError: no tensor.", "    ValueError, ImportError: two layers have one name.", "", "End."),
     ]
+
+
+def test_brackets_in_code_are_no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sphinx")
+    repository = tool("repository", monkeypatch)
+    page = DOCS / "derivatives.md"
+    code = "```python\ny = model.forward(x)[1](dy)\n```\n"
+    text = f"[a chapter](learn/2-learning.md#it)\n\n{code}\n[the kernels](../kernels/README.md)\n"
+    assert repository.site_links(text, page, page) == (
+        f"[a chapter](learn/2-learning.md#it)\n\n{code}\n[the kernels](contract.md)\n"
+    )
