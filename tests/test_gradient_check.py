@@ -115,3 +115,5 @@ def test_what_cannot_be_checked_is_refused() -> None:
         check_gradients(losses.Huber(), normal(2, 5))
     with pytest.raises(TypeError, match="y is for losses and compiled models, got"):
         check_gradients(layers.Dense(3, dtype="float64"), normal(2, 5), normal(2, 3))
+    with pytest.raises(TypeError, match="x, the inputs, must be given for a layer or a model"):
+        check_gradients(layers.GRU(3, dtype="float64"))

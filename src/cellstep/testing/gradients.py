@@ -60,6 +60,8 @@ def check_gradients(
         return _of_loss(of, x, y, places, tolerance, rng, options)
     if not isinstance(of, Layer):
         raise TypeError(f"of must be a layer, a model, a loss or a cell, got {core.brief(of)}")
+    if x is None:
+        raise TypeError("x, the inputs, must be given for a layer or a model")
     given = [np.array(a, np.float64) if np.asarray(a).dtype.kind == "f" else np.array(a) for a in nested.flatten(x)]
     inputs = nested.pack(x, given)
     if not of.built:
