@@ -12,6 +12,7 @@ import pytest
 
 import cellstep
 from cellstep import cli, lab, layers
+from cellstep.lab.tables import MOST_ROWS, WIDTH, text_table
 
 
 def fitted(epochs: int = 3, **options: Any) -> Any:
@@ -105,3 +106,27 @@ def test_six_steps_are_drawn_whole() -> None:
     for steps, boxes in ((5, 5), (6, 6), (7, 3)):
         drawn = [text.get_text() for axis in lab.unroll(model, steps).draw().axes for text in axis.texts]
         assert drawn.count("GRU") == boxes
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_table_fits_a_terminal(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    words = lambda most: " ".join("x" * rng.integers(1, 12) for _ in range(rng.integers(1, most)))  # noqa: E731
+    columns, rows = int(rng.integers(1, 20)), int(rng.integers(0, 50))
+    header = [words(4) for _ in range(columns)]
+    cells = [[f"row {i}", *(f"{number:.3g}" for number in rng.standard_normal(columns - 1))] for i in range(rows)]
+    text = text_table((header, cells))
+    assert max(map(len, text.splitlines())) <= WIDTH
+    parts = text.split("\n\n")
+    shown = [i for i in range(rows) if rows <= MOST_ROWS or not MOST_ROWS // 2 <= i < rows - MOST_ROWS // 2]
+    for i in shown:  # each part has the row by its name, and together they have all of it
+        lines = [line for part in parts for line in part.splitlines() if f"{line} ".startswith(f"row {i} ")]
+        assert len(lines) == len(parts)
+        assert [cell for line in lines for cell in line.split()[2:]] == cells[i][1:]
+
+
+def test_the_parts_of_a_wide_table_repeat_what_tells_rows_apart() -> None:
+    header = ["layer", "step", *(f"norm of the {i}th weight" for i in range(12))]
+    cells = [[name, str(t), *(f"{t}.{i:06d}" for i in range(12))] for name in ("lstm", "gru") for t in (1, 2)]
+    for part in text_table((header, cells)).split("\n\n"):
+        assert [line.split()[:2] for line in part.splitlines()[-4:]] == [row[:2] for row in cells]

@@ -42,15 +42,16 @@ img { display: block; max-width: 100%; height: auto }
 figure .scroll { max-height: none }
 .scroll:focus-visible { outline: 2px solid #0072b2 }
 table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; white-space: nowrap }
-th, td { padding: 0.3rem 0.75rem; text-align: right; border-bottom: 1px solid #d9d9d9; font-weight: normal }
+th, td { padding: 0.3rem 0.55rem; text-align: right; border-bottom: 1px solid #d9d9d9; font-weight: normal }
 th:first-child { text-align: left }
-thead th { font-weight: 600; border-bottom: 2px solid #595959; vertical-align: bottom }
+thead th { font-weight: 600; white-space: normal; border-bottom: 2px solid #595959; vertical-align: bottom }
 @media (prefers-color-scheme: dark) {
   body { color: #e6e6e6; background: #131416 }
   h2, th, td { border-color: #3a3f45 }
   thead th { border-color: #8a9199 }
   a { color: #7cc0ec }
 }
+@media (max-width: 40rem) { th, td { padding: 0.3rem 0.35rem; font-size: 0.8125rem } }
 @media print { h2, figure, tr { break-inside: avoid } }
 $hover</style>
 </head>

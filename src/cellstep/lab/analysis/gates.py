@@ -79,7 +79,7 @@ class Gates(Result):
     def summary(self) -> str:
         """What the gates do on the whole, and the table."""
         n, T = self.running.shape
-        said = [f"{self.name} ({self.kind}, {self.units} units) ran {n} sequences of up to {T} steps."]
+        said = [f"{self.name} ({self.kind}, {self.units} units) ran {n} sequence{'s' * (n > 1)} of up to {T} steps."]
         if self.others:
             said[0] += f" The model has {self.others} more recurrent {'layer' if self.others == 1 else 'layers'}."
         if self.memory is not None:

@@ -153,7 +153,7 @@ def diagram(
 
 def _named(kind: Any, known: dict[str, Figure]) -> str:
     if not isinstance(kind, str):
-        raise TypeError(f"kind must be a name, got {type(kind).__name__}")
+        raise TypeError(f"kind must be a name, got {type(kind).__name__}: of a model diagram('cell', model, x)")
     plain = {re.sub(r"[\s_-]", "", name): name for name in (*known, "cell")}
     wanted = re.sub(r"[\s_-]", "", kind).lower()
     if wanted not in plain:
