@@ -13,7 +13,6 @@ from torch_cases import CELLS, assert_equal, drawn
 
 from cellstep import kernels
 from cellstep import torch as ours
-from cellstep.torch import projected
 
 KINDS = ("LSTM", "GRU", "RNN")
 
@@ -29,8 +28,7 @@ def test_random_calls(block: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
-def test_projections_at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projected, "LEAST", 0)
+def test_projections_at_any_size() -> None:
     calls = [call for call in map(drawn, range(400)) if "proj_size" in call.options]
     assert len(calls) > 30
     for call in calls:

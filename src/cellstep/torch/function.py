@@ -61,7 +61,7 @@ class Call(NamedTuple):
         if self.given:
             first = [self._layered(_array(state.contiguous())) for state in tensors[:states]]
         else:
-            first = [[np.zeros((order.B, packed[0].H), packed[0].dtype)] * len(packed)] * states
+            first = [[np.zeros((order.B, size), packed[0].dtype)] * len(packed) for size in packed[0].sizes]
         stack = Stack(packed, self.directions, order, self.noise)
         y, last, tapes = stack.forward(_array(x), first, self.sequences, taped)
         outputs = [y, *last] if self.sequences else [state[0] for state in last]
@@ -69,15 +69,16 @@ class Call(NamedTuple):
 
     def _check_widths(self, packed: Sequence[core.Packed], width: int, tensors: Sequence[Tensor]) -> None:
         """RuntimeError where the weights are of other widths than x and the states: kernels would read elsewhere."""
-        H, D = packed[0].H, self.directions
+        (H, *_), D = packed[0].sizes, self.directions
         for k, own in enumerate(packed):
-            if (width, H) != (own.I, own.H):
+            if (width, H) != (own.I, own.sizes[0]):
                 wanted = f"{width} features and {H} units"
                 raise RuntimeError(f"expected weights for {wanted} in layer {k // D}, got {own.I} and {own.H}")
             if k % D == D - 1:
                 width = D * H
-        if self.given and any([state.shape[-1] != H for state in tensors[: self.states]]):
-            raise RuntimeError(f"expected hx of {H} units, as the weights are, got {tensors[0].shape[-1]}")
+        got = [state.shape[-1] for state in tensors[: self.states]] if self.given else list(packed[0].sizes)
+        if got != list(packed[0].sizes):
+            raise RuntimeError(f"expected hx of {H} units, as the weights are, got {got[0]}")
 
     def _layered(self, state: Any) -> Any:
         """(layers, B, H) of a state: without sequences there is one layer, and no axis for it."""

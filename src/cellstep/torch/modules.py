@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from . import projected
+from .. import kernels
 from .function import Call, apply, taken
 from .order import Even, Packed
 from .runs import Runs
+from .weights import projected
 
 
 class _Sequences(Runs):
@@ -49,12 +50,8 @@ class _Sequences(Runs):
         if not order.T:
             raise RuntimeError("expected input with at least one step, got none")
         noise = self._noise(x, order) if self.training and self.dropout and self.num_layers > 1 else None
-        if self.proj_size:
-            with torch.autocast("cpu", enabled=False):
-                y, *last = projected.run(layers, weights, directions, order, noise, x, states)
-        else:
-            call = Call(layers, 4 if self.bias else 2, directions, order, noise, True, bool(states))
-            y, *last = apply(call, x, *states, *weights)
+        each = (4 if self.bias else 2) + bool(self.proj_size)
+        y, *last = apply(Call(layers, each, directions, order, noise, True, bool(states)), x, *states, *weights)
         if single:
             return y.squeeze(0 if self.batch_first else 1), self.nested([s.squeeze(1) for s in last])
         hidden = self.nested(last)
@@ -75,10 +72,10 @@ class _Sequences(Runs):
 
 
 class LSTM(_Sequences, nn.LSTM):
-    """torch.nn.LSTM, whose documentation says all else, on cellstep's kernels; with proj_size where that is faster."""
+    """torch.nn.LSTM, whose documentation says all else, on cellstep's kernels (with proj_size where llvmlite is)."""
 
     def run(self, input: Any, hx: Any) -> Any:
-        if self.proj_size and not projected.pays(input, self.parameters()):
+        if self.proj_size and projected()[0].name not in kernels.active().cells:
             return nn.LSTM.forward(self, input, hx)
         return super().run(input, hx)
 

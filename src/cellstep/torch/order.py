@@ -23,7 +23,6 @@ class Order(Protocol):
 
     empty: an array for results, of this width. rows: what a kernel reads, (B, T, width), of columns of an array; with
     `clean` zeros past a row's end, else anything. target: what it writes; `store` brings that into the array's columns.
-    first: the index of each row's first step, among the steps of all rows.
     """
 
     B: int
@@ -34,7 +33,6 @@ class Order(Protocol):
     def rows(self, a: Array, direction: int, columns: slice, clean: bool = False) -> Array: ...
     def target(self, a: Array, direction: int, columns: slice) -> Array: ...
     def store(self, a: Array, direction: int, columns: slice, target: Array) -> None: ...
-    def first(self, direction: int) -> Array: ...
 
 
 class Even:
@@ -60,10 +58,6 @@ class Even:
 
     def store(self, a: Array, direction: int, columns: slice, target: Array) -> None:
         """It is there: the target is a view."""
-
-    def first(self, direction: int) -> Array:
-        at, row = (self.T - 1) * direction, np.arange(self.B)
-        return row * self.T + at if self.batch_first else at * self.B + row
 
 
 class Step(Even):
@@ -123,6 +117,3 @@ class Packed:
             np.take(flat, self.places[direction], axis=0, out=a, mode="clip")
         else:
             a[:, columns] = flat[self.places[direction]]
-
-    def first(self, direction: int) -> Array:
-        return self.entries[direction][0]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .function import INSTEAD, taken
-from .weights import CELLS, Layer, options_of
+from .weights import CELLS, Layer, options_of, projected
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -73,9 +73,11 @@ class Runs(Module):
         layers = self.__dict__.get("_cellstep")
         if not layers:
             cell, suffixes = CELLS[self.kind().__name__.removesuffix("Cell")], self.suffixes()
-            layers = Layers(Layer(cell, options_of(cell, self)) for _ in suffixes)
-            tensors = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.bias else 2]
-            tensors += ("weight_hr",) if getattr(self, "proj_size", 0) else ()
+            options, tensors = options_of(cell, self), ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            tensors = tensors[: 4 if self.bias else 2]
+            if getattr(self, "proj_size", 0):
+                (cell, options), tensors = projected(), (*tensors, "weight_hr")
+            layers = Layers(Layer(cell, options) for _ in suffixes)
             layers.names = [name + suffix for suffix in suffixes for name in tensors]
             self.__dict__["_cellstep"] = layers
         own = self._parameters

@@ -12,7 +12,7 @@ from .order import ALL, Array, Order
 
 
 class Stack(NamedTuple):
-    """The layers from the bottom to the top, in each the directions: kernels' weights, H units each.
+    """The layers from the bottom to the top, in each the directions: kernels' weights, H outputs each.
 
     Attributes:
         packed: one for each layer and direction. directions: 1 or 2.
@@ -30,15 +30,15 @@ class Stack(NamedTuple):
 
         Args:
             x: sequences as `order` has them.
-            first: for each state (layers * directions, B, H), or a list of (B, H).
+            first: for each state (layers * directions, B, size), or a list of (B, size).
             sequences: whether the last layer's outputs are wanted. taped: whether `backward` will be called.
 
         Returns:
             The outputs of the last layer, in the order of x, or None; the last states, as `first`; the tapes.
         """
         order, D, tapes = self.order, self.directions, []
-        B, H, dtype = order.B, self.packed[0].H, self.packed[0].dtype
-        last = [np.empty((len(self.packed), B, H), dtype) for _ in first]
+        B, (H, *_), dtype = order.B, self.packed[0].sizes, self.packed[0].dtype
+        last = [np.empty((len(self.packed), B, size), dtype) for size in self.packed[0].sizes]
         y = None
         for k, packed in enumerate(self.packed):
             layer, direction = divmod(k, D)
@@ -87,8 +87,9 @@ class Stack(NamedTuple):
             dx or None, and for each state the gradient of the first ones or None.
         """
         order, D = self.order, self.directions
-        B, H, dtype, n = order.B, self.packed[0].H, self.packed[0].dtype, len(self.packed)
-        dfirst = [np.empty((n, B, H), dtype) if need else None for need in need_dfirst]
+        B, (H, *_), dtype, n = order.B, self.packed[0].sizes, self.packed[0].dtype, len(self.packed)
+        sizes = zip(self.packed[0].sizes, need_dfirst, strict=True)
+        dfirst = [np.empty((n, B, size), dtype) if need else None for size, need in sizes]
         wanted = [any(a is not None for a in sums) for sums in dweights]
         none = (None,) * len(dfirst)
         for top in range(n - D, -1, -D):
