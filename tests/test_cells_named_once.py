@@ -31,7 +31,6 @@ MAY = {
     "src/cellstep/cli/demo.py": "a net of its own",
     "src/cellstep/torch/__init__.py": "exports the modules",
     "src/cellstep/torch/modules.py": "each beside its class of torch.nn",
-    "src/cellstep/torch/projected.py": "nn.utils.rnn",
     "src/cellstep/torch/cells.py": "each beside its class of torch.nn",
     "src/cellstep/torch/swapping.py": "each for its class of torch.nn",
     "src/cellstep/bridges/onnx/cells.py": "the steps of ONNX's operators",

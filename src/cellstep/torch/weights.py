@@ -114,8 +114,9 @@ def _addresses(tensors: Sequence[Tensor], elsewhere: int) -> list[int]:
 def _place(tensors: Sequence[Tensor], gates: int, projection: bool) -> Place:
     shapes = [tuple(tensor.shape) for tensor in tensors]
     W, U, *biases = shapes[: len(shapes) - projection]
-    V = shapes[-1] if projection else (U[-1], U[-1])
-    if len(U) != 2 or len(V) != 2 or [W[:-1], U, *biases] != [(g := (gates * V[1],)), (*g, V[0]), *[g] * len(biases)]:
+    V = shapes[-1] if projection else U[-1:] * 2
+    rows = tuple(gates * n for n in V[-1:])
+    if len(U) != 2 or len(V) != 2 or [W[:-1], U, *biases] != [rows, (*rows, V[0]), *[rows] * len(biases)]:
         n, h = f"{gates} * units" if gates > 1 else "units", "projection" if projection else "units"
         wanted = f"({n}, features), ({n}, {h})" + f", ({n},)" * len(biases) + ", (projection, units)" * projection
         raise RuntimeError(f"expected weights of shapes {wanted}, got {', '.join(map(str, shapes))}")
