@@ -25,7 +25,6 @@ BLAS = ("dot", "vdot", "inner", "matmul", "tensordot", "linalg", "polyfit", "cov
 #: Of integers, or of a vector for `normalize`.
 KNOWN = {
     ("src/cellstep/layers/operations/reducing.py", "matmul"),
-    ("src/cellstep/torch/projected.py", "@"),  # of PyTorch's tensors
     ("src/cellstep/bridges/onnx/export/recurrent.py", "@"),  # once for a file, with projections
     ("src/cellstep/utils/arrays.py", "linalg"),
 }
