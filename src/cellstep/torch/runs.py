@@ -73,10 +73,11 @@ class Runs(Module):
         layers = self.__dict__.get("_cellstep")
         if not layers:
             cell, suffixes = CELLS[self.kind().__name__.removesuffix("Cell")], self.suffixes()
-            options, tensors = options_of(cell, self), ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            tensors = tensors[: 4 if self.bias else 2]
+            options, tensors = options_of(cell, self), ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+            del tensors[4 if self.bias else 2 :]
             if getattr(self, "proj_size", 0):
-                (cell, options), tensors = projected(), (*tensors, "weight_hr")
+                cell, options = projected()
+                tensors.append("weight_hr")
             layers = Layers(Layer(cell, options) for _ in suffixes)
             layers.names = [name + suffix for suffix in suffixes for name in tensors]
             self.__dict__["_cellstep"] = layers
