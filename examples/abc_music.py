@@ -49,7 +49,7 @@ SCALE = "CDEFGABcdefgab"
 TONICS = {"C": 0, "G": 4, "D": 1, "F": 3}  # where the key note lies in SCALE
 METRES = {"2/4": 4, "3/4": 6, "4/4": 8}  # in eighths
 WAYS = [(0.3, {}), (0.5, {}), (0.7, {}), (1.0, {}), (1.3, {}), (1.0, {"top_k": 4}), (1.0, {"top_p": 0.9})]
-NOTE = re.compile(r"[\^_=]*[A-Ga-gz][,']*(\d*)(/?)(\d*)")
+NOTE = re.compile(r"[\^_=]*[A-Ga-gz][,']*(\d*)(/?)((?:[1-9]\d*)?)")
 HEART = 0.15  # nats: how much surer of what it learned from than of the rest a net may be
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}  # semitones
 FIFTHS = "FCGDAEB"  # in this order notes become sharp, in the other one flat
@@ -111,6 +111,8 @@ def heard(tune: str) -> list[tuple[int | None, Fraction]]:
     of_key = {letter: 1 for letter in FIFTHS[: max(sharps, 0)]} | {
         letter: -1 for letter in FIFTHS[7 + min(sharps, 0) :]
     }
+    unit = re.fullmatch(r"\s*([1-9]\d?)/([1-9]\d?)\s*", head.get("L", ""))  # a net may write nonsense there
+    of_one = Fraction(int(unit[1]), int(unit[2])) if unit else Fraction(1, 8)
     notes, of_bar = [], dict[str, int]()
     for each in re.finditer(f"[|]|{NOTE.pattern}", re.sub(r'"[^"]*"|!.*?!', "", body)):
         text = each[0]
@@ -118,7 +120,7 @@ def heard(tune: str) -> list[tuple[int | None, Fraction]]:
             of_bar = {}
             continue
         signs, letter = re.match(r"([\^_=]*)([A-Ga-gz])", text).groups()  # type: ignore[union-attr]
-        length = _length(text) * Fraction(head.get("L", "1/8"))
+        length = _length(text) * of_one
         if letter == "z":
             notes.append((None, length))
             continue
@@ -143,8 +145,9 @@ def write_midi(tunes: Sequence[str], path: Path, beats: int = 120) -> None:
         if pitch is None:
             rest += ticks
             continue
-        track.append(mido.Message("note_on", note=48 + pitch, velocity=80, time=rest))
-        track.append(mido.Message("note_off", note=48 + pitch, velocity=0, time=ticks))
+        note = min(max(48 + pitch, 0), 127)  # what MIDI has
+        track.append(mido.Message("note_on", note=note, velocity=80, time=rest))
+        track.append(mido.Message("note_off", note=note, velocity=0, time=ticks))
         rest = 0
     file.save(path)
 
@@ -284,6 +287,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser.add_argument("--picture", type=Path, help="write a picture there; needs matplotlib")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
+    if args.epochs < 2:
+        parser.error(f"--epochs must be 2 or more, got {args.epochs}")
+    if args.data and not args.data.is_file():
+        parser.error(f"--data must be a file, got {args.data}")
     for option, value, library in (("--midi", args.midi, "mido"), ("--picture", args.picture, "matplotlib")):
         if value and importlib.util.find_spec(library) is None:
             parser.error(f"{option} needs {library}: pip install {library}")

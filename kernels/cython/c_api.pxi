@@ -178,6 +178,8 @@ cdef int64_t api_forward(void *handle, const cellstep_array *x, const cellstep_a
                          const cellstep_array *first, const cellstep_array *y, const cellstep_array *last,
                          int64_t count, void **tape) noexcept with gil:
     cdef HeldTape held
+    if tape != NULL:
+        tape[0] = NULL  # release takes it, also where this fails
     try:
         packed = weights_at(handle, count)
         dtype, names, kept = packed.dtype, packed.cell.state_names, None

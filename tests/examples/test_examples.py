@@ -205,6 +205,21 @@ def test_tunes_become_midi_and_a_score(tmp_path: Path, monkeypatch: pytest.Monke
     (track,) = mido.MidiFile(tmp_path / "tune.mid").tracks
     notes = [(m.note, m.time) for m in track if m.type == "note_on"]
     assert notes == [(60, 0), (64, 480)]
+    program.write_midi(["L:C:4\nK:C\nA/0|c" + 9 * "'" + "|"], tmp_path / "nonsense.mid")  # as an untrained net writes
+    (track,) = mido.MidiFile(tmp_path / "nonsense.mid").tracks
+    assert [m.note for m in track if m.type == "note_on"] == [69, 127]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--epochs", "1"], "--epochs must be 2 or more, got 1"), (["--data", "none"], "--data must be a file, got none")],
+)
+def test_arguments_are_looked_at_before_the_work(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        example("abc_music").main(arguments)
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("option", "library"), [("--midi", "mido"), ("--picture", "matplotlib")])

@@ -45,7 +45,7 @@ def test_a_linear_net_has_one_point() -> None:
     np.testing.assert_allclose(np.abs(found.eigenvalues), [[np.hypot(0.5, 0.3)] * 2], rtol=1e-9)
     turn = 2 * np.pi / np.arctan2(0.3, 0.5)
     assert found.table()[1][0][5] == f"{turn:.3g} steps"
-    assert "all that the net held is forgotten" in found.conclusion()
+    assert "what the net held is forgotten" in found.conclusion()
     line = lab.fixed_points(simple([[1.0, 0.0], [0.0, 0.2]], "linear"), normal(2, 5, 1), constant=[0.0])
     assert set(line.kinds()) == {"marginal"}
     assert "can hold a number" in line.conclusion()

@@ -99,3 +99,40 @@ def test_units_that_see_each_other_are_refused() -> None:
     for wrong in (layers.Dense(3), layers.RNN([cells.MinGRU(3), cells.MinGRU(3)]), cells.MinGRU.Layer(3)):
         with pytest.raises(NotImplementedError, match="one known cell"):
             RTRL(wrong)
+
+
+def test_a_step_that_fails_did_not_happen(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(3).standard_normal((4, 2, 3))
+    layer = cells.MinGRU.Layer(4, dtype="float64")
+    layer.build((2, None, 3))
+    whole, stream = RTRL(layer), RTRL(layer)
+    for t in range(4):
+        y, pullback = whole.step(x[t])
+    pullback(np.ones_like(y))
+    wanted = [w.grad.copy() for w in layer.weights]
+    carry = stream._carry
+    for t in range(4):
+
+        def fails(*arguments: Any) -> Any:
+            raise MemoryError
+
+        monkeypatch.setattr(stream, "_carry", fails)
+        before = stream.states
+        with pytest.raises(MemoryError):
+            stream.step(x[t])
+        assert stream.states is before
+        monkeypatch.setattr(stream, "_carry", carry)
+        y, pullback = stream.step(x[t])
+    for w in layer.weights:
+        w.grad[...] = 0
+    pullback(np.ones_like(y))
+    for w, grad in zip(layer.weights, wanted, strict=True):
+        np.testing.assert_array_equal(w.grad, grad)
+
+
+@pytest.mark.parametrize("options", [{"go_backwards": True}, {"stateful": True}, {"trainable_initial_state": True}])
+def test_layers_that_compute_something_else_are_refused(options: dict[str, Any]) -> None:
+    layer = cells.MinGRU.Layer(4, **options)
+    layer.build((2, None, 3))
+    with pytest.raises(NotImplementedError, match="without zoneout, go_backwards, stateful and first states"):
+        RTRL(layer)

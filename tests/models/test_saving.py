@@ -228,7 +228,7 @@ UNKNOWN = json.dumps({"class_name": "Telescope", "config": {}})
     ("run", "error", "words"),
     [
         (lambda p: linear().save(p / "m.h5"), ValueError, "filepath must end in .keras, got .*m.h5', Keras's older"),
-        (lambda p: linear().save(p / "m"), ValueError, "filepath must end in .keras, got .*/m'"),
+        (lambda p: linear().save(p / "m"), ValueError, "filepath must end in .keras or .safetensors, got .*/m'"),
         (lambda p: linear().save(p / "m.keras", zipped=False), NotImplementedError, "zipped=False is not built yet"),
         (lambda p: models.Sequential([layers.Dense(2)]).save(p / "m.keras"), ValueError, "no weights to save yet"),
         (lambda p: [linear().save(p / "m.keras", overwrite=False) for _ in "ab"], FileExistsError, "overwrite=True"),

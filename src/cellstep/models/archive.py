@@ -70,6 +70,18 @@ def content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> bytes
     return found.getvalue()
 
 
+def check_sums(archive: zipfile.ZipFile, path: str) -> None:
+    """Hold every member against its checksum, a piece at a time.
+
+    Raises:
+        FileError: one is damaged.
+    """
+    for info in archive.infolist():
+        with blamed(path, info.filename, DAMAGE, "must be whole, got"), archive.open(info) as file:
+            while file.read(PIECE):
+                pass
+
+
 def member(archive: zipfile.ZipFile, name: str, path: str, max_bytes: int) -> bytes:
     """The bytes of a member, whose checksum is right.
 

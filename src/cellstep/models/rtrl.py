@@ -29,13 +29,14 @@ class RTRL:
     temporal pattern recognition", Complex Systems 3, 1989.
 
     Args:
-        layer: built, of one cell; its other options, such as dropout, are left aside.
+        layer: built, of one cell, whose first states are zeros; dropout is left aside.
 
     Attributes:
         states: one (B, units) array a state; None before the first step.
 
     Raises:
-        NotImplementedError: a cell of whose units one sees another's state, or with equations that are not known.
+        NotImplementedError: a cell of whose units one sees another's state, or with equations that are not known; a
+            layer that goes backwards, is stateful, or has first states of its own.
 
     Example:
         >>> layer = cellstep.cells.MinGRU.Layer(4)
@@ -49,12 +50,15 @@ class RTRL:
         from ..cells.built_in import equations_of  # what writes cells is not there for models that have none
 
         cells = layer.runner.flat if isinstance(layer, RNN) else []
-        if len(cells) != 1 or not layer.built or not hasattr(cells[0], "contract") or cells[0].zoneout:
+        known = len(cells) == 1 and layer.built and hasattr(cells[0], "contract") and not cells[0].zoneout
+        if not known or layer.go_backwards or layer.stateful or layer.initial or layer.has_own_first_states:
             raise NotImplementedError(
-                f"RTRL runs a built recurrent layer of one known cell without zoneout, got {layer}"
+                "RTRL runs a built recurrent layer of one known cell, without zoneout, go_backwards, stateful and "
+                f"first states of its own, got {layer}"
             )
         self.cell = cells[0]
-        self.states: list[Array] | None = None
+        #: The states, and what they owe to the weights.
+        self._stream: tuple[list[Array], tuple[Array, Array]] | None = None
         e = self.equations = equations_of(self.cell)
         graph = self.graph = Graph(e.nodes)
         used = [graph.nodes[at] for at in graph.below([*e.outputs, *(at for at, _ in e.made)])]
@@ -63,7 +67,7 @@ class RTRL:
         self.read = [i for i, name in enumerate(e.states) if name in read]
         below = [graph.nodes[at] for at in graph.below(e.outputs[i] for i in self.read)]
         own = [node for node in below if node.op == "total" or (node.op == "sum" and node.value[1])]
-        if e.recurrent or own:
+        if e.recurrent or own or not self.read:
             raise NotImplementedError(
                 f"RTRL is for cells of which no unit sees another's state, got {type(self.cell).__name__}"
             )
@@ -80,9 +84,13 @@ class RTRL:
             found = graph.pullback({e.outputs[i]: one}, every)
             self.slopes += [found.get(at, zero) for at in every]
 
+    @property
+    def states(self) -> list[Array] | None:
+        return None if self._stream is None else self._stream[0]
+
     def reset(self) -> None:
         """Begin a new stream."""
-        self.states = None
+        self._stream = None
 
     def step(self, x: Any) -> tuple[Array, Callable[[Any], Any]]:
         """One step of B rows.
@@ -96,14 +104,15 @@ class RTRL:
         """
         cell, dtype = self.cell, self.cell.dtype
         x = core.as_array("x", x, dtype, ("batch", cell.features))
-        if self.states is None:
-            self.states = cell.get_initial_state(len(x))
+        if self._stream is None:
             n = len(self.read), len(x)
             G, V, H = len(self.equations.letters), len(self.equations.vectors), cell.units
-            self._carried = np.zeros((*n, G, x.shape[1] + 1, H), dtype), np.zeros((*n, V, H), dtype)
-        before, carried = self.states, self._carried
-        (y, self.states), back = cell.forward(x, before)
-        self._carried = self._carry(x, before, carried)
+            zeros = np.zeros((*n, G, x.shape[1] + 1, H), dtype), np.zeros((*n, V, H), dtype)
+            before, carried = cell.get_initial_state(len(x)), zeros
+        else:
+            before, carried = self._stream
+        (y, states), back = cell.forward(x, before)
+        self._stream = states, self._carry(x, before, carried)  # both or, where one raises, neither
 
         def pullback(dy: Any) -> Any:
             dx, dbefore = back(dy, [None] * len(before))

@@ -212,12 +212,22 @@ def _parsed(text: bytes, state: Reading) -> Any:
         raise ValueError(f"no JSON: {error}") from error
 
 
+#: What reads other libraries' files.
+FOREIGN = {
+    **dict.fromkeys((".pt", ".pth"), "; bridges.from_torch(path, into=model) takes PyTorch's weights"),
+    ".onnx": "; bridges.from_onnx and to_onnx are for these",
+}
+
+
 def _path(filepath: Any, *endings: str) -> Path:
     path = check_path("filepath", filepath)
     if path.suffix in weights.OLDER and not endings:
         raise ValueError(f"filepath must end in .keras, got {str(path)!r}, Keras's older format, which is read alone")
     if path.suffix not in (".keras", *endings):
-        raise ValueError(f"filepath must end in {' or '.join(('.keras', *endings))}, got {str(path)!r}")
+        raise ValueError(
+            f"filepath must end in {' or '.join(('.keras', '.safetensors', *endings))}, got {str(path)!r}"
+            f"{FOREIGN.get(path.suffix, '')}"
+        )
     return path
 
 

@@ -253,7 +253,7 @@ def _state(model: Any, file: hdf5.File, older: bool) -> tuple[dict[str, Array], 
         return {}, f"expected the state of {optimizer.name} to hold {len(kinds)} arrays, got {count}"
     entries = [file.entry(place) for place in listed]
     wanted = [kinds[0], *kinds[1 + lacks :]]
-    if wanted[-1][0] == () != wanted[-2][0] and entries[2].shape == ():
+    if len(wanted) > 2 and wanted[-1][0] == () != wanted[-2][0] and entries[2].shape == ():
         entries.append(entries.pop(2))  # Keras before 3.10 has a number of all weights in front
     for entry, (shape, _) in zip(entries, wanted, strict=True):
         if entry.shape != shape:

@@ -59,6 +59,8 @@ def tensors_in(source: Any, max_bytes: int | None = None) -> Iterator[tuple[str,
         with open_file(source, "source") as opened:
             limit = Limit(named(source), opened.seek(0, os.SEEK_END), max_bytes)
             check_archive(opened, limit)
+            with archive.opened(opened, limit.file) as held:  # torch.load does not look at checksums
+                archive.check_sums(held, limit.file)
             yield limit.file, _tensors(limit, load(opened, limit))
         return
     if hasattr(source, "state_dict"):

@@ -85,7 +85,7 @@ def _walk(module: Any, prefix: str, own: Own, dtype: str | None) -> list[Line]:
     if layers is None:
         where = f"{prefix[:-1]}, " if prefix else ""
         raise TypeError(
-            f"expected {where}a {kind.__name__}, to be a module that is known: nn.Sequential of RNN, LSTM, GRU, their "
+            f"{where}a {kind.__name__} is no module that is known. Known are nn.Sequential of RNN, LSTM, GRU, their "
             "cells, Embedding, Linear, LayerNorm, BatchNorm1d, Conv1d, pooling, Dropout, Flatten and activations. "
             "modules={...: function} says which layer a class of your own becomes; into=model and mapping={...} give a "
             "model its tensors"

@@ -278,7 +278,7 @@ def _layer_said(layer: LayerBPTT) -> str:
         f"The last {recent} of {T} steps hold 90% of what {weight} gets, counted by norms."
         if recent
         else f"{weight or 'recurrent_kernel'} gets no gradient.",
-        f"One step back multiplies by at most {rounded(layer.h_norms.mean())} (spectral norm of dh_t/dh_(t-1), mean), "
+        f"One step back multiplies by up to {rounded(layer.h_norms.mean())} on average (spectral norm), "
         f"its spectral radius is {rounded(layer.radii.mean())}" + (" with c." if layer.c_norms is not None else "."),
         f"All {T} steps together: |dh_T/dh_0| = {rounded(chain)}.",
     ]

@@ -163,7 +163,10 @@ class FixedPoints(Result):
             return f"So the net can hold one of {stable} values for as long as its input stays."
         if stable == 1:
             slowest = 1 / abs(np.log(np.abs(self.eigenvalues[kinds.index("stable"), 0]) + 1e-300))
-            return f"So all that the net held is forgotten, with a time constant of {rounded(slowest)} steps at most."
+            return (
+                "So what the net held is forgotten while its input stays: near that point with a time constant of "
+                f"{rounded(slowest)} steps at most."
+            )
         if kinds:
             return "So no state stays: the net goes on moving under a constant input."
         return "So nothing is known: no start came to rest."

@@ -113,15 +113,13 @@ class Gates(Result):
     def conclusion(self) -> str:
         """One sentence: how far back the layer remembers, against the steps that it ran."""
         steps = int(self.running.sum(axis=1).max(initial=0))
-        if not row_of(self.kind).name:
+        if self.memory is None:
             text = f"So how long {self.name} remembers is for gradient_flow to say."
-        elif self.memory is None:
-            text = f"So nothing but its recurrent weights says how long {self.name} remembers."
         else:
             long = int(np.count_nonzero(self.memory >= steps))
             text = (
                 f"So {long} of {self.units} units remember a sequence of {steps} steps from end to end, and half of "
-                f"them no more than {rounded(np.sort(self.memory)[self.units // 2])} steps."
+                f"them no more than {rounded(np.sort(self.memory)[(self.units - 1) // 2])} steps."
             )
         if self.untrained:
             text += " No optimizer has updated this net: its gates are as initialized, and say nothing of the data."

@@ -148,16 +148,22 @@ class GradientFlow(Result):
     def conclusion(self) -> str:
         """One sentence: what becomes of a gradient over all steps, at the scale nearest to 1, and what to try."""
         kinds: dict[str, list[str]] = {}
+        lost = set()
         for label in self.labels:
             c = min((c for c in self.curves if c.label == label), key=lambda c: abs(c.scale - 1))
             if c.steps:
                 kept = float(c.mean_chain[0])
                 kind = "explodes" if not kept < 1 / LITTLE else "vanishes" if kept < LITTLE else "arrives"
+                if kind == "vanishes":
+                    lost.add(c.label)
                 kinds.setdefault(kind, []).append(f"{c.label} (x {rounded(kept)})")
         said = "; ".join(f"it {kind} in {', '.join(labels)}" for kind, labels in kinds.items())
         text = f"So, of a gradient sent back {self.curves[0].steps} steps: {said or 'there is no step to go back'}."
         if "vanishes" in kinds:
-            text += " A larger forget bias, shorter sequences or a gated cell lets more of it through."
+            gated = [keeping_gate(row_of(c.kind)) is not None for c in self.curves if c.label in lost]
+            ways = ["a larger bias of the gate that keeps"] * any(gated)
+            ways += ["a gated cell that starts near keeping"] * (not all(gated))
+            text += f" {', '.join(ways).capitalize()}, or shorter sequences, let more of it through."
         if "explodes" in kinds:
             text += " Clipping bounds what explodes."
         if self.untrained:
@@ -257,7 +263,7 @@ def gradient_flow(
     if not curves:
         raise ValueError("models must have a recurrent layer that a gradient reaches: all are frozen")
     fresh = [model for model, name in zip(probes, names, strict=True) if name or variants.updates_done(model) == 0]
-    return GradientFlow(tuple(curves), factors, " ".join(said), len(fresh) == len(probes))
+    return GradientFlow(tuple(curves), factors, " ".join(said), len(fresh) == len(probes) and not updates)
 
 
 def _curve(place: Place, run: CellTrace, label: str, scale: float, rows: int, clipped: Clipping | None) -> Curve:
