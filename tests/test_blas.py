@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-#: May use it: pictures and benchmarks, and what runs where nothing is compiled.
+#: May use it: pictures and benchmarks, what runs where nothing is compiled, and derivatives that NumPy computes.
 FREE = (
     "src/cellstep/lab",
     "src/cellstep/cli",
@@ -20,6 +20,8 @@ FREE = (
     "kernels/equations",
     "kernels/numba",
     "kernels/chain.py",
+    "src/cellstep/models/forward_mode.py",
+    "src/cellstep/models/rtrl.py",
 )
 BLAS = ("dot", "vdot", "inner", "matmul", "tensordot", "linalg", "polyfit", "cov", "corrcoef", "convolve", "correlate")
 #: Of integers, or of a vector for `normalize`.
