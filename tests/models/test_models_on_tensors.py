@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cellstep import Input, Model, Sequential
-from cellstep.layers import LSTM, Dense
+from cellstep.layers import LSTM, RNN, Dense, GRUCell, LSTMCell
 
 RNG = np.random.default_rng(5)
 
@@ -101,3 +101,24 @@ def test_gradients_of_sequences_of_different_lengths_too(rows: int) -> None:
     whole = Model(head, model(Dense(1)(head)))
     whole.compile("sgd", "mse")
     assert np.isfinite(whole.fit(flat, np.ones((rows, 2)), verbose=0).history["loss"][0])
+
+
+def test_a_model_of_nothing_says_so() -> None:
+    for call in (lambda: Model()(Input((3,))), lambda: Model().compute_output_shape((None, 3))):
+        with pytest.raises(NotImplementedError, match="Model must be made of inputs and outputs, or write call"):
+            call()
+
+
+@pytest.mark.parametrize("dtype", [[], "S3", "O", "M8[s]", "c8"])
+def test_inputs_hold_numbers(dtype: Any) -> None:
+    with pytest.raises(ValueError, match="dtype must be one of real numbers or booleans, got "):
+        Input((3,), dtype=dtype)
+
+
+def test_first_states_of_stacked_cells_are_counted_at_the_call() -> None:
+    x, h, wide = Input((4, 3)), Input((2,)), Input((3,))
+    stack = RNN([LSTMCell(2), GRUCell(3)])
+    assert stack(x, initial_state=[[h, h], wide]).shape == (None, 3)
+    for wrong in ([h], [h, h, h], [wide, h, h]):
+        with pytest.raises(ValueError, match=r"to be 3 tensors \(batch, units\) with 2, 2, 3 units, got "):
+            RNN([LSTMCell(2), GRUCell(3)])(x, initial_state=wrong)

@@ -66,6 +66,8 @@ class InputLayer(Layer):
             self.dtype = np.dtype(core.floatx() if dtype is None else dtype)
         except TypeError:
             raise ValueError(f"dtype must be the name of a NumPy dtype, got {dtype!r}") from None
+        if self.dtype.kind not in "fiub":
+            raise ValueError(f"dtype must be one of real numbers or booleans, got {dtype!r}")
         self.build(self.batch_shape)
 
     def apply(self, x: Any, mask: Any, context: Context) -> Applied:

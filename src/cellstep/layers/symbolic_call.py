@@ -97,11 +97,13 @@ def _check_states(layer: Layer, x: Any, states: list[Any] | None) -> None:
     sizes = getattr(layer, "state_size", None)
     if sizes is None:
         raise TypeError(f"initial_state must be None, as {type(layer).__name__} has no states, got one")
-    wanted = sizes if isinstance(sizes, list | tuple) else [sizes]
+    wanted = nested.flatten(sizes)
     if all(isinstance(size, int) for size in wanted):
-        shapes = [state.open_shape if isinstance(state, SymbolicTensor) else state.shape for state in states]
+        shapes = [
+            state.open_shape if isinstance(state, SymbolicTensor) else state.shape for state in nested.flatten(states)
+        ]
         have = [shape[-1] if len(shape) == 2 else shape for shape in shapes]
-        if have != list(wanted):
+        if have != wanted:
             raise ValueError(
                 f"expected initial_state of {layer.name} to be {len(wanted)} tensors (batch, units) with "
                 f"{', '.join(map(str, wanted))} units, got {len(have)} with {', '.join(map(str, have))}"

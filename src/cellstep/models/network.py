@@ -137,7 +137,8 @@ class Network(Layer):
             raise NotImplementedError(f"{type(self).__name__}.compute_output_shape is not written")
         self.build(input_shape)
         graph = self.known_graph()
-        assert graph is not None
+        if graph is None:
+            raise self._nothing_to_run()
         shapes = self._signature.accept_shapes(nested.shapes(input_shape), self.name)
         return nested.pack(self._signature.outputs, graph.output_shapes(shapes))
 
@@ -179,10 +180,13 @@ class Network(Layer):
         if self._tracer is not None:
             return self._tracer.graph(self, x, training)
         if self._graph is None:
-            raise NotImplementedError(
-                f"{type(self).__name__} must be made of inputs and outputs, or write call(x) or forward(x)"
-            )
+            raise self._nothing_to_run()
         return self._graph
+
+    def _nothing_to_run(self) -> NotImplementedError:
+        return NotImplementedError(
+            f"{type(self).__name__} must be made of inputs and outputs, or write call(x) or forward(x)"
+        )
 
     def apply(self, x: Any, mask: Any, context: Context, /, lengths: Any = None, **named: Any) -> Applied:
         """Outputs, their masks, and the pullback `pullback(dy, need_dx=True) -> dx`.
