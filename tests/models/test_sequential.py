@@ -346,3 +346,9 @@ def test_layers_have_inputs_and_outputs_as_soon_as_shapes_are_known() -> None:
     assert inner.predict(np.ones((2, 5, 4, 3)), verbose=0).shape == (2, 5, 8)
     with pytest.raises(ValueError, match="has no tensors before it is built"):
         _ = Sequential([layers.Dense(2)]).layers[0].output
+
+
+def test_a_tensor_that_cannot_fit_the_input_is_refused_at_the_call() -> None:
+    inner = Sequential([Input((None, 6)), Dense(2)])
+    with pytest.raises(ValueError, match=r"expected x of \w+ of shape \(None, None, 6\), got \(None, 6\)"):
+        inner(Input((6,)))

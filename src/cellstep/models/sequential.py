@@ -178,7 +178,7 @@ class Sequential(Model):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the outputs for inputs of this shape."""
-        return self._graph.output_shapes([tuple(input_shape)])[0]
+        return self._graph.output_shapes(self._signature.accept_shapes([tuple(input_shape)], self.name))[0]
 
     def get_config(self) -> dict[str, Any]:
         layers = [*self._signature.heads, *self.layers]
