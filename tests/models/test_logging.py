@@ -1,4 +1,4 @@
-"""What a run does by itself is told to `logging`; warnings name the line of whoever called."""
+"""What a run does by itself is told to `logging`; warnings name the line of the caller."""
 
 from __future__ import annotations
 
