@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 
 from cellstep import Input, Model, Sequential, get_num_threads, kernels, set_num_threads, set_random_seed
-from cellstep.layers import GRU, LSTM, RNN, Bidirectional, Dense, GRUCell, LSTMCell, Masking, SimpleRNN, bidirectional
+from cellstep.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    Dense,
+    GRUCell,
+    LSTMCell,
+    Masking,
+    SimpleRNN,
+    bidirectional,
+    graph,
+)
 from cellstep.models import plan
 
 T, I, H = 90, 5, 24  # noqa: E741 - the contract's letter
@@ -49,7 +61,7 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def now() -> None:
         set_num_threads(1)
-        for module in (bidirectional, plan):
+        for module in (bidirectional, graph):
             monkeypatch.setattr(module, "in_phases", lambda layer, context: False)
 
     return now
@@ -156,15 +168,13 @@ def test_layers_on_top_of_each_other(options: str, at: int, mask: str, apart: Ca
 
 
 def test_which_layers_run_as_one() -> None:
-    def lengths(model: Any, pulled: bool = True) -> int:
-        sequence = plan.layer_sequence(model, pulled)
+    def lengths(model: Any) -> int:
+        sequence = plan.layer_sequence(model)
         assert sequence is not None
         return len(sequence.calls)
 
     model = Sequential([Input((T, I)), LSTM(I, return_sequences=True), GRU(H, return_sequences=True), LSTM(H)])
     assert lengths(model) == 1
-    model.layers[0].trainable = False
-    assert (lengths(model), lengths(model, pulled=False)) == (2, 1)
     x = y = np.ones((2, T, I), "f4")
     for layer in model.layers:
         y = layer(y)
@@ -173,6 +183,34 @@ def test_which_layers_run_as_one() -> None:
     twice = Model(start, shared(shared(start)))
     assert lengths(twice) == 2
     np.testing.assert_array_equal(twice.predict(x, verbose=0), shared(shared(x)))
+
+
+def branches(middle: str) -> Any:
+    """Two stacks of two layers that read the same input; "seen": what is between the first two is an output too."""
+    start = Input((T, I))
+    below = LSTM(H, return_sequences=True)(start)
+    left = GRU(H, return_sequences=True)(below)
+    right = LSTM(H)(SimpleRNN(H, return_sequences=True)(start))
+    return Model(start, [left, right, below] if middle == "seen" else [left, right])
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("frozen", [None, 0, 1, 2])
+@pytest.mark.parametrize("kind", ["line", "apart", "seen"])
+def test_forward_and_pullback_of_models(kind: str, frozen: int | None, mask: str, apart: Callable[[], None]) -> None:
+    x, answers = np.random.default_rng(0).standard_normal((3, T, I)).astype("f4"), []
+    for how in (1, 2, "apart"):
+        apart() if how == "apart" else set_num_threads(how)
+        set_random_seed(3)
+        model = stack({"dropout": 0.2}) if kind == "line" else branches(kind)
+        if frozen is not None:
+            [layer for layer in model.layers if isinstance(layer, RNN)][frozen].trainable = False
+        for need_dx in (True, False):
+            y, pullback = model.forward(x, MASKS[mask](3), training=True)
+            dx = pullback(y, need_dx)
+            answers.append([*arrays(y), dx, *[w.grad.copy() for w in model.trainable_weights]])
+    for i in (0, 1):
+        same(answers[i::2])
 
 
 @pytest.mark.skipif(kernels.active().name == "numpy", reason="runs all that there is")
@@ -199,3 +237,13 @@ def test_kernels_of_both_directions_and_of_a_stack_are_called_once(monkeypatch: 
     y, pullback = layer.forward(x, np.arange(T)[None] < np.full((4, 1), 7), training=True)
     pullback(y)
     assert seen == [2, 2]
+    for net, counts in ((model, [3, 3]), (branches("apart"), [2, 2, 2, 2]), (branches("seen"), [2, 2])):
+        seen.clear()
+        y, pullback = net.forward(x, training=True)
+        pullback(y)
+        assert seen == counts
+    seen.clear()
+    model = stack({})
+    model.layers[1].trainable = False
+    model.fit(x, x[..., :1], verbose=0)
+    assert seen == [3, 2]

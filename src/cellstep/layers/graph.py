@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import nested
 from .context import Applied, Context
 from .penalties import run_layer
+from .pipelined import Pipelined, in_phases
 from .symbolic import Node, SymbolicTensor
 
 if TYPE_CHECKING:
@@ -102,6 +103,12 @@ class Graph:
 
     def __init__(self, steps: list[LayerCall], inputs: list[int], outputs: list[int], size: int) -> None:
         self.steps, self.inputs, self.outputs, self.size = steps, inputs, outputs, size
+        taken = Counter([*outputs, *(place for step in steps for place in step.needs + nested.flatten(step.masks))])
+        # whether a step takes what the one before gives, as no other does
+        self._follows = [
+            i > 0 and step.plain and steps[i - 1].plain and step.x == steps[i - 1].outputs and taken[step.x] == 1
+            for i, step in enumerate(steps)
+        ]
 
     @classmethod
     def chain(cls, layers: Sequence[Layer]) -> Graph:
@@ -145,6 +152,17 @@ class Graph:
                 return None
             place = step.outputs
         return [step.layer for step in self.steps] if [place] == self.outputs and len(self.inputs) == 1 else None
+
+    def pipelines(self, context: Context) -> list[list[LayerCall]]:
+        """The steps, those together that run as one: of recurrent layers one after another, each once."""
+        groups: list[list[LayerCall]] = []
+        for step, follows in zip(self.steps, self._follows, strict=True):
+            pipe = [*(each.layer for each in groups[-1]), step.layer] if follows else []
+            if pipe and step.layer not in pipe[:-1] and all([in_phases(layer, context) for layer in pipe]):
+                groups[-1].append(step)
+            else:
+                groups.append([step])
+        return groups
 
     def layers(self, heads: Sequence[Layer]) -> list[Layer]:
         """Each layer once, with those that give the inputs: furthest from the outputs first, then in the order in which
@@ -195,11 +213,15 @@ class Graph:
         for place, value, mask in zip(self.inputs, inputs, masks, strict=True):
             values[place], passed[place] = value, mask
         penalties = [] if context.penalties is None else context.penalties
-        pullbacks: list[tuple[Any, bool]] = []
-        for step in self.steps:
-            before = len(penalties)
-            y, mask, pullback = step.apply(values, passed, context, call)
-            pullbacks.append((pullback, len(penalties) > before))
+        pullbacks: list[tuple[list[LayerCall], Any, bool]] = []
+        for group in self.pipelines(context) if call is run_layer else [[step] for step in self.steps]:
+            before, step = len(penalties), group[-1]
+            if group[1:]:
+                x = group[0].x
+                y, mask, pullback = Pipelined([each.layer for each in group]).apply(values[x], passed[x], context)
+            else:
+                y, mask, pullback = step.apply(values, passed, context, call)
+            pullbacks.append((group, pullback, len(penalties) > before))
             if step.single:
                 values[step.outputs], passed[step.outputs] = y, mask
                 continue
@@ -216,7 +238,9 @@ class Graph:
 
         return outputs, kept, back
 
-    def _back(self, pullbacks: list[tuple[Any, bool]], gradients: Sequence[Any], need_dx: bool) -> list[Any]:
+    def _back(
+        self, pullbacks: list[tuple[list[LayerCall], Any, bool]], gradients: Sequence[Any], need_dx: bool
+    ) -> list[Any]:
         sums: list[Any] = [None] * self.size
 
         def add(place: int, gradient: Any) -> None:
@@ -226,13 +250,15 @@ class Graph:
 
         for place, gradient in zip(self.outputs, gradients, strict=True):
             add(place, gradient)
-        needed, learns = self.needed(need_dx)
-        for i in reversed(range(len(self.steps))):
-            step, (pullback, penalized) = self.steps[i], pullbacks[i]
-            need = any([needed[place] for place in step.sources])
+        needed, _ = self.needed(need_dx)
+        for group, pullback, penalized in reversed(pullbacks):
+            first, step = group[0], group[-1]
+            need = any([needed[place] for place in first.sources])
             own = [sums[place] for place in step.places]
-            if (need or learns[i]) and (penalized or any([d is not None for d in own])):
-                for place, gradient in zip(step.sources, step.pull(pullback, own, need), strict=True):
+            # what a step gives is needed too where its layer learns
+            learns = any([needed[place] for place in step.places])
+            if learns and (penalized or any([d is not None for d in own])):
+                for place, gradient in zip(first.sources, step.pull(pullback, own, need), strict=True):
                     add(place, gradient)
         return [sums[place] if need_dx else None for place in self.inputs]
 

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import core
-from .base import Layer
 from .context import Applied, Context
-from .recurrent import RNN
+
+if TYPE_CHECKING:
+    from .base import Layer
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def runs_phases(apply: F) -> F:
+    """Say of the `apply` of a class that it runs `phases` and does nothing else."""
+    apply.__dict__["runs_phases"] = apply  # itself, as a function that wraps it has a copy of this
+    return apply
 
 
 def in_phases(layer: Layer, context: Context) -> bool:
-    """Whether a pass through a layer is that of `RNN.phases` and nothing else, such as penalties of outputs, or methods
+    """Whether a pass through a layer is that of its `phases` and nothing else, such as penalties of outputs, or methods
     of the user's."""
-    kind, own = type(layer), vars(layer)
-    unwritten = kind.apply is RNN.apply and not layer.masks_itself and "forward" not in own and "call" not in own
+    apply = type(layer).apply
+    if getattr(apply, "runs_phases", None) is not apply:
+        return False
+    own = vars(layer)
+    unwritten = not layer.masks_itself and "forward" not in own and "call" not in own
     penalties = layer.activity_regularizer is not None or "_cached_penalties" in own
     return unwritten and (context.penalties is None or not penalties)
 
@@ -60,6 +73,10 @@ class Pipelined:
         return y, passed, partial(self._back, [pullback for *_, pullback in ran]) if context.tape else None
 
     def _back(self, pullbacks: Sequence[Any], dy: Any, need_dx: bool = True) -> Any:
+        if not need_dx:
+            # as far as there are weights that learn
+            pullbacks = pullbacks[next((i for i, layer in enumerate(self.layers) if layer.trainable_weights), 0) :]
+
         def begin(pullback: Any, came: Any, calls: list[Any]) -> Iterator[Any]:
             if calls and (calls[-1][4] is not None or pullback.reads(came)):
                 core.make(calls)

@@ -17,6 +17,7 @@ from .context import Applied, Context
 from .deserialization import deserialize
 from .grouped import run_rows
 from .module import Module, Shape
+from .pipelined import runs_phases
 from .plain_run import plain_run
 from .ragged import checked, is_ragged
 from .recurrent_pullback import RecurrentPullback
@@ -222,6 +223,7 @@ class RNN(Layer):
         passed = mask if self.return_sequences else None
         return [passed, *(None for _ in self.state_size)] if self.return_state else passed
 
+    @runs_phases
     def apply(
         self,
         x: Any,

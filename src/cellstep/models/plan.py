@@ -11,13 +11,12 @@ import numpy as np
 from numpy import ndarray
 
 from ..configured import of_package, ours_attribute, ours_function
-from ..layers import Layer
 from ..layers.context import Context
 from ..layers.forward_adapter import composes
-from ..layers.graph import LayerCall
+from ..layers.graph import Graph, LayerCall
 from ..layers.module import Module
 from ..layers.penalties import run_layer
-from ..layers.pipelined import Pipelined, in_phases
+from ..layers.pipelined import Pipelined
 from ..layers.structure import held, structure
 from ..layers.variable import Variable
 from ..metrics import Metric
@@ -143,15 +142,15 @@ class LayerSequence:
         calls: what runs each layer.
 
     Args:
-        steps: of the graph, in order. needed, learns: for each whether its input needs a gradient, and whether it has
-            weights that do.
+        graph: in one line.
     """
 
-    def __init__(self, steps: Sequence[LayerCall], needed: Sequence[bool], learns: Sequence[bool]) -> None:
-        groups = _pipelines(steps, needed)
-        self.calls = [_call_of([steps[i].layer for i in group]) for group in groups]
-        self._needed = [needed[group[0]] for group in groups]
-        first = next((i for i, group in enumerate(groups) if any([learns[k] for k in group])), len(groups))
+    def __init__(self, graph: Graph) -> None:
+        groups = graph.pipelines(_CALL)
+        self.calls = [_call_of(group) for group in groups]
+        needed, _ = graph.needed(False)
+        self._needed = [needed[group[0].x] for group in groups]
+        first = next((i for i, group in enumerate(groups) if needed[group[-1].outputs]), len(groups))
         self._backward = range(len(groups) - 1, first - 1, -1)
 
     def pull(self, pullbacks: Sequence[Any], dy: Any, need_dx: bool = False) -> None:
@@ -189,7 +188,7 @@ class CallPlan:
         self.version = structure.watch(model.walk())
         self.predict_step = type(model).predict_step
         self.predicts = not overridden(model, "predict_step")
-        sequence = layer_sequence(model, False) if model.built else None
+        sequence = layer_sequence(model) if model.built else None
         head = next(iter(model._signature.heads), None)
         shape = () if head is None else head.batch_shape
         self._calls = None if sequence is None else sequence.calls
@@ -225,9 +224,9 @@ def call_plan(model: Any) -> CallPlan:
     return plan
 
 
-def layer_sequence(model: Any, pulled: bool = True) -> LayerSequence | None:
+def layer_sequence(model: Any) -> LayerSequence | None:
     """The layers of a model of tensors with one input of any number of rows, if they are in one line and none has a
-    penalty of its outputs; None for others, whose calls do more. Not to be pulled are those of a call alone."""
+    penalty of its outputs; None for others, whose calls do more."""
     graph, signature = model._graph, model._signature
     heads = signature.heads
     own = model.computes_itself or overridden(model, "compute_mask") or overridden(model, "apply")
@@ -238,30 +237,15 @@ def layer_sequence(model: Any, pulled: bool = True) -> LayerSequence | None:
         return None
     if any("_cached_penalties" in vars(module) or composes(module) for module in model.walk()):
         return None
-    needed, learns = graph.needed(False)
-    return LayerSequence(graph.steps, [needed[step.x] or not pulled for step in graph.steps], learns)
+    return LayerSequence(graph)
 
 
-def _pipelines(steps: Sequence[LayerCall], needed: Sequence[bool]) -> list[list[int]]:
-    """The places of layers that run as one: recurrent ones, each once, between which gradients go; of others each its
-    own."""
-    groups: list[list[int]] = []
-    for i, step in enumerate(steps):
-        group = groups[-1] if groups else []
-        pipe = [steps[k].layer for k in (*group, i)]
-        if group and needed[i] and step.layer not in pipe[:-1] and all([in_phases(each, _CALL) for each in pipe]):
-            group.append(i)
-        else:
-            groups.append([i])
-    return groups
-
-
-def _call_of(layers: Sequence[Layer]) -> Callable[..., Any]:
+def _call_of(steps: Sequence[LayerCall]) -> Callable[..., Any]:
     """What runs a layer that has no penalty: its `apply`, or where masks or methods of this one object need more,
     `run_layer`; or several recurrent ones as one."""
-    if len(layers) > 1:
-        return Pipelined(layers).apply
-    layer = layers[0]
+    if len(steps) > 1:
+        return Pipelined([step.layer for step in steps]).apply
+    layer = steps[0].layer
     own = vars(layer)
     plain = layer.supports_masking and not layer.masks_itself and "forward" not in own and "call" not in own
     return layer.apply if plain else partial(run_layer, layer)
