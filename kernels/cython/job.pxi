@@ -69,8 +69,8 @@ cdef struct Job:
     View y                 # (B, T, H) or NULL
     char *z                # gate rows (zsteps, B, width): of a chunk of steps or, on a tape, of all, or the last ones
     long zb, zt, zsteps
-    char *state[4]         # CS_STATES: (hsteps, B, stride) after each step, the first ones first; zsteps + 1, or two
-    char *before[4]        # the same as steps see them: apart where there are resets
+    char *state[14]         # CS_STATES: (hsteps, B, stride) after each step, the first ones first; zsteps + 1, or two
+    char *before[14]        # the same as steps see them: apart where there are resets
     char *seen             # h as products see it: before[0], or apart with recurrent dropout
     char *drop             # (B, stride): what h is multiplied with before products; NULL where with nothing
     long hb, ht, hsteps
@@ -82,12 +82,12 @@ cdef struct Job:
     long recomputed        # steps that run again, the first ones
     long stretch           # steps of a gang's phase, without lockstep
     char *dz               # gradients of gate rows (chunk, B, width)
-    char *dstate[4]        # (B, stride), of one step at a time, as are the next two
+    char *dstate[14]        # (B, stride), of one step at a time, as are the next two
     char *dseen            # dstate[0], or apart with recurrent dropout
     char *dmade
     View dx                # (B, T, inputs) or NULL
     char *doutput          # (chunk, B, stride): of an output that is a projection
-    char *trace[4]         # (B, T, units) or NULL: what reaches each state after each step
+    char *trace[14]         # (B, T, units) or NULL: what reaches each state after each step
     char *dW               # (inputs, columns), (units of h, columns) and (width,), or NULL: sums over packed columns
     char *dU
     char *db
@@ -103,7 +103,7 @@ cdef struct Part:
     long b0, b1, rows
     long e0, e1      # rows that ended before these steps
     long u0, u1      # its units
-    long n[4]        # CS_STATES: how many of each state, from u0 on
+    long n[14]        # CS_STATES: how many of each state, from u0 on
     int turned       # CS_LAST_FIRST in every second step
     cs_span span
 

@@ -20,7 +20,7 @@ cdef struct LaneCall:
     long x_block, dx_block, dy_block  # bytes from block to block
     bint sequences        # whether dy is of all steps, or of the last states alone
     char *z
-    char *state[4]        # CS_STATES
+    char *state[14]        # CS_STATES
     char *work            # each piece's
     long work_size
 

@@ -23,7 +23,7 @@ cdef struct Weights:
     const cs_cell *cell
     long inputs, H, Hp, columns, width, esize
     int states, phases, regions
-    long size[4]         # CS_STATES: units of each state
+    long size[14]         # CS_STATES: units of each state
     long stride          # numbers from row to row of states
     Region region[16]    # at most
     int phase_end[5]     # the regions of phase k are those from phase_end[k] to phase_end[k + 1]

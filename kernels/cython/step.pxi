@@ -27,7 +27,7 @@ cdef struct Step:
     const char *x          # (B, inputs)
     long xb
     const uint8_t *active  # (B,) or NULL
-    char *state[4]         # CS_STATES: (B, units) each, changed in place
+    char *state[14]         # CS_STATES: (B, units) each, changed in place
     long hb
     Sums sums[16]          # of each region
     cs_span span

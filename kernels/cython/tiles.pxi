@@ -10,10 +10,10 @@ cdef extern from "tiles.h" nogil:
         int act, rec
         void *z
         const void *seen
-        const void *before[4]  # CS_STATES
-        void *after[4]
+        const void *before[14]  # CS_STATES
+        void *after[14]
         void *dz
-        void *dstates[4]
+        void *dstates[14]
         void *dseen
         const void *dmade
         const void *vectors

@@ -29,10 +29,10 @@ SPAN = {
     for i, name in enumerate(
         [
             *("rows", "j0", "j1", "H", "Hp", "ldz", "ldh", "active", "activations", "z", "seen"),
-            *(f"before{k}" for k in range(4)),
-            *(f"after{k}" for k in range(4)),
+            *(f"before{k}" for k in range(14)),
+            *(f"after{k}" for k in range(14)),
             "dz",
-            *(f"dstate{k}" for k in range(4)),
+            *(f"dstate{k}" for k in range(14)),
             *("dseen", "dmade", "vectors"),
         ]
     )

@@ -22,7 +22,7 @@
    take turns in direction find the weights that the step before read last still in cache. */
 enum { CS_FROM_ZERO, CS_FROM_C, CS_FROM_BIAS, CS_LAST_FIRST = 4 };
 
-enum { CS_STATES = 4, CS_PHASES = 4 }; /* at most */
+enum { CS_STATES = 14, CS_PHASES = 4 }; /* at most */
 
 /* The rows and units that one call of a cell's tile works on, and the arrays of its step, which begin at the first row.
    Units from H on are neither read nor written, so that states need no padding and padding stays zero. Code for cells that

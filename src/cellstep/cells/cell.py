@@ -203,19 +203,19 @@ class Cell(RecurrentCell):
         return self._recorder
 
     @classmethod
-    def letters(cls) -> list[str]:
-        """The gates."""
+    def letters(cls, hyperparameters: Mapping[str, Any]) -> list[str]:
+        """The gates, which may depend on hyperparameters."""
         return cls.gates.split()
 
     @classmethod
-    def declared_states(cls) -> dict[str, str]:
-        """The states with the arguments that say how many numbers each has."""
+    def declared_states(cls, hyperparameters: Mapping[str, Any]) -> dict[str, str]:
+        """The states, which may depend on hyperparameters, with the arguments that say how many numbers each has."""
         return dict.fromkeys(cls.states.split(), "units") if isinstance(cls.states, str) else dict(cls.states)
 
     @classmethod
     def size_names(cls) -> list[str]:
         """Arguments besides units that say how many numbers a state has."""
-        return [size for size in cls.declared_states().values() if size != "units"]
+        return [size for size in cls.declared_states(cls.hyperparameters).values() if size != "units"]
 
     @classmethod
     def vector_initializers(cls) -> dict[str, Any]:

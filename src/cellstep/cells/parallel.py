@@ -3,13 +3,17 @@ is left of a step is elementwise."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from .. import activations
+from .. import activations, core
 from ..configured import hook
 from .cell import Cell
+
+#: A QRNN's gates of inputs before this step's, three for each step back.
+_EARLIER = "abcdegijklmp"
 
 
 def _positive(v: Any) -> Any:
@@ -92,9 +96,14 @@ class SRU(Cell):
 
 
 class QRNN(Cell):
-    """The quasi-recurrent network with a window of one step, and fo-pooling.
+    """The quasi-recurrent network with fo-pooling.
 
         n = tanh(x Wn + bn)    f, o = sigmoid(x W + b)    c' = f c + (1 - f) n    h' = o c'
+
+    With `window` k, 1 to 5, each sum is over the inputs of this step and of the k - 1 before it that ran, with weights
+    for each: the kernel has the columns of n, f and o for this step's input, then those for the input one step before,
+    and so on. The bias has columns beside each of these, that count where there is such an input; the paper has the
+    first alone. What later steps get from inputs that were there are states, three for each step of the window but one.
 
     J. Bradbury, S. Merity, C. Xiong and R. Socher, "Quasi-recurrent neural networks", ICLR 2017 (arXiv 1611.01576).
     """
@@ -103,12 +112,30 @@ class QRNN(Cell):
     states = "h c"
     gate_names = {"n": "candidate", "f": "forget", "o": "output"}
     roles = {"n": "store", "f": "keep", "o": "output"}
+    window = 1
+
+    def _checked(self, own: dict[str, Any]) -> dict[str, Any]:
+        if core.check_count("window", own["window"]) > 1 + len(_EARLIER) // 3:
+            raise ValueError(f"expected window from 1 to {1 + len(_EARLIER) // 3}, got {own['window']}")
+        return super()._checked(own)
+
+    @classmethod
+    def letters(cls, hyperparameters: Mapping[str, Any]) -> list[str]:
+        return [*"nfo", *_EARLIER[: 3 * hyperparameters["window"] - 3]]
+
+    @classmethod
+    def declared_states(cls, hyperparameters: Mapping[str, Any]) -> dict[str, str]:
+        later = [f"{gate}{i}" for i in range(1, hyperparameters["window"]) for gate in "nfo"]
+        return dict.fromkeys(["h", "c", *later], "units")
 
     @hook
-    def step(self, z: Any, h: Any, c: Any) -> Any:
-        f = activations.sigmoid(z.x.f)
-        c = f * c + (1 - f) * np.tanh(z.x.n)
-        return activations.sigmoid(z.x.o) * c, c
+    def step(self, z: Any, h: Any, c: Any, *sums: Any) -> Any:
+        # sums: for the three gates of the next step, of the one after it, and so on, from inputs that were there
+        of_x = [getattr(z.x, letter) for letter in self.letters({"window": self.window})]
+        known = [a + b for a, b in zip(of_x, sums, strict=False)] + of_x[len(sums) :]
+        f = activations.sigmoid(known[1])
+        c = f * c + (1 - f) * np.tanh(known[0])
+        return activations.sigmoid(known[2]) * c, c, *known[3:]
 
 
 class LRU(Cell):

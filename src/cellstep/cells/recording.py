@@ -158,7 +158,8 @@ def record(kind: type, hyperparameters: dict[str, Any]) -> Equations:
         Exception: what the step raises, or what it may not do, with the line of the user's code.
     """
     own: Any = kind
-    letters, states, vectors = own.letters(), own.declared_states(), list(own.vector_initializers())
+    letters, states = own.letters(hyperparameters), own.declared_states(hyperparameters)
+    vectors = list(own.vector_initializers())
     recorder = Recorder("".join(letters), states, vectors)
     # an object of the class without its weights: methods of the user's work
     stand_in: Any = object.__new__(kind)

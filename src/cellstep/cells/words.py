@@ -14,7 +14,7 @@ WORDS = (
     *("config_keys", "arguments"),
 )
 #: As many as kernels have room for.
-GATES, STATES = 16, 4
+GATES, STATES = 16, 14
 
 
 def check_words(cell: Any, arguments: Iterable[str], base: type) -> None:
@@ -41,7 +41,7 @@ def check_words(cell: Any, arguments: Iterable[str], base: type) -> None:
     for what, words, most in (("gates", letters, GATES), ("states", states, STATES)):
         if not 1 <= len(words) <= most:
             raise ValueError(f"expected {name} with 1 to {most} {what}, got {len(words)}")
-    own_size, *others = cell.declared_states().values()
+    own_size, *others = cell.declared_states(cell.hyperparameters).values()
     if any(size != "units" for size in others) or not _is_name(own_size):
         raise ValueError(
             f"expected states of {name} of the size 'units', but for the first, which may have one of its own, got "
