@@ -83,8 +83,8 @@ cdef void recur_on_a_job(Flow *f, Stage *s, View x, View y, long T) noexcept nog
     j.active, j.t0, j.t1 = f.there, 0, T
     run_part(j, False)
     j.turned = not j.turned
-    for k in range(j.w.states if T % 2 else 0):  # the last state is in the second of two slots
-        memcpy(j.state[k], j.state[k] + j.ht, j.ht)
+    for k in range(j.w.states if h_at(j, T) else 0):  # the last state is in another slot than the first
+        memcpy(j.state[k], j.state[k] + h_at(j, T), j.ht)
 
 
 cdef View recur(Flow *f, Stage *s, View x, View y, long T) noexcept nogil:

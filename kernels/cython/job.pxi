@@ -23,8 +23,6 @@ cdef enum:
     FULL_RATE = 2        # threads that may read beyond L2 at once, each at the rate of one alone
     ROW_NS = 50          # nanoseconds that a step of a row takes at least, whatever its size
     LARGE_WORK = 60_000  # vectors of multiply-adds of a call, about 25 us, for which the machine is measured
-
-cdef enum:
     GRADIENT_ROWS = 256  # of one block of weight gradients
 
 
@@ -69,11 +67,11 @@ cdef struct Job:
     View y                 # (B, T, H) or NULL
     char *z                # gate rows (zsteps, B, width): of a chunk of steps or, on a tape, of all, or the last ones
     long zb, zt, zsteps
-    char *state[14]         # CS_STATES: (hsteps, B, stride) after each step, the first ones first; zsteps + 1, or two
-    char *before[14]        # the same as steps see them: apart where there are resets
+    char *state[14]        # CS_STATES: (hsteps, B, stride) after each step, the first ones first
+    char *before[14]       # the same as steps see them: apart where there are resets
     char *seen             # h as products see it: before[0], or apart with recurrent dropout
     char *drop             # (B, stride): what h is multiplied with before products; NULL where with nothing
-    long hb, ht, hsteps
+    long hb, ht, hsteps    # steps: one more than zsteps, or two
     long every             # steps from one kept state to the next, where not all are on the tape
     char *kept             # (T / every rounded up, states, B, stride), or NULL
     bint apart             # whether anything of `before` and `seen` is
@@ -82,12 +80,12 @@ cdef struct Job:
     long recomputed        # steps that run again, the first ones
     long stretch           # steps of a gang's phase, without lockstep
     char *dz               # gradients of gate rows (chunk, B, width)
-    char *dstate[14]        # (B, stride), of one step at a time, as are the next two
+    char *dstate[14]       # (B, stride), of one step at a time, as are the next two
     char *dseen            # dstate[0], or apart with recurrent dropout
     char *dmade
     View dx                # (B, T, inputs) or NULL
     char *doutput          # (chunk, B, stride): of an output that is a projection
-    char *trace[14]         # (B, T, units) or NULL: what reaches each state after each step
+    char *trace[14]        # (B, T, units) or NULL: what reaches each state after each step
     char *dW               # (inputs, columns), (units of h, columns) and (width,), or NULL: sums over packed columns
     char *dU
     char *db
@@ -103,7 +101,7 @@ cdef struct Part:
     long b0, b1, rows
     long e0, e1      # rows that ended before these steps
     long u0, u1      # its units
-    long n[14]        # CS_STATES: how many of each state, from u0 on
+    long n[14]       # CS_STATES: how many of each state, from u0 on
     int turned       # CS_LAST_FIRST in every second step
     cs_span span
 
@@ -167,7 +165,8 @@ cdef double step_time(Job *j, double rows, double share, int threads) noexcept n
     cdef const cs_machine *m = cs_this_machine(w.tiles, work * j.T > LARGE_WORK * w.tiles.VL)
     cdef double arithmetic = (work / (EFFICIENCY * m.fma) + elementwise) / w.tiles.VL
     cdef double together = max(1, min(j.T, PROJECT_ROWS / max(1, rows)))
-    cdef double reads = reading(m, w.columns * share * w.esize * (of_h + w.inputs / together), threads)
+    cdef double reread = of_h + w.inputs / together if not w.chunked else (of_h + w.inputs) / together
+    cdef double reads = reading(m, w.columns * share * w.esize * reread, threads)
     return max(arithmetic, reads) + min(arithmetic, reads) / 4
 
 
@@ -202,7 +201,7 @@ cdef void plan(Job *j, int passes, bint taped) noexcept nogil:
     by_rows = step_time(j, (j.B + rows - 1) // rows, 1, rows)
     by_units = step_time(j, j.B, 1. / units, units)
     if j.T > 1 and j.w.recurs:
-        by_units += j.w.phases * cs_barrier_cost(units) / PAYS
+        by_units += j.w.phases * cs_barrier_cost(units) / PAYS / (max(1, PROJECT_ROWS // j.B) if j.w.chunked else 1)
     if by_rows < WORTH * best:
         j.threads, best = rows, by_rows
     if by_units < WORTH * best and not j.w.whole_rows:
@@ -244,7 +243,9 @@ def split_of(Packed packed, shape, bint backward=False):
 cdef void run_back(Job *j) noexcept nogil:
     """The way back through the steps t0 to t1, by a gang."""
     cdef cs_phases phases
-    if j.lockstep:
+    if j.w.chunked:
+        phases = cs_phases(j, chunk_phase_back, next_chunk, chunks_of(j) * 3, j.parts, j.step * j.chunk / 2)
+    elif j.lockstep:
         phases = cs_phases(j, backward_phase, next_back, (j.t1 - j.t0) * (j.w.phases + 2), j.parts,
                            j.step / j.w.phases)
     else:
@@ -277,6 +278,8 @@ cdef void run_part(Job *j, bint backward) noexcept nogil:
             cs_pieces(j.threads, j.alone, pieces, j.turned, step_piece, j)
     else:
         phases = cs_phases(j, forward_phase, next_forward, (j.t1 - j.t0) * j.w.phases, j.parts, j.step / j.w.phases)
+        if j.w.chunked:
+            phases = cs_phases(j, chunk_phase, next_forward, chunks_of(j) * 2, j.parts, j.step * j.chunk / 2)
         cs_gang(j.threads, j.alone, &phases)
 
 

@@ -30,6 +30,7 @@ cdef struct Weights:
     int act, rec         # codes of activations
     bint whole_rows      # whether a step needs all units of a row at once
     bint recurs          # whether it has products with U; without, a unit needs no other
+    bint chunked         # whether a phase may run for many steps before the next one (equations/program.py)
     bint projects        # whether the output state is the product of what the step made with R
     long projected       # where that lies in a gate row, and its gradient in one of a gate row
     int vectors          # how many weights of one number a unit there are
@@ -142,7 +143,8 @@ cdef class Layout:
         """Likewise, of equations: a region for each run of gates, by phases."""
         cdef Weights *w = &self.w
         cdef Region *r
-        program = e.program
+        program = e.program_by_chunks
+        w.chunked = program.chunked
         w.columns, w.width, w.phases, w.whole_rows = len(e.letters), program.width, program.phases, program.whole_rows
         w.vectors, w.dvector = len(program.vectors), program.vectors[0] if program.vectors else 0
         w.projects, w.projected = e.projected, program.projected or 0
@@ -158,7 +160,7 @@ cdef class Layout:
                 r.to, r.start = program.own[e.letters[first]], CS_FROM_BIAS
             phase = 0
             if isinstance(what, int):
-                r.operand, r.made, phase = MADE, program.made[what], what + 1
+                r.operand, r.made, phase = MADE, program.made[what], 1 if w.chunked else what + 1
             w.phase_end[phase + 1] = w.regions
         for phase in range(w.phases):  # a first phase may have none
             w.phase_end[phase + 1] = max(w.phase_end[phase], w.phase_end[phase + 1])

@@ -51,13 +51,13 @@ cdef inline void at_step(Job *j, Part *p, long t) noexcept nogil:
         p.span.before[k], p.span.after[k] = j.before[k] + before, j.state[k] + after
 
 
-cdef inline const char *operand_of(Job *j, Part *p, const Region *r) noexcept nogil:
+cdef inline const char *operand_of(Job *j, Part *p, const Region *r, const char *z) noexcept nogil:
     """What a product with U has on its left."""
-    return <const char *> p.span.z + r.made * j.w.esize if r.operand == MADE else <const char *> p.span.seen
+    return z + r.made * j.w.esize if r.operand == MADE else <const char *> p.span.seen
 
 
-cdef inline void add_products(Job *j, Part *p, int phase) noexcept nogil:
-    """The products with U of a phase, added to x's, or to sums of their own."""
+cdef inline void add_products(Job *j, Part *p, int phase, long rows, char *z, long ldz) noexcept nogil:
+    """The products with U of a phase, added to x's, or to sums of their own, in these rows of z."""
     cdef long VL = j.w.tiles.VL, mine, first, columns
     cdef const Region *r
     cdef const char *operand
@@ -66,11 +66,11 @@ cdef inline void add_products(Job *j, Part *p, int phase) noexcept nogil:
         r = &j.w.region[i]
         if r.operand == NOTHING:
             continue
-        operand = operand_of(j, p, r)
+        operand = operand_of(j, p, r, z)
         mine, columns = r.gates * p.span.j0 * VL, r.gates * (p.span.j1 - p.span.j0) * VL
         first = (r.to + mine) * j.w.esize
-        j.w.tiles.gemm(p.rows, j.w.U.K, operand, j.zb if r.operand == MADE else j.hb, &j.w.U, 0, r.first + mine,
-                       columns, <char *> p.span.z + first, j.zb, r.start | p.turned, j.w.bias + first)
+        j.w.tiles.gemm(rows, j.w.U.K, operand, ldz if r.operand == MADE else j.hb, &j.w.U, 0, r.first + mine,
+                       columns, z + first, ldz, r.start | p.turned, j.w.bias + first)
 
 
 cdef inline void lone_phase(Job *j, Part *p, int phase) noexcept nogil:
@@ -85,7 +85,7 @@ cdef inline void lone_phase(Job *j, Part *p, int phase) noexcept nogil:
             continue
         one = &products[n]
         n += 1
-        one.a = operand_of(j, p, r)
+        one.a = operand_of(j, p, r, <const char *> p.span.z)
         one.first, one.gates, one.start = r.first, r.gates, r.start
         one.sums, one.bias = <char *> p.span.z + r.to * j.w.esize, j.w.bias + r.to * j.w.esize
     j.w.tiles.lone_phase(&p.span, &j.w.U, n, products, p.turned, j.w.cell.forward[phase])
@@ -134,7 +134,7 @@ cdef inline void run_phase(Job *j, Part *p, int phase) noexcept nogil:
     if p.rows == 1 and not j.w.whole_rows:
         lone_phase(j, p, phase)
         return
-    add_products(j, p, phase)
+    add_products(j, p, phase, p.rows, <char *> p.span.z, j.zb)
     j.w.cell.forward[phase](&p.span)
 
 
@@ -155,34 +155,22 @@ cdef inline void forward_step(Job *j, Part *p, long t) noexcept nogil:
     end_step(j, p, t)
 
 
+cdef void forward_steps(Job *j, Part *p, long t0, long t1) noexcept nogil:
+    """Steps t0 to t1, whole chunks, of a part that waits for no other."""
+    cdef long t
+    for t in range(t0, t1):
+        if not j.w.chunked:
+            forward_step(j, p, t)
+        elif t % j.chunk == 0:
+            chunk_forward(j, p, 0, t, min(t + j.chunk, t1))
+            chunk_forward(j, p, 1, t, min(t + j.chunk, t1))
+
+
 cdef void forward_part(void *job, int thread, int most) noexcept nogil:
     """All on one thread."""
     cdef Job *j = <Job *> job
     cdef Part p = part_of(j, 0, 1, 1)
-    cdef long t
-    for t in range(j.t0, j.t1):
-        forward_step(j, &p, t)
-
-
-cdef int64_t next_forward(void *job, int64_t phase, int *together) noexcept nogil:
-    """A gang's phases are those of all steps, and all units of h are read in each."""
-    together[0] = True
-    return phase
-
-
-cdef void forward_phase(void *job, int64_t at, int first, int end) noexcept nogil:
-    """A phase of a step, of some parts of the units."""
-    cdef Job *j = <Job *> job
-    cdef long t = j.t0 + at // j.w.phases
-    cdef int phase = at % j.w.phases
-    cdef Part p = part_of(j, first, end, j.parts)
-    if phase == 0:
-        begin_step(j, &p, t)
-    else:
-        at_step(j, &p, t)
-    run_phase(j, &p, phase)
-    if phase == j.w.phases - 1:
-        end_step(j, &p, t)
+    forward_steps(j, &p, j.t0, j.t1)
 
 
 cdef void forward_block(cs_progress *block, int64_t t0, int64_t t1) noexcept nogil:
@@ -190,9 +178,7 @@ cdef void forward_block(cs_progress *block, int64_t t0, int64_t t1) noexcept nog
     cdef Job *j = <Job *> block.job
     cdef int i = block - j.block
     cdef Part p = part_of(j, i, i + 1, j.threads)
-    cdef long t
-    for t in range(t0, t1):
-        forward_step(j, &p, t)
+    forward_steps(j, &p, t0, t1)
 
 
 cdef void step_piece(void *job, int piece, int pieces) noexcept nogil:
@@ -203,7 +189,7 @@ cdef void step_piece(void *job, int piece, int pieces) noexcept nogil:
         project(j, &p, 0, 1)
     at_step(j, &p, 0)
     p.turned = CS_LAST_FIRST if j.turned else 0
-    add_products(j, &p, j.phase)
+    add_products(j, &p, j.phase, p.rows, <char *> p.span.z, j.zb)
     j.w.cell.forward[j.phase](&p.span)
     if j.phase == j.w.phases - 1:
         store_outputs(j, &p, 0)
@@ -253,17 +239,18 @@ cdef void store_trace_rows(Job *j, Part *p, int k, long t, long b0, long b1) noe
         memcpy(j.trace[k] + (caller_row(j, b) * j.T + t) * row + u0, j.dstate[k] + b * j.hb + u0, p.n[k] * j.w.esize)
 
 
-cdef inline void store_traces(Job *j, Part *p, long t) noexcept nogil:
-    """Copy what has reached this part's units of the states after step t to where the caller wants it."""
+cdef inline void store_traces(Job *j, Part *p, long t, int first, int end) noexcept nogil:
+    """Copy what has reached this part's units of some states after step t to where the caller wants it."""
     cdef int k
-    for k in range(j.w.states):
+    for k in range(first, end):
         if j.trace[k] != NULL and p.u1 > p.u0:
             store_trace_rows(j, p, k, t, p.b0, p.b1)
             store_trace_rows(j, p, k, t, p.e0, p.e1)
 
 
-cdef inline void products_back(Job *j, Part *p, int phase) noexcept nogil:
+cdef inline void products_back(Job *j, Part *p, int phase, long rows, char *dz, long ldz) noexcept nogil:
     """dz U^T of a phase: added to the gradient of h as products see it, or that of the operand that the step made."""
+    cdef long ld
     cdef long u0 = p.span.j0 * j.w.tiles.VL, n = padded(j.w, p.n[0])
     cdef const Region *r
     cdef char *into
@@ -272,10 +259,15 @@ cdef inline void products_back(Job *j, Part *p, int phase) noexcept nogil:
         r = &j.w.region[i]
         if r.operand == NOTHING:
             continue
-        into = <char *> (p.span.dmade if r.operand == MADE else p.span.dseen)
-        start = CS_FROM_ZERO if r.operand == MADE and i == j.w.phase_end[phase + 1] - 1 else CS_FROM_C
-        j.w.tiles.gemm(p.rows, r.columns, <char *> p.span.dz + r.to * j.w.esize, j.zb, &j.w.UT, r.first, u0, n,
-                       into + u0 * j.w.esize, j.hb, start | p.turned, NULL)
+        into, ld, start = <char *> p.span.dseen, j.hb, CS_FROM_C
+        if r.operand == MADE:
+            if i == j.w.phase_end[phase + 1] - 1 or r.made != (r + 1).made:
+                start = CS_FROM_ZERO
+            into = <char *> p.span.dmade
+            if j.w.chunked:
+                into, ld = dz + r.made * j.w.esize, ldz
+        j.w.tiles.gemm(rows, r.columns, dz + r.to * j.w.esize, ldz, &j.w.UT, r.first, u0, n,
+                       into + u0 * j.w.esize, ld, start | p.turned, NULL)
 
 
 cdef inline void leave_step(Job *j, Part *p, long t) noexcept nogil:
@@ -286,7 +278,8 @@ cdef inline void leave_step(Job *j, Part *p, long t) noexcept nogil:
         j.w.tiles.multiply_rows(p.rows, n, j.dstate[0] + at, j.hb, j.dseen + at, j.hb, j.drop + at, j.hb, True)
     if j.resets != NULL and n > 0:
         for b in range(p.rows):
-            for k in range(j.w.states if j.resets[t * j.B + p.b0 + b] else 0):
+            # a late output's is not that of this step, and has been cleared
+            for k in range(1 if j.w.chunked else 0, j.w.states if j.resets[t * j.B + p.b0 + b] else 0):
                 memset(j.dstate[k] + at + b * j.hb, 0, p.n[k] * j.w.esize)
 
 
@@ -301,12 +294,12 @@ cdef inline void run_phase_back(Job *j, Part *p, long t, int phase) noexcept nog
     the products of the one after it; from the last one down to -1, with the products of the first one."""
     if phase == j.w.phases - 1:
         load_gradients(j, p, t)
-        store_traces(j, p, t)
+        store_traces(j, p, t, 0, j.w.states)
         clear_dropped(j, p)
         if j.w.projects:
             project_back(j, p, t)
     else:
-        products_back(j, p, phase + 1)
+        products_back(j, p, phase + 1, p.rows, <char *> p.span.dz, j.zb)
     if phase >= 0:
         j.w.cell.backward[phase](&p.span)
     else:
@@ -334,12 +327,17 @@ cdef void backward_part(void *job, int thread, int most) noexcept nogil:
     cdef Job *j = <Job *> job
     cdef Part p = part_of(j, 0, 1, 1)
     cdef Job again
-    cdef long t
+    cdef long t, t1 = j.t1
     for t in range(j.t1 - 1, j.t0 - 1, -1):
         if ends_recomputed(j, t + 1):
             again = recomputed(j, t + 1)
             forward_part(&again, 0, 1)
-        enter_step(j, &p, t)
-        run_phase_back(j, &p, t, -1)
+        if not j.w.chunked:
+            enter_step(j, &p, t)
+            run_phase_back(j, &p, t, -1)
+        elif t == j.t0 or t % j.chunk == 0:
+            chunk_backward(j, &p, 1, t, t1)
+            chunk_backward(j, &p, 0, t, t1)
+            t1 = t
         if t % j.chunk == 0:
             chunk_gradients(j, &p, t)

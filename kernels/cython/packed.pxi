@@ -69,7 +69,7 @@ cdef class Packed:
         cdef int i
         name = isa()
         target = Target(name if name.startswith("x86-64") else "", tiles.VL, self.w.esize, False)
-        code = code_of(self.cell.equations.program, target)
+        code = code_of(self.cell.equations.program_by_chunks, target)
         for i in range(self.w.phases):
             self.own.forward[i] = <cs_elementwise *> <size_t> code.forward[i]
             self.own.backward[i] = <cs_elementwise *> <size_t> code.backward[i]

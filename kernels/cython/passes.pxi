@@ -44,7 +44,7 @@ cdef int begin_forward(Job *j, Packed packed, cnp.ndarray x, mask, lengths, rese
     plan_pass(j, 1, tape is not None, keep)
     j.chunk = max(1, min(j.T, PROJECT_ROWS // max(1, j.B // j.threads if j.by_rows else j.B)))
     if tape is None:
-        j.zsteps, j.hsteps = j.chunk, 2
+        j.zsteps, j.hsteps = j.chunk, j.chunk + 1 if j.w.chunked else 2
         j.z = room(keep, j.zsteps * j.zt + j.w.states * j.hsteps * j.ht)
     else:
         j.z, j.zsteps, j.hsteps, tape.spent = tape.memory, tape.job.zsteps, tape.job.hsteps, False

@@ -1,5 +1,26 @@
-# The phases of a gang (tiles/gang.h) that goes backward: in lockstep, each part of the units waits for the others in
-# every step; else parts of the rows, or of units that need no others, wait for each other where gradients are made.
+# The phases of a gang (tiles/gang.h): in lockstep, each part of the units waits for the others in every step; else, and
+# so backward alone, parts of the rows, or of units that need no others, wait for each other where gradients are made.
+
+cdef int64_t next_forward(void *job, int64_t phase, int *together) noexcept nogil:
+    """A gang's phases are those of all steps, and all units of h are read in each."""
+    together[0] = True
+    return phase
+
+
+cdef void forward_phase(void *job, int64_t at, int first, int end) noexcept nogil:
+    """A phase of a step, of some parts of the units."""
+    cdef Job *j = <Job *> job
+    cdef long t = j.t0 + at // j.w.phases
+    cdef int phase = at % j.w.phases
+    cdef Part p = part_of(j, first, end, j.parts)
+    if phase == 0:
+        begin_step(j, &p, t)
+    else:
+        at_step(j, &p, t)
+    run_phase(j, &p, phase)
+    if phase == j.w.phases - 1:
+        end_step(j, &p, t)
+
 
 cdef inline long chunks_of(Job *j) noexcept nogil:
     return (j.t1 - j.t0 + j.chunk - 1) // j.chunk

@@ -29,12 +29,12 @@ class Place(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """loads: where nodes lie that others are made of. stores: what to write where, in order; added to what is there
-    where `adds`."""
+    """loads: where nodes lie that others are made of. stores: what to write where, in order; added to what is there in
+    places of `adds`."""
 
     loads: dict[int, Place]
     stores: list[tuple[Place, int]]
-    adds: bool = False
+    adds: frozenset[Place] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,24 @@ class Equations:
     @cached_property
     def program(self) -> Program:
         return Program(self.prepared.inner)
+
+    @cached_property
+    def program_by_chunks(self) -> Program:
+        """For loops that run a phase of many steps before the next one, where steps allow it; else `program`."""
+        inner = self.prepared.inner
+        return Program(inner, True) if inner.has_late_output else self.program
+
+    @cached_property
+    def has_late_output(self) -> bool:
+        """Whether all that products of operands serve is the output, which no step sees of the one before."""
+        graph = Graph(self.nodes)
+        own = {i for i, node in enumerate(self.nodes) if node.op == "sum" and node.value[1]}
+        early = graph.below([*self.outputs[1:], *(at for at, _ in self.made)])
+        late = graph.below(self.outputs[:1])
+        if self.recurrent or self.projected or own.intersection(early) or not own.intersection(late):
+            return False
+        read = {self.nodes[at].value for at in early if self.nodes[at].op == "state"}
+        return self.states[0] not in read and not {self.nodes[at].op for at in late} & {"state", "seen", "total"}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Equations, tuple(getattr(self, part.name) for part in fields(self))
@@ -103,9 +121,9 @@ class Program:
         whole_rows: whether it needs all units of a row at once.
     """
 
-    def __init__(self, e: Equations) -> None:
-        self.e, self.graph = e, Graph(e.nodes)
-        self.phases = 1 + len(e.made)
+    def __init__(self, e: Equations, chunked: bool = False) -> None:
+        self.e, self.graph, self.chunked = e, Graph(e.nodes), chunked
+        self.phases = 2 if chunked else 1 + len(e.made)
         self.whole_rows = e.projected or any(node.op == "total" for node in e.nodes)
         product: dict[str, object] = {letter: "h" if letter in e.recurrent else None for letter in e.letters}
         product |= {letter: "own" for letter in e.apart}
@@ -124,7 +142,8 @@ class Program:
         self.groups += [(width, 1)] * e.projected
         width += e.projected
         self.made = [width + k for k in range(len(e.made))]
-        self.vectors = [width + k for k in range(len(e.vectors))]
+        first_vector = width + len(e.made) * chunked
+        self.vectors = [first_vector + k for k in range(len(e.vectors))]
         self.kept: dict[int, Place] = {}
         self._width = width + len(e.made)
         self._phase = self._phases()
@@ -134,13 +153,14 @@ class Program:
         self.forward = [self._forward(k) for k in range(self.phases)]
         loads = self._available(self.phases, True)
         self.backward = []
-        for k, stores in enumerate(derived):
+        for stores, adds in derived:
             extra = {self.graph.leaf("gradient", ("state", i)): Place("dstate", i) for i in range(len(e.states))}
-            extra |= {self.graph.leaf("gradient", ("made", i)): Place("dmade") for i in range(len(e.made))}
+            dmade = [Place("dz", at) if chunked else Place("dmade") for at in self.made]
+            extra |= {self.graph.leaf("gradient", ("made", i)): place for i, place in enumerate(dmade)}
             if self.projected is not None:
                 extra[self.graph.leaf("gradient", ("state", 0))] = Place("dz", self.projected)
-            self.backward.append(Stage({**loads, **extra}, stores, k < self.phases - 1))
-        self.width = max(self._width, width + len(e.vectors))
+            self.backward.append(Stage({**loads, **extra}, stores, adds))
+        self.width = max(self._width, first_vector + len(e.vectors))
         self.groups += [(at, 1) for at in range(width, self.width)]
 
     def _sum(self, letter: str, own: bool) -> int | None:
@@ -149,7 +169,9 @@ class Program:
 
     def _phases(self) -> list[int]:
         """The phase in which each node can be computed."""
-        later = {letter: k + 1 for k, (_, letters) in enumerate(self.e.made) for letter in letters}
+        later = {
+            letter: 1 if self.chunked else k + 1 for k, (_, letters) in enumerate(self.e.made) for letter in letters
+        }
         phase: list[int] = []
         for node in self.graph.nodes:
             own = node.op == "sum" and node.value[1] == "own"
@@ -174,8 +196,8 @@ class Program:
             taken.append(value)
         return taken
 
-    def _derivatives(self) -> list[list[tuple[Place, int]]]:
-        """What each stage of backward stores."""
+    def _derivatives(self) -> list[tuple[list[tuple[Place, int]], frozenset[Place]]]:
+        """What each stage of backward stores, and to what it adds."""
         g, e, zero = self.graph, self.e, self.graph.constant(0.0)
         places: dict[int, Place] = {}
         closed = [at for at, node in enumerate(e.nodes) if e.projected and node == Node("state", (), e.states[0])]
@@ -189,22 +211,31 @@ class Program:
                 places[at] = Place("dstate", e.states.index(node.value))
             elif node.op == "seen":
                 places[at] = Place("dseen")
+        every = [*places.values(), *(Place("dstate", i) for i in range(e.projected, len(e.states)))]
         stages = []
-        for k in range(self.phases):
-            last = k == self.phases - 1
+        late: set[Place] = set()
+        for k in sorted(range(self.phases), reverse=self.chunked):
             begin: dict[int, int] = {}
-            if last:
-                for i, at in enumerate(e.outputs):
-                    d = g.leaf("gradient", ("state", i))
-                    begin[at] = g.add("add", begin[at], d) if at in begin else d
-            else:
-                begin[e.made[k][0]] = g.leaf("gradient", ("made", k))
+            ends = [(at, ("state", i)) for i, at in enumerate(e.outputs) if self._stored(at) == k]
+            ends += [(at, ("made", i)) for i, (at, _) in enumerate(e.made) if k == (0 if self.chunked else i)]
+            for at, of in ends:
+                d = g.leaf("gradient", of)
+                begin[at] = g.add("add", begin[at], d) if at in begin else d
             found = {places[at]: d for at, d in g.pullback(begin, places).items()}
-            if last:  # all of them are written, those without a gradient too
-                every = [*places.values(), *(Place("dstate", i) for i in range(e.projected, len(e.states)))]
-                found = {place: found.get(place, zero) for place in every if place.kind != "dseen"}
-            stages.append(sorted(found.items(), key=lambda item: (item[0].kind == "dseen", item[0])))
-        return stages
+            first = k == (0 if self.chunked else self.phases - 1)  # to write all of them, those without a gradient too
+            if self.chunked and k:
+                found[Place("dstate", 0)] = zero
+                late = set(found)
+            elif first:
+                every = [place for place in every if place.kind != "dseen" and (place in found or place not in late)]
+                found = {place: found.get(place, zero) for place in every}
+            adds = late.intersection(found) if first else set() if self.chunked else set(found)
+            stages.append((sorted(found.items(), key=lambda item: (item[0].kind == "dseen", item[0])), frozenset(adds)))
+        return stages[::-1] if self.chunked else stages
+
+    def _stored(self, output: int) -> int:
+        """The phase that stores a new state: the last one, or where chunks are run, the first that can."""
+        return self._phase[output] if self.chunked else self.phases - 1
 
     def _available(self, phase: int, backward: bool = False) -> dict[int, Place]:
         """Where nodes lie before a phase, or for backward."""
@@ -229,12 +260,12 @@ class Program:
                 loads.setdefault(at, Place("z", g))
         return loads | {at: place for at, place in self.kept.items() if self._phase[at] < phase}
 
-    def _keep(self, derived: list[list[tuple[Place, int]]]) -> None:
+    def _keep(self, derived: list[tuple[list[tuple[Place, int]], frozenset[Place]]]) -> None:
         """Room for what later phases and backward need and cannot make again at little cost."""
         for phase in range(1, self.phases):
             loads = self._available(phase)
             self._need([at for _, at in self._targets(phase)], loads, phase)
-        self._need([at for stores in derived for _, at in stores], self._available(self.phases, True), self.phases)
+        self._need([at for stores, _ in derived for _, at in stores], self._available(self.phases, True), self.phases)
 
     def _need(self, roots: list[int], loads: dict[int, Place], phase: int) -> None:
         g, seen, todo = self.graph, set(loads), list(roots)
@@ -254,10 +285,11 @@ class Program:
 
     def _targets(self, phase: int) -> list[tuple[Place, int]]:
         """What a phase computes, but for what is kept besides."""
-        e, last = self.e, phase == self.phases - 1
-        stores = [] if last else [(Place("z", self.made[phase]), e.made[phase][0])]
+        e = self.e
+        made = [k for k in range(len(e.made)) if phase == (0 if self.chunked else k)]
+        stores = [(Place("z", self.made[k]), e.made[k][0]) for k in made]
         stores += [(Place("z", g), at) for g, at in enumerate(self.gates) if self._phase[at] == phase]
-        return stores + ([(self._output(i), at) for i, at in enumerate(e.outputs)] if last else [])
+        return stores + [(self._output(i), at) for i, at in enumerate(e.outputs) if self._stored(at) == phase]
 
     def _output(self, i: int) -> Place:
         """Where a step leaves a state, or what is projected to be it."""

@@ -101,7 +101,7 @@ def run(graph: Graph, stage: Stage, memory: dict[str, Any]) -> None:
     values = evaluate(graph, wanted, known, like)
     done = [np.array(np.broadcast_to(value, like.shape), like.dtype) for value in values]
     for (place, _), value in zip(stage.stores, done, strict=True):
-        if stage.adds:
+        if place in stage.adds:
             at(place)[...] += value
         else:
             at(place)[...] = value

@@ -85,7 +85,7 @@ def _compiled(program: Program, target: Target, machine: Any) -> bytes:
     module.triple = binding.get_process_triple()
     for way, stages in (("forward", program.forward), ("backward", program.backward)):
         for k, stage in enumerate(stages):
-            _Function(module, program, target, stage, f"{way}{k}", way == "backward", k == len(stages) - 1)
+            _Function(module, program, target, stage, f"{way}{k}", way == "backward")
     code: bytes = machine.emit_object(binding.parse_assembly(str(module)))
     return code
 
@@ -100,9 +100,7 @@ def _sources() -> str:
 class _Function:
     """One function: rows, and for each the passes over blocks of units that its totals need, stores in the last one."""
 
-    def __init__(
-        self, module: Any, program: Program, target: Target, stage: Stage, name: str, backward: bool, last: bool
-    ) -> None:
+    def __init__(self, module: Any, program: Program, target: Target, stage: Stage, name: str, backward: bool) -> None:
         self.program, self.target, self.stage, self.graph = program, target, stage, program.graph
         if target.processor:
             fused = target.processor != "x86-64-v2"
@@ -120,7 +118,7 @@ class _Function:
             self.bases: dict[Place, Any] = {}
             for place in [*(self.stage.loads[at] for at in self.order if at in stage.loads), *dict(stage.stores)]:
                 self._base(place)
-            self._carried(backward, last)
+            self._carried(backward)
             del self.row
         self.b.ret_void()
 
@@ -199,7 +197,7 @@ class _Function:
 
     # ---- passes ----
 
-    def _carried(self, backward: bool, last: bool) -> None:
+    def _carried(self, backward: bool) -> None:
         """A row that does not run keeps its states, makes zeros to be multiplied, and has no part in gradients."""
         b = self.b
         none = b.icmp_unsigned("==", self.span["active"], self._number(0))
@@ -211,17 +209,18 @@ class _Function:
         b.cbranch(b.icmp_unsigned("!=", flag, ir.Constant(ir.IntType(8), 0)), runs, rests)
         b.position_at_end(rests)
         zero = self.math.all(0.0)
-        places = [place for place, _ in self.stage.stores if place.kind in ("dz", "after")] if last else []
-        if not backward and not last:
-            places = [self.stage.stores[0][0]]
+        made = [Place("z", at) for at in self.program.made]
+        places = [place for place, _ in self.stage.stores if place.kind in ("dz", "after") or place in made]
+        places = [place for place in places if place not in self.stage.adds]
 
         def block(j: Any, mask: Any) -> None:
             for place in places:
                 kept = place.kind == "after"
                 self._store(place, j, mask, self._load(Place("before", place.number), j, mask) if kept else zero)
 
-        for place in places if not backward and last else ():
-            self._base(Place("before", place.number))
+        for place in places:
+            if place.kind == "after":
+                self._base(Place("before", place.number))
         self._blocks(block)
         self.bases = (
             {place: at for place, at in self.bases.items() if place.kind != "before"} if not backward else self.bases
@@ -250,7 +249,7 @@ class _Function:
         memo: dict[int, Any] = {}
         values = self._values([at for _, at in self.stage.stores], memo, j, mask)
         for (place, _), value in zip(self.stage.stores, values, strict=True):
-            if self.stage.adds:
+            if place in self.stage.adds:
                 value = self.b.fadd(self._load(place, j, mask), value)
             self._store(place, j, mask, value)
 

@@ -1,4 +1,4 @@
-"""Cells without products of h: threads share their units and never wait in a step, and every way of running them gives
+"""Cells without products of h: threads share their units and wait for no step, and every way of running them gives
 the same bits."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pytest
 
 from cellstep import cells, core, get_num_threads, kernels, set_num_threads
 
-NAMES = ("MinGRU", "MinLSTM", "SRU", "QRNN", "IndRNN")
+NAMES = ("MinGRU", "MinLSTM", "SRU", "QRNN", "IndRNN", "LRU")
 B, T, INPUTS, H = 2, 300, 24, 150
 
 pytestmark = pytest.mark.skipif(bool(kernels.available()["cython"]), reason="needs the compiled kernels")
@@ -29,7 +29,7 @@ class Call:
 
     def __init__(self, name: str, batch: int = B) -> None:
         rng = np.random.default_rng(3)
-        cell = getattr(cells, name)(H)
+        cell = getattr(cells, name)(H, use_bias=True)
         cell.build((None, INPUTS))
         self.weights = [rng.standard_normal(w.shape).astype("f") / 3 for w in cell.weights]
         self.row = cell.contract

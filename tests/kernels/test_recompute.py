@@ -26,6 +26,7 @@ GIVEN = ("nothing", "lengths", "mask", "resets", "drop")
 
 def own_rows() -> dict[str, Any]:
     kinds = {"mgu": cells.MGU(3), "normalized": cells.LayerNormLSTM(3), "projection": cells.ProjectionLSTM(3, 2)}
+    kinds["late output"] = cells.LRU(3, use_bias=True)
     return {name: cell.contract for name, cell in kinds.items()}
 
 
@@ -45,7 +46,7 @@ def everything(packed: core.Packed, x: Any, given: dict[str, Any], recompute: in
     return found
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "gru before", "mgu", "normalized", "projection"])
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "gru before", "mgu", "normalized", "projection", "late output"])
 def test_bits_are_equal(name: str) -> None:
     row = own_rows().get(name) or kernels.CELLS[name.split()[0]]
     options = {**row.defaults, **({"reset_after": False} if "before" in name else {})}
