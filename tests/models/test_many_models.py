@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import re
 import signal
 from collections.abc import Callable
@@ -230,6 +231,19 @@ class Interrupting(dict[str, Any]):
         return super().__getitem__(name)
 
 
+def test_copies_go_on_as_they_do() -> None:
+    build = CASES["gru"][0]
+    x, y = data("gru", even=True)
+    many = ManyModels(build(), seeds=range(N))
+    many.fit(x, y)
+    for twin in (copy.deepcopy(many), pickle.loads(pickle.dumps(many))):
+        twin.fit(x, y)
+        again = copy.deepcopy(many)
+        again.fit(x, y)
+        for a, b in zip(twin.get_weights(), again.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_an_interrupt_leaves_whole_epochs() -> None:
     x, y = data("gru", even=True)
     many, wanted = (ManyModels(CASES["gru"][0](), N, range(N)) for _ in range(2))
@@ -325,6 +339,18 @@ def test_arguments_that_do_not_fit() -> None:
         ManyModels(build())
     with pytest.raises(ValueError, match="seeds must be 2 integers, one a model, got 3"):
         ManyModels(build(), 2, [1, 2, 3])
+    with pytest.raises(ValueError, match="seeds must be one or more integers, one a model, got 3"):
+        ManyModels(build(), seeds=3)  # type: ignore[arg-type]
+    for nothing in (None, np.array(1.0), (a for a in x)):
+        with pytest.raises(ValueError, match="x must have one entry for each of 19 models, got "):
+            many.predict(nothing)
+    with pytest.raises(ValueError, match=r"validation_data must be \(x, y\), got "):
+        many.fit(x, y, validation_data=(x, None))
+    for i in ("1", 1.0, True):
+        with pytest.raises(TypeError, match="i must be an integer"):
+            many.model(i)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="weights must be a list of 5 arrays, got None"):
+        many.set_weights(None)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="learning_rate must be 2 finite numbers"):
         ManyModels(build(), 2, learning_rate=[1.0, 2.0, 3.0])
     with pytest.raises(RuntimeError, match="before ManyModels"):

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellstep import Input, Sequential, kernels, set_random_seed
+from cellstep import Input, Sequential, cells, kernels, set_random_seed
 from cellstep.layers import GRU, LSTM, Dense, Dropout, Masking, SimpleRNN
 from cellstep.models import sample_gradients
 
 pytestmark = pytest.mark.skipif(kernels.active().many is None, reason="rows in lanes are compiled")
 
+#: Not covered, or no cell of its own.
+WHOLE_ROWS = ("AugmentedLSTM", "Cell", "LayerNormGRU", "LayerNormLSTM", "ProjectionLSTM")
 CASES: dict[str, tuple[list[Callable[[], Any]], str, bool]] = {
     "classes": ([lambda: GRU(4), lambda: Dense(3, "softmax")], "sparse_categorical_crossentropy", False),
     "steps": (
@@ -55,6 +57,24 @@ def test_they_are_those_of_each_row_alone(case: str, dtype: str) -> None:
             np.testing.assert_array_equal(found[path][i], gradient)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [name for name in cells.__all__ if name not in WHOLE_ROWS])
+def test_known_variants_also_make_values_of_their_vectors_once(name: str, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    make = getattr(cells, name).Layer
+    layers = [make(3, return_sequences=True, dtype=dtype), make(5, dtype=dtype), Dense(2, dtype=dtype)]
+    model = Sequential([Input((None, 2), dtype=dtype), *layers])
+    model.set_weights([w + rng.normal(0, 0.1, w.shape) for w in model.get_weights()])
+    model.compile("adam", "mse")
+    x, y = rng.standard_normal((19, 4, 2)).astype(dtype), rng.standard_normal((19, 2))
+    found, losses = sample_gradients(model, x, y)
+    for i in range(len(x)):
+        alone, loss = model.gradients(x[i : i + 1], y[i : i + 1])
+        assert losses[i] == loss
+        for path, gradient in alone.items():
+            np.testing.assert_array_equal(found[path][i], gradient)
+
+
 def test_they_are_those_of_finite_differences() -> None:
     model, x, y = model_of("masked", "float64")
     found, _ = sample_gradients(model, x, y)
@@ -85,8 +105,11 @@ def test_what_does_not_fit_is_refused() -> None:
         sample_gradients(model, x, y[:2])
     with pytest.raises(ValueError, match="y must be given"):
         sample_gradients(model, x, None)
-    with pytest.raises(ValueError, match="one row or more"):
-        sample_gradients(model, x[:0], y[:0])
+    for nothing in (x[:0], x[:, :0], [x[0], x[1, :2]]):
+        with pytest.raises(ValueError, match="with one row or more, of sequences of one length, got "):
+            sample_gradients(model, nothing, y[: len(nothing)])
+    with pytest.raises(TypeError, match="model must be a Sequential or a Model, got None"):
+        sample_gradients(None, x, y)
     other = Sequential([Input((None, 3)), GRU(2), Dropout(0.5), Dense(1)])
     with pytest.raises(RuntimeError, match="before sample_gradients"):
         sample_gradients(other, x, y)

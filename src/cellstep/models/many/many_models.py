@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -88,6 +88,13 @@ class ManyModels:
     def __len__(self) -> int:
         return self.n
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_net"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._net = Net(self._model)
+
     def __repr__(self) -> str:
         return f"<ManyModels: {self.n} of {self._model.name}>"
 
@@ -116,9 +123,11 @@ class ManyModels:
         """Take over weights as `get_weights` gives them.
 
         Raises:
-            ValueError: a number or a shape does not fit; nothing was changed.
+            TypeError, ValueError: a number or a shape does not fit; nothing was changed.
         """
         wanted = self._model.weights
+        if not isinstance(weights, list | tuple):
+            raise TypeError(f"weights must be a list of {len(wanted)} arrays, got {core.brief(weights)}")
         if len(weights) != len(wanted):
             raise ValueError(f"weights must be {len(wanted)} arrays, got {len(weights)}")
         arrays = [
@@ -133,7 +142,7 @@ class ManyModels:
         Raises:
             IndexError: there is none of this number.
         """
-        if not -self.n <= i < self.n:
+        if not -self.n <= core.check_integer("i", i) < self.n:
             raise IndexError(f"i must be from 0 to {self.n - 1}, got {i}")
         made = clone_model(self._model)
         parts = np.split(self._values[i], np.cumsum(self._net.sizes)[:-1])
@@ -176,7 +185,8 @@ class ManyModels:
         stops = _stops(callbacks, self.n)
         batches, held = data.checked(self._model, x, y, self.n), None
         if validation_data is not None:
-            if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+            pair = isinstance(validation_data, tuple | list) and len(validation_data) == 2
+            if not pair or validation_data[1] is None:
                 raise ValueError(f"validation_data must be (x, y), got {core.brief(validation_data)}")
             held = Rows(self._net, data.checked(self._model, *validation_data, self.n))
         elif validation_split:
@@ -276,9 +286,11 @@ def _seeds(n: int | None, given: Any) -> list[int]:
         if n is None:
             raise ValueError("n must be given, or seeds, got neither")
         return [make_seed() for _ in range(core.check_count("n", n))]
-    own = [check_seed(seed) for seed in given]
+    own = [check_seed(seed) for seed in given] if isinstance(given, Iterable) else []
     if not own or (n is not None and len(own) != core.check_count("n", n)):
-        raise ValueError(f"seeds must be {n or 'one or more'} integers, one a model, got {len(own)}")
+        raise ValueError(
+            f"seeds must be {n or 'one or more'} integers, one a model, got {len(own) or core.brief(given)}"
+        )
     return own
 
 

@@ -20,7 +20,8 @@ class Net:
     """Many models of one description, as arrays: weights (k, P), predictions (k, B, outputs) or (k, B, T, outputs).
 
     Attributes:
-        P: how many numbers the weights of a model are. sizes: of each weight. dtype: of all.
+        P: how many numbers the weights of a model are. sizes: of each weight. dtype: of all. Q: with what follows from
+            weights, which stages keep behind them.
         steps: whether there is a prediction for each step. even: whether models that run together must have sequences
             of one length. masking: the Masking layer at the head, or None.
         lanes: how many models a block has.
@@ -46,13 +47,15 @@ class Net:
         (self.dtype,) = dtypes
         self.sizes = [int(np.prod(weight.shape)) for weight in weights]
         starts = np.cumsum([0, *self.sizes]).tolist()
-        self.P = starts[-1]
+        self.P = self.Q = starts[-1]
         places = {id(weight): at for weight, at in zip(weights, starts, strict=False)}
         self.stages: list[Stage] = []
         self.steps, turned = True, False
         for i, layer in enumerate(layers):
             if isinstance(layer, RNN):
-                self.stages.append(Recurrent(layer, places))
+                stage = Recurrent(layer, places, self.Q)
+                self.stages.append(stage)
+                self.Q = stage.end
                 self.steps = layer.return_sequences
                 turned |= layer.go_backwards  # padding would come first
             else:
@@ -65,25 +68,26 @@ class Net:
         self.lanes: int = kernels.active().many.lanes_of(self.dtype)
 
     def in_lanes(self, rows: Array) -> Array:
-        """(blocks, n, lanes) of (k, n): zeros where the last block has no model."""
+        """(blocks, Q, lanes) of weights (k, P): zeros where the last block has no model."""
         k, n = rows.shape
         blocks = -(-k // self.lanes)
-        out = np.zeros((blocks, n, self.lanes), rows.dtype)
+        out = np.zeros((blocks, self.Q, self.lanes), rows.dtype)
         whole = k // self.lanes
-        out[:whole] = rows[: whole * self.lanes].reshape(whole, self.lanes, n).transpose(0, 2, 1)
+        out[:whole, :n] = rows[: whole * self.lanes].reshape(whole, self.lanes, n).transpose(0, 2, 1)
         if whole < blocks:
-            out[whole, :, : k - whole * self.lanes] = rows[whole * self.lanes :].T
+            out[whole, :n, : k - whole * self.lanes] = rows[whole * self.lanes :].T
         return out
 
     def of_lanes(self, values: Array, k: int) -> Array:
-        """(k, n) of (blocks, n, lanes)."""
-        return np.ascontiguousarray(values.transpose(0, 2, 1).reshape(-1, values.shape[1])[:k])
+        """(k, P) of (blocks, Q, lanes)."""
+        return np.ascontiguousarray(values.transpose(0, 2, 1).reshape(-1, self.Q)[:k, : self.P])
 
     def forward(self, weights: Array, x: Array, runs: Array | None, k: int) -> tuple[Array, Callable[[Array], Array]]:
         """Predictions of k models, and the pullback from their gradient to that of the weights (k, P).
 
         Args:
-            weights: (blocks, P, lanes). x: (blocks, T, B, features, lanes). runs: (blocks, T, B, lanes), or None.
+            weights: (blocks, Q, lanes), from `in_lanes`. x: (blocks, T, B, features, lanes).
+            runs: (blocks, T, B, lanes), or None.
         """
         tapes = []
         y = x
@@ -102,7 +106,7 @@ class Net:
             dz = np.zeros((blocks * lanes, B, T, N), self.dtype)
             dz[:k] = (dout if self.pull is None else self.pull(out)(dout)).reshape(k, B, T, N)
             dy: Any = np.ascontiguousarray(dz.reshape(blocks, lanes, B, T, N).transpose(0, 3, 2, 4, 1))
-            grads = np.zeros((blocks, self.P, lanes), self.dtype)
+            grads = np.zeros((blocks, self.Q, lanes), self.dtype)
             for i in range(len(self.stages) - 1, -1, -1):
                 dy = self.stages[i].backward(weights, tapes[i], dy, grads, i > 0)
             return self.of_lanes(grads, k)

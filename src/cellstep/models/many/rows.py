@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import kernels
+from ... import core, kernels
 from .. import data
 from ..data import Batch
 from .net import Net
@@ -80,8 +80,8 @@ def checked(model: Any, xs: Any, ys: Any, n: int) -> list[Batch]:
         ValueError, TypeError: not those of n models; or of one that does not fit, which the message names.
     """
     for name, value in (("x", xs), ("y", ys)):
-        if value is not None and (isinstance(value, str | dict) or not hasattr(value, "__len__") or len(value) != n):
-            got = len(value) if hasattr(value, "__len__") else type(value).__name__
+        got = len(value) if isinstance(value, list | tuple) or np.ndim(value) else core.brief(value)
+        if got != n and (value is not None or name == "x"):
             raise ValueError(f"{name} must have one entry for each of {n} models, got {got}")
     if type(xs) is np.ndarray and xs.ndim == 4 and xs.size and (ys is None or np.shape(ys)[:2] == xs.shape[:2]):
         # of one shape: all rows together, in a hundredth of the time
@@ -97,10 +97,10 @@ def checked(model: Any, xs: Any, ys: Any, n: int) -> list[Batch]:
             if type(batch.x) is not np.ndarray or batch.x.ndim != 3 or not batch.x.size:
                 raise ValueError(
                     "expected x of shape (batch, time, features), with one row or more, of sequences of one length "
-                    f"(shorter ones padded, and Masking first in the model), got {_described(batch.x)}"
+                    f"(shorter ones padded, and Masking first in the model), got {described(batch.x)}"
                 )
             if ys is not None and not (type(batch.y) is np.ndarray and len(batch.y)):
-                raise ValueError(f"expected y to be an array, got {_described(batch.y)}")
+                raise ValueError(f"expected y to be an array, got {described(batch.y)}")
         except (ValueError, TypeError) as error:
             raise type(error)(f"data of model {i}: {error}") from None
         batches.append(batch)
@@ -126,5 +126,6 @@ def _padded(arrays: Sequence[Array], dtype: Any) -> Array:
     return whole
 
 
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
+    """For a message."""
     return str(value.shape) if isinstance(value, np.ndarray) else type(value).__name__

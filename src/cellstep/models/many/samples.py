@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import core
+from ..model import Model
 from .net import Net
-from .rows import Rows
+from .rows import Rows, described
 from .scores import Scores
 
 Array = NDArray[Any]
@@ -34,12 +36,17 @@ def sample_gradients(model: Any, x: Any, y: Any) -> tuple[dict[str, Array], Arra
         >>> {path.split("/")[-1]: g.shape for path, g in grads.items()}["recurrent_kernel"]
         (8, 4, 12)
     """
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be a Sequential or a Model, got {core.brief(model)}")
     compiled, net = model._trainer.ready("sample_gradients"), Net(model)
     batch = model._signature.batch(x, y)
     if batch.y is None:
         raise ValueError("y must be given, got None")
-    if not len(batch.x):
-        raise ValueError(f"expected x with one row or more, got shape {batch.x.shape}")
+    if type(batch.x) is not np.ndarray or not batch.x.size:
+        raise ValueError(
+            "expected x of shape (batch, time, features), with one row or more, of sequences of one length, got "
+            f"{described(batch.x)}"
+        )
     rows = Rows(net, [batch])
     B = len(batch.x)
     weights = np.concatenate([w.value.reshape(-1) for w in model.weights])

@@ -1,7 +1,7 @@
 """Stages: layers as they run many models at once, each model a lane of vectors (kernels/cython/lanes.pxi).
 
 Activations between layers are arrays (blocks, T, B, features, lanes), the weights and gradients of all layers one array
-(blocks, P, lanes). A stage writes its part of the gradients.
+(blocks, Q, lanes), of a model's P numbers and what stages keep behind them. A stage writes its part of the gradients.
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ class Stage(Protocol):
 class Recurrent:
     """A recurrent layer; y has all steps, or the last states as one step.
 
+    Attributes:
+        end: behind what it makes of a model's vectors once for all steps, which lies from `begin` on.
+
     Raises:
         NotImplementedError: an option that the kernels of many models do not have.
     """
 
-    def __init__(self, layer: RNN, places: Places) -> None:
+    def __init__(self, layer: RNN, places: Places, begin: int) -> None:
         run, cell = PlainRun(layer), layer.runner
         if run.width is None or run.drops or not run.whole or layer.zero_output_for_mask:
             raise NotImplementedError(
@@ -52,14 +55,27 @@ class Recurrent:
         vectors = [name for name in named if name not in ("W", "U", bias)]
         at = [-1 if named.get(name) is None else places[id(named[name])] for name in ("W", "U", bias, *vectors)]
         self.layer, self.kernels = layer, kernels.active()
-        self.lanes = self.kernels.many.Lanes(cell.packed(backward=True).weights, at)
         self.H, self.K = cell.output_size, len(cell.state_sizes)
+        equations = cell.contract.equations
+        self.prepared = equations.prepared if equations is not None else None
+        self.given, made = at[3:], 0 if self.prepared is None else len(self.prepared.inner.vectors)
+        self.end = begin + made * self.H
+        self.made = list(range(begin, self.end, self.H))
+        self.lanes = self.kernels.many.Lanes(
+            cell.packed(backward=True).weights, at if self.prepared is None else at[:3] + self.made
+        )
+
+    def _vectors(self, values: Array, places: list[int]) -> list[Array]:
+        return [np.ascontiguousarray(values[:, at : at + self.H]) for at in places]
 
     def forward(self, weights: Array, x: Array, runs: Array | None) -> tuple[Array, Any]:
         if self.layer.go_backwards:
             x, runs = x[:, ::-1], None if runs is None else np.ascontiguousarray(runs[:, ::-1])
         blocks, T, B, _, lanes = x.shape
         empty, dtype = self.kernels.empty, x.dtype
+        if self.prepared is not None:
+            for at, made in zip(self.made, self.prepared.values(self._vectors(weights, self.given)), strict=True):
+                weights[:, at : at + self.H] = made
         states = [empty((blocks, T + 1, B, self.H, lanes), dtype) for _ in range(self.K)]
         z = empty((blocks, T, B, self.lanes.width, lanes), dtype)
         self.kernels.many.lanes_forward(self.lanes, weights, x, runs, states, z)
@@ -68,6 +84,10 @@ class Recurrent:
     def backward(self, weights: Array, tape: Any, dy: Array, grads: Array, need_dx: bool) -> Array | None:
         dx = self.kernels.empty(tape[0].shape, dy.dtype) if need_dx else None
         self.kernels.many.lanes_backward(self.lanes, weights, *tape, dy, bool(self.layer.return_sequences), grads, dx)
+        if self.prepared is not None:
+            given, of_made = self._vectors(weights, self.given), self._vectors(grads, self.made)
+            for at, gradient in zip(self.given, self.prepared.gradients(given, of_made), strict=True):
+                grads[:, at : at + self.H] = gradient
         return dx[:, ::-1] if dx is not None and self.layer.go_backwards else dx
 
 
