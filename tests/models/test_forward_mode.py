@@ -73,9 +73,32 @@ def test_what_is_left_out_is_zero() -> None:
     assert dy.any()
 
 
+@pytest.mark.parametrize("dtypes", [("float64", "float32", "float64"), ("float32", "float64", "float32")])
+def test_each_layer_computes_in_its_own_dtype(dtypes: tuple[str, ...]) -> None:
+    a, b, c = dtypes
+    model = Sequential([Input((None, 3)), layers.LSTM(4, return_sequences=True, dtype=a, use_bias=False)])
+    model.add(layers.GRU(3, dtype=b))
+    model.add(layers.Dense(2, dtype=c, use_bias=False))
+    rng = np.random.default_rng(0)
+    x, dx = rng.standard_normal((2, 5, 4, 3))
+    y, dy = jvp(model, x, dx, {w.path: rng.standard_normal(w.shape) for w in model.weights})
+    assert y.dtype == dy.dtype == model(x).dtype == np.dtype(c)
+    np.testing.assert_allclose(y, model(x), rtol=1e-5, atol=1e-6)
+    middle = model.layers[1]
+    assert jvp(middle, model.layers[0](x))[0].dtype == np.dtype(b)
+    y, dy = jvp(model, x, dx)
+    numeric = (model(x + 1e-2 * dx).astype(float) - model(x - 1e-2 * dx)) / 2e-2
+    np.testing.assert_allclose(dy, numeric, atol=1e-3)
+
+
 def test_what_it_cannot_do_is_said() -> None:
     model, _ = model_of(MAKES["LSTM"])
     x = np.ones((1, 4, 3))
+    with pytest.raises(TypeError, match="model must be a model or a layer, got None"):
+        jvp(None, x)
+    for wrong in ([x], x, "kernel"):
+        with pytest.raises(TypeError, match="dweights must be a dictionary of paths to arrays"):
+            jvp(model, x, dweights=wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"expected dweights of .*kernel.*, got 'W'"):
         jvp(model, x, dweights={"W": x})
     with pytest.raises(ValueError, match="dx"):

@@ -91,6 +91,16 @@ def test_frozen_weights_get_none_and_wrong_rows_are_said() -> None:
         stream.step(np.ones((B, 2)))
 
 
+def test_a_stream_of_no_rows_has_no_gradients() -> None:
+    layer = layer_of("MinGRU")
+    stream = RTRL(layer)
+    for _ in range(2):
+        y, back = stream.step(np.ones((0, 3)))
+        assert y.shape == (0, 4)
+        assert back(y).shape == (0, 3)
+    assert not any(g.any() for g in gradients(layer))
+
+
 def test_units_that_see_each_other_are_refused() -> None:
     for layer in (layers.LSTM(3), cells.MGU.Layer(3), cells.LayerNormLSTM.Layer(3), layers.GRU(3)):
         layer.build((1, None, 2))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import core
-from ..layers import RNN, Dense
+from ..layers import RNN, Dense, Layer
 
 Array = NDArray[Any]
 Pair = tuple[Array, Array]
@@ -39,6 +39,8 @@ def jvp(model: Any, x: Any, dx: Any = None, dweights: Mapping[str, Any] | None =
         >>> dy.shape
         (2, 1)
     """
+    if not isinstance(model, Layer):
+        raise TypeError(f"model must be a model or a layer, got {core.brief(model)}")
     layers = _line(model)
     directions = _directions(model, dweights)
     first = layers[0]
@@ -49,11 +51,12 @@ def jvp(model: Any, x: Any, dx: Any = None, dweights: Mapping[str, Any] | None =
 
     def pair(weight: Any, shape: tuple[int, ...]) -> Pair:
         if weight is None:
-            return np.zeros(shape, first.dtype), np.zeros(shape, first.dtype)
+            return np.zeros(shape, y.dtype), np.zeros(shape, y.dtype)
         value = weight.value
         return value, directions.get(weight.path, np.zeros_like(value))
 
     for layer in layers:
+        y, dy = y.astype(layer.dtype, copy=False), dy.astype(layer.dtype, copy=False)
         if isinstance(layer, Dense):
             (W, dW), (b, db) = pair(layer.kernel, ()), pair(layer.bias, (layer.units,))
             (z, pull), dy = layer.activation.forward(y @ W + b), dy @ W + y @ dW + db
@@ -99,6 +102,8 @@ def _line(model: Any) -> list[Any]:
 def _directions(model: Any, dweights: Mapping[str, Any] | None) -> dict[str, Array]:
     """Arrays of the weights' shapes."""
     weights = {w.path: w for w in model.weights}
+    if not isinstance(dweights, Mapping | None):
+        raise TypeError(f"dweights must be a dictionary of paths to arrays, got {core.brief(dweights)}")
     for path in dweights or {}:
         if path not in weights:
             raise ValueError(f"expected dweights of {', '.join(weights)}, got {path!r}")

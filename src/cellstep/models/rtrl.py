@@ -138,7 +138,7 @@ class RTRL:
         like = before[self.read[0]]
         S, G = len(self.read), len(e.letters)
         found = np.stack([np.broadcast_to(v, like.shape) for v in evaluate(self.graph, self.slopes, known, like)])
-        slopes = found.reshape(S, -1, *like.shape)
+        slopes = found.reshape(S, len(found) // S, *like.shape)
         along, of_sums, of_vectors = np.split(slopes, [S, S + G], axis=1)
         inputs = np.concatenate([x, np.ones((len(x), 1), x.dtype)], axis=1)
         return (
