@@ -32,7 +32,7 @@ def test_a_model_is_a_table() -> None:
     assert "0 (unbuilt)" in cellstep.Sequential([layers.LSTM(4)])._repr_html_()
 
 
-def test_a_history_is_a_table_and_a_picture() -> None:
+def test_a_history_is_a_table_and_a_picture(tmp_path: Path) -> None:
     history = fitted(4, validation_split=0.5, validation_freq=2).history
     page = history._repr_html_()
     for name, values in history.history.items():
@@ -50,6 +50,13 @@ def test_a_history_is_a_table_and_a_picture() -> None:
     np.testing.assert_array_equal(history.plot().axes[0].lines[1].get_xdata(), [1, 2, 5])
     with pytest.raises(ValueError, match="history must hold the values of one epoch at least, got none"):
         cellstep.callbacks.History().plot()
+    for ending, start in ((".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")):
+        history.plot(tmp_path / f"fit{ending}")
+        assert (tmp_path / f"fit{ending}").read_bytes().startswith(start)
+    with pytest.raises(ValueError, match=r"path must end in .png, .svg or .pdf, got 'fit'"):
+        history.plot("fit")
+    with pytest.raises(TypeError, match="path must be a path, got 3"):
+        history.plot(3)  # type: ignore[arg-type]
 
 
 def test_results_of_the_lab_are_sentences_and_tables() -> None:

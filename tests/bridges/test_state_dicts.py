@@ -175,6 +175,26 @@ def test_what_is_no_source(tmp_path: Path) -> None:
         bridges.from_torch(tmp_path / "no.safetensors", into=tagger())
 
 
+def test_files_without_checksums_are_read_and_others_are_held_against_them(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.LSTM(3, 4)
+    path = tmp_path / "weights.pt"
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(layer.state_dict(), path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    own = L.LSTM(4)
+    own.build((1, None, 3))
+    bridges.from_torch(path, into=own)
+    np.testing.assert_array_equal(own.get_weights()[0][:, :4], layer.weight_ih_l0.detach().numpy()[:4].T)
+    torch.save(layer.state_dict(), path)
+    damaged = path.read_bytes().replace(layer.weight_hh_l0.detach().numpy().tobytes(), bytes(4 * 4 * 4 * 4))
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match="must be whole, got Bad CRC-32"):
+        bridges.from_torch(path, into=own)
+
+
 def test_float64_stays_float64() -> None:
     cellstep.config.set_floatx("float64")
     try:

@@ -56,6 +56,17 @@ def test_python_m_cellstep_info() -> None:
     assert np.__version__ in done.stdout
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_reader_that_ends_first_is_no_error() -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-m", "cellstep", "info"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    program.stdout.close()
+    assert program.communicate()[1] == ""
+    assert program.returncode == 141
+
+
 def test_a_backend_that_is_not_there_is_told_in_one_line() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cellstep", "info"],

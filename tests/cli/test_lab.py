@@ -71,6 +71,8 @@ def test_a_trained_net_and_data_from_files(tmp_path: Path, capsys: pytest.Captur
     assert "The numbers are of keeper, norms over the batch." in capsys.readouterr().out
     assert lab("diagram", "cell", *files, "--step", 3, "--unit", 1) == 0
     assert "step 3, unit 1 of 3 of keeper" in capsys.readouterr().out
+    assert lab("diagram", "many", "to", "one") == 0
+    capsys.readouterr()
     assert lab("diagram", "many to one") == 0
     assert "Many to one: 3 of 3 steps have an input x below" in capsys.readouterr().out
     assert lab("unroll", *files[:2], "--steps", 4) == 0

@@ -191,6 +191,16 @@ def test_a_cell_written_as_its_equations_is_drawn(sketches: list[Sketch]) -> Non
     assert "the gates see x W, h U, U of what the step makes" in words
 
 
+def test_a_cells_figure_is_of_the_first_layer_with_that_cell() -> None:
+    model = Sequential([Input((None, 3)), layers.LSTM(2, return_sequences=True), layers.GRU(4, name="second")])
+    assert "of second" in lab.diagram("gru", model, waves()).title
+    assert "of lstm" in lab.diagram("lstm", model, waves()).title
+    with pytest.raises(ValueError, match="model must have a layer of the cell SimpleRNN"):
+        lab.diagram("simplernn", model, waves())
+    with pytest.raises(ValueError, match="model must have a layer of the cell GRU"):
+        lab.diagram("gru", model, waves(), layer=0)
+
+
 def test_the_last_step_that_ran_is_shown() -> None:
     model = Sequential([Input((None, 3)), layers.Masking(), layers.GRU(4, name="memory")])
     x = waves()

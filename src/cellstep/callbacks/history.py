@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core import check_natural
+from ..atomic import replacing
+from ..core import check_natural, check_path
 from .base import Callback, Logs
 
 if TYPE_CHECKING:
@@ -44,18 +46,28 @@ class History(Callback):
     def __repr__(self) -> str:
         return f"<History of {len(self.epoch)} epochs: {', '.join(self.history)}>"
 
-    def plot(self) -> Figure:
+    def plot(self, path: str | Path | None = None) -> Figure:
         """A panel for each loss and metric, training and validation in it, epoch by epoch.
+
+        Args:
+            path: a file for it, .png, .svg or .pdf.
 
         Returns:
             a matplotlib Figure, which belongs to no pyplot window: a notebook shows it, `savefig` writes it.
 
         Raises:
-            ImportError: matplotlib is missing. ValueError: no epoch has ended.
+            ImportError: matplotlib is missing. ValueError: no epoch has ended, or path ends otherwise.
         """
         from .curves import draw
 
-        return draw(self.history, self.epochs_of)
+        file = None if path is None else check_path("path", path)
+        if file is not None and file.suffix not in (".png", ".svg", ".pdf"):
+            raise ValueError(f"path must end in .png, .svg or .pdf, got {str(path)!r}")
+        figure = draw(self.history, self.epochs_of)
+        if file is not None:
+            with replacing(file) as opened:
+                figure.savefig(opened, format=file.suffix[1:])
+        return figure
 
     def _repr_html_(self) -> str:
         """For notebooks: of each value the last, the lowest and the highest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -39,14 +40,20 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, or 2 where arguments, environment, data or an answer were wrong; of `bench`
-    1 where a row that was asked for is slower than the best peer, of `inspect` 1 where the file would not load.
+    1 where a row that was asked for is slower than the best peer, of `inspect` 1 where the file would not load;
+    and 141, as a shell has it, where what reads the output ended first.
 
     Args:
         argv: the arguments after the program's name; those of the process where None.
     """
     args = parser().parse_args(argv)
     try:
-        return _run(args)
+        code = _run(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still writes at its end
+        return 141
     except (ImportError, OSError, TypeError, ValueError) as error:
         print(f"cellstep: {error}", file=sys.stderr)
         return 2

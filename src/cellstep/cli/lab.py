@@ -102,11 +102,16 @@ COMMANDS: dict[str, Command] = {
         "bptt, or a cell by its name. With --numbers or --model it has the numbers of a real step in it.",
         (
             "lstm --out lstm.svg",
+            "many to one",
             "--numbers gru --step 3 --out gru.html",
             "bptt --model net.keras --data x.npy --targets y.npy --out order.svg",
         ),
         {
-            "figure": {"metavar": "FIGURE", "help": "what to draw, as above; cell for whatever --model has"},
+            "figure": {
+                "metavar": "FIGURE",
+                "nargs": "+",
+                "help": "what to draw, as above; cell for whatever --model has",
+            },
             "--numbers": {"action": "store_true", "help": "those of a net made here"},
             **_CELL,
             **_SOURCE,

@@ -63,6 +63,7 @@ def unroll(args: argparse.Namespace) -> Any:
 
 
 def diagram(args: argparse.Namespace) -> Any:
+    args.figure = " ".join(args.figure)
     where = {"layer": args.layer, "row": args.row, "step": args.step, "unit": args.unit}
     if not args.numbers and not args.model:
         return lab.diagram(args.figure)

@@ -59,7 +59,7 @@ def tensors_in(source: Any, max_bytes: int | None = None) -> Iterator[tuple[str,
         with open_file(source, "source") as opened:
             limit = Limit(named(source), opened.seek(0, os.SEEK_END), max_bytes)
             check_archive(opened, limit)
-            with archive.opened(opened, limit.file) as held:  # torch.load does not look at checksums
+            with _archive(opened, limit.file) as held:  # torch.load does not look at checksums
                 archive.check_sums(held, limit.file)
             yield limit.file, _tensors(limit, load(opened, limit))
         return
@@ -74,6 +74,17 @@ def _lazy(file: tensor_file.TensorFile, name: str) -> Tensor:
     return Tensor(file.entries[name].shape, lambda: file.read(name))
 
 
+@contextmanager
+def _archive(file: BinaryIO, path: str) -> Iterator[zipfile.ZipFile]:
+    """The archive of a .pt file."""
+    with archive.opened(file, path) as opened:
+        members = opened.infolist()
+        if not any(member.CRC for member in members):  # of torch.serialization.set_crc32_options(False)
+            for member in members:
+                del member.CRC  # zipfile compares none then
+        yield opened
+
+
 def check_archive(file: BinaryIO, limit: Limit) -> tuple[list[str], int]:
     """A .pt file is, as PyTorch has written it since 1.6, a zip archive, of which nothing is compressed.
 
@@ -83,7 +94,7 @@ def check_archive(file: BinaryIO, limit: Limit) -> tuple[list[str], int]:
     Raises:
         FileError: it is none, or would become larger than is allowed, or names more than tensors.
     """
-    with archive.opened(file, limit.file) as opened:
+    with _archive(file, limit.file) as opened:
         members = {member.filename: member for member in opened.infolist()}
         limit.take("the archive", sum(member.file_size for member in members.values()))
         for name, member in members.items():

@@ -14,7 +14,7 @@ from ...core import check_path
 from ...layers.module import Module
 from ..analysis.bptt import bptt as run_bptt
 from ..analysis.jacobians import inputs, values
-from ..analysis.traced_cells import run_layer
+from ..analysis.traced_cells import places, run_layer
 from ..html_report import report
 from ..result import Result
 from ..tables import Table
@@ -114,7 +114,8 @@ def diagram(
         model: whose numbers stand in the figure; a cell's must have that cell. None: letters alone.
         x: its inputs. y: its targets, for "bptt", whose model must be compiled.
         path: a file for it, `.svg`.
-        layer: which recurrent layer: a name, the beginning or an end of one, or a number; the first where None.
+        layer: which recurrent layer: a name, the beginning or an end of one, or a number; where None
+            the first, of a cell's figure the first with that cell.
         row, unit: the row of x, and the unit of the layer; "bptt" shows norms of the whole batch and all units.
         step: from 1 on; the last that ran where None. "unrolling" shows the first three and "bptt" the last three.
 
@@ -184,6 +185,9 @@ def _run(
         return figure, *_way_back(model, x, y, layer)
     if name == "unrolling":
         return figure, *_chain(model, x, layer, row, unit)
+    if layer is None and figure.cell is not None:  # the first of this cell
+        rows = [place.row for place in places(model)]
+        layer = rows.index(figure.cell) if figure.cell in rows else None
     held = cell_step(model, x, layer, row, step, unit)
     contract = held.row
     assert contract is not None
