@@ -167,6 +167,10 @@ def test_what_is_no_source(tmp_path: Path) -> None:
         bridges.from_torch({})
     with pytest.raises(ValueError, match="into must be a model that is built"):
         bridges.from_torch({}, into=models.Sequential([L.Dense(1)]))
+    layer = L.Dense(1)
+    layer.build((1, 2))
+    with pytest.raises(ValueError, match="into must be a model that is built, got <Dense"):
+        bridges.from_torch({}, into=layer)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="source must be a module, a state dict or a path, got 3"):
         bridges.from_torch(3, into=tagger())
     with pytest.raises(ValueError, match=r"source must end in \.safetensors or \.pt, \.pth, \.bin, got 'x\.npz'"):
@@ -184,15 +188,14 @@ def test_files_without_checksums_are_read_and_others_are_held_against_them(tmp_p
         torch.save(layer.state_dict(), path)
     finally:
         torch.serialization.set_crc32_options(True)
-    own = L.LSTM(4)
-    own.build((1, None, 3))
-    bridges.from_torch(path, into=own)
+    own = models.Sequential([L.Input((None, 3)), L.LSTM(4)])
+    bridges.from_torch(path, into=own, mapping={"": own.layers[0]})
     np.testing.assert_array_equal(own.get_weights()[0][:, :4], layer.weight_ih_l0.detach().numpy()[:4].T)
     torch.save(layer.state_dict(), path)
     damaged = path.read_bytes().replace(layer.weight_hh_l0.detach().numpy().tobytes(), bytes(4 * 4 * 4 * 4))
     path.write_bytes(damaged)
     with pytest.raises(ValueError, match="must be whole, got Bad CRC-32"):
-        bridges.from_torch(path, into=own)
+        bridges.from_torch(path, into=own, mapping={"": own.layers[0]})
 
 
 def test_float64_stays_float64() -> None:

@@ -135,7 +135,7 @@ def _mapped(model: Any, mapping: Mapped | None) -> dict[str, list[Any]]:
     Raises:
         TypeError, ValueError: no mapping; or weights of the model belong to none, or to two.
     """
-    if not getattr(model, "built", False):
+    if not isinstance(model, Model) or not model.built:
         raise ValueError(f"into must be a model that is built, got {brief(model)}")
     if mapping is None:
         mapping = {layer.name: layer for layer in model.layers if layer.weights}
