@@ -317,3 +317,11 @@ def test_an_attention_of_ones_own_is_trained() -> None:
 def test_errors(run: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         run(layers.Input((4, 3)))
+
+
+def test_a_row_that_a_batch_lacks_is_said() -> None:
+    x = layers.Input((4, 2))
+    model = models.Model(x, x[3])
+    assert model.predict(np.ones((4, 4, 2)), verbose=0).shape == (4, 2)
+    with pytest.raises(ValueError, match=r"that has the entries \(3,\), got shape \(3, 4, 2\)"):
+        model.predict(np.ones((3, 4, 2)), verbose=0)

@@ -13,7 +13,10 @@ from .arithmetic import Array, Back, Rule
 def get_item(x: Any, key: Any) -> tuple[Any, Back]:
     """x[key]: slices, integers, None and an ellipsis."""
     key = tuple(key) if isinstance(key, list) else key
-    y = np.asarray(x[key])
+    try:
+        y = np.asarray(x[key])
+    except IndexError as error:
+        raise ValueError(f"expected an array that has the entries {key}, got shape {np.shape(x)}: {error}") from None
 
     def back(dy: Array) -> list[Array | None]:
         dx = np.zeros_like(x, dy.dtype)
