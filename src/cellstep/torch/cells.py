@@ -20,20 +20,25 @@ class _Step(Runs):
     def run(self, input: Any, hx: Any) -> Any:
         input = taken("input", input)
         states = [] if hx is None else self.states(hx)
-        single = input.dim() == 1
+        if single := input.dim() == 1:
+            self._check_axes(input, states)
+            input, states = input.unsqueeze(0), [s.unsqueeze(0) for s in states]
+        got = [input.shape, *[s.shape for s in states]]
+        B = got[0][0] if got[0] else 0
+        wanted = [(B, self.input_size), *[(B, self.hidden_size)] * len(states)]
+        if got != wanted:
+            self._check_axes(input, states)
+            raise RuntimeError(f"expected input and hx of shapes {wanted}, got {[*map(tuple, got)]}")
+        layers, weights = self.weights()
+        self.check_dtypes(weights[0].dtype, (input, *states))
+        call = Call(layers, len(weights), 1, Step(B), None, False, bool(states))
+        last = apply(call, input, *states, *weights)
+        return self.nested([s.squeeze(0) for s in last] if single else last)
+
+    def _check_axes(self, input: Any, states: Any) -> None:
         axes = [t.dim() for t in (input, *states)]
         if axes[0] not in (1, 2) or any(n != axes[0] for n in axes):
             raise ValueError(f"expected input and hx with one axis, or two with a batch, got {axes}")
-        x, states = (input.unsqueeze(0), [s.unsqueeze(0) for s in states]) if single else (input, states)
-        B, H = len(x), self.hidden_size
-        wanted, got = [(B, self.input_size), *((B, H) for _ in states)], [tuple(t.shape) for t in (x, *states)]
-        if got != wanted:
-            raise RuntimeError(f"expected input and hx of shapes {wanted}, got {got}")
-        layers, weights = self.weights()
-        self.check_dtypes(weights[0].dtype, (x, *states))
-        call = Call(layers, len(weights), 1, Step(B), None, sequences=False, given=bool(states))
-        last = apply(call, x, *states, *weights)
-        return self.nested([s.squeeze(0) for s in last] if single else last)
 
 
 class LSTMCell(_Step, nn.LSTMCell):

@@ -51,7 +51,9 @@ class Call(NamedTuple):
             for k, layer in enumerate(self.layers)
         ]
         width = x.shape[-1]
-        if width != packed[0].I or self.given or packed[1:]:
+        # one step's states were compared with each other
+        sure = not self.sequences and (not at or tensors[0].shape[-1] == packed[0].sizes[0])
+        if width != packed[0].I or not sure:
             self._check_widths(packed, width, tensors)
         if not taped and not self.sequences:
             shape, dtype = (order.B, packed[0].H), packed[0].dtype
