@@ -20,16 +20,10 @@ INLINE const real *panel_at(const cs_panels *B, long k, long n) {
 static void pack(long K, long nv, const long *first, const long *count, const void *src0, long ld, void *dst0) {
     const cs_panels B = {dst0, K, nv * VL};
     const real *src = src0;
-    memset(dst0, 0, sizeof(real) * (size_t)(K * nv * VL));
     for (long v = 0; v < nv; v++) {
         real *dst = (real *)panel_at(&B, 0, v * VL);
         const long width = panel_width(&B, v * VL), at = first ? first[v] : v * VL, n = first ? count[v] : ld - at;
-        for (long k = 0; k < K; k++) {
-            const real *from = src + k * ld + at;
-            if (n >= VL) store(dst + k * width, load(from));
-            else
-                for (long l = 0; l < n; l++) dst[k * width + l] = from[l];
-        }
+        for (long k = 0; k < K; k++) store(dst + k * width, get(src + k * ld + at, n));
     }
 }
 
@@ -41,16 +35,17 @@ static void pack_transposed(long M, long G, long H, long Hp, const void *src0, v
     const real *src = src0;
     real *dst = dst0;
     const cs_panels B = {dst, G * Hp, (M + VL - 1) / VL * VL};
-    memset(dst, 0, sizeof(real) * (size_t)(B.K * B.N));
     for (long m = 0; m < M; m += VL) {
         const long width = panel_width(&B, m), rows = M - m < VL ? M - m : VL;
         for (long g = 0; g < G; g++)
-            for (long u = 0; u < H; u += VL) {
+            for (long u = 0; u < Hp; u += VL) {
                 real *to = (real *)panel_at(&B, g * Hp + u, m);
                 const real *from = src + m * G * H + g * H + u;
-                const long n = H - u < VL ? H - u : VL;
-                for (long j = 0; j < rows; j++)
-                    for (long l = 0; l < n; l++) to[l * width + j] = from[j * G * H + l];
+                const long n = H - u, lines = Hp - u < VL ? Hp - u : VL;
+                vec block[VL];
+                for (long j = 0; j < VL; j++) block[j] = j < rows ? get(from + j * G * H, n) : all(0);
+                transpose(block);
+                for (long l = 0; l < lines; l++) store(to + l * width, block[l]);
             }
     }
 }

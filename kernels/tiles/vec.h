@@ -152,4 +152,49 @@ INLINE vec fma_(vec a, vec b, vec c) {
 #endif
 }
 
+/* Pairs of lanes, one of a and one of b: of their lower halves, and of their upper ones. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define SHUFFLES
+#endif
+#endif
+#ifdef SHUFFLES
+#define PAIR(i, n) i, i + n
+#define PAIRS2(i, n) PAIR(i, n), PAIR(i + 1, n)
+#define PAIRS4(i, n) PAIRS2(i, n), PAIRS2(i + 2, n)
+#define PAIRS8(i, n) PAIRS4(i, n), PAIRS4(i + 4, n)
+#if VBYTES == 64 && !defined(CS_DOUBLE)
+#define HALF(i) PAIRS8(i, 16)
+#elif VBYTES == 64 || (VBYTES == 32 && !defined(CS_DOUBLE))
+#define HALF(i) PAIRS4(i, 8)
+#elif VBYTES == 32 || !defined(CS_DOUBLE)
+#define HALF(i) PAIRS2(i, 4)
+#else
+#define HALF(i) PAIR(i, 2)
+#endif
+INLINE vec lower_pairs(vec a, vec b) { return __builtin_shufflevector(a, b, HALF(0)); }
+INLINE vec upper_pairs(vec a, vec b) { return __builtin_shufflevector(a, b, HALF(VL / 2)); }
+#endif
+
+/* VL vectors as the rows of a matrix, turned into its columns: each round halves the distance of lanes that belong together. */
+INLINE void transpose(vec *rows) {
+    vec out[VL];
+#ifdef SHUFFLES
+#pragma GCC unroll 4
+    for (int round = 1; round < VL; round *= 2) {
+#pragma GCC unroll 8
+        for (int i = 0; i < VL / 2; i++) {
+            out[2 * i] = lower_pairs(rows[i], rows[i + VL / 2]);
+            out[2 * i + 1] = upper_pairs(rows[i], rows[i + VL / 2]);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < VL; i++) rows[i] = out[i];
+    }
+#else
+    for (int i = 0; i < VL; i++)
+        for (int l = 0; l < VL; l++) out[l][i] = rows[i][l];
+    memcpy(rows, out, sizeof(out));
+#endif
+}
+
 #endif
