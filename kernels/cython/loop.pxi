@@ -88,7 +88,8 @@ cdef inline void lone_phase(Job *j, Part *p, int phase) noexcept nogil:
         one.a = operand_of(j, p, r, <const char *> p.span.z)
         one.first, one.gates, one.start = r.first, r.gates, r.start
         one.sums, one.bias = <char *> p.span.z + r.to * j.w.esize, j.w.bias + r.to * j.w.esize
-    j.w.tiles.lone_phase(&p.span, &j.w.U, n, products, p.turned, j.w.cell.forward[phase])
+    j.w.tiles.lone_phase(&p.span, &j.w.U, n, products, p.turned,
+                         cs_this_machine(j.w.tiles, False).l2, j.w.cell.forward[phase])
 
 
 cdef inline void store_outputs(Job *j, Part *p, long t) noexcept nogil:

@@ -8,7 +8,6 @@
 #ifndef CELLSTEP_LONE_H
 #define CELLSTEP_LONE_H
 #include "gemm.h"
-#include "machine.h"
 
 /* Of the L2 cache, what keeps weights from one step to the next. Steps read weights from either end in turn, so what a step
    reads first is there; what it reads after that is asked for ahead of use. 100 steps of an LSTM of 512 units, two threads,
@@ -59,11 +58,11 @@ INLINE void lone_product(const cs_panels *U, const cs_lone_product *p, long j, l
 }
 
 static void lone_phase(const cs_span *s, const cs_panels *U, int n, const cs_lone_product *products, int turned,
-                       cs_elementwise *tile) {
+                       double l2, cs_elementwise *tile) {
     cs_span part = *s;
     const int near = U->K * U->N * (long)sizeof(real) <= NEAR;
     long left = s->j1 - s->j0, size = n > 0 ? 1 : left;
-    double kept = KEPT_OF_L2 * cs_this_machine(0, 0)->l2;
+    double kept = KEPT_OF_L2 * l2;
     for (int i = 0; i < n; i++) { /* so many that the product of the fewest gates has a panel too */
         const long some = (near ? LONE_VECTORS : PANEL_VECTORS) / products[i].gates;
         if (some > size) size = some;

@@ -77,9 +77,10 @@ typedef struct {
        their first column that counts. One accumulator an element, k in order. */
     void (*gemm)(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,
                  long ldc, int start, const void *bias);
-    /* A phase of a step of one row: its n products with U, and the tile that follows from them, see lone.h. */
+    /* A phase of a step of one row: its n products with U, and the tile that follows from them, see lone.h. l2: bytes
+       of the cache that keeps U from step to step. */
     void (*lone_phase)(const cs_span *s, const cs_panels *U, int n, const cs_lone_product *products, int turned,
-                       cs_elementwise *tile);
+                       double l2, cs_elementwise *tile);
     /* C (M, N) += A^T B over n rows, row k of A at a + a_at[k] bytes, of B at b + b_at[k], each contiguous.
        work: gemm_tn_work(M) bytes. */
     void (*gemm_tn)(long M, long n, const void *a, const long *a_at, const void *b, const long *b_at, long ncols,
