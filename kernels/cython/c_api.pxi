@@ -19,7 +19,8 @@ cdef class HeldTape:
 
 cdef int64_t failed(error) noexcept:
     """Keep what was wrong; an interrupt is raised when Python runs again."""
-    text = (str(error) or type(error).__name__).encode()[: sizeof(cs_sentence) - 1]
+    text = (str(error) or type(error).__name__).encode(errors="replace")[: sizeof(cs_sentence) - 1]
+    text = text.decode(errors="ignore").encode()  # no part of a character at its end
     memcpy(cs_sentence, <const char *> text, len(text) + 1)
     if isinstance(error, KeyboardInterrupt):
         PyErr_SetInterrupt()

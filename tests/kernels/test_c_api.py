@@ -211,6 +211,14 @@ def test_what_does_not_fit_is_said_and_nothing_is_written() -> None:
     f.release(handle)
 
 
+def test_a_long_sentence_ends_at_a_character() -> None:
+    f = capi.functions()
+    for before in ("", "a"):
+        assert f.pack(text(before + 600 * "é"), 0, 0, 0, 0) == 0
+        assert 509 < len(f.error()) < 512
+        assert f.error().decode().endswith("éé")
+
+
 def test_threads_have_sentences_of_their_own_and_one_bits() -> None:
     f = capi.functions()
     x, weights = drawn("gru", np.float32, 4, 1, 8, 16)
