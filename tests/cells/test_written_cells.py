@@ -171,6 +171,11 @@ def test_functions_of_ops_are_those_of_numpy_and_the_activations() -> None:
                 return ops.softmax(z.f)
 
 
+def test_a_step_is_a_function() -> None:
+    with pytest.raises(TypeError, match=r"step of Wrong must be a function step\(self, z, ...\), got 'h'"):
+        type("Wrong", (Cell,), {"gates": "f", "step": "h"})
+
+
 WRONG: list[tuple[str, Any, str]] = [
     ("if z.f > 0: return z.n", TypeError, "cannot branch"),
     ("return z.n if z.f else h", TypeError, "cannot branch"),

@@ -17,6 +17,7 @@ from cellstep import Input, ManyModels, Sequential, cells, kernels, optimizers, 
 from cellstep.bridges import FileError
 from cellstep.callbacks import CSVLogger, EarlyStopping
 from cellstep.layers import GRU, LSTM, RNN, Bidirectional, Dense, Dropout, Masking, SimpleRNN
+from cellstep.models import load_model
 
 pytestmark = pytest.mark.skipif(kernels.active().many is None, reason="many models at once are compiled")
 
@@ -288,6 +289,9 @@ def test_files_of_something_else_are_refused(tmp_path: Path) -> None:
     model.save(tmp_path / "one.safetensors")
     with pytest.raises(ValueError, match=r"one\.safetensors"):
         ManyModels.load(tmp_path / "one.safetensors")
+    ManyModels(model, 2).save(tmp_path / "many.safetensors")
+    with pytest.raises(FileError, match="expected one model, got many"):
+        load_model(tmp_path / "many.safetensors")
 
 
 def gru() -> GRU:

@@ -118,6 +118,8 @@ class Cell(RecurrentCell):
         if cls.step is Cell.step:
             super().__init_subclass__(**options)
             return
+        if not hasattr(cls.step, "__code__"):
+            raise TypeError(f"step of {cls.__name__} must be a function step(self, z, ...), got {core.brief(cls.step)}")
         check_words(cls, {**_ARGUMENTS, **_OF_LAYER}, RecurrentCell)
         vectors = {f"{name}_initializer": first for name, first in cls.vector_initializers().items()}
         arguments, sizes = {**cls.hyperparameters, **shared, **vectors}, cls.size_names()

@@ -154,6 +154,8 @@ def _read_older(file: Any, path: str, custom_objects: Any, compile: bool, limit:
 
 def _read_tensors(path: Any, custom_objects: Mapping[str, Any] | None, max_bytes: int | None) -> Model:
     with tensor_file.opened(path, max_bytes) as file:
+        if "cellstep_many" in file.metadata:
+            raise FileError(file.name, "", "expected one model, got many: ManyModels.load reads them")
         text = tensors.configuration(file).encode()
         model = model_of(text, tensors.MODEL, file.limit.left, file.name, custom_objects)
         tensors.assign(model, file)
