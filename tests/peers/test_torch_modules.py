@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import pickle
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch_cases import CELLS, assert_equal, drawn
 
-from cellstep import kernels
+from cellstep import get_num_threads, kernels, set_num_threads
 from cellstep import torch as ours
 
 KINDS = ("LSTM", "GRU", "RNN")
@@ -40,6 +41,51 @@ def test_the_reference() -> None:
     with kernels.use("numpy"):
         for seed in range(300, 320):
             assert_equal(drawn(seed))
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_first": True}, {"bidirectional": True}], ids=str)
+def test_threads_leave_the_bits_of_stacks(options: dict[str, Any]) -> None:
+    most, answers = get_num_threads(), []
+    torch.manual_seed(0)
+    module, x = ours.LSTM(24, 48, num_layers=3, **options), torch.randn(90, 2, 24, requires_grad=True)
+    for n in (1, 2, 4):
+        set_num_threads(n)
+        module.zero_grad()
+        x.grad = None
+        y, _ = module(x)
+        y.backward(torch.ones_like(y))
+        answers.append([y, x.grad, *[p.grad for p in module.parameters()]])
+    set_num_threads(most)
+    for other in answers[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(answers[0], other, strict=True))
+
+
+def test_which_layers_are_called_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    backend = kernels.active()
+
+    def counted(name: str) -> Any:
+        def call(calls: Any) -> None:
+            seen.append(len(calls))
+            getattr(backend, name)(calls)
+
+        return call
+
+    changed = dataclasses.replace(backend, **{name: counted(name) for name in ("forward_all", "backward_all")})
+    monkeypatch.setattr(kernels, "_active", changed)
+    x = torch.ones(5, 2, 3)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(x, torch.tensor([5, 2]))
+    for options, given, calls in (
+        ({}, x, [3, 3]),
+        ({"batch_first": True}, x, [3, 3]),
+        ({"dropout": 0.5}, x, []),
+        ({"bidirectional": True}, x, [2] * 6),
+        ({}, packed, []),
+    ):
+        seen.clear()
+        y, _ = ours.LSTM(3, 4, num_layers=3, **options)(given)
+        (y if isinstance(y, torch.Tensor) else y.data).sum().backward()
+        assert seen == calls
 
 
 @pytest.mark.parametrize("kind", [*KINDS, *CELLS])
