@@ -45,8 +45,6 @@ cdef class Lanes:
         self.packed, self.keep = packed, []
         if packed.w.whole_rows or packed.w.projects:
             raise NotImplementedError(f"{packed.cell.name} needs whole rows of units, which many models have not")
-        if packed.cell.equations is not None and packed.cell.equations.prepared.inner is not packed.cell.equations:
-            raise NotImplementedError(f"{packed.cell.name} makes values of vectors alone, which many models have not")
         self.tiles = packed.w.tiles[0]
         self.tiles.gemm, self.tiles.gemm_tn = self.tiles.lane_gemm, self.tiles.lane_gemm_tn
         self.w = packed.layout.w
