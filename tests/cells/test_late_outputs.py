@@ -128,13 +128,6 @@ def test_many_models() -> None:
         np.testing.assert_array_equal(alone.predict(x[i], verbose=0), predictions[i])
 
 
-def test_many_models_have_no_values_of_vectors() -> None:
-    model = Sequential([Input((None, 3)), cells.LRU.Layer(5), layers.Dense(1)])
-    model.compile("sgd", "mse")
-    with pytest.raises(NotImplementedError, match="makes values of vectors alone, which many models have not"):
-        ManyModels(model, seeds=[1, 2])
-
-
 @pytest.mark.usefixtures("_rows")
 def test_which_cells_are_such() -> None:
     class SeesOutput(Cell):
