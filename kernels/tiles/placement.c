@@ -81,15 +81,6 @@ static int remember(cs_place *p) {
     return get(getpid(), &p->first) && get(p->thread, &p->before) && CPU_COUNT(&p->before) > 1;
 }
 
-/* Not where the first thread has to be: it could not be told whether somebody has sent the worker there too. */
-static void stay(cs_place *p, int core) {
-    cpu_set_t one;
-    if (only(&p->first, core)) return;
-    CPU_ZERO(&one);
-    CPU_SET(core, &one);
-    p->home = sched_setaffinity(p->thread, sizeof one, &one) ? -1 : core;
-}
-
 /* Whether what was remembered still counts: nobody else has told the worker where it may be. */
 static int still_home(const cs_place *p) {
     cpu_set_t now;
@@ -109,6 +100,17 @@ static void let_go(cs_place *p) {
         if (!get(getpid(), &first)) break;
     }
     p->home = -1;
+}
+
+/* Not where the first thread has to be: it could not be told whether somebody has sent the worker there too. Where
+   somebody has sent it since it was remembered, that counts at once. */
+static void stay(cs_place *p, int core) {
+    cpu_set_t one, first;
+    if (only(&p->first, core)) return;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    p->home = sched_setaffinity(p->thread, sizeof one, &one) ? -1 : core;
+    if (get(getpid(), &first) && !CPU_EQUAL(&first, &p->first)) let_go(p);
 }
 
 /* Once nobody else changes it. Returns whether there is a choice, from what is remembered. */
