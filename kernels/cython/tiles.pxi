@@ -40,8 +40,8 @@ cdef extern from "tiles.h" nogil:
         int VL, PANEL
         void (*gemm)(long M, long K, const void *A, long lda, const cs_panels *B, long k0, long n0, long n, void *C,
                      long ldc, int start, const void *bias) noexcept nogil
-        void (*lone_phase)(const cs_span *s, const cs_panels *U, int n, const cs_lone_product *products, int turned, double l2,
-                           cs_elementwise *tile) noexcept nogil
+        void (*lone_phase)(const cs_span *s, const cs_panels *U, int n, const cs_lone_product *products, int turned,
+                           double l2, cs_elementwise *tile) noexcept nogil
         void (*gemm_tn)(long M, long n, const void *a, const long *a_at, const void *b, const long *b_at, long ncols,
                         void *C, long ldc, void *work) noexcept nogil
         size_t (*gemm_tn_work)(long M) noexcept nogil
